@@ -1,0 +1,1 @@
+"""lcrs: learned data compression, decoded to the same symbols on every machine."""

@@ -1,0 +1,1 @@
+//! Integer tables of cumulative frequencies: their construction, validation and use.

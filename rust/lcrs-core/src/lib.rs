@@ -1,0 +1,22 @@
+//! Everything in lcrs that decides a bit: the entropy coder, CDF construction, exact network
+//! arithmetic and scan orders.
+//!
+//! Pure Rust: no Python, no input or output, no global state. Bytes from outside lead to an
+//! [`Error`], never to a panic, an unbounded loop or an allocation beyond [`Limits`].
+//! Results depend neither on the instruction set ([`Simd`]) nor on the number of threads ([`Pool`]).
+
+pub mod cdf;
+mod error;
+pub mod exact;
+mod limits;
+mod parallel;
+pub mod rans;
+mod runtime;
+pub mod scan;
+mod simd;
+
+pub use error::{Error, ErrorKind, Result};
+pub use limits::Limits;
+pub use parallel::Pool;
+pub use runtime::Runtime;
+pub use simd::Simd;

@@ -1,0 +1,28 @@
+//! What a job runs on: an instruction set and a pool of threads.
+
+use crate::{Pool, Result, Simd};
+
+/// The instruction set and the threads for a job. Neither changes a result.
+#[derive(Debug)]
+pub struct Runtime {
+    /// The instruction set that kernels use.
+    pub simd: Simd,
+    /// The threads that work is spread over.
+    pub pool: Pool,
+}
+
+impl Runtime {
+    /// A runtime on `simd` with `threads` threads.
+    ///
+    /// # Errors
+    /// As [`Pool::new`].
+    pub fn new(simd: Simd, threads: usize) -> Result<Self> {
+        Ok(Self { simd, pool: Pool::new(threads)? })
+    }
+
+    /// The fastest instruction set here, on the calling thread alone.
+    #[must_use]
+    pub fn serial() -> Self {
+        Self { simd: Simd::detect(), pool: Pool::serial() }
+    }
+}

@@ -1,0 +1,1 @@
+//! Scans: the order in which the symbols of a latent become known.
