@@ -1,0 +1,376 @@
+"""Lowering: from torch modules to coding graphs.
+
+A coding graph is what the exact engine runs instead of torch: a list of operations in static single
+assignment form whose arithmetic has a fixed order, so that encoder and decoder agree to the last bit on
+every machine. A graph is JSON beside a dictionary of named float32 tensors::
+
+    {"version": 0, "inputs": ["x"], "outputs": [["y", 1]],
+     "nodes": [{"op": "conv2d", "in": [0], "place": "g_a.0", "weight": "g_a.0.weight", ...}]}
+
+Values are numbered: inputs first, then one value for each node. `GraphBuilder` writes such graphs. A module
+says how it lowers by a method ``lower(graph, x) -> Value``; torch's own layers are in a table here; any other
+module is refused by its class and its place. What is lowered are *effective* parameters (masks applied,
+reparametrisations resolved) in float32 on the CPU, whatever dtype and device the module has.
+
+Example:
+    >>> from torch import nn
+    >>> graph = GraphBuilder()
+    >>> y = graph.call(nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU()), graph.input("x"), place="g_a")
+    >>> lowered = graph.finish({"y": y})
+    >>> sorted(lowered.tensors)
+    ['g_a.0.bias', 'g_a.0.weight']
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from lcrs.errors import NotPortableError
+
+__all__ = ["GRAPH_VERSION", "GraphBuilder", "Lowerable", "LoweredGraph", "Value"]
+
+GRAPH_VERSION = 0
+"""Version of the graph format; a reader refuses one that it does not know."""
+
+
+@dataclass(frozen=True)
+class _Op:
+    """What an operation takes: `arity` inputs (None: one or more), attributes that must and may be there."""
+
+    arity: int | None
+    required: frozenset[str] = frozenset()
+    optional: frozenset[str] = frozenset()
+
+
+def _op(arity: int | None, required: str = "", optional: str = "") -> _Op:
+    return _Op(arity, frozenset(required.split()), frozenset(optional.split()))
+
+
+OPS: dict[str, _Op] = {
+    "conv2d": _op(1, "weight stride padding groups", "bias"),
+    "conv_transpose2d": _op(1, "weight stride padding output_padding groups", "bias"),
+    "relu": _op(1),
+    "leaky_relu": _op(1, "slope"),
+    "abs": _op(1),
+    "sigmoid": _op(1),
+    "softplus": _op(1),
+    "exp": _op(1),
+    "tanh": _op(1),
+    "clamp": _op(1, "", "min max"),
+    "gdn": _op(1, "beta gamma inverse"),
+    "gdn1": _op(1, "beta gamma inverse"),
+    "pixel_shuffle": _op(1, "factor"),
+    "pixel_unshuffle": _op(1, "factor"),
+    "add": _op(2),
+    "sub": _op(2),
+    "mul": _op(2),
+    "add_scalar": _op(1, "value"),
+    "mul_scalar": _op(1, "value"),
+    "concat": _op(None),
+    "slice": _op(1, "start length"),
+    "constant": _op(0, "tensor"),
+    "interpolate": _op(0, "tensor"),
+}
+"""The operations of graph version 0; the specification of each is the exact engine's."""
+
+
+@dataclass(frozen=True)
+class Value:
+    """A value of the graph under construction: made by `GraphBuilder`, of use with the same builder only."""
+
+    graph: GraphBuilder
+    number: int
+
+
+@runtime_checkable
+class Lowerable(Protocol):
+    """A module that says how it lowers."""
+
+    def lower(self, graph: GraphBuilder, x: Value) -> Value:
+        """Append this module's operations to `graph`, applied to `x`; return the result."""
+        ...
+
+
+@dataclass(frozen=True)
+class LoweredGraph:
+    """A finished coding graph: its JSON and the float32 tensors that it names."""
+
+    json: str
+    tensors: dict[str, NDArray[np.float32]]
+
+    @property
+    def description(self) -> dict[str, Any]:
+        """The graph as a dictionary, for a package description."""
+        description: dict[str, Any] = json.loads(self.json)
+        return description
+
+
+class GraphBuilder:
+    """Builds one coding graph, operation by operation.
+
+    Places are dotted paths as in a state dict (``g_a.0``); `call` opens one for each module, and tensors and
+    operations registered meanwhile carry it in their names.
+    """
+
+    def __init__(self) -> None:
+        self._inputs: dict[str, int] = {}
+        self._nodes: list[dict[str, Any]] = []
+        self._node_numbers: list[int] = []
+        self._tensors: dict[str, NDArray[np.float32]] = {}
+        self._path: list[str] = []
+        self._count = 0
+
+    @property
+    def place(self) -> str:
+        """Dotted path of the module that is being lowered; empty at the top."""
+        return ".".join(self._path)
+
+    def input(self, name: str) -> Value:
+        """Declare the input called `name`, a (C, H, W) tensor.
+
+        Raises:
+            ValueError: there is such an input already.
+        """
+        if name in self._inputs:
+            raise ValueError(f"the graph has an input {name!r} already")
+        value = self._new_value()
+        self._inputs[name] = value.number
+        return value
+
+    def op(self, op: str, *values: Value, **attributes: Any) -> Value:
+        """Append the operation `op` on `values`.
+
+        Floats are rounded to float32. A keyword that is None counts as absent (``bias=None``).
+
+        Raises:
+            NotPortableError: the engine has no such operation.
+            ValueError: wrong number of inputs, wrong attributes, or a value of another graph.
+        """
+        spec = OPS.get(op)
+        if spec is None:
+            raise NotPortableError(f"operation {op!r} at {self._where()} is not one of {', '.join(OPS)}")
+        if len(values) != spec.arity and (spec.arity is not None or not values):
+            wanted = "at least 1" if spec.arity is None else spec.arity
+            raise ValueError(f"{op} at {self._where()} takes {wanted} inputs, got {len(values)}")
+        given = {key: _plain(value) for key, value in attributes.items() if value is not None}
+        unknown, missing = given.keys() - spec.required - spec.optional, spec.required - given.keys()
+        if unknown or missing:
+            raise ValueError(
+                f"{op} at {self._where()}: unknown attributes {sorted(unknown)}, missing {sorted(missing)}"
+            )
+        for value in values:
+            if value.graph is not self:
+                raise ValueError(f"{op} at {self._where()} was given a value of another graph")
+        self._nodes.append({"op": op, "in": [value.number for value in values], "place": self.place, **given})
+        result = self._new_value()
+        self._node_numbers.append(result.number)
+        return result
+
+    def tensor(self, name: str, tensor: Tensor) -> str:
+        """Register `tensor` as `name` under the current place, as float32 on the CPU; return its full name.
+
+        Raises:
+            ValueError: the tensor is complex or not finite, or the name stands for other numbers already.
+        """
+        full = f"{self.place}.{name}" if self._path else name
+        if tensor.is_complex():
+            raise ValueError(f"tensor {full!r} is complex; lower its effective real weight instead")
+        single = tensor.detach().to(device="cpu", dtype=torch.float32).contiguous()
+        array = single.numpy().copy()
+        if not np.isfinite(array).all():
+            position = np.argwhere(~np.isfinite(array))[0].tolist()
+            raise ValueError(f"tensor {full!r} has {array[tuple(position)]} at {position}; must be finite")
+        known = self._tensors.get(full)
+        if known is not None and (known.shape != array.shape or known.tobytes() != array.tobytes()):
+            raise ValueError(f"tensor {full!r} was registered with other numbers")
+        self._tensors[full] = array
+        return full
+
+    def call(self, module: nn.Module, x: Value, place: str = "") -> Value:
+        """Lower `module` applied to `x`, below `place` (relative to the current one; empty: the same).
+
+        Raises:
+            NotPortableError: neither the module nor the table of torch's layers says how; the message has the
+                class and the place.
+        """
+        with self.at(place):
+            if module._forward_pre_hooks or module._forward_hooks:
+                raise self.refusal(module, "forward hooks may change what it computes")
+            if isinstance(module, Lowerable):
+                return module.lower(self, x)
+            lower = _TORCH_LAYERS.get(parametrize.type_before_parametrizations(module))
+            if lower is None:
+                raise self.refusal(module, "the exact engine has no operations for it and it has no lower()")
+            return lower(self, module, x)
+
+    def finish(self, outputs: dict[str, Value]) -> LoweredGraph:
+        """Close the graph with the named `outputs`, in their order.
+
+        Raises:
+            ValueError: no output, or a value of another graph.
+        """
+        if not outputs:
+            raise ValueError("a graph needs at least one output")
+        if any(value.graph is not self for value in outputs.values()):
+            raise ValueError("an output is a value of another graph")
+        order = [*self._inputs.values(), *self._node_numbers]
+        number = {old: new for new, old in enumerate(order)}
+        description = {
+            "version": GRAPH_VERSION,
+            "inputs": list(self._inputs),
+            "outputs": [[name, number[value.number]] for name, value in outputs.items()],
+            "nodes": [{**node, "in": [number[i] for i in node["in"]]} for node in self._nodes],
+        }
+        text = json.dumps(description, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return LoweredGraph(text, dict(self._tensors))
+
+    @contextmanager
+    def at(self, place: str) -> Iterator[None]:
+        """Open `place` below the current one for the time of a ``with`` block; empty opens nothing."""
+        if not place:
+            yield
+            return
+        self._path.append(place)
+        try:
+            yield
+        finally:
+            self._path.pop()
+
+    def refusal(self, module: nn.Module, reason: str) -> NotPortableError:
+        """The error, ready to raise, that refuses `module` at the current place."""
+        name = parametrize.type_before_parametrizations(module).__name__
+        return NotPortableError(f"{name} at {self._where()} is not portable: {reason}")
+
+    def _where(self) -> str:
+        return repr(self.place) if self._path else "the top of the graph"
+
+    def _new_value(self) -> Value:
+        self._count += 1
+        return Value(self, self._count - 1)
+
+
+def _plain(value: Any) -> Any:
+    """`value` as JSON has it; floats become the shortest decimal that gives the same float32."""
+    if isinstance(value, float | np.floating):
+        single = np.float32(value)
+        short = float(str(single))
+        return short if np.float32(short) == single else float(single)
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _conv2d(graph: GraphBuilder, module: nn.Module, x: Value) -> Value:
+    assert isinstance(module, nn.Conv2d)
+    if module.padding_mode != "zeros":
+        raise graph.refusal(module, f"padding_mode is {module.padding_mode!r}, must be 'zeros'")
+    if module.dilation != (1, 1):
+        raise graph.refusal(module, f"dilation is {module.dilation}, must be (1, 1)")
+    return conv2d(graph, module, x, module.weight)
+
+
+def conv2d(graph: GraphBuilder, module: nn.Conv2d, x: Value, weight: Tensor) -> Value:
+    """Lower the convolution `module` with the effective `weight` (O, I / groups, kH, kW) in place of its own.
+
+    For modules that derive from `nn.Conv2d` and mask or transform their weight.
+
+    Raises:
+        NotPortableError: ``padding="same"`` with an even kernel.
+    """
+    padding = module.padding
+    if padding == "valid":
+        padding = (0, 0)
+    elif padding == "same":
+        if any(size % 2 == 0 for size in module.kernel_size):
+            raise graph.refusal(module, f"padding='same' with the even kernel {module.kernel_size}")
+        padding = tuple(size // 2 for size in module.kernel_size)
+    return graph.op(
+        "conv2d",
+        x,
+        weight=graph.tensor("weight", weight),
+        bias=None if module.bias is None else graph.tensor("bias", module.bias),
+        stride=module.stride,
+        padding=padding,
+        groups=module.groups,
+    )
+
+
+def _conv_transpose2d(graph: GraphBuilder, module: nn.Module, x: Value) -> Value:
+    assert isinstance(module, nn.ConvTranspose2d)
+    if module.dilation != (1, 1):
+        raise graph.refusal(module, f"dilation is {module.dilation}, must be (1, 1)")
+    return conv_transpose2d(graph, module, x, module.weight)
+
+
+def conv_transpose2d(graph: GraphBuilder, module: nn.ConvTranspose2d, x: Value, weight: Tensor) -> Value:
+    """Lower the transposed convolution `module` with the effective `weight` (I, O / groups, kH, kW)."""
+    return graph.op(
+        "conv_transpose2d",
+        x,
+        weight=graph.tensor("weight", weight),
+        bias=None if module.bias is None else graph.tensor("bias", module.bias),
+        stride=module.stride,
+        padding=module.padding,
+        output_padding=module.output_padding,
+        groups=module.groups,
+    )
+
+
+def _linear(graph: GraphBuilder, module: nn.Module, x: Value) -> Value:
+    assert isinstance(module, nn.Linear)
+    bias = None if module.bias is None else graph.tensor("bias", module.bias)
+    weight = graph.tensor("weight", module.weight[:, :, None, None])
+    return graph.op("conv2d", x, weight=weight, bias=bias, stride=(1, 1), padding=(0, 0), groups=1)
+
+
+def _sequential(graph: GraphBuilder, module: nn.Module, x: Value) -> Value:
+    for name, child in module._modules.items():  # named_children() leaves out a child's second use
+        assert child is not None
+        x = graph.call(child, x, place=name)
+    return x
+
+
+def _softplus(graph: GraphBuilder, module: nn.Module, x: Value) -> Value:
+    if module.beta != 1:
+        raise graph.refusal(module, f"beta is {module.beta}, must be 1")
+    return graph.op("softplus", x)
+
+
+def _clamp(graph: GraphBuilder, module: nn.Module, x: Value) -> Value:
+    assert isinstance(module, nn.Hardtanh)
+    return graph.op("clamp", x, min=float(module.min_val), max=float(module.max_val))
+
+
+def _identity(graph: GraphBuilder, module: nn.Module, x: Value) -> Value:
+    return x
+
+
+_TORCH_LAYERS: dict[type, Callable[[GraphBuilder, Any, Value], Value]] = {
+    nn.Conv2d: _conv2d,
+    nn.ConvTranspose2d: _conv_transpose2d,
+    nn.Linear: _linear,
+    nn.Sequential: _sequential,
+    nn.ReLU: lambda graph, module, x: graph.op("relu", x),
+    nn.LeakyReLU: lambda graph, module, x: graph.op("leaky_relu", x, slope=float(module.negative_slope)),
+    nn.Sigmoid: lambda graph, module, x: graph.op("sigmoid", x),
+    nn.Softplus: _softplus,
+    nn.Tanh: lambda graph, module, x: graph.op("tanh", x),
+    nn.Hardtanh: _clamp,
+    nn.ReLU6: _clamp,
+    nn.PixelShuffle: lambda graph, module, x: graph.op("pixel_shuffle", x, factor=module.upscale_factor),
+    nn.PixelUnshuffle: lambda graph, layer, x: graph.op("pixel_unshuffle", x, factor=layer.downscale_factor),
+    nn.Identity: _identity,
+    nn.Dropout: _identity,
+    nn.Dropout2d: _identity,
+}
+"""How torch's own layers lower, in eval mode; exact classes, since a subclass may compute something else."""
