@@ -1,0 +1,57 @@
+# Everything below makes its own virtual environment; all it needs is Python 3.10 or later and cargo.
+PYTHON ?= python3
+CARGO ?= cargo
+DEV := .venv
+LIGHT := .venv-light
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-rust test-python lint format develop bench bench-peers fuzz foreign clean
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+demo: $(LIGHT)/.installed ## Compress and restore a real photo with the shipped model (no torch)
+	$(LIGHT)/bin/python examples/demo.py --output demo
+
+test: test-rust test-python ## Set everything up and run all tests
+
+test-rust:
+	$(CARGO) test --locked
+
+test-python: develop
+	$(DEV)/bin/python -m pytest
+
+lint: develop ## Formatting, lints, types, and the stub against the binary
+	$(CARGO) fmt --all -- --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	$(DEV)/bin/ruff check .
+	$(DEV)/bin/ruff format --check .
+	$(DEV)/bin/mypy
+	$(DEV)/bin/python -m mypy.stubtest lcrs._lcrs
+
+format: $(DEV)/.installed ## Format Rust and Python in place
+	$(CARGO) fmt --all
+	$(DEV)/bin/ruff check --fix .
+	$(DEV)/bin/ruff format .
+
+develop: $(DEV)/.installed ## Build the native module into .venv
+	$(DEV)/bin/maturin develop --release --quiet
+
+bench: develop ## Criterion benchmarks of the coder and the exact engine
+	$(CARGO) bench --locked -p lcrs-benches
+
+# The wheel needs no torch; sources newer than the stamp rebuild it.
+$(LIGHT)/.installed: pyproject.toml Cargo.toml Cargo.lock $(shell find rust python -name '*.rs' -o -name '*.py' -o -name '*.toml' -o -name '*.lcrm')
+	$(PYTHON) -m venv $(LIGHT)
+	$(LIGHT)/bin/pip install --quiet .
+	@touch $@
+
+$(DEV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(DEV)
+	$(DEV)/bin/pip install --quiet "maturin>=1.9,<2"
+	$(DEV)/bin/maturin develop --release --quiet --extras dev
+	@touch $@
+
+clean: ## Remove what the other targets made
+	rm -rf $(DEV) $(LIGHT) target demo dist
