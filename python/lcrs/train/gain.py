@@ -1,0 +1,166 @@
+"""The recipe of the shipped model: a gain hyperprior trained for an hour or two on two CPU cores.
+
+``python -m lcrs.train.gain --train FOLDER --tune FOLDER --minutes 96 --output photo.pt``
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import math
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from torch import Tensor
+
+from lcrs.layers.efficient import DenseBlock, DepthwiseBlock
+from lcrs.models.gain import GainHyperprior
+from lcrs.train.crops import CropSampler, load_folder
+
+log = logging.getLogger(__name__)
+
+BATCH = 4
+LEARNING_RATE = (2e-3, 1e-5)
+WARM_UP_STEPS = 200
+CROP, LATE_CROP, LATE = 128, 192, 0.75  # the last quarter of the time sees larger crops
+# Low rates have large losses per bit saved; this exponent balances the levels' gradients.
+LEVEL_WEIGHT = -0.3
+
+
+@torch.no_grad()
+def initialise(net: GainHyperprior, crops: Tensor) -> None:
+    """Starts the transforms as truncated principal-component transforms.
+
+    Each down 1x1 holds the top eigenvectors of its input's covariance, each up 1x1 the transpose; residual
+    branches start near zero; scales start at the standard deviation of their channel. Within a small
+    budget this decides more than any detail of the network.
+
+    Args:
+        net: the network, changed in place.
+        crops: pictures in [0, 1], (N, 3, H, W).
+    """
+    downs = [module[1] for module in net.g_a if isinstance(module, nn.Sequential)]
+    ups = [module[0] for module in net.g_s if isinstance(module, nn.Sequential)][::-1]
+    factors = [module[0].downscale_factor for module in net.g_a if isinstance(module, nn.Sequential)]
+    features = crops - 0.5
+    for down, up, factor in zip(downs, ups, factors, strict=True):
+        features = F.pixel_unshuffle(features, factor)
+        channels = features.shape[1]
+        vectors = features.permute(1, 0, 2, 3).reshape(channels, -1)
+        basis = torch.linalg.eigh(vectors @ vectors.T / vectors.shape[1])[1].flip(1)
+        kept = min(channels, down.out_channels)
+        analysis = torch.randn(down.out_channels, channels) * 0.02
+        analysis[:kept] = basis[:, :kept].T
+        synthesis = torch.randn(channels, down.out_channels) * 0.02
+        synthesis[:, :kept] = basis[:, :kept]
+        for conv, weight in ((down, analysis), (up, synthesis)):
+            conv.weight.copy_(weight[:, :, None, None])
+            conv.bias.zero_()
+        features = down(features)
+    for block in [*net.g_a, *net.g_s]:
+        if isinstance(block, DenseBlock | DepthwiseBlock):
+            block.conv2.weight.mul_(0.03)
+            block.conv2.bias.zero_()
+    last = net.h_s[-1]
+    last.weight.mul_(0.3)
+    last.bias[: net.M].zero_()
+    last.bias[net.M :].copy_(torch.log(4 * net.g_a(crops - 0.5).std((0, 2, 3)) + 1e-6))
+
+
+def bits_per_pixel(likelihoods: dict[str, Tensor], num_pixels: int) -> Tensor:
+    """Estimated rate of each picture, (N,), in bits per pixel."""
+    return sum((-torch.log2(p).sum((1, 2, 3)) for p in likelihoods.values()), torch.zeros(())) / num_pixels
+
+
+@torch.no_grad()
+def evaluate(net: GainHyperprior, pictures: list[np.ndarray]) -> list[tuple[float, float]]:
+    """Estimated (bits per pixel, PSNR in dB) at every level, means over centre crops of at most 512 x 512."""
+    net.eval()
+    points = []
+    for level in range(net.num_levels):
+        rates, psnrs = [], []
+        for picture in pictures:
+            height, width = (min(512, side // 64 * 64) for side in picture.shape[:2])
+            x = torch.from_numpy(picture[:height, :width].copy()).permute(2, 0, 1)[None].float() / 255
+            out = net(x, torch.tensor([float(level)]))
+            rates.append(float(bits_per_pixel(out["likelihoods"], height * width)))
+            error = (out["x_hat"].clamp(0, 1) * 255).round() / 255 - x
+            psnrs.append(-10 * math.log10(float(error.square().mean())))
+        points.append((round(float(np.mean(rates)), 4), round(float(np.mean(psnrs)), 3)))
+    net.train()
+    return points
+
+
+def training_loss(net: GainHyperprior, x: Tensor) -> Tensor:
+    """Rate plus weighted distortion of a batch whose levels are stratified over the whole range."""
+    count = x.shape[0]
+    level = (torch.randperm(count) + torch.rand(count)) / count * (net.num_levels - 1)
+    out = net(x, level)
+    bpp = bits_per_pixel(out["likelihoods"], x.shape[2] * x.shape[3])
+    mse = (out["x_hat"] - x).square().mean((1, 2, 3)) * 255**2
+    lmbda = net.lmbda(level)
+    weight = (lmbda / net.log_lmbda.mean().exp()) ** LEVEL_WEIGHT
+    return (weight * (bpp + lmbda * mse)).mean()
+
+
+def save(net: GainHyperprior, path: Path, **facts: object) -> None:
+    """Writes a checkpoint in one step: the old one stays until the new one is complete."""
+    scratch = path.with_name(path.name + ".tmp")
+    torch.save({"state_dict": net.state_dict(), "config": net.config, **facts}, scratch)
+    os.replace(scratch, path)
+
+
+def train(net: GainHyperprior, sampler: CropSampler, tune: list[np.ndarray], minutes: float, output: Path) -> int:
+    """Trains by the clock, with a cosine of the learning rate; returns the number of steps."""
+    optimizer = torch.optim.Adam(net.parameters(), LEARNING_RATE[0], betas=(0.9, 0.99))
+    high, low = LEARNING_RATE
+    start = saved = time.monotonic()
+    step = 0
+    while (done := (time.monotonic() - start) / (60 * minutes)) < 1:
+        rate = low + (high - low) * 0.5 * (1 + math.cos(math.pi * done))
+        optimizer.param_groups[0]["lr"] = rate * min(1.0, (step + 1) / WARM_UP_STEPS)
+        loss = training_loss(net, sampler.sample(BATCH, CROP if done < LATE else LATE_CROP))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        step += 1
+        if step % 200 == 0:
+            log.info("step %d, %.1f min, loss %.4f", step, (time.monotonic() - start) / 60, float(loss))
+        if time.monotonic() - saved > 600:
+            saved = time.monotonic()
+            log.info("bpp, PSNR: %s", evaluate(net, tune))
+            save(net, output, steps=step)
+    log.info("bpp, PSNR: %s", evaluate(net, tune))
+    save(net, output, steps=step, minutes=minutes)
+    return step
+
+
+def main() -> None:
+    """Reads the arguments and trains."""
+    parser = argparse.ArgumentParser(description="train the shipped kind of model by the clock")
+    parser.add_argument("--train", type=Path, required=True, help="folder of training pictures")
+    parser.add_argument("--tune", type=Path, required=True, help="folder of pictures to watch progress on")
+    parser.add_argument("--minutes", type=float, default=96.0)
+    parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--output", type=Path, required=True, help="checkpoint to write")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    torch.set_num_threads(arguments.threads)
+    torch.manual_seed(arguments.seed)
+    sampler = CropSampler(load_folder(arguments.train), arguments.seed)
+    net = GainHyperprior()
+    initialise(net, sampler.sample(48, 256))
+    net = net.to(memory_format=torch.channels_last)
+    steps = train(net, sampler, load_folder(arguments.tune)[:12], arguments.minutes, arguments.output)
+    log.info("done after %d steps", steps)
+
+
+if __name__ == "__main__":
+    main()
