@@ -1,0 +1,131 @@
+"""A table of named classes and functions that refuses two things under one name."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from typing import Any, TypeVar
+
+__all__ = ["Registry"]
+
+_Entry = Callable[..., Any]
+_T = TypeVar("_T", bound=_Entry)
+
+
+class Registry(MutableMapping[str, _Entry]):
+    """Maps names to classes or functions, case-sensitive, in the order of registration.
+
+    Args:
+        kind: What is registered, for messages ("model").
+        home: Module whose import registers lcrs's own entries; imported when a name is first not found, or
+            when the table is first listed.
+        borrow: Returns entries of other libraries; called once, after `home`. Registered names hide these.
+
+    Example:
+        >>> models = Registry("model")
+        >>> @models.register("tiny")
+        ... class Tiny:
+        ...     def __init__(self, N=4):
+        ...         self.N = N
+        >>> models.create({"type": "tiny", "N": 8}).N
+        8
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        *,
+        home: str | None = None,
+        borrow: Callable[[], Mapping[str, _Entry]] | None = None,
+    ) -> None:
+        self._kind = kind
+        self._home = home
+        self._borrow = borrow
+        self._own: dict[str, _Entry] = {}
+        self._borrowed: Mapping[str, _Entry] = {}
+
+    def register(self, name: str) -> Callable[[_T], _T]:
+        """Returns a decorator that enters its target as `name` and leaves it unchanged.
+
+        Raises:
+            ValueError: another object has this name.
+        """
+
+        def enter(entry: _T) -> _T:
+            self[name] = entry
+            return entry
+
+        return enter
+
+    def create(self, config: str | Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
+        """Calls the entry that `config` names.
+
+        Args:
+            config: A name, or a mapping with the name under "type"; its other items are keyword arguments.
+            *args: Positional arguments for the entry.
+            **kwargs: Keyword arguments; they win over those of `config`.
+
+        Raises:
+            KeyError: There is no such name, or `config` has no "type".
+        """
+        options = {"type": config} if isinstance(config, str) else dict(config)
+        if "type" not in options:
+            raise KeyError(f"the {self._kind} configuration {options} has no 'type'")
+        return self[options.pop("type")](*args, **{**options, **kwargs})
+
+    def __setitem__(self, name: str, entry: _Entry) -> None:
+        """Enters `entry`; raises `ValueError` if another object has the name (delete that one first)."""
+        known = self._own.get(name, entry)
+        if known is not entry:
+            raise ValueError(
+                f"{self._kind} {name!r} is registered already, as {_describe(known)}; "
+                f"it cannot also be {_describe(entry)}"
+            )
+        self._own[name] = entry
+
+    def __getitem__(self, name: str) -> _Entry:
+        """Returns the entry; raises `KeyError` with the nearest names if there is none."""
+        if name not in self._own:
+            self._load()
+        if name in self._own:
+            return self._own[name]
+        if name in self._borrowed:
+            return self._borrowed[name]
+        near = difflib.get_close_matches(str(name), list(self), n=3, cutoff=0.4) or list(self)
+        raise KeyError(f"no {self._kind} is registered as {name!r}; known names include {', '.join(near)}")
+
+    def __delitem__(self, name: str) -> None:
+        """Removes a registered name; borrowed ones stay."""
+        del self._own[name]
+
+    def __iter__(self) -> Iterator[str]:
+        """All names: registered ones first, then borrowed ones."""
+        self._load()
+        yield from self._own
+        yield from (name for name in self._borrowed if name not in self._own)
+
+    def __len__(self) -> int:
+        """Number of names."""
+        return sum(1 for _ in self)
+
+    def __repr__(self) -> str:
+        return f"Registry({self._kind!r}, {list(self._own)})"
+
+    def _load(self) -> None:
+        """Imports what has entries to add, once; marked before, since the import may itself look names up."""
+        home, self._home = self._home, None
+        borrow, self._borrow = self._borrow, None
+        try:
+            if home is not None:
+                importlib.import_module(home)
+            home = None
+            if borrow is not None:
+                self._borrowed = borrow()
+            borrow = None
+        finally:
+            self._home, self._borrow = home, borrow
+
+
+def _describe(entry: _Entry) -> str:
+    return f"{entry.__module__}.{getattr(entry, '__qualname__', repr(entry))}"

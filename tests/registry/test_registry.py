@@ -1,0 +1,80 @@
+"""Names, clashes, lazy homes and configurations."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from lcrs.registry import OPTIMIZERS, SCHEDULERS, Registry
+from lcrs.registry import torch as peer_path
+
+
+def test_decorator_enters_and_returns_its_target():
+    table = Registry("thing")
+
+    @table.register("a")
+    class A:
+        pass
+
+    assert table["a"] is A
+    assert list(table) == ["a"]
+
+
+def test_a_clash_raises_and_keeps_the_first():
+    table = Registry("thing")
+    table["a"] = dict
+    table["a"] = dict  # the same object again is no clash
+    with pytest.raises(ValueError, match=r"thing 'a' is registered already, as builtins\.dict"):
+        table.register("a")(list)
+    assert table["a"] is dict
+    del table["a"]
+    table["a"] = list
+    assert table["a"] is list
+
+
+def test_unknown_name_lists_near_ones():
+    table = Registry("thing")
+    table["bmshj2018-hyperprior"] = dict
+    with pytest.raises(KeyError, match=r"no thing is registered as 'bmshj2018'.*bmshj2018-hyperprior"):
+        table["bmshj2018"]
+
+
+def test_create_merges_configuration_and_arguments():
+    table = Registry("thing")
+    table["d"] = dict
+    assert table.create({"type": "d", "a": 1, "b": 2}, b=3) == {"a": 1, "b": 3}
+    assert table.create("d", a=1) == {"a": 1}
+    with pytest.raises(KeyError, match="no 'type'"):
+        table.create({"a": 1})
+
+
+def test_borrowed_names_are_hidden_by_own_ones():
+    table = Registry("thing", borrow=lambda: {"a": dict, "b": dict})
+    table["a"] = list
+    assert table["a"] is list
+    assert list(table) == ["a", "b"]
+    assert len(table) == 2
+
+
+def test_a_home_that_fails_to_import_is_tried_again():
+    table = Registry("thing", home="lcrs_no_such_module")
+    for _ in range(2):
+        with pytest.raises(ModuleNotFoundError):
+            table["a"]
+
+
+def test_torch_optimizers_and_schedulers():
+    assert OPTIMIZERS["Adam"] is torch.optim.Adam
+    assert SCHEDULERS["ReduceLROnPlateau"] is torch.optim.lr_scheduler.ReduceLROnPlateau
+    assert "Optimizer" not in OPTIMIZERS
+    assert "LRScheduler" not in SCHEDULERS
+
+
+def test_peer_path_has_the_same_tables():
+    assert peer_path.OPTIMIZERS is OPTIMIZERS
+
+
+def test_importing_the_registry_imports_no_torch():
+    code = "import sys, lcrs.registry; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
