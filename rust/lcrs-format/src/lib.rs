@@ -1,1 +1,68 @@
-//! The `.lcrs` container.
+//! The `.lcrs` container: what a file says about itself, and where its entropy-coded sections lie.
+//!
+//! This crate knows bytes, lengths and checksums; it knows no model, no coder and no picture. The
+//! format itself is specified, field by field, in the crate's `README.md`.
+//!
+//! [`pack`] writes a file from a [`Header`] and its sections, [`parse`] reads one without copying
+//! any payload. Every byte of a file is covered by a CRC-32C or is checked by value, so a damaged
+//! file is an [`Error`], never a wrong picture.
+//!
+//! ```
+//! use lcrs_format::{pack, parse, Header, Limits, Section};
+//!
+//! let header = Header::new("photo", 768, 512);
+//! let latent = Section { latent: 0, kind: 1, precision: 16, data: b"entropy-coded bytes" };
+//! let file = pack(&header, &[latent], &[])?;
+//! let container = parse(&file, &Limits::default())?;
+//! assert_eq!(container.header, header);
+//! assert_eq!(container.sections, [latent]);
+//! # Ok::<(), lcrs_format::Error>(())
+//! ```
+
+mod constants;
+mod error;
+mod header;
+mod limits;
+mod pack;
+mod parse;
+mod reader;
+
+pub use constants::{
+    DEFAULT_BIT_DEPTH, DIGEST_PREFIX_LENGTH, FORMAT_VERSION, MAGIC, MAX_HEADER_LENGTH, MAX_NAME_LENGTH, MAX_SECTIONS,
+};
+pub use error::{Error, Result};
+pub use header::{check_model_name, Color, Header, Numerics};
+pub use limits::Limits;
+pub use pack::pack;
+pub use parse::{parse, Container};
+
+/// One entropy-coded section.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Section<'a> {
+    /// Position of the latent in the model's coding order, 0 to 127.
+    pub latent: u8,
+    /// Code of the stream kind; its meaning belongs to the coder.
+    pub kind: u8,
+    /// Precision of the tables in bits.
+    pub precision: u8,
+    /// The coded bytes.
+    pub data: &'a [u8],
+}
+
+/// What a piece of metadata is. Decoders may ignore all of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MetadataKind {
+    /// An ICC profile, kept as it was, never applied.
+    Icc,
+    /// An EXIF block, from its TIFF header on.
+    Exif,
+}
+
+/// Metadata that travels with a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Metadata<'a> {
+    /// What the bytes are.
+    pub kind: MetadataKind,
+    /// The bytes as they were given.
+    pub data: &'a [u8],
+}

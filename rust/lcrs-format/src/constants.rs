@@ -1,0 +1,93 @@
+//! Every number of the wire format, in one place. `README.md` says what each means.
+
+use crc::{Crc, Table, CRC_32_ISCSI};
+
+/// First bytes of every file. The first one is not ASCII, so text transfers and text tools notice.
+pub const MAGIC: [u8; 4] = [0x8C, b'L', b'C', b'S'];
+
+/// Version written by this crate, and the only one it reads. Version 0 is unstable.
+pub const FORMAT_VERSION: u8 = 0;
+
+/// Longest header body in bytes: far above any need, small enough to be read before it is trusted.
+pub const MAX_HEADER_LENGTH: usize = 65_535;
+
+/// Longest model name in bytes.
+pub const MAX_NAME_LENGTH: usize = 64;
+
+/// Most sections of one file (their number is one byte).
+pub const MAX_SECTIONS: usize = 255;
+
+/// Bytes of each SHA-256 digest that a file keeps.
+pub const DIGEST_PREFIX_LENGTH: usize = 8;
+
+/// Length of a CRC-32C.
+pub(crate) const CRC_LENGTH: usize = 4;
+
+/// Bit of a field tag or section id that says: a decoder that does not know this may ignore it.
+pub(crate) const ANCILLARY: u8 = 0x80;
+
+/// Bit of the numerics byte that says: decodes only on a machine like the one that wrote it.
+pub(crate) const NOT_PORTABLE: u8 = 0x80;
+
+/// Codes of [`crate::Numerics`].
+pub(crate) const NUMERICS_F32_FMA_1: u8 = 1;
+
+/// Field tags. All are critical in version 0.
+pub(crate) const FIELD_QUALITY: u8 = 0x01;
+pub(crate) const FIELD_CROP: u8 = 0x02;
+pub(crate) const FIELD_SAMPLES: u8 = 0x03;
+pub(crate) const FIELD_TILES: u8 = 0x04;
+
+/// Section ids above the latents.
+pub(crate) const SECTION_ICC: u8 = 0x81;
+pub(crate) const SECTION_EXIF: u8 = 0x82;
+
+/// Kind and precision of a section that is not entropy coded.
+pub(crate) const KIND_RAW: u8 = 0xFF;
+pub(crate) const PRECISION_RAW: u8 = 0;
+
+/// Most bits of table precision that a section may announce.
+pub(crate) const MAX_PRECISION: u8 = 16;
+
+/// Colour codes.
+pub(crate) const COLOR_RGB: u8 = 0;
+pub(crate) const COLOR_GREY: u8 = 1;
+
+/// Bit depth of a file without a samples field.
+pub const DEFAULT_BIT_DEPTH: u8 = 8;
+
+const CRC_32C: Crc<u32, Table<16>> = Crc::<u32, Table<16>>::new(&CRC_32_ISCSI);
+
+/// CRC-32C (Castagnoli, as in iSCSI), which finds every burst of up to 32 bits.
+pub(crate) fn crc32c(data: &[u8]) -> u32 {
+    CRC_32C.checksum(data)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_checksum_is_castagnoli() {
+        assert_eq!(crc32c(b"123456789"), 0xE306_9283);
+        assert_eq!(crc32c(&[0; 32]), 0x8A91_36AA);
+    }
+
+    #[test]
+    fn the_largest_base_header_fits() {
+        let section_entry = 3 + 10 + CRC_LENGTH;
+        let base = 1 + 2 * DIGEST_PREFIX_LENGTH + 1 + MAX_NAME_LENGTH + 2 * 5 + 1 + MAX_SECTIONS * section_entry;
+        let fields = (2 + 4) + (2 + 10) + (2 + 2) + (2 + 10);
+        assert!(base + fields <= MAX_HEADER_LENGTH);
+    }
+
+    #[test]
+    fn ancillary_ids_carry_the_bit() {
+        for id in [SECTION_ICC, SECTION_EXIF] {
+            assert_ne!(id & ANCILLARY, 0);
+        }
+        for tag in [FIELD_QUALITY, FIELD_CROP, FIELD_SAMPLES, FIELD_TILES] {
+            assert_eq!(tag & ANCILLARY, 0);
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! What a file says about itself, and which of that is legal.
+
+use crate::constants::{
+    COLOR_GREY, COLOR_RGB, DEFAULT_BIT_DEPTH, DIGEST_PREFIX_LENGTH, MAX_NAME_LENGTH, NUMERICS_F32_FMA_1,
+};
+
+/// The name of the arithmetic that decided every symbol and pixel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Numerics {
+    /// `f32-fma/1`: binary32 chains of fused multiply-adds in a fixed order.
+    F32Fma1,
+}
+
+impl Numerics {
+    /// The name that packages and `info` use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::F32Fma1 => "f32-fma/1",
+        }
+    }
+
+    /// The arithmetic of this name, if known.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        (name == Self::F32Fma1.name()).then_some(Self::F32Fma1)
+    }
+
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::F32Fma1 => NUMERICS_F32_FMA_1,
+        }
+    }
+
+    pub(crate) fn from_code(code: u8) -> Option<Self> {
+        (code == NUMERICS_F32_FMA_1).then_some(Self::F32Fma1)
+    }
+}
+
+/// Colour components of the picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Color {
+    /// Red, green, blue.
+    Rgb,
+    /// One component.
+    Grey,
+}
+
+impl Color {
+    /// The name that `info` uses.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rgb => "rgb",
+            Self::Grey => "grey",
+        }
+    }
+
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Rgb => COLOR_RGB,
+            Self::Grey => COLOR_GREY,
+        }
+    }
+
+    pub(crate) fn from_code(code: u8) -> Option<Self> {
+        match code {
+            COLOR_RGB => Some(Self::Rgb),
+            COLOR_GREY => Some(Self::Grey),
+            _ => None,
+        }
+    }
+}
+
+/// What a file says about itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Header {
+    /// Name of the model that wrote the file: 1 to 64 of `A-Z a-z 0-9 . _ -`, not starting with a dot.
+    pub model: String,
+    /// First bytes of the SHA-256 over everything that decides a symbol.
+    pub entropy_digest: [u8; DIGEST_PREFIX_LENGTH],
+    /// First bytes of the SHA-256 over everything that turns symbols into pixels.
+    pub synthesis_digest: [u8; DIGEST_PREFIX_LENGTH],
+    /// Visible width in pixels, at least 1.
+    pub width: u32,
+    /// Visible height in pixels, at least 1.
+    pub height: u32,
+    /// Columns to cut off at the left of what the model decodes.
+    pub crop_left: u32,
+    /// Rows to cut off at the top of what the model decodes.
+    pub crop_top: u32,
+    /// Bits of a component, 1 to 16.
+    pub bit_depth: u8,
+    /// Colour components.
+    pub color: Color,
+    /// Quality from 0 to 100 of a variable-rate model; `None` for a fixed rate.
+    pub quality: Option<f32>,
+    /// Columns and rows of the tile grid; version 0 has one tile.
+    pub tiles: (u32, u32),
+    /// The arithmetic that the file was made with.
+    pub numerics: Numerics,
+    /// Whether every machine decodes the same symbols.
+    pub is_portable: bool,
+}
+
+impl Header {
+    /// The header of an 8-bit RGB picture from a fixed-rate model, uncropped, portable, with digests of zero.
+    #[must_use]
+    pub fn new(model: &str, width: u32, height: u32) -> Self {
+        Self {
+            model: model.to_owned(),
+            entropy_digest: [0; DIGEST_PREFIX_LENGTH],
+            synthesis_digest: [0; DIGEST_PREFIX_LENGTH],
+            width,
+            height,
+            crop_left: 0,
+            crop_top: 0,
+            bit_depth: DEFAULT_BIT_DEPTH,
+            color: Color::Rgb,
+            quality: None,
+            tiles: (1, 1),
+            numerics: Numerics::F32Fma1,
+            is_portable: true,
+        }
+    }
+
+    /// What is illegal about the values, if anything. The same rules hold for writing and for reading.
+    pub(crate) fn fault(&self) -> Option<String> {
+        if let Err(message) = check_model_name(&self.model) {
+            return Some(message);
+        }
+        if self.width == 0 || self.height == 0 {
+            return Some(format!("picture of {} x {}, at least 1 x 1 is needed", self.width, self.height));
+        }
+        let right = self.crop_left.checked_add(self.width);
+        let bottom = self.crop_top.checked_add(self.height);
+        if right.is_none() || bottom.is_none() {
+            return Some(format!("crop offset {}, {} moves the picture past 2^32", self.crop_left, self.crop_top));
+        }
+        if !(1..=16).contains(&self.bit_depth) {
+            return Some(format!("bit depth is {} (1 to 16)", self.bit_depth));
+        }
+        match self.quality {
+            Some(quality) if !(0.0..=100.0).contains(&quality) => Some(format!("quality is {quality} (0 to 100)")),
+            _ => None,
+        }
+    }
+}
+
+/// Checks a model name: it names a file in a folder of models, so it must not wander out of it.
+///
+/// # Errors
+/// A message that says what is legal.
+pub fn check_model_name(name: &str) -> std::result::Result<(), String> {
+    let is_legal = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+    if name.is_empty() || name.len() > MAX_NAME_LENGTH || name.starts_with('.') || !name.bytes().all(is_legal) {
+        return Err(format!(
+            "model name {name:?} is not 1 to {MAX_NAME_LENGTH} of A-Z a-z 0-9 . _ - without a leading dot"
+        ));
+    }
+    Ok(())
+}

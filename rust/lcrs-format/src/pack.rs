@@ -1,0 +1,130 @@
+//! Writing a container.
+
+use crate::constants::{
+    crc32c, ANCILLARY, DEFAULT_BIT_DEPTH, FIELD_CROP, FIELD_QUALITY, FIELD_SAMPLES, FIELD_TILES, FORMAT_VERSION,
+    KIND_RAW, MAGIC, MAX_PRECISION, MAX_SECTIONS, NOT_PORTABLE, PRECISION_RAW, SECTION_EXIF, SECTION_ICC,
+};
+use crate::{Color, Error, Header, Metadata, MetadataKind, Result, Section};
+
+/// Writes a file from a header, its sections in coding order and optional metadata.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] for a header or a section that the format cannot hold: a value out of
+/// the range that [`Header`] states, latents not ascending, metadata twice or not in the order of
+/// [`MetadataKind`], more than one tile.
+pub fn pack(header: &Header, sections: &[Section<'_>], metadata: &[Metadata<'_>]) -> Result<Vec<u8>> {
+    check(header, sections, metadata)?;
+    let mut body = Vec::with_capacity(128);
+    write_base(&mut body, header);
+    body.push((sections.len() + metadata.len()) as u8);
+    for section in sections {
+        write_entry(&mut body, section.latent, section.kind, section.precision, section.data);
+    }
+    for item in metadata {
+        write_entry(&mut body, section_id(item.kind), KIND_RAW, PRECISION_RAW, item.data);
+    }
+    write_fields(&mut body, header);
+
+    let payloads = || sections.iter().map(|s| s.data).chain(metadata.iter().map(|m| m.data));
+    let mut file = Vec::with_capacity(body.len() + 16 + payloads().map(<[u8]>::len).sum::<usize>());
+    file.extend_from_slice(&MAGIC);
+    file.push(FORMAT_VERSION);
+    write_varint(&mut file, body.len() as u64);
+    file.extend_from_slice(&body);
+    let checksum = crc32c(&file);
+    file.extend_from_slice(&checksum.to_le_bytes());
+    payloads().for_each(|payload| file.extend_from_slice(payload));
+    Ok(file)
+}
+
+fn check(header: &Header, sections: &[Section<'_>], metadata: &[Metadata<'_>]) -> Result<()> {
+    let invalid = |message: String| Err(Error::InvalidArgument(message));
+    if let Some(fault) = header.fault() {
+        return invalid(fault);
+    }
+    if header.tiles != (1, 1) {
+        return invalid(format!("tile grid of {} x {}, version 0 has 1 x 1", header.tiles.0, header.tiles.1));
+    }
+    if sections.len() + metadata.len() > MAX_SECTIONS {
+        return invalid(format!("{} sections, at most {MAX_SECTIONS} fit", sections.len() + metadata.len()));
+    }
+    for section in sections {
+        if section.latent & ANCILLARY != 0 || section.kind == KIND_RAW {
+            return invalid(format!(
+                "section of latent {} and kind {} (0 to 127, 0 to 254)",
+                section.latent, section.kind
+            ));
+        }
+        if !(1..=MAX_PRECISION).contains(&section.precision) {
+            return invalid(format!("precision of latent {} is {} (1 to 16)", section.latent, section.precision));
+        }
+    }
+    if let Some(pair) = sections.windows(2).find(|pair| pair[0].latent >= pair[1].latent) {
+        return invalid(format!("latent {} comes after latent {}: ids must ascend", pair[1].latent, pair[0].latent));
+    }
+    if let Some(pair) = metadata.windows(2).find(|pair| pair[0].kind >= pair[1].kind) {
+        return invalid(format!("metadata {:?} comes after {:?}", pair[1].kind, pair[0].kind));
+    }
+    Ok(())
+}
+
+fn section_id(kind: MetadataKind) -> u8 {
+    match kind {
+        MetadataKind::Icc => SECTION_ICC,
+        MetadataKind::Exif => SECTION_EXIF,
+    }
+}
+
+fn write_base(out: &mut Vec<u8>, header: &Header) {
+    out.push(header.numerics.code() | if header.is_portable { 0 } else { NOT_PORTABLE });
+    out.extend_from_slice(&header.entropy_digest);
+    out.extend_from_slice(&header.synthesis_digest);
+    out.push(header.model.len() as u8);
+    out.extend_from_slice(header.model.as_bytes());
+    write_varint(out, header.width.into());
+    write_varint(out, header.height.into());
+}
+
+fn write_entry(out: &mut Vec<u8>, id: u8, kind: u8, precision: u8, data: &[u8]) {
+    out.extend_from_slice(&[id, kind, precision]);
+    write_varint(out, data.len() as u64);
+    out.extend_from_slice(&crc32c(data).to_le_bytes());
+}
+
+/// Fields hold what differs from the default, in ascending order of their tags.
+fn write_fields(out: &mut Vec<u8>, header: &Header) {
+    if let Some(quality) = header.quality {
+        write_field(out, FIELD_QUALITY, &quality.to_le_bytes());
+    }
+    if (header.crop_left, header.crop_top) != (0, 0) {
+        write_field(out, FIELD_CROP, &varint_pair(header.crop_left, header.crop_top));
+    }
+    if header.bit_depth != DEFAULT_BIT_DEPTH || header.color != Color::Rgb {
+        write_field(out, FIELD_SAMPLES, &[header.bit_depth, header.color.code()]);
+    }
+    if header.tiles != (1, 1) {
+        write_field(out, FIELD_TILES, &varint_pair(header.tiles.0, header.tiles.1));
+    }
+}
+
+fn write_field(out: &mut Vec<u8>, tag: u8, value: &[u8]) {
+    out.push(tag);
+    write_varint(out, value.len() as u64);
+    out.extend_from_slice(value);
+}
+
+fn varint_pair(a: u32, b: u32) -> Vec<u8> {
+    let mut out = Vec::with_capacity(10);
+    write_varint(&mut out, a.into());
+    write_varint(&mut out, b.into());
+    out
+}
+
+/// LEB128: seven bits a byte, lowest first, the high bit set on all but the last.
+fn write_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}

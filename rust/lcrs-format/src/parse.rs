@@ -1,0 +1,185 @@
+//! Reading a container. Nothing is copied but the header; nothing is built before its size is checked.
+
+use crate::constants::{
+    crc32c, ANCILLARY, CRC_LENGTH, FIELD_CROP, FIELD_QUALITY, FIELD_SAMPLES, FIELD_TILES, FORMAT_VERSION, KIND_RAW,
+    MAGIC, MAX_HEADER_LENGTH, MAX_PRECISION, NOT_PORTABLE, PRECISION_RAW, SECTION_EXIF, SECTION_ICC,
+};
+use crate::reader::{AtEnd, Reader};
+use crate::{Color, Error, Header, Limits, Metadata, MetadataKind, Numerics, Result, Section};
+
+/// A parsed file. Payloads are slices of the bytes that were parsed.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Container<'a> {
+    /// What the file says about itself.
+    pub header: Header,
+    /// The entropy-coded sections in coding order.
+    pub sections: Vec<Section<'a>>,
+    /// The metadata that this version knows.
+    pub metadata: Vec<Metadata<'a>>,
+    /// Bytes from the start of the file to its first section.
+    pub header_bytes: usize,
+}
+
+struct Entry {
+    id: u8,
+    kind: u8,
+    precision: u8,
+    length: u64,
+    checksum: u32,
+}
+
+/// Reads and checks a whole file.
+///
+/// # Errors
+/// [`Error::Truncated`] if the bytes end early, [`Error::Corrupt`] for a wrong checksum, a value out
+/// of range or bytes after the last section, [`Error::UnsupportedVersion`] for another version or an
+/// unknown critical field or section, [`Error::Limit`] for a picture or metadata above `limits`.
+pub fn parse<'a>(data: &'a [u8], limits: &Limits) -> Result<Container<'a>> {
+    let (body, header_bytes) = checked_header(data)?;
+    let mut reader = Reader::new(body, AtEnd::Corrupt);
+    let mut header = read_base(&mut reader)?;
+    limits.check_picture(header.width, header.height)?;
+    let entries = read_entries(&mut reader)?;
+    read_fields(&mut reader, &mut header)?;
+    if let Some(fault) = header.fault() {
+        return Err(Error::Corrupt(fault));
+    }
+    if header.tiles != (1, 1) {
+        let (columns, rows) = header.tiles;
+        return Err(Error::UnsupportedVersion(format!("tile grid of {columns} x {rows}, this build knows 1 x 1")));
+    }
+    let ancillary = entries.iter().filter(|entry| entry.id & ANCILLARY != 0);
+    limits.check_metadata(ancillary.fold(0_u64, |sum, entry| sum.saturating_add(entry.length)))?;
+
+    let (sections, metadata) = read_payloads(&data[header_bytes..], &entries)?;
+    Ok(Container { header, sections, metadata, header_bytes })
+}
+
+/// The header body, after its checksum held, and where the payloads begin.
+fn checked_header(data: &[u8]) -> Result<(&[u8], usize)> {
+    let start = &data[..data.len().min(MAGIC.len())];
+    if start != &MAGIC[..start.len()] {
+        return Err(Error::Corrupt("not an lcrs file: the first bytes are not its magic number".to_owned()));
+    }
+    let mut reader = Reader::new(data, AtEnd::Truncated);
+    reader.bytes(MAGIC.len(), "magic number")?;
+    let version = reader.byte("format version")?;
+    if version != FORMAT_VERSION {
+        return Err(Error::UnsupportedVersion(format!("format version {version}, this build reads {FORMAT_VERSION}")));
+    }
+    let length = reader.varint("header length")?;
+    let length = usize::try_from(length)
+        .ok()
+        .filter(|length| *length <= MAX_HEADER_LENGTH)
+        .ok_or_else(|| Error::Corrupt(format!("header of {length} bytes (at most {MAX_HEADER_LENGTH})")))?;
+    let body = reader.bytes(length, "header")?;
+    let covered = &data[..reader.position()];
+    let checksum = u32::from_le_bytes(reader.array::<CRC_LENGTH>("header checksum")?);
+    if crc32c(covered) != checksum {
+        return Err(Error::Corrupt(format!("header checksum is {checksum:#010x}, not {:#010x}", crc32c(covered))));
+    }
+    Ok((body, reader.position()))
+}
+
+fn read_base(reader: &mut Reader<'_>) -> Result<Header> {
+    let code = reader.byte("numerics")?;
+    let numerics = Numerics::from_code(code & !NOT_PORTABLE)
+        .ok_or_else(|| Error::UnsupportedVersion(format!("numerics {}, this build knows 1", code & !NOT_PORTABLE)))?;
+    let entropy_digest = reader.array("entropy digest")?;
+    let synthesis_digest = reader.array("synthesis digest")?;
+    let name_length = reader.byte("model name length")?;
+    let name = reader.bytes(name_length.into(), "model name")?;
+    let name = std::str::from_utf8(name).map_err(|_| Error::Corrupt("model name is not text".to_owned()))?;
+    let width = reader.varint_u32("width")?;
+    let height = reader.varint_u32("height")?;
+    let mut header = Header::new(name, width, height);
+    header.entropy_digest = entropy_digest;
+    header.synthesis_digest = synthesis_digest;
+    header.numerics = numerics;
+    header.is_portable = code & NOT_PORTABLE == 0;
+    Ok(header)
+}
+
+fn read_entries(reader: &mut Reader<'_>) -> Result<Vec<Entry>> {
+    let count = reader.byte("number of sections")?;
+    let mut entries: Vec<Entry> = Vec::new();
+    for _ in 0..count {
+        let [id, kind, precision] = reader.array("section entry")?;
+        let length = reader.varint("section length")?;
+        let checksum = u32::from_le_bytes(reader.array::<CRC_LENGTH>("section checksum")?);
+        if let Some(last) = entries.last().filter(|last| last.id >= id) {
+            return Err(Error::Corrupt(format!("section {id} comes after section {}: ids must ascend", last.id)));
+        }
+        let is_raw = kind == KIND_RAW && precision == PRECISION_RAW;
+        let is_coded = kind != KIND_RAW && (1..=MAX_PRECISION).contains(&precision);
+        if (id & ANCILLARY == 0 && !is_coded) || (matches!(id, SECTION_ICC | SECTION_EXIF) && !is_raw) {
+            return Err(Error::Corrupt(format!("section {id} has kind {kind} and precision {precision}")));
+        }
+        entries.push(Entry { id, kind, precision, length, checksum });
+    }
+    Ok(entries)
+}
+
+fn read_fields(reader: &mut Reader<'_>, header: &mut Header) -> Result<()> {
+    let mut last_tag = None;
+    while reader.remaining() > 0 {
+        let tag = reader.byte("field tag")?;
+        if last_tag.is_some_and(|last| last >= tag) {
+            return Err(Error::Corrupt(format!("field {tag:#04x} is out of order: tags must ascend")));
+        }
+        last_tag = Some(tag);
+        let length = reader.varint("field length")?;
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let mut value = Reader::new(reader.bytes(length, "field")?, AtEnd::Corrupt);
+        match tag {
+            FIELD_QUALITY => header.quality = Some(f32::from_le_bytes(value.array("quality")?)),
+            FIELD_CROP => {
+                header.crop_left = value.varint_u32("crop offset")?;
+                header.crop_top = value.varint_u32("crop offset")?;
+            }
+            FIELD_SAMPLES => {
+                header.bit_depth = value.byte("bit depth")?;
+                let color = value.byte("colour")?;
+                header.color = Color::from_code(color)
+                    .ok_or_else(|| Error::UnsupportedVersion(format!("colour {color}, this build knows 0 and 1")))?;
+            }
+            FIELD_TILES => header.tiles = (value.varint_u32("tile columns")?, value.varint_u32("tile rows")?),
+            _ if tag & ANCILLARY != 0 => continue,
+            _ => return Err(Error::UnsupportedVersion(format!("unknown critical field {tag:#04x}"))),
+        }
+        if value.remaining() > 0 {
+            return Err(Error::Corrupt(format!("field {tag:#04x} has {} bytes too many", value.remaining())));
+        }
+    }
+    Ok(())
+}
+
+fn read_payloads<'a>(data: &'a [u8], entries: &[Entry]) -> Result<(Vec<Section<'a>>, Vec<Metadata<'a>>)> {
+    let announced = entries.iter().fold(0_u64, |sum, entry| sum.saturating_add(entry.length));
+    if announced > data.len() as u64 {
+        return Err(Error::Truncated(format!("sections need {announced} bytes, {} are left", data.len())));
+    }
+    if announced < data.len() as u64 {
+        return Err(Error::Corrupt(format!("{} bytes after the last section", data.len() as u64 - announced)));
+    }
+    let mut reader = Reader::new(data, AtEnd::Truncated);
+    let (mut sections, mut metadata) = (Vec::new(), Vec::new());
+    for entry in entries {
+        let payload = reader.bytes(entry.length as usize, "section")?;
+        if crc32c(payload) != entry.checksum {
+            return Err(Error::Corrupt(format!(
+                "checksum of section {} is {:#010x}, not {:#010x}",
+                entry.id,
+                entry.checksum,
+                crc32c(payload)
+            )));
+        }
+        match entry.id {
+            SECTION_ICC => metadata.push(Metadata { kind: MetadataKind::Icc, data: payload }),
+            SECTION_EXIF => metadata.push(Metadata { kind: MetadataKind::Exif, data: payload }),
+            id if id & ANCILLARY != 0 => {}
+            latent => sections.push(Section { latent, kind: entry.kind, precision: entry.precision, data: payload }),
+        }
+    }
+    Ok((sections, metadata))
+}

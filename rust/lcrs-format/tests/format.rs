@@ -1,0 +1,269 @@
+//! The container against its specification: the worked example, round trips, damage of every kind.
+
+#![allow(clippy::unwrap_used)]
+
+use lcrs_format::{pack, parse, Color, Error, Header, Limits, Metadata, MetadataKind, Section};
+use proptest::prelude::*;
+
+fn example() -> (Header, Vec<Section<'static>>) {
+    let mut header = Header::new("photo", 768, 512);
+    header.entropy_digest = [1, 2, 3, 4, 5, 6, 7, 8];
+    header.synthesis_digest = [0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18];
+    header.quality = Some(50.0);
+    let sections = vec![
+        Section { latent: 0, kind: 1, precision: 16, data: &[0xA1, 0xA2, 0xA3] },
+        Section { latent: 1, kind: 1, precision: 16, data: &[0xB1, 0xB2, 0xB3, 0xB4] },
+    ];
+    (header, sections)
+}
+
+/// A file that uses every optional part.
+fn full_file() -> Vec<u8> {
+    let (mut header, sections) = example();
+    header.crop_left = 3;
+    header.crop_top = 300;
+    header.bit_depth = 10;
+    header.color = Color::Grey;
+    header.is_portable = false;
+    let metadata = [
+        Metadata { kind: MetadataKind::Icc, data: b"profile" },
+        Metadata { kind: MetadataKind::Exif, data: b"II*\0exif" },
+    ];
+    pack(&header, &sections, &metadata).unwrap()
+}
+
+/// The bytes of the code block in the README, without their comments.
+fn readme_bytes() -> Vec<u8> {
+    let block = include_str!("../README.md").split("```hex\n").nth(1).unwrap().split("```").next().unwrap();
+    block
+        .lines()
+        .flat_map(|line| line.split("  ").next().unwrap().split_whitespace())
+        .map(|pair| u8::from_str_radix(pair, 16).unwrap())
+        .collect()
+}
+
+#[test]
+fn the_readme_example_is_what_is_written() {
+    let (header, sections) = example();
+    let file = pack(&header, &sections, &[]).unwrap();
+    assert_eq!(file, readme_bytes(), "{file:02X?}");
+    let container = parse(&file, &Limits::default()).unwrap();
+    assert_eq!((container.header, container.sections), (header, sections));
+}
+
+#[test]
+fn a_typical_header_takes_at_most_64_bytes() {
+    let (header, _) = example();
+    let (z, y) = (vec![1; 900], vec![2; 40_000]);
+    let sections = [
+        Section { latent: 0, kind: 1, precision: 16, data: &z },
+        Section { latent: 1, kind: 1, precision: 16, data: &y },
+    ];
+    let file = pack(&header, &sections, &[]).unwrap();
+    let header_bytes = parse(&file, &Limits::default()).unwrap().header_bytes;
+    assert_eq!(file.len(), header_bytes + 40_900);
+    assert!(header_bytes <= 64, "{header_bytes}");
+}
+
+#[test]
+fn every_truncation_is_named() {
+    let file = full_file();
+    for length in 0..file.len() {
+        let error = parse(&file[..length], &Limits::default()).unwrap_err();
+        assert!(matches!(error, Error::Truncated(_)), "{length} bytes: {error:?}");
+    }
+}
+
+#[test]
+fn bytes_after_the_end_are_refused() {
+    let mut file = full_file();
+    file.push(0);
+    assert!(matches!(parse(&file, &Limits::default()), Err(Error::Corrupt(_))));
+}
+
+#[test]
+fn every_bit_flip_is_noticed() {
+    let file = full_file();
+    for bit in 0..file.len() * 8 {
+        let mut damaged = file.clone();
+        damaged[bit / 8] ^= 1 << (bit % 8);
+        assert!(parse(&damaged, &Limits::default()).is_err(), "bit {bit}");
+    }
+}
+
+/// A file around a header body written by hand, with its checksum made right.
+fn with_body(body: &[u8]) -> Vec<u8> {
+    let mut file = vec![0x8C, b'L', b'C', b'S', 0, body.len() as u8];
+    assert!(body.len() < 128);
+    file.extend_from_slice(body);
+    let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI).checksum(&file);
+    file.extend_from_slice(&crc.to_le_bytes());
+    file
+}
+
+fn body(name: &[u8], rest: &[u8]) -> Vec<u8> {
+    [&[1][..], &[0; 16], &[name.len() as u8], name, rest].concat()
+}
+
+#[test]
+fn the_smallest_body_is_legal() {
+    let file = with_body(&body(b"m", &[1, 1, 0]));
+    assert_eq!(parse(&file, &Limits::default()).unwrap().header, Header::new("m", 1, 1));
+}
+
+#[test]
+fn unknown_parts_are_refused_or_ignored_by_their_bit() {
+    let critical = with_body(&body(b"m", &[1, 1, 0, 0x7F, 1, 9]));
+    assert!(matches!(parse(&critical, &Limits::default()), Err(Error::UnsupportedVersion(_))));
+    let ancillary = with_body(&body(b"m", &[1, 1, 0, 0xFF, 1, 9]));
+    assert_eq!(parse(&ancillary, &Limits::default()).unwrap().header, Header::new("m", 1, 1));
+    let section = with_body(&body(b"m", &[1, 1, 1, 0xF0, 3, 4, 0, 0, 0, 0, 0]));
+    let container = parse(&section, &Limits::default()).unwrap();
+    assert!(container.sections.is_empty() && container.metadata.is_empty());
+    let other_numerics = with_body(&[&[2][..], &[0; 16], &[1, b'm', 1, 1, 0]].concat());
+    assert!(matches!(parse(&other_numerics, &Limits::default()), Err(Error::UnsupportedVersion(_))));
+    let tiles = with_body(&body(b"m", &[1, 1, 0, 4, 2, 2, 1]));
+    assert!(matches!(parse(&tiles, &Limits::default()), Err(Error::UnsupportedVersion(_))));
+}
+
+#[test]
+fn values_out_of_range_are_corrupt() {
+    let nan = f32::NAN.to_le_bytes();
+    let hundred_and_one = 101_f32.to_le_bytes();
+    let cases: &[(&str, Vec<u8>)] = &[
+        ("empty name", body(b"", &[1, 1, 0])),
+        ("name that leaves the folder", body(b"../m", &[1, 1, 0])),
+        ("name that is not text", body(&[0xFF], &[1, 1, 0])),
+        ("no width", body(b"m", &[0, 1, 0])),
+        ("no height", body(b"m", &[1, 0, 0])),
+        ("width of 33 bits", body(b"m", &[0xFF, 0xFF, 0xFF, 0xFF, 0x1F, 1, 0])),
+        ("width in a long form", body(b"m", &[0x81, 0x00, 1, 0])),
+        ("quality NaN", body(b"m", &[&[1, 1, 0, 1, 4][..], &nan].concat())),
+        ("quality 101", body(b"m", &[&[1, 1, 0, 1, 4][..], &hundred_and_one].concat())),
+        ("quality of 3 bytes", body(b"m", &[1, 1, 0, 1, 3, 0, 0, 0])),
+        ("quality of 5 bytes", body(b"m", &[1, 1, 0, 1, 5, 0, 0, 0, 0, 0])),
+        ("a field twice", body(b"m", &[1, 1, 0, 3, 2, 8, 0, 3, 2, 8, 0])),
+        ("fields out of order", body(b"m", &[1, 1, 0, 3, 2, 8, 0, 2, 2, 0, 0])),
+        ("bit depth 0", body(b"m", &[1, 1, 0, 3, 2, 0, 0])),
+        ("bit depth 17", body(b"m", &[1, 1, 0, 3, 2, 17, 0])),
+        ("crop past the end", body(b"m", &[2, 1, 0, 2, 6, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F, 0])),
+        ("field longer than the body", body(b"m", &[1, 1, 0, 0xFF, 9])),
+        ("missing section entry", body(b"m", &[1, 1, 1])),
+        ("latent without precision", body(b"m", &[1, 1, 1, 0, 1, 0, 0, 0, 0, 0, 0])),
+        ("precision 17", body(b"m", &[1, 1, 1, 0, 1, 17, 0, 0, 0, 0, 0])),
+        ("raw latent", body(b"m", &[1, 1, 1, 0, 255, 0, 0, 0, 0, 0, 0])),
+        ("coded profile", body(b"m", &[1, 1, 1, 0x81, 1, 16, 0, 0, 0, 0, 0])),
+        ("a latent twice", body(b"m", &[1, 1, 2, 0, 1, 16, 0, 0, 0, 0, 0, 0, 1, 16, 0, 0, 0, 0, 0])),
+    ];
+    for (what, bytes) in cases {
+        let result = parse(&with_body(bytes), &Limits::default()).map(|container| container.header);
+        assert!(matches!(result, Err(Error::Corrupt(_))), "{what}: {result:?}");
+    }
+}
+
+#[test]
+fn limits_are_respected() {
+    let file = full_file();
+    let defaults = Limits::default();
+    for limits in [
+        Limits { max_side: 767, ..defaults },
+        Limits { max_pixels: 768 * 512 - 1, ..defaults },
+        Limits { max_metadata_bytes: 14, ..defaults },
+    ] {
+        assert!(matches!(parse(&file, &limits), Err(Error::Limit(_))), "{limits:?}");
+    }
+    let exact = Limits { max_side: 768, max_pixels: 768 * 512, max_metadata_bytes: 15 };
+    assert!(parse(&file, &exact).is_ok());
+}
+
+#[test]
+fn what_the_format_cannot_hold_is_not_written() {
+    let (header, sections) = example();
+    let refused = |header: &Header, sections: &[Section<'_>], metadata: &[Metadata<'_>]| {
+        matches!(pack(header, sections, metadata), Err(Error::InvalidArgument(_)))
+    };
+    assert!(refused(&Header { model: "a/b".into(), ..header.clone() }, &sections, &[]));
+    assert!(refused(&Header { width: 0, ..header.clone() }, &sections, &[]));
+    assert!(refused(&Header { quality: Some(f32::NAN), ..header.clone() }, &sections, &[]));
+    assert!(refused(&Header { quality: Some(-1.0), ..header.clone() }, &sections, &[]));
+    assert!(refused(&Header { tiles: (2, 1), ..header.clone() }, &sections, &[]));
+    assert!(refused(&Header { bit_depth: 0, ..header.clone() }, &sections, &[]));
+    assert!(refused(&Header { crop_left: u32::MAX, ..header.clone() }, &sections, &[]));
+    assert!(refused(&header, &[sections[1], sections[0]], &[]));
+    assert!(refused(&header, &[Section { latent: 128, ..sections[0] }], &[]));
+    assert!(refused(&header, &[Section { kind: 255, ..sections[0] }], &[]));
+    assert!(refused(&header, &[Section { precision: 17, ..sections[0] }], &[]));
+    let icc = Metadata { kind: MetadataKind::Icc, data: b"p" };
+    assert!(refused(&header, &sections, &[icc, icc]));
+}
+
+fn headers() -> impl Strategy<Value = Header> {
+    let identity = ("[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}", any::<[u8; 8]>(), any::<[u8; 8]>(), any::<bool>());
+    let geometry = (1_u32..65_536, 1_u32..4096, any::<u16>(), any::<u16>());
+    let samples = (1_u8..=16, any::<bool>(), proptest::option::of(0.0_f32..=100.0));
+    (identity, geometry, samples).prop_map(
+        |((model, entropy, synthesis, portable), (w, h, left, top), (bits, grey, q))| {
+            let mut header = Header::new(&model, w, h);
+            header.entropy_digest = entropy;
+            header.synthesis_digest = synthesis;
+            header.is_portable = portable;
+            header.crop_left = left.into();
+            header.crop_top = top.into();
+            header.bit_depth = bits;
+            header.color = if grey { Color::Grey } else { Color::Rgb };
+            header.quality = q;
+            header
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn files_round_trip(
+        header in headers(),
+        payloads in proptest::collection::vec((0_u8..255, 1_u8..=16, proptest::collection::vec(any::<u8>(), 0..200)), 0..9),
+        icc in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..50)),
+        exif in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..50)),
+    ) {
+        let sections: Vec<_> = payloads
+            .iter()
+            .enumerate()
+            .map(|(i, (kind, precision, data))| Section { latent: i as u8, kind: *kind, precision: *precision, data })
+            .collect();
+        let mut metadata = Vec::new();
+        metadata.extend(icc.iter().map(|data| Metadata { kind: MetadataKind::Icc, data }));
+        metadata.extend(exif.iter().map(|data| Metadata { kind: MetadataKind::Exif, data }));
+        let file = pack(&header, &sections, &metadata).unwrap();
+        let container = parse(&file, &Limits::default()).unwrap();
+        prop_assert_eq!(&container.header, &header);
+        prop_assert_eq!(&container.sections, &sections);
+        prop_assert_eq!(&container.metadata, &metadata);
+        prop_assert_eq!(pack(&container.header, &container.sections, &container.metadata).unwrap(), file);
+    }
+
+    #[test]
+    fn garbage_is_an_error(tail in proptest::collection::vec(any::<u8>(), 0..300), has_magic in any::<bool>()) {
+        let mut file = if has_magic { vec![0x8C, b'L', b'C', b'S', 0] } else { Vec::new() };
+        file.extend(tail);
+        prop_assert!(parse(&file, &Limits::default()).is_err());
+    }
+
+    /// A checksum that holds does not make the body legal: whatever it says, reading it must end well.
+    #[test]
+    fn hostile_bodies_never_panic(rest in proptest::collection::vec(any::<u8>(), 0..100)) {
+        let _ = parse(&with_body(&body(b"m", &rest)), &Limits::default());
+        let _ = parse(&with_body(&rest), &Limits::default());
+    }
+
+    #[test]
+    fn several_damaged_bytes_are_noticed(damage in proptest::collection::vec((any::<prop::sample::Index>(), 1_u8..=255), 1..6)) {
+        let original = full_file();
+        let mut file = original.clone();
+        for (index, mask) in damage {
+            let at = index.index(file.len());
+            file[at] ^= mask;
+        }
+        prop_assume!(file != original);
+        prop_assert!(parse(&file, &Limits::default()).is_err());
+    }
+}
