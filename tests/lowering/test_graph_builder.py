@@ -102,6 +102,22 @@ def test_parameters_are_lowered_in_float32(dtype):
     np.testing.assert_array_equal(weight, conv.weight.detach().float().numpy())
 
 
+def test_effective_parameters_are_computed_in_float32():
+    class Square(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.root = nn.Parameter(torch.tensor([1.1, 3.3]))
+
+        def lower(self, graph, x):
+            return graph.op("mul", x, graph.op("constant", tensor=graph.tensor("square", self.root**2)))
+
+    module = Square().bfloat16()
+    np.testing.assert_array_equal(
+        lower(nn.Sequential(module)).tensors["net.0.square"], module.root.detach().float().numpy() ** 2
+    )
+    assert module.root.dtype == torch.bfloat16
+
+
 def test_tensors_do_not_share_memory_with_the_module():
     conv = nn.Conv2d(1, 1, 1)
     weight = lower(conv).tensors["net.weight"]

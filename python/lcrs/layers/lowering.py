@@ -23,6 +23,7 @@ Example:
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -199,11 +200,16 @@ class GraphBuilder:
     def call(self, module: nn.Module, x: Value, place: str = "") -> Value:
         """Lower `module` applied to `x`, below `place` (relative to the current one; empty: the same).
 
+        A module on another device or in another precision is copied to the CPU in float32 first, so that
+        effective parameters are computed by the same kernels wherever the module lives.
+
         Raises:
             NotPortableError: neither the module nor the table of torch's layers says how; the message has the
                 class and the place.
         """
         with self.at(place):
+            if any(t.is_floating_point() and not _is_float32_on_cpu(t) for t in _state(module)):
+                module = copy.deepcopy(module).to("cpu").float()
             if module._forward_pre_hooks or module._forward_hooks:
                 raise self.refusal(module, "forward hooks may change what it computes")
             if isinstance(module, Lowerable):
@@ -257,6 +263,15 @@ class GraphBuilder:
     def _new_value(self) -> Value:
         self._count += 1
         return Value(self, self._count - 1)
+
+
+def _state(module: nn.Module) -> Iterator[Tensor]:
+    yield from module.parameters()
+    yield from module.buffers()
+
+
+def _is_float32_on_cpu(tensor: Tensor) -> bool:
+    return tensor.dtype == torch.float32 and tensor.device.type == "cpu"
 
 
 def _plain(value: Any) -> Any:

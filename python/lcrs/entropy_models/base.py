@@ -1,0 +1,260 @@
+"""What all entropy models share: quantisation, tables, coding of symbols under tables."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from lcrs.entropy_models.tables import TABLE_BUFFERS, resize_buffers
+from lcrs.ops import LowerBound
+from lcrs.ops.cache import KeyedCache, fingerprint
+
+try:
+    from lcrs import coding
+except ImportError:  # without the native module: forward passes only
+    pass
+
+__all__ = ["DEFAULT_ENTROPY_CODER", "EntropyModel"]
+
+DEFAULT_ENTROPY_CODER = "lcrs"
+"""Stream kind that models write unless told otherwise."""
+
+
+class EntropyModel(nn.Module):
+    """Base of the entropy models: quantises, and codes symbols under integer tables.
+
+    The table (`cdf_table`) is derived from the parameters when it is needed, by `lcrs.coding` and never by
+    torch, and kept outside the state dict, keyed by a hash of the parameters. The buffers `_quantized_cdf`,
+    `_cdf_length` and `_offset` are CompressAI's: `update` or loading a state dict fills them, and then they win
+    until a parameter changes.
+
+    Args:
+        likelihood_bound: Likelihoods are bounded from below by it, which keeps the rate and its gradient
+            finite; 0 means no bound.
+        entropy_coder: Stream kind that `compress` writes and `decompress` reads: "lcrs" (the default when
+            None) or "ans", CompressAI's format.
+        entropy_coder_precision: Bits of the tables' probabilities; 16 is the only one.
+
+    Raises:
+        ValueError: another precision.
+    """
+
+    _offset: Tensor
+    _quantized_cdf: Tensor
+    _cdf_length: Tensor
+
+    def __init__(
+        self,
+        likelihood_bound: float = 1e-9,
+        entropy_coder: str | None = None,
+        entropy_coder_precision: int = 16,
+    ) -> None:
+        super().__init__()
+        if entropy_coder_precision != 16:
+            raise ValueError(f"entropy_coder_precision is {entropy_coder_precision}, must be 16")
+        self.entropy_coder = entropy_coder or DEFAULT_ENTROPY_CODER
+        self.entropy_coder_precision = int(entropy_coder_precision)
+        self.use_likelihood_bound = likelihood_bound > 0
+        if self.use_likelihood_bound:
+            self.likelihood_lower_bound = LowerBound(likelihood_bound)
+        for name in TABLE_BUFFERS:
+            self.register_buffer(name, torch.empty(0, dtype=torch.int32))
+        self._tables: KeyedCache[coding.CdfTable] = KeyedCache()
+        self._filled_for: bytes | None = None
+        self._tables_arrived = False
+        self.register_load_state_dict_post_hook(_bind_loaded_tables)
+
+    @property
+    def offset(self) -> Tensor:
+        """First symbol of each row of the filled table, int32 (rows,); empty before `update` or loading."""
+        return self._offset
+
+    @property
+    def quantized_cdf(self) -> Tensor:
+        """The filled table, int32 (rows, width); empty before `update` or loading."""
+        return self._quantized_cdf
+
+    @property
+    def cdf_length(self) -> Tensor:
+        """Entries in use in each row of the filled table, int32 (rows,); empty before `update` or loading."""
+        return self._cdf_length
+
+    def forward(self, *args: Any) -> Any:
+        """Must be overridden: (inputs, ...) to (outputs, likelihoods)."""
+        raise NotImplementedError(f"{type(self).__name__} defines no forward")
+
+    def quantize(self, inputs: Tensor, mode: str, means: Tensor | None = None) -> Tensor:
+        """Quantise `inputs`, any shape; rounding is half to even.
+
+        Args:
+            inputs: Values.
+            mode: "noise" adds U(-1/2, 1/2) and takes no heed of `means`; "dequantize" rounds around `means`;
+                "symbols" gives the int32 symbols of that.
+            means: Broadcast against `inputs`; None is zero.
+
+        Raises:
+            ValueError: another mode.
+        """
+        if mode == "noise":
+            return inputs + torch.empty_like(inputs).uniform_(-0.5, 0.5)
+        if mode not in ("dequantize", "symbols"):
+            raise ValueError(f"mode is {mode!r}, must be 'noise', 'dequantize' or 'symbols'")
+        outputs = torch.round(inputs if means is None else inputs - means)
+        if mode == "symbols":
+            return outputs.int()
+        return outputs if means is None else outputs + means
+
+    @staticmethod
+    def dequantize(inputs: Tensor, means: Tensor | None = None, dtype: torch.dtype = torch.float) -> Tensor:
+        """Values of the symbols `inputs`: with `means` added, in their dtype; else in `dtype`."""
+        return inputs.type(dtype) if means is None else inputs.type_as(means) + means
+
+    def _quantize(self, inputs: Tensor, mode: str, means: Tensor | None = None) -> Tensor:
+        warnings.warn("_quantize is deprecated: use quantize", DeprecationWarning, stacklevel=2)
+        return self.quantize(inputs, mode, means)
+
+    @classmethod
+    def _dequantize(cls, inputs: Tensor, means: Tensor | None = None) -> Tensor:
+        warnings.warn("_dequantize is deprecated: use dequantize", DeprecationWarning, stacklevel=2)
+        return cls.dequantize(inputs, means)
+
+    def _bounded(self, likelihood: Tensor) -> Tensor:
+        bounded: Tensor = self.likelihood_lower_bound(likelihood) if self.use_likelihood_bound else likelihood
+        return bounded
+
+    # --- tables ---
+
+    def _table_parameters(self) -> Iterable[Tensor]:
+        """What the table depends on."""
+        raise NotImplementedError(f"{type(self).__name__} defines no table")
+
+    def _derive_table(self) -> coding.CdfTable:
+        """The table of the present parameters."""
+        raise NotImplementedError(f"{type(self).__name__} defines no table")
+
+    def cdf_table(self) -> coding.CdfTable:
+        """The table to code with: the filled one while the parameters are those it was filled for; else theirs.
+
+        Raises:
+            ValueError: the parameters, or the filled buffers, make no valid table.
+        """
+        parameters = fingerprint(self._table_parameters())
+        if self._filled_for != parameters:
+            return self._tables.get(b"derived" + parameters, self._derive_table)
+        filled = (self._quantized_cdf, self._cdf_length, self._offset)
+        return self._tables.get(b"filled" + fingerprint(filled), self._table_of_buffers)
+
+    def _table_of_buffers(self) -> coding.CdfTable:
+        cdfs, lengths, offsets = (
+            buffer.cpu().int().contiguous().numpy()
+            for buffer in (self._quantized_cdf, self._cdf_length, self._offset)
+        )
+        return coding.CdfTable(cdfs, lengths, offsets, self.entropy_coder_precision)
+
+    @property
+    def _is_filled(self) -> bool:
+        """True if the buffers hold the table of the present parameters."""
+        return self._filled_for is not None and self._filled_for == fingerprint(self._table_parameters())
+
+    def _fill(self, table: coding.CdfTable) -> None:
+        """Put `table` into the buffers, as the one that belongs to the present parameters."""
+        device = self._offset.device
+        self._quantized_cdf = torch.from_numpy(np.array(table.cdfs)).to(device)
+        self._cdf_length = torch.from_numpy(np.array(table.lengths)).to(device)
+        self._offset = torch.from_numpy(np.array(table.offsets)).to(device)
+        self._filled_for = fingerprint(self._table_parameters())
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        resize_buffers(self, TABLE_BUFFERS, state_dict, prefix)
+        self._tables_arrived = all(prefix + name in state_dict for name in TABLE_BUFFERS)
+        super()._load_from_state_dict(state_dict, prefix, *args)  # type: ignore[no-untyped-call]
+
+    # --- coding ---
+
+    def compress(self, inputs: Tensor, indexes: Tensor, means: Tensor | None = None) -> list[bytes]:
+        """Code the symbols `round(inputs - means)`, one string for each entry of the batch.
+
+        Symbols go row, column, channel in a "lcrs" stream and channel, row, column in an "ans" stream.
+
+        Args:
+            inputs: Values (N, C, ...); at least two dimensions.
+            indexes: Row of the table for each value, int32, same shape.
+            means: Broadcast against `inputs`; None is zero.
+
+        Returns:
+            N strings.
+
+        Raises:
+            ValueError: shapes differ, a value is not finite or too large, or an index is outside the table.
+        """
+        if inputs.dim() < 2:
+            raise ValueError(f"inputs have shape {tuple(inputs.shape)}, must have at least 2 dimensions")
+        if inputs.shape != indexes.shape:
+            raise ValueError(
+                f"inputs have shape {tuple(inputs.shape)}, indexes {tuple(indexes.shape)}; must be equal"
+            )
+        values = self._in_stream_order(_single(inputs))
+        centres = None if means is None else self._in_stream_order(_single(means).expand_as(inputs))
+        symbols = coding.quantize(values, centres)
+        rows = self._in_stream_order(indexes.detach().cpu().int())
+        return coding.encode_batch(symbols, rows, self.cdf_table(), kind=self.entropy_coder)
+
+    def decompress(
+        self,
+        strings: Sequence[bytes],
+        indexes: Tensor,
+        dtype: torch.dtype = torch.float,
+        means: Tensor | None = None,
+    ) -> Tensor:
+        """Decode what `compress` wrote.
+
+        Args:
+            strings: N strings.
+            indexes: As given to `compress`, (N, C, ...).
+            dtype: Of the result, unless `means` are given, whose it is then.
+            means: As given to `compress`.
+
+        Returns:
+            The values, shape and device of `indexes`.
+
+        Raises:
+            ValueError: the number of strings is not N.
+            LcrsError: a string is damaged, or was written with another table.
+        """
+        if isinstance(strings, bytes | str) or len(strings) != indexes.shape[0]:
+            raise ValueError(f"got {len(strings)} strings for a batch of {indexes.shape[0]}")
+        if indexes.dim() < 2:
+            raise ValueError(f"indexes have shape {tuple(indexes.shape)}, must have at least 2 dimensions")
+        rows = self._in_stream_order(indexes.detach().cpu().int())
+        symbols = coding.decode_batch(list(strings), rows, self.cdf_table(), kind=self.entropy_coder)
+        if means is not None:
+            centres = self._in_stream_order(_single(means).expand(indexes.shape))
+            values, dtype = coding.dequantize(symbols, centres), means.dtype
+        else:
+            values = coding.dequantize(symbols)
+        outputs = torch.from_numpy(values)
+        if self.entropy_coder != "ans":
+            outputs = outputs.movedim(-1, 1).contiguous()
+        return outputs.to(device=indexes.device, dtype=dtype)
+
+    def _in_stream_order(self, tensor: Tensor) -> Any:
+        """(N, C, ...) as a contiguous array whose entries follow in the order of the stream."""
+        return (tensor if self.entropy_coder == "ans" else tensor.movedim(1, -1)).contiguous().numpy()
+
+
+def _single(tensor: Tensor) -> Tensor:
+    return tensor.detach().to(device="cpu", dtype=torch.float32)
+
+
+def _bind_loaded_tables(module: nn.Module, _incompatible_keys: Any) -> None:
+    """After loading: tables that came with the parameters belong to them."""
+    assert isinstance(module, EntropyModel)
+    if module._tables_arrived:
+        filled = module._cdf_length.numel() > 0
+        module._filled_for = fingerprint(module._table_parameters()) if filled else None
+    module._tables_arrived = False

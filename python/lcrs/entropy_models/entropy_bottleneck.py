@@ -1,0 +1,252 @@
+"""The fully factorised prior: one learned density for each channel.
+
+Balle, Minnen, Singh, Hwang and Johnston, "Variational image compression with a scale hyperprior", ICLR 2018,
+appendix 6.1.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lcrs.entropy_models.base import EntropyModel
+
+try:
+    from lcrs import coding
+except ImportError:  # without the native module: forward passes only
+    pass
+
+__all__ = ["EntropyBottleneck"]
+
+
+class EntropyBottleneck(EntropyModel):
+    """Entropy model of a latent whose channels are independent and each follow a learned density.
+
+    The cumulative density of a channel is a sigmoid of a small monotone network ("logits") with parameters
+    `matrices`, `biases` and `factors`. `quantiles` holds for each channel the lower tail, the median, around
+    which values are rounded, and the upper tail. The median stays where the parameter has it; tables that are
+    derived on demand find their tails by bisection, so that training needs no auxiliary loss.
+
+    Likelihoods are computed in float32 (float64 for float64 inputs), inside autocast as well, and with the
+    sigmoid's symmetry, which keeps the upper tail as precise as the lower one.
+
+    Args:
+        channels: Number of channels C.
+        *args: As `EntropyModel`.
+        tail_mass: Probability outside the tails, which symbols beyond the table share.
+        init_scale: Spread of the initial density.
+        filters: Widths of the hidden layers of the logits' network.
+        **kwargs: As `EntropyModel`.
+    """
+
+    target: Tensor
+
+    def __init__(
+        self,
+        channels: int,
+        *args: Any,
+        tail_mass: float = 1e-9,
+        init_scale: float = 10,
+        filters: Sequence[int] = (3, 3, 3, 3),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.channels = int(channels)
+        self.filters = tuple(int(f) for f in filters)
+        self.init_scale = float(init_scale)
+        self.tail_mass = float(tail_mass)
+        widths = (1, *self.filters, 1)
+        scale = self.init_scale ** (1 / (len(self.filters) + 1))
+        self.matrices = nn.ParameterList()
+        self.biases = nn.ParameterList()
+        self.factors = nn.ParameterList()
+        for i, (width, next_width) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+            initial = float(np.log(np.expm1(1 / scale / next_width)))
+            self.matrices.append(nn.Parameter(torch.full((channels, next_width, width), initial)))
+            self.biases.append(nn.Parameter(torch.empty(channels, next_width, 1).uniform_(-0.5, 0.5)))
+            if i < len(self.filters):
+                self.factors.append(nn.Parameter(torch.zeros(channels, next_width, 1)))
+        initial_quantiles = torch.tensor([-self.init_scale, 0.0, self.init_scale])
+        self.quantiles = nn.Parameter(initial_quantiles.repeat(channels, 1, 1))
+        logit = float(np.log(2 / self.tail_mass - 1))
+        self.register_buffer("target", torch.tensor([-logit, 0.0, logit]))
+
+    def _get_medians(self) -> Tensor:
+        """Medians (C, 1, 1), without gradient."""
+        return self.quantiles[:, :, 1:2].detach()
+
+    # --- likelihoods ---
+
+    def _logits_cumulative(self, inputs: Tensor, stop_gradient: bool = False) -> Tensor:
+        """Logits of the cumulative densities at `inputs`, both (C, 1, L).
+
+        `stop_gradient` leaves the densities' parameters out of the gradient.
+        """
+        logits = inputs
+        for i, (matrix, bias) in enumerate(zip(self.matrices, self.biases, strict=True)):
+            weight, shift = (p.to(inputs.dtype) for p in (matrix, bias))
+            factor = self.factors[i].to(inputs.dtype) if i < len(self.factors) else None
+            if stop_gradient:
+                weight, shift = weight.detach(), shift.detach()
+                factor = None if factor is None else factor.detach()
+            logits = torch.matmul(F.softplus(weight), logits) + shift
+            if factor is not None:
+                logits = logits + torch.tanh(factor) * torch.tanh(logits)
+        return logits
+
+    def _likelihood(self, inputs: Tensor, stop_gradient: bool = False) -> tuple[Tensor, Tensor, Tensor]:
+        """Probability of `[x - 1/2, x + 1/2]`, and the logits at both ends; all (C, 1, L)."""
+        lower = self._logits_cumulative(inputs - 0.5, stop_gradient)
+        upper = self._logits_cumulative(inputs + 0.5, stop_gradient)
+        # sigmoid(u) - sigmoid(l) == sigmoid(-l) - sigmoid(-u): take the pair on the side where both are small.
+        sign = torch.where((lower + upper).detach() > 0, -1.0, 1.0).to(inputs.dtype)
+        likelihood = sign * (torch.sigmoid(sign * upper) - torch.sigmoid(sign * lower))
+        return likelihood, lower, upper
+
+    def forward(self, x: Tensor, training: bool | None = None) -> tuple[Tensor, Tensor]:
+        """Quantise `x` and measure the likelihood of the result.
+
+        Args:
+            x: Latent (N, C, ...).
+            training: Adds noise instead of rounding; by default when the module is in training mode.
+
+        Returns:
+            The quantised latent and its likelihoods, both of the shape of `x`, float32 or wider.
+        """
+        training = self.training if training is None else training
+        dtype = torch.promote_types(x.dtype, torch.float32)
+        with torch.autocast(device_type=x.device.type, enabled=False):
+            by_channel = x.to(dtype).transpose(0, 1).contiguous()  # (C, N, ...): noise in CompressAI's order
+            values = by_channel.reshape(self.channels, 1, -1)
+            medians = self._get_medians().to(dtype)
+            outputs = self.quantize(values, "noise" if training else "dequantize", medians)
+            likelihood = self._bounded(self._likelihood(outputs)[0])
+        shape = by_channel.shape
+        return (
+            outputs.reshape(shape).transpose(0, 1).contiguous(),
+            likelihood.reshape(shape).transpose(0, 1).contiguous(),
+        )
+
+    def loss(self) -> Tensor:
+        """Auxiliary loss that pulls `quantiles` to the tails and the median; gradient to `quantiles` only.
+
+        Kept for those who use it: only the medians still matter when tables are derived on demand.
+        """
+        logits = self._logits_cumulative(self.quantiles, stop_gradient=True)
+        return torch.abs(logits - self.target).sum()
+
+    # --- tables ---
+
+    def _table_parameters(self) -> Iterable[Tensor]:
+        return (*self.matrices, *self.biases, *self.factors, self.quantiles)
+
+    def _parameter_arrays(self) -> dict[str, Any]:
+        """Arguments of `coding.factorized_table` for the present parameters."""
+
+        def arrays(parameters: Iterable[Tensor]) -> list[np.ndarray[Any, np.dtype[np.float32]]]:
+            return [p.detach().to(device="cpu", dtype=torch.float32).contiguous().numpy() for p in parameters]
+
+        (quantiles,) = arrays([self.quantiles])
+        return {
+            "matrices": arrays(self.matrices),
+            "biases": arrays(self.biases),
+            "factors": arrays(self.factors),
+            "quantiles": quantiles,
+        }
+
+    def _derive_table(self) -> coding.CdfTable:
+        return coding.factorized_table(
+            **self._parameter_arrays(), tail_mass=self.tail_mass, tails="bisection"
+        )
+
+    def update(self, force: bool = False, update_quantiles: bool = False) -> bool:
+        """Fill the table buffers from the parameters, with the tails that `quantiles` has. Never needed.
+
+        Args:
+            force: Fills them also when they hold the table of the present parameters already.
+            update_quantiles: Finds tails and medians by bisection first and stores them in `quantiles`.
+
+        Returns:
+            Whether the buffers were filled.
+        """
+        if self._is_filled and not force:
+            return False
+        if update_quantiles:
+            self._update_quantiles()
+        self._fill(coding.factorized_table(**self._parameter_arrays(), tail_mass=self.tail_mass))
+        return True
+
+    @torch.no_grad()
+    def _update_quantiles(self, search_radius: float = 1e5, rtol: float = 1e-4, atol: float = 1e-3) -> None:
+        """Solve `logits(quantiles) = target` by bisection, in float64."""
+        target = self.target.to(torch.float64).expand(self.channels, 1, 3)
+        low = torch.full_like(target, -search_radius)
+        high = torch.full_like(target, search_radius)
+        for _ in range(64):
+            middle = (low + high) / 2
+            below = self._logits_cumulative(middle) < target
+            low, high = torch.where(below, middle, low), torch.where(below, high, middle)
+            if bool(((high - low) <= atol + rtol * middle.abs()).all()):
+                break
+        self.quantiles.copy_(((low + high) / 2).to(self.quantiles.dtype))
+
+    # --- coding ---
+
+    def _indexes(self, shape: Sequence[int]) -> Tensor:
+        """The channel number at each place of a latent of `shape` (N, C, ...), int32, same device."""
+        column = torch.arange(shape[1], dtype=torch.int32, device=self.quantiles.device)
+        return column.reshape(1, -1, *[1] * (len(shape) - 2)).expand(*shape)
+
+    def _spatial_medians(self, num_dims: int) -> Tensor:
+        """Medians as (1, C, 1, ...) with `num_dims` dimensions."""
+        return self._get_medians().reshape(1, -1, *[1] * (num_dims - 2))
+
+    def compress(self, x: Tensor) -> list[bytes]:  # type: ignore[override]
+        """Code the latent `x` (N, C, ...), rounded around the medians; one string for each entry of the batch.
+
+        Raises:
+            ValueError: `x` has another number of channels, or a value that is not finite or too large.
+        """
+        if x.dim() < 2 or x.shape[1] != self.channels:
+            raise ValueError(f"x has shape {tuple(x.shape)}, must be (N, {self.channels}, ...)")
+        return super().compress(x, self._indexes(x.shape), self._spatial_medians(x.dim()))
+
+    def decompress(self, strings: Sequence[bytes], size: Sequence[int]) -> Tensor:  # type: ignore[override]
+        """Decode what `compress` wrote.
+
+        Args:
+            strings: N strings.
+            size: Spatial sizes of the latent, what follows (N, C).
+
+        Returns:
+            The rounded latent (N, C, *size), on the module's device.
+        """
+        shape = (len(strings), self.channels, *size)
+        return super().decompress(
+            strings, self._indexes(shape), self.quantiles.dtype, self._spatial_medians(len(shape))
+        )
+
+    # --- loading ---
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        for old, new in list(_renamed_keys(state_dict, prefix)):
+            state_dict[new] = state_dict.pop(old)
+        super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+def _renamed_keys(state_dict: dict[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
+    """Keys of older checkpoints (`_matrix0`, `_matrices.0`) below `prefix`, and what they are called now."""
+    plural = {"matrix": "matrices", "bias": "biases", "factor": "factors"}
+    for key in state_dict:
+        if key.startswith(prefix):
+            match = re.fullmatch(
+                r"_(?:(matrix|bias|factor)|(matrices|biases|factors)\.)(\d+)", key[len(prefix) :]
+            )
+            if match:
+                yield key, f"{prefix}{match[2] or plural[match[1]]}.{match[3]}"

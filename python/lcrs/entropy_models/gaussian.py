@@ -1,0 +1,181 @@
+"""The conditional Gaussian prior.
+
+Balle, Minnen, Singh, Hwang and Johnston, "Variational image compression with a scale hyperprior", ICLR 2018,
+section 3; with means as in Minnen, Balle and Toderici, "Joint autoregressive and hierarchical priors for learned
+image compression", NeurIPS 2018.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lcrs.entropy_models.base import EntropyModel
+from lcrs.entropy_models.tables import resize_buffers
+from lcrs.ops import LowerBound
+
+try:
+    from lcrs import coding
+except ImportError:  # without the native module: forward passes only
+    pass
+
+__all__ = ["GaussianConditional"]
+
+
+class GaussianConditional(EntropyModel):
+    """Entropy model of a latent whose values are Gaussian, with means and scales given for each.
+
+    Likelihoods are computed in float32 (float64 for float64 inputs), inside autocast as well. For coding, a scale
+    picks the row of the smallest table scale that is not below it; without a scale table of its own the model
+    codes with the default one (64 scales from 0.11 to 256).
+
+    Args:
+        scale_table: Ascending positive scales of the table's rows, or None.
+        *args: As `EntropyModel`.
+        scale_bound: Scales are bounded from below by it; None takes the first scale of the table.
+        tail_mass: Probability outside the tails, which symbols beyond the table share.
+        **kwargs: As `EntropyModel`.
+
+    Raises:
+        ValueError: the table is empty, not ascending or not positive; or no scale bound can be had.
+    """
+
+    scale_table: Tensor
+    scale_bound: Tensor
+
+    def __init__(
+        self,
+        scale_table: Sequence[float] | Tensor | None,
+        *args: Any,
+        scale_bound: float | None = 0.11,
+        tail_mass: float = 1e-9,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        table = torch.empty(0) if scale_table is None else self._prepare_scale_table(scale_table)
+        if scale_bound is None and table.numel() == 0:
+            raise ValueError("scale_bound is None and there is no scale_table to take it from")
+        bound = float(table[0]) if scale_bound is None else float(scale_bound)
+        if not bound > 0:
+            raise ValueError(f"scale_bound is {bound}, must be positive")
+        self.tail_mass = float(tail_mass)
+        self.lower_bound_scale = LowerBound(bound)
+        self.register_buffer("scale_table", table)
+        self.register_buffer("scale_bound", torch.tensor([bound]))
+
+    @staticmethod
+    def _prepare_scale_table(scale_table: Sequence[float] | Tensor) -> Tensor:
+        scales = [float(scale) for scale in scale_table]
+        if not scales:
+            raise ValueError("scale_table is empty")
+        for position, scale in enumerate(scales):
+            if not (scale > 0 and math.isfinite(scale)):
+                raise ValueError(f"scale_table has {scale} at {position}, must be positive and finite")
+            if position and scale <= scales[position - 1]:
+                raise ValueError(
+                    f"scale_table has {scale} at {position} after {scales[position - 1]}, must ascend"
+                )
+        return torch.tensor(scales)
+
+    # --- likelihoods ---
+
+    @staticmethod
+    def _standardized_cumulative(inputs: Tensor) -> Tensor:
+        """Cumulative standard normal, by erfc: precise where it is small."""
+        return 0.5 * torch.erfc(-(2**-0.5) * inputs)
+
+    def _likelihood(self, inputs: Tensor, scales: Tensor, means: Tensor | None = None) -> Tensor:
+        """Probability of `[x - 1/2, x + 1/2]`."""
+        values = torch.abs(inputs if means is None else inputs - means)
+        scales = self.lower_bound_scale(scales)
+        upper = self._standardized_cumulative((0.5 - values) / scales)
+        lower = self._standardized_cumulative((-0.5 - values) / scales)
+        return upper - lower
+
+    def forward(
+        self, inputs: Tensor, scales: Tensor, means: Tensor | None = None, training: bool | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Quantise `inputs` and measure the likelihood of the result.
+
+        Args:
+            inputs: Latent, any shape.
+            scales: Standard deviations, same shape.
+            means: Means, same shape; None is zero.
+            training: Adds noise instead of rounding; by default when the module is in training mode.
+
+        Returns:
+            The quantised latent and its likelihoods, float32 or wider.
+        """
+        training = self.training if training is None else training
+        dtype = torch.promote_types(inputs.dtype, torch.float32)
+        with torch.autocast(device_type=inputs.device.type, enabled=False):
+            inputs, scales = inputs.to(dtype), scales.to(dtype)
+            means = None if means is None else means.to(dtype)
+            outputs = self.quantize(inputs, "noise" if training else "dequantize", means)
+            likelihood = self._bounded(self._likelihood(outputs, scales, means))
+        return outputs, likelihood
+
+    # --- tables ---
+
+    def effective_scale_table(self) -> Tensor:
+        """Scales of the table's rows, float32 (rows,) on the CPU: the model's own, or the default ones."""
+        if self.scale_table.numel():
+            return self.scale_table.detach().to(device="cpu", dtype=torch.float32)
+        return torch.from_numpy(coding.default_scale_table())
+
+    def _table_parameters(self) -> Iterable[Tensor]:
+        return (self.effective_scale_table(),)
+
+    def _derive_table(self) -> coding.CdfTable:
+        return coding.gaussian_table(self.effective_scale_table().numpy(), tail_mass=self.tail_mass)
+
+    def update_scale_table(self, scale_table: Sequence[float] | Tensor, force: bool = False) -> bool:
+        """Take over `scale_table` and fill the table buffers. Never needed.
+
+        Args:
+            scale_table: Ascending positive scales of the table's rows.
+            force: Does so also when the buffers hold the table of the present scales already.
+
+        Returns:
+            Whether the buffers were filled.
+        """
+        if self._is_filled and not force:
+            return False
+        self.scale_table = self._prepare_scale_table(scale_table).to(self.scale_table.device)
+        self.update()
+        return True
+
+    def update(self) -> None:
+        """Fill the table buffers from the scale table. Never needed."""
+        if not self.scale_table.numel():
+            self.scale_table = self.effective_scale_table().to(self.scale_table.device)
+        self._fill(self._derive_table())
+
+    # --- coding ---
+
+    def build_indexes(self, scales: Tensor) -> Tensor:
+        """Row of the table for each scale: the smallest table scale that is not below it, or the last row.
+
+        Args:
+            scales: Standard deviations, any shape.
+
+        Returns:
+            int32, shape and device of `scales`.
+
+        Raises:
+            ValueError: a scale is NaN.
+        """
+        # A scale below the bound picks the row that the bound would; comparing needs float32 and nothing else.
+        plain = scales.detach().to(device="cpu", dtype=torch.float32)
+        bounded = torch.where(plain < self.scale_bound.item(), self.scale_bound.item(), plain)
+        thresholds = self.effective_scale_table()[:-1].contiguous()
+        indexes = coding.indexes(bounded.contiguous().numpy(), thresholds.numpy())
+        return torch.from_numpy(indexes).to(scales.device)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
+        resize_buffers(self, ("scale_table",), state_dict, prefix)
+        super()._load_from_state_dict(state_dict, prefix, *args)
