@@ -1,0 +1,213 @@
+//! What a decoder searches in: from a row and a slot to the entry that covers the slot, in two loads.
+//!
+//! A row's 2^16 slots fall into 256 buckets. A bucket is cut into `2^(8 - shift)` equal cells, as few as are needed for a
+//! cell to have at most one boundary between entries inside. So a cell meets at most two entries, A and B = A + 1, and knows
+//! both: `slot < boundary` says which. Equal neighbours among one-cell buckets share their cell, so that the flat
+//! parts of a row cost nothing and the steep parts stay in the cache.
+
+use super::table::CdfTable;
+
+/// Buckets of a row.
+const BUCKETS: usize = 256;
+/// Cells of all rows together; a table that needs more is searched by bisection.
+const MAX_CELLS: usize = 1 << 23;
+
+/// The bucket descriptors and cells of a table.
+#[derive(Debug)]
+pub(crate) struct Cells {
+    /// For each row and bucket `first cell << 4 | shift`.
+    buckets: Vec<[u32; BUCKETS]>,
+    cells: Vec<u64>,
+    /// Of each row the offset and the escape entry; used with wide cells.
+    limits: Vec<(i32, i32)>,
+    narrow: bool,
+}
+
+/// A symbol taken from a state.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Taken {
+    /// The value; that of the escape entry is `offset + max`.
+    pub(crate) value: i32,
+    /// Whether it is the row's escape.
+    pub(crate) is_escape: bool,
+    /// The state after the symbol, before renormalisation.
+    pub(crate) state: u64,
+}
+
+/// How a decoder finds the entry for a slot and what it makes of the state.
+pub(crate) trait Search: Copy {
+    /// Takes the symbol of `row` off the state `x`: with the slot `x mod 2^16` and the entry that covers it,
+    /// the new state is `frequency * (x div 2^16) + slot - start`.
+    fn take(self, row: i32, x: u64) -> Taken;
+}
+
+/// Cells of 15-bit values: boundary (16 bits), frequency of A (16), of B (16), "B is the escape" (1), value of A, signed (15).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Narrow<'a>(&'a Cells);
+
+/// Cells for any table: boundary (16 bits), frequency of A less 1 (16), of B less 1 (16), entry A plus 1 (16).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wide<'a>(&'a Cells);
+
+/// Bisection in the row itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bisect<'a>(pub(crate) &'a CdfTable);
+
+impl Cells {
+    pub(super) fn new(table: &CdfTable) -> Option<Self> {
+        let rows = 0..table.num_rows();
+        let is_narrow = |r: usize| {
+            let row = table.row(r);
+            let last = i64::from(row.offset) + row.length as i64 - 2;
+            row.length > 2 && row.offset >= -(1 << 14) && last <= 1 << 14
+        };
+        let mut cells = Self {
+            buckets: Vec::with_capacity(rows.len()),
+            cells: vec![],
+            limits: table.heads().iter().map(|h| (h.offset, h.max)).collect(),
+            narrow: rows.clone().all(is_narrow),
+        };
+        let mut starts = Vec::new();
+        for r in rows {
+            let row = table.row(r);
+            let scale = 16 - table.precision();
+            starts.clear();
+            starts.extend(row.cdf.iter().map(|c| c << scale));
+            cells.add_row(&starts, row.offset);
+            if cells.cells.len() > MAX_CELLS {
+                return None;
+            }
+        }
+        Some(cells)
+    }
+
+    fn add_row(&mut self, starts: &[u32], offset: i32) {
+        let mut buckets = [0; BUCKETS];
+        let mut entry = 0;
+        for (b, bucket) in buckets.iter_mut().enumerate() {
+            let low = (b << 8) as u32;
+            let shift = coarsest_shift(&starts[entry..], low);
+            let first = self.cells.len();
+            for slot in (low..low + 256).step_by(1 << shift) {
+                while starts[entry + 1] <= slot {
+                    entry += 1;
+                }
+                let cell = self.cell(starts, entry, offset);
+                self.cells.push(cell);
+            }
+            let is_repeated = shift == 8 && b > 0 && self.cells[first - 1] == self.cells[first];
+            if is_repeated {
+                self.cells.pop();
+            }
+            *bucket = ((first - usize::from(is_repeated)) as u32) << 4 | shift;
+        }
+        self.buckets.push(buckets);
+    }
+
+    /// The cell that begins in `entry`. In the last entry there is no boundary to come, so that one is B there.
+    fn cell(&self, starts: &[u32], entry: usize, offset: i32) -> u64 {
+        let last = starts.len() - 2;
+        let frequency = |k: usize| u64::from(starts[k + 1] - starts[k]);
+        if last == 0 {
+            return 0xffff << 32; // certainty: boundary 0, B has 2^16, A + 1 = 0
+        }
+        let a = entry.min(last - 1);
+        let boundary = u64::from(starts[a + 1]);
+        if self.narrow {
+            let value = (a as i64 + i64::from(offset)) as u64;
+            let escape = u64::from(a + 1 == last);
+            boundary | frequency(a) << 16 | frequency(a + 1) << 32 | escape << 48 | value << 49
+        } else {
+            boundary | (frequency(a) - 1) << 16 | (frequency(a + 1) - 1) << 32 | (a as u64 + 1) << 48
+        }
+    }
+
+    /// The narrow cells, unless this table has values beyond 15 bits or a row of one entry.
+    pub(crate) fn narrow(&self) -> Option<Narrow<'_>> {
+        self.narrow.then_some(Narrow(self))
+    }
+
+    /// The wide cells, unless there are narrow ones.
+    pub(crate) fn wide(&self) -> Option<Wide<'_>> {
+        (!self.narrow).then_some(Wide(self))
+    }
+
+    #[inline(always)]
+    fn find(&self, row: i32, slot: u64) -> u64 {
+        let bucket = self.buckets[row as usize][(slot >> 8) as usize & (BUCKETS - 1)];
+        self.cells[(bucket >> 4) as usize + ((slot & 255) >> (bucket & 15)) as usize]
+    }
+}
+
+/// The largest `shift` with at most one start strictly inside each of the bucket's cells of `2^shift` slots.
+/// `starts` begins at or before the bucket.
+fn coarsest_shift(starts: &[u32], low: u32) -> u32 {
+    let inside = starts.iter().skip_while(|&&s| s <= low).take_while(|&&s| s < low + 256);
+    let mut shift = 8;
+    let mut previous: Option<u32> = None;
+    for &start in inside {
+        // two starts must be in different cells, or the later one must begin its cell
+        while previous.is_some_and(|p| p >> shift == start >> shift && !p.is_multiple_of(1 << shift)) {
+            shift -= 1;
+        }
+        previous = Some(start);
+    }
+    shift
+}
+
+/// Takes what a cell says about a slot: all ones if it is in A, and the frequency field of A or B.
+/// By masks, since A or B is a toss that no branch predictor learns.
+#[inline(always)]
+fn choose(cell: u64, slot: u64) -> (u64, u64, u64) {
+    let rest = slot.wrapping_sub(cell & 0xffff);
+    let in_a = ((rest as i64) >> 63) as u64;
+    let frequency = (cell >> 16 & in_a | cell >> 32 & !in_a) & 0xffff;
+    (in_a, frequency, rest)
+}
+
+impl Search for Narrow<'_> {
+    #[inline(always)]
+    fn take(self, row: i32, x: u64) -> Taken {
+        let slot = x & 0xffff;
+        let cell = self.0.find(row, slot);
+        let (in_a, frequency, rest) = choose(cell, slot);
+        Taken {
+            value: (cell as i64 >> 49) as i32 + 1 + in_a as i32,
+            is_escape: (cell >> 48) & !in_a & 1 == 1,
+            state: frequency * (x >> 16) + rest.wrapping_add(frequency & in_a),
+        }
+    }
+}
+
+impl Search for Wide<'_> {
+    #[inline(always)]
+    fn take(self, row: i32, x: u64) -> Taken {
+        let slot = x & 0xffff;
+        let cell = self.0.find(row, slot);
+        let (in_a, frequency, rest) = choose(cell, slot);
+        let frequency = frequency + 1;
+        let entry = (cell >> 48) as i32 + in_a as i32;
+        let (offset, max) = self.0.limits[row as usize];
+        Taken {
+            value: offset + entry,
+            is_escape: entry == max,
+            state: frequency * (x >> 16) + rest.wrapping_add(frequency & in_a),
+        }
+    }
+}
+
+impl Search for Bisect<'_> {
+    #[inline]
+    fn take(self, row: i32, x: u64) -> Taken {
+        let table = self.0;
+        let scale = 16 - table.precision();
+        let (row, slot) = (table.row(row as usize), (x & 0xffff) as u32);
+        let entry = row.cdf.partition_point(|c| c << scale <= slot) - 1;
+        let (start, end) = (row.cdf[entry] << scale, row.cdf[entry + 1] << scale);
+        Taken {
+            value: row.offset + entry as i32,
+            is_escape: entry + 2 == row.length,
+            state: u64::from(end - start) * (x >> 16) + u64::from(slot - start),
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! The table of cumulative frequencies that symbols are coded with.
+
+use std::sync::OnceLock;
+
+use super::cells::Cells;
+use super::pmf::{check_precision, MAX_PRECISION};
+use crate::{Error, Result};
+
+/// An immutable, validated table of cumulative distributions, one a row.
+///
+/// Row `r` holds `length - 1` entries, entry `k` having the frequency `cdf[k + 1] - cdf[k]`. All but the last entry stand
+/// for the values `offset, offset + 1, ...`; the last one is the escape, after which any other `i32` is spelled out.
+/// Building it prepares what the coders look things up in, so build it once and pass it by reference.
+#[derive(Debug)]
+pub struct CdfTable {
+    precision: u32,
+    cdfs: Vec<u32>,
+    heads: Vec<RowHead>,
+    entries: Vec<u32>,
+    cells: OnceLock<Option<Cells>>,
+}
+
+/// One row of a [`CdfTable`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Row<'a> {
+    /// Cumulative frequencies, from 0 to `2^precision`, strictly increasing.
+    pub cdf: &'a [u32],
+    /// The value that entry 0 stands for.
+    pub offset: i32,
+    /// Number of cumulative frequencies: `cdf.len()`, two more than the number of values.
+    pub length: usize,
+}
+
+/// What the encoder needs to know of a row. Four 32-bit fields, which the SIMD paths gather.
+#[derive(Debug, Clone, Copy)]
+#[repr(C)]
+pub(crate) struct RowHead {
+    /// The value of entry 0.
+    pub(crate) offset: i32,
+    /// The escape entry, which is the number of values.
+    pub(crate) max: i32,
+    /// Where the row begins in [`CdfTable::entries`].
+    pub(crate) base: i32,
+    /// Makes rows 16 bytes apart.
+    _pad: i32,
+}
+
+impl CdfTable {
+    /// The most rows of a table.
+    pub const MAX_ROWS: usize = 1 << 16;
+    /// The most entries of all rows together.
+    pub const MAX_ENTRIES: usize = 1 << 27;
+
+    /// Checks and takes over a table of `lengths.len()` rows.
+    ///
+    /// `cdfs` is row-major with `width` columns; the first `lengths[r]` of row `r` count, what follows is padding. They
+    /// begin with 0, increase strictly and end with `2^precision`.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::InvalidArgument`] if the sizes do not agree, a row is not as above, `offset + length - 2`
+    /// exceeds an `i32`, `precision` is outside 1..=16 or there are more than [`CdfTable::MAX_ROWS`] rows or
+    /// [`CdfTable::MAX_ENTRIES`] entries.
+    pub fn new(cdfs: &[i32], width: usize, lengths: &[i32], offsets: &[i32], precision: u32) -> Result<Self> {
+        check_precision(precision)?;
+        let rows = lengths.len();
+        if rows == 0 || rows > Self::MAX_ROWS {
+            return Err(Error::invalid(format!("table has {rows} rows, legal are 1..={}", Self::MAX_ROWS)));
+        }
+        if offsets.len() != rows || Some(cdfs.len()) != rows.checked_mul(width) {
+            return Err(Error::invalid(format!(
+                "table of {rows} lengths and {} offsets has {} cumulative frequencies, {rows} x {width} are needed",
+                offsets.len(),
+                cdfs.len()
+            )));
+        }
+        let mut table =
+            Self { precision, cdfs: vec![], heads: Vec::with_capacity(rows), entries: vec![], cells: OnceLock::new() };
+        for (r, (&length, &offset)) in lengths.iter().zip(offsets).enumerate() {
+            let length = usize::try_from(length)
+                .ok()
+                .filter(|l| (2..=width).contains(l))
+                .ok_or_else(|| Error::invalid(format!("row {r} has a length of {length}, legal are 2..={width}")))?;
+            table.add_row(&cdfs[r * width..][..length], offset).map_err(|e| e.at(format_args!("row {r}")))?;
+        }
+        Ok(table)
+    }
+
+    fn add_row(&mut self, cdf: &[i32], offset: i32) -> Result<()> {
+        let total = 1i32 << self.precision;
+        if cdf[0] != 0 {
+            return Err(Error::invalid(format!("cumulative frequencies begin with {}, not 0", cdf[0])));
+        }
+        if let Some(k) = cdf.windows(2).position(|pair| pair[0] >= pair[1]) {
+            let (a, b) = (cdf[k], cdf[k + 1]);
+            return Err(Error::invalid(format!("cumulative frequency {} is {b}, it must be above {a}", k + 1)));
+        }
+        if cdf[cdf.len() - 1] != total {
+            return Err(Error::invalid(format!("cumulative frequencies end with {}, not {total}", cdf[cdf.len() - 1])));
+        }
+        let max = (cdf.len() - 2) as i32; // at most 2^16 entries, since they increase to 2^16
+        if offset.checked_add(max).is_none() {
+            return Err(Error::invalid(format!("offset {offset} with {max} values exceeds 32 bits")));
+        }
+        let base = self.entries.len();
+        if base + cdf.len() > Self::MAX_ENTRIES {
+            return Err(Error::invalid(format!("table has more than {} entries", Self::MAX_ENTRIES)));
+        }
+        self.heads.push(RowHead { offset, max, base: base as i32, _pad: 0 });
+        let shift = MAX_PRECISION - self.precision;
+        self.entries.extend(cdf.windows(2).map(|pair| {
+            let (start, frequency) = ((pair[0] as u32) << shift, ((pair[1] - pair[0]) as u32) << shift);
+            start | frequency << 16 // a frequency of 2^16, certainty, becomes 0
+        }));
+        self.cdfs.extend(cdf.iter().map(|&c| c as u32));
+        Ok(())
+    }
+
+    /// Number of rows, which is the number of legal indexes.
+    #[must_use]
+    pub fn num_rows(&self) -> usize {
+        self.heads.len()
+    }
+
+    /// Bits of the total: each row's frequencies sum to `2^precision`.
+    #[must_use]
+    pub fn precision(&self) -> u32 {
+        self.precision
+    }
+
+    /// Row `r`.
+    ///
+    /// # Panics
+    /// If `r` is not below [`CdfTable::num_rows`].
+    #[must_use]
+    pub fn row(&self, r: usize) -> Row<'_> {
+        let head = self.heads[r];
+        let length = head.max as usize + 2;
+        // a row has one cumulative frequency more than it has entries
+        Row { cdf: &self.cdfs[head.base as usize + r..][..length], offset: head.offset, length }
+    }
+
+    /// The heads of all rows.
+    pub(crate) fn heads(&self) -> &[RowHead] {
+        &self.heads
+    }
+
+    /// All entries, `start | frequency << 16`, scaled to a total of 2^16. A frequency of 2^16 reads 0.
+    pub(crate) fn entries(&self) -> &[u32] {
+        &self.entries
+    }
+
+    /// What decoders search in; none for a table that would need too much memory for it.
+    pub(crate) fn cells(&self) -> Option<&Cells> {
+        self.cells.get_or_init(|| Cells::new(self)).as_ref()
+    }
+
+    /// Whether every index is a row.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::InvalidArgument`] with the first position that is not.
+    pub(crate) fn check_indexes(&self, indexes: &[i32]) -> Result<()> {
+        let rows = self.heads.len() as u32;
+        if indexes.iter().fold(0, |max, &i| max.max(i as u32)) < rows {
+            return Ok(()); // negative ones are large as u32; zero indexes are fine, since there is at least one row
+        }
+        let at = indexes.iter().position(|&i| i as u32 >= rows).unwrap_or(0);
+        Err(Error::invalid(format!("index {} at position {at} is outside the table (0..={})", indexes[at], rows - 1)))
+    }
+}

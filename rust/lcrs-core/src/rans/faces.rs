@@ -1,0 +1,136 @@
+//! The faces that do not depend on the kind of stream.
+
+use super::{ans, native, StreamKind};
+use crate::cdf::CdfTable;
+use crate::{Error, Result, Runtime, Simd};
+
+/// Encodes `symbols`, symbol `i` by row `indexes[i]` of `table`. Any `i32` can be encoded; what is outside its row
+/// costs an escape.
+///
+/// # Errors
+/// [`crate::ErrorKind::InvalidArgument`] if the lengths differ or an index is not a row.
+pub fn encode(kind: StreamKind, rt: &Runtime, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<Vec<u8>> {
+    let mut encoder = Encoder::new(kind, rt.simd);
+    encoder.push(symbols, indexes, table)?;
+    encoder.finish()
+}
+
+/// Decodes a whole stream into `out`, symbol `i` by row `indexes[i]`.
+///
+/// # Errors
+/// [`crate::ErrorKind::InvalidArgument`] if the lengths of `indexes` and `out` differ or an index is not a row;
+/// `Truncated`, `Corrupt` or `Desync` if `data` is not a stream of exactly these symbols. `out` is then unspecified.
+pub fn decode(
+    kind: StreamKind,
+    rt: &Runtime,
+    data: &[u8],
+    indexes: &[i32],
+    table: &CdfTable,
+    out: &mut [i32],
+) -> Result<()> {
+    check_lengths(indexes.len(), out.len())?;
+    table.check_indexes(indexes)?;
+    let mut decoder = Decoder::new(kind, rt.simd, data)?;
+    decoder.pull(indexes, table, out)?;
+    decoder.finish()
+}
+
+/// Encodes one stream in pieces. Tables may differ between pieces.
+#[derive(Debug)]
+pub struct Encoder(EncoderOf);
+
+#[derive(Debug)]
+enum EncoderOf {
+    Ans(ans::Encoder),
+    Lcrs(native::Encoder),
+}
+
+impl Encoder {
+    /// An encoder without symbols.
+    #[must_use]
+    pub fn new(kind: StreamKind, simd: Simd) -> Self {
+        Self(match kind {
+            StreamKind::Ans => EncoderOf::Ans(ans::Encoder::new()),
+            StreamKind::Lcrs => EncoderOf::Lcrs(native::Encoder::new(simd)),
+        })
+    }
+
+    /// Appends symbols.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::InvalidArgument`] if the lengths differ or an index is not a row; nothing is appended then.
+    pub fn push(&mut self, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<()> {
+        check_lengths(indexes.len(), symbols.len())?;
+        match &mut self.0 {
+            EncoderOf::Ans(encoder) => encoder.push(symbols, indexes, table),
+            EncoderOf::Lcrs(encoder) => encoder.push(symbols, indexes, table),
+        }
+    }
+
+    /// The stream of all symbols.
+    ///
+    /// # Errors
+    /// None at present; a limit on streams would be reported here.
+    pub fn finish(self) -> Result<Vec<u8>> {
+        Ok(match self.0 {
+            EncoderOf::Ans(encoder) => encoder.finish(),
+            EncoderOf::Lcrs(encoder) => encoder.finish(),
+        })
+    }
+}
+
+/// Decodes one stream in pieces of any size. After an error it must be dropped: further symbols are unspecified.
+#[derive(Debug)]
+pub struct Decoder<'a>(DecoderOf<'a>);
+
+#[derive(Debug)]
+enum DecoderOf<'a> {
+    Ans(ans::Decoder<'a>),
+    Lcrs(Box<native::Decoder<'a>>),
+}
+
+impl<'a> Decoder<'a> {
+    /// A decoder at the first symbol of `data`.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Truncated`] or [`crate::ErrorKind::Corrupt`] if `data` does not begin like a stream.
+    pub fn new(kind: StreamKind, simd: Simd, data: &'a [u8]) -> Result<Self> {
+        Ok(Self(match kind {
+            StreamKind::Ans => DecoderOf::Ans(ans::Decoder::new(data)?),
+            StreamKind::Lcrs => DecoderOf::Lcrs(Box::new(native::Decoder::new(simd, data)?)),
+        }))
+    }
+
+    /// Decodes the next `indexes.len()` symbols into `out`.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::InvalidArgument`] if the lengths differ or an index is not a row, before anything is decoded;
+    /// `Truncated`, `Corrupt` or `Desync` if the stream does not hold these symbols.
+    pub fn pull(&mut self, indexes: &[i32], table: &CdfTable, out: &mut [i32]) -> Result<()> {
+        check_lengths(indexes.len(), out.len())?;
+        table.check_indexes(indexes)?;
+        match &mut self.0 {
+            DecoderOf::Ans(decoder) => decoder.pull(indexes, table, out),
+            DecoderOf::Lcrs(decoder) => decoder.pull(indexes, table, out),
+        }
+    }
+
+    /// Checks that the last symbol has been pulled and that the stream ends as it must.
+    ///
+    /// # Errors
+    /// `Truncated`, `Corrupt` or `Desync` if it does not.
+    pub fn finish(self) -> Result<()> {
+        match self.0 {
+            DecoderOf::Ans(decoder) => decoder.finish(),
+            DecoderOf::Lcrs(decoder) => decoder.finish(),
+        }
+    }
+}
+
+fn check_lengths(indexes: usize, symbols: usize) -> Result<()> {
+    if indexes == symbols {
+        Ok(())
+    } else {
+        Err(Error::invalid(format!("{symbols} symbols have {indexes} indexes, as many are needed")))
+    }
+}

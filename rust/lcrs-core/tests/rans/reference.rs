@@ -1,0 +1,109 @@
+//! The native stream's specification written down once more, slowly: linear search, one symbol at a time, words in a list.
+//! Nothing is shared with the library.
+
+use lcrs_core::cdf::{CdfTable, Row};
+use lcrs_core::rans::{self, StreamKind};
+use lcrs_core::Runtime;
+
+use crate::support::{draw, gaussian_table, Rng};
+
+const M: u64 = 65536;
+
+/// (start, frequency) of an entry, scaled to a total of 2^16.
+fn entry(row: &Row, k: usize, precision: u32) -> (u64, u64) {
+    let scale = 16 - precision;
+    (u64::from(row.cdf[k]) << scale, u64::from(row.cdf[k + 1] - row.cdf[k]) << scale)
+}
+
+fn leb128(out: &mut Vec<u8>, mut v: u64) {
+    while v >= 128 {
+        out.push((v % 128 + 128) as u8);
+        v /= 128;
+    }
+    out.push(v as u8);
+}
+
+/// Steps 10 and 11 of the specification.
+pub(crate) fn encode(symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Vec<u8> {
+    let (mut entries, mut digits, mut cost) = (vec![], vec![], 0u64);
+    for (&symbol, &index) in symbols.iter().zip(indexes) {
+        let row = table.row(index as usize);
+        let max = row.length as i64 - 2;
+        let p = i64::from(symbol) - i64::from(row.offset);
+        let k = if p < 0 || p >= max { max } else { p };
+        if k == max {
+            let mut raw = if p < 0 { -2 * p - 1 } else { 2 * (p - max) };
+            loop {
+                digits.push((raw % 8 + if raw >= 8 { 8 } else { 0 }) as u8);
+                raw /= 8;
+                if raw == 0 {
+                    break;
+                }
+            }
+        }
+        let (start, frequency) = entry(&row, k as usize, table.precision());
+        entries.push((start, frequency));
+        cost += u64::from((65536f32.to_bits() - (frequency as f32).to_bits()) / 32768);
+    }
+    let b = cost / (1 << 20);
+    let mut lanes = [32, 16, 8, 4, 2].into_iter().find(|&l| l <= b).unwrap_or(1) as usize;
+
+    let mut words: Vec<u16> = vec![];
+    let put = |x: &mut u64, (start, frequency): (u64, u64), words: &mut Vec<u16>| {
+        if *x >> 32 >= frequency {
+            words.push((*x % M) as u16);
+            *x /= M;
+        }
+        *x = *x / frequency * M + *x % frequency + start;
+    };
+    let mut states = vec![M];
+    while !entries.is_empty() && (lanes == 1 || words.len() < 2 * (lanes - 1) || entries.len() % lanes != 0) {
+        put(&mut states[0], entries.pop().unwrap(), &mut words);
+    }
+    if entries.is_empty() {
+        lanes = 1;
+    }
+    for _ in 1..lanes {
+        let (lo, hi) = (words.pop().unwrap(), words.pop().unwrap());
+        states.push((1 << 32) + (u64::from(hi) << 16) + u64::from(lo));
+    }
+    let groups = entries.len() / lanes;
+    while let Some(last) = entries.pop() {
+        put(&mut states[entries.len() % lanes], last, &mut words);
+    }
+
+    let mut out = vec![lanes.ilog2() as u8 + if digits.is_empty() { 0 } else { 64 }];
+    if !digits.is_empty() {
+        leb128(&mut out, digits.len().div_ceil(2) as u64);
+        out.extend(digits.chunks(2).map(|d| d[0] + 16 * d.get(1).unwrap_or(&0)));
+    }
+    if lanes == 1 {
+        let bytes = states[0].to_le_bytes();
+        let n = 8 - bytes.iter().rev().take_while(|&&b| b == 0).count();
+        out[0] += (n as u8) << 3;
+        out.extend(&bytes[..n]);
+    } else {
+        leb128(&mut out, groups as u64);
+        let mut bits: Vec<bool> = vec![];
+        let mut push = |v: u64, n: u32| bits.extend((0..n).map(|k| v >> k & 1 == 1));
+        states.iter().for_each(|x| push(u64::from(x.ilog2()) - 32, 4));
+        states.iter().for_each(|x| push(*x, x.ilog2()));
+        out.extend(bits.chunks(8).map(|c| c.iter().enumerate().map(|(k, &b)| u8::from(b) << k).sum::<u8>()));
+    }
+    out.extend(words.iter().rev().flat_map(|w| w.to_le_bytes()));
+    out
+}
+
+#[test]
+fn bytes_are_those_of_the_specification() {
+    let table = gaussian_table();
+    let mut rng = Rng(7);
+    for n in (0..80).chain([500, 2000, 5000, 20_011, 100_000]) {
+        for (escape_every, rows) in [(0, 64), (3, 20), (50, 64), (0, 4)] {
+            let indexes: Vec<i32> = (0..n).map(|_| rng.below(rows) as i32).collect();
+            let symbols = draw(&mut rng, &table, &indexes, escape_every);
+            let data = rans::encode(StreamKind::Lcrs, &Runtime::serial(), &symbols, &indexes, &table).unwrap();
+            assert_eq!(data, encode(&symbols, &indexes, &table), "{n} symbols");
+        }
+    }
+}
