@@ -1,6 +1,44 @@
 """Layers of learned codecs. Each says with `lower(graph, x)` what it is in a coding graph."""
 
+from lcrs.layers.attention import AttentionBlock
+from lcrs.layers.basic import Gain, Interleave, Lambda, NamedLayer, Reshape, Transpose
+from lcrs.layers.convolutions import conv1x1, conv3x3, subpel_conv3x3
 from lcrs.layers.efficient import DenseBlock, DepthwiseBlock
 from lcrs.layers.gdn import GDN, GDN1
+from lcrs.layers.masked import CheckerboardMaskedConv2d, MaskedConv2d
+from lcrs.layers.qrelu import QReLU
+from lcrs.layers.ramp import sequential_channel_ramp
+from lcrs.layers.residual import (
+    ResidualBlock,
+    ResidualBlockUpsample,
+    ResidualBlockWithStride,
+    ResidualBottleneckBlock,
+)
+from lcrs.layers.spectral import SpectralConv2d, SpectralConvTranspose2d
 
-__all__ = ["GDN", "GDN1", "DenseBlock", "DepthwiseBlock"]
+__all__ = [
+    "GDN",
+    "GDN1",
+    "AttentionBlock",
+    "CheckerboardMaskedConv2d",
+    "DenseBlock",
+    "DepthwiseBlock",
+    "Gain",
+    "Interleave",
+    "Lambda",
+    "MaskedConv2d",
+    "NamedLayer",
+    "QReLU",
+    "Reshape",
+    "ResidualBlock",
+    "ResidualBlockUpsample",
+    "ResidualBlockWithStride",
+    "ResidualBottleneckBlock",
+    "SpectralConv2d",
+    "SpectralConvTranspose2d",
+    "Transpose",
+    "conv1x1",
+    "conv3x3",
+    "sequential_channel_ramp",
+    "subpel_conv3x3",
+]

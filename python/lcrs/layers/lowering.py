@@ -287,10 +287,6 @@ def _plain(value: Any) -> Any:
 
 def _conv2d(graph: GraphBuilder, module: nn.Module, x: Value) -> Value:
     assert isinstance(module, nn.Conv2d)
-    if module.padding_mode != "zeros":
-        raise graph.refusal(module, f"padding_mode is {module.padding_mode!r}, must be 'zeros'")
-    if module.dilation != (1, 1):
-        raise graph.refusal(module, f"dilation is {module.dilation}, must be (1, 1)")
     return conv2d(graph, module, x, module.weight)
 
 
@@ -300,8 +296,12 @@ def conv2d(graph: GraphBuilder, module: nn.Conv2d, x: Value, weight: Tensor) -> 
     For modules that derive from `nn.Conv2d` and mask or transform their weight.
 
     Raises:
-        NotPortableError: ``padding="same"`` with an even kernel.
+        NotPortableError: dilation, padding other than with zeros, or ``padding="same"`` with an even kernel.
     """
+    if module.padding_mode != "zeros":
+        raise graph.refusal(module, f"padding_mode is {module.padding_mode!r}, must be 'zeros'")
+    if module.dilation != (1, 1):
+        raise graph.refusal(module, f"dilation is {module.dilation}, must be (1, 1)")
     padding = module.padding
     if padding == "valid":
         padding = (0, 0)
@@ -322,13 +322,17 @@ def conv2d(graph: GraphBuilder, module: nn.Conv2d, x: Value, weight: Tensor) -> 
 
 def _conv_transpose2d(graph: GraphBuilder, module: nn.Module, x: Value) -> Value:
     assert isinstance(module, nn.ConvTranspose2d)
-    if module.dilation != (1, 1):
-        raise graph.refusal(module, f"dilation is {module.dilation}, must be (1, 1)")
     return conv_transpose2d(graph, module, x, module.weight)
 
 
 def conv_transpose2d(graph: GraphBuilder, module: nn.ConvTranspose2d, x: Value, weight: Tensor) -> Value:
-    """Lower the transposed convolution `module` with the effective `weight` (I, O / groups, kH, kW)."""
+    """Lower the transposed convolution `module` with the effective `weight` (I, O / groups, kH, kW).
+
+    Raises:
+        NotPortableError: dilation.
+    """
+    if module.dilation != (1, 1):
+        raise graph.refusal(module, f"dilation is {module.dilation}, must be (1, 1)")
     return graph.op(
         "conv_transpose2d",
         x,
