@@ -41,6 +41,9 @@ develop: $(DEV)/.installed ## Build the native module into .venv
 bench: develop ## Criterion benchmarks of the coder and the exact engine
 	$(CARGO) bench --locked -p lcrs-benches
 
+foreign: ## Tests and golden files on aarch64 and big-endian s390x, under qemu-user (Debian)
+	tests/foreign/run.sh
+
 # The wheel needs no torch; sources newer than the stamp rebuild it.
 $(LIGHT)/.installed: pyproject.toml Cargo.toml Cargo.lock $(shell find rust python -name '*.rs' -o -name '*.py' -o -name '*.toml' -o -name '*.lcrm')
 	$(PYTHON) -m venv $(LIGHT)
