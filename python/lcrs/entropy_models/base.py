@@ -242,6 +242,16 @@ class EntropyModel(nn.Module):
             outputs = outputs.movedim(-1, 1).contiguous()
         return outputs.to(device=indexes.device, dtype=dtype)
 
+    def restore(self, inputs: Tensor, means: Tensor | None = None) -> Tensor:
+        """What `decompress` will make of `inputs` (N, C, ...), to the bit: float32 on the CPU.
+
+        Raises:
+            ValueError: a value is not finite or too large.
+        """
+        values = _single(inputs).contiguous().numpy()
+        centres = None if means is None else _single(means).expand_as(inputs).contiguous().numpy()
+        return torch.from_numpy(coding.dequantize(coding.quantize(values, centres), centres))
+
     def _in_stream_order(self, tensor: Tensor) -> Any:
         """(N, C, ...) as a contiguous array whose entries follow in the order of the stream."""
         return (tensor if self.entropy_coder == "ans" else tensor.movedim(1, -1)).contiguous().numpy()

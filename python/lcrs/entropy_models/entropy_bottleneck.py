@@ -232,6 +232,10 @@ class EntropyBottleneck(EntropyModel):
             strings, self._indexes(shape), self.quantiles.dtype, self._spatial_medians(len(shape))
         )
 
+    def restore(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        """What `decompress` will make of the latent `x` (N, C, ...), to the bit: float32 on the CPU."""
+        return super().restore(x, self._spatial_medians(x.dim()))
+
     # --- loading ---
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:

@@ -1,0 +1,55 @@
+"""Torch modules run by the exact engine."""
+
+from __future__ import annotations
+
+import itertools
+
+import torch
+from torch import Tensor, nn
+
+from lcrs.layers.lowering import GraphBuilder
+from lcrs.ops.cache import KeyedCache, fingerprint
+
+try:
+    from lcrs import coding
+except ImportError:  # without the native module: forward passes only
+    pass
+
+__all__ = ["ExactNetwork"]
+
+
+class ExactNetwork:
+    """Runs a module on the exact engine: the same bits on every machine and for every number of threads.
+
+    The module is lowered when it is first run, and again when its parameters have changed. Copies and pickles
+    lower anew.
+    """
+
+    def __init__(self) -> None:
+        self._graphs: KeyedCache[coding.Graph] = KeyedCache()
+
+    def run(self, module: nn.Module, x: Tensor, place: str) -> Tensor:
+        """Apply `module` to `x`.
+
+        Args:
+            module: What to run; every part of it must lower.
+            x: (N, C, H, W), any device and dtype; taken as float32.
+            place: Name of the module, for messages.
+
+        Returns:
+            float32 (N, C', H', W') on the CPU, without gradient.
+
+        Raises:
+            NotPortableError: a part of the module does not lower.
+            ValueError: `x` or a parameter is not finite, or `x` has the wrong shape.
+        """
+        state = fingerprint(itertools.chain(module.parameters(), module.buffers()))
+        graph = self._graphs.get(state + repr(module).encode(), lambda: _lowered(module, place))
+        plain = x.detach().to(device="cpu", dtype=torch.float32).contiguous()
+        return torch.from_numpy(graph.run([plain.numpy()])["y"])
+
+
+def _lowered(module: nn.Module, place: str) -> coding.Graph:
+    builder = GraphBuilder()
+    graph = builder.finish({"y": builder.call(module, builder.input("x"), place)})
+    return coding.Graph(graph.json, graph.tensors)

@@ -1,0 +1,144 @@
+"""The factorised-prior models.
+
+Balle, Minnen, Singh, Hwang and Johnston, "Variational image compression with a scale hyperprior", ICLR 2018,
+the non-hyperprior baseline of figure 4; the ReLU variant replaces GDN.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from lcrs.entropy_models import EntropyBottleneck
+from lcrs.layers import GDN
+from lcrs.models.base import CompressionModel
+from lcrs.models.pictures import crop_to, pad_to_multiple, restored_picture
+from lcrs.models.strings import check_strings
+from lcrs.models.utils import conv, deconv
+from lcrs.registry import register_model
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["FactorizedPrior", "FactorizedPriorReLU"]
+
+
+@register_model("bmshj2018-factorized")
+class FactorizedPrior(CompressionModel):
+    """Analysis and synthesis by GDN networks, latent coded under a learned density for each channel.
+
+    .. code-block:: none
+
+        x ── g_a ── y ── round ── y_hat ── g_s ── x_hat
+                          │
+                  entropy bottleneck
+
+    Any picture size: sides are padded to a multiple of 16 inside, by replication right and below, and cropped
+    again.
+
+    Args:
+        N: Channels inside the transforms.
+        M: Channels of the latent.
+        **kwargs: As `CompressionModel`.
+    """
+
+    def __init__(self, N: int, M: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.entropy_bottleneck = EntropyBottleneck(M)
+        self.g_a = nn.Sequential(
+            conv(3, N), GDN(N),
+            conv(N, N), GDN(N),
+            conv(N, N), GDN(N),
+            conv(N, M),
+        )  # fmt: skip
+        self.g_s = nn.Sequential(
+            deconv(M, N), GDN(N, inverse=True),
+            deconv(N, N), GDN(N, inverse=True),
+            deconv(N, N), GDN(N, inverse=True),
+            deconv(N, 3),
+        )  # fmt: skip
+        self.N, self.M = int(N), int(M)
+
+    @property
+    def downsampling_factor(self) -> int:
+        """Picture samples for one latent sample, along a side."""
+        return 16
+
+    def forward(self, x: Tensor) -> dict[str, Any]:
+        """Restores pictures and measures their rate.
+
+        Args:
+            x: Pictures in [0, 1], (N, 3, H, W).
+
+        Returns:
+            `x_hat` (N, 3, H, W), not clamped, and `likelihoods` with `y` (N, M, ceil(H / 16), ceil(W / 16)).
+        """
+        y = self.g_a(pad_to_multiple(x, self.downsampling_factor))
+        y_hat, y_likelihoods = self.entropy_bottleneck(y)
+        x_hat = crop_to(self.g_s(y_hat), x.shape[-2:])
+        return {"x_hat": x_hat, "likelihoods": {"y": y_likelihoods}}
+
+    @classmethod
+    def from_state_dict(cls, state_dict: Mapping[str, Tensor]) -> Self:
+        """The model that `state_dict` belongs to, its sizes read from the weights."""
+        net = cls(state_dict["g_a.0.weight"].size(0), state_dict["g_a.6.weight"].size(0))
+        net.load_state_dict(state_dict)
+        return net
+
+    @torch.no_grad()
+    def compress(self, x: Tensor) -> dict[str, Any]:
+        """Codes pictures.
+
+        Args:
+            x: Pictures in [0, 1], (N, 3, H, W).
+
+        Returns:
+            `strings`: [strings of y], one for each picture; `shape`: (H, W) of y; `size`: (H, W) of the picture.
+        """
+        y = self.g_a(pad_to_multiple(x, self.downsampling_factor))
+        strings = self.entropy_bottleneck.compress(y)
+        return {"strings": [strings], "shape": y.shape[-2:], "size": x.shape[-2:]}
+
+    @torch.no_grad()
+    def decompress(
+        self, strings: Sequence[Sequence[bytes]], shape: Sequence[int], size: Sequence[int] | None = None
+    ) -> dict[str, Any]:
+        """Restores what `compress` wrote.
+
+        Args:
+            strings: As `compress` returned them.
+            shape: As `compress` returned it.
+            size: (H, W) of the picture, to crop to; None leaves the padding on.
+
+        Returns:
+            `x_hat` in [0, 1].
+
+        Raises:
+            LcrsError: a string is damaged or belongs to another model.
+        """
+        (y_strings,) = check_strings(strings, 1)
+        y_hat = self.entropy_bottleneck.decompress(y_strings, shape)
+        return {"x_hat": restored_picture(self.g_s(y_hat), size)}
+
+
+@register_model("bmshj2018-factorized-relu")
+class FactorizedPriorReLU(FactorizedPrior):
+    """`FactorizedPrior` with ReLU in place of GDN."""
+
+    def __init__(self, N: int, M: int, **kwargs: Any) -> None:
+        super().__init__(N, M, **kwargs)
+        self.g_a = nn.Sequential(
+            conv(3, N), nn.ReLU(inplace=True),
+            conv(N, N), nn.ReLU(inplace=True),
+            conv(N, N), nn.ReLU(inplace=True),
+            conv(N, M),
+        )  # fmt: skip
+        self.g_s = nn.Sequential(
+            deconv(M, N), nn.ReLU(inplace=True),
+            deconv(N, N), nn.ReLU(inplace=True),
+            deconv(N, N), nn.ReLU(inplace=True),
+            deconv(N, 3),
+        )  # fmt: skip

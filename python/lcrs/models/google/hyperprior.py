@@ -1,0 +1,222 @@
+"""The hyperprior models.
+
+Balle, Minnen, Singh, Hwang and Johnston, "Variational image compression with a scale hyperprior", ICLR 2018; and
+Minnen, Balle and Toderici, "Joint autoregressive and hierarchical priors for learned image compression",
+NeurIPS 2018, the model without context.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from lcrs.entropy_models import EntropyBottleneck, GaussianConditional
+from lcrs.layers import GDN
+from lcrs.layers.exact import ExactNetwork
+from lcrs.models.base import CompressionModel
+from lcrs.models.pictures import crop_to, pad_to_multiple, restored_picture
+from lcrs.models.strings import check_strings, decode_best_effort
+from lcrs.models.utils import conv, deconv
+from lcrs.registry import register_model
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["MeanScaleHyperprior", "ScaleHyperprior"]
+
+
+@register_model("bmshj2018-hyperprior")
+class ScaleHyperprior(CompressionModel):
+    """Latent coded as zero-mean Gaussians, whose scales are side information.
+
+    .. code-block:: none
+
+        x ── g_a ── y ──┬────────── round ── y_hat ── g_s ── x_hat
+                        │             │
+                     abs, h_a      Gaussian
+                        │             │
+                        │           scales
+                        │             │
+                        z ── round ── h_s
+                               │
+                       entropy bottleneck
+
+    Any picture size: sides are padded to a multiple of 64 inside, by replication right and below, and cropped
+    again. `compress` and `decompress` compute the scales on the exact engine, so that they agree everywhere.
+
+    Args:
+        N: Channels inside the transforms, and of z.
+        M: Channels of y.
+        **kwargs: As `CompressionModel`.
+    """
+
+    def __init__(self, N: int, M: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.entropy_bottleneck = EntropyBottleneck(N)
+        self.g_a = nn.Sequential(
+            conv(3, N), GDN(N),
+            conv(N, N), GDN(N),
+            conv(N, N), GDN(N),
+            conv(N, M),
+        )  # fmt: skip
+        self.g_s = nn.Sequential(
+            deconv(M, N), GDN(N, inverse=True),
+            deconv(N, N), GDN(N, inverse=True),
+            deconv(N, N), GDN(N, inverse=True),
+            deconv(N, 3),
+        )  # fmt: skip
+        self.h_a = nn.Sequential(
+            conv(M, N, stride=1, kernel_size=3), nn.ReLU(inplace=True),
+            conv(N, N), nn.ReLU(inplace=True),
+            conv(N, N),
+        )  # fmt: skip
+        self.h_s = nn.Sequential(
+            deconv(N, N), nn.ReLU(inplace=True),
+            deconv(N, N), nn.ReLU(inplace=True),
+            conv(N, M, stride=1, kernel_size=3), nn.ReLU(inplace=True),
+        )  # fmt: skip
+        self.gaussian_conditional = GaussianConditional(None)
+        self.N, self.M = int(N), int(M)
+        self._exact_h_s = ExactNetwork()
+
+    @property
+    def downsampling_factor(self) -> int:
+        """Picture samples for one sample of z, along a side."""
+        return 64
+
+    def _hyper_analysis(self, y: Tensor) -> Tensor:
+        z: Tensor = self.h_a(torch.abs(y))
+        return z
+
+    def _scales_and_means(self, params: Tensor) -> tuple[Tensor, Tensor | None]:
+        """What `h_s` gave, as scales and means (None: zero)."""
+        return params, None
+
+    def forward(self, x: Tensor) -> dict[str, Any]:
+        """Restores pictures and measures their rate.
+
+        Args:
+            x: Pictures in [0, 1], (N, 3, H, W).
+
+        Returns:
+            `x_hat` (N, 3, H, W), not clamped, and `likelihoods` of the padded picture's `y`, a 16th of its sides, and
+            `z`, a 64th.
+        """
+        y = self.g_a(pad_to_multiple(x, self.downsampling_factor))
+        z_hat, z_likelihoods = self.entropy_bottleneck(self._hyper_analysis(y))
+        scales, means = self._scales_and_means(self.h_s(z_hat))
+        y_hat, y_likelihoods = self.gaussian_conditional(y, scales, means=means)
+        x_hat = crop_to(self.g_s(y_hat), x.shape[-2:])
+        return {"x_hat": x_hat, "likelihoods": {"y": y_likelihoods, "z": z_likelihoods}}
+
+    @classmethod
+    def from_state_dict(cls, state_dict: Mapping[str, Tensor]) -> Self:
+        """The model that `state_dict` belongs to, its sizes read from the weights."""
+        net = cls(state_dict["g_a.0.weight"].size(0), state_dict["g_a.6.weight"].size(0))
+        net.load_state_dict(state_dict)
+        return net
+
+    @torch.no_grad()
+    def compress(self, x: Tensor) -> dict[str, Any]:
+        """Codes pictures.
+
+        Args:
+            x: Pictures in [0, 1], (N, 3, H, W).
+
+        Returns:
+            `strings`: [strings of y, strings of z], one each for each picture; `shape`: (H, W) of z; `size`: (H, W)
+            of the picture.
+        """
+        y = self.g_a(pad_to_multiple(x, self.downsampling_factor))
+        z = self._hyper_analysis(y)
+        z_strings = self.entropy_bottleneck.compress(z)
+        z_hat = self.entropy_bottleneck.restore(z)
+        scales, means = self._scales_and_means(self._exact_h_s.run(self.h_s, z_hat, "h_s"))
+        indexes = self.gaussian_conditional.build_indexes(scales)
+        y_strings = self.gaussian_conditional.compress(y, indexes, means)
+        return {"strings": [y_strings, z_strings], "shape": z.shape[-2:], "size": x.shape[-2:]}
+
+    @torch.no_grad()
+    def decompress(
+        self, strings: Sequence[Sequence[bytes]], shape: Sequence[int], size: Sequence[int] | None = None
+    ) -> dict[str, Any]:
+        """Restores what `compress` wrote.
+
+        With `entropy_coder = "ans"` CompressAI's strings are tried too: its entropy parameters came from torch,
+        so a string that the exact parameters do not decode is tried with torch's; what comes out is right, or
+        an error.
+
+        Args:
+            strings: As `compress` returned them.
+            shape: As `compress` returned it.
+            size: (H, W) of the picture, to crop to; None leaves the padding on.
+
+        Returns:
+            `x_hat` in [0, 1], (N, 3, H, W).
+
+        Raises:
+            LcrsError: a string is damaged or belongs to another model.
+        """
+        y_strings, z_strings = check_strings(strings, 2)
+        z_hat = self.entropy_bottleneck.decompress(z_strings, shape)
+        y_hat = decode_best_effort(
+            y_strings,
+            exact=lambda: self._y_decoder(self._exact_h_s.run(self.h_s, z_hat, "h_s")),
+            foreign=(lambda: self._y_decoder(self.h_s(z_hat))) if self.entropy_coder == "ans" else None,
+        )
+        return {"x_hat": restored_picture(self.g_s(y_hat.to(z_hat.device)), size)}
+
+    def _y_decoder(self, params: Tensor) -> Callable[[Sequence[bytes], slice], Tensor]:
+        """A function that decodes the strings of a slice of the batch under what `h_s` gave."""
+        scales, means = self._scales_and_means(params)
+        indexes = self.gaussian_conditional.build_indexes(scales)
+
+        def decode(strings: Sequence[bytes], items: slice) -> Tensor:
+            item_means = None if means is None else means[items]
+            return self.gaussian_conditional.decompress(strings, indexes[items], means=item_means)
+
+        return decode
+
+
+@register_model("mbt2018-mean")
+class MeanScaleHyperprior(ScaleHyperprior):
+    """Latent coded as Gaussians, whose means and scales are side information.
+
+    .. code-block:: none
+
+        x ── g_a ── y ──┬────────── round ── y_hat ── g_s ── x_hat
+                        │             │
+                       h_a         Gaussian
+                        │             │
+                        │        scales, means
+                        │             │
+                        z ── round ── h_s
+                               │
+                       entropy bottleneck
+
+    Arguments, returned values and treatment of sizes are those of `ScaleHyperprior`.
+    """
+
+    def __init__(self, N: int, M: int, **kwargs: Any) -> None:
+        super().__init__(N, M, **kwargs)
+        self.h_a = nn.Sequential(
+            conv(M, N, stride=1, kernel_size=3), nn.LeakyReLU(inplace=True),
+            conv(N, N), nn.LeakyReLU(inplace=True),
+            conv(N, N),
+        )  # fmt: skip
+        self.h_s = nn.Sequential(
+            deconv(N, M), nn.LeakyReLU(inplace=True),
+            deconv(M, M * 3 // 2), nn.LeakyReLU(inplace=True),
+            conv(M * 3 // 2, M * 2, stride=1, kernel_size=3),
+        )  # fmt: skip
+
+    def _hyper_analysis(self, y: Tensor) -> Tensor:
+        z: Tensor = self.h_a(y)
+        return z
+
+    def _scales_and_means(self, params: Tensor) -> tuple[Tensor, Tensor | None]:
+        scales, means = params.chunk(2, 1)
+        return scales, means

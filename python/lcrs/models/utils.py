@@ -1,0 +1,24 @@
+"""Convolutions that halve and double, with the paddings that the models share."""
+
+from __future__ import annotations
+
+from torch import nn
+
+__all__ = ["conv", "deconv"]
+
+
+def conv(in_channels: int, out_channels: int, kernel_size: int = 5, stride: int = 2) -> nn.Conv2d:
+    """Convolution with padding k // 2: (N, C, H, W) to (N, C', ceil(H / stride), ceil(W / stride))."""
+    return nn.Conv2d(in_channels, out_channels, kernel_size, stride=stride, padding=kernel_size // 2)
+
+
+def deconv(in_channels: int, out_channels: int, kernel_size: int = 5, stride: int = 2) -> nn.ConvTranspose2d:
+    """Transposed convolution: (N, C, H, W) to (N, C', stride * H, stride * W)."""
+    return nn.ConvTranspose2d(
+        in_channels,
+        out_channels,
+        kernel_size,
+        stride=stride,
+        padding=kernel_size // 2,
+        output_padding=stride - 1,
+    )
