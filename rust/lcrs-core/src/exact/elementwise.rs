@@ -1,0 +1,152 @@
+//! Functions of single elements, and sums, differences and products of two tensors.
+
+use super::math;
+use super::rows::{elementwise_chunk, for_chunks};
+use super::Tensor;
+use crate::{Error, Limits, Result, Runtime};
+
+/// A function of one number. Transcendental ones are computed in binary64 by [`math`] and rounded to binary32.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Unary {
+    /// `x` where it is above zero, else +0.
+    Relu,
+    /// `x`, or `x * slope` where `x` is below zero.
+    LeakyRelu(f32),
+    /// The absolute value.
+    Abs,
+    /// `1 / (1 + exp(-x))`.
+    Sigmoid,
+    /// `ln(1 + exp(x))`.
+    Softplus,
+    /// The exponential function.
+    Exp,
+    /// The hyperbolic tangent.
+    Tanh,
+    /// At least `min`, then at most `max`.
+    Clamp {
+        /// The lower bound, if any.
+        min: Option<f32>,
+        /// The upper bound, if any.
+        max: Option<f32>,
+    },
+    /// `x + value`.
+    AddScalar(f32),
+    /// `x * value`.
+    MulScalar(f32),
+}
+
+impl Unary {
+    /// Replaces every element of `x`.
+    pub fn apply(self, rt: &Runtime, x: &mut Tensor) {
+        let data = x.data_mut();
+        let chunk = elementwise_chunk(&rt.pool, data.len(), 1);
+        let done = for_chunks(&rt.pool, data, chunk, |_, part| {
+            self.apply_slice(part);
+            Ok(())
+        });
+        debug_assert!(done.is_ok());
+    }
+
+    /// Replaces every element of a slice. The caller has set the float control register.
+    pub(crate) fn apply_slice(self, part: &mut [f32]) {
+        match self {
+            Self::Relu => each(part, |v| if v > 0.0 { v } else { 0.0 }),
+            Self::LeakyRelu(slope) => each(part, |v| if v < 0.0 { v * slope } else { v }),
+            Self::Abs => each(part, f32::abs),
+            Self::Sigmoid => each(part, |v| math::sigmoid(f64::from(v)) as f32),
+            Self::Softplus => each(part, |v| math::softplus(f64::from(v)) as f32),
+            Self::Exp => each(part, |v| math::exp(f64::from(v)) as f32),
+            Self::Tanh => each(part, |v| math::tanh(f64::from(v)) as f32),
+            Self::Clamp { min, max } => {
+                let (min, max) = (min.unwrap_or(f32::NEG_INFINITY), max.unwrap_or(f32::INFINITY));
+                each(part, |v| {
+                    let v = if v < min { min } else { v };
+                    if v > max {
+                        max
+                    } else {
+                        v
+                    }
+                });
+            }
+            Self::AddScalar(value) => each(part, |v| v + value),
+            Self::MulScalar(value) => each(part, |v| v * value),
+        }
+    }
+}
+
+#[inline(always)]
+fn each(part: &mut [f32], f: impl Fn(f32) -> f32) {
+    for v in part {
+        *v = f(*v);
+    }
+}
+
+/// A function of two numbers, rounded once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Binary {
+    /// `a + b`.
+    Add,
+    /// `a - b`.
+    Sub,
+    /// `a * b`.
+    Mul,
+}
+
+impl Binary {
+    /// `a op b` for two tensors of one shape, or where either is (C, 1, 1) against (C, H, W).
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::InvalidArgument`] if the shapes do not fit; [`crate::ErrorKind::Limit`] beyond the limits.
+    pub fn run(self, rt: &Runtime, limits: &Limits, a: &Tensor, b: &Tensor) -> Result<Tensor> {
+        let shape = if is_vector_for(b, a) {
+            a.shape()
+        } else if is_vector_for(a, b) {
+            b.shape()
+        } else {
+            return Err(Error::invalid(format!(
+                "shapes {:?} and {:?} (channels, height, width) do not fit",
+                a.shape(),
+                b.shape()
+            )));
+        };
+        let mut out = Tensor::zeroed(shape.0, shape.1, shape.2, limits)?;
+        let chunk = elementwise_chunk(&rt.pool, out.data().len(), shape.0);
+        for_chunks(&rt.pool, out.data_mut(), chunk, |i, part| {
+            let (start, len) = (i * chunk, part.len());
+            let side = |t: &Tensor| (t.shape() == shape).then_some(start..start + len);
+            match (side(a), side(b)) {
+                (Some(ra), Some(rb)) => self.zip(part, &a.data()[ra], &b.data()[rb]),
+                (ra, rb) => {
+                    for p in (0..len).step_by(shape.0) {
+                        let pick = |t: &'_ Tensor, whole: bool| {
+                            if whole {
+                                start + p..start + p + shape.0
+                            } else {
+                                0..t.channels()
+                            }
+                        };
+                        let (ra, rb) = (pick(a, ra.is_some()), pick(b, rb.is_some()));
+                        self.zip(&mut part[p..p + shape.0], &a.data()[ra], &b.data()[rb]);
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        Ok(out)
+    }
+
+    #[inline]
+    fn zip(self, out: &mut [f32], a: &[f32], b: &[f32]) {
+        let each = out.iter_mut().zip(a).zip(b);
+        match self {
+            Self::Add => each.for_each(|((o, a), b)| *o = a + b),
+            Self::Sub => each.for_each(|((o, a), b)| *o = a - b),
+            Self::Mul => each.for_each(|((o, a), b)| *o = a * b),
+        }
+    }
+}
+
+/// Whether `v` has the shape of `t` or is one pixel of it.
+fn is_vector_for(v: &Tensor, t: &Tensor) -> bool {
+    v.shape() == t.shape() || v.shape() == (t.channels(), 1, 1)
+}

@@ -1,0 +1,107 @@
+//! Generalised divisive normalisation (Ballé, Laparra and Simoncelli 2016) and its simplified form.
+
+use super::band::{check_finite, check_parameters, rows_per_job};
+use super::conv::check_channels;
+use super::kernel::{product, Grid, Panels, Segment};
+use super::rows::for_chunks;
+use super::Tensor;
+use crate::{Error, Limits, Result, Runtime, Simd};
+
+/// Which powers the normalisation is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum GdnKind {
+    /// `x / sqrt(beta + gamma x^2)`.
+    L2,
+    /// `x / (beta + gamma abs(x))` (Johnston et al. 2019).
+    L1,
+}
+
+/// A normalisation layer or its approximate inverse, which multiplies where the layer divides.
+///
+/// The pool `n[o]` is one chain from `beta[o]` over the channels of `x * x` (rounded), or of `abs(x)`; then one square root
+/// and one division or multiplication, each rounded.
+#[derive(Debug)]
+pub struct Gdn {
+    panels: Panels,
+    inverse: bool,
+    kind: GdnKind,
+}
+
+impl Gdn {
+    /// A layer from effective (already reparametrised) values; `gamma` is row-major \[out\]\[in\].
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::InvalidArgument`] if sizes contradict each other, a parameter is not finite, `beta` is not
+    /// positive or `gamma` is negative.
+    pub fn new(simd: Simd, beta: &[f32], gamma: &[f32], inverse: bool, kind: GdnKind) -> Result<Self> {
+        let channels = beta.len();
+        if channels == 0 || Some(gamma.len()) != channels.checked_mul(channels) {
+            return Err(Error::invalid(format!("gamma has {} elements for {channels} channels", gamma.len())));
+        }
+        check_parameters(beta, "beta")?;
+        check_parameters(gamma, "gamma")?;
+        if let Some(i) = beta.iter().position(|&b| b <= 0.0) {
+            return Err(Error::invalid(format!("beta is {} at channel {i}: it must be positive", beta[i])));
+        }
+        if let Some(i) = gamma.iter().position(|&g| g < 0.0) {
+            return Err(Error::invalid(format!("gamma is {} at element {i}: it must not be negative", gamma[i])));
+        }
+        let panels = Panels::new(simd, channels, channels, Some(beta), |k, o| gamma[o * channels + k])?;
+        Ok(Self { panels, inverse, kind })
+    }
+
+    /// Number of channels.
+    #[must_use]
+    pub fn channels(&self) -> usize {
+        self.panels.outputs()
+    }
+
+    /// The layer's output for `x`.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::InvalidArgument`] if `x` has other channels or is not finite;
+    /// [`crate::ErrorKind::Limit`] if the output would exceed the limits.
+    pub fn run(&self, rt: &Runtime, limits: &Limits, x: &Tensor) -> Result<Tensor> {
+        let channels = self.channels();
+        check_channels(x, channels)?;
+        let (_, height, width) = x.shape();
+        let mut out = Tensor::zeroed(channels, height, width, limits)?;
+        let job = rows_per_job((height * width).div_ceil(12), 24 * channels, rt.pool.threads(), 1) * 12;
+        for_chunks(&rt.pool, out.data_mut(), job * channels, |i, chunk| {
+            let start = i * job * channels;
+            let values = &x.data()[start..start + chunk.len()];
+            check_finite(values, x, start)?;
+            self.normalise(values, chunk);
+            Ok(())
+        })?;
+        Ok(out)
+    }
+
+    fn normalise(&self, values: &[f32], out: &mut [f32]) {
+        let channels = self.channels();
+        let powers: Vec<f32> = match self.kind {
+            GdnKind::L2 => values.iter().map(|v| v * v).collect(),
+            GdnKind::L1 => values.iter().map(|v| v.abs()).collect(),
+        };
+        // the square of a large number may be infinite; an infinite power of weight 0 would then make a NaN
+        let powers = if self.kind == GdnKind::L2 { clamp_infinite(powers) } else { powers };
+        let grid =
+            Grid { rows: 1, columns: values.len() / channels, input: (0, 0, channels), output: (0, 0, channels) };
+        product(&self.panels, &[Segment { offset: 0, len: channels }], &grid, &powers, out);
+        let each = out.iter_mut().zip(values);
+        match (self.kind, self.inverse) {
+            (GdnKind::L2, false) => each.for_each(|(n, x)| *n = x / n.sqrt()),
+            (GdnKind::L2, true) => each.for_each(|(n, x)| *n = x * n.sqrt()),
+            (GdnKind::L1, false) => each.for_each(|(n, x)| *n = x / *n),
+            (GdnKind::L1, true) => each.for_each(|(n, x)| *n *= x),
+        }
+    }
+}
+
+/// Infinite squares become the largest finite number.
+fn clamp_infinite(mut powers: Vec<f32>) -> Vec<f32> {
+    for p in &mut powers {
+        *p = if *p > f32::MAX { f32::MAX } else { *p };
+    }
+    powers
+}

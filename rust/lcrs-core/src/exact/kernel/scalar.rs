@@ -1,0 +1,59 @@
+//! Kernels in plain Rust. The inner loops run over eight independent outputs, which compilers turn into vectors.
+#![allow(unsafe_code)]
+
+use super::{Block, DepthwiseBlock, DepthwiseKernel, Isa, Kernel};
+use crate::exact::fma::fma;
+
+const LANES: usize = 8;
+
+pub(super) static SCALAR: Isa = Isa {
+    lanes: LANES,
+    dense: [&[dense::<8> as Kernel], &[dense::<16> as Kernel]],
+    depthwise: [&[depthwise::<8> as DepthwiseKernel], &[depthwise::<16> as DepthwiseKernel]],
+};
+
+/// One position, `WIDTH` outputs.
+unsafe fn dense<const WIDTH: usize>(block: &Block) {
+    let used = WIDTH - LANES + block.last;
+    // SAFETY: the caller vouches for `used` outputs, for as many starting values, for all segments of the input
+    // and for a panel of the same depth.
+    unsafe {
+        let mut sums = [0.0_f32; WIDTH];
+        sums[..used].copy_from_slice(std::slice::from_raw_parts(block.init, used));
+        let mut w = block.w;
+        for segment in block.segments {
+            let inputs = std::slice::from_raw_parts(block.a.add(segment.offset), segment.len);
+            for &a in inputs {
+                let weights = &*w.cast::<[f32; WIDTH]>();
+                for (sum, &weight) in sums.iter_mut().zip(weights) {
+                    *sum = fma(a, weight, *sum);
+                }
+                w = w.add(WIDTH);
+            }
+        }
+        let out = std::slice::from_raw_parts_mut(block.c, used);
+        for (out, sum) in out.iter_mut().zip(sums) {
+            *out = sum + 0.0;
+        }
+    }
+}
+
+/// One position, `WIDTH` channels.
+unsafe fn depthwise<const WIDTH: usize>(block: &DepthwiseBlock) {
+    let used = WIDTH - LANES + block.last;
+    // SAFETY: the caller vouches for `used` channels of every tap and of the output, and for a full panel.
+    unsafe {
+        let mut sums = *block.bias.cast::<[f32; WIDTH]>();
+        for (t, &tap) in block.taps.iter().enumerate() {
+            let weights = &*block.w.add(t * WIDTH).cast::<[f32; WIDTH]>();
+            let inputs = std::slice::from_raw_parts(block.a.add(tap), used);
+            for ((sum, &weight), &a) in sums.iter_mut().zip(weights).zip(inputs) {
+                *sum = fma(a, weight, *sum);
+            }
+        }
+        let out = std::slice::from_raw_parts_mut(block.c, used);
+        for (out, sum) in out.iter_mut().zip(sums) {
+            *out = sum + 0.0;
+        }
+    }
+}

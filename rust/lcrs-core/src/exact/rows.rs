@@ -1,0 +1,42 @@
+//! Spreading the rows of an output over threads, each under IEEE-754 defaults.
+
+use super::float_control::with_ieee;
+use crate::{Pool, Result};
+use std::sync::{Mutex, PoisonError};
+
+/// Splits `data` into chunks of `chunk` elements and calls `job(i, chunk_i)` for each, in parallel; the first error by `i` wins.
+///
+/// # Errors
+/// What `job` returns.
+pub(crate) fn for_chunks<T: Send>(
+    pool: &Pool,
+    data: &mut [T],
+    chunk: usize,
+    job: impl Fn(usize, &mut [T]) -> Result<()> + Send + Sync,
+) -> Result<()> {
+    if data.is_empty() || chunk == 0 {
+        return Ok(());
+    }
+    let chunks: Vec<Mutex<&mut [T]>> = data.chunks_mut(chunk).map(Mutex::new).collect();
+    let failed = Mutex::new(None);
+    pool.for_each(chunks.len(), |i| {
+        let mut chunk = chunks[i].lock().unwrap_or_else(PoisonError::into_inner);
+        if let Err(error) = with_ieee(|| job(i, &mut chunk)) {
+            let mut first = failed.lock().unwrap_or_else(PoisonError::into_inner);
+            if first.as_ref().is_none_or(|(j, _)| i < *j) {
+                *first = Some((i, error));
+            }
+        }
+    });
+    match failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some((_, error)) => Err(error),
+        None => Ok(()),
+    }
+}
+
+/// How many elements one job of an elementwise function gets: enough to be worth a task, few enough to share.
+pub(crate) fn elementwise_chunk(pool: &Pool, len: usize, multiple: usize) -> usize {
+    let tasks = 4 * pool.threads();
+    let multiple = multiple.max(1);
+    len.div_ceil(tasks).max(1 << 14).div_ceil(multiple) * multiple
+}

@@ -1,0 +1,132 @@
+//! A picture-shaped array.
+
+use crate::{Error, Limits, Result};
+
+/// One picture of `channels` x `height` x `width` binary32 numbers, channels innermost: element (c, y, x) lies at
+/// `(y * width + x) * channels + c`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tensor {
+    channels: usize,
+    height: usize,
+    width: usize,
+    data: Vec<f32>,
+}
+
+impl Tensor {
+    /// A tensor of zeros.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Limit`] if it would exceed the limits.
+    pub fn zeroed(channels: usize, height: usize, width: usize, limits: &Limits) -> Result<Self> {
+        let len = checked_len(channels, height, width)
+            .ok_or_else(|| Error::limit(format!("tensor of {channels} x {height} x {width} is too large")))?;
+        let bytes = (len as u64).saturating_mul(4);
+        if bytes > limits.max_bytes {
+            return Err(Error::limit(format!(
+                "tensor of {channels} x {height} x {width} needs {bytes} bytes, at most {} are allowed",
+                limits.max_bytes
+            )));
+        }
+        Ok(Self { channels, height, width, data: vec![0.0; len] })
+    }
+
+    /// A tensor of data that is already channels-last.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::InvalidArgument`] if the length is not `channels * height * width`.
+    pub fn from_vec(channels: usize, height: usize, width: usize, data: Vec<f32>) -> Result<Self> {
+        check_len(channels, height, width, data.len())?;
+        Ok(Self { channels, height, width, data })
+    }
+
+    /// A tensor from channels-first data, as torch has it.
+    ///
+    /// # Errors
+    /// As [`Tensor::zeroed`] and [`Tensor::from_vec`].
+    pub fn from_nchw(channels: usize, height: usize, width: usize, data: &[f32], limits: &Limits) -> Result<Self> {
+        check_len(channels, height, width, data.len())?;
+        let mut out = Self::zeroed(channels, height, width, limits)?;
+        for (c, plane) in data.chunks_exact((height * width).max(1)).enumerate() {
+            for (pixel, value) in out.data.chunks_exact_mut(channels).zip(plane) {
+                pixel[c] = *value;
+            }
+        }
+        Ok(out)
+    }
+
+    /// The data channels-first, as torch has it.
+    #[must_use]
+    pub fn to_nchw(&self) -> Vec<f32> {
+        let mut out = vec![0.0; self.data.len()];
+        for (c, plane) in out.chunks_exact_mut((self.height * self.width).max(1)).enumerate() {
+            for (value, pixel) in plane.iter_mut().zip(self.data.chunks_exact(self.channels)) {
+                *value = pixel[c];
+            }
+        }
+        out
+    }
+
+    /// Number of channels.
+    #[must_use]
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    /// Number of columns.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// (channels, height, width).
+    #[must_use]
+    pub fn shape(&self) -> (usize, usize, usize) {
+        (self.channels, self.height, self.width)
+    }
+
+    /// All elements, channels innermost.
+    #[must_use]
+    pub fn data(&self) -> &[f32] {
+        &self.data
+    }
+
+    /// All elements, channels innermost.
+    pub fn data_mut(&mut self) -> &mut [f32] {
+        &mut self.data
+    }
+
+    /// The elements, channels innermost.
+    #[must_use]
+    pub fn into_vec(self) -> Vec<f32> {
+        self.data
+    }
+
+    /// The `channels` elements of row `y`, column `x`.
+    #[must_use]
+    pub fn pixel(&self, y: usize, x: usize) -> &[f32] {
+        let start = (y * self.width + x) * self.channels;
+        &self.data[start..start + self.channels]
+    }
+
+    /// Elements from one row to the next.
+    pub(crate) fn row_len(&self) -> usize {
+        self.width * self.channels
+    }
+}
+
+fn checked_len(channels: usize, height: usize, width: usize) -> Option<usize> {
+    channels.checked_mul(height)?.checked_mul(width)
+}
+
+fn check_len(channels: usize, height: usize, width: usize, len: usize) -> Result<()> {
+    if checked_len(channels, height, width) == Some(len) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("{len} elements do not make a tensor of {channels} x {height} x {width}")))
+}
