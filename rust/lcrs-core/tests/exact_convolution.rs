@@ -1,5 +1,6 @@
 //! Convolutions on every path against the definition, bit for bit.
 
+#![allow(clippy::unwrap_used)]
 mod reference;
 
 use lcrs_core::exact::{Conv2d, ConvTranspose2d, Tensor};

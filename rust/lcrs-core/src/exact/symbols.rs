@@ -29,7 +29,7 @@ pub fn quantize(y: &[f32], means: Option<&[f32]>, out: &mut [i32]) -> Result<()>
         return Ok(());
     }
     let value = |i: usize| y[i] - means.map_or(0.0, |means| means[i]);
-    let at = (0..y.len()).find(|&i| !(value(i).abs() < SYMBOL_BOUND)).unwrap_or(0);
+    let at = (0..y.len()).find(|&i| value(i).is_nan() || value(i).abs() >= SYMBOL_BOUND).unwrap_or(0);
     Err(Error::invalid(format!(
         "latent minus mean is {} at position {at}, it must lie within -2^24 and 2^24",
         value(at)

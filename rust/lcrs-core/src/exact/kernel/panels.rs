@@ -13,7 +13,7 @@ struct Aligned {
 impl Aligned {
     fn zeroed(len: usize) -> Result<Self> {
         let data: Vec<f32> = Limits::default().zeroed(len.saturating_add(16), "packed weights")?;
-        let start = (0..16).find(|i| (data.as_ptr() as usize + 4 * i) % 64 == 0).unwrap_or(0);
+        let start = (0..16).find(|i| (data.as_ptr() as usize + 4 * i).is_multiple_of(64)).unwrap_or(0);
         Ok(Self { data, start })
     }
 

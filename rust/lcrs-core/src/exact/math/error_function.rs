@@ -1,4 +1,5 @@
 //! The complementary error function and the quantiles of the normal distribution.
+#![allow(clippy::excessive_precision)] // digits as derived, so that they can be checked
 
 use super::exponential::exp;
 
