@@ -1,1 +1,90 @@
-"""lcrs: learned data compression, decoded to the same symbols on every machine."""
+"""lcrs: learned data compression, decoded to the same symbols on every machine.
+
+Importing this package is cheap: sub-packages load when they are first used, and torch only with those that
+need it.
+
+Example:
+    >>> import lcrs
+    >>> import numpy as np
+    >>> data = lcrs.compress(np.zeros((32, 48, 3), np.uint8), quality=50)
+    >>> lcrs.decompress(data).shape
+    (32, 48, 3)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lcrs.errors import (
+    CorruptError,
+    DesyncError,
+    LcrsError,
+    LimitError,
+    MissingModelError,
+    NotPortableError,
+    TruncatedError,
+    UnsupportedVersionError,
+)
+
+if TYPE_CHECKING:
+    from lcrs.codec import compress, decompress, info
+
+    __version__: str
+
+__all__ = [
+    "CorruptError",
+    "DesyncError",
+    "LcrsError",
+    "LimitError",
+    "MissingModelError",
+    "NotPortableError",
+    "TruncatedError",
+    "UnsupportedVersionError",
+    "__version__",
+    "compress",
+    "decompress",
+    "info",
+]
+
+_SUBPACKAGES = frozenset(
+    {
+        "ans",
+        "codec",
+        "coding",
+        "datasets",
+        "entropy_models",
+        "latent_codecs",
+        "layers",
+        "losses",
+        "metrics",
+        "models",
+        "ops",
+        "optimizers",
+        "registry",
+        "train",
+        "transforms",
+        "typing",
+        "zoo",
+    }
+)
+
+
+def __getattr__(name: str) -> Any:
+    """Loads sub-packages, the codec's functions and the version on first use (PEP 562)."""
+    import importlib
+
+    if name in {"compress", "decompress", "info"}:
+        value = getattr(importlib.import_module("lcrs.codec"), name)
+    elif name in _SUBPACKAGES:
+        return importlib.import_module(f"lcrs.{name}")
+    elif name == "__version__":
+        value = importlib.import_module("importlib.metadata").version("lcrs")
+    else:
+        msg = f"module 'lcrs' has no attribute '{name}'"
+        raise AttributeError(msg)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_SUBPACKAGES})

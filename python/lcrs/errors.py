@@ -1,10 +1,9 @@
-"""The errors of lcrs: what can go wrong with a stream, a file or a model, by kind.
+"""What can go wrong with bytes and models from elsewhere.
 
-An argument that is wrong in itself raises a plain `ValueError`; what comes from outside raises a child of
-`LcrsError`.
+Arguments outside their documented range raise plain ``ValueError`` (or ``TypeError``); everything that a
+file, a stream or a model package can do wrong raises a child of `LcrsError`, so that one ``except`` covers
+hostile input.
 """
-
-from __future__ import annotations
 
 __all__ = [
     "CorruptError",
@@ -19,32 +18,32 @@ __all__ = [
 
 
 class LcrsError(ValueError):
-    """Base of the errors below."""
+    """Something is wrong with bytes or with a model, not with the call."""
 
 
 class TruncatedError(LcrsError):
-    """The data ends before the stream does."""
+    """The bytes end before what they announce: fetch the rest and try again."""
 
 
 class CorruptError(LcrsError):
-    """The data is damaged or was never valid."""
+    """The bytes contradict themselves: a checksum, a field out of range, an impossible structure."""
 
 
 class DesyncError(LcrsError):
-    """Encoder and decoder disagreed: the coder's final state is not the one that a valid stream leaves."""
+    """The entropy decoder did not end as the encoder began: wrong tables, indexes or bytes."""
 
 
 class UnsupportedVersionError(LcrsError):
-    """The data asks for a version or a feature that this release does not know."""
+    """The bytes are of a version, or use a feature, that this build does not know."""
 
 
 class MissingModelError(LcrsError):
-    """The model that the data was made with is not at hand, or another one goes by its name."""
+    """The model that wrote the stream is not at hand, or another one of the same name is."""
 
 
 class LimitError(LcrsError):
-    """Reading the data would go past a limit on size or memory."""
+    """Following the input would take more pixels, bytes or threads than is allowed."""
 
 
 class NotPortableError(LcrsError):
-    """A module or an operation is outside what the exact engine runs."""
+    """A portable result was asked for where only a machine-dependent one can be had."""

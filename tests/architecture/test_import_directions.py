@@ -18,7 +18,8 @@ LEVELS = [
     {"models"},
     {"zoo", "train"},
     {"codec", "evaluate"},
-    {"cli", "testing", "ans", "_CXX", "utils", "__init__", "__main__"},
+    {"cli", "testing", "ans", "_CXX", "utils", "__init__"},
+    {"__main__"},
 ]
 RANK = {name: rank for rank, level in enumerate(LEVELS) for name in level}
 # Names that the package's __init__ offers to everyone: they stand for the module that defines them.

@@ -1,13 +1,29 @@
 //! The native module `lcrs._lcrs`: conversion, error mapping and the release of the GIL; nothing else.
+//!
+//! Its types and documentation for Python are in `python/lcrs/_lcrs.pyi`, which is checked against this binary.
+
+mod arrays;
+mod coder;
+mod errors;
+mod runtime;
+mod table;
 
 use pyo3::prelude::*;
 
 #[pymodule(gil_used = false)]
 mod _lcrs {
+    #[pymodule_export]
+    use crate::coder::{decode, decode_batch, decode_into, encode, encode_batch, Decoder, Encoder};
+    #[pymodule_export]
+    use crate::runtime::{num_threads, simd_path, simd_paths};
+    #[pymodule_export]
+    use crate::table::{pmf_to_quantized_cdf, CdfTable};
+
     use super::*;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
-        module.add("__version__", env!("CARGO_PKG_VERSION"))
+        module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+        module.add("build_profile", if cfg!(debug_assertions) { "debug" } else { "release" })
     }
 }

@@ -1,0 +1,226 @@
+"""The native module. Private: use `lcrs.coding`, which is its only importer.
+
+Arrays are C-contiguous NumPy arrays of the dtype named, or CPU tensors (anything with ``detach()`` and
+``numpy()``); they are read in place and must not be changed by other threads during a call. The GIL is
+released for all but the smallest jobs. A wrong type raises ``TypeError``; a wrong dtype, layout, shape or
+value raises ``ValueError`` that says what was given and what is legal. What bytes can do wrong raises a
+child of `lcrs.errors.LcrsError`.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Literal, Protocol, TypeAlias, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "CdfTable",
+    "Decoder",
+    "Encoder",
+    "__version__",
+    "build_profile",
+    "decode",
+    "decode_batch",
+    "decode_into",
+    "encode",
+    "encode_batch",
+    "num_threads",
+    "pmf_to_quantized_cdf",
+    "simd_path",
+    "simd_paths",
+]
+
+__version__: str
+build_profile: Literal["debug", "release"]
+
+class _Tensor(Protocol):
+    @property
+    def device(self) -> Any: ...
+    def detach(self) -> Any: ...
+
+_Int32: TypeAlias = NDArray[np.int32] | _Tensor
+_Float32: TypeAlias = NDArray[np.float32] | _Tensor
+_Bytes: TypeAlias = bytes | bytearray | memoryview | NDArray[np.uint8]
+_Kind: TypeAlias = Literal["lcrs", "ans"]
+
+# Runtime ------------------------------------------------------------------------------------------
+
+def simd_paths() -> list[str]:
+    """The instruction sets of this processor that there are kernels for, slowest first."""
+
+def simd_path() -> str:
+    """The instruction set that this process runs on: ``LCRS_SIMD``, or the fastest.
+
+    Raises:
+        ValueError: if ``LCRS_SIMD`` names one that is unknown or not to be had here.
+    """
+
+def num_threads() -> int:
+    """The number of threads of calls without ``threads=``.
+
+    It is ``LCRS_NUM_THREADS``, else one inside a DataLoader worker, else one a processor; read on first use
+    in each process.
+
+    Raises:
+        ValueError: if ``LCRS_NUM_THREADS`` is not a number in 1..=1024.
+    """
+
+# Tables -------------------------------------------------------------------------------------------
+
+@final
+class CdfTable:
+    """An immutable, validated table of cumulative distributions, one a row.
+
+    Row ``r`` is ``cdfs[r, :lengths[r]]``: increasing from 0 to ``2**precision``. Its entries stand for the
+    values ``offsets[r], offsets[r] + 1, ...``, and the last one for an escape, after which any other int32
+    is spelled out.
+    """
+
+    def __new__(cls, cdfs: _Int32, lengths: _Int32, offsets: _Int32, precision: int = 16) -> CdfTable:
+        """Checks and copies a table.
+
+        Args:
+            cdfs: int32, (rows, width); what lies beyond a row's length is ignored.
+            lengths: int32, (rows,): the entries used of each row, from 2 to ``width``.
+            offsets: int32, (rows,): the value of each row's first entry.
+            precision: bits of the frequencies' sum, 1 to 16.
+
+        Raises:
+            ValueError: if a row is not as above, with the row and the entry.
+        """
+
+    @property
+    def num_rows(self) -> int:
+        """Number of rows, which is the number of legal indexes."""
+
+    @property
+    def precision(self) -> int:
+        """Bits of the frequencies' sum."""
+
+    @property
+    def cdfs(self) -> NDArray[np.int32]:
+        """A copy of the rows, int32 (rows, width), zero beyond each row's length."""
+
+    @property
+    def lengths(self) -> NDArray[np.int32]:
+        """A copy of the rows' lengths, int32 (rows,)."""
+
+    @property
+    def offsets(self) -> NDArray[np.int32]:
+        """A copy of the rows' offsets, int32 (rows,)."""
+
+    def __len__(self) -> int:
+        """Number of rows."""
+
+    def __copy__(self) -> CdfTable: ...
+    def __deepcopy__(self, _memo: Any, /) -> CdfTable: ...
+    def __getnewargs__(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], int]: ...
+
+def pmf_to_quantized_cdf(pmf: _Float32, precision: int = 16) -> NDArray[np.uint32]:
+    """Quantises a probability mass function so that every symbol has a frequency of at least 1.
+
+    Integer for integer CompressAI's function of that name (Balle et al. 2018 take the same route).
+
+    Args:
+        pmf: float32, (symbols,): not negative, finite; it need not sum to 1.
+        precision: bits of the total, 1 to 16.
+
+    Returns:
+        uint32, (symbols + 1,): from 0 to ``2**precision``.
+
+    Raises:
+        ValueError: if a mass is negative or not finite, all are zero, or there are more than
+            ``2**precision``.
+    """
+
+# Coder --------------------------------------------------------------------------------------------
+
+def encode(
+    symbols: _Int32, indexes: _Int32, table: CdfTable, kind: _Kind = "lcrs", threads: int | None = None
+) -> bytes:
+    """Codes ``symbols[i]`` with row ``indexes[i]`` of ``table``.
+
+    Args:
+        symbols: int32, any shape, any values; what is outside its row costs an escape.
+        indexes: int32, the shape of ``symbols``: rows of the table.
+        table: the distributions.
+        kind: ``"lcrs"`` for the native stream, ``"ans"`` for CompressAI's.
+        threads: how many to use; by default `num_threads`. The bytes do not depend on it.
+
+    Raises:
+        ValueError: if shapes differ or an index is not a row of the table.
+    """
+
+def encode_batch(
+    symbols: _Int32, indexes: _Int32, table: CdfTable, kind: _Kind = "lcrs", threads: int | None = None
+) -> list[bytes]:
+    """`encode` for each item along the first dimension, in parallel: one stream an item."""
+
+def decode(
+    data: _Bytes, indexes: _Int32, table: CdfTable, kind: _Kind = "lcrs", threads: int | None = None
+) -> NDArray[np.int32]:
+    """Decodes one symbol per entry of ``indexes``.
+
+    Returns:
+        int32, the shape of ``indexes``.
+
+    Raises:
+        ValueError: if an index is not a row of the table.
+        LcrsError: if ``data`` is not a stream of exactly these symbols (`TruncatedError`, `CorruptError`,
+            `DesyncError`).
+    """
+
+def decode_batch(
+    data: Iterable[_Bytes], indexes: _Int32, table: CdfTable, kind: _Kind = "lcrs", threads: int | None = None
+) -> NDArray[np.int32]:
+    """`decode` for each stream of ``data`` with one item along the first dimension of ``indexes``, in
+    parallel.
+    """
+
+def decode_into(
+    data: _Bytes,
+    indexes: _Int32,
+    table: CdfTable,
+    out: _Int32,
+    kind: _Kind = "lcrs",
+    threads: int | None = None,
+) -> None:
+    """`decode` into the caller's writeable int32 array ``out``, whose content is unspecified after an
+    error.
+    """
+
+@final
+class Encoder:
+    """Codes symbols that become known step by step; the stream is that of one `encode` of all of them."""
+
+    def __new__(cls, kind: _Kind = "lcrs") -> Encoder: ...
+    def push(self, symbols: _Int32, indexes: _Int32, table: CdfTable) -> None:
+        """Appends symbols; arguments and errors as in `encode`. Tables may change from push to push."""
+
+    def finish(self) -> bytes:
+        """The stream of everything pushed. The encoder is used up.
+
+        Raises:
+            ValueError: if it has been finished before.
+        """
+
+@final
+class Decoder:
+    """Decodes symbols whose indexes become known step by step, as in context models."""
+
+    def __new__(cls, data: _Bytes, kind: _Kind = "lcrs") -> Decoder:
+        """A decoder at the first symbol.
+
+        Raises:
+            LcrsError: if ``data`` does not begin like a stream.
+        """
+
+    def pull(self, indexes: _Int32, table: CdfTable) -> NDArray[np.int32]:
+        """The next symbols, one per entry of ``indexes`` and in its shape; errors as in `decode`."""
+
+    def finish(self) -> None:
+        """Checks that the stream ends here. The decoder is used up.
+
+        Raises:
+            LcrsError: if symbols remain, or if what was decoded is not what was encoded.
+        """

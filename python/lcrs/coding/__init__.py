@@ -1,0 +1,33 @@
+"""Everything that decides a bit, from Python: tables, entropy coders, coding graphs, packages and files.
+
+This package is the only importer of the native module. It never imports torch, but takes CPU tensors
+wherever it takes arrays. Nothing here turns an array into a list.
+"""
+
+from lcrs.coding.coder import (
+    Decoder,
+    Encoder,
+    decode,
+    decode_batch,
+    decode_into,
+    encode,
+    encode_batch,
+)
+from lcrs.coding.runtime import build_profile, num_threads, simd_path, simd_paths
+from lcrs.coding.table import CdfTable, pmf_to_quantized_cdf
+
+__all__ = [
+    "CdfTable",
+    "Decoder",
+    "Encoder",
+    "build_profile",
+    "decode",
+    "decode_batch",
+    "decode_into",
+    "encode",
+    "encode_batch",
+    "num_threads",
+    "pmf_to_quantized_cdf",
+    "simd_path",
+    "simd_paths",
+]

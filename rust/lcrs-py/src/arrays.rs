@@ -1,0 +1,173 @@
+//! Contiguous buffers in and out without a copy: NumPy arrays, and CPU torch tensors through their own `numpy()`.
+//!
+//! Everything that is refused says what was given and what is legal. Torch is never imported.
+
+use numpy::{Element, PyArrayDescrMethods, PyArrayDyn, PyReadonlyArrayDyn, PyReadwriteArrayDyn, PyUntypedArray};
+use numpy::{PyArrayMethods, PyUntypedArrayMethods};
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::PyBytes;
+
+/// An array that is read during a call: C-contiguous, of any shape.
+pub(crate) struct Input<'py, T: Element> {
+    array: PyReadonlyArrayDyn<'py, T>,
+}
+
+impl<'py, T: Element> Input<'py, T> {
+    /// `object` as a contiguous array of `T`; `name` is the argument's name in messages.
+    pub(crate) fn new(object: &Bound<'py, PyAny>, name: &str) -> PyResult<Self> {
+        let array = typed::<T>(object, name)?;
+        let array = array.try_readonly().map_err(|_| in_use(name))?;
+        Ok(Self { array })
+    }
+
+    pub(crate) fn slice(&self) -> PyResult<&[T]> {
+        Ok(self.array.as_slice()?)
+    }
+
+    pub(crate) fn shape(&self) -> &[usize] {
+        self.array.shape()
+    }
+
+    /// Refuses an array whose shape is not `shape`, the shape of the argument `other`.
+    pub(crate) fn check_shape(&self, name: &str, shape: &[usize], other: &str) -> PyResult<()> {
+        if self.shape() == shape {
+            return Ok(());
+        }
+        Err(PyValueError::new_err(format!(
+            "{name} has shape {}, but {other} has shape {}",
+            shape_text(self.shape()),
+            shape_text(shape)
+        )))
+    }
+
+    /// Refuses an array that has not `ndim` dimensions; `layout` names them.
+    pub(crate) fn check_ndim(&self, name: &str, ndim: usize, layout: &str) -> PyResult<()> {
+        if self.shape().len() == ndim {
+            return Ok(());
+        }
+        Err(PyValueError::new_err(format!("{name} has shape {}, {layout} is needed", shape_text(self.shape()))))
+    }
+}
+
+/// An array that is filled during a call: C-contiguous and writeable, of any shape.
+pub(crate) struct Output<'py, T: Element> {
+    array: PyReadwriteArrayDyn<'py, T>,
+}
+
+impl<'py, T: Element> Output<'py, T> {
+    /// The caller's own array.
+    pub(crate) fn new(object: &Bound<'py, PyAny>, name: &str) -> PyResult<Self> {
+        let array = typed::<T>(object, name)?;
+        match array.try_readwrite() {
+            Ok(array) => Ok(Self { array }),
+            Err(numpy::BorrowError::NotWriteable) => Err(PyValueError::new_err(format!("{name} is read-only"))),
+            Err(_) => Err(in_use(name)),
+        }
+    }
+
+    /// A new array of `shape`.
+    pub(crate) fn zeros(py: Python<'py>, shape: &[usize]) -> Self {
+        Self { array: PyArrayDyn::zeros(py, shape, false).readwrite() }
+    }
+
+    pub(crate) fn slice(&mut self) -> PyResult<&mut [T]> {
+        Ok(self.array.as_slice_mut()?)
+    }
+
+    pub(crate) fn shape(&self) -> &[usize] {
+        self.array.shape()
+    }
+
+    pub(crate) fn into_array(self) -> Bound<'py, PyArrayDyn<T>> {
+        (**self.array).clone()
+    }
+}
+
+/// The bytes of `object`: `bytes` as they are, other buffers (bytearray, memoryview, uint8 array) as a copy.
+pub(crate) fn bytes(object: &Bound<'_, PyAny>, name: &str) -> PyResult<PyBackedBytes> {
+    if let Ok(bytes) = object.cast::<PyBytes>() {
+        return Ok(bytes.clone().into());
+    }
+    let is_buffer = match object.get_type().name()?.to_str()? {
+        "bytearray" | "memoryview" => true,
+        "ndarray" => typed::<u8>(object, name).map(|_| true)?,
+        _ => false,
+    };
+    if !is_buffer {
+        return Err(wrong_type(object, name, "bytes"));
+    }
+    let copy = object.py().get_type::<PyBytes>().call1((object,))?;
+    Ok(copy.cast_into::<PyBytes>()?.into())
+}
+
+/// `object` as a C-contiguous array of `T`, through `numpy()` or `__array__()` if it is not an array itself.
+fn typed<'py, T: Element>(object: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyArrayDyn<T>>> {
+    if let Ok(array) = object.cast::<PyArrayDyn<T>>() {
+        return check_layout(array, name).map(|()| array.clone());
+    }
+    if let Ok(array) = object.cast::<PyUntypedArray>() {
+        return Err(wrong_dtype::<T>(array, name));
+    }
+    let array = foreign_array(object, name)?;
+    match array.cast_into::<PyArrayDyn<T>>() {
+        Ok(array) => check_layout(&array, name).map(|()| array),
+        Err(error) => match error.into_inner().cast::<PyUntypedArray>() {
+            Ok(array) => Err(wrong_dtype::<T>(array, name)),
+            Err(_) => Err(wrong_type(object, name, "a NumPy array or a CPU tensor")),
+        },
+    }
+}
+
+/// The memory of a tensor (anything with `detach`, `numpy` and `device`) or of an array-like as a NumPy array.
+fn foreign_array<'py>(object: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    if object.hasattr("detach")? && object.hasattr("numpy")? {
+        let device = object.getattr("device")?.str()?;
+        if device.to_str()? != "cpu" {
+            return Err(PyValueError::new_err(format!("{name} is on {device}, move it here with .cpu()")));
+        }
+        return object.call_method0("detach")?.call_method0("numpy");
+    }
+    if object.hasattr("__array__")? {
+        return object.call_method0("__array__");
+    }
+    Err(wrong_type(object, name, "a NumPy array or a CPU tensor"))
+}
+
+fn check_layout<T: Element>(array: &Bound<'_, PyArrayDyn<T>>, name: &str) -> PyResult<()> {
+    if array.is_c_contiguous() {
+        return Ok(());
+    }
+    Err(PyValueError::new_err(format!(
+        "{name} of shape {} is not C-contiguous: pass np.ascontiguousarray({name}) or {name}.contiguous()",
+        shape_text(array.shape())
+    )))
+}
+
+fn wrong_dtype<T: Element>(array: &Bound<'_, PyUntypedArray>, name: &str) -> PyErr {
+    let wanted = numpy::dtype::<T>(array.py());
+    let given = array.dtype();
+    // The same kind and size means that the bytes are swapped.
+    let native = if given.num() == wanted.num() { " in native byte order" } else { "" };
+    PyValueError::new_err(format!("{name} has dtype {given}, {wanted}{native} is needed"))
+}
+
+fn wrong_type(object: &Bound<'_, PyAny>, name: &str, wanted: &str) -> PyErr {
+    match object.get_type().fully_qualified_name() {
+        Ok(given) => PyTypeError::new_err(format!("{name} is a {given}, {wanted} is needed")),
+        Err(error) => error,
+    }
+}
+
+fn in_use(name: &str) -> PyErr {
+    PyValueError::new_err(format!("{name} is being read or written by another call"))
+}
+
+/// `(2, 3)` as Python writes it.
+pub(crate) fn shape_text(shape: &[usize]) -> String {
+    match shape {
+        [one] => format!("({one},)"),
+        _ => format!("({})", shape.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")),
+    }
+}

@@ -1,0 +1,272 @@
+//! Encoding and decoding of symbols: whole tensors, batches and, for context models, step by step.
+
+use lcrs_core::rans::{self, StreamKind};
+use lcrs_core::{Pool, Runtime};
+use numpy::PyArrayDyn;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
+use pyo3::types::{PyBytes, PyList};
+
+use crate::arrays::{self, shape_text, Input, Output};
+use crate::errors::{detached, to_py};
+use crate::runtime::runtime;
+use crate::table::CdfTable;
+
+/// Codes `symbols[i]` with row `indexes[i]` of `table`.
+#[pyfunction]
+#[pyo3(signature = (symbols, indexes, table, kind="lcrs", threads=None))]
+pub(crate) fn encode<'py>(
+    symbols: &Bound<'py, PyAny>,
+    indexes: &Bound<'py, PyAny>,
+    table: &CdfTable,
+    kind: &str,
+    threads: Option<i64>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let py = symbols.py();
+    let kind = stream_kind(py, kind)?;
+    let (symbols, indexes) = symbols_and_indexes(symbols, indexes)?;
+    let runtime = runtime(py, threads)?;
+    let (symbols, indexes, table) = (symbols.slice()?, indexes.slice()?, table.core());
+    let bytes = detached(py, symbols.len(), || rans::encode(kind, &runtime, symbols, indexes, table))?;
+    Ok(PyBytes::new(py, &bytes))
+}
+
+/// Decodes one symbol per entry of `indexes`.
+#[pyfunction]
+#[pyo3(signature = (data, indexes, table, kind="lcrs", threads=None))]
+pub(crate) fn decode<'py>(
+    data: &Bound<'py, PyAny>,
+    indexes: &Bound<'py, PyAny>,
+    table: &CdfTable,
+    kind: &str,
+    threads: Option<i64>,
+) -> PyResult<Bound<'py, PyArrayDyn<i32>>> {
+    let indexes = Input::<i32>::new(indexes, "indexes")?;
+    let out = Output::zeros(data.py(), indexes.shape());
+    decode_to(data, &indexes, table, out, kind, threads).map(Output::into_array)
+}
+
+/// Like `decode`, into the caller's array `out`.
+#[pyfunction]
+#[pyo3(signature = (data, indexes, table, out, kind="lcrs", threads=None))]
+pub(crate) fn decode_into(
+    data: &Bound<'_, PyAny>,
+    indexes: &Bound<'_, PyAny>,
+    table: &CdfTable,
+    out: &Bound<'_, PyAny>,
+    kind: &str,
+    threads: Option<i64>,
+) -> PyResult<()> {
+    let indexes = Input::<i32>::new(indexes, "indexes")?;
+    let out = Output::new(out, "out")?;
+    indexes.check_shape("indexes", out.shape(), "out")?;
+    decode_to(data, &indexes, table, out, kind, threads).map(drop)
+}
+
+fn decode_to<'py>(
+    data: &Bound<'py, PyAny>,
+    indexes: &Input<'py, i32>,
+    table: &CdfTable,
+    mut out: Output<'py, i32>,
+    kind: &str,
+    threads: Option<i64>,
+) -> PyResult<Output<'py, i32>> {
+    let py = data.py();
+    let kind = stream_kind(py, kind)?;
+    let data = arrays::bytes(data, "data")?;
+    let runtime = runtime(py, threads)?;
+    let (data, indexes, table, symbols) = (&*data, indexes.slice()?, table.core(), out.slice()?);
+    detached(py, indexes.len(), || rans::decode(kind, &runtime, data, indexes, table, symbols))?;
+    Ok(out)
+}
+
+/// `encode` of each item along the first dimension, in parallel.
+#[pyfunction]
+#[pyo3(signature = (symbols, indexes, table, kind="lcrs", threads=None))]
+pub(crate) fn encode_batch<'py>(
+    symbols: &Bound<'py, PyAny>,
+    indexes: &Bound<'py, PyAny>,
+    table: &CdfTable,
+    kind: &str,
+    threads: Option<i64>,
+) -> PyResult<Bound<'py, PyList>> {
+    let py = symbols.py();
+    let kind = stream_kind(py, kind)?;
+    let (symbols, indexes) = symbols_and_indexes(symbols, indexes)?;
+    let (items, size) = batch_of(symbols.shape())?;
+    let runtime = runtime(py, threads)?;
+    let (symbols, indexes, table) = (symbols.slice()?, indexes.slice()?, table.core());
+    let streams = detached(py, symbols.len(), || {
+        let serial = Runtime { simd: runtime.simd, pool: Pool::serial() };
+        let job = |i: usize| {
+            let range = i * size..(i + 1) * size;
+            rans::encode(kind, &serial, &symbols[range.clone()], &indexes[range], table)
+                .map_err(|error| error.at(format_args!("item {i}")))
+        };
+        runtime.pool.map(items, job).into_iter().collect::<lcrs_core::Result<Vec<_>>>()
+    })?;
+    PyList::new(py, streams.iter().map(|stream| PyBytes::new(py, stream)))
+}
+
+/// `decode` of each stream of `data` with the indexes of the same item along the first dimension, in parallel.
+#[pyfunction]
+#[pyo3(signature = (data, indexes, table, kind="lcrs", threads=None))]
+pub(crate) fn decode_batch<'py>(
+    data: &Bound<'py, PyAny>,
+    indexes: &Bound<'py, PyAny>,
+    table: &CdfTable,
+    kind: &str,
+    threads: Option<i64>,
+) -> PyResult<Bound<'py, PyArrayDyn<i32>>> {
+    let py = data.py();
+    let kind = stream_kind(py, kind)?;
+    let indexes = Input::<i32>::new(indexes, "indexes")?;
+    let (items, size) = batch_of(indexes.shape())?;
+    let streams = data
+        .try_iter()?
+        .enumerate()
+        .map(|(i, stream)| arrays::bytes(&stream?, &format!("data[{i}]")))
+        .collect::<PyResult<Vec<_>>>()?;
+    if streams.len() != items {
+        let given = streams.len();
+        return Err(PyValueError::new_err(format!("data holds {given} streams, but indexes has {items} items")));
+    }
+    let runtime = runtime(py, threads)?;
+    let mut out = Output::zeros(py, indexes.shape());
+    let (indexes, table, symbols) = (indexes.slice()?, table.core(), out.slice()?);
+    detached(py, indexes.len(), || {
+        let serial = Runtime { simd: runtime.simd, pool: Pool::serial() };
+        let decoded = runtime.pool.map(items, |i| {
+            let mut symbols = vec![0; size];
+            rans::decode(kind, &serial, &streams[i], &indexes[i * size..(i + 1) * size], table, &mut symbols)
+                .map_err(|error| error.at(format_args!("item {i}")))
+                .map(|()| symbols)
+        });
+        for (i, item) in decoded.into_iter().enumerate() {
+            symbols[i * size..(i + 1) * size].copy_from_slice(&item?);
+        }
+        Ok(())
+    })?;
+    Ok(out.into_array())
+}
+
+/// Codes symbols that become known step by step.
+#[pyclass(module = "lcrs.coding")]
+pub(crate) struct Encoder {
+    /// `None` once finished.
+    inner: Option<rans::Encoder>,
+}
+
+#[pymethods]
+impl Encoder {
+    #[new]
+    #[pyo3(signature = (kind="lcrs"))]
+    fn new(py: Python<'_>, kind: &str) -> PyResult<Self> {
+        let kind = stream_kind(py, kind)?;
+        let simd = runtime(py, None)?.simd;
+        Ok(Self { inner: Some(rans::Encoder::new(kind, simd)) })
+    }
+
+    /// Appends symbols.
+    fn push(&mut self, symbols: &Bound<'_, PyAny>, indexes: &Bound<'_, PyAny>, table: &CdfTable) -> PyResult<()> {
+        let py = symbols.py();
+        let (symbols, indexes) = symbols_and_indexes(symbols, indexes)?;
+        let encoder = self.inner.as_mut().ok_or_else(finished)?;
+        let (symbols, indexes, table) = (symbols.slice()?, indexes.slice()?, table.core());
+        detached(py, symbols.len(), || encoder.push(symbols, indexes, table))
+    }
+
+    /// The stream of everything pushed.
+    fn finish<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let encoder = self.inner.take().ok_or_else(finished)?;
+        let bytes = detached(py, usize::MAX, || encoder.finish())?;
+        Ok(PyBytes::new(py, &bytes))
+    }
+}
+
+self_cell::self_cell!(
+    /// A decoder together with the bytes that it reads.
+    struct OwningDecoder {
+        owner: PyBackedBytes,
+        #[not_covariant]
+        dependent: CoreDecoder,
+    }
+);
+/// `None` while it is being finished.
+type CoreDecoder<'a> = Option<rans::Decoder<'a>>;
+
+/// Decodes symbols whose indexes become known step by step.
+#[pyclass(module = "lcrs.coding")]
+pub(crate) struct Decoder {
+    /// `None` once finished.
+    inner: Option<OwningDecoder>,
+}
+
+#[pymethods]
+impl Decoder {
+    #[new]
+    #[pyo3(signature = (data, kind="lcrs"))]
+    fn new(data: &Bound<'_, PyAny>, kind: &str) -> PyResult<Self> {
+        let py = data.py();
+        let kind = stream_kind(py, kind)?;
+        let simd = runtime(py, None)?.simd;
+        let data = arrays::bytes(data, "data")?;
+        let inner = OwningDecoder::try_new(data, |data| rans::Decoder::new(kind, simd, data).map(Some))
+            .map_err(|error| to_py(py, &error))?;
+        Ok(Self { inner: Some(inner) })
+    }
+
+    /// The next symbols, one per entry of `indexes`, in its shape.
+    fn pull<'py>(&mut self, indexes: &Bound<'py, PyAny>, table: &CdfTable) -> PyResult<Bound<'py, PyArrayDyn<i32>>> {
+        let py = indexes.py();
+        let indexes = Input::<i32>::new(indexes, "indexes")?;
+        let decoder = self.inner.as_mut().ok_or_else(finished)?;
+        let mut out = Output::zeros(py, indexes.shape());
+        let (indexes, table, symbols) = (indexes.slice()?, table.core(), out.slice()?);
+        detached(py, indexes.len(), || {
+            decoder.with_dependent_mut(|_, decoder| match decoder {
+                Some(decoder) => decoder.pull(indexes, table, symbols),
+                None => Ok(()),
+            })
+        })?;
+        Ok(out.into_array())
+    }
+
+    /// Checks that the stream ends here.
+    fn finish(&mut self, py: Python<'_>) -> PyResult<()> {
+        let mut decoder = self.inner.take().ok_or_else(finished)?;
+        decoder
+            .with_dependent_mut(|_, decoder| decoder.take().map_or(Ok(()), rans::Decoder::finish))
+            .map_err(|error| to_py(py, &error))
+    }
+}
+
+fn finished() -> PyErr {
+    PyValueError::new_err("finish() has been called: this coder is used up")
+}
+
+fn stream_kind(py: Python<'_>, name: &str) -> PyResult<StreamKind> {
+    StreamKind::from_name(name).map_err(|error| to_py(py, &error))
+}
+
+fn symbols_and_indexes<'py>(
+    symbols: &Bound<'py, PyAny>,
+    indexes: &Bound<'py, PyAny>,
+) -> PyResult<(Input<'py, i32>, Input<'py, i32>)> {
+    let symbols = Input::<i32>::new(symbols, "symbols")?;
+    let indexes = Input::<i32>::new(indexes, "indexes")?;
+    symbols.check_shape("symbols", indexes.shape(), "indexes")?;
+    Ok((symbols, indexes))
+}
+
+/// Number of items along the first dimension, and the size of each.
+fn batch_of(shape: &[usize]) -> PyResult<(usize, usize)> {
+    match shape {
+        [items, rest @ ..] => Ok((*items, rest.iter().product())),
+        [] => {
+            let shape = shape_text(shape);
+            Err(PyValueError::new_err(format!("indexes has shape {shape}, a first dimension of items is needed")))
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Tables of cumulative frequencies, and what is needed to build them and to choose their rows.
+
+use std::iter::repeat_n;
+use std::sync::Arc;
+
+use lcrs_core::cdf;
+use numpy::{PyArray1, PyArray2, PyArrayMethods};
+use pyo3::prelude::*;
+
+use crate::arrays::Input;
+use crate::errors::detached;
+
+/// An immutable, validated set of CDF rows that every coder call takes by reference.
+///
+/// Args:
+///     cdfs: int32, (rows, width). Row r holds `lengths[r]` cumulative frequencies from 0 to `2**precision`;
+///         its last symbol is the escape, through which values outside the row are coded. What lies beyond a
+///         row's length is ignored.
+///     lengths: int32, (rows,): entries used of each row.
+///     offsets: int32, (rows,): the value of each row's first symbol.
+///     precision: bits of the frequencies' sum.
+///
+/// Raises:
+///     ValueError: if a row is not strictly increasing from 0 to `2**precision`, or shapes or dtypes do not fit.
+#[pyclass(frozen, module = "lcrs.coding", name = "CdfTable")]
+pub(crate) struct CdfTable {
+    inner: Arc<cdf::CdfTable>,
+}
+
+impl CdfTable {
+    pub(crate) fn new(inner: cdf::CdfTable) -> Self {
+        Self { inner: Arc::new(inner) }
+    }
+
+    pub(crate) fn core(&self) -> &cdf::CdfTable {
+        &self.inner
+    }
+}
+
+#[pymethods]
+impl CdfTable {
+    #[new]
+    #[pyo3(signature = (cdfs, lengths, offsets, precision=16))]
+    fn py_new(
+        cdfs: &Bound<'_, PyAny>,
+        lengths: &Bound<'_, PyAny>,
+        offsets: &Bound<'_, PyAny>,
+        precision: u32,
+    ) -> PyResult<Self> {
+        let py = cdfs.py();
+        let cdfs = Input::<i32>::new(cdfs, "cdfs")?;
+        let lengths = Input::<i32>::new(lengths, "lengths")?;
+        let offsets = Input::<i32>::new(offsets, "offsets")?;
+        cdfs.check_ndim("cdfs", 2, "(rows, width)")?;
+        let rows = &cdfs.shape()[..1];
+        lengths.check_shape("lengths", rows, "cdfs' rows")?;
+        offsets.check_shape("offsets", rows, "cdfs' rows")?;
+        let (width, cdfs, lengths, offsets) = (cdfs.shape()[1], cdfs.slice()?, lengths.slice()?, offsets.slice()?);
+        detached(py, cdfs.len(), || cdf::CdfTable::new(cdfs, width, lengths, offsets, precision)).map(Self::new)
+    }
+
+    /// Number of rows.
+    #[getter]
+    fn num_rows(&self) -> usize {
+        self.inner.num_rows()
+    }
+
+    /// Bits of the frequencies' sum.
+    #[getter]
+    fn precision(&self) -> u32 {
+        self.inner.precision()
+    }
+
+    /// A copy of the rows, int32 (rows, width), zero beyond each row's length.
+    #[getter]
+    fn cdfs<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray2<i32>>> {
+        let rows = || (0..self.inner.num_rows()).map(|row| self.inner.row(row).cdf);
+        let width = rows().map(<[u32]>::len).max().unwrap_or(0);
+        let padded = rows().flat_map(|cdf| cdf.iter().map(|&c| c as i32).chain(repeat_n(0, width - cdf.len())));
+        PyArray1::from_iter(py, padded).reshape([self.inner.num_rows(), width])
+    }
+
+    /// A copy of the rows' lengths, int32 (rows,).
+    #[getter]
+    fn lengths<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i32>> {
+        PyArray1::from_iter(py, (0..self.inner.num_rows()).map(|row| self.inner.row(row).cdf.len() as i32))
+    }
+
+    /// A copy of the rows' offsets, int32 (rows,).
+    #[getter]
+    fn offsets<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i32>> {
+        PyArray1::from_iter(py, (0..self.inner.num_rows()).map(|row| self.inner.row(row).offset))
+    }
+
+    fn __len__(&self) -> usize {
+        self.inner.num_rows()
+    }
+
+    fn __repr__(&self) -> String {
+        format!("CdfTable(num_rows={}, precision={})", self.inner.num_rows(), self.inner.precision())
+    }
+
+    fn __getnewargs__<'py>(&self, py: Python<'py>) -> PyResult<CdfTableArgs<'py>> {
+        Ok((self.cdfs(py)?, self.lengths(py), self.offsets(py), self.precision()))
+    }
+
+    fn __copy__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __deepcopy__(slf: Py<Self>, _memo: &Bound<'_, PyAny>) -> Py<Self> {
+        slf
+    }
+}
+
+type CdfTableArgs<'py> = (Bound<'py, PyArray2<i32>>, Bound<'py, PyArray1<i32>>, Bound<'py, PyArray1<i32>>, u32);
+
+/// The integer CDF of a probability mass function, CompressAI's integers exactly.
+#[pyfunction]
+#[pyo3(signature = (pmf, precision=16))]
+pub(crate) fn pmf_to_quantized_cdf<'py>(
+    pmf: &Bound<'py, PyAny>,
+    precision: u32,
+) -> PyResult<Bound<'py, PyArray1<u32>>> {
+    let py = pmf.py();
+    let pmf = Input::<f32>::new(pmf, "pmf")?;
+    pmf.check_ndim("pmf", 1, "(symbols,)")?;
+    let pmf = pmf.slice()?;
+    let cdf = detached(py, pmf.len(), || cdf::pmf_to_quantized_cdf(pmf, precision))?;
+    Ok(PyArray1::from_vec(py, cdf))
+}

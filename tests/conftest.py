@@ -1,0 +1,84 @@
+"""Fixtures shared by all tests: reference data, small tables, and a tiny model package made without torch."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+
+# `fast` is the default; LCRS_HYPOTHESIS=slow looks longer.
+settings.register_profile(
+    "fast", max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile(
+    "slow", max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile(os.environ.get("LCRS_HYPOTHESIS", "fast"))
+
+DATA = Path(__file__).parent / "data"
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves out slow tests unless asked for by LCRS_TEST_SLOW=1 or ``-m slow``."""
+    if os.environ.get("LCRS_TEST_SLOW") or "slow" in config.getoption("-m"):
+        return
+    skip = pytest.mark.skip(reason="slow: set LCRS_TEST_SLOW=1")
+    for item in items:
+        if "slow" in item.keywords:
+            item.add_marker(skip)
+
+
+def find_reference_data() -> Path | None:
+    """The folder of larger reference data: LCRS_REFERENCE_DIR, or beside the checkout; None without it."""
+    named = os.environ.get("LCRS_REFERENCE_DIR")
+    candidates = [Path(named)] if named else [p / "shared" / "reference" for p in Path(__file__).parents[2:5]]
+    return next((path for path in candidates if path.is_dir()), None)
+
+
+@pytest.fixture(scope="session")
+def reference_data() -> Path:
+    """The folder of larger reference data; tests that need it are skipped without it."""
+    path = find_reference_data()
+    if path is None:
+        pytest.skip("no reference data: set LCRS_REFERENCE_DIR")
+    return path
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The committed fixtures."""
+    return DATA
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """Random numbers that are the same in every run."""
+    return np.random.default_rng(20240607)
+
+
+@pytest.fixture
+def fresh_python(tmp_path: Path) -> Callable[..., str]:
+    """Runs a piece of Python in a new process and returns what it printed; keyword arguments set its
+    environment.
+    """
+
+    def run(code: str, *arguments: str, **environment: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-c", code, *arguments],
+            env=os.environ | environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    return run
