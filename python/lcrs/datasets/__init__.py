@@ -1,0 +1,17 @@
+"""Datasets of pictures, and datasets that wrap arrays or other datasets."""
+
+from lcrs.datasets.cache import CacheDataset
+from lcrs.datasets.image import ImageFolder
+from lcrs.datasets.ndarray import NdArrayDataset
+from lcrs.datasets.pregenerated import PreGeneratedMemmapDataset
+from lcrs.datasets.stack import StackDataset
+from lcrs.datasets.vimeo90k import Vimeo90kDataset
+
+__all__ = [
+    "CacheDataset",
+    "ImageFolder",
+    "NdArrayDataset",
+    "PreGeneratedMemmapDataset",
+    "StackDataset",
+    "Vimeo90kDataset",
+]
