@@ -1,9 +1,16 @@
 //! Integer tables of cumulative frequencies: their construction, validation and use.
 
 mod cells;
+mod factorized;
+mod gaussian;
+mod indexes;
 mod pmf;
+mod rows;
 mod table;
 
 pub(crate) use cells::{Bisect, Search};
+pub use factorized::{factorized_medians, factorized_table, FactorizedParameters};
+pub use gaussian::{default_scale_table, gaussian_table, scale_table};
+pub use indexes::indexes;
 pub use pmf::{pmf_to_quantized_cdf, MAX_PRECISION};
 pub use table::{CdfTable, Row};

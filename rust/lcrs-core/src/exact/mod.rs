@@ -21,3 +21,6 @@ pub use gdn::{Gdn, GdnKind};
 pub use layout::{concat, crop, pad_replicate, pixel_shuffle, pixel_unshuffle, slice};
 pub use symbols::{dequantize, quantize};
 pub use tensor::Tensor;
+
+pub(crate) use float_control::with_ieee;
+pub(crate) use fma::emulated_fma;

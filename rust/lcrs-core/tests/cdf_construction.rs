@@ -1,0 +1,191 @@
+//! Tables made from parameters, against the peer's and against plain formulas.
+#![allow(clippy::unwrap_used)]
+
+#[path = "rans/support.rs"]
+#[allow(dead_code)]
+mod support;
+
+use lcrs_core::cdf::{
+    default_scale_table, factorized_medians, factorized_table, gaussian_table, scale_table, CdfTable,
+    FactorizedParameters,
+};
+use lcrs_core::ErrorKind;
+use support::Vectors;
+
+#[test]
+fn default_scales_come_from_the_formula() {
+    let made = scale_table(0.11, 256.0, 64);
+    let bits = |v: &[f32]| v.iter().map(|s| s.to_bits()).collect::<Vec<_>>();
+    assert_eq!(bits(&made), bits(default_scale_table()));
+    assert_eq!(scale_table(0.5, 8.0, 1), [0.5]);
+    assert_eq!(scale_table(1.0, 4.0, 3), [1.0, 2.0, 4.0]);
+    assert!(scale_table(1.0, 4.0, 0).is_empty());
+}
+
+#[test]
+fn default_gaussian_table_is_the_peers() {
+    let (ours, peers) = (gaussian_table(default_scale_table(), 1e-9).unwrap(), support::gaussian_table());
+    assert_eq!((ours.num_rows(), ours.precision()), (64, 16));
+    for r in 0..64 {
+        assert_eq!(ours.row(r), peers.row(r), "row {r}");
+    }
+}
+
+#[test]
+fn gaussian_rows_are_symmetric_and_cover_the_tails() {
+    let scales = [1e-6, 0.11, 1.0, 37.5, 900.0];
+    let table = gaussian_table(&scales, 1e-6).unwrap();
+    for (r, scale) in scales.iter().enumerate() {
+        let row = table.row(r);
+        let values = row.length - 2;
+        assert_eq!(values as i32, 1 - 2 * row.offset);
+        assert_eq!(-row.offset, (scale * 4.891_638_5_f32).ceil() as i32, "scale {scale}: quantile of 5e-7");
+    }
+    for (scales, tail) in
+        [(vec![], 1e-9), (vec![0.0], 1e-9), (vec![f32::NAN], 1e-9), (vec![1e30], 1e-9), (vec![1.0], 0.0)]
+    {
+        assert_eq!(gaussian_table(&scales, tail).unwrap_err().kind(), ErrorKind::InvalidArgument, "{scales:?} {tail}");
+    }
+}
+
+struct Fixture {
+    parameters: Vec<Vec<f32>>,
+    table: CdfTable,
+}
+
+const CHANNELS: usize = 24;
+
+impl Fixture {
+    fn open() -> Self {
+        let mut vectors = Vectors::open("../exact/factorized.bin");
+        let floats = |v: Vec<i32>| v.into_iter().map(|b| f32::from_bits(b as u32)).collect();
+        let parameters = (0..15).map(|_| floats(vectors.array().unwrap())).collect();
+        Self { parameters, table: vectors.table() }
+    }
+
+    fn parameters<'a>(&'a self, quantiles: Option<&'a [f32]>) -> FactorizedParameters<'a> {
+        let refs = |range: std::ops::Range<usize>| self.parameters[range].iter().map(Vec::as_slice).collect();
+        FactorizedParameters {
+            channels: CHANNELS,
+            filters: vec![3; 4],
+            matrices: refs(0..5),
+            biases: refs(5..10),
+            factors: refs(10..14),
+            quantiles,
+        }
+    }
+
+    fn quantiles(&self) -> &[f32] {
+        &self.parameters[14]
+    }
+
+    fn medians(&self) -> Vec<f32> {
+        self.quantiles().chunks(3).map(|q| q[1]).collect()
+    }
+
+    /// The logit of the distribution function, by the platform's functions.
+    fn logit(&self, c: usize, x: f64) -> f64 {
+        let p = |i: usize, k: usize| f64::from(self.parameters[i][k]);
+        let mut values = vec![x];
+        for (i, width) in [3, 3, 3, 3, 1].into_iter().enumerate() {
+            let inputs = values.len();
+            values = (0..width)
+                .map(|o| {
+                    let row = (c * width + o) * inputs;
+                    let sum: f64 = (0..inputs).map(|k| p(i, row + k).exp().ln_1p() * values[k]).sum();
+                    let sum = sum + p(5 + i, c * width + o);
+                    if i < 4 {
+                        sum + p(10 + i, c * width + o).tanh() * sum.tanh()
+                    } else {
+                        sum
+                    }
+                })
+                .collect();
+        }
+        values[0]
+    }
+}
+
+fn sigmoid(x: f64) -> f64 {
+    1.0 / (1.0 + (-x).exp())
+}
+
+#[test]
+fn factorized_table_has_the_peers_layout_and_nearly_its_numbers() {
+    let fixture = Fixture::open();
+    let ours = factorized_table(&fixture.parameters(Some(fixture.quantiles())), 1e-9).unwrap();
+    for c in 0..CHANNELS {
+        let (a, b) = (ours.row(c), fixture.table.row(c));
+        assert_eq!((a.offset, a.length), (b.offset, b.length), "channel {c}");
+        // its binary32 sums move single units, which add up along a row
+        let apart = a.cdf.iter().zip(b.cdf).map(|(x, y)| x.abs_diff(*y)).max();
+        assert!(apart <= Some(16), "channel {c}: {apart:?} of 65536 apart");
+    }
+}
+
+#[test]
+fn factorized_probabilities_follow_the_formula() {
+    let fixture = Fixture::open();
+    let medians = fixture.medians();
+    let table = factorized_table(&fixture.parameters(Some(&medians)), 1e-6).unwrap();
+    for (c, &median) in medians.iter().enumerate() {
+        let row = table.row(c);
+        for k in 0..row.length - 2 {
+            let x = f64::from(median) + f64::from(row.offset + k as i32);
+            let want = sigmoid(fixture.logit(c, x + 0.5)) - sigmoid(fixture.logit(c, x - 0.5));
+            let got = f64::from(row.cdf[k + 1] - row.cdf[k]) / 65536.0;
+            // rounding, and what rare symbols take from the last entries to have a frequency at all
+            assert!(
+                (want - got).abs() < 2e-4 + row.length as f64 / 65536.0 * want,
+                "channel {c}, value {k}: {got} for {want}"
+            );
+        }
+    }
+}
+
+#[test]
+fn tails_by_bisection_hold_the_tail_mass() {
+    let fixture = Fixture::open();
+    let medians = factorized_medians(&fixture.parameters(None)).unwrap();
+    for tail_mass in [1e-9, 1e-3] {
+        let table = factorized_table(&fixture.parameters(Some(&medians)), tail_mass).unwrap();
+        let without = factorized_table(&fixture.parameters(None), tail_mass).unwrap();
+        for (c, &median) in medians.iter().enumerate() {
+            assert!(fixture.logit(c, f64::from(median)).abs() < 1e-3, "channel {c}");
+            let row = table.row(c);
+            assert_eq!(row, without.row(c));
+            let low = f64::from(median) + f64::from(row.offset);
+            let high = low + (row.length - 3) as f64;
+            let half = 0.5 * tail_mass;
+            assert!(
+                sigmoid(fixture.logit(c, low)) <= half && half < sigmoid(fixture.logit(c, low + 1.0)),
+                "channel {c}"
+            );
+            assert!(
+                sigmoid(-fixture.logit(c, high)) <= half && half < sigmoid(-fixture.logit(c, high - 1.0)),
+                "channel {c}"
+            );
+        }
+    }
+}
+
+#[test]
+fn contradicting_parameters_are_refused() {
+    let fixture = Fixture::open();
+    let good = fixture.parameters(Some(fixture.quantiles()));
+    let wide = [-1e9, 0.0, 1e9].repeat(CHANNELS);
+    let nan = vec![f32::NAN; CHANNELS];
+    let mut cases = vec![
+        FactorizedParameters { channels: 0, ..good.clone() },
+        FactorizedParameters { channels: 25, ..good.clone() },
+        FactorizedParameters { filters: vec![3; 3], ..good.clone() },
+        FactorizedParameters { quantiles: Some(&nan[..7]), ..good.clone() },
+        FactorizedParameters { quantiles: Some(&nan), ..good.clone() },
+        FactorizedParameters { quantiles: Some(&wide), ..good.clone() },
+    ];
+    cases.push(FactorizedParameters { factors: good.factors[1..].to_vec(), ..good.clone() });
+    for case in &cases {
+        assert_eq!(factorized_table(case, 1e-9).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    }
+    assert!(factorized_table(&good, 1.0).is_err());
+}
