@@ -22,10 +22,12 @@ __all__ = [
     "decode",
     "decode_batch",
     "decode_into",
+    "dequantize",
     "encode",
     "encode_batch",
     "num_threads",
     "pmf_to_quantized_cdf",
+    "quantize",
     "simd_path",
     "simd_paths",
 ]
@@ -132,6 +134,22 @@ def pmf_to_quantized_cdf(pmf: _Float32, precision: int = 16) -> NDArray[np.uint3
         ValueError: if a mass is negative or not finite, all are zero, or there are more than
             ``2**precision``.
     """
+
+# Quantisation --------------------------------------------------------------------------------
+
+def quantize(y: _Float32, means: _Float32 | None = None) -> NDArray[np.int32]:
+    """Symbols of a latent: ``round_half_even(y - means)``, computed in float32.
+
+    Args:
+        y: float32, any shape.
+        means: float32, the shape of ``y``; zero without it.
+
+    Raises:
+        ValueError: if a difference is not finite, or is ``2**24`` or more, with its position.
+    """
+
+def dequantize(symbols: _Int32, means: _Float32 | None = None) -> NDArray[np.float32]:
+    """Values of symbols: ``symbols + means``, computed in float32, in the shape of ``symbols``."""
 
 # Coder --------------------------------------------------------------------------------------------
 

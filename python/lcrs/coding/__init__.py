@@ -13,6 +13,7 @@ from lcrs.coding.coder import (
     encode,
     encode_batch,
 )
+from lcrs.coding.quantization import dequantize, quantize
 from lcrs.coding.runtime import build_profile, num_threads, simd_path, simd_paths
 from lcrs.coding.table import CdfTable, pmf_to_quantized_cdf
 
@@ -24,10 +25,12 @@ __all__ = [
     "decode",
     "decode_batch",
     "decode_into",
+    "dequantize",
     "encode",
     "encode_batch",
     "num_threads",
     "pmf_to_quantized_cdf",
+    "quantize",
     "simd_path",
     "simd_paths",
 ]

@@ -22,6 +22,10 @@ impl<'py, T: Element> Input<'py, T> {
         Ok(Self { array })
     }
 
+    pub(crate) fn optional(object: Option<&Bound<'py, PyAny>>, name: &str) -> PyResult<Option<Self>> {
+        object.map(|object| Self::new(object, name)).transpose()
+    }
+
     pub(crate) fn slice(&self) -> PyResult<&[T]> {
         Ok(self.array.as_slice()?)
     }

@@ -5,6 +5,7 @@
 mod arrays;
 mod coder;
 mod errors;
+mod quantization;
 mod runtime;
 mod table;
 
@@ -14,6 +15,8 @@ use pyo3::prelude::*;
 mod _lcrs {
     #[pymodule_export]
     use crate::coder::{decode, decode_batch, decode_into, encode, encode_batch, Decoder, Encoder};
+    #[pymodule_export]
+    use crate::quantization::{dequantize, quantize};
     #[pymodule_export]
     use crate::runtime::{num_threads, simd_path, simd_paths};
     #[pymodule_export]

@@ -1,0 +1,46 @@
+"""The classes that bytes and models from elsewhere can raise."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import lcrs
+from lcrs import coding, errors
+
+
+@pytest.mark.parametrize("name", errors.__all__)
+def test_errors_can_be_pickled_and_named(name: str) -> None:
+    error = getattr(errors, name)("picture of 0 x 3")
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert str(again) == "picture of 0 x 3"
+    assert type(error).__module__ == "lcrs.errors"
+    assert isinstance(error, lcrs.LcrsError)
+    assert isinstance(error, ValueError)
+    assert getattr(lcrs, name) is getattr(errors, name)
+
+
+def test_native_errors_are_these_classes(table) -> None:
+    with pytest.raises(lcrs.TruncatedError) as caught:
+        coding.decode(b"", np.zeros(3, np.int32), table)
+    assert type(pickle.loads(pickle.dumps(caught.value))) is lcrs.TruncatedError
+
+
+def test_a_wrong_argument_is_no_fault_of_the_bytes(table) -> None:
+    with pytest.raises(ValueError, match="index 99") as caught:
+        coding.decode(b"", np.full(3, 99, np.int32), table)
+    assert type(caught.value) is ValueError
+
+
+def test_tables_can_be_pickled_and_copied(table) -> None:
+    again = pickle.loads(pickle.dumps(table))
+    for name in ("cdfs", "lengths", "offsets", "precision"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(table, name))
+    assert copy.deepcopy(table) is table
+    assert copy.copy(table) is table
+    assert repr(table) == "CdfTable(num_rows=12, precision=16)"
+    assert len(table) == table.num_rows == 12
