@@ -22,12 +22,18 @@ __all__ = [
     "decode",
     "decode_batch",
     "decode_into",
+    "default_scale_table",
     "dequantize",
     "encode",
     "encode_batch",
+    "factorized_medians",
+    "factorized_table",
+    "gaussian_table",
+    "indexes",
     "num_threads",
     "pmf_to_quantized_cdf",
     "quantize",
+    "scale_table",
     "simd_path",
     "simd_paths",
 ]
@@ -135,7 +141,73 @@ def pmf_to_quantized_cdf(pmf: _Float32, precision: int = 16) -> NDArray[np.uint3
             ``2**precision``.
     """
 
+def default_scale_table() -> NDArray[np.float32]:
+    """The field's 64 scales from 0.11 to 256, float32 (64,)."""
+
+def scale_table(min: float, max: float, levels: int) -> NDArray[np.float32]:
+    """Scales in geometric progression from ``min`` to ``max``, float32 (levels,)."""
+
+def gaussian_table(scales: _Float32, tail_mass: float = 1e-9) -> CdfTable:
+    """The table of zero-mean Gaussians, one row a scale.
+
+    Args:
+        scales: float32, (rows,): standard deviations, positive.
+        tail_mass: the probability outside a row's values, which its escape entry gets.
+
+    Returns:
+        For the 64 default scales, CompressAI's table integer for integer.
+
+    Raises:
+        ValueError: if a scale or the tail mass is out of range.
+    """
+
+def factorized_table(
+    matrices: Iterable[_Float32],
+    biases: Iterable[_Float32],
+    factors: Iterable[_Float32],
+    quantiles: _Float32 | None = None,
+    tail_mass: float = 1e-9,
+    tails: Literal["quantiles", "bisection"] = "quantiles",
+) -> CdfTable:
+    """The table of a learned factorized density (Balle et al. 2018, appendix 6.1), one row a channel.
+
+    Args:
+        matrices: float32, one a layer, (channels, out, in): the raw parameters.
+        biases: float32, one a layer, (channels, out, 1).
+        factors: float32, one a layer but the last, (channels, out, 1).
+        quantiles: float32, (channels, 1, 3): lower tail, median, upper tail; or (channels,): medians. Without
+            them medians and tails come from bisection.
+        tail_mass: the probability outside a row's values, for bisection.
+        tails: where rows end: at the quantiles, or, with medians only or ``"bisection"``, where the tails
+            begin.
+
+    Raises:
+        ValueError: if shapes do not fit, a value is not finite or a row would exceed 65,536 entries.
+    """
+
+def factorized_medians(
+    matrices: Iterable[_Float32], biases: Iterable[_Float32], factors: Iterable[_Float32]
+) -> NDArray[np.float32]:
+    """The medians of a learned factorized density by bisection, float32 (channels,).
+
+    Arguments and errors are those of `factorized_table`.
+    """
+
 # Quantisation --------------------------------------------------------------------------------
+
+def indexes(scales: _Float32, thresholds: _Float32) -> NDArray[np.int32]:
+    """Table rows for scales: the number of ``thresholds`` that a scale exceeds.
+
+    Args:
+        scales: float32, any shape.
+        thresholds: float32, (rows - 1,), increasing.
+
+    Returns:
+        int32, the shape of ``scales``, from 0 to ``rows - 1``.
+
+    Raises:
+        ValueError: if a scale is not a number, with its position.
+    """
 
 def quantize(y: _Float32, means: _Float32 | None = None) -> NDArray[np.int32]:
     """Symbols of a latent: ``round_half_even(y - means)``, computed in float32.

@@ -13,6 +13,14 @@ from lcrs.coding.coder import (
     encode,
     encode_batch,
 )
+from lcrs.coding.distributions import (
+    default_scale_table,
+    factorized_medians,
+    factorized_table,
+    gaussian_table,
+    indexes,
+    scale_table,
+)
 from lcrs.coding.quantization import dequantize, quantize
 from lcrs.coding.runtime import build_profile, num_threads, simd_path, simd_paths
 from lcrs.coding.table import CdfTable, pmf_to_quantized_cdf
@@ -25,12 +33,18 @@ __all__ = [
     "decode",
     "decode_batch",
     "decode_into",
+    "default_scale_table",
     "dequantize",
     "encode",
     "encode_batch",
+    "factorized_medians",
+    "factorized_table",
+    "gaussian_table",
+    "indexes",
     "num_threads",
     "pmf_to_quantized_cdf",
     "quantize",
+    "scale_table",
     "simd_path",
     "simd_paths",
 ]

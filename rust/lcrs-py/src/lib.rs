@@ -4,6 +4,7 @@
 
 mod arrays;
 mod coder;
+mod distributions;
 mod errors;
 mod quantization;
 mod runtime;
@@ -15,6 +16,10 @@ use pyo3::prelude::*;
 mod _lcrs {
     #[pymodule_export]
     use crate::coder::{decode, decode_batch, decode_into, encode, encode_batch, Decoder, Encoder};
+    #[pymodule_export]
+    use crate::distributions::{
+        default_scale_table, factorized_medians, factorized_table, gaussian_table, indexes, scale_table,
+    };
     #[pymodule_export]
     use crate::quantization::{dequantize, quantize};
     #[pymodule_export]

@@ -1,0 +1,140 @@
+//! Tables built from the parameters of distributions, and the choice of their rows.
+
+use lcrs_core::cdf;
+use numpy::{PyArray1, PyArrayDyn};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use crate::arrays::{Input, Output};
+use crate::errors::detached;
+use crate::table::CdfTable;
+
+/// The field's 64 scales from 0.11 to 256, float32.
+#[pyfunction]
+pub(crate) fn default_scale_table(py: Python<'_>) -> Bound<'_, PyArray1<f32>> {
+    PyArray1::from_slice(py, cdf::default_scale_table())
+}
+
+/// `levels` scales from `min` to `max` in geometric progression, float32.
+#[pyfunction]
+pub(crate) fn scale_table(py: Python<'_>, min: f64, max: f64, levels: usize) -> Bound<'_, PyArray1<f32>> {
+    PyArray1::from_vec(py, cdf::scale_table(min, max, levels))
+}
+
+/// The table of zero-mean Gaussians, one row a scale.
+#[pyfunction]
+#[pyo3(signature = (scales, tail_mass=1e-9))]
+pub(crate) fn gaussian_table(scales: &Bound<'_, PyAny>, tail_mass: f64) -> PyResult<CdfTable> {
+    let py = scales.py();
+    let scales = Input::<f32>::new(scales, "scales")?;
+    scales.check_ndim("scales", 1, "(rows,)")?;
+    let scales = scales.slice()?;
+    detached(py, usize::MAX, || cdf::gaussian_table(scales, tail_mass)).map(CdfTable::new)
+}
+
+/// The table of a learned factorized density, one row a channel.
+#[pyfunction]
+#[pyo3(signature = (matrices, biases, factors, quantiles=None, tail_mass=1e-9, tails="quantiles"))]
+pub(crate) fn factorized_table(
+    matrices: &Bound<'_, PyAny>,
+    biases: &Bound<'_, PyAny>,
+    factors: &Bound<'_, PyAny>,
+    quantiles: Option<&Bound<'_, PyAny>>,
+    tail_mass: f64,
+    tails: &str,
+) -> PyResult<CdfTable> {
+    let arrays = FactorizedArrays::new(matrices, biases, factors, quantiles)?;
+    let mut parameters = arrays.parameters()?;
+    let medians: Vec<f32>;
+    match tails {
+        "quantiles" => {}
+        "bisection" => {
+            // Of (channels, 1, 3) only the medians count, of (channels,) all.
+            medians = match parameters.quantiles {
+                Some(q) if q.len() == 3 * parameters.channels => q.iter().skip(1).step_by(3).copied().collect(),
+                other => other.unwrap_or_default().to_vec(),
+            };
+            parameters.quantiles = parameters.quantiles.map(|_| medians.as_slice());
+        }
+        _ => return Err(PyValueError::new_err(format!("tails is '{tails}', 'quantiles' or 'bisection' is needed"))),
+    }
+    detached(matrices.py(), usize::MAX, || cdf::factorized_table(&parameters, tail_mass)).map(CdfTable::new)
+}
+
+/// The medians of a learned factorized density, one a channel, by bisection.
+#[pyfunction]
+pub(crate) fn factorized_medians<'py>(
+    matrices: &Bound<'py, PyAny>,
+    biases: &Bound<'py, PyAny>,
+    factors: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyArray1<f32>>> {
+    let py = matrices.py();
+    let arrays = FactorizedArrays::new(matrices, biases, factors, None)?;
+    let parameters = arrays.parameters()?;
+    let medians = detached(py, usize::MAX, || cdf::factorized_medians(&parameters))?;
+    Ok(PyArray1::from_vec(py, medians))
+}
+
+/// The arrays that a factorized density has for parameters.
+struct FactorizedArrays<'py> {
+    matrices: Vec<Input<'py, f32>>,
+    biases: Vec<Input<'py, f32>>,
+    factors: Vec<Input<'py, f32>>,
+    quantiles: Option<Input<'py, f32>>,
+}
+
+impl<'py> FactorizedArrays<'py> {
+    fn new(
+        matrices: &Bound<'py, PyAny>,
+        biases: &Bound<'py, PyAny>,
+        factors: &Bound<'py, PyAny>,
+        quantiles: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Self> {
+        let arrays = |list: &Bound<'py, PyAny>, name: &str| -> PyResult<Vec<Input<'py, f32>>> {
+            let items = list.try_iter()?.enumerate();
+            items.map(|(i, array)| Input::new(&array?, &format!("{name}[{i}]"))).collect()
+        };
+        let this = Self {
+            matrices: arrays(matrices, "matrices")?,
+            biases: arrays(biases, "biases")?,
+            factors: arrays(factors, "factors")?,
+            quantiles: Input::optional(quantiles, "quantiles")?,
+        };
+        for (i, matrix) in this.matrices.iter().enumerate() {
+            matrix.check_ndim(&format!("matrices[{i}]"), 3, "(channels, out, in)")?;
+        }
+        Ok(this)
+    }
+
+    fn parameters(&self) -> PyResult<cdf::FactorizedParameters<'_>> {
+        let widths = self.matrices.iter().map(|matrix| matrix.shape()[1]);
+        Ok(cdf::FactorizedParameters {
+            channels: self.matrices.first().map_or(0, |matrix| matrix.shape()[0]),
+            filters: widths.take(self.matrices.len().saturating_sub(1)).collect(),
+            matrices: slices(&self.matrices)?,
+            biases: slices(&self.biases)?,
+            factors: slices(&self.factors)?,
+            quantiles: self.quantiles.as_ref().map(Input::slice).transpose()?,
+        })
+    }
+}
+
+fn slices<'a>(inputs: &'a [Input<'_, f32>]) -> PyResult<Vec<&'a [f32]>> {
+    inputs.iter().map(Input::slice).collect()
+}
+
+/// Table rows for scales: the number of `thresholds` that a scale exceeds.
+#[pyfunction]
+pub(crate) fn indexes<'py>(
+    scales: &Bound<'py, PyAny>,
+    thresholds: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyArrayDyn<i32>>> {
+    let py = scales.py();
+    let scales = Input::<f32>::new(scales, "scales")?;
+    let thresholds = Input::<f32>::new(thresholds, "thresholds")?;
+    thresholds.check_ndim("thresholds", 1, "(rows - 1,)")?;
+    let mut out = Output::zeros(py, scales.shape());
+    let (scales, thresholds, rows) = (scales.slice()?, thresholds.slice()?, out.slice()?);
+    detached(py, scales.len(), || cdf::indexes(scales, thresholds, rows))?;
+    Ok(out.into_array())
+}
