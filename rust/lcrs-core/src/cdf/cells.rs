@@ -39,6 +39,11 @@ pub(crate) trait Search: Copy {
     /// Takes the symbol of `row` off the state `x`: with the slot `x mod 2^16` and the entry that covers it,
     /// the new state is `frequency * (x div 2^16) + slot - start`.
     fn take(self, row: i32, x: u64) -> Taken;
+
+    /// The narrow cells, if these are they: SIMD paths read them themselves.
+    fn narrow(&self) -> Option<Narrow<'_>> {
+        None
+    }
 }
 
 /// Cells of 15-bit values: boundary (16 bits), frequency of A (16), of B (16), "B is the escape" (1), value of A, signed (15).
@@ -165,7 +170,19 @@ fn choose(cell: u64, slot: u64) -> (u64, u64, u64) {
     (in_a, frequency, rest)
 }
 
+impl<'a> Narrow<'a> {
+    /// Buckets of each row, as `first cell << 4 | shift`, and all cells. With `bucket` that of a row and a slot, the cell
+    /// `(bucket >> 4) + ((slot mod 256) >> (bucket & 15))` exists.
+    pub(crate) fn parts(self) -> (&'a [[u32; BUCKETS]], &'a [u64]) {
+        (&self.0.buckets, &self.0.cells)
+    }
+}
+
 impl Search for Narrow<'_> {
+    fn narrow(&self) -> Option<Narrow<'_>> {
+        Some(*self)
+    }
+
     #[inline(always)]
     fn take(self, row: i32, x: u64) -> Taken {
         let slot = x & 0xffff;

@@ -8,7 +8,7 @@ mod pmf;
 mod rows;
 mod table;
 
-pub(crate) use cells::{Bisect, Search};
+pub(crate) use cells::{Bisect, Narrow, Search};
 pub use factorized::{factorized_medians, factorized_table, FactorizedParameters};
 pub use gaussian::{default_scale_table, gaussian_table, scale_table};
 pub use indexes::indexes;

@@ -17,6 +17,7 @@ pub struct CdfTable {
     cdfs: Vec<u32>,
     heads: Vec<RowHead>,
     entries: Vec<u32>,
+    has_certainty: bool,
     cells: OnceLock<Option<Cells>>,
 }
 
@@ -73,8 +74,14 @@ impl CdfTable {
                 cdfs.len()
             )));
         }
-        let mut table =
-            Self { precision, cdfs: vec![], heads: Vec::with_capacity(rows), entries: vec![], cells: OnceLock::new() };
+        let mut table = Self {
+            precision,
+            cdfs: vec![],
+            heads: Vec::with_capacity(rows),
+            entries: vec![],
+            has_certainty: false,
+            cells: OnceLock::new(),
+        };
         for (r, (&length, &offset)) in lengths.iter().zip(offsets).enumerate() {
             let length = usize::try_from(length)
                 .ok()
@@ -105,6 +112,7 @@ impl CdfTable {
         if base + cdf.len() > Self::MAX_ENTRIES {
             return Err(Error::invalid(format!("table has more than {} entries", Self::MAX_ENTRIES)));
         }
+        self.has_certainty |= max == 0;
         self.heads.push(RowHead { offset, max, base: base as i32, _pad: 0 });
         let shift = MAX_PRECISION - self.precision;
         self.entries.extend(cdf.windows(2).map(|pair| {
@@ -154,16 +162,22 @@ impl CdfTable {
         self.cells.get_or_init(|| Cells::new(self)).as_ref()
     }
 
+    /// Whether a row has one entry only, of frequency `2^precision`.
+    pub(crate) fn has_certainty(&self) -> bool {
+        self.has_certainty
+    }
+
     /// Whether every index is a row.
     ///
     /// # Errors
     /// [`crate::ErrorKind::InvalidArgument`] with the first position that is not.
     pub(crate) fn check_indexes(&self, indexes: &[i32]) -> Result<()> {
-        let rows = self.heads.len() as u32;
-        if indexes.iter().fold(0, |max, &i| max.max(i as u32)) < rows {
-            return Ok(()); // negative ones are large as u32; zero indexes are fine, since there is at least one row
+        let last = self.heads.len() as i32 - 1;
+        // the sign says whether an index is below 0 or above the last: three operations that every instruction set has
+        if indexes.iter().fold(0, |signs, &i| signs | i | last.wrapping_sub(i)) >= 0 {
+            return Ok(());
         }
-        let at = indexes.iter().position(|&i| i as u32 >= rows).unwrap_or(0);
-        Err(Error::invalid(format!("index {} at position {at} is outside the table (0..={})", indexes[at], rows - 1)))
+        let at = indexes.iter().position(|i| !(0..=last).contains(i)).unwrap_or(0);
+        Err(Error::invalid(format!("index {} at position {at} is outside the table (0..={last})", indexes[at])))
     }
 }

@@ -10,9 +10,15 @@ use crate::{Error, Result, Runtime, Simd};
 /// # Errors
 /// [`crate::ErrorKind::InvalidArgument`] if the lengths differ or an index is not a row.
 pub fn encode(kind: StreamKind, rt: &Runtime, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<Vec<u8>> {
-    let mut encoder = Encoder::new(kind, rt.simd);
-    encoder.push(symbols, indexes, table)?;
-    encoder.finish()
+    check_lengths(indexes.len(), symbols.len())?;
+    match kind {
+        StreamKind::Ans => {
+            let mut encoder = ans::Encoder::new();
+            encoder.push(symbols, indexes, table)?;
+            Ok(encoder.finish())
+        }
+        StreamKind::Lcrs => native::encode(rt.simd, symbols, indexes, table),
+    }
 }
 
 /// Decodes a whole stream into `out`, symbol `i` by row `indexes[i]`.
@@ -28,8 +34,6 @@ pub fn decode(
     table: &CdfTable,
     out: &mut [i32],
 ) -> Result<()> {
-    check_lengths(indexes.len(), out.len())?;
-    table.check_indexes(indexes)?;
     let mut decoder = Decoder::new(kind, rt.simd, data)?;
     decoder.pull(indexes, table, out)?;
     decoder.finish()
@@ -104,11 +108,10 @@ impl<'a> Decoder<'a> {
     /// Decodes the next `indexes.len()` symbols into `out`.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::InvalidArgument`] if the lengths differ or an index is not a row, before anything is decoded;
+    /// [`crate::ErrorKind::InvalidArgument`] if the lengths differ or an index is not a row;
     /// `Truncated`, `Corrupt` or `Desync` if the stream does not hold these symbols.
     pub fn pull(&mut self, indexes: &[i32], table: &CdfTable, out: &mut [i32]) -> Result<()> {
         check_lengths(indexes.len(), out.len())?;
-        table.check_indexes(indexes)?;
         match &mut self.0 {
             DecoderOf::Ans(decoder) => decoder.pull(indexes, table, out),
             DecoderOf::Lcrs(decoder) => decoder.pull(indexes, table, out),

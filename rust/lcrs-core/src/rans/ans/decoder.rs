@@ -28,8 +28,9 @@ impl<'a> Decoder<'a> {
         Ok(Self { x, words })
     }
 
-    /// Decodes symbols; `indexes` have been checked and are as many as `out`.
+    /// Decodes symbols; there are as many indexes as `out`.
     pub(in crate::rans) fn pull(&mut self, indexes: &[i32], table: &CdfTable, out: &mut [i32]) -> Result<()> {
+        table.check_indexes(indexes)?;
         if table.precision() < 16 {
             return self.pull_unscaled(indexes, table, out);
         }

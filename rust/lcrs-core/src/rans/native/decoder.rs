@@ -2,15 +2,18 @@
 
 use super::digits::DigitReader;
 use super::head::Head;
+use super::path::{Path, Progress};
 use super::{scalar, Lanes, LOW, MAX_LANES, START};
 use crate::cdf::{Bisect, CdfTable, Search};
 use crate::{Error, Result, Simd};
 
+/// Indexes are checked and symbols decoded in runs of this many, which stay in the cache; a multiple of [`MAX_LANES`].
+const RUN: usize = 4096;
+
 /// A decoder somewhere in a stream.
 #[derive(Debug)]
 pub(in crate::rans) struct Decoder<'a> {
-    #[allow(dead_code)] // read by the paths to come
-    simd: Simd,
+    path: Path,
     lanes: Lanes,
     num_lanes: usize,
     /// Symbols decoded so far.
@@ -36,15 +39,26 @@ impl<'a> Decoder<'a> {
         let Head { num_lanes, main, lanes, digits, words } = Head::parse(data)?;
         let digits = DigitReader::new(digits);
         let seeds = Seeds { words: [0; 2 * MAX_LANES], len: 0, at: 0 };
-        let mut decoder = Self { simd, lanes, num_lanes, done: 0, main, words, digits, seeds };
+        let path = Path::new(simd);
+        let mut decoder = Self { path, lanes, num_lanes, done: 0, main, words, digits, seeds };
         if main == 0 {
             decoder.gather_seeds()?;
         }
         Ok(decoder)
     }
 
-    /// Decodes symbols; `indexes` have been checked and are as many as `out`.
+    /// Decodes symbols; there are as many indexes as `out`.
     pub(in crate::rans) fn pull(&mut self, indexes: &[i32], table: &CdfTable, out: &mut [i32]) -> Result<()> {
+        for (run, out) in indexes.chunks(RUN).zip(out.chunks_mut(RUN)) {
+            if let Err(error) = table.check_indexes(run) {
+                return table.check_indexes(indexes).and(Err(error)); // the position is that in the whole
+            }
+            self.pull_run(run, table, out)?;
+        }
+        Ok(())
+    }
+
+    fn pull_run(&mut self, indexes: &[i32], table: &CdfTable, out: &mut [i32]) -> Result<()> {
         let cells = table.cells();
         if let Some(narrow) = cells.and_then(|cells| cells.narrow()) {
             self.pull_by(narrow, indexes, table, out)
@@ -70,27 +84,34 @@ impl<'a> Decoder<'a> {
         Ok(())
     }
 
-    /// Symbols of the main part: group by group while a word for each symbol is there, then with care.
+    /// Symbols of the main part: groups and parts of them while a word for each symbol is there, then with care.
     fn pull_main<S: Search>(&mut self, search: S, indexes: &[i32], table: &CdfTable, out: &mut [i32]) -> Result<()> {
         let mut at = 0;
         while at < out.len() {
             let lane = (self.done % self.num_lanes as u64) as usize;
-            let size = (out.len() - at).min(self.num_lanes - lane);
+            let left = out.len() - at;
+            let whole = if lane == 0 { left.min(self.words.len() / 2) / self.num_lanes * self.num_lanes } else { 0 };
+            let size = if whole > 0 { whole } else { left.min(self.num_lanes - lane) };
             let (indexes, out) = (&indexes[at..at + size], &mut out[at..at + size]);
-            if self.words.len() >= 2 * size {
+            let progress = if whole > 0 {
+                self.path.take_groups(search, &mut self.lanes, self.num_lanes, self.words, indexes, out)
+            } else if self.words.len() >= 2 * size {
                 let lanes = &mut self.lanes[lane..lane + size];
-                let (read, has_escapes) = scalar::take_group(search, lanes, indexes, self.words, out);
-                self.words = &self.words[read..];
-                if has_escapes {
-                    self.fill_escapes(indexes, table, out)?;
-                }
+                let (bytes, has_escapes) = scalar::take_part(search, lanes, self.words, indexes, out);
+                Progress { symbols: size, bytes, suspects: if has_escapes { size } else { 0 } }
             } else {
-                for (k, (&index, out)) in indexes.iter().zip(out).enumerate() {
+                for (k, (&index, out)) in indexes.iter().zip(&mut *out).enumerate() {
                     *out = self.take_one(search, lane + k, index, table)?;
                 }
+                Progress { symbols: size, bytes: 0, suspects: 0 }
+            };
+            self.words = &self.words[progress.bytes..];
+            if progress.suspects > 0 {
+                let suspects = progress.symbols - progress.suspects..progress.symbols;
+                self.fill_escapes(&indexes[suspects.clone()], table, &mut out[suspects])?;
             }
-            self.done += size as u64;
-            at += size;
+            self.done += progress.symbols as u64;
+            at += progress.symbols;
         }
         Ok(())
     }

@@ -19,6 +19,14 @@ impl DigitWriter {
         self.digits.len()
     }
 
+    pub(super) fn truncate(&mut self, len: usize) {
+        self.digits.truncate(len);
+    }
+
+    pub(super) fn append(&mut self, other: &Self) {
+        self.digits.extend_from_slice(&other.digits);
+    }
+
     /// Appends the value at `position = value - offset` of a row with `max` values.
     #[cold]
     pub(super) fn push(&mut self, position: i64, max: i64) {

@@ -1,118 +1,177 @@
-//! Encoding: symbols become entries as they come, and words once all have come.
+//! Encoding: symbols become entries as they come, and words once all have come, since the coder runs backwards.
 
 use super::digits::DigitWriter;
+use super::path::Path;
 use super::words::WordStack;
 use super::{head, scalar, Lanes, LOW, MAX_LANES, START};
 use crate::cdf::CdfTable;
 use crate::{Result, Simd};
 
-/// Groups are encoded in runs of at most this many symbols, a multiple of [`MAX_LANES`].
+/// Symbols are looked up and coded in runs of at most this many, a multiple of [`MAX_LANES`].
 const RUN: usize = 4096;
+/// A stream of this cost has all lanes.
+const FULL_COST: u64 = (MAX_LANES as u64) << COST_BITS;
+/// A lane is worth this cost, the power of two: 512 bytes in units of 1/256 bit.
+const COST_BITS: u32 = 20;
 
-/// Collects symbols; they are coded in [`Encoder::finish`], since the coder runs backwards.
+/// Encodes all symbols at once. Beyond the point where the number of lanes is settled, entries are looked up run by run just
+/// before they are coded, so that they never leave the cache.
+pub(in crate::rans) fn encode(simd: Simd, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<Vec<u8>> {
+    let mut first = Encoder::new(simd);
+    let mut settled = 0;
+    while settled < symbols.len() && first.cost < FULL_COST {
+        let run = settled..symbols.len().min(settled + RUN);
+        settled = run.end;
+        first.push_run(&symbols[run.clone()], &indexes[run], table).map_or_else(|| table.check_indexes(indexes), Ok)?;
+    }
+    let mut coder = Coder::new(first.path, lanes_for(first.cost), first.has_certainty || table.has_certainty());
+    let mut late_digits = Vec::new();
+    let mut scratch = vec![0; RUN.min(symbols.len() - settled)];
+    for start in (settled..symbols.len()).step_by(RUN).rev() {
+        let run = start..symbols.len().min(start + RUN);
+        let entries = &mut scratch[..run.len()];
+        let mut digits = DigitWriter::default();
+        let found = first.path.look_up(table, &symbols[run.clone()], &indexes[run], entries, &mut digits);
+        found.map_or_else(|| table.check_indexes(indexes), |_| Ok(()))?;
+        coder.put_run(start, entries);
+        late_digits.push(digits);
+    }
+    for digits in late_digits.iter().rev() {
+        first.digits.append(digits);
+    }
+    Ok(coder.finish(&first.entries, &first.digits))
+}
+
+/// Collects symbols in pieces; they are coded in [`Encoder::finish`].
 #[derive(Debug)]
 pub(in crate::rans) struct Encoder {
-    #[allow(dead_code)] // read by the paths to come
-    simd: Simd,
+    path: Path,
     /// `start | frequency << 16` of each symbol; a frequency of 2^16 reads 0.
     entries: Vec<u32>,
     digits: DigitWriter,
     /// Sum of the entries' costs, in 1/256 bit.
     cost: u64,
+    /// Whether a table had a row of one entry.
+    has_certainty: bool,
 }
 
 impl Encoder {
     pub(in crate::rans) fn new(simd: Simd) -> Self {
-        Self { simd, entries: vec![], digits: DigitWriter::default(), cost: 0 }
+        let digits = DigitWriter::default();
+        Self { path: Path::new(simd), entries: vec![], digits, cost: 0, has_certainty: false }
     }
 
     pub(in crate::rans) fn push(&mut self, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<()> {
-        table.check_indexes(indexes)?;
-        let (heads, entries) = (table.heads(), table.entries());
-        self.entries.reserve(symbols.len());
-        for (&symbol, &index) in symbols.iter().zip(indexes) {
-            let head = heads[index as usize];
-            let (position, max) = (i64::from(symbol) - i64::from(head.offset), i64::from(head.max));
-            let mut entry = position as u64;
-            if entry >= max as u64 {
-                self.digits.push(position, max);
-                entry = max as u64;
-            }
-            let entry = entries[head.base as usize + entry as usize];
-            self.cost += cost(entry);
-            self.entries.push(entry);
+        self.push_run(symbols, indexes, table).map_or_else(|| table.check_indexes(indexes), Ok)
+    }
+
+    /// Appends symbols, or nothing if an index is not a row.
+    fn push_run(&mut self, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Option<()> {
+        let (at, num_digits) = (self.entries.len(), self.digits.len());
+        self.entries.resize(at + symbols.len(), 0);
+        let found = self.path.look_up(table, symbols, indexes, &mut self.entries[at..], &mut self.digits);
+        if let Some(cost) = found {
+            self.cost += cost;
+            self.has_certainty |= table.has_certainty();
+        } else {
+            self.entries.truncate(at);
+            self.digits.truncate(num_digits);
         }
-        Ok(())
+        found.map(|_| ())
     }
 
     pub(in crate::rans) fn finish(self) -> Vec<u8> {
-        self.finish_with(None)
+        Coder::new(self.path, lanes_for(self.cost), self.has_certainty).finish(&self.entries, &self.digits)
     }
-
-    /// The stream with a number of lanes that is not the rule's; fewer if the symbols run out before there are lanes.
-    pub(super) fn finish_with(self, lanes: Option<usize>) -> Vec<u8> {
-        let mut num_lanes = lanes.unwrap_or_else(|| lanes_for(self.cost));
-        let mut words = WordStack::default();
-        let mut lanes = [0; MAX_LANES];
-        lanes[0] = START;
-        let main = put_tail(&mut lanes[0], num_lanes, &self.entries, &mut words);
-        if main == 0 {
-            num_lanes = 1;
-        }
-        for x in &mut lanes[1..num_lanes] {
-            let (low, high) = (words.pop().unwrap_or(0), words.pop().unwrap_or(0)); // the tail left as many as needed
-            *x = LOW | u64::from(high) << 16 | u64::from(low);
-        }
-        self.put_main(&mut lanes, num_lanes, &self.entries[..main], &mut words);
-
-        let mut out = Vec::with_capacity(2 * words.len() + self.digits.num_bytes() + 8 * MAX_LANES);
-        head::write(&mut out, num_lanes, main, &lanes, &self.digits);
-        for part in words.parts() {
-            out.extend_from_slice(part);
-        }
-        out
-    }
-
-    fn put_main(&self, lanes: &mut Lanes, num_lanes: usize, entries: &[u32], words: &mut WordStack) {
-        for run in entries.chunks(RUN).rev() {
-            let (room, top) = words.room(run.len());
-            scalar::put_groups(lanes, num_lanes, run, room, top);
-        }
-    }
-}
-
-/// Codes symbols on lane 0, from the last one, until the words out can seed the other lanes and the symbols left fill
-/// whole groups; returns how many are left.
-fn put_tail(x: &mut u64, num_lanes: usize, entries: &[u32], words: &mut WordStack) -> usize {
-    let seeds = 2 * (num_lanes - 1);
-    let (mut left, mut emitted) = (entries.len(), 0);
-    while left > 0 && (num_lanes == 1 || emitted < seeds || !left.is_multiple_of(num_lanes)) {
-        let run = left.min(if num_lanes == 1 { RUN } else { num_lanes });
-        let (room, top) = words.room(run);
-        let bottom = *top;
-        for _ in 0..run {
-            if num_lanes > 1 && left.is_multiple_of(num_lanes) && emitted + (bottom - *top) / 2 >= seeds {
-                break;
-            }
-            left -= 1;
-            scalar::put(x, entries[left], room, top);
-        }
-        emitted += (bottom - *top) / 2;
-    }
-    left
-}
-
-/// The cost of an entry, in 1/256 bit: `16 - log2(frequency)` read off the pattern of a binary32, equal everywhere.
-#[inline(always)]
-fn cost(entry: u32) -> u64 {
-    let frequency = (entry >> 16).wrapping_sub(1) & 0xffff; // less 1, so that certainty, which reads 0, becomes 2^16
-    u64::from((65536f32.to_bits() - ((frequency + 1) as f32).to_bits()) >> 15)
 }
 
 /// One lane for every 512 bytes.
 fn lanes_for(cost: u64) -> usize {
-    match cost >> 20 {
+    match cost >> COST_BITS {
         0 => 1,
-        blocks => 1 << blocks.ilog2().min(MAX_LANES.ilog2()),
+        units => 1 << units.ilog2().min(MAX_LANES.ilog2()),
+    }
+}
+
+/// The coder proper: takes runs of entries from the last to the first.
+struct Coder {
+    path: Path,
+    words: WordStack,
+    lanes: Lanes,
+    num_lanes: usize,
+    /// Words that the tail has emitted.
+    emitted: usize,
+    /// Symbols in the main part, once the tail is complete.
+    main: Option<usize>,
+}
+
+impl Coder {
+    fn new(path: Path, num_lanes: usize, has_certainty: bool) -> Self {
+        let path = if has_certainty { Path::Scalar } else { path };
+        let mut lanes = [0; MAX_LANES];
+        lanes[0] = START;
+        Self { path, words: WordStack::default(), lanes, num_lanes, emitted: 0, main: None }
+    }
+
+    /// Codes the entries that begin at symbol `start`, a multiple of `MAX_LANES`.
+    fn put_run(&mut self, start: usize, mut entries: &[u32]) {
+        if self.main.is_none() {
+            let left = self.put_tail(entries);
+            entries = &entries[..left];
+            if start + left > 0 && self.is_tail_complete(left) {
+                self.seed();
+                self.main = Some(start + left);
+            }
+        }
+        if !entries.is_empty() {
+            let (room, top) = self.words.room(entries.len());
+            self.path.put_groups(&mut self.lanes, self.num_lanes, entries, room, top);
+        }
+    }
+
+    /// Whether with `left` symbols left in a run (and any number of runs) lanes can begin.
+    fn is_tail_complete(&self, left: usize) -> bool {
+        self.num_lanes > 1 && self.emitted >= 2 * (self.num_lanes - 1) && left.is_multiple_of(self.num_lanes)
+    }
+
+    /// Codes symbols on lane 0, from the last one, until the tail is complete; returns how many are left.
+    fn put_tail(&mut self, entries: &[u32]) -> usize {
+        let mut left = entries.len();
+        while left > 0 && !self.is_tail_complete(left) {
+            let (room, top) = self.words.room(MAX_LANES);
+            let bottom = *top;
+            // to the next group boundary
+            let group = if self.num_lanes == 1 { MAX_LANES } else { self.num_lanes };
+            let size = (left - 1) % group + 1;
+            for &entry in entries[left - size..left].iter().rev() {
+                scalar::put(&mut self.lanes[0], entry, room, top);
+            }
+            self.emitted += (bottom - *top) / 2;
+            left -= size;
+        }
+        left
+    }
+
+    /// Makes the last words of the tail the states of lanes 1 and up.
+    fn seed(&mut self) {
+        for x in &mut self.lanes[1..self.num_lanes] {
+            let (low, high) = (self.words.pop().unwrap_or(0), self.words.pop().unwrap_or(0)); // there are as many
+            *x = LOW | u64::from(high) << 16 | u64::from(low);
+        }
+    }
+
+    /// Codes the symbols before all runs so far and returns the stream.
+    fn finish(mut self, entries: &[u32], digits: &DigitWriter) -> Vec<u8> {
+        for start in (0..entries.len()).step_by(RUN).rev() {
+            self.put_run(start, &entries[start..entries.len().min(start + RUN)]);
+        }
+        let main = self.main.unwrap_or(0);
+        let num_lanes = if main == 0 { 1 } else { self.num_lanes };
+        let mut out = Vec::with_capacity(2 * self.words.len() + digits.num_bytes() + 8 * num_lanes + 16);
+        head::write(&mut out, num_lanes, main, &self.lanes, digits);
+        for part in self.words.parts() {
+            out.extend_from_slice(part);
+        }
+        out
     }
 }

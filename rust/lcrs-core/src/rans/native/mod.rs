@@ -67,15 +67,20 @@
 //! # Ok::<(), lcrs_core::Error>(())
 //! ```
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
 mod decoder;
 mod digits;
 mod encoder;
 mod head;
+mod path;
 mod scalar;
 mod words;
 
 pub(super) use decoder::Decoder;
-pub(super) use encoder::Encoder;
+pub(super) use encoder::{encode, Encoder};
 
 /// The most lanes.
 const MAX_LANES: usize = 32;

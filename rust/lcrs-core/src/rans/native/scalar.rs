@@ -1,7 +1,40 @@
 //! The plain path: the specification as loops over groups. Every other path gives the same words and symbols.
 
+use super::digits::DigitWriter;
+use super::path::Progress;
 use super::{Lanes, LOW};
-use crate::cdf::Search;
+use crate::cdf::{CdfTable, Search};
+
+/// Looks up the entries of symbols and their cost, and spells the escapes; nothing if an index is not a row.
+pub(super) fn look_up(
+    table: &CdfTable,
+    symbols: &[i32],
+    indexes: &[i32],
+    entries: &mut [u32],
+    digits: &mut DigitWriter,
+) -> Option<u64> {
+    let (heads, all_entries) = (table.heads(), table.entries());
+    let mut sum = 0;
+    for ((&symbol, &index), entry) in symbols.iter().zip(indexes).zip(entries) {
+        let head = heads.get(index as usize)?; // a negative index is huge
+        let (position, max) = (i64::from(symbol) - i64::from(head.offset), i64::from(head.max));
+        let mut k = position as u64;
+        if k >= max as u64 {
+            digits.push(position, max);
+            k = max as u64;
+        }
+        *entry = all_entries[head.base as usize + k as usize];
+        sum += cost(*entry);
+    }
+    Some(sum)
+}
+
+/// The cost of an entry, in 1/256 bit: `16 - log2(frequency)` read off the pattern of a binary32, equal everywhere.
+#[inline(always)]
+pub(super) fn cost(entry: u32) -> u64 {
+    let frequency = (entry >> 16).wrapping_sub(1) & 0xffff; // less 1, so that certainty, which reads 0, becomes 2^16
+    u64::from((65536f32.to_bits() - ((frequency + 1) as f32).to_bits()) >> 15)
+}
 
 /// Puts the entry `start | frequency << 16` on the state `x`, emitting at most one word to `room` below `top`.
 #[inline(always)]
@@ -27,14 +60,37 @@ pub(super) fn put_groups(lanes: &mut Lanes, num_lanes: usize, entries: &[u32], r
     }
 }
 
-/// Decodes part of a group, or all of it, on the given lanes. `words` begins with a word for each of them; returns how many
+/// Decodes whole groups, all or up to the first with an escape.
+#[inline(always)]
+pub(super) fn take_groups(
+    search: impl Search,
+    lanes: &mut Lanes,
+    num_lanes: usize,
+    words: &[u8],
+    indexes: &[i32],
+    out: &mut [i32],
+) -> Progress {
+    let mut progress = Progress { symbols: 0, bytes: 0, suspects: 0 };
+    for (indexes, out) in indexes.chunks_exact(num_lanes).zip(out.chunks_exact_mut(num_lanes)) {
+        let (bytes, has_escapes) = take_part(search, &mut lanes[..num_lanes], &words[progress.bytes..], indexes, out);
+        progress.bytes += bytes;
+        progress.symbols += num_lanes;
+        if has_escapes {
+            progress.suspects = num_lanes;
+            break;
+        }
+    }
+    progress
+}
+
+/// Decodes a symbol on each of the given lanes, a group or part of one. `words` begins with a word for each of them; returns how many
 /// bytes of it were read and whether there are escapes, of which `out` holds the value of the escape entry.
 #[inline(always)]
-pub(super) fn take_group(
+pub(super) fn take_part(
     search: impl Search,
     lanes: &mut [u64],
-    indexes: &[i32],
     words: &[u8],
+    indexes: &[i32],
     out: &mut [i32],
 ) -> (usize, bool) {
     let (mut at, mut has_escapes) = (0, false);

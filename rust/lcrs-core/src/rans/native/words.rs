@@ -18,8 +18,8 @@ impl WordStack {
     pub(super) fn room(&mut self, words: usize) -> (&mut [u8], &mut usize) {
         let bytes = 2 * words + 64;
         if self.top < bytes {
-            let fresh = vec![0; if self.block.is_empty() { bytes } else { bytes.max(BLOCK_BYTES) }];
-            let block = std::mem::replace(&mut self.block, fresh);
+            let size = bytes.max(BLOCK_BYTES.min(4 * self.block.len()));
+            let block = std::mem::replace(&mut self.block, vec![0; size]);
             if self.top < block.len() {
                 self.full.push((block, self.top));
             }

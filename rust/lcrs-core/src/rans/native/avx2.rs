@@ -1,0 +1,301 @@
+//! The AVX2 path: lanes in registers of four states.
+#![allow(unsafe_code)]
+
+use std::arch::x86_64::*;
+
+use super::avx512::push_escapes;
+use super::digits::DigitWriter;
+use super::path::Progress;
+use super::{Lanes, LOW};
+use crate::cdf::{CdfTable, Narrow};
+use crate::Simd;
+
+/// Proof that this processor has what [`Simd::Avx2`] stands for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Avx2(());
+
+impl Avx2 {
+    /// The fewest lanes it encodes.
+    pub(super) const MIN_LANES_PUT: usize = 4;
+    /// The fewest lanes it decodes.
+    pub(super) const MIN_LANES_TAKE: usize = 8;
+
+    pub(super) fn new() -> Option<Self> {
+        Simd::Avx2.is_available().then_some(Self(()))
+    }
+
+    /// As [`super::scalar::look_up`], for a table without certainty.
+    pub(super) fn look_up(
+        self,
+        table: &CdfTable,
+        symbols: &[i32],
+        indexes: &[i32],
+        entries: &mut [u32],
+        digits: &mut DigitWriter,
+    ) -> Option<u64> {
+        assert!(symbols.len() == indexes.len() && symbols.len() == entries.len() && !table.has_certainty());
+        let whole = symbols.len() & !7;
+        // SAFETY: the processor has the features (see `new`); the sizes are as asserted.
+        let sum = unsafe { look_up(table, &symbols[..whole], &indexes[..whole], entries, digits)? };
+        let rest = super::scalar::look_up(table, &symbols[whole..], &indexes[whole..], &mut entries[whole..], digits)?;
+        Some(sum + rest)
+    }
+
+    /// As [`super::scalar::put_groups`] for 4 lanes and more; no frequency is 2^16.
+    pub(super) fn put_groups(
+        self,
+        lanes: &mut Lanes,
+        num_lanes: usize,
+        entries: &[u32],
+        room: &mut [u8],
+        top: &mut usize,
+    ) {
+        assert!(num_lanes.is_multiple_of(4) && num_lanes <= lanes.len());
+        assert!(*top <= room.len() && *top >= 2 * entries.len() + 64);
+        // SAFETY: the processor has the features (see `new`); there is room for a word an entry and a register more.
+        unsafe { put_groups(lanes, num_lanes, entries, room, top) }
+    }
+
+    /// As [`super::scalar::take_groups`], for 8 lanes and more.
+    pub(super) fn take_groups(
+        self,
+        cells: Narrow<'_>,
+        lanes: &mut Lanes,
+        num_lanes: usize,
+        words: &[u8],
+        indexes: &[i32],
+        out: &mut [i32],
+    ) -> Progress {
+        assert!(indexes.len() == out.len() && words.len() >= 2 * indexes.len());
+        // SAFETY: the processor has the features (see `new`); there are as many words as symbols.
+        unsafe {
+            match num_lanes {
+                32 => take_groups::<4>(cells, lanes, words, indexes, out),
+                16 => take_groups::<2>(cells, lanes, words, indexes, out),
+                8 => take_groups::<1>(cells, lanes, words, indexes, out),
+                _ => unreachable!("8, 16 or 32 lanes"),
+            }
+        }
+    }
+}
+
+/// A multiple of eight symbols.
+#[target_feature(enable = "avx2")]
+unsafe fn look_up(
+    table: &CdfTable,
+    symbols: &[i32],
+    indexes: &[i32],
+    entries: &mut [u32],
+    digits: &mut DigitWriter,
+) -> Option<u64> {
+    let last_row = _mm256_set1_epi32(table.num_rows() as i32 - 1);
+    let full = _mm256_set1_epi32(65536f32.to_bits() as i32);
+    let heads: *const i32 = table.heads().as_ptr().cast(); // offset, max, base and nothing of each row
+    let mut sum = _mm256_setzero_si256();
+    for at in (0..symbols.len()).step_by(8) {
+        // SAFETY: eight of the symbols and indexes begin at `at`.
+        let (symbol, index) = unsafe {
+            (_mm256_loadu_si256(symbols.as_ptr().add(at).cast()), _mm256_loadu_si256(indexes.as_ptr().add(at).cast()))
+        };
+        let is_row = _mm256_cmpeq_epi32(_mm256_min_epu32(index, last_row), index);
+        if _mm256_movemask_epi8(is_row) != -1 {
+            return None;
+        }
+        let head = _mm256_slli_epi32::<2>(index);
+        // SAFETY: indexes are rows, whose heads have four fields each.
+        let [offset, max, base] = [0, 1, 2].map(|field| unsafe { _mm256_i32gather_epi32::<4>(heads.add(field), head) });
+        // wraps only near 2^31, where it reads as an escape; the digits are spelled from 64 bits
+        let position = _mm256_sub_epi32(symbol, offset);
+        let k = _mm256_min_epu32(position, max);
+        let escapes = _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(k, max)));
+        if escapes != 0 {
+            push_escapes(table, symbols, indexes, at, escapes as u32, digits);
+        }
+        // SAFETY: entry `k <= max` of a row is in the table; eight of the entries begin at `at`.
+        let entry = unsafe {
+            let entry = _mm256_i32gather_epi32::<4>(table.entries().as_ptr().cast(), _mm256_add_epi32(base, k));
+            _mm256_storeu_si256(entries.as_mut_ptr().add(at).cast(), entry);
+            entry
+        };
+        let frequency = _mm256_castps_si256(_mm256_cvtepi32_ps(_mm256_srli_epi32::<16>(entry)));
+        let cost = _mm256_srli_epi32::<15>(_mm256_sub_epi32(full, frequency));
+        let (low, high) = (_mm256_and_si256(cost, _mm256_set1_epi64x(0xffff_ffff)), _mm256_srli_epi64::<32>(cost));
+        sum = _mm256_add_epi64(sum, _mm256_add_epi64(low, high));
+    }
+    // SAFETY: four numbers of 64 bits are a register.
+    let sum: [u64; 4] = unsafe { std::mem::transmute(sum) };
+    Some(sum.iter().sum())
+}
+
+/// For a mask of four states: a shuffle that moves their low words to the end of eight bytes, in order.
+static GATHER_LOW: [[u8; 16]; 16] = {
+    let mut table = [[0x80; 16]; 16];
+    let mut mask = 0usize;
+    while mask < 16 {
+        let (mut at, mut lane) = (8 - 2 * mask.count_ones() as usize, 0);
+        while lane < 4 {
+            if mask >> lane & 1 == 1 {
+                table[mask][at] = 2 * lane;
+                table[mask][at + 1] = 2 * lane + 1;
+                at += 2;
+            }
+            lane += 1;
+        }
+        mask += 1;
+    }
+    table
+};
+
+#[target_feature(enable = "avx2,fma,bmi2,popcnt")]
+unsafe fn put_groups(lanes: &mut Lanes, num_lanes: usize, entries: &[u32], room: &mut [u8], top: &mut usize) {
+    let magic = _mm256_set1_epi64x(0x4330_0000_0000_0000); // 2^52, whose mantissa takes an integer
+    let magic_pd = _mm256_castsi256_pd(magic);
+    let (m16, one) = (_mm256_set1_epi64x(0xffff), _mm256_set1_epi64x(65536));
+    let low_words = _mm256_setr_epi8(
+        0, 1, 8, 9, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 1, 8, 9, -1, -1, -1, -1, -1, -1,
+        -1, -1,
+    );
+    let base = room.as_mut_ptr();
+    // SAFETY: `top` is within `room`.
+    let mut p = unsafe { base.add(*top) };
+    for group in entries.chunks_exact(num_lanes).rev() {
+        for q in (0..num_lanes / 4).rev() {
+            let xs: *mut __m256i = lanes[4 * q..].as_mut_ptr().cast();
+            // SAFETY: four of the lanes and of the group's entries begin at `4 q`.
+            let (x, entry) = unsafe { (_mm256_loadu_si256(xs), _mm_loadu_si128(group.as_ptr().add(4 * q).cast())) };
+            let entry = _mm256_cvtepu32_epi64(entry);
+            let (start, frequency) = (_mm256_and_si256(entry, m16), _mm256_srli_epi64::<16>(entry));
+            let is_kept = _mm256_cmpgt_epi64(frequency, _mm256_srli_epi64::<32>(x));
+            let due = !_mm256_movemask_pd(_mm256_castsi256_pd(is_kept)) as usize & 15;
+            let words = _mm256_shuffle_epi8(x, low_words);
+            let words = _mm_or_si128(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
+            // SAFETY: at most 2 bytes an entry have gone from `top`, which has 64 more.
+            unsafe {
+                let order = _mm_loadu_si128(GATHER_LOW[due].as_ptr().cast());
+                _mm_storel_epi64(p.sub(8).cast(), _mm_shuffle_epi8(words, order));
+                p = p.sub(2 * due.count_ones() as usize);
+            }
+            let y = _mm256_blendv_epi8(_mm256_srli_epi64::<16>(x), x, is_kept);
+            let y_pd = _mm256_sub_pd(_mm256_castsi256_pd(_mm256_or_si256(y, magic)), magic_pd);
+            let f_pd = _mm256_sub_pd(_mm256_castsi256_pd(_mm256_or_si256(frequency, magic)), magic_pd);
+            // the quotient is at least 2^-16 below the next integer, so that its floor is right; its low 32 bits are in the mantissa
+            let quotient = _mm256_add_pd(_mm256_floor_pd(_mm256_div_pd(y_pd, f_pd)), magic_pd);
+            let rest = _mm256_mul_epu32(_mm256_castpd_si256(quotient), _mm256_sub_epi64(one, frequency));
+            // SAFETY: as above.
+            unsafe { _mm256_storeu_si256(xs, _mm256_add_epi64(_mm256_add_epi64(y, start), rest)) };
+        }
+    }
+    // SAFETY: both point into `room`.
+    *top = unsafe { p.offset_from(base) } as usize;
+}
+
+/// For a mask of 8 lanes: which of the next words each of them takes.
+static SPREAD: [[u8; 8]; 256] = {
+    let mut table = [[0; 8]; 256];
+    let mut mask = 0;
+    while mask < 256 {
+        let (mut next, mut lane) = (0, 0);
+        while lane < 8 {
+            if mask >> lane & 1 == 1 {
+                table[mask][lane] = next;
+                next += 1;
+            }
+            lane += 1;
+        }
+        mask += 1;
+    }
+    table
+};
+
+/// `8 B` lanes: lane `8 b + 2 j + k` is element `j` of `x[b][k]`, so that two registers of states share one register of 32-bit elements in the
+/// order of symbols.
+#[target_feature(enable = "avx2,bmi2,popcnt")]
+unsafe fn take_groups<const B: usize>(
+    cells: Narrow<'_>,
+    lanes: &mut Lanes,
+    words: &[u8],
+    indexes: &[i32],
+    out: &mut [i32],
+) -> Progress {
+    let (buckets, cells) = cells.parts();
+    let last_row = _mm256_set1_epi32(buckets.len() as i32 - 1);
+    let (m16, m32) = (_mm256_set1_epi64x(0xffff), _mm256_set1_epi64x(0xffff_ffff));
+    let (c16, low_end) = (_mm256_set1_epi64x(16), _mm256_set1_epi64x(LOW as i64));
+    let mut x: [[__m256i; 2]; B] = std::array::from_fn(|b| {
+        std::array::from_fn(|k| {
+            let y = &lanes[8 * b + k..];
+            _mm256_setr_epi64x(y[0] as i64, y[2] as i64, y[4] as i64, y[6] as i64)
+        })
+    });
+    let mut progress = Progress { symbols: 0, bytes: 0, suspects: 0 };
+    for (indexes, out) in indexes.chunks_exact(8 * B).zip(out.chunks_exact_mut(8 * B)) {
+        let mut escapes = _mm256_setzero_si256();
+        for (b, x) in x.iter_mut().enumerate() {
+            // SAFETY: 8 indexes of the group; clamped ones are rows.
+            let index = unsafe { _mm256_loadu_si256(indexes.as_ptr().add(8 * b).cast()) };
+            let row = _mm256_slli_epi32::<8>(_mm256_min_epu32(index, last_row));
+            let slots = _mm256_blend_epi32::<0xaa>(x[0], _mm256_slli_epi64::<32>(x[1]));
+            let slots = _mm256_and_si256(slots, _mm256_set1_epi32(0xffff));
+            let at = _mm256_add_epi32(row, _mm256_srli_epi32::<8>(slots));
+            // SAFETY: 256 buckets a row.
+            let bucket = unsafe { _mm256_i32gather_epi32::<4>(buckets.as_ptr().cast(), at) };
+            let low = _mm256_and_si256(slots, _mm256_set1_epi32(255));
+            let low = _mm256_srlv_epi32(low, _mm256_and_si256(bucket, _mm256_set1_epi32(15)));
+            let at = _mm256_add_epi32(_mm256_srli_epi32::<4>(bucket), low);
+            let at = [_mm256_and_si256(at, m32), _mm256_srli_epi64::<32>(at)];
+            let mut value = at;
+            for k in 0..2 {
+                // SAFETY: the cell exists (see `Narrow::parts`).
+                let cell = unsafe { _mm256_i64gather_epi64::<8>(cells.as_ptr().cast(), at[k]) };
+                let rest = _mm256_sub_epi64(_mm256_and_si256(x[k], m16), _mm256_and_si256(cell, m16));
+                let in_a = _mm256_cmpgt_epi64(_mm256_setzero_si256(), rest);
+                let shift = _mm256_sub_epi64(_mm256_add_epi64(c16, c16), _mm256_and_si256(in_a, c16));
+                let frequency = _mm256_and_si256(_mm256_srlv_epi64(cell, shift), m16);
+                let rest = _mm256_add_epi64(rest, _mm256_and_si256(in_a, frequency));
+                x[k] = _mm256_add_epi64(_mm256_mul_epu32(frequency, _mm256_srli_epi64::<16>(x[k])), rest);
+                escapes = _mm256_or_si256(escapes, _mm256_andnot_si256(in_a, cell));
+                value[k] = _mm256_add_epi32(_mm256_srai_epi32::<17>(cell), in_a);
+                // in the upper half: value of A, less 1 in A
+            }
+            let value = _mm256_blend_epi32::<0xaa>(_mm256_srli_epi64::<32>(value[0]), value[1]);
+            // SAFETY: 8 symbols of the group.
+            unsafe {
+                let at = out.as_mut_ptr().add(8 * b).cast();
+                _mm256_storeu_si256(at, _mm256_sub_epi32(value, _mm256_set1_epi32(-1)));
+            }
+            let tops = _mm256_blend_epi32::<0xaa>(_mm256_srli_epi64::<32>(x[0]), x[1]);
+            let due = _mm256_cmpeq_epi32(tops, _mm256_setzero_si256());
+            let mask = _mm256_movemask_ps(_mm256_castsi256_ps(due)) as usize;
+            // SAFETY: there are words for all symbols to come, 16 bytes of them for these 8.
+            let (order, next) = unsafe {
+                (
+                    _mm_loadl_epi64(SPREAD[mask].as_ptr().cast()),
+                    _mm_loadu_si128(words.as_ptr().add(progress.bytes).cast()),
+                )
+            };
+            let word = _mm256_permutevar8x32_epi32(_mm256_cvtepu16_epi32(next), _mm256_cvtepu8_epi32(order));
+            let word = _mm256_and_si256(word, due);
+            progress.bytes += 2 * mask.count_ones() as usize;
+            let word = [_mm256_and_si256(word, m32), _mm256_srli_epi64::<32>(word)];
+            for k in 0..2 {
+                let is_low = _mm256_cmpgt_epi64(low_end, x[k]);
+                x[k] = _mm256_or_si256(_mm256_sllv_epi64(x[k], _mm256_and_si256(is_low, c16)), word[k]);
+            }
+        }
+        progress.symbols += 8 * B;
+        if _mm256_testz_si256(escapes, _mm256_set1_epi64x(1 << 48)) == 0 {
+            progress.suspects = 8 * B;
+            break;
+        }
+    }
+    for (b, x) in x.iter().enumerate() {
+        for k in 0..2 {
+            // SAFETY: four numbers of 64 bits are a register.
+            let y: [u64; 4] = unsafe { std::mem::transmute(x[k]) };
+            for j in 0..4 {
+                lanes[8 * b + 2 * j + k] = y[j];
+            }
+        }
+    }
+    progress
+}

@@ -1,0 +1,318 @@
+//! The AVX-512 path: 32 lanes (or 16 for decoding) in registers of eight states.
+#![allow(unsafe_code)]
+
+use std::arch::x86_64::*;
+
+use super::digits::DigitWriter;
+use super::path::Progress;
+use super::Lanes;
+use crate::cdf::{CdfTable, Narrow};
+use crate::Simd;
+
+/// Proof that this processor has what [`Simd::Avx512`] stands for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Avx512(());
+
+impl Avx512 {
+    /// The lanes it is made for.
+    pub(super) const LANES: usize = 32;
+    /// Rows whose heads fit the registers that entries are looked up with.
+    pub(super) const MAX_ROWS: usize = 64;
+
+    pub(super) fn new() -> Option<Self> {
+        Simd::Avx512.is_available().then_some(Self(()))
+    }
+
+    /// As [`super::scalar::look_up`], for a table of at most [`Self::MAX_ROWS`] rows without certainty.
+    pub(super) fn look_up(
+        self,
+        table: &CdfTable,
+        symbols: &[i32],
+        indexes: &[i32],
+        entries: &mut [u32],
+        digits: &mut DigitWriter,
+    ) -> Option<u64> {
+        assert!(table.num_rows() <= Self::MAX_ROWS && !table.has_certainty());
+        assert!(symbols.len() == indexes.len() && symbols.len() == entries.len());
+        // SAFETY: the processor has the features (see `new`); the sizes are as asserted.
+        unsafe { look_up(table, symbols, indexes, entries, digits) }
+    }
+
+    /// As [`super::scalar::put_groups`] for 32 lanes; no frequency is 2^16.
+    pub(super) fn put_groups(self, lanes: &mut Lanes, entries: &[u32], room: &mut [u8], top: &mut usize) {
+        assert!(*top <= room.len() && *top >= 2 * entries.len() + 64);
+        // SAFETY: the processor has the features (see `new`); there is room for a word an entry and a register more.
+        unsafe { put_groups(lanes, entries, room, top) }
+    }
+
+    /// As [`super::scalar::take_groups`], for 16 or 32 lanes.
+    pub(super) fn take_groups(
+        self,
+        cells: Narrow<'_>,
+        lanes: &mut Lanes,
+        num_lanes: usize,
+        words: &[u8],
+        indexes: &[i32],
+        out: &mut [i32],
+    ) -> Progress {
+        assert!(indexes.len() == out.len() && words.len() >= 2 * indexes.len());
+        // SAFETY: the processor has the features (see `new`); there are as many words as symbols.
+        unsafe {
+            match num_lanes {
+                32 => take_groups::<2>(cells, lanes, words, indexes, out),
+                16 => take_groups::<1>(cells, lanes, words, indexes, out),
+                _ => unreachable!("16 or 32 lanes"),
+            }
+        }
+    }
+}
+
+/// The fields `offset`, `max` and `base` of up to 64 rows, each in four registers.
+type Heads = [[__m512i; 4]; 3];
+
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn load_heads(table: &CdfTable) -> Heads {
+    let mut fields = [[0i32; 64]; 3];
+    for (r, head) in table.heads().iter().enumerate() {
+        (fields[0][r], fields[1][r], fields[2][r]) = (head.offset, head.max, head.base);
+    }
+    // SAFETY: 64 elements fill four registers.
+    fields.map(|field| std::array::from_fn(|k| unsafe { _mm512_loadu_si512(field.as_ptr().add(16 * k).cast()) }))
+}
+
+/// Element `index` of 64.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn pick(field: [__m512i; 4], index: __m512i, is_high: __mmask16) -> __m512i {
+    let low = _mm512_permutex2var_epi32(field[0], index, field[1]);
+    let high = _mm512_permutex2var_epi32(field[2], index, field[3]);
+    _mm512_mask_mov_epi32(low, is_high, high)
+}
+
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+unsafe fn look_up(
+    table: &CdfTable,
+    symbols: &[i32],
+    indexes: &[i32],
+    entries: &mut [u32],
+    digits: &mut DigitWriter,
+) -> Option<u64> {
+    let heads = load_heads(table);
+    let last_row = _mm512_set1_epi32(table.num_rows() as i32 - 1);
+    let full = _mm512_set1_epi32(65536f32.to_bits() as i32);
+    let mut sum = _mm512_setzero_si512();
+    for at in (0..symbols.len()).step_by(16) {
+        let here = ((1u32 << (symbols.len() - at).min(16)) - 1) as __mmask16;
+        // SAFETY: the mask leaves out what is beyond the end.
+        let (symbol, index) = unsafe {
+            (
+                _mm512_maskz_loadu_epi32(here, symbols.as_ptr().add(at)),
+                _mm512_maskz_loadu_epi32(here, indexes.as_ptr().add(at)),
+            )
+        };
+        if _mm512_cmpgt_epu32_mask(index, last_row) != 0 {
+            return None;
+        }
+        let is_high = _mm512_cmpgt_epu32_mask(index, _mm512_set1_epi32(31));
+        let [offset, max, base] = heads.map(|field| pick(field, index, is_high));
+        // wraps only near 2^31, where it reads as an escape; the digits are spelled from 64 bits
+        let position = _mm512_sub_epi32(symbol, offset);
+        let k = _mm512_min_epu32(position, max);
+        let escapes = _mm512_mask_cmpeq_epi32_mask(here, k, max);
+        if escapes != 0 {
+            push_escapes(table, symbols, indexes, at, u32::from(escapes), digits);
+        }
+        // SAFETY: entry `k <= max` of a row is in the table.
+        let entry = unsafe { _mm512_i32gather_epi32::<4>(_mm512_add_epi32(base, k), table.entries().as_ptr().cast()) };
+        // SAFETY: the mask leaves out what is beyond the end.
+        unsafe { _mm512_mask_storeu_epi32(entries.as_mut_ptr().add(at).cast(), here, entry) };
+        let frequency = _mm512_castps_si512(_mm512_cvtepi32_ps(_mm512_srli_epi32::<16>(entry)));
+        let cost = _mm512_maskz_srli_epi32::<15>(here, _mm512_sub_epi32(full, frequency));
+        let (low, high) = (_mm512_and_si512(cost, _mm512_set1_epi64(0xffff_ffff)), _mm512_srli_epi64::<32>(cost));
+        sum = _mm512_add_epi64(sum, _mm512_add_epi64(low, high));
+    }
+    Some(_mm512_reduce_add_epi64(sum) as u64)
+}
+
+/// Spells the escapes among the symbols from `at` on that the mask names.
+#[cold]
+pub(super) fn push_escapes(
+    table: &CdfTable,
+    symbols: &[i32],
+    indexes: &[i32],
+    at: usize,
+    mut escapes: u32,
+    digits: &mut DigitWriter,
+) {
+    while escapes != 0 {
+        let i = at + escapes.trailing_zeros() as usize;
+        let head = table.heads()[indexes[i] as usize];
+        digits.push(i64::from(symbols[i]) - i64::from(head.offset), i64::from(head.max));
+        escapes &= escapes - 1;
+    }
+}
+
+/// Register `k` holds the lanes `k, 4 + k, 8 + k, ...`, so that 16-bit parts of the four registers come into the order of symbols by
+/// shifts and blends alone.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,bmi2,popcnt")]
+unsafe fn put_groups(lanes: &mut Lanes, entries: &[u32], room: &mut [u8], top: &mut usize) {
+    let stride = _mm512_setr_epi64(0, 4, 8, 12, 16, 20, 24, 28);
+    // SAFETY: `k + stride` are indexes of the 32 lanes.
+    let mut x: [__m512i; 4] =
+        std::array::from_fn(|k| unsafe { _mm512_i64gather_epi64::<8>(stride, lanes.as_ptr().add(k).cast()) });
+    let even = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
+    let odd = _mm512_setr_epi64(1, 3, 5, 7, 9, 11, 13, 15);
+    let iota: [u16; 32] = std::array::from_fn(|j| j as u16);
+    // SAFETY: 32 elements of 16 bits are a register.
+    let iota = unsafe { _mm512_loadu_si512(iota.as_ptr().cast()) };
+    let (m16, one) = (_mm512_set1_epi64(0xffff), _mm512_set1_epi64(65536));
+    let base = room.as_mut_ptr();
+    // SAFETY: `top` is within `room`.
+    let mut p = unsafe { base.add(*top) };
+    for group in entries.chunks_exact(32).rev() {
+        // SAFETY: a group fills two registers.
+        let (e0, e1) =
+            unsafe { (_mm512_loadu_si512(group.as_ptr().cast()), _mm512_loadu_si512(group.as_ptr().add(16).cast())) };
+        let (e01, e23) = (_mm512_permutex2var_epi64(e0, even, e1), _mm512_permutex2var_epi64(e0, odd, e1));
+        let start = [
+            _mm512_and_si512(e01, m16),
+            _mm512_and_si512(_mm512_srli_epi64::<32>(e01), m16),
+            _mm512_and_si512(e23, m16),
+            _mm512_and_si512(_mm512_srli_epi64::<32>(e23), m16),
+        ];
+        let frequency = [
+            _mm512_and_si512(_mm512_srli_epi64::<16>(e01), m16),
+            _mm512_srli_epi64::<48>(e01),
+            _mm512_and_si512(_mm512_srli_epi64::<16>(e23), m16),
+            _mm512_srli_epi64::<48>(e23),
+        ];
+        // the words of all lanes in order, those due moved to the end of the register, which ends at the top of the stack
+        let words =
+            weave(x[0], _mm512_slli_epi64::<16>(x[1]), _mm512_slli_epi64::<32>(x[2]), _mm512_slli_epi64::<48>(x[3]));
+        let tops =
+            weave(_mm512_srli_epi64::<32>(x[0]), _mm512_srli_epi64::<16>(x[1]), x[2], _mm512_slli_epi64::<16>(x[3]));
+        let limits =
+            weave(_mm512_srli_epi64::<16>(e01), _mm512_srli_epi64::<32>(e01), _mm512_slli_epi64::<16>(e23), e23);
+        let due = _mm512_cmpge_epu16_mask(tops, limits);
+        let count = due.count_ones();
+        let turn = _mm512_add_epi16(iota, _mm512_set1_epi16(count as i16));
+        let words = _mm512_permutexvar_epi16(turn, _mm512_maskz_compress_epi16(due, words));
+        // SAFETY: at most 2 bytes an entry have gone from `top`, which has 64 more.
+        unsafe {
+            _mm512_storeu_si512(p.sub(64).cast(), words);
+            p = p.sub(2 * count as usize);
+        }
+        for k in 0..4 {
+            let is_due = _mm512_cmpge_epu64_mask(_mm512_srli_epi64::<32>(x[k]), frequency[k]);
+            let y = _mm512_mask_srli_epi64::<16>(x[k], is_due, x[k]);
+            let rest = _mm512_mul_epu32(quotient(y, frequency[k]), _mm512_sub_epi64(one, frequency[k]));
+            x[k] = _mm512_add_epi64(_mm512_add_epi64(y, start[k]), rest);
+        }
+    }
+    // SAFETY: both point into `room`.
+    *top = unsafe { p.offset_from(base) } as usize;
+    for (k, &x) in x.iter().enumerate() {
+        // SAFETY: as above.
+        unsafe { _mm512_i64scatter_epi64::<8>(lanes.as_mut_ptr().add(k).cast(), stride, x) };
+    }
+}
+
+/// Elements of 16 bits in turn from `a`, `b`, `c` and `d`, where they are in place.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw")]
+fn weave(a: __m512i, b: __m512i, c: __m512i, d: __m512i) -> __m512i {
+    let (ab, cd) = (_mm512_mask_blend_epi16(0x2222_2222, a, b), _mm512_mask_blend_epi16(0x8888_8888, c, d));
+    _mm512_mask_blend_epi16(0xcccc_cccc, ab, cd)
+}
+
+/// `y div f` for `y < 2^48`, `f < 2^16` and a quotient below 2^32, by two Newton steps from the 14-bit reciprocal. `(y + 1/2) / f` is at
+/// least `2^-17` away from an integer, and the reciprocal's error moves it by less.
+#[inline]
+#[target_feature(enable = "avx512f,avx512dq")]
+fn quotient(y: __m512i, f: __m512i) -> __m512i {
+    let (y, f, one) = (_mm512_cvtepi64_pd(y), _mm512_cvtepi64_pd(f), _mm512_set1_pd(1.0));
+    let r = _mm512_rcp14_pd(f);
+    let r = _mm512_fmadd_pd(r, _mm512_fnmadd_pd(f, r, one), r);
+    let r = _mm512_fmadd_pd(r, _mm512_fnmadd_pd(f, r, one), r);
+    _mm512_cvttpd_epi64(_mm512_fmadd_pd(y, r, _mm512_mul_pd(r, _mm512_set1_pd(0.5))))
+}
+
+/// `16 H` lanes: lane `16 h + 2 j + k` is element `j` of `x[h][k]`, so that two registers of states share one register of 32-bit elements in
+/// the order of symbols. Each block of 16 renormalises on its own: the gathers of one hide behind the arithmetic of the other.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi2,popcnt")]
+unsafe fn take_groups<const H: usize>(
+    cells: Narrow<'_>,
+    lanes: &mut Lanes,
+    words: &[u8],
+    indexes: &[i32],
+    out: &mut [i32],
+) -> Progress {
+    let (buckets, cells) = cells.parts();
+    let last_row = _mm512_set1_epi32(buckets.len() as i32 - 1);
+    let stride = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
+    let mut x: [[__m512i; 2]; H] = std::array::from_fn(|h| {
+        // SAFETY: `16 h + k + stride` are indexes of the lanes.
+        std::array::from_fn(|k| unsafe { _mm512_i64gather_epi64::<8>(stride, lanes.as_ptr().add(16 * h + k).cast()) })
+    });
+    let (m16, m32) = (_mm512_set1_epi64(0xffff), _mm512_set1_epi64(0xffff_ffff));
+    let mut progress = Progress { symbols: 0, bytes: 0, suspects: 0 };
+    for (indexes, out) in indexes.chunks_exact(16 * H).zip(out.chunks_exact_mut(16 * H)) {
+        let mut escapes = _mm512_setzero_si512();
+        for (h, x) in x.iter_mut().enumerate() {
+            // SAFETY: 16 indexes of the group; clamped ones are rows.
+            let index = unsafe { _mm512_loadu_si512(indexes.as_ptr().add(16 * h).cast()) };
+            let row = _mm512_slli_epi32::<8>(_mm512_min_epu32(index, last_row));
+            let slots = _mm512_mask_blend_epi32(0xaaaa, x[0], _mm512_slli_epi64::<32>(x[1]));
+            let slots = _mm512_and_si512(slots, _mm512_set1_epi32(0xffff));
+            let at = _mm512_add_epi32(row, _mm512_srli_epi32::<8>(slots));
+            // SAFETY: 256 buckets a row.
+            let bucket = unsafe { _mm512_i32gather_epi32::<4>(at, buckets.as_ptr().cast()) };
+            let low = _mm512_and_si512(slots, _mm512_set1_epi32(255));
+            let low = _mm512_srlv_epi32(low, _mm512_and_si512(bucket, _mm512_set1_epi32(15)));
+            let at = _mm512_add_epi32(_mm512_srli_epi32::<4>(bucket), low);
+            let at = [_mm512_and_si512(at, m32), _mm512_srli_epi64::<32>(at)];
+            let mut value = at;
+            for k in 0..2 {
+                // SAFETY: the cell exists (see `Narrow::parts`).
+                let cell = unsafe { _mm512_i64gather_epi64::<8>(at[k], cells.as_ptr().cast()) };
+                let (slot, boundary) = (_mm512_and_si512(x[k], m16), _mm512_and_si512(cell, m16));
+                let in_b = _mm512_cmpge_epu64_mask(slot, boundary);
+                let frequency = _mm512_mask_srli_epi64::<32>(_mm512_srli_epi64::<16>(cell), in_b, cell);
+                let frequency = _mm512_and_si512(frequency, m16);
+                let rest = _mm512_sub_epi64(slot, boundary);
+                let rest = _mm512_mask_add_epi64(rest, !in_b, rest, frequency);
+                x[k] = _mm512_add_epi64(_mm512_mul_epu32(frequency, _mm512_srli_epi64::<16>(x[k])), rest);
+                escapes = _mm512_mask_or_epi64(escapes, in_b, escapes, cell);
+                let a = _mm512_srai_epi64::<49>(cell);
+                value[k] = _mm512_mask_sub_epi64(a, in_b, a, _mm512_set1_epi64(-1));
+            }
+            let value = _mm512_mask_blend_epi32(0xaaaa, value[0], _mm512_slli_epi64::<32>(value[1]));
+            // SAFETY: 16 symbols of the group.
+            unsafe { _mm512_storeu_si512(out.as_mut_ptr().add(16 * h).cast(), value) };
+            let tops = _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64::<32>(x[0]), x[1]);
+            let due = _mm512_testn_epi32_mask(tops, tops);
+            // SAFETY: there are words for all symbols to come, 32 bytes of them for these 16.
+            let next = unsafe { _mm256_loadu_si256(words.as_ptr().add(progress.bytes).cast()) };
+            let word = _mm512_maskz_expand_epi32(due, _mm512_cvtepu16_epi32(next));
+            progress.bytes += 2 * due.count_ones() as usize;
+            let word = [_mm512_and_si512(word, m32), _mm512_srli_epi64::<32>(word)];
+            for k in 0..2 {
+                let is_low = _mm512_cmple_epu64_mask(x[k], m32);
+                x[k] = _mm512_or_si512(_mm512_mask_slli_epi64::<16>(x[k], is_low, x[k]), word[k]);
+            }
+        }
+        progress.symbols += 16 * H;
+        if _mm512_test_epi64_mask(escapes, _mm512_set1_epi64(1 << 48)) != 0 {
+            progress.suspects = 16 * H;
+            break;
+        }
+    }
+    for (h, x) in x.iter().enumerate() {
+        for (k, &x) in x.iter().enumerate() {
+            // SAFETY: as above.
+            unsafe { _mm512_i64scatter_epi64::<8>(lanes.as_mut_ptr().add(16 * h + k).cast(), stride, x) };
+        }
+    }
+    progress
+}

@@ -1,0 +1,113 @@
+//! Which code runs the groups: the plain one or that of an instruction set. All do the same.
+
+#[cfg(target_arch = "x86_64")]
+use super::{avx2::Avx2, avx512::Avx512};
+use super::{digits::DigitWriter, scalar, Lanes};
+use crate::cdf::{CdfTable, Search};
+use crate::Simd;
+
+/// A path that this processor has.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Path {
+    Scalar,
+    #[cfg(target_arch = "x86_64")]
+    Avx2(Avx2),
+    /// With the one for fewer lanes than it is made for.
+    #[cfg(target_arch = "x86_64")]
+    Avx512(Avx512, Avx2),
+}
+
+/// How far a decoder came in one go.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Progress {
+    /// Symbols decoded.
+    pub(super) symbols: usize,
+    /// Bytes of words read.
+    pub(super) bytes: usize,
+    /// The number of symbols before `symbols` among which are escapes, which hold the value of the escape entry. Before those
+    /// there is none.
+    pub(super) suspects: usize,
+}
+
+impl Path {
+    /// The path for `simd`, or the plain one if this processor lacks it.
+    pub(super) fn new(simd: Simd) -> Self {
+        #[cfg(target_arch = "x86_64")]
+        match (simd, Avx2::new()) {
+            (Simd::Avx2, Some(avx2)) => return Self::Avx2(avx2),
+            (Simd::Avx512, Some(avx2)) => {
+                return Avx512::new().map_or(Self::Avx2(avx2), |avx512| Self::Avx512(avx512, avx2))
+            }
+            _ => (),
+        }
+        let _ = simd;
+        Self::Scalar
+    }
+
+    /// Looks up the entries of symbols, appends escapes to `digits`, and returns the cost; or nothing if an index is not a row.
+    pub(super) fn look_up(
+        self,
+        table: &CdfTable,
+        symbols: &[i32],
+        indexes: &[i32],
+        entries: &mut [u32],
+        digits: &mut DigitWriter,
+    ) -> Option<u64> {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(path, _) if !table.has_certainty() && table.num_rows() <= Avx512::MAX_ROWS => {
+                path.look_up(table, symbols, indexes, entries, digits)
+            }
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_, path) | Self::Avx2(path) if !table.has_certainty() => {
+                path.look_up(table, symbols, indexes, entries, digits)
+            }
+            _ => scalar::look_up(table, symbols, indexes, entries, digits),
+        }
+    }
+
+    /// Encodes whole groups, from the last to the first, into `room` below `top`, which has 64 bytes more than a word for
+    /// each entry. No frequency is 2^16.
+    pub(super) fn put_groups(
+        self,
+        lanes: &mut Lanes,
+        num_lanes: usize,
+        entries: &[u32],
+        room: &mut [u8],
+        top: &mut usize,
+    ) {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(path, _) if num_lanes == Avx512::LANES => path.put_groups(lanes, entries, room, top),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(_, path) | Self::Avx2(path) if num_lanes >= Avx2::MIN_LANES_PUT => {
+                path.put_groups(lanes, num_lanes, entries, room, top);
+            }
+            _ => scalar::put_groups(lanes, num_lanes, entries, room, top),
+        }
+    }
+
+    /// Decodes whole groups, all or up to the first with an escape. Indexes are rows; `words` has a word for every symbol.
+    #[inline]
+    pub(super) fn take_groups(
+        self,
+        search: impl Search,
+        lanes: &mut Lanes,
+        num_lanes: usize,
+        words: &[u8],
+        indexes: &[i32],
+        out: &mut [i32],
+    ) -> Progress {
+        match (self, search.narrow()) {
+            #[cfg(target_arch = "x86_64")]
+            (Self::Avx512(path, _), Some(cells)) if num_lanes >= Avx512::LANES / 2 => {
+                path.take_groups(cells, lanes, num_lanes, words, indexes, out)
+            }
+            #[cfg(target_arch = "x86_64")]
+            (Self::Avx512(_, path) | Self::Avx2(path), Some(cells)) if num_lanes >= Avx2::MIN_LANES_TAKE => {
+                path.take_groups(cells, lanes, num_lanes, words, indexes, out)
+            }
+            _ => scalar::take_groups(search, lanes, num_lanes, words, indexes, out),
+        }
+    }
+}
