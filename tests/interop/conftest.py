@@ -1,4 +1,4 @@
-"""Outputs of CompressAI on small random models: the committed ones, and more where reference data is at hand."""
+"""Outputs of CompressAI on small random models: committed ones, and more where reference data is at hand."""
 
 import json
 import os
@@ -13,11 +13,13 @@ from safetensors.numpy import load_file
 
 COMMITTED = Path(__file__).parents[1] / "data" / "interop"
 REFERENCE = Path(os.environ.get("LCRS_REFERENCE_DIR", Path(__file__).parents[3] / "shared" / "reference"))
+SERIAL = ["mbt2018", "cheng2020-anchor", "cheng2020-attn"]
 NAMES = [
     "bmshj2018-factorized",
     "bmshj2018-factorized-relu",
     "bmshj2018-hyperprior",
     "mbt2018-mean",
+    *SERIAL,
 ]
 
 

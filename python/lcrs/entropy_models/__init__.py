@@ -1,7 +1,14 @@
 """Entropy models: the densities that latents are coded with."""
 
-from lcrs.entropy_models.base import DEFAULT_ENTROPY_CODER, EntropyModel
+from lcrs.entropy_models.base import DEFAULT_ENTROPY_CODER, EntropyModel, StreamKind, check_stream_kind
 from lcrs.entropy_models.entropy_bottleneck import EntropyBottleneck
 from lcrs.entropy_models.gaussian import GaussianConditional
 
-__all__ = ["DEFAULT_ENTROPY_CODER", "EntropyBottleneck", "EntropyModel", "GaussianConditional"]
+__all__ = [
+    "DEFAULT_ENTROPY_CODER",
+    "EntropyBottleneck",
+    "EntropyModel",
+    "GaussianConditional",
+    "StreamKind",
+    "check_stream_kind",
+]

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lcrs import coding
 from lcrs.entropy_models.tables import TABLE_BUFFERS, resize_buffers
 from lcrs.ops import LowerBound
 from lcrs.ops.cache import KeyedCache, fingerprint
 
-try:
-    from lcrs import coding
-except ImportError:  # without the native module: forward passes only
-    pass
+__all__ = ["DEFAULT_ENTROPY_CODER", "EntropyModel", "StreamKind", "check_stream_kind"]
 
-__all__ = ["DEFAULT_ENTROPY_CODER", "EntropyModel"]
+StreamKind: TypeAlias = Literal["lcrs", "ans"]
+"""The native stream, and CompressAI's."""
 
-DEFAULT_ENTROPY_CODER = "lcrs"
+DEFAULT_ENTROPY_CODER: StreamKind = "lcrs"
 """Stream kind that models write unless told otherwise."""
+
+
+def check_stream_kind(name: str) -> StreamKind:
+    """`name`, once it is found to be a stream kind; raises `ValueError` if it is none."""
+    if name == "lcrs":
+        return "lcrs"
+    if name == "ans":
+        return "ans"
+    raise ValueError(f"entropy_coder is {name!r}, must be 'lcrs' or 'ans'")
 
 
 class EntropyModel(nn.Module):
@@ -30,8 +38,8 @@ class EntropyModel(nn.Module):
 
     The table (`cdf_table`) is derived from the parameters when it is needed, by `lcrs.coding` and never by
     torch, and kept outside the state dict, keyed by a hash of the parameters. The buffers `_quantized_cdf`,
-    `_cdf_length` and `_offset` are CompressAI's: `update` or loading a state dict fills them, and then they win
-    until a parameter changes.
+    `_cdf_length` and `_offset` are CompressAI's: `update` or loading a state dict fills them, and then they
+    win until a parameter changes.
 
     Args:
         likelihood_bound: Likelihoods are bounded from below by it, which keeps the rate and its gradient
@@ -41,7 +49,7 @@ class EntropyModel(nn.Module):
         entropy_coder_precision: Bits of the tables' probabilities; 16 is the only one.
 
     Raises:
-        ValueError: another precision.
+        ValueError: another precision, or an unknown stream kind.
     """
 
     _offset: Tensor
@@ -57,7 +65,7 @@ class EntropyModel(nn.Module):
         super().__init__()
         if entropy_coder_precision != 16:
             raise ValueError(f"entropy_coder_precision is {entropy_coder_precision}, must be 16")
-        self.entropy_coder = entropy_coder or DEFAULT_ENTROPY_CODER
+        self.entropy_coder: StreamKind = check_stream_kind(entropy_coder or DEFAULT_ENTROPY_CODER)
         self.entropy_coder_precision = int(entropy_coder_precision)
         self.use_likelihood_bound = likelihood_bound > 0
         if self.use_likelihood_bound:
@@ -67,7 +75,7 @@ class EntropyModel(nn.Module):
         self._tables: KeyedCache[coding.CdfTable] = KeyedCache()
         self._filled_for: bytes | None = None
         self._tables_arrived = False
-        self.register_load_state_dict_post_hook(_bind_loaded_tables)
+        self.register_load_state_dict_post_hook(_bind_loaded_tables)  # type: ignore[no-untyped-call]
 
     @property
     def offset(self) -> Tensor:
@@ -138,7 +146,7 @@ class EntropyModel(nn.Module):
         raise NotImplementedError(f"{type(self).__name__} defines no table")
 
     def cdf_table(self) -> coding.CdfTable:
-        """The table to code with: the filled one while the parameters are those it was filled for; else theirs.
+        """The table to code with: the filled one if it is for the present parameters, else theirs.
 
         Raises:
             ValueError: the parameters, or the filled buffers, make no valid table.
@@ -172,7 +180,7 @@ class EntropyModel(nn.Module):
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         resize_buffers(self, TABLE_BUFFERS, state_dict, prefix)
         self._tables_arrived = all(prefix + name in state_dict for name in TABLE_BUFFERS)
-        super()._load_from_state_dict(state_dict, prefix, *args)  # type: ignore[no-untyped-call]
+        super()._load_from_state_dict(state_dict, prefix, *args)
 
     # --- coding ---
 

@@ -6,6 +6,7 @@ appendix 6.1.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -15,12 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lcrs import coding
 from lcrs.entropy_models.base import EntropyModel
-
-try:
-    from lcrs import coding
-except ImportError:  # without the native module: forward passes only
-    pass
 
 __all__ = ["EntropyBottleneck"]
 
@@ -66,7 +63,7 @@ class EntropyBottleneck(EntropyModel):
         self.matrices = nn.ParameterList()
         self.biases = nn.ParameterList()
         self.factors = nn.ParameterList()
-        for i, (width, next_width) in enumerate(zip(widths[:-1], widths[1:], strict=True)):
+        for i, (width, next_width) in enumerate(itertools.pairwise(widths)):
             initial = float(np.log(np.expm1(1 / scale / next_width)))
             self.matrices.append(nn.Parameter(torch.full((channels, next_width, width), initial)))
             self.biases.append(nn.Parameter(torch.empty(channels, next_width, 1).uniform_(-0.5, 0.5)))
@@ -104,7 +101,7 @@ class EntropyBottleneck(EntropyModel):
         """Probability of `[x - 1/2, x + 1/2]`, and the logits at both ends; all (C, 1, L)."""
         lower = self._logits_cumulative(inputs - 0.5, stop_gradient)
         upper = self._logits_cumulative(inputs + 0.5, stop_gradient)
-        # sigmoid(u) - sigmoid(l) == sigmoid(-l) - sigmoid(-u): take the pair on the side where both are small.
+        # sigmoid(u) - sigmoid(l) == sigmoid(-l) - sigmoid(-u): take the pair whose members are both small.
         sign = torch.where((lower + upper).detach() > 0, -1.0, 1.0).to(inputs.dtype)
         likelihood = sign * (torch.sigmoid(sign * upper) - torch.sigmoid(sign * lower))
         return likelihood, lower, upper
@@ -208,7 +205,7 @@ class EntropyBottleneck(EntropyModel):
         return self._get_medians().reshape(1, -1, *[1] * (num_dims - 2))
 
     def compress(self, x: Tensor) -> list[bytes]:  # type: ignore[override]
-        """Code the latent `x` (N, C, ...), rounded around the medians; one string for each entry of the batch.
+        """Code the latent `x` (N, C, ...), rounded around the medians; one string for each batch entry.
 
         Raises:
             ValueError: `x` has another number of channels, or a value that is not finite or too large.

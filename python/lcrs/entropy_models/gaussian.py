@@ -1,8 +1,8 @@
 """The conditional Gaussian prior.
 
 Balle, Minnen, Singh, Hwang and Johnston, "Variational image compression with a scale hyperprior", ICLR 2018,
-section 3; with means as in Minnen, Balle and Toderici, "Joint autoregressive and hierarchical priors for learned
-image compression", NeurIPS 2018.
+section 3; with means as in Minnen, Balle and Toderici, "Joint autoregressive and hierarchical priors for
+learned image compression", NeurIPS 2018.
 """
 
 from __future__ import annotations
@@ -14,14 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lcrs import coding
 from lcrs.entropy_models.base import EntropyModel
 from lcrs.entropy_models.tables import resize_buffers
 from lcrs.ops import LowerBound
-
-try:
-    from lcrs import coding
-except ImportError:  # without the native module: forward passes only
-    pass
 
 __all__ = ["GaussianConditional"]
 
@@ -29,9 +25,9 @@ __all__ = ["GaussianConditional"]
 class GaussianConditional(EntropyModel):
     """Entropy model of a latent whose values are Gaussian, with means and scales given for each.
 
-    Likelihoods are computed in float32 (float64 for float64 inputs), inside autocast as well. For coding, a scale
-    picks the row of the smallest table scale that is not below it; without a scale table of its own the model
-    codes with the default one (64 scales from 0.11 to 256).
+    Likelihoods are computed in float32 (float64 for float64 inputs), inside autocast as well. For coding, a
+    scale picks the row of the smallest table scale that is not below it; without a scale table of its own the
+    model codes with the default one (64 scales from 0.11 to 256).
 
     Args:
         scale_table: Ascending positive scales of the table's rows, or None.
@@ -169,7 +165,7 @@ class GaussianConditional(EntropyModel):
         Raises:
             ValueError: a scale is NaN.
         """
-        # A scale below the bound picks the row that the bound would; comparing needs float32 and nothing else.
+        # A scale below the bound picks the row that the bound would; float32 comparisons are exact.
         plain = scales.detach().to(device="cpu", dtype=torch.float32)
         bounded = torch.where(plain < self.scale_bound.item(), self.scale_bound.item(), plain)
         thresholds = self.effective_scale_table()[:-1].contiguous()

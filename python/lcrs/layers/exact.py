@@ -7,13 +7,9 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from lcrs.layers.lowering import GraphBuilder
+from lcrs import coding
+from lcrs.layers.lowering import lower
 from lcrs.ops.cache import KeyedCache, fingerprint
-
-try:
-    from lcrs import coding
-except ImportError:  # without the native module: forward passes only
-    pass
 
 __all__ = ["ExactNetwork"]
 
@@ -44,12 +40,11 @@ class ExactNetwork:
             ValueError: `x` or a parameter is not finite, or `x` has the wrong shape.
         """
         state = fingerprint(itertools.chain(module.parameters(), module.buffers()))
-        graph = self._graphs.get(state + repr(module).encode(), lambda: _lowered(module, place))
+        graph = self._graphs.get(state + repr(module).encode(), lambda: _build(module, place))
         plain = x.detach().to(device="cpu", dtype=torch.float32).contiguous()
         return torch.from_numpy(graph.run([plain.numpy()])["y"])
 
 
-def _lowered(module: nn.Module, place: str) -> coding.Graph:
-    builder = GraphBuilder()
-    graph = builder.finish({"y": builder.call(module, builder.input("x"), place)})
+def _build(module: nn.Module, place: str) -> coding.Graph:
+    graph = lower(module, place)
     return coding.Graph(graph.json, graph.tensors)

@@ -38,7 +38,7 @@ from torch.nn.utils import parametrize
 
 from lcrs.errors import NotPortableError
 
-__all__ = ["GRAPH_VERSION", "GraphBuilder", "Lowerable", "LoweredGraph", "Value"]
+__all__ = ["GRAPH_VERSION", "GraphBuilder", "Lowerable", "LoweredGraph", "Value", "lower"]
 
 GRAPH_VERSION = 0
 """Version of the graph format; a reader refuses one that it does not know."""
@@ -91,6 +91,12 @@ class Value:
 
     graph: GraphBuilder
     number: int
+
+
+def lower(module: nn.Module, place: str, output: str = "y") -> LoweredGraph:
+    """The graph of `module` alone: input `x`, and what it makes of it as `output`."""
+    graph = GraphBuilder()
+    return graph.finish({output: graph.call(module, graph.input("x"), place)})
 
 
 @runtime_checkable

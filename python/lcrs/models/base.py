@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from lcrs.entropy_models import DEFAULT_ENTROPY_CODER, EntropyBottleneck, EntropyModel, GaussianConditional
+from lcrs import coding
+from lcrs.entropy_models import (
+    DEFAULT_ENTROPY_CODER,
+    EntropyBottleneck,
+    EntropyModel,
+    GaussianConditional,
+    StreamKind,
+    check_stream_kind,
+)
 
 __all__ = [
     "SCALES_LEVELS",
@@ -28,10 +34,12 @@ SCALES_LEVELS = 64
 def get_scale_table(min: float = SCALES_MIN, max: float = SCALES_MAX, levels: int = SCALES_LEVELS) -> Tensor:
     """Scales for the rows of a Gaussian table: `levels` of them from `min` to `max`, evenly spaced in log.
 
+    The same on every machine; by default the 64 that CompressAI has.
+
     Returns:
         float32 (levels,).
     """
-    return torch.exp(torch.linspace(math.log(min), math.log(max), levels))
+    return torch.from_numpy(coding.scale_table(min, max, levels))
 
 
 class CompressionModel(nn.Module):
@@ -61,17 +69,15 @@ class CompressionModel(nn.Module):
         return (module for module in self.modules() if isinstance(module, EntropyModel))
 
     @property
-    def entropy_coder(self) -> str:
+    def entropy_coder(self) -> StreamKind:
         """Stream kind that `compress` writes and `decompress` reads: "lcrs", or "ans" for CompressAI's."""
         return self._entropy_coder
 
     @entropy_coder.setter
     def entropy_coder(self, kind: str) -> None:
-        if kind not in ("lcrs", "ans"):
-            raise ValueError(f"entropy_coder is {kind!r}, must be 'lcrs' or 'ans'")
-        self._entropy_coder = kind
+        self._entropy_coder = check_stream_kind(kind)
         for model in self._entropy_models():
-            model.entropy_coder = kind
+            model.entropy_coder = self._entropy_coder
 
     def aux_loss(self) -> Tensor:
         """Sum of the entropy bottlenecks' auxiliary losses; zero if there is none.

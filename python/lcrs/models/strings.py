@@ -38,7 +38,7 @@ def decode_best_effort(
 ) -> Tensor:
     """Decode with the exact parameters, and string by string with foreign ones where those do not fit.
 
-    A stream says itself whether it was decoded with the right parameters: the final state of the coder is fixed
+    A stream says itself whether it was decoded with the right parameters: the coder's final state is fixed,
     and every word is used. So a wrong way does not pass.
 
     Args:

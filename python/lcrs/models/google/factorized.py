@@ -13,8 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from lcrs.entropy_models import EntropyBottleneck
-from lcrs.layers import GDN
+from lcrs.layers.lowering import lower
 from lcrs.models.base import CompressionModel
+from lcrs.models.google.transforms import analysis, synthesis
+from lcrs.models.packing import PackageParts, Tables
 from lcrs.models.pictures import crop_to, pad_to_multiple, restored_picture
 from lcrs.models.strings import check_strings
 from lcrs.models.utils import conv, deconv
@@ -48,18 +50,7 @@ class FactorizedPrior(CompressionModel):
     def __init__(self, N: int, M: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.entropy_bottleneck = EntropyBottleneck(M)
-        self.g_a = nn.Sequential(
-            conv(3, N), GDN(N),
-            conv(N, N), GDN(N),
-            conv(N, N), GDN(N),
-            conv(N, M),
-        )  # fmt: skip
-        self.g_s = nn.Sequential(
-            deconv(M, N), GDN(N, inverse=True),
-            deconv(N, N), GDN(N, inverse=True),
-            deconv(N, N), GDN(N, inverse=True),
-            deconv(N, 3),
-        )  # fmt: skip
+        self.g_a, self.g_s = analysis(N, M), synthesis(N, M)
         self.N, self.M = int(N), int(M)
 
     @property
@@ -96,7 +87,8 @@ class FactorizedPrior(CompressionModel):
             x: Pictures in [0, 1], (N, 3, H, W).
 
         Returns:
-            `strings`: [strings of y], one for each picture; `shape`: (H, W) of y; `size`: (H, W) of the picture.
+            `strings`: [strings of y], one for each picture; `shape`: (H, W) of y; `size`: (H, W) of the
+            picture.
         """
         y = self.g_a(pad_to_multiple(x, self.downsampling_factor))
         strings = self.entropy_bottleneck.compress(y)
@@ -122,6 +114,18 @@ class FactorizedPrior(CompressionModel):
         (y_strings,) = check_strings(strings, 1)
         y_hat = self.entropy_bottleneck.decompress(y_strings, shape)
         return {"x_hat": restored_picture(self.g_s(y_hat), size)}
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Constructor arguments."""
+        return {"N": self.N, "M": self.M}
+
+    def package_parts(self) -> PackageParts:
+        """Graphs and tables for coding without torch."""
+        tables = Tables()
+        codec = {"type": "factorized", "latent": "y", **tables.factorized("y", self.entropy_bottleneck)}
+        graphs = {"g_a": lower(self.g_a, "g_a"), "g_s": lower(self.g_s, "g_s", "x_hat")}
+        return PackageParts(graphs, codec, tables.tensors, {"y": 16}, pad=self.downsampling_factor)
 
 
 @register_model("bmshj2018-factorized-relu")

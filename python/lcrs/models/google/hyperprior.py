@@ -1,7 +1,7 @@
 """The hyperprior models.
 
-Balle, Minnen, Singh, Hwang and Johnston, "Variational image compression with a scale hyperprior", ICLR 2018; and
-Minnen, Balle and Toderici, "Joint autoregressive and hierarchical priors for learned image compression",
+Balle, Minnen, Singh, Hwang and Johnston, "Variational image compression with a scale hyperprior", ICLR 2018;
+and Minnen, Balle and Toderici, "Joint autoregressive and hierarchical priors for learned image compression",
 NeurIPS 2018, the model without context.
 """
 
@@ -14,9 +14,16 @@ import torch
 from torch import Tensor, nn
 
 from lcrs.entropy_models import EntropyBottleneck, GaussianConditional
-from lcrs.layers import GDN
 from lcrs.layers.exact import ExactNetwork
+from lcrs.layers.lowering import GraphBuilder, LoweredGraph, lower
 from lcrs.models.base import CompressionModel
+from lcrs.models.google.transforms import (
+    analysis,
+    mean_scale_hyper_analysis,
+    mean_scale_hyper_synthesis,
+    synthesis,
+)
+from lcrs.models.packing import PackageParts, Tables
 from lcrs.models.pictures import crop_to, pad_to_multiple, restored_picture
 from lcrs.models.strings import check_strings, decode_best_effort
 from lcrs.models.utils import conv, deconv
@@ -56,18 +63,7 @@ class ScaleHyperprior(CompressionModel):
     def __init__(self, N: int, M: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.entropy_bottleneck = EntropyBottleneck(N)
-        self.g_a = nn.Sequential(
-            conv(3, N), GDN(N),
-            conv(N, N), GDN(N),
-            conv(N, N), GDN(N),
-            conv(N, M),
-        )  # fmt: skip
-        self.g_s = nn.Sequential(
-            deconv(M, N), GDN(N, inverse=True),
-            deconv(N, N), GDN(N, inverse=True),
-            deconv(N, N), GDN(N, inverse=True),
-            deconv(N, 3),
-        )  # fmt: skip
+        self.g_a, self.g_s = analysis(N, M), synthesis(N, M)
         self.h_a = nn.Sequential(
             conv(M, N, stride=1, kernel_size=3), nn.ReLU(inplace=True),
             conv(N, N), nn.ReLU(inplace=True),
@@ -102,8 +98,8 @@ class ScaleHyperprior(CompressionModel):
             x: Pictures in [0, 1], (N, 3, H, W).
 
         Returns:
-            `x_hat` (N, 3, H, W), not clamped, and `likelihoods` of the padded picture's `y`, a 16th of its sides, and
-            `z`, a 64th.
+            `x_hat` (N, 3, H, W), not clamped, and `likelihoods` of the padded picture's `y`, a 16th of its
+            sides, and `z`, a 64th.
         """
         y = self.g_a(pad_to_multiple(x, self.downsampling_factor))
         z_hat, z_likelihoods = self.entropy_bottleneck(self._hyper_analysis(y))
@@ -127,8 +123,8 @@ class ScaleHyperprior(CompressionModel):
             x: Pictures in [0, 1], (N, 3, H, W).
 
         Returns:
-            `strings`: [strings of y, strings of z], one each for each picture; `shape`: (H, W) of z; `size`: (H, W)
-            of the picture.
+            `strings`: [strings of y, strings of z], one each for each picture; `shape`: (H, W) of z; `size`:
+            (H, W) of the picture.
         """
         y = self.g_a(pad_to_multiple(x, self.downsampling_factor))
         z = self._hyper_analysis(y)
@@ -145,9 +141,9 @@ class ScaleHyperprior(CompressionModel):
     ) -> dict[str, Any]:
         """Restores what `compress` wrote.
 
-        With `entropy_coder = "ans"` CompressAI's strings are tried too: its entropy parameters came from torch,
-        so a string that the exact parameters do not decode is tried with torch's; what comes out is right, or
-        an error.
+        With `entropy_coder = "ans"` CompressAI's strings are tried too. Its entropy parameters came from
+        torch, so a string that the exact parameters do not decode is tried with torch's; what comes out is
+        right, or an error.
 
         Args:
             strings: As `compress` returned them.
@@ -180,6 +176,38 @@ class ScaleHyperprior(CompressionModel):
 
         return decode
 
+    @property
+    def config(self) -> dict[str, Any]:
+        """Constructor arguments."""
+        return {"N": self.N, "M": self.M}
+
+    def _lower_hyper_analysis(self) -> LoweredGraph:
+        graph = GraphBuilder()
+        return graph.finish({"z": graph.call(self.h_a, graph.op("abs", graph.input("y")), "h_a")})
+
+    def _lower_hyper_synthesis(self) -> LoweredGraph:
+        return lower(self.h_s, "h_s", "scales")
+
+    def package_parts(self) -> PackageParts:
+        """Graphs and tables for coding without torch."""
+        tables = Tables()
+        graphs = {
+            "g_a": lower(self.g_a, "g_a"),
+            "g_s": lower(self.g_s, "g_s", "x_hat"),
+            "h_a": self._lower_hyper_analysis(),
+            "h_s": self._lower_hyper_synthesis(),
+        }
+        has_means = any(name == "means" for name, _ in graphs["h_s"].description["outputs"])
+        codec = {
+            "type": "hyperprior",
+            "analysis": "h_a",
+            "synthesis": "h_s",
+            "hyper": {"type": "factorized", **tables.factorized("z", self.entropy_bottleneck)},
+            "y": {"type": "gaussian", **tables.gaussian("y", self.gaussian_conditional, means=has_means)},
+        }
+        strides = {"y": 16, "z": 64}
+        return PackageParts(graphs, codec, tables.tensors, strides, pad=self.downsampling_factor)
+
 
 @register_model("mbt2018-mean")
 class MeanScaleHyperprior(ScaleHyperprior):
@@ -202,16 +230,7 @@ class MeanScaleHyperprior(ScaleHyperprior):
 
     def __init__(self, N: int, M: int, **kwargs: Any) -> None:
         super().__init__(N, M, **kwargs)
-        self.h_a = nn.Sequential(
-            conv(M, N, stride=1, kernel_size=3), nn.LeakyReLU(inplace=True),
-            conv(N, N), nn.LeakyReLU(inplace=True),
-            conv(N, N),
-        )  # fmt: skip
-        self.h_s = nn.Sequential(
-            deconv(N, M), nn.LeakyReLU(inplace=True),
-            deconv(M, M * 3 // 2), nn.LeakyReLU(inplace=True),
-            conv(M * 3 // 2, M * 2, stride=1, kernel_size=3),
-        )  # fmt: skip
+        self.h_a, self.h_s = mean_scale_hyper_analysis(N, M), mean_scale_hyper_synthesis(N, M)
 
     def _hyper_analysis(self, y: Tensor) -> Tensor:
         z: Tensor = self.h_a(y)
@@ -220,3 +239,16 @@ class MeanScaleHyperprior(ScaleHyperprior):
     def _scales_and_means(self, params: Tensor) -> tuple[Tensor, Tensor | None]:
         scales, means = params.chunk(2, 1)
         return scales, means
+
+    def _lower_hyper_analysis(self) -> LoweredGraph:
+        return lower(self.h_a, "h_a", "z")
+
+    def _lower_hyper_synthesis(self) -> LoweredGraph:
+        graph = GraphBuilder()
+        params = graph.call(self.h_s, graph.input("z_hat"), "h_s")
+        return graph.finish(
+            {
+                "scales": graph.op("slice", params, start=0, length=self.M),
+                "means": graph.op("slice", params, start=self.M, length=self.M),
+            }
+        )

@@ -1,0 +1,78 @@
+"""The hyperprior model with a serial context.
+
+Minnen, Balle and Toderici, "Joint autoregressive and hierarchical priors for learned image compression",
+NeurIPS 2018.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lcrs.layers import MaskedConv2d
+from lcrs.models.google.hyperprior import MeanScaleHyperprior
+from lcrs.models.google.transforms import (
+    analysis,
+    mean_scale_hyper_analysis,
+    mean_scale_hyper_synthesis,
+    synthesis,
+)
+from lcrs.models.pictures import crop_to, pad_to_multiple
+from lcrs.registry import register_model
+
+__all__ = ["JointAutoregressiveHierarchicalPriors"]
+
+
+@register_model("mbt2018")
+class JointAutoregressiveHierarchicalPriors(MeanScaleHyperprior):
+    """Latent coded as Gaussians, whose means and scales follow from side information and what is decoded.
+
+    .. code-block:: none
+
+        x ── g_a ── y ──┬─────────── round ── y_hat ──┬── g_s ── x_hat
+                        │              │              │
+                       h_a         Gaussian    masked convolution
+                        │              │              │
+                        │        scales, means     context
+                        │              │              │
+                        │      entropy parameters ◄───┤
+                        │                             │
+                        z ── round ── h_s ────────────┘
+                               │
+                       entropy bottleneck
+
+    Arguments, returned values and treatment of sizes are those of `ScaleHyperprior`.
+    """
+
+    def __init__(self, N: int = 192, M: int = 192, **kwargs: Any) -> None:
+        super().__init__(N, M, **kwargs)
+        # Made a second time, as CompressAI does: equal seeds give equal weights.
+        self.g_a, self.g_s = analysis(N, M), synthesis(N, M)
+        self.h_a, self.h_s = mean_scale_hyper_analysis(N, M), mean_scale_hyper_synthesis(N, M)
+        self.entropy_parameters = nn.Sequential(
+            nn.Conv2d(M * 12 // 3, M * 10 // 3, 1), nn.LeakyReLU(inplace=True),
+            nn.Conv2d(M * 10 // 3, M * 8 // 3, 1), nn.LeakyReLU(inplace=True),
+            nn.Conv2d(M * 8 // 3, M * 6 // 3, 1),
+        )  # fmt: skip
+        self.context_prediction = MaskedConv2d(M, 2 * M, kernel_size=5, padding=2, stride=1)
+
+    def forward(self, x: Tensor) -> dict[str, Any]:
+        """Restores pictures and measures their rate; as in `ScaleHyperprior`.
+
+        As in CompressAI, y is rounded without its means here, which the context would have to know first;
+        coding does round around the means.
+        """
+        y = self.g_a(pad_to_multiple(x, self.downsampling_factor))
+        z_hat, z_likelihoods = self.entropy_bottleneck(self._hyper_analysis(y))
+        y_hat = self.gaussian_conditional.quantize(y, "noise" if self.training else "dequantize")
+        params = torch.cat((self.h_s(z_hat), self.context_prediction(y_hat)), dim=1)
+        scales, means = self.entropy_parameters(params).chunk(2, 1)
+        _, y_likelihoods = self.gaussian_conditional(y, scales, means=means)
+        x_hat = crop_to(self.g_s(y_hat), x.shape[-2:])
+        return {"x_hat": x_hat, "likelihoods": {"y": y_likelihoods, "z": z_likelihoods}}
+
+    def compress(self, x: Tensor) -> dict[str, Any]:
+        """Not there yet: the serial scan is still missing."""
+        raise NotImplementedError("the serial scan is still missing")

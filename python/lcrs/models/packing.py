@@ -1,0 +1,169 @@
+"""Turning a model into a package description and its tensors, from which files are coded without torch.
+
+A model says in `package_parts` what it consists of: coding graphs, a tree that says how latents are coded,
+and the tables of its entropy models. `pack` joins that with the model's name and card, and
+`lcrs.coding.write_package` writes the result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lcrs import coding
+from lcrs.entropy_models import EntropyBottleneck, GaussianConditional
+from lcrs.layers.lowering import LoweredGraph
+from lcrs.registry import MODELS
+
+__all__ = ["NUMERICS", "PACKAGE_VERSION", "Packable", "PackageParts", "Tables", "pack"]
+
+PACKAGE_VERSION = 0
+NUMERICS = "f32-fma/1"
+"""The arithmetic of the exact engine, which a package's digests cover."""
+
+
+@dataclass(frozen=True)
+class PackageParts:
+    """What a model consists of.
+
+    Attributes:
+        graphs: Coding graphs by name: `g_a`, `g_s` and those that `codec` names.
+        codec: The tree of latent codecs.
+        tensors: What `codec` names: tables, medians, thresholds.
+        strides: Picture samples for one sample of each latent, along a side.
+        pad: Pictures are padded right and below to a multiple of it.
+        levels: Number of levels of a variable rate; None for a fixed one.
+    """
+
+    graphs: Mapping[str, LoweredGraph]
+    codec: Mapping[str, Any]
+    tensors: Mapping[str, NDArray[Any]]
+    strides: Mapping[str, int]
+    pad: int
+    levels: int | None = None
+
+
+class Packable(Protocol):
+    """A model that can be packed."""
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """Constructor arguments, JSON values."""
+        ...
+
+    def package_parts(self) -> PackageParts:
+        """What the model consists of."""
+        ...
+
+
+@dataclass
+class Tables:
+    """Collects the tensors of a codec tree while its nodes are written.
+
+    Attributes:
+        tensors: What was collected so far, by name.
+    """
+
+    tensors: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+    def factorized(self, place: str, model: EntropyBottleneck) -> dict[str, Any]:
+        """Members `table` and `medians` of the node at `place` that codes with `model`."""
+        medians = model.quantiles.detach()[:, 0, 1].float().cpu().contiguous()
+        return {
+            "table": self._table(place, model.cdf_table()),
+            "medians": self._tensor(f"{place}.medians", medians.numpy()),
+        }
+
+    def gaussian(
+        self, place: str, model: GaussianConditional, *, means: bool, domain: str = "linear"
+    ) -> dict[str, Any]:
+        """Members `table`, `thresholds`, `domain` and `means` of the node at `place` that codes with `model`.
+
+        Args:
+            place: Prefix of the tensors' names.
+            model: Has the table.
+            means: Whether the graph that gives scales gives means too.
+            domain: "linear" for scales, "log" for their logarithms.
+
+        Raises:
+            ValueError: another domain.
+        """
+        thresholds = model.effective_scale_table()[:-1].numpy()
+        if domain not in ("linear", "log"):
+            raise ValueError(f"domain is {domain!r}, must be 'linear' or 'log'")
+        if domain == "log":
+            thresholds = np.log(thresholds.astype(np.float64)).astype(np.float32)
+        return {
+            "table": self._table(place, model.cdf_table()),
+            "thresholds": self._tensor(f"{place}.thresholds", thresholds),
+            "domain": domain,
+            "means": means,
+        }
+
+    def _table(self, place: str, table: coding.CdfTable) -> dict[str, Any]:
+        return {
+            "cdf": self._tensor(f"{place}.cdf", np.asarray(table.cdfs)),
+            "lengths": self._tensor(f"{place}.lengths", np.asarray(table.lengths)),
+            "offsets": self._tensor(f"{place}.offsets", np.asarray(table.offsets)),
+            "precision": table.precision,
+        }
+
+    def _tensor(self, name: str, array: NDArray[Any]) -> str:
+        _add(self.tensors, name, array)
+        return name
+
+
+def pack(
+    model: Packable, name: str, card: Mapping[str, Any] | None = None
+) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """The package of `model`.
+
+    Args:
+        model: A registered model.
+        name: What files will call it.
+        card: Free-form: training data, licences, steps, results.
+
+    Returns:
+        The description, without digests, and the tensors, as `lcrs.coding.write_package` takes them.
+
+    Raises:
+        NotPortableError: a part of the model does not lower.
+        ValueError: the model is not registered, or two parts give one name to different tensors.
+    """
+    parts = model.package_parts()
+    tensors: dict[str, NDArray[Any]] = {}
+    for group in (*(graph.tensors for graph in parts.graphs.values()), parts.tensors):
+        for key, array in group.items():
+            _add(tensors, key, array)
+    description = {
+        "format": "lcrm",
+        "version": PACKAGE_VERSION,
+        "name": name,
+        "architecture": _registered_name(type(model)),
+        "config": dict(model.config),
+        "numerics": NUMERICS,
+        "graphs": {key: graph.description for key, graph in parts.graphs.items()},
+        "codec": dict(parts.codec),
+        "strides": dict(parts.strides),
+        "pad": parts.pad,
+        "levels": parts.levels,
+        "card": dict(card or {}),
+    }
+    return description, tensors
+
+
+def _add(tensors: dict[str, NDArray[Any]], name: str, array: NDArray[Any]) -> None:
+    known = tensors.setdefault(name, array)
+    if known is not array and not (known.dtype == array.dtype and np.array_equal(known, array)):
+        raise ValueError(f"two parts of the model call different tensors {name!r}")
+
+
+def _registered_name(model_class: type) -> str:
+    for name, registered in MODELS.items():
+        if registered is model_class:
+            return name
+    raise ValueError(f"{model_class.__name__} is not registered: decorate it with register_model(name)")

@@ -1,0 +1,45 @@
+"""What the base class does by itself."""
+
+import pytest
+import torch
+
+from lcrs.entropy_models import EntropyModel
+
+
+def test_quantize():
+    model = EntropyModel()
+    x = torch.tensor([-1.5, -0.5, 0.4, 0.5, 1.5, 2.5])
+    means = torch.tensor(0.25)
+    assert model.quantize(x, "symbols").tolist() == [-2, 0, 0, 0, 2, 2]  # half to even
+    assert model.quantize(x, "symbols").dtype == torch.int32
+    assert model.quantize(x, "dequantize", means).tolist() == (torch.round(x - 0.25) + 0.25).tolist()
+    assert model.dequantize(model.quantize(x, "symbols", means), means).tolist() == (
+        model.quantize(x, "dequantize", means).tolist()
+    )
+    assert model.dequantize(torch.tensor([1], dtype=torch.int32), dtype=torch.float64).dtype == torch.float64
+    noise = model.quantize(torch.zeros(1000), "noise", means)
+    assert noise.abs().max() <= 0.5
+    with pytest.raises(ValueError, match="mode is 'round', must be"):
+        model.quantize(x, "round")
+
+
+def test_deprecated_names_warn():
+    with pytest.warns(DeprecationWarning, match="use quantize"):
+        assert EntropyModel()._quantize(torch.tensor([0.7]), "symbols").tolist() == [1]
+    with pytest.warns(DeprecationWarning, match="use dequantize"):
+        assert EntropyModel._dequantize(torch.tensor([1])).tolist() == [1.0]
+
+
+def test_forward_is_for_subclasses():
+    with pytest.raises(NotImplementedError, match="EntropyModel defines no forward"):
+        EntropyModel()(torch.zeros(1))
+
+
+def test_precision_is_fixed():
+    with pytest.raises(ValueError, match="entropy_coder_precision is 12, must be 16"):
+        EntropyModel(entropy_coder_precision=12)
+
+
+def test_unbounded_likelihoods():
+    assert not EntropyModel(likelihood_bound=0).use_likelihood_bound
+    assert "likelihood_lower_bound.bound" in EntropyModel().state_dict()
