@@ -1,1 +1,33 @@
 //! Model packages, the coding graph, and the way from a picture to a container and back.
+//!
+//! [`Package`] is a model read from a `.lcrm` file. [`compress`] turns a [`Picture`] into the bytes of a
+//! `.lcrs` file with it, [`decompress`] restores the picture, [`info`] says what a file is without its
+//! model. All network arithmetic runs on [`lcrs_core::exact`], so bytes and pixels are the same for every
+//! instruction set and every number of threads. [`Graph`] runs a single network on the same arithmetic.
+//!
+//! Files and packages may come from anywhere: whatever they hold leads to an [`lcrs_core::Error`], never to a panic,
+//! an endless loop or an allocation beyond [`lcrs_core::Limits`].
+//!
+//! The package format, the coding graph and the digests are specified in this crate's `README.md`, the
+//! container in that of `lcrs-format`.
+
+mod compress;
+mod container;
+mod decompress;
+mod environment;
+mod graph;
+mod info;
+mod latents;
+mod networks;
+mod package;
+mod picture;
+mod tensors;
+
+pub use compress::{compress, CompressOptions, PictureMetadata};
+pub use decompress::{decompress, metadata, DecompressOptions};
+pub use environment::runtime_from_env;
+pub use graph::{Graph, Shape};
+pub use info::{info, Info, SectionInfo};
+pub use package::{package_digests, Digests, Package};
+pub use picture::Picture;
+pub use tensors::{TensorData, TensorView, Tensors};

@@ -1,0 +1,120 @@
+//! From a picture to a file.
+
+use lcrs_core::rans::StreamKind;
+use lcrs_core::{Error, Limits, Result, Runtime};
+use lcrs_format::{pack, Header, Metadata, MetadataKind, Section, DIGEST_PREFIX_LENGTH};
+
+use crate::container::from_format;
+use crate::graph::Shape;
+use crate::networks::Job;
+use crate::package::ANALYSIS;
+use crate::{Package, Picture};
+
+/// Metadata that travels with a picture: kept as it is, never applied.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PictureMetadata {
+    /// An ICC profile.
+    pub icc: Option<Vec<u8>>,
+    /// An EXIF block from its TIFF header on.
+    pub exif: Option<Vec<u8>>,
+}
+
+/// How to compress.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct CompressOptions {
+    /// From 0 to 100; needed by a variable-rate model, refused by one of a fixed rate.
+    pub quality: Option<f64>,
+    /// The kind of the entropy-coded streams.
+    pub kind: StreamKind,
+    /// Metadata to keep.
+    pub metadata: PictureMetadata,
+}
+
+/// Compresses `picture` with the model of `package`. The bytes depend on nothing else but the options.
+///
+/// # Errors
+/// [`lcrs_core::ErrorKind::InvalidArgument`] for a quality that is out of range, missing, or given for a fixed rate,
+/// [`lcrs_core::ErrorKind::Limit`] for a picture above the limits, [`lcrs_core::ErrorKind::Corrupt`] if the model's numbers
+/// stop being finite or its parts do not fit together.
+pub fn compress(
+    package: &Package,
+    picture: &Picture,
+    options: &CompressOptions,
+    rt: &Runtime,
+    limits: &Limits,
+) -> Result<Vec<u8>> {
+    limits.check_picture(picture.width(), picture.height())?;
+    check_metadata(&options.metadata, limits)?;
+    let quality = checked_quality(package, options.quality)?;
+    let job = Job { rt, limits, level: level(package, quality)? };
+    let height = package.padded(picture.height().into()) as usize;
+    let width = package.padded(picture.width().into()) as usize;
+    let wanted = package.y_shape(height, width, limits)?;
+    let x = picture.to_padded_tensor(height, width, limits)?;
+    let y = package.networks.run_single(ANALYSIS, job, x)?;
+    if Shape::from(&y) != wanted {
+        return Err(Error::corrupt(format!("graph '{ANALYSIS}' gave y of {}, not {wanted}", Shape::from(&y))));
+    }
+    let coded = package.codec.encode(&package.networks, job, options.kind, &y)?;
+
+    let mut header = Header::new(package.name(), picture.width(), picture.height());
+    header.entropy_digest = prefix(&package.digests().entropy);
+    header.synthesis_digest = prefix(&package.digests().synthesis);
+    header.quality = quality;
+    header.numerics = package.numerics();
+    let sections: Vec<Section<'_>> = coded
+        .iter()
+        .zip(0..)
+        .map(|(coded, latent)| Section {
+            latent,
+            kind: options.kind.code(),
+            precision: coded.precision,
+            data: &coded.data,
+        })
+        .collect();
+    let icc = options.metadata.icc.iter().map(|data| Metadata { kind: MetadataKind::Icc, data });
+    let exif = options.metadata.exif.iter().map(|data| Metadata { kind: MetadataKind::Exif, data });
+    pack(&header, &sections, &icc.chain(exif).collect::<Vec<_>>()).map_err(from_format)
+}
+
+/// The part of a digest that files carry.
+pub(crate) fn prefix(digest: &[u8; 32]) -> [u8; DIGEST_PREFIX_LENGTH] {
+    let mut prefix = [0; DIGEST_PREFIX_LENGTH];
+    prefix.copy_from_slice(&digest[..DIGEST_PREFIX_LENGTH]);
+    prefix
+}
+
+/// The place between the levels of a variable-rate model, as encoder and decoder both compute it.
+pub(crate) fn level(package: &Package, quality: Option<f32>) -> Result<Option<f32>> {
+    match (package.levels(), quality) {
+        (Some(levels), Some(quality)) => Ok(Some((f64::from(quality) / 100.0 * (levels - 1) as f64) as f32)),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(Error::invalid(format!("model '{}' needs a quality (0 to 100)", package.name()))),
+        (None, Some(quality)) => {
+            Err(Error::invalid(format!("quality is {quality}, but model '{}' has a fixed rate", package.name())))
+        }
+    }
+}
+
+/// The quality as files keep it. What is too small for a normal binary32 number is zero.
+fn checked_quality(package: &Package, quality: Option<f64>) -> Result<Option<f32>> {
+    match quality {
+        Some(quality) if !(0.0..=100.0).contains(&quality) => {
+            Err(Error::invalid(format!("quality is {quality} (0 to 100)")))
+        }
+        _ => {
+            let quality =
+                quality.map(|quality| if quality < f64::from(f32::MIN_POSITIVE) { 0.0 } else { quality as f32 });
+            level(package, quality).map(|_| quality)
+        }
+    }
+}
+
+fn check_metadata(metadata: &PictureMetadata, limits: &Limits) -> Result<()> {
+    let bytes: u64 = [&metadata.icc, &metadata.exif].into_iter().flatten().map(|data| data.len() as u64).sum();
+    if bytes > limits.max_metadata_bytes {
+        let message = format!("metadata of {bytes} bytes, at most {} are allowed", limits.max_metadata_bytes);
+        return Err(Error::limit(message));
+    }
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! From a file to a picture.
+
+use lcrs_core::{Error, Limits, Result, Runtime};
+use lcrs_format::{parse, Color, Header, MetadataKind, DEFAULT_BIT_DEPTH};
+
+use crate::compress::{level, prefix, PictureMetadata};
+use crate::container::{format_limits, from_format};
+use crate::networks::{blame_data, Job};
+use crate::package::{hex, SYNTHESIS};
+use crate::{Package, Picture};
+
+/// How to decompress.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DecompressOptions {
+    /// Accept a model whose synthesis is not the one that the file was made for: the symbols are right, the pixels are
+    /// others than the encoder meant.
+    pub allow_other_synthesis: bool,
+}
+
+/// Restores the picture in `data` with the model of `package`.
+///
+/// # Errors
+/// [`lcrs_core::ErrorKind::MissingModel`] if the file was made with another model, `Truncated`, `Corrupt`, `Desync` or
+/// `UnsupportedVersion` for a file that is not whole or not known, [`lcrs_core::ErrorKind::Limit`] for one above the limits,
+/// [`lcrs_core::ErrorKind::NotPortable`] for one that decodes only where it was made.
+pub fn decompress(
+    package: &Package,
+    data: &[u8],
+    options: &DecompressOptions,
+    rt: &Runtime,
+    limits: &Limits,
+) -> Result<Picture> {
+    let container = parse(data, &format_limits(limits)).map_err(from_format)?;
+    let header = &container.header;
+    check_model(package, header, options)?;
+    check_picture(header)?;
+    let job = Job { rt, limits, level: level(package, header.quality).map_err(blame_data)? };
+    let (height, width) = padded_size(package, header, limits)?;
+    let latents_ascend = container.sections.iter().zip(0..).all(|(section, latent): (_, u8)| section.latent == latent);
+    if !latents_ascend {
+        return Err(Error::corrupt("latents are not numbered 0, 1, ..."));
+    }
+    let y = package.y_shape(height, width, limits)?;
+    let y = package.codec.decode(&package.networks, job, &container.sections, y)?;
+    let x = package.networks.run_single(SYNTHESIS, job, y)?;
+    if (x.height(), x.width()) != (height, width) {
+        return Err(Error::corrupt(format!("graph '{SYNTHESIS}' gave {} x {} pixels", x.width(), x.height())));
+    }
+    Picture::from_tensor(&x, header.crop_left, header.crop_top, header.width, header.height)
+        .map_err(|e| e.at(format!("graph '{SYNTHESIS}'")))
+}
+
+/// The metadata that a file carries.
+///
+/// # Errors
+/// As [`crate::info`].
+pub fn metadata(data: &[u8], limits: &Limits) -> Result<PictureMetadata> {
+    let container = parse(data, &format_limits(limits)).map_err(from_format)?;
+    let of = |kind: MetadataKind| {
+        container.metadata.iter().find(|metadata| metadata.kind == kind).map(|metadata| metadata.data.to_vec())
+    };
+    Ok(PictureMetadata { icc: of(MetadataKind::Icc), exif: of(MetadataKind::Exif) })
+}
+
+fn check_model(package: &Package, header: &Header, options: &DecompressOptions) -> Result<()> {
+    if !header.is_portable {
+        return Err(Error::not_portable("the file was made with machine-dependent arithmetic, which is not at hand"));
+    }
+    let digests = package.digests();
+    let mismatch = |what: &str, wanted: &[u8], found: &[u8; 32]| {
+        let (wanted, found, name) = (hex(wanted), hex(&prefix(found)), package.name());
+        Err(Error::missing_model(format!(
+            "the file needs model '{}' with {what} digest {wanted}, model '{name}' at hand has {found}",
+            header.model
+        )))
+    };
+    if header.entropy_digest != prefix(&digests.entropy) || header.numerics != package.numerics() {
+        return mismatch("entropy", &header.entropy_digest, &digests.entropy);
+    }
+    if header.synthesis_digest != prefix(&digests.synthesis) && !options.allow_other_synthesis {
+        return mismatch("synthesis", &header.synthesis_digest, &digests.synthesis);
+    }
+    Ok(())
+}
+
+fn check_picture(header: &Header) -> Result<()> {
+    if header.bit_depth != DEFAULT_BIT_DEPTH || header.color != Color::Rgb {
+        let (depth, color) = (header.bit_depth, header.color.name());
+        return Err(Error::unsupported(format!("{depth}-bit {color} picture, this build decodes 8-bit rgb")));
+    }
+    Ok(())
+}
+
+/// Height and width of what the model decodes: the visible part and what is cut off before it, padded.
+fn padded_size(package: &Package, header: &Header, limits: &Limits) -> Result<(usize, usize)> {
+    let width = package.padded(u64::from(header.crop_left) + u64::from(header.width));
+    let height = package.padded(u64::from(header.crop_top) + u64::from(header.height));
+    let above = || Error::limit(format!("padded picture of {width} x {height} is above the limits"));
+    // Padding may go past the limit of a side by less than one block.
+    let uncropped = |visible: u32, cut: u32| visible.checked_add(cut).ok_or_else(above);
+    limits.check_picture(uncropped(header.width, header.crop_left)?, uncropped(header.height, header.crop_top)?)?;
+    match (usize::try_from(height), usize::try_from(width)) {
+        (Ok(height), Ok(width)) => Ok((height, width)),
+        _ => Err(above()),
+    }
+}

@@ -1,0 +1,62 @@
+//! Coding graphs: networks as data, run on exact arithmetic.
+//!
+//! A graph is a list of operations in static single assignment form; `README.md` of the crate specifies it.
+//! [`Program`] is what a description says, checked against its tensors: it knows no instruction set and
+//! infers every shape and the memory of a run before anything is allocated. [`Graph`] adds the kernels,
+//! packed for one instruction set, and runs. Results do not depend on which one that is.
+
+mod attributes;
+mod kernel;
+mod op;
+mod parse;
+mod program;
+mod run;
+
+pub(crate) use attributes::Attributes;
+pub(crate) use op::Op;
+pub use op::Shape;
+pub(crate) use program::{Program, GRAPH_VERSION};
+
+use lcrs_core::{Error, Result, Simd};
+
+use crate::tensors::{Lookup, TensorView};
+use kernel::Kernel;
+
+/// A network, ready to run.
+#[derive(Debug)]
+pub struct Graph {
+    program: Program,
+    /// One for each node.
+    kernels: Vec<Kernel>,
+}
+
+impl Graph {
+    /// A graph from its JSON description, with kernels for `simd`. `tensors` finds a tensor by name.
+    ///
+    /// # Errors
+    /// [`lcrs_core::ErrorKind::UnsupportedVersion`] for another version, an unknown operation or attribute,
+    /// [`lcrs_core::ErrorKind::Corrupt`] for everything else that is wrong. Messages name the place.
+    pub fn new<'t>(json: &str, tensors: impl Fn(&str) -> Option<TensorView<'t>>, simd: Simd) -> Result<Self> {
+        let json = serde_json::from_str(json).map_err(|e| Error::corrupt(format!("graph is not JSON: {e}")))?;
+        let program = Program::parse(&json, &tensors)?;
+        Self::with_kernels(program, &tensors, simd)
+    }
+
+    /// A graph of a program that was parsed with the same tensors.
+    pub(crate) fn with_kernels(program: Program, tensors: Lookup<'_, '_>, simd: Simd) -> Result<Self> {
+        let build = |node: &program::Node| Kernel::new(&node.op, tensors, simd).map_err(|e| e.at(&node.place));
+        let kernels = program.nodes.iter().map(build).collect::<Result<_>>()?;
+        Ok(Self { program, kernels })
+    }
+
+    /// The names of the inputs, in order.
+    #[must_use]
+    pub fn inputs(&self) -> &[String] {
+        &self.program.inputs
+    }
+
+    /// The names of the outputs, in order.
+    pub fn outputs(&self) -> impl Iterator<Item = &str> {
+        self.program.outputs.iter().map(|(name, _)| name.as_str())
+    }
+}

@@ -1,0 +1,127 @@
+//! What a file says about itself, without its model.
+
+use lcrs_core::rans::StreamKind;
+use lcrs_core::{Limits, Result};
+use lcrs_format::{parse, MetadataKind, FORMAT_VERSION};
+use serde_json::{json, Value};
+
+use crate::container::{format_limits, from_format};
+use crate::package::hex;
+
+/// One entropy-coded section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SectionInfo {
+    /// Position in the coding order of the model.
+    pub latent: u8,
+    /// Name of the stream kind.
+    pub kind: &'static str,
+    /// Bits of table precision.
+    pub precision: u8,
+    /// Length in bytes.
+    pub num_bytes: usize,
+}
+
+/// What a file says about itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Info {
+    /// Length of the file.
+    pub num_bytes: usize,
+    /// Length of everything before the first section.
+    pub num_header_bytes: usize,
+    /// Columns of the picture.
+    pub width: u32,
+    /// Rows of the picture.
+    pub height: u32,
+    /// Name of the model that made the file.
+    pub model: String,
+    /// From 0 to 100; `None` for a fixed rate.
+    pub quality: Option<f32>,
+    /// Version of the container.
+    pub format_version: u8,
+    /// First 16 hexadecimal digits of the entropy digest.
+    pub entropy_digest: String,
+    /// First 16 hexadecimal digits of the synthesis digest.
+    pub synthesis_digest: String,
+    /// Whether every machine decodes the same symbols.
+    pub portable: bool,
+    /// Name of the arithmetic.
+    pub numerics: &'static str,
+    /// Bits of a component.
+    pub bit_depth: u8,
+    /// `rgb` or `grey`.
+    pub color: &'static str,
+    /// The entropy-coded sections.
+    pub sections: Vec<SectionInfo>,
+    /// Length of the ICC profile, if there is one.
+    pub num_icc_bytes: Option<usize>,
+    /// Length of the EXIF block, if there is one.
+    pub num_exif_bytes: Option<usize>,
+}
+
+/// What a file says about itself; all of it is checked but the entropy-coded symbols.
+///
+/// # Errors
+/// `Truncated`, `Corrupt` or `UnsupportedVersion` for a file that is not whole or not known, `Limit` for one above the limits.
+pub fn info(data: &[u8], limits: &Limits) -> Result<Info> {
+    let container = parse(data, &format_limits(limits)).map_err(from_format)?;
+    let header = container.header;
+    let sections = container.sections.iter().map(|section| {
+        let kind = StreamKind::from_code(section.kind)?.name();
+        Ok(SectionInfo { latent: section.latent, kind, precision: section.precision, num_bytes: section.data.len() })
+    });
+    let length_of = |kind: MetadataKind| {
+        container.metadata.iter().find(|metadata| metadata.kind == kind).map(|metadata| metadata.data.len())
+    };
+    Ok(Info {
+        num_bytes: data.len(),
+        num_header_bytes: container.header_bytes,
+        width: header.width,
+        height: header.height,
+        model: header.model,
+        quality: header.quality,
+        format_version: FORMAT_VERSION,
+        entropy_digest: hex(&header.entropy_digest),
+        synthesis_digest: hex(&header.synthesis_digest),
+        portable: header.is_portable,
+        numerics: header.numerics.name(),
+        bit_depth: header.bit_depth,
+        color: header.color.name(),
+        sections: sections.collect::<Result<_>>()?,
+        num_icc_bytes: length_of(MetadataKind::Icc),
+        num_exif_bytes: length_of(MetadataKind::Exif),
+    })
+}
+
+impl Info {
+    /// The same as a JSON object, member by member.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let section = |section: &SectionInfo| -> Value {
+            json!({
+                "latent": section.latent,
+                "kind": section.kind,
+                "precision": section.precision,
+                "num_bytes": section.num_bytes,
+            })
+        };
+        json!({
+            "num_bytes": self.num_bytes,
+            "num_header_bytes": self.num_header_bytes,
+            "width": self.width,
+            "height": self.height,
+            "model": self.model,
+            "quality": self.quality,
+            "format_version": self.format_version,
+            "entropy_digest": self.entropy_digest,
+            "synthesis_digest": self.synthesis_digest,
+            "portable": self.portable,
+            "numerics": self.numerics,
+            "bit_depth": self.bit_depth,
+            "color": self.color,
+            "sections": self.sections.iter().map(section).collect::<Vec<_>>(),
+            "num_icc_bytes": self.num_icc_bytes,
+            "num_exif_bytes": self.num_exif_bytes,
+        })
+        .to_string()
+    }
+}

@@ -1,0 +1,70 @@
+//! One table and one median a channel (Balle et al., "Variational image compression with a scale hyperprior",
+//! ICLR 2018, appendix 6.1).
+
+use lcrs_core::cdf::CdfTable;
+use lcrs_core::exact::Tensor;
+use lcrs_core::rans::StreamKind;
+use lcrs_core::{Error, Limits, Result};
+use lcrs_format::Section;
+
+use super::symbols::{self, spread, Condition};
+use super::table::{parse_table, parse_vector};
+use super::Coded;
+use crate::graph::{Attributes, Shape};
+use crate::networks::Job;
+use crate::tensors::Lookup;
+
+/// A latent whose elements are independent.
+#[derive(Debug)]
+pub(crate) struct Factorized {
+    table: CdfTable,
+    medians: Vec<f32>,
+}
+
+impl Factorized {
+    pub(crate) fn parse(members: &mut Attributes<'_>, tensors: Lookup<'_, '_>) -> Result<Self> {
+        let table = parse_table(members, tensors)?;
+        let medians = parse_vector(members, "medians", tensors)?;
+        if medians.len() != table.num_rows() {
+            return Err(Error::corrupt(format!(
+                "{} medians for {} rows of the table",
+                medians.len(),
+                table.num_rows()
+            )));
+        }
+        Ok(Self { table, medians })
+    }
+
+    pub(crate) fn check(&self, latent: Shape) -> Result<()> {
+        if latent.channels == self.medians.len() {
+            return Ok(());
+        }
+        let message = format!("latent of {} channels, the table has {} rows", latent.channels, self.medians.len());
+        Err(Error::corrupt(message))
+    }
+
+    pub(crate) fn channels(&self) -> usize {
+        self.medians.len()
+    }
+
+    pub(crate) fn table(&self) -> &CdfTable {
+        &self.table
+    }
+
+    pub(crate) fn condition(&self, shape: Shape, limits: &Limits) -> Result<Condition> {
+        self.check(shape)?;
+        let indexes: Vec<i32> = (0..self.medians.len() as i32).collect();
+        let indexes = spread(&indexes, shape, limits)?;
+        Ok(Condition { indexes, means: Some(spread(&self.medians, shape, limits)?) })
+    }
+
+    pub(crate) fn encode(&self, job: Job<'_>, kind: StreamKind, y: &Tensor) -> Result<Coded> {
+        let condition = self.condition(y.into(), job.limits)?;
+        symbols::encode(job, kind, y, &condition, &self.table).map(|(coded, _)| coded).map_err(|e| e.at("latent y"))
+    }
+
+    pub(crate) fn decode(&self, job: Job<'_>, section: &Section<'_>, y: Shape) -> Result<Tensor> {
+        let condition = self.condition(y, job.limits)?;
+        symbols::decode(job, section, y, &condition, &self.table).map_err(|e| e.at("latent y"))
+    }
+}

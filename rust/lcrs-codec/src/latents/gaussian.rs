@@ -1,0 +1,92 @@
+//! Normal distributions whose scale picks one of a few tables, by comparison with thresholds.
+
+use lcrs_core::cdf::{indexes, CdfTable};
+use lcrs_core::exact::{crop, Tensor};
+use lcrs_core::{Error, Limits, Result};
+
+use super::symbols::{spread, Condition};
+use super::table::{parse_table, parse_vector};
+use crate::graph::{Attributes, Shape};
+use crate::networks::blame_data;
+use crate::tensors::Lookup;
+
+/// Tables for a range of scales.
+#[derive(Debug)]
+pub(crate) struct Gaussian {
+    table: CdfTable,
+    /// Element i separates row i from row i + 1.
+    thresholds: Vec<f32>,
+    has_means: bool,
+}
+
+impl Gaussian {
+    pub(crate) fn parse(members: &mut Attributes<'_>, tensors: Lookup<'_, '_>) -> Result<Self> {
+        let table = parse_table(members, tensors)?;
+        let thresholds = parse_vector(members, "thresholds", tensors)?;
+        // Scales and thresholds are both linear or both logarithms; the comparison is the same.
+        match members.text("domain")? {
+            "linear" | "log" => {}
+            other => return Err(Error::unsupported(format!("'domain' is '{other}', this build knows linear and log"))),
+        }
+        if thresholds.len() + 1 != table.num_rows() {
+            let message = format!("{} thresholds for {} rows of the table", thresholds.len(), table.num_rows());
+            return Err(Error::corrupt(message));
+        }
+        if let Some(pair) = thresholds.windows(2).find(|pair| pair[0] >= pair[1]) {
+            return Err(Error::corrupt(format!("threshold {} comes after {}: they must ascend", pair[1], pair[0])));
+        }
+        Ok(Self { table, thresholds, has_means: members.flag("means")? })
+    }
+
+    pub(crate) fn table(&self) -> &CdfTable {
+        &self.table
+    }
+
+    /// Checks that a graph gives scales, and means where they are needed, of a shape that `is_legal` accepts.
+    pub(crate) fn check(&self, outputs: &[(&str, Shape)], is_legal: impl Fn(Shape) -> bool) -> Result<()> {
+        let wanted: &[&str] = if self.has_means { &["scales", "means"] } else { &["scales"] };
+        for name in wanted {
+            match outputs.iter().find(|(output, _)| output == name) {
+                None => return Err(Error::corrupt(format!("there is no output '{name}'"))),
+                Some((_, shape)) if !is_legal(*shape) => {
+                    return Err(Error::corrupt(format!("output '{name}' of {shape} does not fit its latent")));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Means and indexes for a latent of `shape`, from parameters at least as large (cut to the top left), or from
+    /// (C, 1, 1) parameters, which are then those of every position.
+    pub(crate) fn condition(&self, outputs: Vec<(String, Tensor)>, shape: Shape, limits: &Limits) -> Result<Condition> {
+        let (mut scales, mut means) = (None, None);
+        for (name, tensor) in outputs {
+            match name.as_str() {
+                "scales" => scales = Some(tensor),
+                "means" if self.has_means => means = Some(tensor),
+                _ => {}
+            }
+        }
+        let scales = fit(scales, "scales", shape, limits)?;
+        let means = if self.has_means { Some(fit(means, "means", shape, limits)?) } else { None };
+        let mut rows = limits.zeroed(scales.len(), "table indexes")?;
+        indexes(&scales, &self.thresholds, &mut rows).map_err(blame_data)?;
+        Ok(Condition { indexes: rows, means })
+    }
+}
+
+fn fit(tensor: Option<Tensor>, name: &str, shape: Shape, limits: &Limits) -> Result<Vec<f32>> {
+    let tensor = tensor.ok_or_else(|| Error::corrupt(format!("there is no output '{name}'")))?;
+    let found = Shape::from(&tensor);
+    if found == shape {
+        return Ok(tensor.into_vec());
+    }
+    if found == Shape::new(shape.channels, 1, 1) {
+        return spread(tensor.data(), shape, limits);
+    }
+    if found.channels != shape.channels || found.height < shape.height || found.width < shape.width {
+        return Err(Error::corrupt(format!("output '{name}' of {found} does not cover a latent of {shape}")));
+    }
+    crop(limits, &tensor, shape.height, shape.width).map(Tensor::into_vec)
+}

@@ -1,0 +1,104 @@
+//! Codec trees: in which order latents are coded, and what each is conditioned on.
+//!
+//! A tree is read from the package ([`LatentCodec::parse`]), checked against the shapes that the graphs
+//! give ([`LatentCodec::check`]), and then codes latents to sections and back. Encoder and decoder run the
+//! same exact networks, so they agree on every mean and every table index.
+//!
+//! All native streams hold symbols row by row, column by column, channels innermost.
+
+mod factorized;
+mod gaussian;
+mod hyperprior;
+mod symbols;
+mod table;
+
+use lcrs_core::exact::Tensor;
+use lcrs_core::rans::StreamKind;
+use lcrs_core::{Error, Limits, Result};
+use lcrs_format::Section;
+use serde_json::Value;
+
+use crate::graph::{Attributes, Shape};
+use crate::networks::{Job, Networks};
+use crate::tensors::Lookup;
+use factorized::Factorized;
+use hyperprior::Hyperprior;
+
+/// An entropy-coded latent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Coded {
+    pub precision: u8,
+    pub data: Vec<u8>,
+}
+
+/// A tree of latent codecs.
+#[derive(Debug)]
+pub(crate) enum LatentCodec {
+    /// y has one table a channel.
+    Factorized(Factorized),
+    /// y is conditioned on z.
+    Hyperprior(Box<Hyperprior>),
+}
+
+impl LatentCodec {
+    /// Reads a tree; `z_ratio` is how many sides of y go on one of z.
+    ///
+    /// # Errors
+    /// [`lcrs_core::ErrorKind::UnsupportedVersion`] for an unknown type or key, [`lcrs_core::ErrorKind::Corrupt`] for
+    /// everything else that is wrong.
+    pub(crate) fn parse(tree: &Value, tensors: Lookup<'_, '_>, z_ratio: Option<usize>) -> Result<Self> {
+        let mut members = Attributes::new(tree, "it")?;
+        let codec = match members.text("type")? {
+            "factorized" => {
+                let latent = members.text("latent")?;
+                if latent != "y" {
+                    return Err(Error::corrupt(format!("'latent' is {latent:?}, must be \"y\"")));
+                }
+                Self::Factorized(Factorized::parse(&mut members, tensors)?)
+            }
+            "hyperprior" => Self::Hyperprior(Box::new(Hyperprior::parse(&mut members, tensors, z_ratio)?)),
+            other => return Err(Error::unsupported(format!("unknown type '{other}'"))),
+        };
+        members.finish()?;
+        Ok(codec)
+    }
+
+    /// Checks the tree against the shapes that the graphs give for a latent of shape `y`; returns the
+    /// multiply-accumulates of its graphs.
+    pub(crate) fn check(&self, networks: &Networks, limits: &Limits, y: Shape) -> Result<u64> {
+        match self {
+            Self::Factorized(codec) => codec.check(y).map(|()| 0),
+            Self::Hyperprior(codec) => codec.check(networks, limits, y),
+        }
+    }
+
+    /// Codes `y`, one section a latent in coding order.
+    pub(crate) fn encode(&self, networks: &Networks, job: Job<'_>, kind: StreamKind, y: &Tensor) -> Result<Vec<Coded>> {
+        match self {
+            Self::Factorized(codec) => codec.encode(job, kind, y).map(|coded| vec![coded]),
+            Self::Hyperprior(codec) => codec.encode(networks, job, kind, y),
+        }
+    }
+
+    /// The decoded latent of shape `y` from its sections.
+    pub(crate) fn decode(
+        &self,
+        networks: &Networks,
+        job: Job<'_>,
+        sections: &[Section<'_>],
+        y: Shape,
+    ) -> Result<Tensor> {
+        match (self, sections) {
+            (Self::Factorized(codec), [section]) => codec.decode(job, section, y),
+            (Self::Hyperprior(codec), [z, section]) => codec.decode(networks, job, z, section, y),
+            _ => Err(Error::corrupt(format!("{} latents, the model has {}", sections.len(), self.num_latents()))),
+        }
+    }
+
+    fn num_latents(&self) -> usize {
+        match self {
+            Self::Factorized(_) => 1,
+            Self::Hyperprior(_) => 2,
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! The graphs of a package, parsed when it is loaded, packed for an instruction set when they first run.
+
+use std::collections::BTreeMap;
+use std::sync::OnceLock;
+
+use lcrs_core::exact::Tensor;
+use lcrs_core::{Error, ErrorKind, Limits, Result, Runtime, Simd};
+use serde_json::Value;
+
+use crate::graph::{Graph, Op, Program, Shape};
+use crate::tensors::Tensors;
+
+/// What a job runs on.
+#[derive(Clone, Copy)]
+pub(crate) struct Job<'a> {
+    pub rt: &'a Runtime,
+    pub limits: &'a Limits,
+    /// Of a variable-rate model.
+    pub level: Option<f32>,
+}
+
+#[derive(Debug)]
+struct Network {
+    program: Program,
+    /// By position in [`Simd::ALL`].
+    built: [OnceLock<Graph>; Simd::ALL.len()],
+}
+
+/// The graphs of a package by name, with all its tensors.
+#[derive(Debug)]
+pub(crate) struct Networks {
+    by_name: BTreeMap<String, Network>,
+    tensors: Tensors<'static>,
+}
+
+impl Networks {
+    /// Parses all graphs.
+    ///
+    /// # Errors
+    /// As [`Graph::new`]; messages name the graph.
+    pub(crate) fn new(graphs: &BTreeMap<String, Value>, tensors: Tensors<'static>) -> Result<Self> {
+        let mut by_name = BTreeMap::new();
+        for (name, graph) in graphs {
+            let lookup = |name: &str| tensors.get(name).map(|tensor| tensor.borrowed());
+            let program = Program::parse(graph, &lookup).map_err(|e| e.at(format!("graph '{name}'")))?;
+            by_name.insert(name.clone(), Network { program, built: Default::default() });
+        }
+        Ok(Self { by_name, tensors })
+    }
+
+    pub(crate) fn tensors(&self) -> &Tensors<'static> {
+        &self.tensors
+    }
+
+    fn network(&self, name: &str) -> Result<&Network> {
+        self.by_name.get(name).ok_or_else(|| Error::corrupt(format!("there is no graph '{name}'")))
+    }
+
+    /// The shapes of the outputs of graph `name`, by their names, and its multiply-accumulates.
+    pub(crate) fn infer(&self, name: &str, inputs: &[Shape], limits: &Limits) -> Result<(Vec<(&str, Shape)>, u64)> {
+        let program = &self.network(name)?.program;
+        if inputs.len() != program.inputs.len() {
+            let (given, wanted) = (inputs.len(), program.inputs.len());
+            return Err(Error::corrupt(format!("graph '{name}' has {wanted} inputs, must have {given}")));
+        }
+        let plan = program.plan(inputs, limits).map_err(|e| e.at(format!("graph '{name}'")))?;
+        let outputs = program.outputs.iter().map(|(name, value)| (name.as_str(), plan.shapes[*value])).collect();
+        Ok((outputs, plan.macs))
+    }
+
+    /// Checks that every interpolation has `levels` levels, and that there is none in a fixed-rate package.
+    pub(crate) fn check_levels(&self, levels: Option<usize>) -> Result<()> {
+        for (name, network) in &self.by_name {
+            for node in &network.program.nodes {
+                match node.op {
+                    Op::Interpolate { levels: found, .. } if Some(found) != levels => {
+                        let wanted = levels.map_or("none".to_owned(), |levels| levels.to_string());
+                        let message = format!("interpolates {found} levels, the package has {wanted}");
+                        return Err(Error::corrupt(message).at(&node.place).at(format!("graph '{name}'")));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Runs graph `name`.
+    ///
+    /// # Errors
+    /// As [`Graph::run`], but what the graph's inputs cause is blamed on the data ([`ErrorKind::Corrupt`]), not on the caller.
+    pub(crate) fn run(&self, name: &str, job: Job<'_>, inputs: &[Tensor]) -> Result<Vec<(String, Tensor)>> {
+        let graph = self.graph(name, job.rt.simd)?;
+        graph.run(job.rt, job.limits, inputs, job.level).map_err(|e| blame_data(e).at(format!("graph '{name}'")))
+    }
+
+    /// Runs graph `name`, which has a single output.
+    pub(crate) fn run_single(&self, name: &str, job: Job<'_>, input: Tensor) -> Result<Tensor> {
+        let mut outputs = self.run(name, job, &[input])?;
+        match (outputs.pop(), outputs.len()) {
+            (Some((_, tensor)), 0) => Ok(tensor),
+            _ => Err(Error::corrupt(format!("graph '{name}' must have one output"))),
+        }
+    }
+
+    fn graph(&self, name: &str, simd: Simd) -> Result<&Graph> {
+        let network = self.network(name)?;
+        let place = Simd::ALL.iter().position(|path| *path == simd).unwrap_or(0);
+        let built = &network.built[place];
+        if let Some(graph) = built.get() {
+            return Ok(graph);
+        }
+        let lookup = |name: &str| self.tensors.get(name).map(|tensor| tensor.borrowed());
+        let graph = Graph::with_kernels(network.program.clone(), &lookup, simd)
+            .map_err(|e| blame_data(e).at(format!("graph '{name}'")))?;
+        Ok(built.get_or_init(|| graph))
+    }
+}
+
+/// Inside a package or a file there is no caller to blame: an illegal argument is an impossible content.
+pub(crate) fn blame_data(error: Error) -> Error {
+    match error.kind() {
+        ErrorKind::InvalidArgument => Error::corrupt(error.message().to_owned()),
+        _ => error,
+    }
+}

@@ -1,0 +1,118 @@
+//! The description of a package: the JSON beside its tensors.
+
+use std::collections::BTreeMap;
+
+use lcrs_core::{Error, Result};
+use lcrs_format::{check_model_name, Numerics};
+use serde_json::Value;
+
+use crate::graph::Attributes;
+
+/// The version of the package format that this build reads.
+const PACKAGE_VERSION: u64 = 0;
+
+/// Name of the graph from picture to latent.
+pub(crate) const ANALYSIS: &str = "g_a";
+
+/// Name of the graph from latent to picture.
+pub(crate) const SYNTHESIS: &str = "g_s";
+
+/// Largest padding and stride.
+const MAX_STRIDE: usize = 4096;
+
+/// Most levels of a variable rate.
+const MAX_LEVELS: usize = 4096;
+
+/// How much smaller latents are than the picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Strides {
+    pub y: usize,
+    /// Of the hyperlatent, if there is one.
+    pub z: Option<usize>,
+}
+
+/// A description whose own members are checked; graphs and the codec tree are still to be read.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Description {
+    pub name: String,
+    pub numerics: String,
+    pub graphs: BTreeMap<String, Value>,
+    pub codec: Value,
+    /// The strides as they are written, for the digest.
+    pub strides: Value,
+    pub stride: Strides,
+    pub pad: usize,
+    pub levels: Option<usize>,
+    pub entropy_digest: Option<String>,
+    pub synthesis_digest: Option<String>,
+    /// All of it, `config` and `card` included.
+    pub json: Value,
+}
+
+impl Description {
+    /// Reads a description. Digests may be absent: then there is nothing to verify.
+    ///
+    /// # Errors
+    /// [`lcrs_core::ErrorKind::UnsupportedVersion`] for another version or numerics,
+    /// [`lcrs_core::ErrorKind::Corrupt`] for everything else that is wrong.
+    pub(crate) fn parse(text: &str) -> Result<Self> {
+        let json: Value =
+            serde_json::from_str(text).map_err(|e| Error::corrupt(format!("description is not JSON: {e}")))?;
+        Self::from_json(json).map_err(|e| e.at("description"))
+    }
+
+    fn from_json(json: Value) -> Result<Self> {
+        let mut members = Attributes::new(&json, "it")?;
+        let format = members.text("format")?;
+        if format != "lcrm" {
+            return Err(Error::corrupt(format!("'format' is {format:?}, must be \"lcrm\"")));
+        }
+        let version = members.required("version")?;
+        if version.as_u64() != Some(PACKAGE_VERSION) {
+            return Err(Error::unsupported(format!("package version {version}, this build reads {PACKAGE_VERSION}")));
+        }
+        let name = members.text("name")?.to_owned();
+        check_model_name(&name).map_err(Error::corrupt)?;
+        let numerics = members.text("numerics")?.to_owned();
+        if Numerics::from_name(&numerics).is_none() {
+            let known = Numerics::F32Fma1.name();
+            return Err(Error::unsupported(format!("numerics {numerics:?}, this build knows {known:?}")));
+        }
+        let graphs = members.required("graphs")?;
+        let graphs = graphs.as_object().ok_or_else(|| Error::corrupt("'graphs' is not an object"))?;
+        let graphs = graphs.iter().map(|(name, graph)| (name.clone(), graph.clone())).collect();
+        let pad = members.count("pad", 1, MAX_STRIDE)?;
+        let strides = members.required("strides")?.clone();
+        let stride = parse_strides(&strides, pad).map_err(|e| e.at("strides"))?;
+        let levels = match members.optional("levels") {
+            Some(_) => Some(members.count("levels", 2, MAX_LEVELS)?),
+            None => None,
+        };
+        let codec = members.required("codec")?.clone();
+        let entropy_digest = members.optional_text("entropy_digest")?.map(str::to_owned);
+        let synthesis_digest = members.optional_text("synthesis_digest")?.map(str::to_owned);
+        for free in ["architecture", "config", "card"] {
+            members.optional(free);
+        }
+        members.finish()?;
+        Ok(Self { name, numerics, graphs, codec, strides, stride, pad, levels, entropy_digest, synthesis_digest, json })
+    }
+}
+
+/// The stride of y divides the padding, so that padded pictures have whole latents; the stride of y divides that of z.
+fn parse_strides(strides: &Value, pad: usize) -> Result<Strides> {
+    let mut members = Attributes::new(strides, "it")?;
+    let y = members.count("y", 1, MAX_STRIDE)?;
+    let z = match members.optional("z") {
+        Some(_) => Some(members.count("z", 1, MAX_STRIDE)?),
+        None => None,
+    };
+    members.finish()?;
+    if !pad.is_multiple_of(y) {
+        return Err(Error::corrupt(format!("'y' is {y}, which does not divide the padding of {pad}")));
+    }
+    match z {
+        Some(z) if !z.is_multiple_of(y) => Err(Error::corrupt(format!("'z' is {z}, which 'y' = {y} does not divide"))),
+        _ => Ok(Strides { y, z }),
+    }
+}

@@ -1,0 +1,195 @@
+//! Model packages (`.lcrm`): a description, its graphs and tensors in one safetensors file.
+//!
+//! Everything in a package comes from outside: it is parsed, checked and its digests are verified before
+//! any of it is used. The crate's README specifies the format.
+
+mod description;
+mod digest;
+mod read;
+
+use std::path::Path;
+
+use lcrs_core::{Error, Limits, Result};
+use lcrs_format::Numerics;
+
+use crate::graph::Shape;
+use crate::latents::LatentCodec;
+use crate::networks::Networks;
+use crate::picture::COMPONENTS;
+use crate::tensors::Tensors;
+use description::{Description, Strides};
+pub(crate) use description::{ANALYSIS, SYNTHESIS};
+pub(crate) use digest::hex;
+pub use digest::{package_digests, Digests};
+
+/// Multiply-accumulates that a model may spend on a pixel: several times what the heaviest known one does.
+const MAX_MACS_PER_PIXEL: u64 = 1 << 24;
+
+/// At least this many pixels a side are planned to check a package.
+const TRIAL_SIDE: usize = 256;
+
+/// A model: what turns a picture into a file and back.
+#[derive(Debug)]
+pub struct Package {
+    name: String,
+    numerics: Numerics,
+    json: String,
+    pad: usize,
+    strides: Strides,
+    levels: Option<usize>,
+    digests: Digests,
+    pub(crate) networks: Networks,
+    pub(crate) codec: LatentCodec,
+}
+
+impl Package {
+    /// Reads a package file.
+    ///
+    /// # Errors
+    /// [`lcrs_core::ErrorKind::MissingModel`] if the file cannot be read, else as [`Package::from_bytes`].
+    pub fn from_file(path: &Path, limits: &Limits) -> Result<Self> {
+        let missing = |e: std::io::Error| Error::missing_model(format!("cannot read {}: {e}", path.display()));
+        let length = std::fs::metadata(path).map_err(missing)?.len();
+        if length > limits.max_bytes {
+            let message = format!("{}: {length} bytes, at most {} are allowed", path.display(), limits.max_bytes);
+            return Err(Error::limit(message));
+        }
+        let bytes = std::fs::read(path).map_err(missing)?;
+        Self::from_bytes(&bytes, limits).map_err(|e| e.at(path.display()))
+    }
+
+    /// Reads a package, checks all of it and verifies its digests.
+    ///
+    /// # Errors
+    /// [`lcrs_core::ErrorKind::Truncated`], [`lcrs_core::ErrorKind::Corrupt`] or [`lcrs_core::ErrorKind::Limit`] for bytes that
+    /// are not a package, [`lcrs_core::ErrorKind::UnsupportedVersion`] for one of another version or with unknown parts.
+    pub fn from_bytes(bytes: &[u8], limits: &Limits) -> Result<Self> {
+        let (description, tensors) = read::read(bytes, limits)?;
+        Self::from_parts(&description, tensors, limits)
+    }
+
+    /// A package of a description (JSON) and its tensors. Digests in the description are verified; absent ones are computed.
+    ///
+    /// # Errors
+    /// As [`Package::from_bytes`].
+    pub fn from_parts(description: &str, tensors: Tensors<'static>, limits: &Limits) -> Result<Self> {
+        let description = Description::parse(description)?;
+        let digests = digest::digests(&description, &tensors)?;
+        verify("entropy_digest", description.entropy_digest.as_deref(), &digests.entropy)?;
+        verify("synthesis_digest", description.synthesis_digest.as_deref(), &digests.synthesis)?;
+        let networks = Networks::new(&description.graphs, tensors)?;
+        let lookup = |name: &str| networks.tensors().get(name).map(|tensor| tensor.borrowed());
+        let z_ratio = description.stride.z.map(|z| z / description.stride.y);
+        let codec = LatentCodec::parse(&description.codec, &lookup, z_ratio).map_err(|e| e.at("codec"))?;
+        let numerics = Numerics::from_name(&description.numerics)
+            .ok_or_else(|| Error::unsupported(format!("numerics {:?} are unknown", description.numerics)))?;
+        let package = Self {
+            name: description.name,
+            numerics,
+            json: description.json.to_string(),
+            pad: description.pad,
+            strides: description.stride,
+            levels: description.levels,
+            digests,
+            networks,
+            codec,
+        };
+        package.check(limits)?;
+        Ok(package)
+    }
+
+    /// The model's name, which files carry.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The whole description as JSON: architecture, configuration and card included.
+    #[must_use]
+    pub fn description(&self) -> &str {
+        &self.json
+    }
+
+    /// The digests, as computed from what was loaded.
+    #[must_use]
+    pub fn digests(&self) -> Digests {
+        self.digests
+    }
+
+    /// Number of levels of a variable-rate model; `None` for a fixed rate.
+    #[must_use]
+    pub fn levels(&self) -> Option<usize> {
+        self.levels
+    }
+
+    /// The arithmetic that the model runs on.
+    #[must_use]
+    pub fn numerics(&self) -> Numerics {
+        self.numerics
+    }
+
+    /// The size that `side` pixels are padded to.
+    pub(crate) fn padded(&self, side: u64) -> u64 {
+        side.div_ceil(self.pad as u64) * self.pad as u64
+    }
+
+    /// The shape of y for a padded picture.
+    pub(crate) fn y_shape(&self, height: usize, width: usize, limits: &Limits) -> Result<Shape> {
+        let (outputs, _) = self.networks.infer(ANALYSIS, &[Shape::new(COMPONENTS, height, width)], limits)?;
+        match outputs.as_slice() {
+            [(_, y)] if (y.height * self.strides.y, y.width * self.strides.y) == (height, width) => Ok(*y),
+            _ => {
+                let stride = self.strides.y;
+                Err(Error::corrupt(format!(
+                    "graph '{ANALYSIS}' must have one output, {stride} times smaller than its input"
+                )))
+            }
+        }
+    }
+
+    /// Plans a run of everything on a small picture: whatever does not fit together shows before it is used.
+    fn check(&self, limits: &Limits) -> Result<()> {
+        self.networks.check_levels(self.levels)?;
+        let side = self.padded(TRIAL_SIDE as u64) as usize;
+        let x = Shape::new(COMPONENTS, side, side);
+        let y = self.y_shape(side, side, limits)?;
+        let (_, analysis_macs) = self.networks.infer(ANALYSIS, &[x], limits)?;
+        let codec_macs = self.codec.check(&self.networks, limits, y).map_err(|e| e.at("codec"))?;
+        let (outputs, synthesis_macs) = self.networks.infer(SYNTHESIS, &[y], limits)?;
+        match outputs.as_slice() {
+            [(_, x_hat)] if *x_hat == x => {}
+            _ => return Err(Error::corrupt(format!("graph '{SYNTHESIS}' must have one output, of {x} for {y}"))),
+        }
+        let macs = analysis_macs.saturating_add(codec_macs).saturating_add(synthesis_macs) / (side * side) as u64;
+        if macs > MAX_MACS_PER_PIXEL {
+            let message =
+                format!("the model needs {macs} operations a pixel, at most {MAX_MACS_PER_PIXEL} are allowed");
+            return Err(Error::limit(message));
+        }
+        Ok(())
+    }
+}
+
+impl Digests {
+    /// The entropy digest in hexadecimal.
+    #[must_use]
+    pub fn entropy_hex(&self) -> String {
+        hex(&self.entropy)
+    }
+
+    /// The synthesis digest in hexadecimal.
+    #[must_use]
+    pub fn synthesis_hex(&self) -> String {
+        hex(&self.synthesis)
+    }
+}
+
+fn verify(name: &str, announced: Option<&str>, computed: &[u8; 32]) -> Result<()> {
+    let computed = hex(computed);
+    match announced {
+        Some(announced) if announced != computed => {
+            Err(Error::corrupt(format!("{name} of the package is {announced:.80}, its contents give {computed}")))
+        }
+        _ => Ok(()),
+    }
+}

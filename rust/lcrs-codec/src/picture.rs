@@ -1,0 +1,132 @@
+//! Pictures of 8-bit RGB, and their way to and from the numbers that networks take.
+
+use lcrs_core::exact::Tensor;
+use lcrs_core::{Error, Limits, Result};
+
+/// Components of a pixel.
+pub(crate) const COMPONENTS: usize = 3;
+
+/// A picture: 8-bit red, green and blue, rows from the top, pixels from the left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Picture {
+    width: u32,
+    height: u32,
+    data: Vec<u8>,
+}
+
+impl Picture {
+    /// A picture of `width * height * 3` bytes.
+    ///
+    /// # Errors
+    /// [`lcrs_core::ErrorKind::InvalidArgument`] if a side is 0 or the length is another.
+    pub fn new(width: u32, height: u32, data: Vec<u8>) -> Result<Self> {
+        let wanted = u128::from(width) * u128::from(height) * COMPONENTS as u128;
+        if wanted == 0 || wanted != data.len() as u128 {
+            return Err(Error::invalid(format!("{} bytes for a picture of {width} x {height} x 3", data.len())));
+        }
+        Ok(Self { width, height, data })
+    }
+
+    /// Columns.
+    #[must_use]
+    pub fn width(&self) -> u32 {
+        self.width
+    }
+
+    /// Rows.
+    #[must_use]
+    pub fn height(&self) -> u32 {
+        self.height
+    }
+
+    /// Red, green, blue of each pixel, row by row.
+    #[must_use]
+    pub fn data(&self) -> &[u8] {
+        &self.data
+    }
+
+    /// The bytes of [`Picture::data`], taken out.
+    #[must_use]
+    pub fn into_data(self) -> Vec<u8> {
+        self.data
+    }
+
+    /// The picture as numbers from 0 to 1 (`component / 255`, rounded once), its last row and column
+    /// repeated up to `height` x `width`.
+    pub(crate) fn to_padded_tensor(&self, height: usize, width: usize, limits: &Limits) -> Result<Tensor> {
+        let mut tensor = Tensor::zeroed(COMPONENTS, height, width, limits)?;
+        let levels: Vec<f32> = (0..=u8::MAX).map(|component| f32::from(component) / 255.0).collect();
+        let row_bytes = self.width as usize * COMPONENTS;
+        for (y, row) in tensor.data_mut().chunks_exact_mut(width * COMPONENTS).enumerate() {
+            let start = y.min(self.height as usize - 1) * row_bytes;
+            let source = &self.data[start..start + row_bytes];
+            let (visible, padding) = row.split_at_mut(row_bytes);
+            for (number, component) in visible.iter_mut().zip(source) {
+                *number = levels[usize::from(*component)];
+            }
+            let last = &visible[row_bytes - COMPONENTS..];
+            padding.chunks_exact_mut(COMPONENTS).for_each(|pixel| pixel.copy_from_slice(last));
+        }
+        Ok(tensor)
+    }
+
+    /// The visible part of `tensor`: clamped to 0..=1, times 255, rounded half to even.
+    pub(crate) fn from_tensor(tensor: &Tensor, left: u32, top: u32, width: u32, height: u32) -> Result<Self> {
+        let row = tensor.width() * COMPONENTS;
+        let start = left as usize * COMPONENTS;
+        let length = width as usize * COMPONENTS;
+        let mut data = Vec::with_capacity(length * height as usize);
+        for numbers in tensor.data().chunks_exact(row).skip(top as usize).take(height as usize) {
+            let visible = &numbers[start..start + length];
+            if let Some(i) = visible.iter().position(|number| number.is_nan()) {
+                return Err(Error::corrupt(format!("component {i} of a row is not a number")));
+            }
+            data.extend(visible.iter().map(|number| (number.clamp(0.0, 1.0) * 255.0).round_ties_even() as u8));
+        }
+        Self::new(width, height, data)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_repeats_the_last_row_and_column() {
+        let picture = Picture::new(2, 1, vec![0, 51, 102, 153, 204, 255]).unwrap();
+        let tensor = picture.to_padded_tensor(2, 3, &Limits::default()).unwrap();
+        let row = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 0.6, 0.8, 1.0];
+        assert_eq!(tensor.data(), [row, row].concat());
+    }
+
+    #[test]
+    fn every_component_comes_back() {
+        let data: Vec<u8> = (0..=255).chain(0..=255).chain(0..=255).collect();
+        let picture = Picture::new(16, 16, data).unwrap();
+        let tensor = picture.to_padded_tensor(32, 48, &Limits::default()).unwrap();
+        assert_eq!(Picture::from_tensor(&tensor, 0, 0, 16, 16).unwrap(), picture);
+    }
+
+    #[test]
+    fn numbers_are_clamped_and_rounded_half_to_even() {
+        let numbers = vec![-0.5, 1.5, f32::INFINITY, 0.5 / 255.0, 1.5 / 255.0, 2.5 / 255.0];
+        let tensor = Tensor::from_vec(3, 1, 2, numbers).unwrap();
+        assert_eq!(Picture::from_tensor(&tensor, 0, 0, 2, 1).unwrap().data(), [0, 255, 255, 0, 2, 2]);
+        let tensor = Tensor::from_vec(3, 1, 1, vec![0.0, f32::NAN, 0.0]).unwrap();
+        assert!(Picture::from_tensor(&tensor, 0, 0, 1, 1).is_err());
+    }
+
+    #[test]
+    fn crops_start_at_their_offset() {
+        let tensor = Tensor::from_vec(3, 2, 2, (0..12).map(|i| i as f32 / 255.0).collect()).unwrap();
+        assert_eq!(Picture::from_tensor(&tensor, 1, 1, 1, 1).unwrap().data(), [9, 10, 11]);
+    }
+
+    #[test]
+    fn sizes_must_fit() {
+        assert!(Picture::new(0, 1, vec![]).is_err());
+        assert!(Picture::new(1, 1, vec![0; 4]).is_err());
+        assert!(Picture::new(u32::MAX, u32::MAX, vec![0; 3]).is_err());
+    }
+}
