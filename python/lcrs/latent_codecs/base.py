@@ -1,0 +1,144 @@
+"""What all latent codecs share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+
+from lcrs.entropy_models import EntropyModel
+from lcrs.latent_codecs.streams import StreamKind, SymbolReader, SymbolWriter
+from lcrs.layers.exact import ExactNetwork
+
+__all__ = ["LatentCodec", "fit", "single"]
+
+
+class LatentCodec(nn.Module):
+    """Base of the latent codecs.
+
+    A codec defines `forward`, and `encode` and `decode`, which pass symbols to a writer and from a reader;
+    `compress` and `decompress` follow from these. Networks that decide probabilities run on the exact engine
+    there, so that strings decode alike everywhere. What such a network is given must be exact too: `params`
+    of another codec's `compress`, say, not of its `forward`.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._exact_networks: dict[str, ExactNetwork] = {}
+
+    def forward(self, y: Tensor, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Must be overridden: the latent `y` (N, C, ...) as training sees it, and likelihoods."""
+        raise NotImplementedError(f"{type(self).__name__} defines no forward")
+
+    def encode(self, writer: SymbolWriter, y: Tensor, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Must be overridden: writes `y`; returns `shape`, and `y_hat` on the CPU."""
+        raise NotImplementedError(f"{type(self).__name__} defines no encode")
+
+    def decode(self, reader: SymbolReader, shape: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Must be overridden: reads what `encode` wrote; returns `y_hat` on the CPU."""
+        raise NotImplementedError(f"{type(self).__name__} defines no decode")
+
+    @torch.no_grad()
+    def compress(self, y: Tensor, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Codes `y`, (N, C, ...).
+
+        Args:
+            y: The latent.
+            *args: As for `forward`.
+            **kwargs: As for `forward`.
+
+        Returns:
+            "strings": lists with one string for each of N; "shape": what `decompress` needs to know of sizes;
+            "y_hat": what `decompress` will return.
+
+        Raises:
+            NotPortableError: A network has no form on the exact engine.
+            ValueError: A value is not finite or too large, or sizes do not fit.
+        """
+        writer = SymbolWriter(self.stream_kind, y.shape[0])
+        out = self.encode(writer, y, *args, **kwargs)
+        return {"strings": writer.finish(), **_moved(out, y.device)}
+
+    @torch.no_grad()
+    def decompress(
+        self, strings: Sequence[Sequence[bytes]], shape: Any, *args: Any, exact: bool = True, **kwargs: Any
+    ) -> dict[str, Any]:
+        """Decodes what `compress` wrote.
+
+        Args:
+            strings: As `compress` returned them.
+            shape: As `compress` returned it.
+            *args: As for `compress`, the latent left out.
+            exact: Runs networks on the exact engine. False is for CompressAI's strings, which came about with
+                torch's sums: it decodes them where this machine's sums are the same.
+            **kwargs: As for `compress`.
+
+        Returns:
+            "y_hat", equal to that of `compress` to the bit, on the codec's device.
+
+        Raises:
+            LcrsError: A string is damaged, or was written by another model.
+            ValueError: The number of strings is wrong, or sizes do not fit.
+        """
+        reader = SymbolReader(strings, self.stream_kind, exact)
+        out = self.decode(reader, shape, *args, **kwargs)
+        reader.finish()
+        return _moved(out, self.device)
+
+    @property
+    def stream_kind(self) -> StreamKind:
+        """The kind of stream that the entropy models inside are set to: "lcrs" or "ans".
+
+        Raises:
+            ValueError: There is no entropy model, or they differ.
+        """
+        kinds = {module.entropy_coder for module in self.modules() if isinstance(module, EntropyModel)}
+        if len(kinds) != 1:
+            raise ValueError(
+                f"the entropy models in {type(self).__name__} have stream kinds {sorted(kinds)}, must be one"
+            )
+        return cast(StreamKind, kinds.pop())
+
+    @property
+    def device(self) -> torch.device:
+        """Where parameters and buffers are."""
+        tensors = (*self.parameters(), *self.buffers())
+        return tensors[0].device if tensors else torch.device("cpu")
+
+    def _network(self, name: str, x: Tensor, exact: bool = True) -> Tensor:
+        """Applies the network `name`, a dotted path from here, to `x`: float32 on the CPU, no gradient."""
+        module = self.get_submodule(name)
+        if isinstance(module, nn.Identity):
+            return single(x)
+        if not exact:
+            return single(module(x.to(self.device)))
+        return self._exact_networks.setdefault(name, ExactNetwork()).run(module, x, name)
+
+
+def single(x: Tensor) -> Tensor:
+    """`x` without gradient, as contiguous float32 on the CPU."""
+    return x.detach().to(device="cpu", dtype=torch.float32).contiguous()
+
+
+def fit(params: Tensor, size: Sequence[int]) -> Tensor:
+    """The top left part of `params`, (N, C, ...), that goes with a latent of spatial `size`.
+
+    Side information at a fraction of the latent's resolution covers a little more than the latent where its
+    sides are not divisible.
+
+    Raises:
+        ValueError: `params` is smaller than that.
+    """
+    if params.dim() != len(size) + 2 or any(
+        have < want for have, want in zip(params.shape[2:], size, strict=True)
+    ):
+        raise ValueError(f"params have shape {tuple(params.shape)}; the latent is {tuple(size)}")
+    for dim, length in enumerate(size):
+        params = params.narrow(dim + 2, 0, length)
+    return params
+
+
+def _moved(out: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    return {key: value.to(device) if isinstance(value, Tensor) else value for key, value in out.items()}

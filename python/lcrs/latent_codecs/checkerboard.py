@@ -1,0 +1,266 @@
+"""Context in two steps: first the places of one colour of a checkerboard, then the others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from lcrs.latent_codecs.base import LatentCodec, fit, single
+from lcrs.latent_codecs.gaussian_conditional import GaussianConditionalLatentCodec, round_around
+from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter
+from lcrs.registry import register_module
+
+__all__ = ["CheckerboardLatentCodec"]
+
+_METHODS = ("onepass", "twopass", "twopass_faster")
+
+
+@register_module("CheckerboardLatentCodec")
+class CheckerboardLatentCodec(LatentCodec):
+    """A latent of which one half, the anchors, is coded first, and the other with the anchors as context.
+
+    Of He et al., "Checkerboard context model for efficient learned image compression", CVPR 2021.
+
+    .. code-block:: none
+
+        anchors (even)     others
+          ◌ □ ◌ □         ■ ◌ ■ ◌        ◌ being coded
+          □ ◌ □ ◌   ──►   ◌ ■ ◌ ■        ■ known
+          ◌ □ ◌ □         ■ ◌ ■ ◌        □ not yet known
+
+               side_params        0            side_params   CP ◄─────────┐
+                    └──────┬──────┘                 └────┬────┘           │
+                           EP                            EP               │
+                           │                             │                │
+        y, anchors ──► codec "y" ──┬──►     others ──► codec "y" ──► y_hat│
+                                   └──────────────────────────────────────┘
+
+    Any height and width work, 1 included; CompressAI needs an even width. Of the three ways to train,
+
+    - "onepass" runs EP once, with noise for the context;
+    - "twopass" rounds the anchors around their means for the context, with the gradient passed straight
+      through, runs EP for each half, and measures both halves together;
+    - "twopass_faster" does the same with fewer operations; it gives the same where EP is pointwise.
+
+    Args:
+        latent_codec: The codec "y", which codes each half; by default a
+            `GaussianConditionalLatentCodec(quantizer="ste")`.
+        entropy_parameters: EP, from the concatenation of context and `side_params`; by default the identity.
+            Where it is pointwise it is run only at the places being coded.
+        context_prediction: CP, a `CheckerboardMaskedConv2d`; by default the identity.
+        anchor_parity: "even" if the anchors are where row + column is even, or "odd".
+        forward_method: "onepass", "twopass" or "twopass_faster".
+
+    Raises:
+        ValueError: Another parity, method or key of `latent_codec`.
+    """
+
+    def __init__(
+        self,
+        latent_codec: Mapping[str, LatentCodec] | None = None,
+        entropy_parameters: nn.Module | None = None,
+        context_prediction: nn.Module | None = None,
+        anchor_parity: str = "even",
+        forward_method: str = "twopass",
+    ) -> None:
+        super().__init__()
+        codecs = dict(latent_codec or {})
+        if not codecs.keys() <= {"y"}:
+            raise ValueError(f'latent_codec is for {sorted(codecs)}; it must be for "y"')
+        if anchor_parity not in ("even", "odd"):
+            raise ValueError(f'anchor_parity is {anchor_parity!r}; it must be "even" or "odd"')
+        if forward_method not in _METHODS:
+            raise ValueError(f"forward_method is {forward_method!r}; it must be one of {', '.join(_METHODS)}")
+        self.anchor_parity = anchor_parity
+        self.non_anchor_parity = "odd" if anchor_parity == "even" else "even"
+        self.forward_method = forward_method
+        self.entropy_parameters = entropy_parameters or nn.Identity()
+        self.context_prediction = context_prediction or nn.Identity()
+        self.y = codecs["y"] if "y" in codecs else GaussianConditionalLatentCodec(quantizer="ste")
+
+    @property
+    def latent_codec(self) -> dict[str, LatentCodec]:
+        """The codec by name."""
+        return {"y": self.y}
+
+    def __getitem__(self, key: str) -> LatentCodec:
+        return self.latent_codec[key]
+
+    # --- training ---
+
+    def forward(self, y: Tensor, side_params: Tensor) -> dict[str, Any]:
+        """The latent with quantisation modelled, and its likelihoods.
+
+        Args:
+            y: (N, C, H, W).
+            side_params: (N, C', H, W) or larger; what is beyond `y` is cut off.
+
+        Returns:
+            "y_hat" and "likelihoods" with "y", of the shape of `y`.
+        """
+        side_params = fit(side_params, y.shape[2:])
+        if self.forward_method == "onepass":
+            return self._forward_onepass(y, side_params)
+        if self.forward_method == "twopass":
+            return self._forward_twopass(y, side_params)
+        return self._forward_twopass_faster(y, side_params)
+
+    def _forward_onepass(self, y: Tensor, side_params: Tensor) -> dict[str, Any]:
+        y_hat = self.quantize(y)
+        context = self._only(self.context_prediction(y_hat), self.non_anchor_parity)
+        y_out = self.y(y, self.entropy_parameters(self.merge(context, side_params)))
+        return {"likelihoods": {"y": y_out["likelihoods"]["y"]}, "y_hat": y_hat}
+
+    def _forward_twopass(self, y: Tensor, side_params: Tensor) -> dict[str, Any]:
+        anchor_params = self.entropy_parameters(self.merge(self._no_context(y), side_params))
+        anchors = self._only(self._rounded(y, anchor_params), self.anchor_parity)
+        other_params = self.entropy_parameters(self.merge(self.context_prediction(anchors), side_params))
+        others = self._only(self._rounded(y, other_params), self.non_anchor_parity)
+        params = torch.where(self._mask(y, self.anchor_parity), anchor_params, other_params)
+        y_out = self.y(y, params)
+        return {"likelihoods": {"y": y_out["likelihoods"]["y"]}, "y_hat": anchors + others}
+
+    def _forward_twopass_faster(self, y: Tensor, side_params: Tensor) -> dict[str, Any]:
+        anchor_params = self.entropy_parameters(self.merge(self._no_context(y), side_params))
+        anchors = self._only(self._rounded(y, anchor_params), self.anchor_parity)
+        context = self._only(self.context_prediction(anchors), self.non_anchor_parity)
+        y_out = self.y(y, self.entropy_parameters(self.merge(context, side_params)))
+        y_hat = torch.where(self._mask(y, self.anchor_parity), anchors, y_out["y_hat"])
+        return {"likelihoods": {"y": y_out["likelihoods"]["y"]}, "y_hat": y_hat}
+
+    def _rounded(self, y: Tensor, params: Tensor) -> Tensor:
+        """`y` rounded around the means that the codec "y" takes from `params`."""
+        return round_around(
+            y, self.y.means_of(params) if isinstance(self.y, GaussianConditionalLatentCodec) else None
+        )
+
+    def _no_context(self, y: Tensor) -> Tensor:
+        """Zero in the shape that CP gives."""
+        channels = getattr(self.context_prediction, "out_channels", None)
+        if channels is None:
+            with torch.no_grad():
+                channels = self.context_prediction(y.new_zeros(1, y.shape[1], 1, 1)).shape[1]
+        return y.new_zeros(y.shape[0], channels, *y.shape[2:])
+
+    def quantize(self, y: Tensor) -> Tensor:
+        """`y` with noise in training, rounded otherwise."""
+        return y + torch.empty_like(y).uniform_(-0.5, 0.5) if self.training else torch.round(y)
+
+    def merge(self, *args: Tensor) -> Tensor:
+        """Context and `side_params` along the channels."""
+        return torch.cat(args, dim=1)
+
+    # --- coding ---
+
+    def encode(self, writer: SymbolWriter, y: Tensor, side_params: Tensor) -> dict[str, Any]:
+        """Writes the anchors, then the others; the shape is (C, H, W)."""
+        values, side_params = single(y), single(fit(side_params, y.shape[2:]))
+        y_hat = torch.zeros_like(values)
+        for parity in (self.anchor_parity, self.non_anchor_parity):
+            rows, columns = self._places(y.shape[2:], parity)
+            if not rows.numel():
+                writer.skip()
+                continue
+            params = self._step_params(y_hat, side_params, parity, exact=True)
+            out = self.y.encode(writer, values[..., rows, columns].unsqueeze(2), params)
+            y_hat[..., rows, columns] = out["y_hat"].squeeze(2)
+        return {"shape": y.shape[1:], "y_hat": y_hat}
+
+    def decode(self, reader: SymbolReader, shape: Sequence[int], side_params: Tensor) -> dict[str, Any]:
+        """Reads a latent of `shape` (C, H, W)."""
+        side_params = single(fit(side_params, shape[1:]))
+        y_hat = torch.zeros(reader.batch_size, *shape)
+        for parity in (self.anchor_parity, self.non_anchor_parity):
+            rows, columns = self._places(shape[1:], parity)
+            if not rows.numel():
+                reader.skip()
+                continue
+            params = self._step_params(y_hat, side_params, parity, reader.exact)
+            out = self.y.decode(reader, (1, rows.numel()), params)
+            y_hat[..., rows, columns] = out["y_hat"].squeeze(2)
+        return {"y_hat": y_hat}
+
+    def _step_params(self, y_hat: Tensor, side_params: Tensor, parity: str, exact: bool) -> Tensor:
+        """What EP gives at the P places of `parity`, (N, C', 1, P), when `y_hat` is known at the others."""
+        is_first = parity == self.anchor_parity
+        context = self._no_context(y_hat) if is_first else self._network("context_prediction", y_hat, exact)
+        merged = self.merge(context, side_params)
+        rows, columns = self._places(y_hat.shape[2:], parity)
+        if _is_pointwise(self.entropy_parameters):
+            return self._network("entropy_parameters", merged[..., rows, columns].unsqueeze(2), exact)
+        return self._network("entropy_parameters", merged, exact)[..., rows, columns].unsqueeze(2)
+
+    # --- geometry ---
+
+    def unembed(self, y: Tensor) -> Tensor:
+        """Separates anchors and others, each row pushed together.
+
+        .. code-block:: none
+
+            ■ □ ■ □         ■ ■   □ □
+            □ ■ □ ■   ──►   ■ ■   □ □
+            ■ □ ■ □         ■ ■   □ □
+
+        Args:
+            y: (N, C, H, W).
+
+        Returns:
+            (2, N, C, H, ceil(W / 2)): the anchors, then the others; with an odd width, zero at the end of
+            rows that have one place less.
+        """
+        height, width = y.shape[-2:]
+        out = y.new_zeros(2, *y.shape[:-1], (width + 1) // 2)
+        for half, parity in enumerate((self.anchor_parity, self.non_anchor_parity)):
+            rows, columns = self._places((height, width), parity)
+            out[half][..., rows, columns // 2] = y[..., rows, columns]
+        return out
+
+    def embed(self, y_: Tensor, width: int | None = None) -> Tensor:
+        """The inverse of `unembed`.
+
+        Args:
+            y_: (2, N, C, H, ceil(W / 2)).
+            width: W; by default the even one.
+
+        Returns:
+            (N, C, H, W).
+
+        Raises:
+            ValueError: There are not two halves, or `width` is not one that they can have.
+        """
+        width = 2 * y_.shape[-1] if width is None else width
+        if y_.shape[0] != 2 or (width + 1) // 2 != y_.shape[-1]:
+            raise ValueError(f"y_ has shape {tuple(y_.shape)}, which is not two halves of width {width}")
+        out = y_.new_zeros(*y_.shape[1:-1], width)
+        for half, parity in enumerate((self.anchor_parity, self.non_anchor_parity)):
+            rows, columns = self._places(out.shape[-2:], parity)
+            out[..., rows, columns] = y_[half][..., rows, columns // 2]
+        return out
+
+    def _mask(self, y: Tensor, parity: str) -> Tensor:
+        """Where row + column has `parity`: bool (H, W) on the device of `y`."""
+        height, width = y.shape[-2:]
+        rows = torch.arange(height, device=y.device).unsqueeze(1)
+        columns = torch.arange(width, device=y.device)
+        return (rows + columns) % 2 == (parity == "odd")
+
+    def _only(self, x: Tensor, parity: str) -> Tensor:
+        """`x` at the places of `parity`, zero elsewhere."""
+        return torch.where(self._mask(x, parity), x, 0)
+
+    def _places(self, size: Sequence[int], parity: str) -> tuple[Tensor, Tensor]:
+        """Rows and columns of the places of `parity`, in raster order."""
+        rows, columns = self._mask(torch.empty(*size, device="cpu"), parity).nonzero(as_tuple=True)
+        return rows, columns
+
+
+def _is_pointwise(network: nn.Module) -> bool:
+    """Whether every convolution in `network` has a 1x1 kernel and nothing moves samples between places."""
+    moving = (nn.ConvTranspose2d, nn.PixelShuffle, nn.PixelUnshuffle)
+    return all(
+        not isinstance(module, moving) and (not isinstance(module, nn.Conv2d) or module.kernel_size == (1, 1))
+        for module in network.modules()
+    )

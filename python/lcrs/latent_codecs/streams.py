@@ -1,0 +1,163 @@
+"""From symbols that become known step by step to strings, and back.
+
+A native stream ("lcrs") takes all steps of a picture one after the other, each row, column, channel.
+CompressAI's format ("ans") has one string for each step, channel, row, column.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+with contextlib.suppress(ImportError):  # without the native module: forward passes only
+    from lcrs import coding
+
+__all__ = ["StreamKind", "SymbolReader", "SymbolWriter", "check_strings"]
+
+StreamKind = Literal["lcrs", "ans"]
+_Symbols = NDArray[np.int32]
+
+
+def check_strings(strings: Sequence[Sequence[bytes]]) -> int:
+    """The batch size of `strings`: lists of equal length, one string in each for each picture.
+
+    Raises:
+        ValueError: they are not that.
+    """
+    nested = not isinstance(strings, bytes | str) and not any(
+        isinstance(item, bytes | str) for item in strings
+    )
+    lengths = [len(item) for item in strings] if nested else []
+    if len(set(lengths)) != 1:
+        raise ValueError(f"strings must be lists of bytes, all of one length; the lengths are {lengths}")
+    return lengths[0]
+
+
+class SymbolWriter:
+    """Collects the symbols of a batch, step by step.
+
+    Args:
+        kind: "lcrs" or "ans".
+        batch_size: Number N of pictures.
+    """
+
+    def __init__(self, kind: StreamKind, batch_size: int) -> None:
+        self.kind = kind
+        self.batch_size = batch_size
+        self._encoders = [coding.Encoder("lcrs") for _ in range(batch_size)] if kind == "lcrs" else []
+        self._strings: list[list[bytes]] = []
+
+    def put(self, symbols: _Symbols, indexes: _Symbols, table: coding.CdfTable) -> None:
+        """Appends a step.
+
+        Args:
+            symbols: (N, C, ...), int32.
+            indexes: Rows of `table`, same shape.
+            table: The distributions.
+        """
+        self.put_in_order(_arranged(symbols, self.kind), _arranged(indexes, self.kind), table)
+
+    def put_in_order(self, symbols: _Symbols, indexes: _Symbols, table: coding.CdfTable) -> None:
+        """Appends a step whose items, (N, ...), have the order that they shall have in the string."""
+        if self.kind != "lcrs":
+            self._strings.append(coding.encode_batch(symbols, indexes, table, kind=self.kind))
+            return
+        for encoder, item, rows in zip(self._encoders, symbols, indexes, strict=True):
+            encoder.push(item, rows, table)
+
+    def skip(self) -> None:
+        """Appends a step without symbols."""
+        if self.kind != "lcrs":
+            self._strings.append([b""] * self.batch_size)
+
+    def finish(self) -> list[list[bytes]]:
+        """The strings, a list for each step or for all, with one string for each picture."""
+        return [[encoder.finish() for encoder in self._encoders]] if self.kind == "lcrs" else self._strings
+
+
+class SymbolReader:
+    """Gives back, step by step, what a `SymbolWriter` took.
+
+    Args:
+        strings: As `SymbolWriter.finish` returned them.
+        kind: "lcrs" or "ans".
+        exact: Whether networks that give the indexes are to run on the exact engine. Not so for strings
+            that CompressAI wrote with torch's sums.
+
+    Raises:
+        ValueError: `strings` are not lists of equal length, or not one list where the kind is "lcrs".
+    """
+
+    def __init__(self, strings: Sequence[Sequence[bytes]], kind: StreamKind, exact: bool = True) -> None:
+        self.kind = kind
+        self.exact = exact
+        self.batch_size = check_strings(strings)
+        self._strings = strings
+        self._num_steps = 0
+        if kind == "lcrs":
+            if len(strings) != 1:
+                raise ValueError(f"strings has {len(strings)} lists; a native stream has 1")
+            self._decoders = [coding.Decoder(data, "lcrs") for data in strings[0]]
+
+    def take(self, indexes: _Symbols, table: coding.CdfTable) -> _Symbols:
+        """The symbols of the next step.
+
+        Args:
+            indexes: Rows of `table`, (N, C, ...), int32.
+            table: The distributions.
+
+        Returns:
+            The symbols, same shape.
+
+        Raises:
+            LcrsError: A string is not what was written with these indexes.
+            ValueError: There are fewer lists of strings than steps.
+        """
+        symbols = self.take_in_order(_arranged(indexes, self.kind), table)
+        return symbols if self.kind != "lcrs" else np.ascontiguousarray(np.moveaxis(symbols, -1, 1))
+
+    def take_in_order(self, indexes: _Symbols, table: coding.CdfTable) -> _Symbols:
+        """The symbols of a step that was written with `put_in_order`."""
+        if self.kind != "lcrs":
+            return coding.decode_batch(self._next_strings(), indexes, table, kind=self.kind)
+        decoded = [decoder.pull(rows, table) for decoder, rows in zip(self._decoders, indexes, strict=True)]
+        return np.stack(decoded) if decoded else np.empty_like(indexes)
+
+    def open_decoders(self) -> list[coding.Decoder]:
+        """Decoders, one for each picture, at the place of the next step; to be finished by the caller."""
+        if self.kind == "lcrs":
+            return self._decoders
+        return [coding.Decoder(data, self.kind) for data in self._next_strings()]
+
+    def skip(self) -> None:
+        """Passes over a step without symbols."""
+        if self.kind != "lcrs":
+            self._next_strings()
+
+    def finish(self) -> None:
+        """Checks that nothing is left.
+
+        Raises:
+            LcrsError: A string goes on, or what was decoded is not what was encoded.
+            ValueError: There are more lists of strings than steps.
+        """
+        if self.kind == "lcrs":
+            for decoder in self._decoders:
+                decoder.finish()
+        elif self._num_steps != len(self._strings):
+            raise ValueError(f"strings has {len(self._strings)} lists; there are {self._num_steps} steps")
+
+    def _next_strings(self) -> list[bytes]:
+        if self._num_steps == len(self._strings):
+            raise ValueError(f"strings has {len(self._strings)} lists; there are more steps")
+        self._num_steps += 1
+        return list(self._strings[self._num_steps - 1])
+
+
+def _arranged(array: NDArray[Any], kind: StreamKind) -> NDArray[Any]:
+    """(N, C, ...) with channels last in a native stream."""
+    return np.ascontiguousarray(np.moveaxis(array, 1, -1) if kind == "lcrs" else array)

@@ -1,0 +1,39 @@
+"""The order of the raster scan's steps."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lcrs.latent_codecs.rasterscan import one_by_one, wavefront
+
+
+def places(steps):
+    return [list(zip(rows.tolist(), columns.tolist(), strict=True)) for rows, columns in steps]
+
+
+@given(st.integers(1, 9), st.integers(1, 9), st.sampled_from([1, 3, 5, 7]))
+def test_every_place_once_after_all_that_it_sees(height, width, kernel_size):
+    reach = kernel_size // 2
+    known = set()
+    for step in places(wavefront(height, width, kernel_size)):
+        assert [row for row, _ in step] == sorted({row for row, _ in step})
+        for row, column in step:
+            seen = {
+                (r, c) for r in range(row - reach, row) for c in range(column - reach, column + reach + 1)
+            }
+            seen |= {(row, c) for c in range(column - reach, column)}
+            inside = {(r, c) for r, c in seen if 0 <= r < height and 0 <= c < width}
+            assert inside <= known
+        known |= set(step)
+    assert known == {(r, c) for r in range(height) for c in range(width)}
+
+
+@pytest.mark.parametrize(
+    ("size", "kernel_size", "num_steps"), [((32, 48), 5, 141), ((1, 7), 5, 7), ((7, 1), 3, 7)]
+)
+def test_number_of_steps(size, kernel_size, num_steps):
+    assert len(places(wavefront(*size, kernel_size))) == num_steps
+
+
+def test_one_by_one_is_the_raster_order():
+    assert places(one_by_one(2, 3)) == [[(0, 0)], [(0, 1)], [(0, 2)], [(1, 0)], [(1, 1)], [(1, 2)]]
