@@ -52,7 +52,7 @@ pub(super) fn check_finite(values: &[f32], x: &Tensor, start: usize) -> Result<(
 }
 
 /// Position of the first infinity or NaN.
-pub(super) fn first_not_finite(values: &[f32]) -> Option<usize> {
+pub(crate) fn first_not_finite(values: &[f32]) -> Option<usize> {
     const EXPONENT: u32 = 0x7f80_0000;
     let bad = |part: &[f32]| part.iter().fold(0, |bad, v| bad | u32::from(v.to_bits() & EXPONENT == EXPONENT)) != 0;
     let part = values.chunks(4096).position(bad)? * 4096;
@@ -60,7 +60,7 @@ pub(super) fn first_not_finite(values: &[f32]) -> Option<usize> {
 }
 
 /// Refuses parameters that are not finite, by name.
-pub(super) fn check_parameters(values: &[f32], name: &str) -> Result<()> {
+pub(crate) fn check_parameters(values: &[f32], name: &str) -> Result<()> {
     match first_not_finite(values) {
         None => Ok(()),
         Some(i) => Err(Error::invalid(format!("{name} is {} at element {i}: it must be finite", values[i]))),

@@ -22,5 +22,8 @@ pub use layout::{concat, crop, pad_replicate, pixel_shuffle, pixel_unshuffle, sl
 pub use symbols::{dequantize, quantize};
 pub use tensor::Tensor;
 
+pub(crate) use band::{check_parameters, first_not_finite};
 pub(crate) use float_control::with_ieee;
 pub(crate) use fma::emulated_fma;
+pub(crate) use kernel::{advance, Init, Panels, Part, Rows, Segment};
+pub(crate) use rows::for_chunks;

@@ -59,6 +59,7 @@ pub(crate) fn product(panels: &Panels, segments: &[Segment], grid: &Grid, input:
                     c: output.as_mut_ptr().wrapping_add(c),
                     c_step: grid.output.2,
                     last: panel.last,
+                    ahead: std::ptr::null(),
                 };
                 // SAFETY: the processor has the path (checked when packing). `check` above bounds every read of `input`
                 // (first position + segments) and every write to `output` (`first + outputs of the panel`); the panel

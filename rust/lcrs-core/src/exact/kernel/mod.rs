@@ -9,11 +9,13 @@ mod grid;
 mod neon;
 mod panels;
 mod scalar;
+mod stream;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub(crate) use grid::{depthwise, product, Grid};
 pub(crate) use panels::Panels;
+pub(crate) use stream::{advance, Init, Part, Rows};
 
 use crate::{Error, Result, Simd};
 
@@ -40,6 +42,8 @@ struct Block<'a> {
     c_step: usize,
     /// Outputs that the last vector of the panel really has (1..=lanes).
     last: usize,
+    /// What will be read next; only ever prefetched.
+    ahead: *const f32,
 }
 
 /// One call of a depthwise kernel: every lane has its own channel.
@@ -63,8 +67,12 @@ type DepthwiseKernel = unsafe fn(&DepthwiseBlock);
 struct Isa {
     /// Binary32 numbers in a vector.
     lanes: usize,
+    /// Steps of a chain whose weights stay in the first-level cache while several blocks use them.
+    chunk: usize,
     /// For panels of one and of two vectors: kernels for 1, 2, ... positions.
     dense: [&'static [Kernel]; 2],
+    /// For panels of two vectors: kernels that prefetch one or two vectors a step.
+    ahead: [&'static [Kernel]; 2],
     /// The same for depthwise convolutions.
     depthwise: [&'static [DepthwiseKernel]; 2],
 }

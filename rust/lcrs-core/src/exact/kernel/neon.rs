@@ -12,7 +12,9 @@ macro_rules! table {
 
 pub(super) static NEON: Isa = Isa {
     lanes: LANES,
+    chunk: 320,
     dense: [table!(dense, 2, Kernel, 1 2 3 4 5 6 7 8 9 10), table!(dense, 4, Kernel, 1 2 3 4 5 6)],
+    ahead: [table!(dense, 4, Kernel, 1 2 3 4 5 6), table!(dense, 4, Kernel, 1 2 3 4 5 6)],
     depthwise: [table!(depthwise, 2, DepthwiseKernel, 1 2 3 4), table!(depthwise, 4, DepthwiseKernel, 1 2 3 4)],
 };
 

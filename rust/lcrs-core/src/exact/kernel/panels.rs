@@ -27,7 +27,7 @@ impl Aligned {
 }
 
 /// A matrix of `depth` x `outputs` weights in panels of two vectors, the last one of one vector if that is enough;
-/// lanes beyond the last output are zero. Each panel is `[depth][vectors * lanes]`, followed by nothing.
+/// lanes beyond the last output are zero. Each panel is `[depth][vectors * lanes]`.
 #[derive(Debug)]
 pub(crate) struct Panels {
     simd: Simd,
@@ -99,6 +99,13 @@ impl Panels {
     /// Number of outputs.
     pub(crate) fn outputs(&self) -> usize {
         self.outputs
+    }
+
+    /// Where the weights of step `k` of the first panel lie, to be prefetched.
+    pub(super) fn at_step(&self, k: usize) -> *const f32 {
+        let lanes = isa(self.simd).lanes;
+        let width = if self.outputs > lanes { 2 * lanes } else { lanes };
+        self.weights.slice().as_ptr().wrapping_add(k * width)
     }
 
     /// The panels in order.

@@ -8,7 +8,9 @@ const LANES: usize = 8;
 
 pub(super) static SCALAR: Isa = Isa {
     lanes: LANES,
+    chunk: 192,
     dense: [&[dense::<8> as Kernel], &[dense::<16> as Kernel]],
+    ahead: [&[dense::<16> as Kernel]; 2],
     depthwise: [&[depthwise::<8> as DepthwiseKernel], &[depthwise::<16> as DepthwiseKernel]],
 };
 

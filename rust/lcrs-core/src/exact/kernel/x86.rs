@@ -6,26 +6,35 @@
 use super::{Block, DepthwiseBlock, DepthwiseKernel, Isa, Kernel};
 use std::arch::x86_64::*;
 
-macro_rules! table {
-    ($function:ident, $vectors:literal, $kind:ty, $($positions:literal)*) => { &[$($function::<$positions, $vectors> as $kind),*] };
+macro_rules! dense_table {
+    ($function:ident, $vectors:literal, $ahead:literal, $($positions:literal)*) => {
+        &[$($function::<$positions, $vectors, $ahead> as Kernel),*]
+    };
+}
+macro_rules! depthwise_table {
+    ($function:ident, $vectors:literal, $($positions:literal)*) => { &[$($function::<$positions, $vectors> as DepthwiseKernel),*] };
 }
 
 pub(super) static AVX512: Isa = Isa {
     lanes: 16,
+    chunk: 192,
     dense: [
-        table!(dense_512, 1, Kernel, 1 2 3 4 5 6 7 8 9 10 11 12),
-        table!(dense_512, 2, Kernel, 1 2 3 4 5 6 7 8 9 10 11 12),
+        dense_table!(dense_512, 1, 0, 1 2 3 4 5 6 7 8 9 10 11 12),
+        dense_table!(dense_512, 2, 0, 1 2 3 4 5 6 7 8 9 10 11 12),
     ],
-    depthwise: [
-        table!(depthwise_512, 1, DepthwiseKernel, 1 2 3 4 5 6),
-        table!(depthwise_512, 2, DepthwiseKernel, 1 2 3 4 5 6),
+    ahead: [
+        dense_table!(dense_512, 2, 1, 1 2 3 4 5 6 7 8 9 10 11 12),
+        dense_table!(dense_512, 2, 2, 1 2 3 4 5 6 7 8 9 10 11 12),
     ],
+    depthwise: [depthwise_table!(depthwise_512, 1, 1 2 3 4 5 6), depthwise_table!(depthwise_512, 2, 1 2 3 4 5 6)],
 };
 
 pub(super) static AVX2: Isa = Isa {
     lanes: 8,
-    dense: [table!(dense_256, 1, Kernel, 1 2 3 4 5 6 7 8 9 10 11 12), table!(dense_256, 2, Kernel, 1 2 3 4 5 6)],
-    depthwise: [table!(depthwise_256, 1, DepthwiseKernel, 1 2 3 4), table!(depthwise_256, 2, DepthwiseKernel, 1 2 3 4)],
+    chunk: 320,
+    dense: [dense_table!(dense_256, 1, 0, 1 2 3 4 5 6 7 8 9 10 11 12), dense_table!(dense_256, 2, 0, 1 2 3 4 5 6)],
+    ahead: [dense_table!(dense_256, 2, 1, 1 2 3 4 5 6), dense_table!(dense_256, 2, 2, 1 2 3 4 5 6)],
+    depthwise: [depthwise_table!(depthwise_256, 1, 1 2 3 4), depthwise_table!(depthwise_256, 2, 1 2 3 4)],
 };
 
 /// Loads the first `n` of 16 numbers; the rest is zero and is not touched in memory.
@@ -73,9 +82,10 @@ unsafe fn store_256(p: *mut f32, n: usize, v: __m256) {
 macro_rules! kernels {
     ($dense:ident, $depthwise:ident, $features:literal, $lanes:literal, $zero:ident, $loadu:ident, $load:ident, $store:ident,
      $set:ident, $fma:ident, $add:ident) => {
-        /// `M` positions, `V` vectors of outputs.
+        /// `M` positions, `V` vectors of outputs; with each step of the chain the next `P * lanes` numbers from `ahead`
+        /// on are fetched into the second-level cache.
         #[target_feature(enable = $features)]
-        unsafe fn $dense<const M: usize, const V: usize>(block: &Block) {
+        unsafe fn $dense<const M: usize, const V: usize, const P: usize>(block: &Block) {
             // SAFETY: the caller vouches for all positions, segments, starting values, outputs and the panel; lanes
             // beyond `last` of the last vector are masked in memory that is not a panel.
             unsafe {
@@ -86,7 +96,7 @@ macro_rules! kernels {
                         sums[m][v] = $load(block.init.add(m * block.init_step + $lanes * v), count(v));
                     }
                 }
-                let mut w = block.w;
+                let (mut w, mut ahead) = (block.w, block.ahead);
                 let step = block.a_step;
                 for segment in block.segments {
                     let a = block.a.add(segment.offset);
@@ -101,6 +111,10 @@ macro_rules! kernels {
                             weights[v] = $loadu(w.add($lanes * v));
                         }
                         w = w.add($lanes * V);
+                        for line in 0..($lanes * P).div_ceil(16) {
+                            _mm_prefetch::<_MM_HINT_T1>(ahead.wrapping_add(16 * line).cast());
+                        }
+                        ahead = ahead.wrapping_add($lanes * P);
                         for m in 0..M {
                             let input = $set(*base[m / 3].add(k).add((m % 3) * step));
                             for v in 0..V {

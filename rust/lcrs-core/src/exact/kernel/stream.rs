@@ -1,0 +1,152 @@
+//! Products of few positions at a time, as scans need them: chains are advanced in parts, and the weights, which do not
+//! fit the second-level cache, stream through it.
+//!
+//! Order of the loops: panel, chunk of the chain, blocks of positions. A chunk of weights so comes from the outer cache
+//! once and stays in the first level while all blocks use it; meanwhile the next chunk is prefetched.
+#![allow(unsafe_code)]
+
+use super::{even_split, isa, Block, Panels, Segment};
+
+/// What chains start from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Init<'a> {
+    /// The bias: the part begins the chain.
+    Bias,
+    /// What the output holds: the part continues it there.
+    InPlace,
+    /// Sums in another buffer: the first element, and the distance from one position to the next.
+    From(&'a [f32], usize, usize),
+}
+
+/// Positions at equal distances in the input and in the output, in elements.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rows<'a> {
+    pub(crate) count: usize,
+    pub(crate) input: usize,
+    pub(crate) input_step: usize,
+    pub(crate) init: Init<'a>,
+    pub(crate) output: usize,
+    pub(crate) output_step: usize,
+}
+
+/// Steps of the chains of `panels` from `first` on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Part<'a> {
+    pub(crate) panels: &'a Panels,
+    pub(crate) first: usize,
+    /// The panels, and their step, that will be read after this part.
+    pub(crate) next: Option<(&'a Panels, usize)>,
+}
+
+impl Rows<'_> {
+    fn check(&self, input: &[f32], reach: usize, output: &[f32], outputs: usize) {
+        let end = |first: usize, step: usize, reach: usize| first + (self.count - 1) * step + reach;
+        assert!(end(self.input, self.input_step, reach) <= input.len(), "input outside its buffer");
+        assert!(end(self.output, self.output_step, outputs) <= output.len(), "output outside its buffer");
+        if let Init::From(sums, first, step) = self.init {
+            assert!(end(first, step, outputs) <= sums.len(), "sums outside their buffer");
+        }
+    }
+}
+
+/// Advances the chains of all positions by the steps that `segments` cover, and adds `+ 0.0`.
+///
+/// Zero of either sign is the same to the rest of a chain, but for a final zero's sign, which the `+ 0.0` of the last
+/// part fixes; so parts give the bits of the whole.
+///
+/// # Panics
+/// If segments exceed the chain or a position reaches outside a buffer: a bug of the caller.
+pub(crate) fn advance(part: Part, segments: &[Segment], rows: &[Rows], input: &[f32], output: &mut [f32]) {
+    let panels = part.panels;
+    let isa = isa(panels.simd());
+    let steps: usize = segments.iter().map(|s| s.len).sum();
+    assert!(part.first + steps <= panels.depth(), "segments exceed the chain");
+    let reach = segments.iter().map(|s| s.offset + s.len).max().unwrap_or(0);
+    let rows: Vec<&Rows> = rows.iter().filter(|r| r.count > 0).collect();
+    rows.iter().for_each(|r| r.check(input, reach, output, panels.outputs()));
+    if steps == 0 || rows.is_empty() {
+        return;
+    }
+    for panel in panels.iter() {
+        let plain = isa.dense[panel.vectors - 1];
+        let blocks: usize = rows.iter().map(|r| r.count.div_ceil(plain.len())).sum();
+        let width = panel.weights.len() / panels.depth();
+        let mut step = part.first;
+        for segment in segments {
+            let parts = if blocks == 1 { 1 } else { segment.len.div_ceil(isa.chunk) };
+            for q in 0..parts {
+                let k = even_split(segment.len, parts, q);
+                let len = k.len();
+                let last_chunk = step + len == part.first + steps;
+                let ahead = match part.next {
+                    Some((next, at)) if last_chunk && panel.first + width >= panels.outputs() => next.at_step(at),
+                    _ if last_chunk => panel.weights.as_ptr().wrapping_add(panel.weights.len() + part.first * width),
+                    _ => panel.weights.as_ptr().wrapping_add((step + len) * width),
+                };
+                let mut prefetch = Prefetch { ahead, left: if panel.vectors == 2 { 2 } else { 0 }, blocks };
+                let segment = [Segment { offset: segment.offset + k.start, len }];
+                for r in &rows {
+                    let count = r.count.div_ceil(plain.len());
+                    for t in 0..count {
+                        let slots = even_split(r.count, count, t);
+                        let c = output.as_mut_ptr().wrapping_add(r.output + slots.start * r.output_step + panel.first);
+                        let (init, init_step) = if step > part.first {
+                            (c.cast_const(), r.output_step)
+                        } else {
+                            match r.init {
+                                Init::Bias => (panel.bias.as_ptr(), 0),
+                                Init::InPlace => (c.cast_const(), r.output_step),
+                                Init::From(sums, first, step) => {
+                                    (sums.as_ptr().wrapping_add(first + slots.start * step + panel.first), step)
+                                }
+                            }
+                        };
+                        let (kernels, ahead) = prefetch.next(isa, plain, len);
+                        let block = Block {
+                            segments: &segment,
+                            a: input.as_ptr().wrapping_add(r.input + slots.start * r.input_step),
+                            a_step: r.input_step,
+                            w: panel.weights.as_ptr().wrapping_add(step * width),
+                            init,
+                            init_step,
+                            c,
+                            c_step: r.output_step,
+                            last: panel.last,
+                            ahead,
+                        };
+                        // SAFETY: the processor has the path (checked when packing). `check` above bounds every read of
+                        // the input and of sums and every write; the steps lie within the panel; `ahead` is not read.
+                        unsafe { kernels[slots.len() - 1](&block) };
+                    }
+                }
+                step += len;
+            }
+        }
+    }
+}
+
+/// Which block prefetches what of the next chunk: a single block all of it, else the first two half of it each.
+struct Prefetch {
+    ahead: *const f32,
+    /// Vectors a step that are left to prefetch.
+    left: usize,
+    blocks: usize,
+}
+
+impl Prefetch {
+    fn next(
+        &mut self,
+        isa: &'static super::Isa,
+        plain: &'static [super::Kernel],
+        len: usize,
+    ) -> (&'static [super::Kernel], *const f32) {
+        if self.left == 0 {
+            return (plain, std::ptr::null());
+        }
+        let vectors = if self.blocks == 1 { 2 } else { 1 };
+        let ahead = self.ahead;
+        self.ahead = ahead.wrapping_add(len * vectors * isa.lanes);
+        self.left -= vectors;
+        (isa.ahead[vectors - 1], ahead)
+    }
+}

@@ -1,0 +1,92 @@
+//! The two ends of a stream behind one face, so that encoder and decoder run the same scan.
+
+use super::Gaussian;
+use crate::exact::{dequantize, first_not_finite, quantize, Tensor};
+use crate::rans::{Decoder, Encoder};
+use crate::{cdf, Error, Result};
+
+/// Where symbols go to or come from.
+#[derive(Debug)]
+pub enum Coder<'a, 'd> {
+    /// Symbols of `y` are written.
+    Encode {
+        /// The stream; other symbols may have been written before, and others may follow.
+        encoder: &'a mut Encoder,
+        /// The latent, of as many channels as the scan codes.
+        y: &'a Tensor,
+    },
+    /// Symbols are read.
+    Decode {
+        /// The stream, at the first symbol of the scan.
+        decoder: &'a mut Decoder<'d>,
+    },
+}
+
+impl Coder<'_, '_> {
+    /// Refuses a latent that does not have the shape the scan is about to code.
+    pub(super) fn check_shape(&self, channels: usize, height: usize, width: usize) -> Result<()> {
+        match self {
+            Self::Encode { y, .. } if y.shape() != (channels, height, width) => Err(Error::invalid(format!(
+                "latent has the shape {:?} (channels, height, width), the scan codes {:?}",
+                y.shape(),
+                (channels, height, width)
+            ))),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Buffers for the symbols of one step.
+#[derive(Debug, Default)]
+pub(super) struct Exchange {
+    scales: Vec<f32>,
+    means: Vec<f32>,
+    indexes: Vec<i32>,
+    symbols: Vec<i32>,
+    latents: Vec<f32>,
+    values: Vec<f32>,
+}
+
+impl Exchange {
+    /// Codes the symbols of some places, whose parameters lie one place after another in `parameters`, and returns their
+    /// values, channels innermost. `place(i)` is the row and the column of the i-th.
+    pub(super) fn code(
+        &mut self,
+        coder: &mut Coder,
+        gaussian: &Gaussian,
+        parameters: &[f32],
+        place: impl Fn(usize) -> (usize, usize),
+    ) -> Result<&[f32]> {
+        self.scales.clear();
+        self.means.clear();
+        for row in parameters.chunks_exact(gaussian.parameter_channels()) {
+            self.scales.extend_from_slice(gaussian.scales(row));
+            self.means.extend_from_slice(gaussian.means(row));
+        }
+        if let Some(i) = first_not_finite(&self.means) {
+            let (row, column) = place(i / gaussian.channels());
+            let mean = self.means[i];
+            return Err(Error::invalid(format!("mean is {mean} at row {row}, column {column}: it must be finite")));
+        }
+        let count = self.scales.len();
+        self.indexes.resize(count, 0);
+        self.symbols.resize(count, 0);
+        self.values.resize(count, 0.0);
+        cdf::indexes(&self.scales, gaussian.thresholds(), &mut self.indexes)?;
+        let means = gaussian.has_means().then_some(&self.means[..]);
+        match coder {
+            Coder::Encode { encoder, y } => {
+                self.latents.clear();
+                for i in 0..count / gaussian.channels() {
+                    let (row, column) = place(i);
+                    self.latents.extend_from_slice(y.pixel(row, column));
+                }
+                quantize(&self.latents, means, &mut self.symbols)?;
+                encoder.push(&self.symbols, &self.indexes, gaussian.table())?;
+            }
+            Coder::Decode { decoder } => decoder.pull(&self.indexes, gaussian.table(), &mut self.symbols)?,
+        }
+        dequantize(&self.symbols, means, &mut self.values)?;
+        Ok(&self.values)
+    }
+}

@@ -1,0 +1,92 @@
+//! Any scan, and groups of channels coded one after another.
+
+use super::coder::Exchange;
+use super::raster::check_side;
+use super::{Checkerboard, Coder, Gaussian, Raster};
+use crate::exact::{concat, slice, Tensor};
+use crate::{Error, Limits, Result, Runtime};
+
+/// One of the scans over places.
+#[derive(Debug)]
+pub enum Scan {
+    /// All places at once: `side` holds their parameters.
+    Parallel(Gaussian),
+    /// Raster scan.
+    Raster(Raster),
+    /// Checkerboard.
+    Checkerboard(Checkerboard),
+}
+
+impl Scan {
+    /// Channels of the latent.
+    #[must_use]
+    pub fn channels(&self) -> usize {
+        match self {
+            Self::Parallel(gaussian) => gaussian.channels(),
+            Self::Raster(scan) => scan.channels(),
+            Self::Checkerboard(scan) => scan.channels(),
+        }
+    }
+
+    /// Codes a latent of the height and width of `side` and returns its values.
+    ///
+    /// # Errors
+    /// As [`Raster::run`].
+    pub fn run(&self, rt: &Runtime, limits: &Limits, coder: &mut Coder, side: &Tensor) -> Result<Tensor> {
+        match self {
+            Self::Parallel(gaussian) => parallel(limits, coder, gaussian, side),
+            Self::Raster(scan) => scan.run(rt, limits, coder, side),
+            Self::Checkerboard(scan) => scan.run(rt, limits, coder, side),
+        }
+    }
+}
+
+/// One step over all places.
+fn parallel(limits: &Limits, coder: &mut Coder, gaussian: &Gaussian, side: &Tensor) -> Result<Tensor> {
+    check_side(side, gaussian.parameter_channels(), "parameters")?;
+    let (_, height, width) = side.shape();
+    coder.check_shape(gaussian.channels(), height, width)?;
+    let mut out = Tensor::zeroed(gaussian.channels(), height, width, limits)?;
+    let mut exchange = Exchange::default();
+    let (row_len, side_len) = (width * gaussian.channels(), width * side.channels());
+    let rows = out.data_mut().chunks_exact_mut(row_len.max(1)).zip(side.data().chunks_exact(side_len.max(1)));
+    for (y, (row, parameters)) in rows.enumerate() {
+        row.copy_from_slice(exchange.code(coder, gaussian, parameters, |x| (y, x))?);
+    }
+    Ok(out)
+}
+
+/// Codes a latent in groups of channels, group k by `scans[k]` (Minnen and Singh 2020; He et al. 2022, "ELIC"), and returns the values
+/// of all groups, concatenated. `side(k, known)` gives the side information of group k from the values of the groups before.
+///
+/// # Errors
+/// As [`Raster::run`], with the group's number, and what `side` returns.
+pub fn channel_groups(
+    rt: &Runtime,
+    limits: &Limits,
+    scans: &[Scan],
+    coder: &mut Coder,
+    mut side: impl FnMut(usize, &[Tensor]) -> Result<Tensor>,
+) -> Result<Tensor> {
+    let channels: usize = scans.iter().map(Scan::channels).sum();
+    if let Coder::Encode { y, .. } = coder {
+        if y.channels() != channels {
+            return Err(Error::invalid(format!("latent has {} channels, the groups have {channels}", y.channels())));
+        }
+    }
+    let mut known: Vec<Tensor> = Vec::with_capacity(scans.len());
+    let mut first = 0;
+    for (k, scan) in scans.iter().enumerate() {
+        let side = side(k, &known)?;
+        let values = match coder {
+            Coder::Encode { encoder, y } => {
+                let y = slice(limits, y, first, scan.channels())?;
+                scan.run(rt, limits, &mut Coder::Encode { encoder: encoder, y: &y }, &side)
+            }
+            Coder::Decode { decoder } => scan.run(rt, limits, &mut Coder::Decode { decoder: decoder }, &side),
+        };
+        known.push(values.map_err(|e| e.at(format_args!("channel group {k}")))?);
+        first += scan.channels();
+    }
+    concat(limits, &known.iter().collect::<Vec<_>>())
+}
