@@ -99,10 +99,12 @@ def busy(codec, seed=0):
 
 
 def hyperprior(name):
+    torch.manual_seed(0)
     return busy(HyperpriorLatentCodec({"y": Y_CODECS[name](), "hyper": hyper()}))
 
 
 def gain_hyperprior(name="gaussian"):
+    torch.manual_seed(0)
     return busy(GainHyperpriorLatentCodec({"y": Y_CODECS[name](), "hyper": hyper(kind=GainHyperLatentCodec)}))
 
 

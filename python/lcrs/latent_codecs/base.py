@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from lcrs.entropy_models import EntropyModel
-from lcrs.latent_codecs.streams import StreamKind, SymbolReader, SymbolWriter
+from lcrs.entropy_models.base import StreamKind
+from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter
 from lcrs.layers.exact import ExactNetwork
 
 __all__ = ["LatentCodec", "fit", "single"]

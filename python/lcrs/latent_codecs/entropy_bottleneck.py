@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,13 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from lcrs import coding
 from lcrs.entropy_models import EntropyBottleneck
 from lcrs.latent_codecs.base import LatentCodec, single
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter
 from lcrs.registry import register_module
-
-with contextlib.suppress(ImportError):  # without the native module: forward passes only
-    from lcrs import coding
 
 __all__ = ["EntropyBottleneckLatentCodec", "decode_bottleneck", "encode_bottleneck"]
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from lcrs import coding
 from lcrs.entropy_models import GaussianConditional
 from lcrs.latent_codecs.base import LatentCodec, fit, single
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter
 from lcrs.ops import quantize_ste
 from lcrs.registry import register_module
-
-with contextlib.suppress(ImportError):  # without the native module: forward passes only
-    from lcrs import coding
 
 __all__ = ["GaussianConditionalLatentCodec"]
 

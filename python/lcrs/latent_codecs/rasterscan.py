@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,15 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lcrs import coding
 from lcrs.entropy_models import GaussianConditional
 from lcrs.latent_codecs.base import LatentCodec, fit, single
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter
 from lcrs.layers import MaskedConv2d
 from lcrs.layers.lowering import GraphBuilder
 from lcrs.registry import register_module
-
-with contextlib.suppress(ImportError):  # without the native module: forward passes only
-    from lcrs import coding
 
 __all__ = ["RasterScanLatentCodec", "wavefront"]
 

@@ -6,19 +6,17 @@ CompressAI's format ("ans") has one string for each step, channel, row, column.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-with contextlib.suppress(ImportError):  # without the native module: forward passes only
-    from lcrs import coding
+from lcrs import coding
+from lcrs.entropy_models.base import StreamKind
 
-__all__ = ["StreamKind", "SymbolReader", "SymbolWriter", "check_strings"]
+__all__ = ["SymbolReader", "SymbolWriter", "check_strings"]
 
-StreamKind = Literal["lcrs", "ans"]
 _Symbols = NDArray[np.int32]
 
 

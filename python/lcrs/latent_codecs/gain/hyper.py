@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from lcrs import coding
 from lcrs.latent_codecs.base import single
 from lcrs.latent_codecs.entropy_bottleneck import decode_bottleneck, encode_bottleneck
 from lcrs.latent_codecs.hyper import HyperLatentCodec
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter
 from lcrs.layers.lowering import GraphBuilder
 from lcrs.registry import register_module
-
-with contextlib.suppress(ImportError):  # without the native module: forward passes only
-    from lcrs import coding
 
 __all__ = ["GainHyperLatentCodec"]
 
