@@ -56,6 +56,32 @@ def data_dir() -> Path:
     return DATA
 
 
+@pytest.fixture(scope="session")
+def photo() -> np.ndarray:
+    """A part of a photo, uint8 (83, 122, 3): no side is a multiple of anything that matters."""
+    from PIL import Image
+
+    with Image.open(DATA / "photo.png") as image:
+        return np.asarray(image.convert("RGB").crop((200, 100, 322, 183)))
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the package of a tiny model called ``tiny``."""
+    import tiny_package
+
+    folder = tmp_path_factory.mktemp("models")
+    tiny_package.write(folder / "tiny.lcrm")
+    return folder
+
+
+@pytest.fixture
+def model_path(tiny_models: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same folder, with LCRS_MODEL_PATH naming it."""
+    monkeypatch.setenv("LCRS_MODEL_PATH", str(tiny_models))
+    return tiny_models
+
+
 @pytest.fixture
 def rng() -> np.random.Generator:
     """Random numbers that are the same in every run."""

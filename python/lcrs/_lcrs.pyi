@@ -8,6 +8,7 @@ child of `lcrs.errors.LcrsError`.
 """
 
 from collections.abc import Iterable
+from os import PathLike
 from typing import Any, Literal, Protocol, TypeAlias, final
 
 import numpy as np
@@ -17,6 +18,8 @@ __all__ = [
     "CdfTable",
     "Decoder",
     "Encoder",
+    "Graph",
+    "Package",
     "__version__",
     "build_profile",
     "decode",
@@ -30,7 +33,10 @@ __all__ = [
     "factorized_table",
     "gaussian_table",
     "indexes",
+    "info_json",
+    "metadata",
     "num_threads",
+    "package_digests",
     "pmf_to_quantized_cdf",
     "quantize",
     "scale_table",
@@ -314,3 +320,143 @@ class Decoder:
         Raises:
             LcrsError: if symbols remain, or if what was decoded is not what was encoded.
         """
+
+# Graphs, packages, files ----------------------------------------------------------------------
+
+@final
+class Graph:
+    """A network as data, with kernels packed for this process's instruction set, ready to run."""
+
+    def __new__(cls, json: str, tensors: dict[str, NDArray[Any]]) -> Graph:
+        """Checks and prepares a graph.
+
+        Args:
+            json: the description, as the README of the crate ``lcrs-codec`` specifies it.
+            tensors: float32, float16 or int32 arrays by name, C-contiguous; those that the description names.
+
+        Raises:
+            UnsupportedVersionError: for another version, an unknown operation or attribute.
+            CorruptError: for everything else that is wrong, with its place.
+        """
+
+    @property
+    def inputs(self) -> list[str]:
+        """Names of the inputs, in order."""
+
+    @property
+    def outputs(self) -> list[str]:
+        """Names of the outputs, in order."""
+
+    def run(
+        self, inputs: Iterable[_Float32], level: float | None = None, threads: int | None = None
+    ) -> dict[str, NDArray[np.float32]]:
+        """Runs the network; the bits of the outputs depend on the numbers alone.
+
+        Args:
+            inputs: float32, (C, H, W) each, or (N, C, H, W) each; in the order of `inputs`.
+            level: the place between the levels of a variable-rate model, from 0 to their number less one.
+            threads: how many to use; by default `num_threads`.
+
+        Returns:
+            The outputs by name, (C, H, W) or (N, C, H, W).
+
+        Raises:
+            ValueError: if inputs are missing or misshapen, the level is illegal, or numbers stop being
+                finite.
+            LcrsError: if shapes inside the graph do not go together or are above the limits.
+        """
+
+@final
+class Package:
+    """A model package (.lcrm), loaded and checked. It cannot be changed and may be used from many threads."""
+
+    @staticmethod
+    def from_file(path: str | PathLike[str]) -> Package:
+        """The package in a file.
+
+        Raises:
+            MissingModelError: if the file cannot be read.
+            LcrsError: if it is no package, or its digests are not those of its content.
+        """
+
+    @staticmethod
+    def from_bytes(data: _Bytes) -> Package:
+        """The package in a byte string; errors as in `from_file`."""
+
+    @property
+    def name(self) -> str:
+        """The name that files carry."""
+
+    @property
+    def description(self) -> str:
+        """The whole description as JSON: architecture, configuration and card included."""
+
+    @property
+    def levels(self) -> int | None:
+        """Number of levels of a variable-rate model; None for a fixed rate."""
+
+    @property
+    def entropy_digest(self) -> str:
+        """SHA-256 of everything that decides a symbol, 64 hexadecimal digits."""
+
+    @property
+    def synthesis_digest(self) -> str:
+        """SHA-256 of everything that turns symbols into pixels, 64 hexadecimal digits."""
+
+    def compress(
+        self,
+        pixels: NDArray[np.uint8] | _Tensor,
+        quality: float | None = None,
+        *,
+        kind: _Kind = "lcrs",
+        icc: bytes | None = None,
+        exif: bytes | None = None,
+        threads: int | None = None,
+    ) -> bytes:
+        """The bytes of an .lcrs file.
+
+        Args:
+            pixels: uint8, (H, W, 3), at least 1 x 1.
+            quality: 0 to 100 for a variable-rate model, None for one of a fixed rate.
+            kind: of the entropy-coded streams.
+            icc: a colour profile to keep.
+            exif: an EXIF block to keep, from its TIFF header on.
+            threads: how many to use; the bytes do not depend on it.
+
+        Raises:
+            ValueError: if the pixels or the quality are not as above.
+            LimitError: if the picture or the metadata are above the limits.
+        """
+
+    def decompress(
+        self, data: _Bytes, *, allow_other_synthesis: bool = False, threads: int | None = None
+    ) -> NDArray[np.uint8]:
+        """The picture of an .lcrs file, uint8 (H, W, 3).
+
+        Args:
+            data: the whole file.
+            allow_other_synthesis: whether to accept a file made for another synthesis transform: its
+                symbols are right, its pixels not those that the encoder meant.
+            threads: how many to use; the pixels do not depend on it.
+
+        Raises:
+            MissingModelError: if the file was made with another model.
+            LcrsError: if the file is cut off, damaged, of a later version, or above the limits.
+        """
+
+def package_digests(description: str, tensors: dict[str, NDArray[Any]]) -> tuple[str, str]:
+    """The entropy digest and the synthesis digest of a description (JSON) and its tensors.
+
+    Raises:
+        LcrsError: if the description is not one, or names a tensor that is not there.
+    """
+
+def info_json(data: _Bytes) -> str:
+    """What an .lcrs file says about itself, as a JSON object; errors as in `metadata`."""
+
+def metadata(data: _Bytes) -> dict[str, bytes | None]:
+    """The colour profile (``icc``) and the EXIF block (``exif``) that an .lcrs file carries.
+
+    Raises:
+        LcrsError: if the file is cut off, damaged, or of a later version.
+    """

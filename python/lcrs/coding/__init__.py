@@ -13,6 +13,7 @@ from lcrs.coding.coder import (
     encode,
     encode_batch,
 )
+from lcrs.coding.container import info, metadata
 from lcrs.coding.distributions import (
     default_scale_table,
     factorized_medians,
@@ -21,6 +22,8 @@ from lcrs.coding.distributions import (
     indexes,
     scale_table,
 )
+from lcrs.coding.graph import Graph
+from lcrs.coding.package import Package, package_digests, write_package
 from lcrs.coding.quantization import dequantize, quantize
 from lcrs.coding.runtime import build_profile, num_threads, simd_path, simd_paths
 from lcrs.coding.table import CdfTable, pmf_to_quantized_cdf
@@ -29,6 +32,8 @@ __all__ = [
     "CdfTable",
     "Decoder",
     "Encoder",
+    "Graph",
+    "Package",
     "build_profile",
     "decode",
     "decode_batch",
@@ -41,10 +46,14 @@ __all__ = [
     "factorized_table",
     "gaussian_table",
     "indexes",
+    "info",
+    "metadata",
     "num_threads",
+    "package_digests",
     "pmf_to_quantized_cdf",
     "quantize",
     "scale_table",
     "simd_path",
     "simd_paths",
+    "write_package",
 ]

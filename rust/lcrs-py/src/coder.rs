@@ -10,7 +10,7 @@ use pyo3::types::{PyBytes, PyList};
 
 use crate::arrays::{self, shape_text, Input, Output};
 use crate::errors::{detached, to_py};
-use crate::runtime::runtime;
+use crate::runtime::{runtime, simd_of};
 use crate::table::CdfTable;
 
 /// Codes `symbols[i]` with row `indexes[i]` of `table`.
@@ -164,7 +164,7 @@ impl Encoder {
     #[pyo3(signature = (kind="lcrs"))]
     fn new(py: Python<'_>, kind: &str) -> PyResult<Self> {
         let kind = stream_kind(py, kind)?;
-        let simd = runtime(py, None)?.simd;
+        let simd = simd_of(py)?;
         Ok(Self { inner: Some(rans::Encoder::new(kind, simd)) })
     }
 
@@ -210,7 +210,7 @@ impl Decoder {
     fn new(data: &Bound<'_, PyAny>, kind: &str) -> PyResult<Self> {
         let py = data.py();
         let kind = stream_kind(py, kind)?;
-        let simd = runtime(py, None)?.simd;
+        let simd = simd_of(py)?;
         let data = arrays::bytes(data, "data")?;
         let inner = OwningDecoder::try_new(data, |data| rans::Decoder::new(kind, simd, data).map(Some))
             .map_err(|error| to_py(py, &error))?;
@@ -246,7 +246,7 @@ fn finished() -> PyErr {
     PyValueError::new_err("finish() has been called: this coder is used up")
 }
 
-fn stream_kind(py: Python<'_>, name: &str) -> PyResult<StreamKind> {
+pub(crate) fn stream_kind(py: Python<'_>, name: &str) -> PyResult<StreamKind> {
     StreamKind::from_name(name).map_err(|error| to_py(py, &error))
 }
 

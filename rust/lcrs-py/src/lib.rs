@@ -6,9 +6,12 @@ mod arrays;
 mod coder;
 mod distributions;
 mod errors;
+mod graph;
+mod package;
 mod quantization;
 mod runtime;
 mod table;
+mod tensors;
 
 use pyo3::prelude::*;
 
@@ -20,6 +23,10 @@ mod _lcrs {
     use crate::distributions::{
         default_scale_table, factorized_medians, factorized_table, gaussian_table, indexes, scale_table,
     };
+    #[pymodule_export]
+    use crate::graph::Graph;
+    #[pymodule_export]
+    use crate::package::{info_json, metadata, package_digests, Package};
     #[pymodule_export]
     use crate::quantization::{dequantize, quantize};
     #[pymodule_export]

@@ -135,6 +135,11 @@ pub(crate) fn simd_path(py: Python<'_>) -> PyResult<&'static str> {
     Ok(runtime(py, None)?.simd.name())
 }
 
+/// The instruction set that kernels are packed for.
+pub(crate) fn simd_of(py: Python<'_>) -> PyResult<Simd> {
+    Ok(runtime(py, None)?.simd)
+}
+
 /// The number of threads of calls without `threads=`.
 #[pyfunction]
 pub(crate) fn num_threads(py: Python<'_>) -> PyResult<usize> {

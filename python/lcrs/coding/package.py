@@ -1,0 +1,52 @@
+"""Model packages (.lcrm): a model's graphs, tables and description in one safetensors file.
+
+`Package` loads, checks and runs one; `write_package` makes one. The format and the digests are specified in
+the README of the crate ``lcrs-codec``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from numpy.typing import NDArray
+
+from lcrs._lcrs import Package, package_digests
+from lcrs.coding.files import write_atomically
+
+__all__ = ["Package", "package_digests", "write_package"]
+
+
+def write_package(
+    path: str | os.PathLike[str],
+    description: dict[str, Any],
+    tensors: dict[str, NDArray[Any]],
+    *,
+    overwrite: bool = True,
+) -> None:
+    """Writes a model package, after checking that it can be loaded.
+
+    Args:
+        path: the file, by custom NAME.lcrm.
+        description: what the package's JSON says, without digests: they are computed here.
+        tensors: float32, float16 or int32 arrays by name, C-contiguous.
+        overwrite: whether an existing file may be replaced.
+
+    Raises:
+        ValueError: if an array has another dtype or layout.
+        LcrsError: if the description and the tensors do not make a package.
+        FileExistsError: if the file exists and ``overwrite`` is false.
+    """
+    from safetensors.numpy import save
+
+    entropy_digest, synthesis_digest = package_digests(_json(description), tensors)
+    complete = description | {"entropy_digest": entropy_digest, "synthesis_digest": synthesis_digest}
+    data = save(tensors, metadata={"lcrs": _json(complete)})
+    Package.from_bytes(data)
+    write_atomically(path, data, overwrite=overwrite)
+
+
+def _json(description: dict[str, Any]) -> str:
+    """Sorted and compact: one description has one text."""
+    return json.dumps(description, sort_keys=True, separators=(",", ":"), allow_nan=False)

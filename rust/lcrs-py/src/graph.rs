@@ -1,0 +1,134 @@
+//! A coding graph: one network, run on exact arithmetic.
+
+use lcrs_codec as codec;
+use lcrs_core::exact::Tensor;
+use lcrs_core::{Limits, Result};
+use numpy::{PyArray1, PyArrayMethods};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::arrays::{shape_text, Input};
+use crate::errors::detached;
+use crate::runtime::{runtime, simd_of};
+use crate::tensors::NamedArrays;
+
+/// A network as data, ready to run.
+#[pyclass(frozen, module = "lcrs.coding")]
+pub(crate) struct Graph {
+    inner: codec::Graph,
+}
+
+#[pymethods]
+impl Graph {
+    #[new]
+    fn new(json: &str, tensors: &Bound<'_, PyDict>) -> PyResult<Self> {
+        let py = tensors.py();
+        let simd = simd_of(py)?;
+        let arrays = NamedArrays::new(tensors, "tensors")?;
+        let views = arrays.views(py)?;
+        let find = |name: &str| views.get(name).map(codec::TensorView::borrowed);
+        let inner = detached(py, usize::MAX, || codec::Graph::new(json, find, simd))?;
+        Ok(Self { inner })
+    }
+
+    /// Names of the inputs, in order.
+    #[getter]
+    fn inputs(&self) -> Vec<String> {
+        self.inner.inputs().to_vec()
+    }
+
+    /// Names of the outputs, in order.
+    #[getter]
+    fn outputs(&self) -> Vec<&str> {
+        self.inner.outputs().collect()
+    }
+
+    /// Runs the network on one picture, or on each of a batch.
+    #[pyo3(signature = (inputs, level=None, threads=None))]
+    fn run<'py>(
+        &self,
+        py: Python<'py>,
+        inputs: &Bound<'py, PyAny>,
+        level: Option<f32>,
+        threads: Option<i64>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let arrays = inputs
+            .try_iter()?
+            .enumerate()
+            .map(|(i, array)| Input::<f32>::new(&array?, &format!("inputs[{i}]")))
+            .collect::<PyResult<Vec<_>>>()?;
+        let batch = Batch::of(&arrays)?;
+        let runtime = runtime(py, threads)?;
+        let limits = Limits::default();
+        let results = detached(py, usize::MAX, || {
+            let items = 0..batch.items.unwrap_or(1);
+            let run = |item| self.inner.run(&runtime, &limits, &batch.tensors(item, &limits)?, level);
+            items.map(run).collect::<Result<Vec<_>>>()
+        })?;
+        batch.collect(py, results)
+    }
+}
+
+/// The inputs of a run: (C, H, W) each, or (N, C, H, W) each with one N.
+struct Batch<'a> {
+    /// N, if there is that dimension.
+    items: Option<usize>,
+    /// Channels, height, width and numbers of each input.
+    inputs: Vec<([usize; 3], &'a [f32])>,
+}
+
+impl<'a> Batch<'a> {
+    fn of(arrays: &'a [Input<'_, f32>]) -> PyResult<Self> {
+        let mut items = None;
+        let mut inputs = Vec::new();
+        for (i, array) in arrays.iter().enumerate() {
+            let (n, shape) = match *array.shape() {
+                [c, h, w] => (None, [c, h, w]),
+                [n, c, h, w] => (Some(n), [c, h, w]),
+                ref shape => {
+                    let shape = shape_text(shape);
+                    let message = format!("inputs[{i}] has shape {shape}, (C, H, W) or (N, C, H, W) is needed");
+                    return Err(PyValueError::new_err(message));
+                }
+            };
+            if i > 0 && n != items {
+                let message =
+                    format!("inputs[{i}] has shape {}, its batch is not that of the first", shape_text(array.shape()));
+                return Err(PyValueError::new_err(message));
+            }
+            items = n;
+            inputs.push((shape, array.slice()?));
+        }
+        Ok(Self { items, inputs })
+    }
+
+    /// The inputs of one item.
+    fn tensors(&self, item: usize, limits: &Limits) -> Result<Vec<Tensor>> {
+        let tensor = |&([c, h, w], data): &([usize; 3], &[f32])| {
+            let size = c * h * w;
+            Tensor::from_nchw(c, h, w, &data[item * size..(item + 1) * size], limits)
+        };
+        self.inputs.iter().map(tensor).collect()
+    }
+
+    /// The outputs of all items by name, shaped like the inputs.
+    fn collect<'py>(&self, py: Python<'py>, results: Vec<Vec<(String, Tensor)>>) -> PyResult<Bound<'py, PyDict>> {
+        let outputs = PyDict::new(py);
+        let names = results.first().map_or(0, Vec::len);
+        for output in 0..names {
+            let (name, first) = &results[0][output];
+            let (c, h, w) = first.shape();
+            let mut data = Vec::with_capacity(results.len() * c * h * w);
+            for result in &results {
+                data.extend_from_slice(&result[output].1.to_nchw());
+            }
+            let array = PyArray1::from_vec(py, data);
+            match self.items {
+                Some(n) => outputs.set_item(name, array.reshape([n, c, h, w])?)?,
+                None => outputs.set_item(name, array.reshape([c, h, w])?)?,
+            }
+        }
+        Ok(outputs)
+    }
+}

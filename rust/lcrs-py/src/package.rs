@@ -1,0 +1,153 @@
+//! Model packages, and pictures to files and back with them.
+
+use std::path::PathBuf;
+
+use lcrs_codec::{self as codec, CompressOptions, DecompressOptions, Picture, PictureMetadata};
+use lcrs_core::Limits;
+use numpy::{PyArray1, PyArray3, PyArrayMethods};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyTuple};
+
+use crate::arrays::{self, Input};
+use crate::coder::stream_kind;
+use crate::errors::{detached, to_py};
+use crate::runtime::runtime;
+use crate::tensors::NamedArrays;
+
+/// A model, loaded and checked.
+#[pyclass(frozen, module = "lcrs.coding")]
+pub(crate) struct Package {
+    inner: codec::Package,
+}
+
+#[pymethods]
+impl Package {
+    /// The package in a file.
+    #[staticmethod]
+    fn from_file(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        let inner = detached(py, usize::MAX, || codec::Package::from_file(&path, &Limits::default()))?;
+        Ok(Self { inner })
+    }
+
+    /// The package in a byte string.
+    #[staticmethod]
+    fn from_bytes(data: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let py = data.py();
+        let data = arrays::bytes(data, "data")?;
+        let inner = detached(py, usize::MAX, || codec::Package::from_bytes(&data, &Limits::default()))?;
+        Ok(Self { inner })
+    }
+
+    /// The name that files carry.
+    #[getter]
+    fn name(&self) -> &str {
+        self.inner.name()
+    }
+
+    /// The whole description as JSON.
+    #[getter]
+    fn description(&self) -> &str {
+        self.inner.description()
+    }
+
+    /// Number of levels of a variable-rate model.
+    #[getter]
+    fn levels(&self) -> Option<usize> {
+        self.inner.levels()
+    }
+
+    /// SHA-256 of everything that decides a symbol, in hexadecimal.
+    #[getter]
+    fn entropy_digest(&self) -> String {
+        self.inner.digests().entropy_hex()
+    }
+
+    /// SHA-256 of everything that turns symbols into pixels, in hexadecimal.
+    #[getter]
+    fn synthesis_digest(&self) -> String {
+        self.inner.digests().synthesis_hex()
+    }
+
+    /// The bytes of a file for a picture (H, W, 3).
+    #[pyo3(signature = (pixels, quality=None, *, kind="lcrs", icc=None, exif=None, threads=None))]
+    fn compress<'py>(
+        &self,
+        pixels: &Bound<'py, PyAny>,
+        quality: Option<f64>,
+        kind: &str,
+        icc: Option<Vec<u8>>,
+        exif: Option<Vec<u8>>,
+        threads: Option<i64>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let py = pixels.py();
+        let picture = picture(pixels)?;
+        let metadata = PictureMetadata { icc, exif };
+        let options = CompressOptions { quality, kind: stream_kind(py, kind)?, metadata };
+        let runtime = runtime(py, threads)?;
+        let limits = Limits::default();
+        let data = detached(py, usize::MAX, || codec::compress(&self.inner, &picture, &options, &runtime, &limits))?;
+        Ok(PyBytes::new(py, &data))
+    }
+
+    /// The picture (H, W, 3) in the bytes of a file.
+    #[pyo3(signature = (data, *, allow_other_synthesis=false, threads=None))]
+    fn decompress<'py>(
+        &self,
+        data: &Bound<'py, PyAny>,
+        allow_other_synthesis: bool,
+        threads: Option<i64>,
+    ) -> PyResult<Bound<'py, PyArray3<u8>>> {
+        let py = data.py();
+        let data = arrays::bytes(data, "data")?;
+        let options = DecompressOptions { allow_other_synthesis };
+        let runtime = runtime(py, threads)?;
+        let limits = Limits::default();
+        let picture = detached(py, usize::MAX, || codec::decompress(&self.inner, &data, &options, &runtime, &limits))?;
+        let shape = [picture.height() as usize, picture.width() as usize, 3];
+        PyArray1::from_vec(py, picture.into_data()).reshape(shape)
+    }
+
+    fn __repr__(&self) -> String {
+        let levels = self.inner.levels().map_or("None".to_owned(), |levels| levels.to_string());
+        format!("Package(name='{}', levels={levels})", self.inner.name())
+    }
+}
+
+fn picture(pixels: &Bound<'_, PyAny>) -> PyResult<Picture> {
+    let py = pixels.py();
+    let pixels = Input::<u8>::new(pixels, "pixels")?;
+    pixels.check_ndim("pixels", 3, "(H, W, 3)")?;
+    let side = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
+    let (height, width) = (side(pixels.shape()[0]), side(pixels.shape()[1]));
+    Picture::new(width, height, pixels.slice()?.to_vec()).map_err(|error| to_py(py, &error.at("pixels")))
+}
+
+/// What a file says about itself, as a JSON object.
+#[pyfunction]
+pub(crate) fn info_json(data: &Bound<'_, PyAny>) -> PyResult<String> {
+    let py = data.py();
+    let data = arrays::bytes(data, "data")?;
+    detached(py, data.len(), || codec::info(&data, &Limits::default()).map(|info| info.to_json()))
+}
+
+/// The metadata that a file carries: `icc` and `exif`.
+#[pyfunction]
+pub(crate) fn metadata<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+    let py = data.py();
+    let data = arrays::bytes(data, "data")?;
+    let metadata = detached(py, data.len(), || codec::metadata(&data, &Limits::default()))?;
+    let dict = PyDict::new(py);
+    dict.set_item("icc", metadata.icc.map(|icc| PyBytes::new(py, &icc)))?;
+    dict.set_item("exif", metadata.exif.map(|exif| PyBytes::new(py, &exif)))?;
+    Ok(dict)
+}
+
+/// The entropy digest and the synthesis digest of a description and its tensors.
+#[pyfunction]
+pub(crate) fn package_digests<'py>(description: &str, tensors: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyTuple>> {
+    let py = tensors.py();
+    let arrays = NamedArrays::new(tensors, "tensors")?;
+    let views = arrays.views(py)?;
+    let digests = detached(py, usize::MAX, || codec::package_digests(description, &views))?;
+    PyTuple::new(py, [digests.entropy_hex(), digests.synthesis_hex()])
+}
