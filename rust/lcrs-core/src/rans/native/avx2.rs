@@ -6,6 +6,7 @@ use std::arch::x86_64::*;
 use super::avx512::push_escapes;
 use super::digits::DigitWriter;
 use super::path::Progress;
+use super::words::WordStack;
 use super::{Lanes, LOW};
 use crate::cdf::{CdfTable, Narrow};
 use crate::Simd;
@@ -47,11 +48,11 @@ impl Avx2 {
         lanes: &mut Lanes,
         num_lanes: usize,
         entries: &[u32],
-        room: &mut [u8],
+        room: &mut [u16],
         top: &mut usize,
     ) {
         assert!(num_lanes.is_multiple_of(4) && num_lanes <= lanes.len());
-        assert!(*top <= room.len() && *top >= 2 * entries.len() + 64);
+        assert!(*top <= room.len() && *top >= entries.len() + WordStack::MARGIN);
         // SAFETY: the processor has the features (see `new`); there is room for a word an entry and a register more.
         unsafe { put_groups(lanes, num_lanes, entries, room, top) }
     }
@@ -147,7 +148,7 @@ static GATHER_LOW: [[u8; 16]; 16] = {
 };
 
 #[target_feature(enable = "avx2,fma,bmi2,popcnt")]
-unsafe fn put_groups(lanes: &mut Lanes, num_lanes: usize, entries: &[u32], room: &mut [u8], top: &mut usize) {
+unsafe fn put_groups(lanes: &mut Lanes, num_lanes: usize, entries: &[u32], room: &mut [u16], top: &mut usize) {
     let magic = _mm256_set1_epi64x(0x4330_0000_0000_0000); // 2^52, whose mantissa takes an integer
     let magic_pd = _mm256_castsi256_pd(magic);
     let (m16, one) = (_mm256_set1_epi64x(0xffff), _mm256_set1_epi64x(65536));
@@ -169,11 +170,11 @@ unsafe fn put_groups(lanes: &mut Lanes, num_lanes: usize, entries: &[u32], room:
             let due = !_mm256_movemask_pd(_mm256_castsi256_pd(is_kept)) as usize & 15;
             let words = _mm256_shuffle_epi8(x, low_words);
             let words = _mm_or_si128(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
-            // SAFETY: at most 2 bytes an entry have gone from `top`, which has 64 more.
+            // SAFETY: at most a word an entry has gone from `top`, which has a register more.
             unsafe {
                 let order = _mm_loadu_si128(GATHER_LOW[due].as_ptr().cast());
-                _mm_storel_epi64(p.sub(8).cast(), _mm_shuffle_epi8(words, order));
-                p = p.sub(2 * due.count_ones() as usize);
+                _mm_storel_epi64(p.sub(4).cast(), _mm_shuffle_epi8(words, order));
+                p = p.sub(due.count_ones() as usize);
             }
             let y = _mm256_blendv_epi8(_mm256_srli_epi64::<16>(x), x, is_kept);
             let y_pd = _mm256_sub_pd(_mm256_castsi256_pd(_mm256_or_si256(y, magic)), magic_pd);

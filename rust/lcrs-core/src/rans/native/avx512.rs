@@ -5,6 +5,7 @@ use std::arch::x86_64::*;
 
 use super::digits::DigitWriter;
 use super::path::Progress;
+use super::words::WordStack;
 use super::Lanes;
 use crate::cdf::{CdfTable, Narrow};
 use crate::Simd;
@@ -39,8 +40,8 @@ impl Avx512 {
     }
 
     /// As [`super::scalar::put_groups`] for 32 lanes; no frequency is 2^16.
-    pub(super) fn put_groups(self, lanes: &mut Lanes, entries: &[u32], room: &mut [u8], top: &mut usize) {
-        assert!(*top <= room.len() && *top >= 2 * entries.len() + 64);
+    pub(super) fn put_groups(self, lanes: &mut Lanes, entries: &[u32], room: &mut [u16], top: &mut usize) {
+        assert!(*top <= room.len() && *top >= entries.len() + WordStack::MARGIN);
         // SAFETY: the processor has the features (see `new`); there is room for a word an entry and a register more.
         unsafe { put_groups(lanes, entries, room, top) }
     }
@@ -156,7 +157,7 @@ pub(super) fn push_escapes(
 /// Register `k` holds the lanes `k, 4 + k, 8 + k, ...`, so that 16-bit parts of the four registers come into the order of symbols by
 /// shifts and blends alone.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,bmi2,popcnt")]
-unsafe fn put_groups(lanes: &mut Lanes, entries: &[u32], room: &mut [u8], top: &mut usize) {
+unsafe fn put_groups(lanes: &mut Lanes, entries: &[u32], room: &mut [u16], top: &mut usize) {
     let stride = _mm512_setr_epi64(0, 4, 8, 12, 16, 20, 24, 28);
     // SAFETY: `k + stride` are indexes of the 32 lanes.
     let mut x: [__m512i; 4] =
@@ -198,10 +199,10 @@ unsafe fn put_groups(lanes: &mut Lanes, entries: &[u32], room: &mut [u8], top: &
         let count = due.count_ones();
         let turn = _mm512_add_epi16(iota, _mm512_set1_epi16(count as i16));
         let words = _mm512_permutexvar_epi16(turn, _mm512_maskz_compress_epi16(due, words));
-        // SAFETY: at most 2 bytes an entry have gone from `top`, which has 64 more.
+        // SAFETY: at most a word an entry has gone from `top`, which has a register more.
         unsafe {
-            _mm512_storeu_si512(p.sub(64).cast(), words);
-            p = p.sub(2 * count as usize);
+            _mm512_storeu_si512(p.sub(32).cast(), words);
+            p = p.sub(count as usize);
         }
         for k in 0..4 {
             let is_due = _mm512_cmpge_epu64_mask(_mm512_srli_epi64::<32>(x[k]), frequency[k]);

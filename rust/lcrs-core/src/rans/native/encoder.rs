@@ -146,7 +146,7 @@ impl Coder {
             for &entry in entries[left - size..left].iter().rev() {
                 scalar::put(&mut self.lanes[0], entry, room, top);
             }
-            self.emitted += (bottom - *top) / 2;
+            self.emitted += bottom - *top;
             left -= size;
         }
         left
@@ -169,9 +169,7 @@ impl Coder {
         let num_lanes = if main == 0 { 1 } else { self.num_lanes };
         let mut out = Vec::with_capacity(2 * self.words.len() + digits.num_bytes() + 8 * num_lanes + 16);
         head::write(&mut out, num_lanes, main, &self.lanes, digits);
-        for part in self.words.parts() {
-            out.extend_from_slice(part);
-        }
+        self.words.write(&mut out);
         out
     }
 }

@@ -66,14 +66,14 @@ impl Path {
         }
     }
 
-    /// Encodes whole groups, from the last to the first, into `room` below `top`, which has 64 bytes more than a word for
-    /// each entry. No frequency is 2^16.
+    /// Encodes whole groups, from the last to the first, into `room` below `top`, which has a
+    /// register of words more than a word for each entry. No frequency is 2^16.
     pub(super) fn put_groups(
         self,
         lanes: &mut Lanes,
         num_lanes: usize,
         entries: &[u32],
-        room: &mut [u8],
+        room: &mut [u16],
         top: &mut usize,
     ) {
         match self {

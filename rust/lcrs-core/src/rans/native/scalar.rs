@@ -38,26 +38,37 @@ pub(super) fn cost(entry: u32) -> u64 {
 
 /// Puts the entry `start | frequency << 16` on the state `x`, emitting at most one word to `room` below `top`.
 #[inline(always)]
-pub(super) fn put(x: &mut u64, entry: u32, room: &mut [u8], top: &mut usize) {
+pub(super) fn put(x: &mut u64, entry: u32, room: &mut [u16], top: &mut usize) {
     let (start, frequency) = (u64::from(entry & 0xffff), u64::from(entry >> 16));
     if frequency == 0 {
         return; // 2^16: certainty changes nothing
     }
     // written always, kept if due: whether it is due no branch predictor learns
-    room[*top - 2..*top].copy_from_slice(&(*x as u16).to_le_bytes());
+    room[*top - 1] = *x as u16;
     let is_due = *x >> 32 >= frequency;
-    *top -= 2 * usize::from(is_due);
+    *top -= usize::from(is_due);
     let y = if is_due { *x >> 16 } else { *x };
-    *x = y + start + y / frequency * (65536 - frequency);
+    *x = y + start + quotient(y, frequency) * (65536 - frequency);
+}
+
+/// `y div f` for `y < 2^48`, `f < 2^16` and a quotient below 2^32, by a division of binary64, which is faster than that of integers.
+/// `(y + 1/2) / f - 1/2` is nearest to the quotient, from which it differs by at most `1/2 - 2^-17` and an error of
+/// `2^-21`; the sum with `2^52` rounds it and shows it in the low bits.
+#[inline(always)]
+fn quotient(y: u64, f: u64) -> u64 {
+    let exact = (y as i64 as f64 + 0.5) / (f as i64 as f64);
+    (exact - 0.5 + (1u64 << 52) as f64).to_bits() & 0xffff_ffff
 }
 
 /// Encodes whole groups, from the last to the first.
-pub(super) fn put_groups(lanes: &mut Lanes, num_lanes: usize, entries: &[u32], room: &mut [u8], top: &mut usize) {
+pub(super) fn put_groups(lanes: &mut Lanes, num_lanes: usize, entries: &[u32], room: &mut [u16], top: &mut usize) {
+    let mut at = *top;
     for group in entries.chunks_exact(num_lanes).rev() {
-        for (x, &entry) in lanes.iter_mut().zip(group).rev() {
-            put(x, entry, room, top);
+        for (x, &entry) in lanes[..num_lanes].iter_mut().zip(group).rev() {
+            put(x, entry, room, &mut at);
         }
     }
+    *top = at;
 }
 
 /// Decodes whole groups, all or up to the first with an escape.
@@ -94,15 +105,31 @@ pub(super) fn take_part(
     out: &mut [i32],
 ) -> (usize, bool) {
     let (mut at, mut has_escapes) = (0, false);
-    for ((x, &index), out) in lanes.iter_mut().zip(indexes).zip(out) {
-        let taken = search.take(index, *x);
-        *out = taken.value;
-        has_escapes |= taken.is_escape;
-        let word = u64::from(u16::from_le_bytes([words[at], words[at + 1]]));
-        // by masks, as in `put`
-        let due = ((taken.state.wrapping_sub(LOW) as i64) >> 63) as u64;
-        *x = taken.state ^ (taken.state ^ (taken.state << 16 | word)) & due;
-        at += (due & 2) as usize;
+    // four symbols take at most four words, so that one load serves them
+    let symbols = indexes.chunks(4).zip(out.chunks_mut(4));
+    for (lanes, (indexes, out)) in lanes.chunks_mut(4).zip(symbols) {
+        let mut next = next_words(&words[at..], lanes.len());
+        for ((x, &index), out) in lanes.iter_mut().zip(indexes).zip(out) {
+            let taken = search.take(index, *x);
+            *out = taken.value;
+            has_escapes |= taken.is_escape;
+            // by masks, as in `put`
+            let due = ((taken.state.wrapping_sub(LOW) as i64) >> 63) as u64;
+            *x = taken.state ^ (taken.state ^ (taken.state << 16 | next & 0xffff)) & due;
+            next >>= due & 16;
+            at += (due & 2) as usize;
+        }
     }
     (at, has_escapes)
+}
+
+/// The next four words, the first one lowest, or as many as are needed.
+#[inline(always)]
+fn next_words(words: &[u8], needed: usize) -> u64 {
+    if let Some(four) = words.first_chunk() {
+        return u64::from_le_bytes(*four);
+    }
+    let mut bytes = [0; 8];
+    bytes[..2 * needed].copy_from_slice(&words[..2 * needed]);
+    u64::from_le_bytes(bytes)
 }
