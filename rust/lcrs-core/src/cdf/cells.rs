@@ -28,8 +28,8 @@ pub(crate) struct Cells {
 pub(crate) struct Taken {
     /// The value; that of the escape entry is `offset + max`.
     pub(crate) value: i32,
-    /// Whether it is the row's escape.
-    pub(crate) is_escape: bool,
+    /// Not 0 if it is the row's escape. (A number, so that loops gather it without a comparison a symbol.)
+    pub(crate) escape: u64,
     /// The state after the symbol, before renormalisation.
     pub(crate) state: u64,
 }
@@ -190,7 +190,7 @@ impl Search for Narrow<'_> {
         let (in_a, frequency, rest) = choose(cell, slot);
         Taken {
             value: (cell as i64 >> 49) as i32 + 1 + in_a as i32,
-            is_escape: (cell >> 48) & !in_a & 1 == 1,
+            escape: cell & 1 << 48 & !in_a,
             state: frequency * (x >> 16) + rest.wrapping_add(frequency & in_a),
         }
     }
@@ -207,7 +207,7 @@ impl Search for Wide<'_> {
         let (offset, max) = self.0.limits[row as usize];
         Taken {
             value: offset + entry,
-            is_escape: entry == max,
+            escape: u64::from(entry == max),
             state: frequency * (x >> 16) + rest.wrapping_add(frequency & in_a),
         }
     }
@@ -223,7 +223,7 @@ impl Search for Bisect<'_> {
         let (start, end) = (row.cdf[entry] << scale, row.cdf[entry + 1] << scale);
         Taken {
             value: row.offset + entry as i32,
-            is_escape: entry + 2 == row.length,
+            escape: u64::from(entry + 2 == row.length),
             state: u64::from(end - start) * (x >> 16) + u64::from(slot - start),
         }
     }

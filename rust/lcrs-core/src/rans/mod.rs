@@ -7,8 +7,8 @@
 //!
 //! Bytes do not depend on the instruction set or the number of threads. Decoding never panics, never reads outside its
 //! input and allocates nothing that the input asks for. It checks what is free to check: the length, the
-//! final state, that every word is consumed. Corruption may still decode to other symbols now and then (up to 1 % of
-//! single bit flips); only a checksum around the stream excludes that.
+//! final state, that every word is consumed. Corruption may still decode to other symbols: in the digits of escapes, which are
+//! plain, and elsewhere now and then (up to 1 % of single bit flips). Only a checksum around the stream excludes that.
 //!
 //! ```
 //! use lcrs_core::{cdf::CdfTable, rans, rans::StreamKind, Runtime};
@@ -25,11 +25,13 @@
 //! ```
 
 pub mod ans;
+mod batch;
 mod escape;
 mod faces;
 mod kind;
 pub mod native;
 
+pub use batch::{decode_batch, encode_batch, encoded_bound};
 pub use faces::{decode, encode, Decoder, Encoder};
 pub use kind::StreamKind;
 

@@ -9,8 +9,28 @@ pub(crate) struct Vectors(std::vec::IntoIter<u8>);
 
 impl Vectors {
     pub(crate) fn open(name: &str) -> Self {
-        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/coder").join(name);
+        let path = Self::path(name);
         Self(std::fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display())).into_iter())
+    }
+
+    fn path(name: &str) -> PathBuf {
+        PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/data/coder").join(name)
+    }
+
+    /// Writes such a file.
+    pub(crate) fn write(name: &str, arrays: &[Vec<i32>]) {
+        let mut out = vec![];
+        for array in arrays {
+            for value in std::iter::once(array.len() as i64).chain(array.iter().map(|&v| i64::from(v))) {
+                let mut folded = if value >= 0 { 2 * value } else { -2 * value - 1 };
+                while folded > 127 {
+                    out.push((folded & 127 | 128) as u8);
+                    folded >>= 7;
+                }
+                out.push(folded as u8);
+            }
+        }
+        std::fs::write(Self::path(name), out).unwrap();
     }
 
     fn number(&mut self) -> Option<i32> {

@@ -49,7 +49,7 @@ impl<'a> Decoder<'a> {
             let taken = search.take(index, self.x);
             self.x = taken.state;
             self.renormalise()?;
-            *out = if taken.is_escape { self.escape(table, index)? } else { taken.value };
+            *out = if taken.escape != 0 { self.escape(table, index)? } else { taken.value };
         }
         Ok(())
     }

@@ -142,7 +142,7 @@ impl<'a> Decoder<'a> {
         } else {
             x
         };
-        if taken.is_escape {
+        if taken.escape != 0 {
             self.digits.pull(table, index)
         } else {
             Ok(taken.value)

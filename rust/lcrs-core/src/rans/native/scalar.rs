@@ -72,7 +72,7 @@ pub(super) fn put_groups(lanes: &mut Lanes, num_lanes: usize, entries: &[u32], r
 }
 
 /// Decodes whole groups, all or up to the first with an escape.
-#[inline(always)]
+#[inline(never)] // as part of a larger function it would lose its registers
 pub(super) fn take_groups(
     search: impl Search,
     lanes: &mut Lanes,
@@ -104,32 +104,43 @@ pub(super) fn take_part(
     indexes: &[i32],
     out: &mut [i32],
 ) -> (usize, bool) {
-    let (mut at, mut has_escapes) = (0, false);
-    // four symbols take at most four words, so that one load serves them
-    let symbols = indexes.chunks(4).zip(out.chunks_mut(4));
-    for (lanes, (indexes, out)) in lanes.chunks_mut(4).zip(symbols) {
-        let mut next = next_words(&words[at..], lanes.len());
-        for ((x, &index), out) in lanes.iter_mut().zip(indexes).zip(out) {
-            let taken = search.take(index, *x);
-            *out = taken.value;
-            has_escapes |= taken.is_escape;
-            // by masks, as in `put`
-            let due = ((taken.state.wrapping_sub(LOW) as i64) >> 63) as u64;
-            *x = taken.state ^ (taken.state ^ (taken.state << 16 | next & 0xffff)) & due;
-            next >>= due & 16;
-            at += (due & 2) as usize;
-        }
+    let (mut at, mut escapes) = (0, 0);
+    let (lanes4, lanes) = lanes.as_chunks_mut::<4>();
+    let (indexes4, indexes) = indexes.as_chunks();
+    let (out4, out) = out.as_chunks_mut();
+    for ((lanes, indexes), out) in lanes4.iter_mut().zip(indexes4).zip(out4) {
+        // four symbols take at most four words, so that one load serves them
+        let next = words[at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        at += take_some(search, lanes, next, indexes, out, &mut escapes);
     }
-    (at, has_escapes)
+    for ((x, &index), out) in lanes.iter_mut().zip(indexes).zip(out) {
+        let next = words[at..].first_chunk().map_or(0, |bytes| u64::from(u16::from_le_bytes(*bytes)));
+        at += take_some(search, std::array::from_mut(x), next, &[index], std::array::from_mut(out), &mut escapes);
+    }
+    (at, escapes != 0)
 }
 
-/// The next four words, the first one lowest, or as many as are needed.
+/// Decodes a symbol on each of at most four lanes, with the next words in `next`, the first one lowest; returns how many bytes of
+/// them were read.
 #[inline(always)]
-fn next_words(words: &[u8], needed: usize) -> u64 {
-    if let Some(four) = words.first_chunk() {
-        return u64::from_le_bytes(*four);
+fn take_some<const N: usize>(
+    search: impl Search,
+    lanes: &mut [u64; N],
+    mut next: u64,
+    indexes: &[i32; N],
+    out: &mut [i32; N],
+    escapes: &mut u64,
+) -> usize {
+    let mut read = 0;
+    for k in 0..N {
+        let taken = search.take(indexes[k], lanes[k]);
+        out[k] = taken.value;
+        *escapes |= taken.escape;
+        // by masks, as in `put`
+        let due = ((taken.state.wrapping_sub(LOW) as i64) >> 63) as u64;
+        lanes[k] = taken.state ^ (taken.state ^ (taken.state << 16 | next & 0xffff)) & due;
+        next >>= due & 16;
+        read += due & 2;
     }
-    let mut bytes = [0; 8];
-    bytes[..2 * needed].copy_from_slice(&words[..2 * needed]);
-    u64::from_le_bytes(bytes)
+    read as usize
 }

@@ -1,0 +1,60 @@
+//! Streams written once, which must be written the same and read for ever.
+//!
+//! `streams.bin` has for each case: symbols, indexes, rows without padding, lengths, offsets, the `ans` bytes, the `lcrs` bytes.
+
+use lcrs_core::rans::{self, StreamKind};
+use lcrs_core::{Runtime, Simd};
+
+use crate::support::{draw, gaussian_table, random_row, table, Rng, Vectors};
+
+#[test]
+fn golden_streams_are_written_and_read() {
+    let mut vectors = Vectors::open("streams.bin");
+    let mut lane_counts = vec![];
+    while let Some(symbols) = vectors.array() {
+        let indexes = vectors.array().unwrap();
+        let table = vectors.table();
+        for kind in StreamKind::ALL {
+            let bytes: Vec<u8> = vectors.array().unwrap().iter().map(|&b| b as u8).collect();
+            for simd in Simd::available() {
+                let rt = Runtime::new(simd, 1).unwrap();
+                assert_eq!(rans::encode(kind, &rt, &symbols, &indexes, &table).unwrap(), bytes, "{kind:?} {simd:?}");
+                let mut decoded = vec![0; symbols.len()];
+                rans::decode(kind, &rt, &bytes, &indexes, &table, &mut decoded).unwrap();
+                assert_eq!(decoded, symbols, "{kind:?} {simd:?}");
+            }
+            if kind == StreamKind::Lcrs {
+                lane_counts.push(1 << (bytes[0] & 7));
+            }
+        }
+    }
+    assert_eq!(lane_counts, [1, 1, 1, 1, 2, 4, 8, 16, 32, 4]);
+}
+
+/// Writes the file anew: only when the format changes.
+#[test]
+#[ignore = "writes the golden streams"]
+fn write_golden_streams() {
+    let (gaussian, rng) = (gaussian_table(), &mut Rng(42));
+    let certain = table(&[vec![0, 65536], random_row(rng, 40, 16)], &[3, -20], 16);
+    let small = table(&(0..12).map(|i| random_row(rng, 5 + 9 * i, 16)).collect::<Vec<_>>(), &[-9; 12], 16);
+    let mut arrays: Vec<Vec<i32>> = vec![];
+    let cases =
+        [(0, &small, 0), (1, &small, 0), (16, &small, 5), (300, &small, 0), (2200, &small, 0), (4500, &small, 300)];
+    let more = [(9000, &small, 0), (17_000, &small, 0), (33_000, &gaussian, 1000), (9000, &certain, 0)];
+    for (n, table, escape_every) in cases.into_iter().chain(more) {
+        let indexes: Vec<i32> = (0..n).map(|_| rng.below(table.num_rows()) as i32).collect();
+        let symbols = draw(rng, table, &indexes, escape_every);
+        let rows = || (0..table.num_rows()).map(|r| table.row(r));
+        let encode = |kind| rans::encode(kind, &Runtime::serial(), &symbols, &indexes, table).unwrap();
+        arrays.extend([
+            symbols.clone(),
+            indexes.clone(),
+            rows().flat_map(|row| row.cdf.iter().map(|&c| c as i32)).collect(),
+            rows().map(|row| row.length as i32).collect(),
+            rows().map(|row| row.offset).collect(),
+        ]);
+        arrays.extend(StreamKind::ALL.map(|kind| encode(kind).into_iter().map(i32::from).collect()));
+    }
+    Vectors::write("streams.bin", &arrays);
+}

@@ -1,0 +1,84 @@
+//! What a stream costs over the tables' ideal, and what it can cost at most.
+
+use lcrs_core::cdf::CdfTable;
+use lcrs_core::rans::{self, StreamKind};
+use lcrs_core::{Runtime, Simd};
+
+use crate::support::{draw, gaussian_table, random_row, table, Rng};
+
+/// Bits of the entries, without what escapes spell.
+fn ideal_bytes(symbols: &[i32], indexes: &[i32], table: &CdfTable) -> f64 {
+    let bits = |(&symbol, &index): (&i32, &i32)| {
+        let row = table.row(index as usize);
+        let k = (symbol - row.offset) as usize;
+        let frequency = row.cdf[k + 1] - row.cdf[k];
+        f64::from(table.precision()) - f64::from(frequency).log2()
+    };
+    symbols.iter().zip(indexes).map(bits).sum::<f64>() / 8.0
+}
+
+#[test]
+fn overhead_is_a_thousandth_and_eight_bytes() {
+    let rng = &mut Rng(17);
+    let flat = table(&(0..8).map(|_| random_row(rng, 300, 16)).collect::<Vec<_>>(), &[0; 8], 16);
+    let sure = table(&[vec![0, 65_000, 65_400, 65_536]], &[0], 16);
+    for table in [gaussian_table(), flat, sure] {
+        for rows in [3, 20, 64] {
+            let n = 400_000;
+            let indexes: Vec<i32> = (0..n).map(|_| rng.below(rows.min(table.num_rows())) as i32).collect();
+            let symbols = draw(rng, &table, &indexes, 0);
+            let mut len = 1;
+            while len <= n {
+                let (symbols, indexes) = (&symbols[..len], &indexes[..len]);
+                let data = rans::encode(StreamKind::Lcrs, &Runtime::serial(), symbols, indexes, &table).unwrap();
+                let ideal = ideal_bytes(symbols, indexes, &table);
+                let over = data.len() as f64 - ideal * 1.001;
+                assert!(over <= 8.0, "{len} symbols of {rows} rows: {} bytes, ideal {ideal:.1}", data.len());
+                len += len / 9 + 1;
+            }
+        }
+    }
+}
+
+#[test]
+fn streams_stay_below_their_bound() {
+    let rng = &mut Rng(23);
+    let worst = table(&[vec![0, 65_535, 65_536]], &[0], 16);
+    for kind in StreamKind::ALL {
+        for n in [0, 1, 2, 100, 5000, 40_000] {
+            // the escape has the frequency 1 and the value needs all digits
+            let symbols: Vec<i32> = (0..n).map(|_| if rng.below(2) == 0 { i32::MIN } else { i32::MAX }).collect();
+            let data = rans::encode(kind, &Runtime::serial(), &symbols, &vec![0; n], &worst).unwrap();
+            assert!(data.len() <= rans::encoded_bound(kind, n), "{kind:?}, {n} symbols: {} bytes", data.len());
+        }
+    }
+}
+
+#[test]
+fn batches_are_single_streams_whatever_the_threads() {
+    let (table, rng) = (gaussian_table(), &mut Rng(29));
+    let indexes: Vec<i32> = (0..12_000).map(|_| rng.below(64) as i32).collect();
+    let symbols = draw(rng, &table, &indexes, 90);
+    for kind in StreamKind::ALL {
+        let single = Runtime::serial();
+        let expected: Vec<Vec<u8>> = (0..6)
+            .map(|i| &symbols[2000 * i..2000 * (i + 1)])
+            .zip(indexes.chunks(2000))
+            .map(|(s, i)| rans::encode(kind, &single, s, i, &table).unwrap())
+            .collect();
+        for threads in [1, 3] {
+            let rt = Runtime::new(Simd::detect(), threads).unwrap();
+            let streams = rans::encode_batch(kind, &rt, 6, &symbols, &indexes, &table).unwrap();
+            assert_eq!(streams, expected);
+            let mut slices: Vec<&[u8]> = streams.iter().map(Vec::as_slice).collect();
+            let mut out = vec![0; symbols.len()];
+            rans::decode_batch(kind, &rt, &slices, &indexes, &table, &mut out).unwrap();
+            assert_eq!(out, symbols);
+            slices[4] = &slices[4][..9];
+            let error = rans::decode_batch(kind, &rt, &slices, &indexes, &table, &mut out).unwrap_err();
+            assert!(error.message().starts_with("stream 4: "), "{error}");
+        }
+        let none = rans::encode_batch(kind, &single, 3, &[], &[], &table).unwrap();
+        assert!(none.len() == 3 && none[0] == rans::encode(kind, &single, &[], &[], &table).unwrap());
+    }
+}
