@@ -1,5 +1,5 @@
 //! Tiny models built in memory from pseudo-random weights, and pictures to code with them.
-#![allow(dead_code, clippy::unwrap_used, missing_docs, unreachable_pub)]
+#![allow(dead_code, unused_imports, clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod graphs;
 mod models;
