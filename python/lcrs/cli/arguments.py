@@ -1,0 +1,54 @@
+"""Arguments that several verbs share, and their checks."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+class UsageError(Exception):
+    """The command line asks for something that does not exist."""
+
+
+def add_output(parser: argparse.ArgumentParser, what: str) -> None:
+    """``-o OUT`` and ``--force``."""
+    parser.add_argument("-o", "--output", metavar="OUT", type=Path, required=True, help=what)
+    parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
+
+
+def add_model(parser: argparse.ArgumentParser, when_absent: str) -> None:
+    """``--model NAME|FILE``."""
+    parser.add_argument(
+        "--model", metavar="NAME|FILE", help=f"a model's name, or an .lcrm file ({when_absent})"
+    )
+
+
+def check_output(source: Path, target: Path, *, force: bool) -> None:
+    """Refuses, before any work is done, to write where something is.
+
+    Raises:
+        OSError: if ``target`` exists and may not be replaced, its folder is missing, or it is the input
+            itself.
+    """
+    from lcrs.coding.files import refuse_existing
+
+    if not force:
+        refuse_existing(target)
+    if target.is_dir():
+        raise IsADirectoryError(21, "is a folder, a file is needed", str(target))
+    if not target.parent.is_dir():
+        raise FileNotFoundError(2, "there is no such folder", str(target.parent))
+    if target.exists() and source.exists() and target.samefile(source):
+        raise FileExistsError(17, "is the input itself", str(target))
+
+
+def quality(text: str) -> float:
+    """A quality from 0 to 100, as argparse wants it."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not 0 <= value <= 100:
+        msg = f"'{text}' is not a number from 0 to 100"
+        raise argparse.ArgumentTypeError(msg)
+    return value

@@ -1,0 +1,33 @@
+"""Restore a picture from an .lcrs file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from lcrs.cli.arguments import add_model, add_output, check_output
+
+NAME = "decode"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``lcrs decode``."""
+    parser.add_argument("input", metavar="IN", type=Path, help="an .lcrs file")
+    add_output(parser, "the picture to write: .png, .ppm, .tif, .bmp, .webp (lossless), .jpg")
+    add_model(parser, "default: the one that the file names")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Reads, decompresses, writes."""
+    from lcrs.cli.writing import encode_picture, format_of
+
+    name = format_of(arguments.output)
+    check_output(arguments.input, arguments.output, force=arguments.force)
+    data = arguments.input.read_bytes()
+
+    from lcrs import codec
+    from lcrs.coding.files import write_atomically
+
+    picture = codec.decompress_picture(data, arguments.model)
+    write_atomically(arguments.output, encode_picture(picture, name), overwrite=arguments.force)
+    return 0

@@ -1,0 +1,51 @@
+"""Compress a picture to an .lcrs file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from lcrs.cli.arguments import add_model, add_output, check_output, quality
+
+NAME = "encode"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``lcrs encode``."""
+    parser.add_argument("input", metavar="IN", type=Path, help="a picture that Pillow can read")
+    add_output(parser, "the .lcrs file to write")
+    parser.add_argument(
+        "-q", "--quality", metavar="Q", type=quality, help="0 (smallest) to 100 (best); default 50"
+    )
+    add_model(parser, "default: photo, which ships with lcrs")
+    parser.add_argument(
+        "--background", metavar="COLOR", help="flatten transparency on this colour: white, #102030"
+    )
+    parser.add_argument("--to-8bit", action="store_true", help="round 16-bit components to 8 bits")
+    parser.add_argument("--keep-exif", action="store_true", help="keep camera data, place and time included")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Reads, compresses, writes."""
+    check_output(arguments.input, arguments.output, force=arguments.force)
+
+    from PIL import Image
+
+    from lcrs import codec
+    from lcrs.coding.files import write_atomically
+
+    with Image.open(arguments.input) as image:
+        data = codec.compress(
+            image,
+            quality=arguments.quality,
+            model=arguments.model or codec.DEFAULT_MODEL,
+            background=arguments.background,
+            to_8bit=arguments.to_8bit,
+            keep_exif=arguments.keep_exif,
+        )
+    write_atomically(arguments.output, data, overwrite=arguments.force)
+    header = codec.info(data)
+    bpp = 8 * len(data) / (header["width"] * header["height"])
+    sys.stderr.write(f"{arguments.output}: {len(data)} bytes, {bpp:.3f} bits a pixel\n")
+    return 0

@@ -1,0 +1,40 @@
+"""Say what an .lcrs file holds, without decoding it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from lcrs.cli.arguments import add_model
+
+NAME = "info"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``lcrs info``."""
+    parser.add_argument("input", metavar="IN", type=Path, help="an .lcrs file")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_model(parser, "default: the one that the file names; it is not needed")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Reads and prints."""
+    data = arguments.input.read_bytes()
+
+    from lcrs import codec
+
+    fields = codec.info(data, arguments.model)
+    if arguments.json:
+        sys.stdout.write(json.dumps(fields) + "\n")
+    else:
+        width = max(map(len, fields))
+        sys.stdout.writelines(f"{key:<{width}}  {_text(value)}\n" for key, value in fields.items())
+    return 0
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)

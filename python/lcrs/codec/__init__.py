@@ -1,0 +1,144 @@
+"""Pictures to bytes and back, without torch: the same bytes and the same pixels on every machine.
+
+Example:
+    >>> import numpy as np
+    >>> from lcrs import codec
+    >>> data = codec.compress(np.full((20, 30, 3), 128, np.uint8), quality=30)
+    >>> codec.decompress(data).shape
+    (20, 30, 3)
+    >>> codec.info(data)["model"]
+    'photo'
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from lcrs import coding
+from lcrs.codec.packages import DEFAULT_MODEL, load_package, load_packages, missing, package_names
+from lcrs.codec.pictures import Background, Picture, to_picture
+from lcrs.coding import Package
+from lcrs.errors import MissingModelError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+    from PIL import Image
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "DEFAULT_QUALITY",
+    "Picture",
+    "compress",
+    "decompress",
+    "decompress_picture",
+    "info",
+    "load_package",
+    "package_names",
+]
+
+DEFAULT_QUALITY = 50.0
+"""What `compress` uses when told nothing, for models whose rate can vary."""
+
+_Model = str | os.PathLike[str] | Package
+
+
+def compress(
+    image: NDArray[Any] | Image.Image,
+    *,
+    quality: float | None = None,
+    model: _Model = DEFAULT_MODEL,
+    background: Background | None = None,
+    to_8bit: bool = False,
+    keep_exif: bool = False,
+    threads: int | None = None,
+) -> bytes:
+    """Compresses a picture to the bytes of an .lcrs file.
+
+    Args:
+        image: a uint8 array (H, W, 3), or a Pillow image, of any size from 1 x 1. Grey pictures, (H, W) or
+            (H, W, 1), and palettes are taken as colour ones; EXIF orientation is applied; an RGB colour
+            profile is kept.
+        quality: from 0 (smallest) to 100 (best), in any steps; 50 if not given. Models of a fixed rate take
+            none.
+        model: a model's name, an .lcrm file, or a loaded `lcrs.coding.Package`.
+        background: the colour to flatten transparency on: a name, ``#rrggbb``, or three numbers from 0 to
+            255. Without it pictures with an alpha channel are refused.
+        to_8bit: whether to round 16-bit components to 8 bits. Without it such pictures are refused.
+        keep_exif: whether the picture's EXIF block (camera, time, place) goes along.
+        threads: how many to use; by default `lcrs.coding.num_threads`. The bytes do not depend on it.
+
+    Raises:
+        TypeError: if ``image`` is neither an array nor a Pillow image.
+        ValueError: if the picture or the quality is not as above.
+        MissingModelError: if there is no such model here.
+    """
+    package = load_package(model)
+    picture = to_picture(image, background=background, to_8bit=to_8bit)
+    if quality is None and package.levels is not None:
+        quality = DEFAULT_QUALITY
+    exif = picture.exif if keep_exif else None
+    return package.compress(picture.pixels, quality, icc=picture.icc, exif=exif, threads=threads)
+
+
+def decompress(
+    data: bytes | bytearray | memoryview, model: _Model | None = None, *, threads: int | None = None
+) -> NDArray[np.uint8]:
+    """Restores the pixels of an .lcrs file.
+
+    Args:
+        data: the whole file.
+        model: as in `compress`; by default the model that the file names.
+        threads: how many to use. The pixels do not depend on it.
+
+    Returns:
+        uint8, (H, W, 3).
+
+    Raises:
+        MissingModelError: if the model is not at hand, or another one goes by its name.
+        LcrsError: if the file is cut off, damaged, or of a later version.
+    """
+    return decompress_picture(data, model, threads=threads).pixels
+
+
+def decompress_picture(
+    data: bytes | bytearray | memoryview, model: _Model | None = None, *, threads: int | None = None
+) -> Picture:
+    """Like `decompress`, with the colour profile and the EXIF block that came along."""
+    error: MissingModelError | None = None
+    fields = coding.info(data)
+    for package in _packages_for(fields["model"], model):
+        try:
+            pixels = package.decompress(data, threads=threads)
+        except MissingModelError as other:
+            error = error or other  # another model of that name; perhaps the next one fits
+        else:
+            return Picture(pixels, **coding.metadata(data))
+    raise error or missing(model or fields["model"])
+
+
+def info(data: bytes | bytearray | memoryview, model: _Model | None = None) -> dict[str, Any]:
+    """What an .lcrs file says about itself. Every byte is checked against its checksum, but nothing is
+    decoded.
+
+    Returns:
+        At least ``num_bytes, width, height, model, quality, format_version, entropy_digest, synthesis_digest,
+        portable, numerics``. A file holds the first bytes of the digests; they are completed to all 64
+        hexadecimal digits if the model is at hand.
+
+    Raises:
+        LcrsError: if the file is cut off, damaged, or of a later version.
+    """
+    fields = coding.info(data)
+    for package in _packages_for(fields["model"], model):
+        digests = {"entropy_digest": package.entropy_digest, "synthesis_digest": package.synthesis_digest}
+        if all(full.startswith(fields[key]) for key, full in digests.items()):
+            return fields | digests
+    return fields
+
+
+def _packages_for(name: str, model: _Model | None) -> Iterator[Package]:
+    """The packages to try for a file that names a model: the one asked for, or all of that name."""
+    return load_packages(name) if model is None else iter([load_package(model)])

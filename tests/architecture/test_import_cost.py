@@ -1,0 +1,56 @@
+"""Importing lcrs is cheap, and coding never brings torch along."""
+
+from __future__ import annotations
+
+import statistics
+
+import lcrs
+from lcrs import coding
+
+TIMED = """
+import time
+start = time.perf_counter()
+import lcrs
+print(time.perf_counter() - start)
+"""
+
+
+def test_importing_takes_less_than_a_fifth_of_a_second(fresh_python) -> None:
+    assert statistics.median(float(fresh_python(TIMED)) for _ in range(5)) < 0.2
+
+
+def test_importing_loads_neither_numpy_nor_torch(fresh_python) -> None:
+    code = "import lcrs, sys; print({'numpy', 'torch', 'PIL'} & set(sys.modules))"
+    assert fresh_python(code) == "set()"
+
+
+def test_the_torch_free_parts_load_no_torch(fresh_python) -> None:
+    code = """
+import sys
+import lcrs, lcrs.coding, lcrs.codec, lcrs.cli, lcrs.ans, lcrs._CXX
+from lcrs.cli import decode, encode, info
+lcrs.compress, lcrs.decompress, lcrs.info, lcrs.__version__
+print([name for name in sys.modules if name.split(".")[0] == "torch"])
+"""
+    assert fresh_python(code) == "[]"
+
+
+def test_the_command_line_loads_only_what_it_needs(fresh_python) -> None:
+    code = """
+import sys
+from lcrs.cli import main
+try:
+    main(["--help"])
+except SystemExit:
+    pass
+print({"numpy", "PIL", "lcrs.codec", "lcrs.coding"} & set(sys.modules), file=sys.stderr)
+assert not {"numpy", "PIL", "lcrs.codec", "lcrs.coding"} & set(sys.modules)
+"""
+    assert "encode" in fresh_python(code)
+
+
+def test_every_public_name_is_there() -> None:
+    for module in (lcrs, coding):
+        for name in module.__all__:
+            assert getattr(module, name) is not None
+        assert set(module.__all__) <= set(dir(module))

@@ -1,0 +1,246 @@
+"""The command line: real processes for what they promise, ``main`` for the rest."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import lcrs
+from lcrs import coding
+from lcrs.cli import main
+
+
+@pytest.fixture
+def png(tmp_path: Path, photo: np.ndarray, model_path: Path) -> Path:
+    path = tmp_path / "photo.png"
+    Image.fromarray(photo).save(path)
+    return path
+
+
+@pytest.fixture
+def encoded(png: Path) -> Path:
+    path = png.with_suffix(".lcrs")
+    assert main(["encode", str(png), "-o", str(path), "-q", "20", "--model", "tiny"]) == 0
+    return path
+
+
+def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """``python -m lcrs`` in a new process."""
+    return subprocess.run(
+        [sys.executable, "-m", "lcrs", *map(str, arguments)],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_a_photo_goes_through_other_processes(png: Path, photo: np.ndarray, tmp_path: Path) -> None:
+    file = tmp_path / "a.lcrs"
+    done = run("encode", png, "-o", file, "-q", "20", "--model", "tiny")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert f"{file.stat().st_size} bytes" in done.stderr
+    expected = lcrs.decompress(lcrs.compress(photo, quality=20, model="tiny"))
+    for path in coding.simd_paths():
+        target = tmp_path / f"{path}.png"
+        done = run("decode", file, "-o", target, LCRS_SIMD=path, LCRS_NUM_THREADS="3")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        np.testing.assert_array_equal(np.asarray(Image.open(target)), expected)
+
+
+def test_info_prints_json_or_text(encoded: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["info", str(encoded), "--json"]) == 0
+    fields = json.loads(capsys.readouterr().out)
+    assert fields == lcrs.info(encoded.read_bytes())
+    assert {
+        *("num_bytes", "width", "height", "model", "quality", "format_version"),
+        *("entropy_digest", "synthesis_digest", "portable", "numerics"),
+    } <= set(fields)
+    assert main(["info", str(encoded)]) == 0
+    printed = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    assert printed["width"] == "122"
+    assert printed["portable"] == "yes"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["encode", "IN", "-o", "OUT", "--model", "tiny"], ["decode", "IN", "-o", "OUT"]]
+)
+def test_nothing_is_overwritten_without_force(arguments: list[str], png: Path, encoded: Path, capsys) -> None:
+    source, target = (png, encoded) if arguments[0] == "encode" else (encoded, png)
+    filled = [{"IN": str(source), "OUT": str(target)}.get(a, a) for a in arguments]
+    before = target.read_bytes()
+    assert main(filled) == 1
+    assert "exists" in capsys.readouterr().err
+    assert target.read_bytes() == before
+    assert main([*filled, "--force"]) == 0
+    assert target.read_bytes() != before
+
+
+def test_the_input_is_never_the_output(png: Path, capsys) -> None:
+    before = png.read_bytes()
+    assert main(["encode", str(png), "-o", str(png), "--force", "--model", "tiny"]) == 1
+    assert "is the input itself" in capsys.readouterr().err
+    assert png.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["frobnicate"],
+        ["encode"],
+        ["encode", "x.png"],
+        ["encode", "x.png", "-o", "y", "-q", "101"],
+        ["encode", "x.png", "-o", "y", "-q", "-0.5"],
+        ["encode", "x.png", "-o", "y", "-q", "nan"],
+        ["encode", "x.png", "-o", "y", "-q", "best"],
+        ["decode", "x.lcrs", "-o", "y.xyz"],
+        ["info"],
+    ],
+)
+def test_wrong_usage_exits_with_2(arguments: list[str], capsys) -> None:
+    try:
+        code = main(arguments)
+    except SystemExit as exit:
+        code = exit.code
+    assert code == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "usage" in captured.err or "error" in captured.err
+
+
+def test_failures_exit_with_1_in_one_line_and_leave_nothing(
+    png: Path, encoded: Path, tmp_path: Path, capsys
+) -> None:
+    data = encoded.read_bytes()
+    (tmp_path / "cut.lcrs").write_bytes(data[:-1])
+    (tmp_path / "text.png").write_text("no picture")
+    before = sorted(tmp_path.iterdir())
+    target = str(tmp_path / "new.png")
+    for arguments in (
+        ["decode", str(tmp_path / "cut.lcrs"), "-o", target],
+        ["decode", str(tmp_path / "text.png"), "-o", target],
+        ["decode", str(tmp_path / "missing.lcrs"), "-o", target],
+        ["decode", str(encoded), "-o", target, "--model", "nothing"],
+        ["decode", str(encoded), "-o", str(tmp_path / "no" / "folder.png")],
+        ["encode", str(tmp_path / "text.png"), "-o", target, "--model", "tiny"],
+        ["encode", str(png), "-o", target, "--model", "nothing"],
+        ["encode", str(tmp_path), "-o", target, "--model", "tiny"],
+        ["info", str(tmp_path / "cut.lcrs")],
+    ):
+        assert main(arguments) == 1, arguments
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        assert captured.err.startswith(f"lcrs {arguments[0]}: error: ")
+        assert captured.err.count("\n") == 1
+        assert len(captured.err) > len(f"lcrs {arguments[0]}: error: x\n")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_failed_write_leaves_the_old_file(
+    encoded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "old.png"
+    target.write_bytes(b"precious")
+
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    before = sorted(tmp_path.iterdir())
+    assert main(["decode", str(encoded), "-o", str(target), "--force"]) == 1
+    assert target.read_bytes() == b"precious"
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such files there")
+def test_new_files_have_the_usual_mode_and_devices_stay(encoded: Path, tmp_path: Path) -> None:
+    old = os.umask(0o027)
+    try:
+        assert main(["decode", str(encoded), "-o", str(tmp_path / "m.png")]) == 0
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE((tmp_path / "m.png").stat().st_mode) == 0o640
+    link = tmp_path / "null.png"
+    link.symlink_to("/dev/null")
+    assert main(["decode", str(encoded), "-o", str(link), "--force"]) == 0
+    assert link.is_symlink()
+    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+
+
+@pytest.mark.parametrize("extension", ["png", "ppm", "tif", "bmp", "webp"])
+def test_lossless_formats_hold_the_pixels(extension: str, encoded: Path, tmp_path: Path) -> None:
+    target = tmp_path / f"out.{extension.upper()}"
+    assert main(["decode", str(encoded), "-o", str(target)]) == 0
+    with Image.open(target) as image:
+        np.testing.assert_array_equal(np.asarray(image), lcrs.decompress(encoded.read_bytes()))
+
+
+def test_profiles_and_exif_come_back(photo: np.ndarray, tmp_path: Path, model_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x010F] = "A camera"
+    profile = b"0" * 16 + b"RGB " + b"1" * 108
+    source = tmp_path / "in.jpg"
+    Image.fromarray(photo).save(source, quality=95, exif=exif, icc_profile=profile)
+    encode = [
+        "encode",
+        str(source),
+        "-o",
+        str(tmp_path / "a.lcrs"),
+        "--model",
+        "tiny",
+        "-q",
+        "90",
+        "--keep-exif",
+    ]
+    assert main(encode) == 0
+    assert main(["decode", str(tmp_path / "a.lcrs"), "-o", str(tmp_path / "out.png")]) == 0
+    with Image.open(tmp_path / "out.png") as image:
+        assert image.size == photo.shape[:2]  # turned: the width is the height
+        assert image.info["icc_profile"] == profile
+        assert image.getexif()[0x010F] == "A camera"
+        assert image.getexif().get(0x0112, 1) == 1
+        error = np.asarray(image).astype(int) - np.rot90(photo, -1)
+    assert np.abs(error).mean() < 6
+
+
+def test_pictures_that_lose_something_are_refused_or_converted(
+    photo: np.ndarray, data_dir: Path, tmp_path: Path, model_path: Path, capsys
+) -> None:
+    with_alpha, target = tmp_path / "rgba.png", tmp_path / "out.lcrs"
+    Image.fromarray(photo).convert("RGBA").save(with_alpha)
+    encode = ["encode", str(with_alpha), "-o", str(target), "--model", "tiny"]
+    assert main(encode) == 1
+    assert "--background white" in capsys.readouterr().err
+    assert main([*encode, "--background", "white"]) == 0
+    np.testing.assert_array_equal(
+        lcrs.decompress(target.read_bytes()), lcrs.decompress(lcrs.compress(photo, model="tiny"))
+    )
+    encode = ["encode", str(data_dir / "rgb16.png"), "-o", str(target), "--model", "tiny", "--force"]
+    assert main(encode) == 1
+    assert "--to-8bit" in capsys.readouterr().err
+    assert main([*encode, "--to-8bit"]) == 0
+    assert lcrs.decompress(target.read_bytes()).shape == (2, 3, 3)
+    Image.fromarray(photo[..., 0].copy()).save(tmp_path / "grey.png")
+    encode = ["encode", str(tmp_path / "grey.png"), "-o", str(target), "--model", "tiny", "--force"]
+    assert main(encode) == 0
+
+
+def test_version_and_help(capsys) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"lcrs {lcrs.__version__}\n"
+    for verb in ("encode", "decode", "info"):
+        with pytest.raises(SystemExit) as exit:
+            main([verb, "--help"])
+        assert exit.value.code == 0
+        assert "-h" in capsys.readouterr().out

@@ -1,0 +1,195 @@
+"""What becomes of pictures that are not 8-bit RGB."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from lcrs.codec.pictures import to_picture
+
+RAMP = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
+
+
+def reopened(image: Image.Image, format: str, **options: object) -> Image.Image:
+    """The picture as it comes from a file."""
+    buffer = io.BytesIO()
+    image.save(buffer, format, **options)
+    return Image.open(io.BytesIO(buffer.getvalue()))
+
+
+@pytest.mark.parametrize("image", [RAMP, Image.fromarray(RAMP), reopened(Image.fromarray(RAMP), "PNG")])
+def test_rgb_stays_as_it_is(image) -> None:
+    picture = to_picture(image)
+    np.testing.assert_array_equal(picture.pixels, RAMP)
+    assert picture.pixels.flags.c_contiguous
+    assert (picture.icc, picture.exif) == (None, None)
+
+
+def test_any_layout_of_memory_will_do() -> None:
+    np.testing.assert_array_equal(to_picture(RAMP[::-1, ::2]).pixels, RAMP[::-1, ::2])
+    np.testing.assert_array_equal(to_picture(np.asfortranarray(RAMP)).pixels, RAMP)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        RAMP[..., 0],
+        RAMP[..., :1],
+        Image.fromarray(RAMP[..., 0].copy()),
+        reopened(Image.fromarray(RAMP[..., 0].copy()), "PNG"),
+    ],
+)
+def test_grey_becomes_three_equal_components(image) -> None:
+    np.testing.assert_array_equal(to_picture(image).pixels, np.repeat(RAMP[..., :1], 3, axis=2))
+
+
+def test_palettes_and_black_and_white_become_colours() -> None:
+    palette = Image.fromarray(RAMP).quantize(8)
+    np.testing.assert_array_equal(to_picture(palette).pixels, np.asarray(palette.convert("RGB")))
+    bits = Image.fromarray(RAMP[..., 0] > 20)
+    assert bits.mode == "1"
+    np.testing.assert_array_equal(to_picture(bits).pixels[..., 2], np.where(RAMP[..., 0] > 20, 255, 0))
+
+
+def test_ycbcr_is_converted() -> None:
+    image = Image.fromarray(RAMP).convert("YCbCr")
+    np.testing.assert_array_equal(to_picture(image).pixels, np.asarray(image.convert("RGB")))
+
+
+PIXELS_WITH_ALPHA = np.concatenate([RAMP, np.linspace(0, 255, 24).astype(np.uint8).reshape(4, 6, 1)], axis=2)
+IMAGES_WITH_ALPHA = {
+    "array": PIXELS_WITH_ALPHA,
+    "RGBA": Image.fromarray(PIXELS_WITH_ALPHA),
+    "LA": Image.fromarray(PIXELS_WITH_ALPHA).convert("LA"),
+    "grey with a key": reopened(Image.fromarray(RAMP[..., 0].copy()), "PNG", transparency=7),
+    "palette": reopened(Image.fromarray(RAMP).quantize(8), "PNG", transparency=0),
+}
+
+
+@pytest.mark.parametrize("name", IMAGES_WITH_ALPHA)
+def test_transparency_is_refused_or_flattened(name: str) -> None:
+    image = IMAGES_WITH_ALPHA[name]
+    with pytest.raises(ValueError, match=r"alpha channel.*background='white'"):
+        to_picture(image)
+    assert to_picture(image, background="white").pixels.shape == (4, 6, 3)
+
+
+@pytest.mark.parametrize("background", ["#102030", (16, 32, 48)])
+def test_transparency_is_mixed_by_weight(background) -> None:
+    alpha = PIXELS_WITH_ALPHA[..., 3:] / 255
+    expected = RAMP * alpha + np.array([16, 32, 48]) * (1 - alpha)
+    for image in (PIXELS_WITH_ALPHA, Image.fromarray(PIXELS_WITH_ALPHA)):
+        flat = to_picture(image, background=background).pixels
+        assert np.abs(flat - expected).max() <= 0.5 + 1e-9
+
+
+def test_a_background_has_to_be_a_colour() -> None:
+    with pytest.raises(ValueError, match="unknown color specifier: 'plaid'"):
+        to_picture(PIXELS_WITH_ALPHA, background="plaid")
+    with pytest.raises(ValueError, match="three numbers from 0 to 255"):
+        to_picture(PIXELS_WITH_ALPHA, background=(0, 0, 256))
+
+
+DEEP = (np.arange(24, dtype=np.uint16) * 2849 + 3).reshape(4, 6)
+ROUNDED = np.rint(DEEP / 257).astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        DEEP,
+        Image.fromarray(DEEP),
+        reopened(Image.fromarray(DEEP), "PNG"),
+        reopened(Image.fromarray(DEEP), "TIFF"),
+        Image.fromarray(DEEP.astype(np.int32)),
+    ],
+    ids=["array", "image", "PNG", "TIFF", "32 bits"],
+)
+def test_deep_grey_is_refused_or_rounded(image) -> None:
+    with pytest.raises(ValueError, match=r"16 bits a component.*to_8bit=True"):
+        to_picture(image)
+    for component in np.moveaxis(to_picture(image, to_8bit=True).pixels, 2, 0):
+        np.testing.assert_array_equal(component, ROUNDED)
+
+
+def test_deep_colour_arrays_are_refused_or_rounded() -> None:
+    deep = np.stack([DEEP] * 3, axis=2)
+    with pytest.raises(ValueError, match="16 bits a component"):
+        to_picture(deep)
+    np.testing.assert_array_equal(to_picture(deep, to_8bit=True).pixels[..., 1], ROUNDED)
+
+
+def test_deep_colour_files_are_refused_although_pillow_cuts_them(data_dir: Path) -> None:
+    with Image.open(data_dir / "rgb16.png") as image:
+        assert image.mode == "RGB"
+        with pytest.raises(ValueError, match="16 bits a component"):
+            to_picture(image)
+    with Image.open(data_dir / "rgb16.png") as image:
+        assert to_picture(image, to_8bit=True).pixels.shape == (2, 3, 3)
+
+
+def test_floats_and_wide_values_are_refused() -> None:
+    with pytest.raises(ValueError, match="image has dtype float32, uint8 is needed"):
+        to_picture(RAMP.astype(np.float32) / 255)
+    with pytest.raises(ValueError, match="image has mode F"):
+        to_picture(Image.fromarray(RAMP[..., 0].astype(np.float32)))
+    with pytest.raises(ValueError, match="values from 0 to 70000"):
+        to_picture(Image.fromarray(np.array([[0, 70_000]], np.int32)), to_8bit=True)
+
+
+@pytest.mark.parametrize("mode", ["CMYK", "LAB", "HSV"])
+def test_colour_spaces_without_one_meaning_are_refused(mode: str) -> None:
+    with pytest.raises(ValueError, match=f"image has mode {mode}.*convert it to RGB first"):
+        to_picture(Image.new(mode, (4, 4)))
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 6, 2), (4, 6, 5), (2, 4, 6, 3), (0, 6, 3), (4, 0)])
+def test_shapes_that_are_no_picture_are_named(shape: tuple) -> None:
+    with pytest.raises(ValueError, match=r"image has shape \(.*\), \(H, W, 3\) is needed"):
+        to_picture(np.zeros(shape, np.uint8))
+
+
+@pytest.mark.parametrize("image", ["photo.png", None, [[1, 2], [3, 4]], b"bytes"])
+def test_what_is_no_picture_is_named(image) -> None:
+    with pytest.raises(
+        TypeError, match=r"image is a builtins\.\w+, a uint8 array or a Pillow image is needed"
+    ):
+        to_picture(image)
+
+
+UPRIGHT = {
+    1: RAMP,
+    2: RAMP[:, ::-1],
+    3: RAMP[::-1, ::-1],
+    4: RAMP[::-1],
+    5: RAMP.transpose(1, 0, 2),
+    6: np.rot90(RAMP, -1),
+    7: RAMP.transpose(1, 0, 2)[::-1, ::-1],
+    8: np.rot90(RAMP, 1),
+}
+
+
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_orientation_is_applied_once(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    exif[0x010F] = "A camera"
+    picture = to_picture(reopened(Image.fromarray(RAMP), "PNG", exif=exif))
+    np.testing.assert_array_equal(picture.pixels, UPRIGHT[orientation])
+    kept = Image.Exif()
+    kept.load(picture.exif)
+    assert kept.get(0x010F) == "A camera"
+    assert kept.get(0x0112, 1) == 1
+
+
+def test_rgb_profiles_are_kept_and_others_are_not() -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image = reopened(Image.fromarray(RAMP), "PNG", icc_profile=profile)
+    assert to_picture(image).icc == profile
+    grey_profile = profile[:16] + b"GRAY" + profile[20:]
+    image = reopened(Image.fromarray(RAMP[..., 0].copy()), "PNG", icc_profile=grey_profile)
+    assert to_picture(image).icc is None
