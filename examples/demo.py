@@ -59,6 +59,7 @@ def simd_paths() -> list[str]:
 
 
 def main() -> None:
+    """Encodes once, decodes on every path, compares with JPEG of the same size."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--photo", type=Path, default=PHOTO)
     parser.add_argument("--quality", type=float, default=50.0)
@@ -68,9 +69,13 @@ def main() -> None:
     out = arguments.output
     out.mkdir(parents=True, exist_ok=True)
     stream = out / "photo.lcrs"
-    _, seconds = lcrs("encode", str(arguments.photo), "-o", str(stream), "-q", str(arguments.quality), "--force")
+    _, seconds = lcrs(
+        "encode", str(arguments.photo), "-o", str(stream), "-q", str(arguments.quality), "--force"
+    )
     info = json.loads(lcrs("info", str(stream), "--json")[0])
-    print(f"{arguments.photo.name}: {info['width']} x {info['height']}, quality {arguments.quality:g}, model {info['model']}")
+    print(
+        f"{arguments.photo.name}: {info['width']} x {info['height']}, quality {arguments.quality:g}, model {info['model']}"
+    )
     print(f"  encoded in {seconds:.2f} s (a whole process) to {info['num_bytes']:,} bytes")
 
     original = Image.open(arguments.photo).convert("RGB")
@@ -83,14 +88,17 @@ def main() -> None:
         if restored is not None and not np.array_equal(decoded, restored):
             sys.exit(f"{path} restored other pixels: this must never happen, please report it")
         restored = decoded
-        print(f"  decoded in {seconds:.2f} s with {path}" + ("" if path == simd_paths()[0] else ": identical pixels"))
+        print(
+            f"  decoded in {seconds:.2f} s with {path}"
+            + ("" if path == simd_paths()[0] else ": identical pixels")
+        )
     assert restored is not None
 
-    bpp = 8 * info["num_bytes"] / (info["width"] * info["height"])
     jpeg, jpeg_bytes = jpeg_of_size(original, info["num_bytes"])
     Image.fromarray(np.concatenate([pixels, restored, jpeg], axis=1)).save(out / "comparison.png")
-    print(f"  lcrs  {info['num_bytes']:>8,} bytes  {bpp:.3f} bpp  PSNR {psnr_db(pixels, restored):.2f} dB")
-    print(f"  JPEG  {jpeg_bytes:>8,} bytes  {8 * jpeg_bytes / pixels[..., 0].size:.3f} bpp  PSNR {psnr_db(pixels, jpeg):.2f} dB")
+    for name, num_bytes, result in (("lcrs", info["num_bytes"], restored), ("JPEG", jpeg_bytes, jpeg)):
+        bpp = 8 * num_bytes / (info["width"] * info["height"])
+        print(f"  {name}  {num_bytes:>8,} bytes  {bpp:.3f} bpp  PSNR {psnr_db(pixels, result):.2f} dB")
     print(f"  original, lcrs and JPEG side by side: {out / 'comparison.png'}")
     if "torch" in sys.modules:
         sys.exit("torch was imported: coding must not need it")

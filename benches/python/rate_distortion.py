@@ -1,10 +1,11 @@
 """Rate and distortion of a model on a folder of pictures, through real files, against anchor curves.
 
-``python benches/python/rate_distortion.py --pictures KODAK --anchors RD_FOLDER --output benches/results/photo-kodak``
+``python benches/python/rate_distortion.py --pictures KODAK --anchors CURVES --output benches/results/photo-kodak``
 
-Every picture is compressed at every quality into a file and restored from it; rates count whole files. Curves are
-means over pictures of bits per pixel and of PSNR (RGB, dB), as usual for this set; BD-rate (Bjontegaard 2001)
-is by piecewise cubic interpolation over the overlap of the two curves. ``LCRS_BENCH_NOTE`` is kept with the result.
+Every picture is compressed at every quality into a file and restored from it; rates count whole files.
+Curves are means over pictures of bits per pixel and of PSNR (RGB, dB), as usual for this set; BD-rate
+(Bjontegaard 2001) is by piecewise cubic interpolation over the overlap of the two curves.
+``LCRS_BENCH_NOTE`` is kept with the result.
 """
 
 from __future__ import annotations
@@ -61,7 +62,9 @@ def anchor_curve(folder: Path, name: str) -> tuple[list[float], list[float]] | N
 
 
 def bd_rate(anchor: tuple[list[float], list[float]], ours: tuple[list[float], list[float]]) -> float:
-    return float(bjontegaard.bd_rate(*anchor, *ours, method="pchip", require_matching_points=False, min_overlap=0))
+    return float(
+        bjontegaard.bd_rate(*anchor, *ours, method="pchip", require_matching_points=False, min_overlap=0)
+    )
 
 
 def main() -> None:
@@ -70,7 +73,9 @@ def main() -> None:
     parser.add_argument("--anchors", type=Path, help="folder of anchor curves, NAME.json")
     parser.add_argument("--model", default="photo")
     parser.add_argument("--qualities", type=float, nargs="+", default=QUALITIES)
-    parser.add_argument("--output", type=Path, required=True, help="path without suffix; .json and .md are written")
+    parser.add_argument(
+        "--output", type=Path, required=True, help="path without suffix; .json and .md are written"
+    )
     arguments = parser.parse_args()
 
     paths = sorted(arguments.pictures.glob("*.png"))
@@ -80,7 +85,9 @@ def main() -> None:
         for quality in arguments.qualities
     }
     means = {
-        quality: {key: float(np.mean([row[key] for row in per_picture.values()])) for key in ("bpp", "psnr_db")}
+        quality: {
+            key: float(np.mean([row[key] for row in per_picture.values()])) for key in ("bpp", "psnr_db")
+        }
         for quality, per_picture in rows.items()
     }
     ours = ([m["bpp"] for m in means.values()], [m["psnr_db"] for m in means.values()])
@@ -93,7 +100,9 @@ def main() -> None:
         "model": arguments.model,
         "num_pictures": len(pictures),
         "lcrs": version("lcrs"),
-        "commit": subprocess.run(["git", "rev-parse", "--short", "HEAD"], stdout=subprocess.PIPE, text=True).stdout.strip(),
+        "commit": subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], stdout=subprocess.PIPE, text=True
+        ).stdout.strip(),
         "machine": platform.processor() or platform.machine(),
         "threads": os.environ.get("LCRS_NUM_THREADS", str(os.cpu_count())),
         "note": os.environ.get("LCRS_BENCH_NOTE", ""),
@@ -105,9 +114,19 @@ def main() -> None:
     }
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
-    lines = [f"# {arguments.model} on {len(pictures)} pictures", "", "| quality | bpp | PSNR, dB |", "|---|---|---|"]
+    lines = [
+        f"# {arguments.model} on {len(pictures)} pictures",
+        "",
+        "| quality | bpp | PSNR, dB |",
+        "|---|---|---|",
+    ]
     lines += [f"| {q:g} | {m['bpp']:.4f} | {m['psnr_db']:.3f} |" for q, m in means.items()]
-    lines += ["", "| BD-rate (PSNR) against | % |", "|---|---|", *(f"| {name} | {v:+.1f} |" for name, v in bd.items())]
+    lines += [
+        "",
+        "| BD-rate (PSNR) against | % |",
+        "|---|---|",
+        *(f"| {name} | {v:+.1f} |" for name, v in bd.items()),
+    ]
     arguments.output.with_suffix(".md").write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
 

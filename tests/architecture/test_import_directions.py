@@ -68,7 +68,11 @@ def test_arrows_point_one_way(path: Path) -> None:
 
 
 def test_only_coding_imports_the_native_module() -> None:
-    users = {part_of(path) for path in modules() if any(n.startswith("lcrs._lcrs") for _, n in imported_modules(path))}
+    users = {
+        part_of(path)
+        for path in modules()
+        if any(n.startswith("lcrs._lcrs") for _, n in imported_modules(path))
+    }
     assert users <= {"coding"}
 
 
@@ -82,5 +86,7 @@ def test_the_torch_free_parts_import_no_torch() -> None:
         for node in tree.body:
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-            wrong += [f"{path}:{node.lineno}" for name in names if name.split(".")[0] in {"torch", "torchvision"}]
+            wrong += [
+                f"{path}:{node.lineno}" for name in names if name.split(".")[0] in {"torch", "torchvision"}
+            ]
     assert not wrong

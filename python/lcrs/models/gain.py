@@ -7,33 +7,41 @@ steered by gain units, one vector per level and interpolated between levels, as 
 
 Deviations: the transforms are pyramids of pixel-unshuffle and cheap residual blocks (16 kMAC a pixel),
 so that a photo decodes in a fraction of a second on one CPU core; gains are log-gains, interpolated
-linearly; means and scales have gains of their own; the prior of ``z`` is a Gaussian per level and channel.
+linearly; means and scales have gains of their own; the prior of `z` is a Gaussian per level and channel.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 import torch.nn as nn
 from torch import Tensor
 
+from lcrs import coding
 from lcrs.entropy_models import GaussianConditional
 from lcrs.layers.efficient import DenseBlock, DepthwiseBlock
 from lcrs.layers.lowering import GraphBuilder, LoweredGraph, Value
 from lcrs.models.base import CompressionModel, get_scale_table
+from lcrs.models.packing import PackageParts, Tables
+from lcrs.models.pictures import crop_to, pad_to_multiple, restored_picture
+from lcrs.models.strings import check_strings
 from lcrs.ops import quantize_ste
+from lcrs.ops.cache import KeyedCache, fingerprint
 from lcrs.registry import register_model
+
+__all__ = ["GainHyperprior", "LevelTable"]
 
 
 def down(in_channels: int, out_channels: int, factor: int) -> nn.Sequential:
-    """Pixel-unshuffle by ``factor``, then a 1x1 convolution: (N, C, H, W) to (N, C', H / factor, W / factor)."""
+    """Pixel-unshuffle by `factor`, then a 1x1 convolution: (N, C, H, W) to (N, C', H / f, W / f)."""
     return nn.Sequential(nn.PixelUnshuffle(factor), nn.Conv2d(in_channels * factor**2, out_channels, 1))
 
 
 def up(in_channels: int, out_channels: int, factor: int) -> nn.Sequential:
-    """1x1 convolution, then pixel-shuffle by ``factor``: (N, C, H, W) to (N, C', factor * H, factor * W)."""
+    """1x1 convolution, then pixel-shuffle by `factor`: (N, C, H, W) to (N, C', f * H, f * W)."""
     return nn.Sequential(nn.Conv2d(in_channels, out_channels * factor**2, 1), nn.PixelShuffle(factor))
 
 
@@ -49,16 +57,17 @@ class LevelTable(nn.Module):
         self.values = nn.Parameter(initial.clone())
 
     def forward(self, level: Tensor) -> Tensor:
-        """Values at ``level`` (N,), each from 0 to K - 1, as (N, C, 1, 1)."""
+        """Values at `level` (N,), each from 0 to K - 1, as (N, C, 1, 1)."""
         last = self.values.shape[0] - 2
         lower = level.floor().clamp(0, last).long()
         weight = (level - lower)[:, None]
         a, b = self.values[lower], self.values[lower + 1]
         return (a + weight * (b - a))[:, :, None, None]
 
-    def lower(self, graph: GraphBuilder) -> Value:
+    def at_level(self, graph: GraphBuilder, place: str) -> Value:
         """The same at the level of the run, as a (C, 1, 1) value of the coding graph."""
-        return graph.op("interpolate", tensor=graph.tensor("values", self.values))
+        with graph.at(place):
+            return graph.op("interpolate", tensor=graph.tensor("values", self.values))
 
 
 @register_model("gain-hyperprior")
@@ -80,13 +89,15 @@ class GainHyperprior(CompressionModel):
     Args:
         C1: channels at a quarter of the picture's size.
         C2: channels at an eighth.
-        M: channels of ``y``, at a sixteenth.
+        M: channels of `y`, at a sixteenth.
         H: channels inside the hyper transforms.
-        Z: channels of ``z``, at a sixty-fourth.
+        Z: channels of `z`, at a sixty-fourth.
         num_levels: number of rate levels K that gains are learned for.
         lmbda_min: Lagrangian weight of 255^2 MSE at level 0.
         lmbda_max: the same at level K - 1; levels between are spaced logarithmically.
     """
+
+    log_lmbda: Tensor
 
     def __init__(
         self,
@@ -104,6 +115,7 @@ class GainHyperprior(CompressionModel):
         self.config: dict[str, Any] = {"C1": C1, "C2": C2, "M": M, "H": H, "Z": Z, "num_levels": num_levels}
         self.config |= {"lmbda_min": lmbda_min, "lmbda_max": lmbda_max}
         self.M = M
+        self._graphs: KeyedCache[dict[str, coding.Graph]] = KeyedCache()
         self.num_levels = num_levels
         self.g_a = nn.Sequential(
             down(3, C1, 4), DenseBlock(C1), DenseBlock(C1),
@@ -126,8 +138,8 @@ class GainHyperprior(CompressionModel):
             up(H, H, 2), nn.LeakyReLU(0.1),
             nn.Conv2d(H, 2 * M, 1),
         )  # fmt: skip
-        # A step of quantisation that suits lambda goes with lambda^-1/2 (high-rate theory), hence the slope 1/2 of
-        # the log-gains of y; z carries side information, whose step changes half as fast.
+        # The step of quantisation that suits lambda goes with lambda^-1/2 (high-rate theory), hence the
+        # slope 1/2 of the log-gains of y; z carries side information, whose step changes half as fast.
         log_lmbda = torch.linspace(math.log(lmbda_min), math.log(lmbda_max), num_levels)
         self.register_buffer("log_lmbda", log_lmbda, persistent=False)
         slope = 0.5 * (log_lmbda - log_lmbda.mean())[:, None]
@@ -151,34 +163,205 @@ class GainHyperprior(CompressionModel):
         return quality / 100 * (self.num_levels - 1)
 
     def lmbda(self, level: Tensor) -> Tensor:
-        """Lagrangian weight of 255^2 MSE at ``level`` (N,), each from 0 to K - 1."""
+        """Lagrangian weight of 255^2 MSE at `level` (N,), each from 0 to K - 1."""
         first, last = self.log_lmbda[0], self.log_lmbda[-1]
         return torch.exp(first + level / (self.num_levels - 1) * (last - first))
 
     def _likelihoods(self, values: Tensor, scales: Tensor, means: Tensor) -> tuple[Tensor, Tensor]:
-        """Rounded values around the means (straight-through) and likelihoods, noisy ones in training."""
+        """Values rounded around the means (straight-through), and likelihoods (of noise in training)."""
         _, likelihoods = self.gaussian_conditional(values, scales, means=means)
         return quantize_ste(values - means) + means, likelihoods
 
+    def _analysis(self, x: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
+        """The gained latents y and z of pictures whose sides are multiples of 16."""
+        y = self.g_a(x - 0.5) * torch.exp(self.y_log_gain(level))
+        z = self.h_a(y * torch.exp(-self.means_log_gain(level))) * torch.exp(self.z_log_gain(level))
+        return y, z
+
+    def _synthesis(self, y_hat: Tensor, level: Tensor) -> Tensor:
+        x_hat: Tensor = self.g_s(y_hat * torch.exp(self.y_log_gain_inv(level))) + 0.5
+        return x_hat
+
     def forward(self, x: Tensor, level: Tensor) -> dict[str, Any]:
-        """Restores pictures at given rate levels.
+        """Restores pictures at given rate levels and measures their rate.
 
         Args:
-            x: pictures in [0, 1], (N, 3, H, W); H and W multiples of 64.
-            level: rate levels, (N,), each from 0 to ``num_levels - 1``.
+            x: Pictures in [0, 1], (N, 3, H, W).
+            level: Rate levels, (N,), each from 0 to `num_levels` - 1.
 
         Returns:
-            ``x_hat`` (N, 3, H, W) and ``likelihoods`` of ``y`` (N, M, H / 16, W / 16) and ``z`` (N, Z, H / 64, W / 64).
+            `x_hat` (N, 3, H, W), not clamped, and `likelihoods` of the padded picture's `y`, a 16th of its
+            sides, and `z`, a 64th.
         """
-        means_gain = torch.exp(self.means_log_gain(level))
-        z_gain = torch.exp(self.z_log_gain(level))
-        y = self.g_a(x - 0.5) * torch.exp(self.y_log_gain(level))
-        z = self.h_a(y / means_gain) * z_gain
+        y, z = self._analysis(pad_to_multiple(x, 16), level)
         z_means = self.z_mean(level).expand_as(z)
         z_hat, z_likelihoods = self._likelihoods(z, torch.exp(self.z_log_scale(level)).expand_as(z), z_means)
-        means, log_scales = self.h_s(z_hat / z_gain).chunk(2, 1)
-        # exp(-8..8) covers the table of scales; the clamp keeps early training finite.
+        params = crop_to(self.h_s(z_hat * torch.exp(-self.z_log_gain(level))), y.shape[-2:])
+        means, log_scales = params.chunk(2, 1)
+        # exp(-8..8) is wider than the table of scales; the clamp keeps early training finite.
         scales = torch.exp((log_scales + self.scales_log_gain(level)).clamp(-8, 8))
-        y_hat, y_likelihoods = self._likelihoods(y, scales, means * means_gain)
-        x_hat = self.g_s(y_hat * torch.exp(self.y_log_gain_inv(level))) + 0.5
+        means = means * torch.exp(self.means_log_gain(level))
+        y_hat, y_likelihoods = self._likelihoods(y, scales, means)
+        x_hat = crop_to(self._synthesis(y_hat, level), x.shape[-2:])
         return {"x_hat": x_hat, "likelihoods": {"y": y_likelihoods, "z": z_likelihoods}}
+
+    # --- lowering ---
+
+    def _lower_scaled(
+        self, graph: GraphBuilder, x: Value, table: LevelTable, place: str, *, inverse: bool = False
+    ) -> Value:
+        """`x` times the exponential of a log-gain, or of its negative."""
+        log_gain = table.at_level(graph, place)
+        if inverse:
+            log_gain = graph.op("mul_scalar", log_gain, value=-1.0)
+        return graph.op("mul", x, graph.op("exp", log_gain))
+
+    def _lower_analysis(self) -> LoweredGraph:
+        graph = GraphBuilder()
+        y = graph.call(self.g_a, graph.op("add_scalar", graph.input("x"), value=-0.5), "g_a")
+        return graph.finish({"y": self._lower_scaled(graph, y, self.y_log_gain, "y_log_gain")})
+
+    def _lower_synthesis(self) -> LoweredGraph:
+        graph = GraphBuilder()
+        y_hat = self._lower_scaled(graph, graph.input("y_hat"), self.y_log_gain_inv, "y_log_gain_inv")
+        return graph.finish({"x_hat": graph.op("add_scalar", graph.call(self.g_s, y_hat, "g_s"), value=0.5)})
+
+    def _lower_hyper_analysis(self) -> LoweredGraph:
+        graph = GraphBuilder()
+        y = self._lower_scaled(graph, graph.input("y"), self.means_log_gain, "means_log_gain", inverse=True)
+        z = graph.call(self.h_a, y, "h_a")
+        return graph.finish({"z": self._lower_scaled(graph, z, self.z_log_gain, "z_log_gain")})
+
+    def _lower_hyper_prior(self) -> LoweredGraph:
+        graph = GraphBuilder()
+        scales = self.z_log_scale.at_level(graph, "z_log_scale")
+        return graph.finish({"scales": scales, "means": self.z_mean.at_level(graph, "z_mean")})
+
+    def _lower_hyper_synthesis(self) -> LoweredGraph:
+        graph = GraphBuilder()
+        z_hat = self._lower_scaled(graph, graph.input("z_hat"), self.z_log_gain, "z_log_gain", inverse=True)
+        params = graph.call(self.h_s, z_hat, "h_s")
+        means = graph.op("slice", params, start=0, length=self.M)
+        log_scales = graph.op("slice", params, start=self.M, length=self.M)
+        return graph.finish(
+            {
+                "scales": graph.op(
+                    "add", log_scales, self.scales_log_gain.at_level(graph, "scales_log_gain")
+                ),
+                "means": self._lower_scaled(graph, means, self.means_log_gain, "means_log_gain"),
+            }
+        )
+
+    def package_parts(self) -> PackageParts:
+        """Graphs and tables for coding without torch.
+
+        Scales stay logarithms up to the choice of a row, so no exponential is taken for a symbol.
+        """
+        tables = Tables()
+        graphs = {
+            "g_a": self._lower_analysis(),
+            "g_s": self._lower_synthesis(),
+            "h_a": self._lower_hyper_analysis(),
+            "h_p": self._lower_hyper_prior(),
+            "h_s": self._lower_hyper_synthesis(),
+        }
+        conditional = tables.gaussian(
+            "gaussian", self.gaussian_conditional, means=True, domain="log", nearest=True
+        )
+        codec = {
+            "type": "hyperprior",
+            "analysis": "h_a",
+            "synthesis": "h_s",
+            "hyper": {"type": "gaussian", "params": "h_p", **conditional},
+            "y": {"type": "gaussian", **conditional},
+        }
+        strides = {"y": 16, "z": 64}
+        return PackageParts(graphs, codec, tables.tensors, strides, pad=16, levels=self.num_levels)
+
+    # --- coding ---
+
+    def _exact_graphs(self) -> dict[str, coding.Graph]:
+        """The hyper prior and synthesis on the exact engine, lowered anew when parameters change."""
+
+        def build() -> dict[str, coding.Graph]:
+            lowered = {"h_p": self._lower_hyper_prior(), "h_s": self._lower_hyper_synthesis()}
+            return {name: coding.Graph(graph.json, graph.tensors) for name, graph in lowered.items()}
+
+        return self._graphs.get(fingerprint(self.parameters()), build)
+
+    def _indexes(self, log_scales: Tensor) -> Tensor:
+        """Row of the table whose scale is nearest in ratio, int32, same shape."""
+        scales = self.gaussian_conditional.effective_scale_table().double()
+        thresholds = torch.log(torch.sqrt(scales[:-1] * scales[1:])).float()
+        return torch.from_numpy(coding.indexes(log_scales.contiguous().numpy(), thresholds.numpy()))
+
+    def _prior(self, shape: Sequence[int], level: float) -> tuple[Tensor, Tensor]:
+        """Table rows and means of `z` (N, Z, H, W)."""
+        params = self._exact_graphs()["h_p"].run([], level=level)
+        rows = self._indexes(torch.from_numpy(params["scales"]))
+        means = torch.from_numpy(params["means"])
+        return rows.expand(*shape).contiguous(), means.expand(*shape).contiguous()
+
+    def _conditional(self, z_hat: Tensor, size: Sequence[int], level: float) -> tuple[Tensor, Tensor]:
+        """Table rows and means of `y`, whose size is (H, W)."""
+        params = self._exact_graphs()["h_s"].run([z_hat.contiguous().numpy()], level=level)
+        log_scales, means = (crop_to(torch.from_numpy(params[name]), size) for name in ("scales", "means"))
+        return self._indexes(log_scales), means.contiguous()
+
+    @torch.no_grad()
+    def compress(self, x: Tensor, quality: float) -> dict[str, Any]:
+        """Codes pictures.
+
+        Args:
+            x: Pictures in [0, 1], (N, 3, H, W).
+            quality: From 0 to 100; rate and quality rise with it.
+
+        Returns:
+            `strings`: [strings of y, strings of z], one each for each picture; `shape`: (H, W) of y; `size`:
+            (H, W) of the picture.
+
+        Raises:
+            ValueError: the quality is outside 0..100.
+        """
+        level = self.level_of(quality)
+        y, z = self._analysis(pad_to_multiple(x, 16), x.new_full((x.shape[0],), level))
+        rows, means = self._prior(z.shape, level)
+        z_strings = self.gaussian_conditional.compress(z, rows, means)
+        z_hat = self.gaussian_conditional.decompress(z_strings, rows, means=means)
+        y_strings = self.gaussian_conditional.compress(y, *self._conditional(z_hat, y.shape[-2:], level))
+        return {"strings": [y_strings, z_strings], "shape": y.shape[-2:], "size": x.shape[-2:]}
+
+    @torch.no_grad()
+    def decompress(
+        self,
+        strings: Sequence[Sequence[bytes]],
+        shape: Sequence[int],
+        quality: float,
+        size: Sequence[int] | None = None,
+    ) -> dict[str, Any]:
+        """Restores what `compress` wrote.
+
+        Args:
+            strings: As `compress` returned them.
+            shape: As `compress` returned it.
+            quality: As given to `compress`.
+            size: (H, W) of the picture, to crop to; None leaves the padding on.
+
+        Returns:
+            `x_hat` in [0, 1], (N, 3, H, W).
+
+        Raises:
+            LcrsError: a string is damaged or belongs to another model or quality.
+            ValueError: the quality is outside 0..100.
+        """
+        level = self.level_of(quality)
+        y_strings, z_strings = check_strings(strings, 2)
+        height, width = shape
+        z_shape = (len(z_strings), self.z_mean.values.shape[1], -(-height // 4), -(-width // 4))
+        rows, means = self._prior(z_shape, level)
+        z_hat = self.gaussian_conditional.decompress(z_strings, rows, means=means)
+        rows, means = self._conditional(z_hat, shape, level)
+        y_hat = self.gaussian_conditional.decompress(y_strings, rows, means=means)
+        device = self.z_mean.values.device
+        x_hat = self._synthesis(y_hat.to(device), torch.full((len(y_strings),), level, device=device))
+        return {"x_hat": restored_picture(x_hat, size)}

@@ -79,7 +79,7 @@ class Tables:
         }
 
     def gaussian(
-        self, place: str, model: GaussianConditional, *, means: bool, domain: str = "linear"
+        self, place: str, model: GaussianConditional, *, means: bool, domain: str = "linear", nearest: bool = False
     ) -> dict[str, Any]:
         """Members `table`, `thresholds`, `domain` and `means` of the node at `place` that codes with `model`.
 
@@ -88,15 +88,17 @@ class Tables:
             model: Has the table.
             means: Whether the graph that gives scales gives means too.
             domain: "linear" for scales, "log" for their logarithms.
+            nearest: A scale picks the row whose scale is nearest in ratio, which costs a quarter of the excess
+                rate of the smallest row above it, CompressAI's choice.
 
         Raises:
             ValueError: another domain.
         """
-        thresholds = model.effective_scale_table()[:-1].numpy()
         if domain not in ("linear", "log"):
             raise ValueError(f"domain is {domain!r}, must be 'linear' or 'log'")
-        if domain == "log":
-            thresholds = np.log(thresholds.astype(np.float64)).astype(np.float32)
+        scales = model.effective_scale_table().numpy().astype(np.float64)
+        limits = np.sqrt(scales[:-1] * scales[1:]) if nearest else scales[:-1]
+        thresholds = (np.log(limits) if domain == "log" else limits).astype(np.float32)
         return {
             "table": self._table(place, model.cdf_table()),
             "thresholds": self._tensor(f"{place}.thresholds", thresholds),

@@ -44,32 +44,48 @@ def initialise(net: GainHyperprior, crops: Tensor) -> None:
         net: the network, changed in place.
         crops: pictures in [0, 1], (N, 3, H, W).
     """
-    downs = [module[1] for module in net.g_a if isinstance(module, nn.Sequential)]
-    ups = [module[0] for module in net.g_s if isinstance(module, nn.Sequential)][::-1]
-    factors = [module[0].downscale_factor for module in net.g_a if isinstance(module, nn.Sequential)]
+    downs, ups = resamplers(net.g_a), resamplers(net.g_s)[::-1]
     features = crops - 0.5
-    for down, up, factor in zip(downs, ups, factors, strict=True):
+    for (factor, down), (_, up) in zip(downs, ups, strict=True):
         features = F.pixel_unshuffle(features, factor)
-        channels = features.shape[1]
+        channels, count = features.shape[1], down.out_channels
         vectors = features.permute(1, 0, 2, 3).reshape(channels, -1)
-        basis = torch.linalg.eigh(vectors @ vectors.T / vectors.shape[1])[1].flip(1)
-        kept = min(channels, down.out_channels)
-        analysis = torch.randn(down.out_channels, channels) * 0.02
-        analysis[:kept] = basis[:, :kept].T
-        synthesis = torch.randn(channels, down.out_channels) * 0.02
-        synthesis[:, :kept] = basis[:, :kept]
-        for conv, weight in ((down, analysis), (up, synthesis)):
+        basis = torch.linalg.eigh(vectors @ vectors.T / vectors.shape[1])[1].flip(1)[:, :count]
+        for conv, shape, known in ((down, (count, channels), basis.T), (up, (channels, count), basis)):
+            weight = 0.02 * torch.randn(shape)
+            weight[: known.shape[0], : known.shape[1]] = known
             conv.weight.copy_(weight[:, :, None, None])
-            conv.bias.zero_()
+            zero_bias(conv)
         features = down(features)
     for block in [*net.g_a, *net.g_s]:
         if isinstance(block, DenseBlock | DepthwiseBlock):
             block.conv2.weight.mul_(0.03)
-            block.conv2.bias.zero_()
+            zero_bias(block.conv2)
     last = net.h_s[-1]
+    assert isinstance(last, nn.Conv2d)
+    assert last.bias is not None
     last.weight.mul_(0.3)
     last.bias[: net.M].zero_()
     last.bias[net.M :].copy_(torch.log(4 * net.g_a(crops - 0.5).std((0, 2, 3)) + 1e-6))
+
+
+def resamplers(transform: nn.Sequential) -> list[tuple[int, nn.Conv2d]]:
+    """The pixel-shuffle factors of a pyramid with their 1x1 convolutions, in order."""
+    found = []
+    for stage in transform:
+        if isinstance(stage, nn.Sequential):
+            (conv,) = (layer for layer in stage if isinstance(layer, nn.Conv2d))
+            factors = [
+                getattr(layer, "downscale_factor", getattr(layer, "upscale_factor", 0)) for layer in stage
+            ]
+            found.append((max(factors), conv))
+    return found
+
+
+def zero_bias(conv: nn.Conv2d) -> None:
+    """Sets the bias to zero, if there is one."""
+    if conv.bias is not None:
+        conv.bias.zero_()
 
 
 def bits_per_pixel(likelihoods: dict[str, Tensor], num_pixels: int) -> Tensor:
@@ -105,17 +121,20 @@ def training_loss(net: GainHyperprior, x: Tensor) -> Tensor:
     mse = (out["x_hat"] - x).square().mean((1, 2, 3)) * 255**2
     lmbda = net.lmbda(level)
     weight = (lmbda / net.log_lmbda.mean().exp()) ** LEVEL_WEIGHT
-    return (weight * (bpp + lmbda * mse)).mean()
+    loss: Tensor = (weight * (bpp + lmbda * mse)).mean()
+    return loss
 
 
 def save(net: GainHyperprior, path: Path, **facts: object) -> None:
     """Writes a checkpoint in one step: the old one stays until the new one is complete."""
     scratch = path.with_name(path.name + ".tmp")
     torch.save({"state_dict": net.state_dict(), "config": net.config, **facts}, scratch)
-    os.replace(scratch, path)
+    scratch.replace(path)
 
 
-def train(net: GainHyperprior, sampler: CropSampler, tune: list[np.ndarray], minutes: float, output: Path) -> int:
+def train(
+    net: GainHyperprior, sampler: CropSampler, tune: list[np.ndarray], minutes: float, output: Path
+) -> int:
     """Trains by the clock, with a cosine of the learning rate; returns the number of steps."""
     optimizer = torch.optim.Adam(net.parameters(), LEARNING_RATE[0], betas=(0.9, 0.99))
     high, low = LEARNING_RATE
@@ -126,7 +145,7 @@ def train(net: GainHyperprior, sampler: CropSampler, tune: list[np.ndarray], min
         optimizer.param_groups[0]["lr"] = rate * min(1.0, (step + 1) / WARM_UP_STEPS)
         loss = training_loss(net, sampler.sample(BATCH, CROP if done < LATE else LATE_CROP))
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(net.parameters(), 1.0)
         optimizer.step()
         step += 1
