@@ -73,9 +73,7 @@ def main() -> None:
         "encode", str(arguments.photo), "-o", str(stream), "-q", str(arguments.quality), "--force"
     )
     info = json.loads(lcrs("info", str(stream), "--json")[0])
-    print(
-        f"{arguments.photo.name}: {info['width']} x {info['height']}, quality {arguments.quality:g}, model {info['model']}"
-    )
+    print(f"{arguments.photo.name}: {info['width']} x {info['height']}, model {info['model']}")
     print(f"  encoded in {seconds:.2f} s (a whole process) to {info['num_bytes']:,} bytes")
 
     original = Image.open(arguments.photo).convert("RGB")

@@ -1,6 +1,6 @@
 """Rate and distortion of a model on a folder of pictures, through real files, against anchor curves.
 
-``python benches/python/rate_distortion.py --pictures KODAK --anchors CURVES --output benches/results/photo-kodak``
+``python benches/python/rate_distortion.py --pictures KODAK --anchors CURVES --output RESULT``
 
 Every picture is compressed at every quality into a file and restored from it; rates count whole files.
 Curves are means over pictures of bits per pixel and of PSNR (RGB, dB), as usual for this set; BD-rate
