@@ -29,6 +29,7 @@ __all__ = [
     "dequantize",
     "encode",
     "encode_batch",
+    "encoded_bound",
     "factorized_medians",
     "factorized_table",
     "gaussian_table",
@@ -284,6 +285,9 @@ def decode_into(
     """`decode` into the caller's writeable int32 array ``out``, whose content is unspecified after an
     error.
     """
+
+def encoded_bound(num_symbols: int, kind: _Kind = "lcrs") -> int:
+    """The most bytes that `encode` can make of this many symbols, whatever they are."""
 
 @final
 class Encoder:

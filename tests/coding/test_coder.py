@@ -47,6 +47,7 @@ def messages(draw: st.DrawFn) -> tuple[coding.CdfTable, np.ndarray, np.ndarray]:
 def test_what_is_encoded_is_decoded(kind: str, message: tuple) -> None:
     table, symbols, indexes = message
     data = coding.encode(symbols, indexes, table, kind=kind)
+    assert len(data) <= coding.encoded_bound(symbols.size, kind)
     decoded = coding.decode(data, indexes, table, kind=kind)
     assert decoded.dtype == np.int32
     np.testing.assert_array_equal(decoded, symbols)
@@ -97,7 +98,7 @@ def test_batches_are_the_streams_of_their_items(kind: str, table, rng) -> None:
     assert coding.encode_batch(symbols[:0], indexes[:0], table, kind=kind) == []
     with pytest.raises(ValueError, match=r"data holds 4 streams, but indexes has 5 items"):
         coding.decode_batch(streams[:4], indexes, table, kind=kind)
-    with pytest.raises(LcrsError, match=r"item 2"):
+    with pytest.raises(LcrsError, match=r"stream 2"):
         coding.decode_batch([*streams[:2], b"", *streams[3:]], indexes, table, kind=kind)
 
 
@@ -174,7 +175,7 @@ def test_coders_are_used_up_by_finish(table) -> None:
         decoder.pull(symbols, table)
 
 
-@pytest.mark.parametrize("call", ["encode", "encode_batch", "Encoder", "Decoder", "decode"])
+@pytest.mark.parametrize("call", ["encode", "encode_batch", "Encoder", "Decoder", "decode", "encoded_bound"])
 def test_an_unknown_kind_is_named(call: str, table) -> None:
     array = np.zeros((1, 1), np.int32)
     arguments = {
@@ -182,9 +183,24 @@ def test_an_unknown_kind_is_named(call: str, table) -> None:
         "encode_batch": (array, array, table),
         "decode": (b"", array, table),
         "Decoder": (b"",),
+        "encoded_bound": (1,),
     }
     with pytest.raises(ValueError, match=r"unknown stream kind 'huffman' \(ans or lcrs\)"):
         getattr(coding, call)(*arguments.get(call, ()), "huffman")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_bound_holds_for_the_costliest_symbols(kind: str) -> None:
+    table = coding.CdfTable(
+        np.array([[0, 65535, 65536]], np.int32), np.array([3], np.int32), np.array([0], np.int32)
+    )
+    for count in (0, 1, 2, 1000):
+        symbols, indexes = np.full(count, INT32.min, np.int32), np.zeros(count, np.int32)
+        data = coding.encode(symbols, indexes, table, kind)
+        assert len(data) <= coding.encoded_bound(count, kind) <= 8 * count + 256
+        np.testing.assert_array_equal(coding.decode(data, indexes, table, kind), symbols)
+    with pytest.raises(ValueError, match="num_symbols is -1, at least 0 is needed"):
+        coding.encoded_bound(-1, kind)
 
 
 def test_indexes_outside_the_table_are_named_with_their_position(table) -> None:
@@ -192,4 +208,4 @@ def test_indexes_outside_the_table_are_named_with_their_position(table) -> None:
     with pytest.raises(ValueError, match=r"index 12 at position 2 .* \(0..=11\)"):
         coding.encode(np.zeros(3, np.int32), indexes, table)
     with pytest.raises(ValueError, match=r"index -1 at position 0"):
-        coding.decode(b"\0" * 16, np.array([-1], np.int32), table)
+        coding.decode(coding.encode(indexes[:1], indexes[:1], table), np.array([-1], np.int32), table)

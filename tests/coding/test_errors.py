@@ -31,8 +31,10 @@ def test_native_errors_are_these_classes(table) -> None:
 
 
 def test_a_wrong_argument_is_no_fault_of_the_bytes(table) -> None:
+    zeros = np.zeros(3, np.int32)
+    data = coding.encode(zeros, zeros, table)
     with pytest.raises(ValueError, match="index 99") as caught:
-        coding.decode(b"", np.full(3, 99, np.int32), table)
+        coding.decode(data, zeros + np.int32(99), table)
     assert type(caught.value) is ValueError
 
 

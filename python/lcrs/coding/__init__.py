@@ -12,6 +12,7 @@ from lcrs.coding.coder import (
     decode_into,
     encode,
     encode_batch,
+    encoded_bound,
 )
 from lcrs.coding.container import info, metadata
 from lcrs.coding.distributions import (
@@ -42,6 +43,7 @@ __all__ = [
     "dequantize",
     "encode",
     "encode_batch",
+    "encoded_bound",
     "factorized_medians",
     "factorized_table",
     "gaussian_table",

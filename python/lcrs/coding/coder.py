@@ -30,6 +30,7 @@ from lcrs._lcrs import (
     decode_into,
     encode,
     encode_batch,
+    encoded_bound,
 )
 
 __all__ = [
@@ -40,4 +41,5 @@ __all__ = [
     "decode_into",
     "encode",
     "encode_batch",
+    "encoded_bound",
 ]

@@ -1,14 +1,13 @@
 //! Encoding and decoding of symbols: whole tensors, batches and, for context models, step by step.
 
 use lcrs_core::rans::{self, StreamKind};
-use lcrs_core::{Pool, Runtime};
 use numpy::PyArrayDyn;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList};
 
-use crate::arrays::{self, shape_text, Input, Output};
+use crate::arrays::{self, Input, Output};
 use crate::errors::{detached, to_py};
 use crate::runtime::{runtime, simd_of};
 use crate::table::CdfTable;
@@ -94,18 +93,10 @@ pub(crate) fn encode_batch<'py>(
     let py = symbols.py();
     let kind = stream_kind(py, kind)?;
     let (symbols, indexes) = symbols_and_indexes(symbols, indexes)?;
-    let (items, size) = batch_of(symbols.shape())?;
+    let items = batch_size(symbols.shape())?;
     let runtime = runtime(py, threads)?;
     let (symbols, indexes, table) = (symbols.slice()?, indexes.slice()?, table.core());
-    let streams = detached(py, symbols.len(), || {
-        let serial = Runtime { simd: runtime.simd, pool: Pool::serial() };
-        let job = |i: usize| {
-            let range = i * size..(i + 1) * size;
-            rans::encode(kind, &serial, &symbols[range.clone()], &indexes[range], table)
-                .map_err(|error| error.at(format_args!("item {i}")))
-        };
-        runtime.pool.map(items, job).into_iter().collect::<lcrs_core::Result<Vec<_>>>()
-    })?;
+    let streams = detached(py, symbols.len(), || rans::encode_batch(kind, &runtime, items, symbols, indexes, table))?;
     PyList::new(py, streams.iter().map(|stream| PyBytes::new(py, stream)))
 }
 
@@ -122,7 +113,7 @@ pub(crate) fn decode_batch<'py>(
     let py = data.py();
     let kind = stream_kind(py, kind)?;
     let indexes = Input::<i32>::new(indexes, "indexes")?;
-    let (items, size) = batch_of(indexes.shape())?;
+    let items = batch_size(indexes.shape())?;
     let streams = data
         .try_iter()?
         .enumerate()
@@ -135,20 +126,19 @@ pub(crate) fn decode_batch<'py>(
     let runtime = runtime(py, threads)?;
     let mut out = Output::zeros(py, indexes.shape());
     let (indexes, table, symbols) = (indexes.slice()?, table.core(), out.slice()?);
-    detached(py, indexes.len(), || {
-        let serial = Runtime { simd: runtime.simd, pool: Pool::serial() };
-        let decoded = runtime.pool.map(items, |i| {
-            let mut symbols = vec![0; size];
-            rans::decode(kind, &serial, &streams[i], &indexes[i * size..(i + 1) * size], table, &mut symbols)
-                .map_err(|error| error.at(format_args!("item {i}")))
-                .map(|()| symbols)
-        });
-        for (i, item) in decoded.into_iter().enumerate() {
-            symbols[i * size..(i + 1) * size].copy_from_slice(&item?);
-        }
-        Ok(())
-    })?;
+    let streams: Vec<&[u8]> = streams.iter().map(|stream| &**stream).collect();
+    detached(py, indexes.len(), || rans::decode_batch(kind, &runtime, &streams, indexes, table, symbols))?;
     Ok(out.into_array())
+}
+
+/// The most bytes that a stream of this many symbols can have.
+#[pyfunction]
+#[pyo3(signature = (num_symbols, kind="lcrs"))]
+pub(crate) fn encoded_bound(py: Python<'_>, num_symbols: i64, kind: &str) -> PyResult<usize> {
+    let kind = stream_kind(py, kind)?;
+    let num_symbols = usize::try_from(num_symbols)
+        .map_err(|_| PyValueError::new_err(format!("num_symbols is {num_symbols}, at least 0 is needed")))?;
+    Ok(rans::encoded_bound(kind, num_symbols))
 }
 
 /// Codes symbols that become known step by step.
@@ -260,13 +250,10 @@ fn symbols_and_indexes<'py>(
     Ok((symbols, indexes))
 }
 
-/// Number of items along the first dimension, and the size of each.
-fn batch_of(shape: &[usize]) -> PyResult<(usize, usize)> {
-    match shape {
-        [items, rest @ ..] => Ok((*items, rest.iter().product())),
-        [] => {
-            let shape = shape_text(shape);
-            Err(PyValueError::new_err(format!("indexes has shape {shape}, a first dimension of items is needed")))
-        }
-    }
+/// Number of items along the first dimension.
+fn batch_size(shape: &[usize]) -> PyResult<usize> {
+    shape
+        .first()
+        .copied()
+        .ok_or_else(|| PyValueError::new_err("indexes has shape (), a first dimension of items is needed"))
 }

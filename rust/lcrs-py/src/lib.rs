@@ -18,7 +18,7 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _lcrs {
     #[pymodule_export]
-    use crate::coder::{decode, decode_batch, decode_into, encode, encode_batch, Decoder, Encoder};
+    use crate::coder::{decode, decode_batch, decode_into, encode, encode_batch, encoded_bound, Decoder, Encoder};
     #[pymodule_export]
     use crate::distributions::{
         default_scale_table, factorized_medians, factorized_table, gaussian_table, indexes, scale_table,
