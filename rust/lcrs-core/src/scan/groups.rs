@@ -81,9 +81,9 @@ pub fn channel_groups(
         let values = match coder {
             Coder::Encode { encoder, y } => {
                 let y = slice(limits, y, first, scan.channels())?;
-                scan.run(rt, limits, &mut Coder::Encode { encoder: encoder, y: &y }, &side)
+                scan.run(rt, limits, &mut Coder::Encode { encoder, y: &y }, &side)
             }
-            Coder::Decode { decoder } => scan.run(rt, limits, &mut Coder::Decode { decoder: decoder }, &side),
+            Coder::Decode { decoder } => scan.run(rt, limits, &mut Coder::Decode { decoder }, &side),
         };
         known.push(values.map_err(|e| e.at(format_args!("channel group {k}")))?);
         first += scan.channels();
