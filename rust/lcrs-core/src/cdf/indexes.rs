@@ -1,9 +1,10 @@
 //! From scales to rows of a table.
 
+use crate::wide::wide;
 use crate::{Error, Result};
 
-/// Scales that are counted together: their counters stay in registers.
-const BLOCK: usize = 32;
+/// Scales that are compared with all thresholds before the next ones: they and their counts stay in the first-level cache.
+const BLOCK: usize = 1024;
 
 /// `out[i]` = how many thresholds are below `scales[i]`: the row of the smallest table scale that is not below it, when the
 /// thresholds are all table scales but the last. Comparisons only, so nothing is rounded.
@@ -15,25 +16,38 @@ pub fn indexes(scales: &[f32], thresholds: &[f32], out: &mut [i32]) -> Result<()
         return Err(Error::invalid(format!("{} scales and room for {} indexes do not fit", scales.len(), out.len())));
     }
     for (name, values) in [("scale", scales), ("threshold", thresholds)] {
-        if let Some(i) = values.iter().position(|v| v.is_nan()) {
+        if any_nan(values) {
+            let i = values.iter().position(|v| v.is_nan()).unwrap_or(0);
             return Err(Error::invalid(format!("{name} is NaN at position {i}")));
         }
     }
-    let (blocks, rest) = scales.as_chunks::<BLOCK>();
-    let (out_blocks, out_rest) = out.as_chunks_mut::<BLOCK>();
-    for (scales, out) in blocks.iter().zip(out_blocks) {
-        let mut counts = [0; BLOCK];
-        for &threshold in thresholds {
-            for (count, &scale) in counts.iter_mut().zip(scales) {
-                *count += i32::from(scale > threshold);
+    count_below(scales, thresholds, out);
+    Ok(())
+}
+
+wide! {
+fn any_nan(values: &[f32]) -> bool {
+    values.iter().fold(false, |bad, v| bad | v.is_nan())
+}
+}
+
+wide! {
+fn count_below(scales: &[f32], thresholds: &[f32], out: &mut [i32]) {
+    for (scales, out) in scales.chunks(BLOCK).zip(out.chunks_mut(BLOCK)) {
+        out.fill(0);
+        let (groups, rest) = thresholds.as_chunks::<4>();
+        for [a, b, c, d] in groups {
+            for (count, s) in out.iter_mut().zip(scales) {
+                *count += i32::from(s > a) + i32::from(s > b) + i32::from(s > c) + i32::from(s > d);
             }
         }
-        *out = counts;
+        for threshold in rest {
+            for (count, s) in out.iter_mut().zip(scales) {
+                *count += i32::from(s > threshold);
+            }
+        }
     }
-    for (out, &scale) in out_rest.iter_mut().zip(rest) {
-        *out = thresholds.iter().map(|&threshold| i32::from(scale > threshold)).sum();
-    }
-    Ok(())
+}
 }
 
 #[cfg(test)]

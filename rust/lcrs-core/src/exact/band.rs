@@ -1,6 +1,7 @@
 //! A window of rows cut out of a tensor with zeros around it: what one job of a convolution reads.
 
 use super::Tensor;
+use crate::wide::wide;
 use crate::{Error, Result};
 
 /// Rows and columns of a tensor, in coordinates that may lie outside it; there the band is zero.
@@ -53,10 +54,15 @@ pub(super) fn check_finite(values: &[f32], x: &Tensor, start: usize) -> Result<(
 
 /// Position of the first infinity or NaN.
 pub(crate) fn first_not_finite(values: &[f32]) -> Option<usize> {
-    const EXPONENT: u32 = 0x7f80_0000;
-    let bad = |part: &[f32]| part.iter().fold(0, |bad, v| bad | u32::from(v.to_bits() & EXPONENT == EXPONENT)) != 0;
-    let part = values.chunks(4096).position(bad)? * 4096;
+    let part = values.chunks(4096).position(any_not_finite)? * 4096;
     values[part..].iter().position(|v| !v.is_finite()).map(|i| part + i)
+}
+
+wide! {
+fn any_not_finite(values: &[f32]) -> bool {
+    const EXPONENT: u32 = 0x7f80_0000;
+    values.iter().fold(0, |bad, v| bad | u32::from(v.to_bits() & EXPONENT == EXPONENT)) != 0
+}
 }
 
 /// Refuses parameters that are not finite, by name.

@@ -3,6 +3,7 @@
 use super::math;
 use super::rows::{elementwise_chunk, for_chunks};
 use super::Tensor;
+use crate::wide::wide;
 use crate::{Error, Limits, Result, Runtime};
 
 /// A function of one number. Transcendental ones are computed in binary64 by [`math`] and rounded to binary32.
@@ -49,29 +50,35 @@ impl Unary {
 
     /// Replaces every element of a slice. The caller has set the float control register.
     pub(crate) fn apply_slice(self, part: &mut [f32]) {
-        match self {
-            Self::Relu => each(part, |v| if v > 0.0 { v } else { 0.0 }),
-            Self::LeakyRelu(slope) => each(part, |v| if v < 0.0 { v * slope } else { v }),
-            Self::Abs => each(part, f32::abs),
-            Self::Sigmoid => each(part, |v| math::sigmoid(f64::from(v)) as f32),
-            Self::Softplus => each(part, |v| math::softplus(f64::from(v)) as f32),
-            Self::Exp => each(part, |v| math::exp(f64::from(v)) as f32),
-            Self::Tanh => each(part, |v| math::tanh(f64::from(v)) as f32),
-            Self::Clamp { min, max } => {
-                let (min, max) = (min.unwrap_or(f32::NEG_INFINITY), max.unwrap_or(f32::INFINITY));
-                each(part, |v| {
-                    let v = if v < min { min } else { v };
-                    if v > max {
-                        max
-                    } else {
-                        v
-                    }
-                });
-            }
-            Self::AddScalar(value) => each(part, |v| v + value),
-            Self::MulScalar(value) => each(part, |v| v * value),
-        }
+        apply(self, part);
     }
+}
+
+wide! {
+fn apply(op: Unary, part: &mut [f32]) {
+    match op {
+        Unary::Relu => each(part, |v| if v > 0.0 { v } else { 0.0 }),
+        Unary::LeakyRelu(slope) => each(part, |v| if v < 0.0 { v * slope } else { v }),
+        Unary::Abs => each(part, f32::abs),
+        Unary::Sigmoid => each(part, |v| math::sigmoid(f64::from(v)) as f32),
+        Unary::Softplus => each(part, |v| math::softplus(f64::from(v)) as f32),
+        Unary::Exp => each(part, |v| math::exp(f64::from(v)) as f32),
+        Unary::Tanh => each(part, |v| math::tanh(f64::from(v)) as f32),
+        Unary::Clamp { min, max } => {
+            let (min, max) = (min.unwrap_or(f32::NEG_INFINITY), max.unwrap_or(f32::INFINITY));
+            each(part, |v| {
+                let v = if v < min { min } else { v };
+                if v > max {
+                    max
+                } else {
+                    v
+                }
+            });
+        }
+        Unary::AddScalar(value) => each(part, |v| v + value),
+        Unary::MulScalar(value) => each(part, |v| v * value),
+    }
+}
 }
 
 #[inline(always)]
@@ -115,7 +122,7 @@ impl Binary {
             let (start, len) = (i * chunk, part.len());
             let side = |t: &Tensor| (t.shape() == shape).then_some(start..start + len);
             match (side(a), side(b)) {
-                (Some(ra), Some(rb)) => self.zip(part, &a.data()[ra], &b.data()[rb]),
+                (Some(ra), Some(rb)) => zip(self, part, &a.data()[ra], &b.data()[rb]),
                 (ra, rb) => {
                     for p in (0..len).step_by(shape.0) {
                         let pick = |t: &'_ Tensor, whole: bool| {
@@ -126,7 +133,7 @@ impl Binary {
                             }
                         };
                         let (ra, rb) = (pick(a, ra.is_some()), pick(b, rb.is_some()));
-                        self.zip(&mut part[p..p + shape.0], &a.data()[ra], &b.data()[rb]);
+                        zip(self, &mut part[p..p + shape.0], &a.data()[ra], &b.data()[rb]);
                     }
                 }
             }
@@ -134,16 +141,17 @@ impl Binary {
         })?;
         Ok(out)
     }
+}
 
-    #[inline]
-    fn zip(self, out: &mut [f32], a: &[f32], b: &[f32]) {
-        let each = out.iter_mut().zip(a).zip(b);
-        match self {
-            Self::Add => each.for_each(|((o, a), b)| *o = a + b),
-            Self::Sub => each.for_each(|((o, a), b)| *o = a - b),
-            Self::Mul => each.for_each(|((o, a), b)| *o = a * b),
-        }
+wide! {
+fn zip(op: Binary, out: &mut [f32], a: &[f32], b: &[f32]) {
+    let each = out.iter_mut().zip(a).zip(b);
+    match op {
+        Binary::Add => each.for_each(|((o, a), b)| *o = a + b),
+        Binary::Sub => each.for_each(|((o, a), b)| *o = a - b),
+        Binary::Mul => each.for_each(|((o, a), b)| *o = a * b),
     }
+}
 }
 
 /// Whether `v` has the shape of `t` or is one pixel of it.

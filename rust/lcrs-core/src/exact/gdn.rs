@@ -5,6 +5,7 @@ use super::conv::check_channels;
 use super::kernel::{product, Grid, Panels, Segment};
 use super::rows::for_chunks;
 use super::Tensor;
+use crate::wide::wide;
 use crate::{Error, Limits, Result, Runtime, Simd};
 
 /// Which powers the normalisation is made of.
@@ -88,14 +89,21 @@ impl Gdn {
         let grid =
             Grid { rows: 1, columns: values.len() / channels, input: (0, 0, channels), output: (0, 0, channels) };
         product(&self.panels, &[Segment { offset: 0, len: channels }], &grid, &powers, out);
-        let each = out.iter_mut().zip(values);
-        match (self.kind, self.inverse) {
-            (GdnKind::L2, false) => each.for_each(|(n, x)| *n = x / n.sqrt()),
-            (GdnKind::L2, true) => each.for_each(|(n, x)| *n = x * n.sqrt()),
-            (GdnKind::L1, false) => each.for_each(|(n, x)| *n = x / *n),
-            (GdnKind::L1, true) => each.for_each(|(n, x)| *n *= x),
-        }
+        combine(self.kind, self.inverse, values, out);
     }
+}
+
+wide! {
+/// From the pool in `out` to the layer's output.
+fn combine(kind: GdnKind, inverse: bool, values: &[f32], out: &mut [f32]) {
+    let each = out.iter_mut().zip(values);
+    match (kind, inverse) {
+        (GdnKind::L2, false) => each.for_each(|(n, x)| *n = x / n.sqrt()),
+        (GdnKind::L2, true) => each.for_each(|(n, x)| *n = x * n.sqrt()),
+        (GdnKind::L1, false) => each.for_each(|(n, x)| *n = x / *n),
+        (GdnKind::L1, true) => each.for_each(|(n, x)| *n *= x),
+    }
+}
 }
 
 /// Infinite squares become the largest finite number.

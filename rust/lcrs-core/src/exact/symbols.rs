@@ -1,6 +1,7 @@
 //! From latents to integer symbols and back.
 
 use super::float_control::with_ieee;
+use crate::wide::wide;
 use crate::{Error, Result};
 
 /// Latents of this size and above are refused: their neighbours are further than one apart.
@@ -13,19 +14,7 @@ const SYMBOL_BOUND: f32 = 16_777_216.0; // 2^24
 /// the message has its position.
 pub fn quantize(y: &[f32], means: Option<&[f32]>, out: &mut [i32]) -> Result<()> {
     check_lengths(y.len(), means, out.len())?;
-    let legal = with_ieee(|| {
-        let mut legal = true;
-        let mut round = |value: f32, out: &mut i32| {
-            legal &= value.abs() < SYMBOL_BOUND;
-            *out = round_half_even(value);
-        };
-        match means {
-            Some(means) => y.iter().zip(means).zip(out.iter_mut()).for_each(|((y, m), out)| round(y - m, out)),
-            None => y.iter().zip(out.iter_mut()).for_each(|(y, out)| round(*y, out)),
-        }
-        legal
-    });
-    if legal {
+    if with_ieee(|| round_all(y, means, out)) {
         return Ok(());
     }
     let value = |i: usize| y[i] - means.map_or(0.0, |means| means[i]);
@@ -34,6 +23,22 @@ pub fn quantize(y: &[f32], means: Option<&[f32]>, out: &mut [i32]) -> Result<()>
         "latent minus mean is {} at position {at}, it must lie within -2^24 and 2^24",
         value(at)
     )))
+}
+
+wide! {
+/// Writes the rounded differences, and says whether all were legal.
+fn round_all(y: &[f32], means: Option<&[f32]>, out: &mut [i32]) -> bool {
+    let mut legal = true;
+    let mut round = |value: f32, out: &mut i32| {
+        legal &= value.abs() < SYMBOL_BOUND;
+        *out = round_half_even(value);
+    };
+    match means {
+        Some(means) => y.iter().zip(means).zip(out.iter_mut()).for_each(|((y, m), out)| round(y - m, out)),
+        None => y.iter().zip(out.iter_mut()).for_each(|(y, out)| round(*y, out)),
+    }
+    legal
+}
 }
 
 /// `out[i] = symbols[i] as f32 + means[i]`; without means the symbol itself.

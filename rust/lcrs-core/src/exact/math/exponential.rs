@@ -31,7 +31,7 @@ const TAYLOR: [f64; 12] = [
 /// 2. `p = 1 + (r + r^2 q(r))`, `q` the Taylor series 1/2! + r/3! + ... + r^11/13! by Horner's rule.
 /// 3. `p * 2^floor(k/2) * 2^(k - floor(k/2))`: the first product is exact, so subnormal results are rounded once.
 #[must_use]
-#[inline]
+#[inline(always)]
 pub fn exp(x: f64) -> f64 {
     let x = x.clamp(-746.0, 710.0);
     let shifted = x * std::f64::consts::LOG2_E + ROUNDER;
@@ -48,7 +48,7 @@ pub fn exp(x: f64) -> f64 {
 }
 
 /// `2^k` for -1022 <= k <= 1023.
-#[inline]
+#[inline(always)]
 fn power_of_two(k: i64) -> f64 {
     f64::from_bits((k.wrapping_add(1023) as u64) << 52)
 }

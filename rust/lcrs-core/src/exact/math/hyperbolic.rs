@@ -31,7 +31,7 @@ fn small_expm1(t: f64) -> f64 {
 
 /// `1 / (1 + exp(-x))`, within 3 ulp on both sides: below zero it is computed as `exp(x) / (1 + exp(x))`.
 #[must_use]
-#[inline]
+#[inline(always)]
 pub fn sigmoid(x: f64) -> f64 {
     let e = exp(-x.abs());
     let numerator = if x < 0.0 { e } else { 1.0 };
