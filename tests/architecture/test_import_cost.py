@@ -49,6 +49,17 @@ assert not {"numpy", "PIL", "lcrs.codec", "lcrs.coding"} & set(sys.modules)
     assert "encode" in fresh_python(code)
 
 
+def test_info_needs_no_numpy(fresh_python, model_path, photo, tmp_path) -> None:
+    (tmp_path / "a.lcrs").write_bytes(lcrs.compress(photo, model="tiny"))
+    code = """
+import sys
+from lcrs.cli import main
+assert main(["info", sys.argv[1], "--json"]) == 0
+assert not {"numpy", "PIL"} & set(sys.modules)
+"""
+    assert '"width": 122' in fresh_python(code, str(tmp_path / "a.lcrs"))
+
+
 def test_every_public_name_is_there() -> None:
     for module in (lcrs, coding):
         for name in module.__all__:

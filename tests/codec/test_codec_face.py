@@ -110,6 +110,14 @@ def test_info_agrees_with_the_file(data: bytes, photo: np.ndarray, monkeypatch: 
     assert lcrs.info(data) == info | {key: full[:16] for key, full in digests.items()}
 
 
+def test_info_does_without_a_model_that_is_damaged(data: bytes, tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "tiny.lcrm").write_bytes(b"damaged")
+    monkeypatch.setenv("LCRS_MODEL_PATH", str(tmp_path))
+    assert lcrs.info(data)["model"] == "tiny"
+    with pytest.raises(lcrs.LcrsError, match=r"tiny\.lcrm"):
+        lcrs.decompress(data)
+
+
 def test_exif_goes_along_only_on_request(photo: np.ndarray, model_path: Path) -> None:
     exif = Image.Exif()
     exif[0x010F] = "A camera"

@@ -147,6 +147,17 @@ def test_colour_spaces_without_one_meaning_are_refused(mode: str) -> None:
         to_picture(Image.new(mode, (4, 4)))
 
 
+def test_of_several_frames_one_has_to_be_chosen() -> None:
+    frames = [Image.fromarray(np.roll(RAMP, i)) for i in range(3)]
+    image = reopened(frames[0], "PNG", save_all=True, append_images=frames[1:])
+    with pytest.raises(ValueError, match=r"image has 3 frames, one is needed.*seek"):
+        to_picture(image)
+    image.seek(1)
+    np.testing.assert_array_equal(to_picture(image.copy()).pixels, np.roll(RAMP, 1))
+    photo = reopened(frames[0], "MPO", save_all=True, append_images=frames[1:])
+    assert to_picture(photo).pixels.shape == RAMP.shape
+
+
 @pytest.mark.parametrize("shape", [(4,), (4, 6, 2), (4, 6, 5), (2, 4, 6, 3), (0, 6, 3), (4, 0)])
 def test_shapes_that_are_no_picture_are_named(shape: tuple) -> None:
     with pytest.raises(ValueError, match=r"image has shape \(.*\), \(H, W, 3\) is needed"):

@@ -12,20 +12,23 @@ Example:
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from lcrs import coding
 from lcrs.codec.packages import DEFAULT_MODEL, load_package, load_packages, missing, package_names
-from lcrs.codec.pictures import Background, Picture, to_picture
+from lcrs.codec.picture import Picture
 from lcrs.coding import Package
-from lcrs.errors import MissingModelError
+from lcrs.errors import LcrsError, MissingModelError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
+
+    from lcrs.codec.pictures import Background
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -75,6 +78,8 @@ def compress(
         ValueError: if the picture or the quality is not as above.
         MissingModelError: if there is no such model here.
     """
+    from lcrs.codec.pictures import to_picture
+
     package = load_package(model)
     picture = to_picture(image, background=background, to_8bit=to_8bit)
     if quality is None and package.levels is not None:
@@ -132,10 +137,12 @@ def info(data: bytes | bytearray | memoryview, model: _Model | None = None) -> d
         LcrsError: if the file is cut off, damaged, or of a later version.
     """
     fields = coding.info(data)
-    for package in _packages_for(fields["model"], model):
-        digests = {"entropy_digest": package.entropy_digest, "synthesis_digest": package.synthesis_digest}
-        if all(full.startswith(fields[key]) for key, full in digests.items()):
-            return fields | digests
+    packages = _packages_for(fields["model"], model)
+    with contextlib.suppress(LcrsError):  # a model that is missing or damaged is no fault of this file
+        for package in packages:
+            digests = {"entropy_digest": package.entropy_digest, "synthesis_digest": package.synthesis_digest}
+            if all(full.startswith(fields[key]) for key, full in digests.items()):
+                return fields | digests
     return fields
 
 

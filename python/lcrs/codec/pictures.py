@@ -7,16 +7,17 @@ pixels.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from lcrs.codec.picture import Picture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-__all__ = ["Background", "Picture", "to_picture"]
+__all__ = ["Background", "to_picture"]
 
 Background = str | tuple[int, int, int]
 """A colour to flatten transparency on: a name that Pillow knows, ``#rrggbb``, or red, green, blue from 0 to
@@ -25,18 +26,6 @@ Background = str | tuple[int, int, int]
 _ALPHA_MODES = {"RGBA", "LA", "PA", "La", "RGBa"}
 _DEEP_MODES = {"I;16", "I;16B", "I;16L", "I;16N", "I"}
 _EXIF_PREFIX = b"Exif\x00\x00"
-
-
-@dataclass(frozen=True)
-class Picture:
-    """Pixels and what travels with them."""
-
-    pixels: NDArray[np.uint8]
-    """(H, W, 3), C-contiguous."""
-    icc: bytes | None = None
-    """An RGB colour profile, kept and never applied."""
-    exif: bytes | None = None
-    """An EXIF block from its TIFF header on, its orientation already applied."""
 
 
 def to_picture(image: Any, *, background: Background | None = None, to_8bit: bool = False) -> Picture:
@@ -117,6 +106,7 @@ def _from_pillow(image: Image.Image, background: Background | None, to_8bit: boo
     from PIL import ImageOps
 
     _refuse_hidden_depth(image, allowed=to_8bit)
+    _refuse_frames(image)
     oriented = ImageOps.exif_transpose(image)
     exif = oriented.info.get("exif")
     icc = oriented.info.get("icc_profile")
@@ -132,6 +122,16 @@ def _refuse_hidden_depth(image: Image.Image, *, allowed: bool) -> None:
     deep = any("16" in mode for tile in getattr(image, "tile", ()) for mode in _decoder_modes(tile))
     if deep and not allowed and not image.mode.startswith("I"):
         msg = "image has 16 bits a component, 8 are kept: pass to_8bit=True (--to-8bit) to convert it"
+        raise ValueError(msg)
+
+
+def _refuse_frames(image: Image.Image) -> None:
+    """Refuses animations and pages. Of an MPO file (phones, stereo cameras) the first is the photo."""
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format != "MPO":
+        msg = (
+            f"image has {frames} frames, one is needed: choose it with image.seek(n), then pass image.copy()"
+        )
         raise ValueError(msg)
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-from typing import Any
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from lcrs._lcrs import Package, package_digests
 from lcrs.coding.files import write_atomically
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["Package", "package_digests", "write_package"]
 

@@ -1,6 +1,7 @@
 //! Encoding and decoding of symbols: whole tensors, batches and, for context models, step by step.
 
 use lcrs_core::rans::{self, StreamKind};
+use lcrs_core::Runtime;
 use numpy::PyArrayDyn;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -96,7 +97,9 @@ pub(crate) fn encode_batch<'py>(
     let items = batch_size(symbols.shape())?;
     let runtime = runtime(py, threads)?;
     let (symbols, indexes, table) = (symbols.slice()?, indexes.slice()?, table.core());
-    let streams = detached(py, symbols.len(), || rans::encode_batch(kind, &runtime, items, symbols, indexes, table))?;
+    let streams = detached(py, job_size(&runtime, symbols.len()), || {
+        rans::encode_batch(kind, &runtime, items, symbols, indexes, table)
+    })?;
     PyList::new(py, streams.iter().map(|stream| PyBytes::new(py, stream)))
 }
 
@@ -127,7 +130,9 @@ pub(crate) fn decode_batch<'py>(
     let mut out = Output::zeros(py, indexes.shape());
     let (indexes, table, symbols) = (indexes.slice()?, table.core(), out.slice()?);
     let streams: Vec<&[u8]> = streams.iter().map(|stream| &**stream).collect();
-    detached(py, indexes.len(), || rans::decode_batch(kind, &runtime, &streams, indexes, table, symbols))?;
+    detached(py, job_size(&runtime, indexes.len()), || {
+        rans::decode_batch(kind, &runtime, &streams, indexes, table, symbols)
+    })?;
     Ok(out.into_array())
 }
 
@@ -248,6 +253,15 @@ fn symbols_and_indexes<'py>(
     let indexes = Input::<i32>::new(indexes, "indexes")?;
     symbols.check_shape("symbols", indexes.shape(), "indexes")?;
     Ok((symbols, indexes))
+}
+
+/// The size of a job that uses the pool: it may have to wait for other jobs there, so it is never a small one.
+fn job_size(runtime: &Runtime, size: usize) -> usize {
+    if runtime.pool.threads() > 1 {
+        usize::MAX
+    } else {
+        size
+    }
 }
 
 /// Number of items along the first dimension.

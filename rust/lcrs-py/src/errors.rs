@@ -38,7 +38,8 @@ pub(crate) fn to_py(py: Python<'_>, error: &Error) -> PyErr {
 }
 
 /// Runs `job` and maps its error. Everything that may take longer than a few microseconds goes through here:
-/// the GIL is released unless the job is small. `size` is the number of elements (symbols, pixels, bytes) it touches.
+/// the GIL is released unless the job is small. `size` is the number of elements (symbols, pixels, bytes) it touches;
+/// a job that may wait for anything is never small.
 ///
 /// Buffers that the job reads belong to the caller and must not be changed until it returns.
 pub(crate) fn detached<T: Send>(py: Python<'_>, size: usize, job: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
