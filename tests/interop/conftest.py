@@ -13,13 +13,17 @@ from safetensors.numpy import load_file
 
 COMMITTED = Path(__file__).parents[1] / "data" / "interop"
 REFERENCE = Path(os.environ.get("LCRS_REFERENCE_DIR", Path(__file__).parents[3] / "shared" / "reference"))
-SERIAL = ["mbt2018", "cheng2020-anchor", "cheng2020-attn"]
 NAMES = [
     "bmshj2018-factorized",
     "bmshj2018-factorized-relu",
     "bmshj2018-hyperprior",
     "mbt2018-mean",
-    *SERIAL,
+    "mbt2018",
+    "cheng2020-anchor",
+    "cheng2020-attn",
+    "cheng2020-anchor-checkerboard",
+    "elic2022-official",
+    "elic2022-chandelier",
 ]
 
 

@@ -4,10 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lcrs import coding
 from lcrs.registry import MODELS
-
-coding_needed = pytest.mark.skipif(not hasattr(coding, "Graph"), reason="graphs are not there yet")
 
 
 @pytest.fixture
@@ -32,14 +29,12 @@ def test_forward_gives_the_peers_picture_and_likelihoods(peer, net):
         np.testing.assert_allclose(out["likelihoods"][name].numpy(), expected, rtol=1e-3, atol=1e-6)
 
 
-@coding_needed
 def test_the_peers_strings_decode_to_its_picture(peer, net):
     net.entropy_coder = "ans"
     out = net.decompress(peer.strings, peer.meta["shape"], **peer.meta["compress_kwargs"])
     assert np.abs(out["x_hat"].numpy() - peer.restored).max() <= 1e-4
 
 
-@coding_needed
 def test_our_ans_strings_are_as_long_as_the_peers(peer, net):
     net.entropy_coder = "ans"
     out = net.compress(peer.x, **peer.meta["compress_kwargs"])

@@ -1,6 +1,6 @@
 """Compression models, under the names that the field gives them."""
 
-from lcrs.models.base import CompressionModel, get_scale_table
+from lcrs.models.base import CompressionModel, SimpleVAECompressionModel, get_scale_table
 from lcrs.models.google import (
     FactorizedPrior,
     FactorizedPriorReLU,
@@ -8,16 +8,21 @@ from lcrs.models.google import (
     MeanScaleHyperprior,
     ScaleHyperprior,
 )
-from lcrs.models.waseda import Cheng2020Anchor, Cheng2020Attention
+from lcrs.models.sensetime import Elic2022Chandelier, Elic2022Official
+from lcrs.models.waseda import Cheng2020Anchor, Cheng2020AnchorCheckerboard, Cheng2020Attention
 
 __all__ = [
     "Cheng2020Anchor",
+    "Cheng2020AnchorCheckerboard",
     "Cheng2020Attention",
     "CompressionModel",
+    "Elic2022Chandelier",
+    "Elic2022Official",
     "FactorizedPrior",
     "FactorizedPriorReLU",
     "JointAutoregressiveHierarchicalPriors",
     "MeanScaleHyperprior",
     "ScaleHyperprior",
+    "SimpleVAECompressionModel",
     "get_scale_table",
 ]

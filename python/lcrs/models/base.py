@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,12 +18,15 @@ from lcrs.entropy_models import (
     StreamKind,
     check_stream_kind,
 )
+from lcrs.latent_codecs import LatentCodec
+from lcrs.models.pictures import crop_to, pad_to_multiple, restored_picture
 
 __all__ = [
     "SCALES_LEVELS",
     "SCALES_MAX",
     "SCALES_MIN",
     "CompressionModel",
+    "SimpleVAECompressionModel",
     "get_scale_table",
 ]
 
@@ -112,3 +116,73 @@ class CompressionModel(nn.Module):
             elif isinstance(model, GaussianConditional):
                 updated |= model.update_scale_table(scales, force=force)
         return updated
+
+
+class SimpleVAECompressionModel(CompressionModel):
+    """Base of models that are an analysis, a latent codec and a synthesis.
+
+    .. code-block:: none
+
+        x ── g_a ── y ── latent_codec ── y_hat ── g_s ── x_hat
+
+    A derived class sets `g_a`, `g_s` and `latent_codec`, and `downsampling_factor` where pictures of any size
+    are to be padded to a multiple of it, by replication right and below, and cropped again.
+    """
+
+    g_a: nn.Module
+    g_s: nn.Module
+    latent_codec: LatentCodec
+    downsampling_factor: int | None = None
+
+    def _analysis(self, x: Tensor) -> Tensor:
+        factor = self.downsampling_factor
+        y: Tensor = self.g_a(x if factor is None else pad_to_multiple(x, factor))
+        return y
+
+    def forward(self, x: Tensor) -> dict[str, Any]:
+        """Restores pictures and measures their rate.
+
+        Args:
+            x: Pictures in [0, 1], (N, 3, H, W).
+
+        Returns:
+            `x_hat`, not clamped, and the latent codec's `likelihoods`.
+        """
+        out = self.latent_codec(self._analysis(x))
+        x_hat = self.g_s(out["y_hat"])
+        if self.downsampling_factor is not None:
+            x_hat = crop_to(x_hat, x.shape[-2:])
+        return {"x_hat": x_hat, "likelihoods": out["likelihoods"]}
+
+    @torch.no_grad()
+    def compress(self, x: Tensor) -> dict[str, Any]:
+        """Codes pictures.
+
+        Args:
+            x: Pictures in [0, 1], (N, 3, H, W).
+
+        Returns:
+            The latent codec's `strings`, `shape` and `y_hat`; `size`: (H, W) of the picture.
+        """
+        return {**self.latent_codec.compress(self._analysis(x)), "size": x.shape[2:]}
+
+    @torch.no_grad()
+    def decompress(
+        self, strings: Sequence[Sequence[bytes]], shape: Any, size: Sequence[int] | None = None
+    ) -> dict[str, Any]:
+        """Restores what `compress` wrote.
+
+        Args:
+            strings: As `compress` returned them.
+            shape: As `compress` returned it.
+            size: (H, W) of the picture, to crop to; None leaves the padding on.
+
+        Returns:
+            `x_hat` in [0, 1].
+
+        Raises:
+            LcrsError: a string is damaged or belongs to another model.
+            ValueError: the number of strings is wrong, or sizes do not fit.
+        """
+        y_hat = self.latent_codec.decompress(strings, shape)["y_hat"]
+        return {"x_hat": restored_picture(self.g_s(y_hat), size)}

@@ -79,7 +79,13 @@ class Tables:
         }
 
     def gaussian(
-        self, place: str, model: GaussianConditional, *, means: bool, domain: str = "linear", nearest: bool = False
+        self,
+        place: str,
+        model: GaussianConditional,
+        *,
+        means: bool,
+        domain: str = "linear",
+        nearest: bool = False,
     ) -> dict[str, Any]:
         """Members `table`, `thresholds`, `domain` and `means` of the node at `place` that codes with `model`.
 
@@ -88,8 +94,8 @@ class Tables:
             model: Has the table.
             means: Whether the graph that gives scales gives means too.
             domain: "linear" for scales, "log" for their logarithms.
-            nearest: A scale picks the row whose scale is nearest in ratio, which costs a quarter of the excess
-                rate of the smallest row above it, CompressAI's choice.
+            nearest: A scale picks the row whose scale is nearest in ratio, which costs a quarter of the
+                excess rate of the smallest row above it, CompressAI's choice.
 
         Raises:
             ValueError: another domain.

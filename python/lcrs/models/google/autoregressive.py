@@ -6,11 +6,13 @@ NeurIPS 2018.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from lcrs.latent_codecs import RasterScanLatentCodec
 from lcrs.layers import MaskedConv2d
 from lcrs.models.google.hyperprior import MeanScaleHyperprior
 from lcrs.models.google.transforms import (
@@ -73,6 +75,17 @@ class JointAutoregressiveHierarchicalPriors(MeanScaleHyperprior):
         x_hat = crop_to(self.g_s(y_hat), x.shape[-2:])
         return {"x_hat": x_hat, "likelihoods": {"y": y_likelihoods, "z": z_likelihoods}}
 
-    def compress(self, x: Tensor) -> dict[str, Any]:
-        """Not there yet: the serial scan is still missing."""
-        raise NotImplementedError("the serial scan is still missing")
+    def _scan(self) -> RasterScanLatentCodec:
+        """The codec of y, made of this model's parts."""
+        return RasterScanLatentCodec(
+            self.gaussian_conditional, self.entropy_parameters, self.context_prediction
+        )
+
+    def _code_y(self, y: Tensor, params: Tensor) -> list[bytes]:
+        strings: list[bytes] = self._scan().compress(y, params)["strings"][0]
+        return strings
+
+    def _decode_y(self, strings: Sequence[bytes], params: Tensor, exact: bool) -> Tensor:
+        out = self._scan().decompress([strings], params.shape[-2:], params, exact=exact)
+        y_hat: Tensor = out["y_hat"]
+        return y_hat

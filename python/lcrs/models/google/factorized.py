@@ -110,6 +110,7 @@ class FactorizedPrior(CompressionModel):
 
         Raises:
             LcrsError: a string is damaged or belongs to another model.
+            ValueError: the number of strings is wrong.
         """
         (y_strings,) = check_strings(strings, 1)
         y_hat = self.entropy_bottleneck.decompress(y_strings, shape)

@@ -7,13 +7,14 @@ NeurIPS 2018, the model without context.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from lcrs.entropy_models import EntropyBottleneck, GaussianConditional
+from lcrs.latent_codecs.hyperprior import decode_any
 from lcrs.layers.exact import ExactNetwork
 from lcrs.layers.lowering import GraphBuilder, LoweredGraph, lower
 from lcrs.models.base import CompressionModel
@@ -25,7 +26,7 @@ from lcrs.models.google.transforms import (
 )
 from lcrs.models.packing import PackageParts, Tables
 from lcrs.models.pictures import crop_to, pad_to_multiple, restored_picture
-from lcrs.models.strings import check_strings, decode_best_effort
+from lcrs.models.strings import check_strings
 from lcrs.models.utils import conv, deconv
 from lcrs.registry import register_model
 
@@ -130,9 +131,7 @@ class ScaleHyperprior(CompressionModel):
         z = self._hyper_analysis(y)
         z_strings = self.entropy_bottleneck.compress(z)
         z_hat = self.entropy_bottleneck.restore(z)
-        scales, means = self._scales_and_means(self._exact_h_s.run(self.h_s, z_hat, "h_s"))
-        indexes = self.gaussian_conditional.build_indexes(scales)
-        y_strings = self.gaussian_conditional.compress(y, indexes, means)
+        y_strings = self._code_y(y, self._exact_h_s.run(self.h_s, z_hat, "h_s"))
         return {"strings": [y_strings, z_strings], "shape": z.shape[-2:], "size": x.shape[-2:]}
 
     @torch.no_grad()
@@ -155,26 +154,29 @@ class ScaleHyperprior(CompressionModel):
 
         Raises:
             LcrsError: a string is damaged or belongs to another model.
+            ValueError: the number of strings is wrong.
         """
-        y_strings, z_strings = check_strings(strings, 2)
-        z_hat = self.entropy_bottleneck.decompress(z_strings, shape)
-        y_hat = decode_best_effort(
-            y_strings,
-            exact=lambda: self._y_decoder(self._exact_h_s.run(self.h_s, z_hat, "h_s")),
-            foreign=(lambda: self._y_decoder(self.h_s(z_hat))) if self.entropy_coder == "ans" else None,
-        )
-        return {"x_hat": restored_picture(self.g_s(y_hat.to(z_hat.device)), size)}
+        check_strings(strings, 2)
 
-    def _y_decoder(self, params: Tensor) -> Callable[[Sequence[bytes], slice], Tensor]:
-        """A function that decodes the strings of a slice of the batch under what `h_s` gave."""
+        def decode(part: Sequence[Sequence[bytes]], exact: bool) -> dict[str, Tensor]:
+            z_hat = self.entropy_bottleneck.decompress(part[1], shape)
+            params = self._exact_h_s.run(self.h_s, z_hat, "h_s") if exact else self.h_s(z_hat)
+            return {"y_hat": self._decode_y(part[0], params, exact)}
+
+        y_hat = decode_any(self.entropy_coder, strings, decode)["y_hat"]
+        return {"x_hat": restored_picture(self.g_s(y_hat.to(self.h_s[0].weight.device)), size)}
+
+    def _code_y(self, y: Tensor, params: Tensor) -> list[bytes]:
+        """Strings of y under the exact `params` that `h_s` gave."""
         scales, means = self._scales_and_means(params)
         indexes = self.gaussian_conditional.build_indexes(scales)
+        return self.gaussian_conditional.compress(y, indexes, means)
 
-        def decode(strings: Sequence[bytes], items: slice) -> Tensor:
-            item_means = None if means is None else means[items]
-            return self.gaussian_conditional.decompress(strings, indexes[items], means=item_means)
-
-        return decode
+    def _decode_y(self, strings: Sequence[bytes], params: Tensor, exact: bool) -> Tensor:
+        """The latent that `_code_y` coded; `exact` says where `params` and all that follows comes from."""
+        scales, means = self._scales_and_means(params)
+        indexes = self.gaussian_conditional.build_indexes(scales)
+        return self.gaussian_conditional.decompress(strings, indexes, means=means)
 
     @property
     def config(self) -> dict[str, Any]:
