@@ -105,6 +105,26 @@ def test_casts_to_other_types_and_back(make):
     assert layer.float()(x).dtype == torch.float32
 
 
+@pytest.fixture(scope="module")
+def process_group(tmp_path_factory):
+    store = torch.distributed.FileStore(str(tmp_path_factory.mktemp("ddp") / "store"), 1)
+    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+    yield
+    torch.distributed.destroy_process_group()
+
+
+@each
+def test_trains_in_distributed_data_parallel(make, process_group):
+    layer, x = make(), picture()
+    if not list(layer.parameters()):
+        return
+    plain = copy.deepcopy(layer)
+    plain(x).square().sum().backward()
+    nn.parallel.DistributedDataParallel(layer)(x).square().sum().backward()
+    for one, other in zip(layer.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad)
+
+
 @each
 def test_moves_to_another_device(make):
     assert make().to("meta")(picture().to("meta")).device.type == "meta"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -100,7 +100,7 @@ class LatentCodec(nn.Module):
             raise ValueError(
                 f"the entropy models in {type(self).__name__} have stream kinds {sorted(kinds)}, must be one"
             )
-        return cast(StreamKind, kinds.pop())
+        return kinds.pop()
 
     @property
     def device(self) -> torch.device:
