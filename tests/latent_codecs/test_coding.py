@@ -25,7 +25,13 @@ from lcrs.latent_codecs import CheckerboardLatentCodec, GaussianConditionalLaten
 
 SIZES = [(1, 1), (1, 2), (2, 1), (5, 7), (8, 12)]
 # Lists of y strings in CompressAI's format: one for each step that is coded at once.
-NUM_LISTS = {"checkerboard": 2, "checkerboard-odd": 2, "groups-gaussian": 2, "groups-checkerboard": 4, "groups-raster": 2}
+NUM_LISTS = {
+    "checkerboard": 2,
+    "checkerboard-odd": 2,
+    "groups-gaussian": 2,
+    "groups-checkerboard": 4,
+    "groups-raster": 2,
+}
 
 
 def set_kind(codec, kind):
@@ -221,7 +227,7 @@ class TestErrors:
     def test_values_that_cannot_be_coded(self):
         codec, y = hyperprior("gaussian").eval(), latent()
         y[1, 2, 3, 4] = np.nan
-        with pytest.raises(ValueError, match="nan|NaN|finite"):
+        with pytest.raises(ValueError, match=r"nan|NaN|finite"):
             codec.compress(y)
 
     def test_mixed_kinds(self):

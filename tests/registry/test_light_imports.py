@@ -3,7 +3,17 @@
 import subprocess
 import sys
 
-PACKAGES = ["ops", "layers", "losses", "optimizers", "datasets", "transforms", "latent_codecs", "registry", "typing"]
+PACKAGES = [
+    "ops",
+    "layers",
+    "losses",
+    "optimizers",
+    "datasets",
+    "transforms",
+    "latent_codecs",
+    "registry",
+    "typing",
+]
 HEAVY = ["torchvision", "torch_geometric", "pandas", "matplotlib", "scipy", "pytorch_msssim"]
 
 
