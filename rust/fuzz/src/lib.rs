@@ -1,0 +1,6 @@
+//! Bodies of the fuzz targets. Run one by `cargo fuzz run round_trip --sanitizer none` in `rust/fuzz`; with `AddressSanitizer`
+//! (the default sanitizer) on nightly, or on stable with `RUSTC_BOOTSTRAP=1`.
+
+mod coder;
+
+pub use coder::{decode_garbage, paths_agree, round_trip};
