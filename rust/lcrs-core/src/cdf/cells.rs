@@ -5,6 +5,8 @@
 //! both: `slot < boundary` says which. Equal neighbours among one-cell buckets share their cell, so that the flat
 //! parts of a row cost nothing and the steep parts stay in the cache.
 
+use std::hint;
+
 use super::table::CdfTable;
 
 /// Buckets of a row.
@@ -160,14 +162,15 @@ fn coarsest_shift(starts: &[u32], low: u32) -> u32 {
     shift
 }
 
-/// Takes what a cell says about a slot: all ones if it is in A, and the frequency field of A or B.
-/// By masks, since A or B is a toss that no branch predictor learns.
+/// The state after taking the entry that covers `slot` of a cell with this boundary, and all ones if that is A, else 0. Both states
+/// are computed and one is chosen: that is the shorter chain, and no branch, since A or B is a toss that no predictor learns.
 #[inline(always)]
-fn choose(cell: u64, slot: u64) -> (u64, u64, u64) {
-    let rest = slot.wrapping_sub(cell & 0xffff);
+fn take_either(x: u64, boundary: u64, frequencies: [u64; 2]) -> (u64, u64) {
+    let [high, rest] = [x >> 16, (x & 0xffff).wrapping_sub(boundary)];
     let in_a = ((rest as i64) >> 63) as u64;
-    let frequency = (cell >> 16 & in_a | cell >> 32 & !in_a) & 0xffff;
-    (in_a, frequency, rest)
+    let a = (frequencies[0] * high).wrapping_add(rest).wrapping_add(frequencies[0]);
+    let b = (frequencies[1] * high).wrapping_add(rest);
+    (hint::select_unpredictable(in_a != 0, a, b), in_a)
 }
 
 impl<'a> Narrow<'a> {
@@ -185,31 +188,21 @@ impl Search for Narrow<'_> {
 
     #[inline(always)]
     fn take(self, row: i32, x: u64) -> Taken {
-        let slot = x & 0xffff;
-        let cell = self.0.find(row, slot);
-        let (in_a, frequency, rest) = choose(cell, slot);
-        Taken {
-            value: (cell as i64 >> 49) as i32 + 1 + in_a as i32,
-            escape: cell & 1 << 48 & !in_a,
-            state: frequency * (x >> 16) + rest.wrapping_add(frequency & in_a),
-        }
+        let cell = self.0.find(row, x & 0xffff);
+        let (state, in_a) = take_either(x, cell & 0xffff, [cell >> 16 & 0xffff, cell >> 32 & 0xffff]);
+        Taken { value: (cell as i64 >> 49) as i32 + 1 + in_a as i32, escape: cell & 1 << 48 & !in_a, state }
     }
 }
 
 impl Search for Wide<'_> {
     #[inline(always)]
     fn take(self, row: i32, x: u64) -> Taken {
-        let slot = x & 0xffff;
-        let cell = self.0.find(row, slot);
-        let (in_a, frequency, rest) = choose(cell, slot);
-        let frequency = frequency + 1;
+        let cell = self.0.find(row, x & 0xffff);
+        let frequencies = [(cell >> 16 & 0xffff) + 1, (cell >> 32 & 0xffff) + 1];
+        let (state, in_a) = take_either(x, cell & 0xffff, frequencies);
         let entry = (cell >> 48) as i32 + in_a as i32;
         let (offset, max) = self.0.limits[row as usize];
-        Taken {
-            value: offset + entry,
-            escape: u64::from(entry == max),
-            state: frequency * (x >> 16) + rest.wrapping_add(frequency & in_a),
-        }
+        Taken { value: offset + entry, escape: u64::from(entry == max), state }
     }
 }
 

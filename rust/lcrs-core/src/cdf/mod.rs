@@ -5,6 +5,7 @@ mod factorized;
 mod gaussian;
 mod indexes;
 mod pmf;
+mod reciprocal;
 mod rows;
 mod table;
 

@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use super::cells::Cells;
 use super::pmf::{check_precision, MAX_PRECISION};
+use super::reciprocal::Reciprocal;
 use crate::{Error, Result};
 
 /// An immutable, validated table of cumulative distributions, one a row.
@@ -19,6 +20,7 @@ pub struct CdfTable {
     entries: Vec<u32>,
     has_certainty: bool,
     cells: OnceLock<Option<Cells>>,
+    reciprocals: OnceLock<Vec<Reciprocal>>,
 }
 
 /// One row of a [`CdfTable`].
@@ -81,6 +83,7 @@ impl CdfTable {
             entries: vec![],
             has_certainty: false,
             cells: OnceLock::new(),
+            reciprocals: OnceLock::new(),
         };
         for (r, (&length, &offset)) in lengths.iter().zip(offsets).enumerate() {
             let length = usize::try_from(length)
@@ -155,6 +158,15 @@ impl CdfTable {
     /// All entries, `start | frequency << 16`, scaled to a total of 2^16. A frequency of 2^16 reads 0.
     pub(crate) fn entries(&self) -> &[u32] {
         &self.entries
+    }
+
+    /// For each entry what divides by its frequency, which is not scaled to a total of 2^16.
+    pub(crate) fn reciprocals(&self) -> &[Reciprocal] {
+        self.reciprocals.get_or_init(|| {
+            let scale = MAX_PRECISION - self.precision;
+            let frequency = |entry: &u32| (((entry >> 16).wrapping_sub(1) & 0xffff) + 1) >> scale;
+            self.entries.iter().map(|entry| Reciprocal::new(frequency(entry))).collect()
+        })
     }
 
     /// What decoders search in; none for a table that would need too much memory for it.

@@ -12,11 +12,7 @@ use crate::{Error, Result, Runtime, Simd};
 pub fn encode(kind: StreamKind, rt: &Runtime, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<Vec<u8>> {
     check_lengths(indexes.len(), symbols.len())?;
     match kind {
-        StreamKind::Ans => {
-            let mut encoder = ans::Encoder::new();
-            encoder.push(symbols, indexes, table)?;
-            Ok(encoder.finish())
-        }
+        StreamKind::Ans => ans::encode(symbols, indexes, table),
         StreamKind::Lcrs => native::encode(rt.simd, symbols, indexes, table),
     }
 }

@@ -30,6 +30,7 @@ mod escape;
 mod faces;
 mod kind;
 pub mod native;
+mod words;
 
 pub use batch::{decode_batch, encode_batch, encoded_bound};
 pub use faces::{decode, encode, Decoder, Encoder};

@@ -26,9 +26,10 @@
 
 mod decoder;
 mod encoder;
+mod stack;
 
 pub(super) use decoder::Decoder;
-pub(super) use encoder::Encoder;
+pub(super) use encoder::{encode, Encoder};
 
 /// States live in `[LOW, 2^63)`; the encoder starts at `LOW`.
 const LOW: u64 = 1 << 31;

@@ -6,9 +6,9 @@ use std::arch::x86_64::*;
 use super::avx512::push_escapes;
 use super::digits::DigitWriter;
 use super::path::Progress;
-use super::words::WordStack;
 use super::{Lanes, LOW};
 use crate::cdf::{CdfTable, Narrow};
+use crate::rans::words::MARGIN;
 use crate::Simd;
 
 /// Proof that this processor has what [`Simd::Avx2`] stands for.
@@ -52,7 +52,7 @@ impl Avx2 {
         top: &mut usize,
     ) {
         assert!(num_lanes.is_multiple_of(4) && num_lanes <= lanes.len());
-        assert!(*top <= room.len() && *top >= entries.len() + WordStack::MARGIN);
+        assert!(*top <= room.len() && *top >= entries.len() + MARGIN);
         // SAFETY: the processor has the features (see `new`); there is room for a word an entry and a register more.
         unsafe { put_groups(lanes, num_lanes, entries, room, top) }
     }

@@ -5,9 +5,9 @@ use std::arch::x86_64::*;
 
 use super::digits::DigitWriter;
 use super::path::Progress;
-use super::words::WordStack;
 use super::Lanes;
 use crate::cdf::{CdfTable, Narrow};
+use crate::rans::words::MARGIN;
 use crate::Simd;
 
 /// Proof that this processor has what [`Simd::Avx512`] stands for.
@@ -41,7 +41,7 @@ impl Avx512 {
 
     /// As [`super::scalar::put_groups`] for 32 lanes; no frequency is 2^16.
     pub(super) fn put_groups(self, lanes: &mut Lanes, entries: &[u32], room: &mut [u16], top: &mut usize) {
-        assert!(*top <= room.len() && *top >= entries.len() + WordStack::MARGIN);
+        assert!(*top <= room.len() && *top >= entries.len() + MARGIN);
         // SAFETY: the processor has the features (see `new`); there is room for a word an entry and a register more.
         unsafe { put_groups(lanes, entries, room, top) }
     }

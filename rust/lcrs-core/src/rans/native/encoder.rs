@@ -2,9 +2,9 @@
 
 use super::digits::DigitWriter;
 use super::path::Path;
-use super::words::WordStack;
 use super::{head, scalar, Lanes, LOW, MAX_LANES, START};
 use crate::cdf::CdfTable;
+use crate::rans::words::WordStack;
 use crate::{Result, Simd};
 
 /// Symbols are looked up and coded in runs of at most this many, a multiple of [`MAX_LANES`].
@@ -96,7 +96,7 @@ fn lanes_for(cost: u64) -> usize {
 /// The coder proper: takes runs of entries from the last to the first.
 struct Coder {
     path: Path,
-    words: WordStack,
+    words: WordStack<u16>,
     lanes: Lanes,
     num_lanes: usize,
     /// Words that the tail has emitted.
@@ -169,7 +169,7 @@ impl Coder {
         let num_lanes = if main == 0 { 1 } else { self.num_lanes };
         let mut out = Vec::with_capacity(2 * self.words.len() + digits.num_bytes() + 8 * num_lanes + 16);
         head::write(&mut out, num_lanes, main, &self.lanes, digits);
-        self.words.write(&mut out);
+        self.words.write(&mut out, u16::to_le_bytes);
         out
     }
 }

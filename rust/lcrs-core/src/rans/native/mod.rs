@@ -77,7 +77,6 @@ mod encoder;
 mod head;
 mod path;
 mod scalar;
-mod words;
 
 pub(super) use decoder::Decoder;
 pub(super) use encoder::{encode, Encoder};

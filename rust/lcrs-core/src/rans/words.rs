@@ -1,28 +1,28 @@
 //! The words of a stream while it is being encoded: a stack whose top is the decoder's first word.
 
-/// Words of a block. Blocks stay in the second-level cache and spare the stream from growing by copies.
+/// Words of a block, at most. Blocks stay in the second-level cache and spare the stream from growing by copies.
 const BLOCK: usize = 1 << 15;
 
-/// A stack of words that grows downwards in memory, so that it reads in the decoder's order.
+/// A stack of words `W` that grows downwards in memory, so that it reads in the decoder's order.
 #[derive(Debug, Default)]
-pub(super) struct WordStack {
+pub(super) struct WordStack<W> {
     /// Full blocks with the place of their top, the bottom of the stack first.
-    full: Vec<(Vec<u16>, usize)>,
-    block: Vec<u16>,
+    full: Vec<(Vec<W>, usize)>,
+    block: Vec<W>,
     /// Where the top is in `block`.
     top: usize,
 }
 
-impl WordStack {
-    /// More room than asked for: a register of words.
-    pub(super) const MARGIN: usize = 32;
+/// More room than asked for: a register of 16-bit words.
+pub(super) const MARGIN: usize = 32;
 
-    /// The current block and the place of its top, with room for `words` more words and [`Self::MARGIN`].
-    pub(super) fn room(&mut self, words: usize) -> (&mut [u16], &mut usize) {
-        let needed = words + Self::MARGIN;
+impl<W: Copy + Default> WordStack<W> {
+    /// The current block and the place of its top, with room for `words` more words and [`MARGIN`].
+    pub(super) fn room(&mut self, words: usize) -> (&mut [W], &mut usize) {
+        let needed = words + MARGIN;
         if self.top < needed {
             let size = needed.max(BLOCK.min(4 * self.block.len()));
-            let block = std::mem::replace(&mut self.block, vec![0; size]);
+            let block = std::mem::replace(&mut self.block, vec![W::default(); size]);
             if self.top < block.len() {
                 self.full.push((block, self.top));
             }
@@ -32,7 +32,7 @@ impl WordStack {
     }
 
     /// Takes the top word back.
-    pub(super) fn pop(&mut self) -> Option<u16> {
+    pub(super) fn pop(&mut self) -> Option<W> {
         if self.top == self.block.len() {
             (self.block, self.top) = self.full.pop()?;
         }
@@ -42,21 +42,21 @@ impl WordStack {
 
     /// Number of words.
     pub(super) fn len(&self) -> usize {
-        self.parts().map(<[u16]>::len).sum()
+        self.parts().map(<[W]>::len).sum()
     }
 
     /// Appends the words to a stream, from the top to the bottom.
-    pub(super) fn write(&self, out: &mut Vec<u8>) {
+    pub(super) fn write<const N: usize>(&self, out: &mut Vec<u8>, to_bytes: impl Fn(W) -> [u8; N]) {
         for part in self.parts() {
             let at = out.len();
-            out.resize(at + 2 * part.len(), 0);
-            for (bytes, word) in out[at..].chunks_exact_mut(2).zip(part) {
-                bytes.copy_from_slice(&word.to_le_bytes());
+            out.resize(at + N * part.len(), 0);
+            for (bytes, &word) in out[at..].chunks_exact_mut(N).zip(part) {
+                bytes.copy_from_slice(&to_bytes(word));
             }
         }
     }
 
-    fn parts(&self) -> impl Iterator<Item = &[u16]> {
+    fn parts(&self) -> impl Iterator<Item = &[W]> {
         let full = self.full.iter().rev().map(|(block, top)| &block[*top..]);
         std::iter::once(&self.block[self.top..]).chain(full)
     }
