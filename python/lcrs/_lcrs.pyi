@@ -88,22 +88,19 @@ class CdfTable:
 
     Row ``r`` is ``cdfs[r, :lengths[r]]``: increasing from 0 to ``2**precision``. Its entries stand for the
     values ``offsets[r], offsets[r] + 1, ...``, and the last one for an escape, after which any other int32
-    is spelled out.
+    is spelled out. The arrays are checked and copied.
+
+    Args:
+        cdfs: int32, (rows, width); what lies beyond a row's length is ignored.
+        lengths: int32, (rows,): the entries used of each row, from 2 to ``width``.
+        offsets: int32, (rows,): the value of each row's first entry.
+        precision: bits of the frequencies' sum, 1 to 16.
+
+    Raises:
+        ValueError: if a row is not as above, with the row and the entry.
     """
 
-    def __new__(cls, cdfs: _Int32, lengths: _Int32, offsets: _Int32, precision: int = 16) -> CdfTable:
-        """Checks and copies a table.
-
-        Args:
-            cdfs: int32, (rows, width); what lies beyond a row's length is ignored.
-            lengths: int32, (rows,): the entries used of each row, from 2 to ``width``.
-            offsets: int32, (rows,): the value of each row's first entry.
-            precision: bits of the frequencies' sum, 1 to 16.
-
-        Raises:
-            ValueError: if a row is not as above, with the row and the entry.
-        """
-
+    def __new__(cls, cdfs: _Int32, lengths: _Int32, offsets: _Int32, precision: int = 16) -> CdfTable: ...
     @property
     def num_rows(self) -> int:
         """Number of rows, which is the number of legal indexes."""
@@ -134,7 +131,7 @@ class CdfTable:
 def pmf_to_quantized_cdf(pmf: _Float32, precision: int = 16) -> NDArray[np.uint32]:
     """Quantises a probability mass function so that every symbol has a frequency of at least 1.
 
-    Integer for integer CompressAI's function of that name (Balle et al. 2018 take the same route).
+    Integer for integer CompressAI's function of that name.
 
     Args:
         pmf: float32, (symbols,): not negative, finite; it need not sum to 1.
@@ -270,9 +267,7 @@ def decode(
 def decode_batch(
     data: Iterable[_Bytes], indexes: _Int32, table: CdfTable, kind: _Kind = "lcrs", threads: int | None = None
 ) -> NDArray[np.int32]:
-    """`decode` for each stream of ``data`` with one item along the first dimension of ``indexes``, in
-    parallel.
-    """
+    """`decode` for each stream of ``data`` and item along the first dimension of ``indexes``, in parallel."""
 
 def decode_into(
     data: _Bytes,
@@ -282,16 +277,18 @@ def decode_into(
     kind: _Kind = "lcrs",
     threads: int | None = None,
 ) -> None:
-    """`decode` into the caller's writeable int32 array ``out``, whose content is unspecified after an
-    error.
-    """
+    """`decode` into the caller's writeable int32 array ``out``; after an error its content is unspecified."""
 
 def encoded_bound(num_symbols: int, kind: _Kind = "lcrs") -> int:
     """The most bytes that `encode` can make of this many symbols, whatever they are."""
 
 @final
 class Encoder:
-    """Codes symbols that become known step by step; the stream is that of one `encode` of all of them."""
+    """Codes symbols that become known step by step; the stream is that of one `encode` of all of them.
+
+    Args:
+        kind: as in `encode`.
+    """
 
     def __new__(cls, kind: _Kind = "lcrs") -> Encoder: ...
     def push(self, symbols: _Int32, indexes: _Int32, table: CdfTable) -> None:
@@ -306,15 +303,17 @@ class Encoder:
 
 @final
 class Decoder:
-    """Decodes symbols whose indexes become known step by step, as in context models."""
+    """Decodes symbols whose indexes become known step by step, as in context models.
 
-    def __new__(cls, data: _Bytes, kind: _Kind = "lcrs") -> Decoder:
-        """A decoder at the first symbol.
+    Args:
+        data: the whole stream.
+        kind: as in `encode`.
 
-        Raises:
-            LcrsError: if ``data`` does not begin like a stream.
-        """
+    Raises:
+        LcrsError: if ``data`` does not begin like a stream.
+    """
 
+    def __new__(cls, data: _Bytes, kind: _Kind = "lcrs") -> Decoder: ...
     def pull(self, indexes: _Int32, table: CdfTable) -> NDArray[np.int32]:
         """The next symbols, one per entry of ``indexes`` and in its shape; errors as in `decode`."""
 
@@ -329,20 +328,18 @@ class Decoder:
 
 @final
 class Graph:
-    """A network as data, with kernels packed for this process's instruction set, ready to run."""
+    """A network as data, with kernels packed for this process's instruction set, ready to run.
 
-    def __new__(cls, json: str, tensors: dict[str, NDArray[Any]]) -> Graph:
-        """Checks and prepares a graph.
+    Args:
+        json: the description, as the README of the crate ``lcrs-codec`` specifies it.
+        tensors: float32, float16 or int32 arrays by name, C-contiguous; those that the description names.
 
-        Args:
-            json: the description, as the README of the crate ``lcrs-codec`` specifies it.
-            tensors: float32, float16 or int32 arrays by name, C-contiguous; those that the description names.
+    Raises:
+        UnsupportedVersionError: for another version, an unknown operation or attribute.
+        CorruptError: for everything else that is wrong, with its place.
+    """
 
-        Raises:
-            UnsupportedVersionError: for another version, an unknown operation or attribute.
-            CorruptError: for everything else that is wrong, with its place.
-        """
-
+    def __new__(cls, json: str, tensors: dict[str, NDArray[Any]]) -> Graph: ...
     @property
     def inputs(self) -> list[str]:
         """Names of the inputs, in order."""

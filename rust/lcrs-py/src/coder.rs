@@ -13,7 +13,17 @@ use crate::errors::{detached, to_py};
 use crate::runtime::{runtime, simd_of};
 use crate::table::CdfTable;
 
-/// Codes `symbols[i]` with row `indexes[i]` of `table`.
+/// Codes ``symbols[i]`` with row ``indexes[i]`` of ``table``.
+///
+/// Args:
+///     symbols: int32, any shape, any values; what is outside its row costs an escape.
+///     indexes: int32, the shape of ``symbols``: rows of the table.
+///     table: the distributions.
+///     kind: ``"lcrs"`` for the native stream, ``"ans"`` for CompressAI's.
+///     threads: how many to use; by default `num_threads`. The bytes do not depend on it.
+///
+/// Raises:
+///     ValueError: if shapes differ or an index is not a row of the table.
 #[pyfunction]
 #[pyo3(signature = (symbols, indexes, table, kind="lcrs", threads=None))]
 pub(crate) fn encode<'py>(
@@ -32,7 +42,15 @@ pub(crate) fn encode<'py>(
     Ok(PyBytes::new(py, &bytes))
 }
 
-/// Decodes one symbol per entry of `indexes`.
+/// Decodes one symbol per entry of ``indexes``.
+///
+/// Returns:
+///     int32, the shape of ``indexes``.
+///
+/// Raises:
+///     ValueError: if an index is not a row of the table.
+///     LcrsError: if ``data`` is not a stream of exactly these symbols (`TruncatedError`, `CorruptError`,
+///         `DesyncError`).
 #[pyfunction]
 #[pyo3(signature = (data, indexes, table, kind="lcrs", threads=None))]
 pub(crate) fn decode<'py>(
@@ -47,7 +65,7 @@ pub(crate) fn decode<'py>(
     decode_to(data, &indexes, table, out, kind, threads).map(Output::into_array)
 }
 
-/// Like `decode`, into the caller's array `out`.
+/// `decode` into the caller's writeable int32 array ``out``; after an error its content is unspecified.
 #[pyfunction]
 #[pyo3(signature = (data, indexes, table, out, kind="lcrs", threads=None))]
 pub(crate) fn decode_into(
@@ -81,7 +99,7 @@ fn decode_to<'py>(
     Ok(out)
 }
 
-/// `encode` of each item along the first dimension, in parallel.
+/// `encode` for each item along the first dimension, in parallel: one stream an item.
 #[pyfunction]
 #[pyo3(signature = (symbols, indexes, table, kind="lcrs", threads=None))]
 pub(crate) fn encode_batch<'py>(
@@ -103,7 +121,7 @@ pub(crate) fn encode_batch<'py>(
     PyList::new(py, streams.iter().map(|stream| PyBytes::new(py, stream)))
 }
 
-/// `decode` of each stream of `data` with the indexes of the same item along the first dimension, in parallel.
+/// `decode` for each stream of ``data`` and item along the first dimension of ``indexes``, in parallel.
 #[pyfunction]
 #[pyo3(signature = (data, indexes, table, kind="lcrs", threads=None))]
 pub(crate) fn decode_batch<'py>(
@@ -136,7 +154,7 @@ pub(crate) fn decode_batch<'py>(
     Ok(out.into_array())
 }
 
-/// The most bytes that a stream of this many symbols can have.
+/// The most bytes that `encode` can make of this many symbols, whatever they are.
 #[pyfunction]
 #[pyo3(signature = (num_symbols, kind="lcrs"))]
 pub(crate) fn encoded_bound(py: Python<'_>, num_symbols: i64, kind: &str) -> PyResult<usize> {
@@ -146,7 +164,10 @@ pub(crate) fn encoded_bound(py: Python<'_>, num_symbols: i64, kind: &str) -> PyR
     Ok(rans::encoded_bound(kind, num_symbols))
 }
 
-/// Codes symbols that become known step by step.
+/// Codes symbols that become known step by step; the stream is that of one `encode` of all of them.
+///
+/// Args:
+///     kind: as in `encode`.
 #[pyclass(module = "lcrs.coding")]
 pub(crate) struct Encoder {
     /// `None` once finished.
@@ -163,7 +184,7 @@ impl Encoder {
         Ok(Self { inner: Some(rans::Encoder::new(kind, simd)) })
     }
 
-    /// Appends symbols.
+    /// Appends symbols; arguments and errors as in `encode`. Tables may change from push to push.
     fn push(&mut self, symbols: &Bound<'_, PyAny>, indexes: &Bound<'_, PyAny>, table: &CdfTable) -> PyResult<()> {
         let py = symbols.py();
         let (symbols, indexes) = symbols_and_indexes(symbols, indexes)?;
@@ -172,7 +193,10 @@ impl Encoder {
         detached(py, symbols.len(), || encoder.push(symbols, indexes, table))
     }
 
-    /// The stream of everything pushed.
+    /// The stream of everything pushed. The encoder is used up.
+    ///
+    /// Raises:
+    ///     ValueError: if it has been finished before.
     fn finish<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let encoder = self.inner.take().ok_or_else(finished)?;
         let bytes = detached(py, usize::MAX, || encoder.finish())?;
@@ -191,7 +215,14 @@ self_cell::self_cell!(
 /// `None` while it is being finished.
 type CoreDecoder<'a> = Option<rans::Decoder<'a>>;
 
-/// Decodes symbols whose indexes become known step by step.
+/// Decodes symbols whose indexes become known step by step, as in context models.
+///
+/// Args:
+///     data: the whole stream.
+///     kind: as in `encode`.
+///
+/// Raises:
+///     LcrsError: if ``data`` does not begin like a stream.
 #[pyclass(module = "lcrs.coding")]
 pub(crate) struct Decoder {
     /// `None` once finished.
@@ -212,7 +243,7 @@ impl Decoder {
         Ok(Self { inner: Some(inner) })
     }
 
-    /// The next symbols, one per entry of `indexes`, in its shape.
+    /// The next symbols, one per entry of ``indexes`` and in its shape; errors as in `decode`.
     fn pull<'py>(&mut self, indexes: &Bound<'py, PyAny>, table: &CdfTable) -> PyResult<Bound<'py, PyArrayDyn<i32>>> {
         let py = indexes.py();
         let indexes = Input::<i32>::new(indexes, "indexes")?;
@@ -228,7 +259,10 @@ impl Decoder {
         Ok(out.into_array())
     }
 
-    /// Checks that the stream ends here.
+    /// Checks that the stream ends here. The decoder is used up.
+    ///
+    /// Raises:
+    ///     LcrsError: if symbols remain, or if what was decoded is not what was encoded.
     fn finish(&mut self, py: Python<'_>) -> PyResult<()> {
         let mut decoder = self.inner.take().ok_or_else(finished)?;
         decoder

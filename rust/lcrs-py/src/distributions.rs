@@ -9,19 +9,29 @@ use crate::arrays::{Input, Output};
 use crate::errors::detached;
 use crate::table::CdfTable;
 
-/// The field's 64 scales from 0.11 to 256, float32.
+/// The field's 64 scales from 0.11 to 256, float32 (64,).
 #[pyfunction]
 pub(crate) fn default_scale_table(py: Python<'_>) -> Bound<'_, PyArray1<f32>> {
     PyArray1::from_slice(py, cdf::default_scale_table())
 }
 
-/// `levels` scales from `min` to `max` in geometric progression, float32.
+/// Scales in geometric progression from ``min`` to ``max``, float32 (levels,).
 #[pyfunction]
 pub(crate) fn scale_table(py: Python<'_>, min: f64, max: f64, levels: usize) -> Bound<'_, PyArray1<f32>> {
     PyArray1::from_vec(py, cdf::scale_table(min, max, levels))
 }
 
 /// The table of zero-mean Gaussians, one row a scale.
+///
+/// Args:
+///     scales: float32, (rows,): standard deviations, positive.
+///     tail_mass: the probability outside a row's values, which its escape entry gets.
+///
+/// Returns:
+///     For the 64 default scales, CompressAI's table integer for integer.
+///
+/// Raises:
+///     ValueError: if a scale or the tail mass is out of range.
 #[pyfunction]
 #[pyo3(signature = (scales, tail_mass=1e-9))]
 pub(crate) fn gaussian_table(scales: &Bound<'_, PyAny>, tail_mass: f64) -> PyResult<CdfTable> {
@@ -32,7 +42,20 @@ pub(crate) fn gaussian_table(scales: &Bound<'_, PyAny>, tail_mass: f64) -> PyRes
     detached(py, usize::MAX, || cdf::gaussian_table(scales, tail_mass)).map(CdfTable::new)
 }
 
-/// The table of a learned factorized density, one row a channel.
+/// The table of a learned factorized density (Balle et al. 2018, appendix 6.1), one row a channel.
+///
+/// Args:
+///     matrices: float32, one a layer, (channels, out, in): the raw parameters.
+///     biases: float32, one a layer, (channels, out, 1).
+///     factors: float32, one a layer but the last, (channels, out, 1).
+///     quantiles: float32, (channels, 1, 3): lower tail, median, upper tail; or (channels,): medians. Without
+///         them medians and tails come from bisection.
+///     tail_mass: the probability outside a row's values, for bisection.
+///     tails: where rows end: at the quantiles, or, with medians only or ``"bisection"``, where the tails
+///         begin.
+///
+/// Raises:
+///     ValueError: if shapes do not fit, a value is not finite or a row would exceed 65,536 entries.
 #[pyfunction]
 #[pyo3(signature = (matrices, biases, factors, quantiles=None, tail_mass=1e-9, tails="quantiles"))]
 pub(crate) fn factorized_table(
@@ -61,7 +84,9 @@ pub(crate) fn factorized_table(
     detached(matrices.py(), usize::MAX, || cdf::factorized_table(&parameters, tail_mass)).map(CdfTable::new)
 }
 
-/// The medians of a learned factorized density, one a channel, by bisection.
+/// The medians of a learned factorized density by bisection, float32 (channels,).
+///
+/// Arguments and errors are those of `factorized_table`.
 #[pyfunction]
 pub(crate) fn factorized_medians<'py>(
     matrices: &Bound<'py, PyAny>,
@@ -123,7 +148,17 @@ fn slices<'a>(inputs: &'a [Input<'_, f32>]) -> PyResult<Vec<&'a [f32]>> {
     inputs.iter().map(Input::slice).collect()
 }
 
-/// Table rows for scales: the number of `thresholds` that a scale exceeds.
+/// Table rows for scales: the number of ``thresholds`` that a scale exceeds.
+///
+/// Args:
+///     scales: float32, any shape.
+///     thresholds: float32, (rows - 1,), increasing.
+///
+/// Returns:
+///     int32, the shape of ``scales``, from 0 to ``rows - 1``.
+///
+/// Raises:
+///     ValueError: if a scale is not a number, with its position.
 #[pyfunction]
 pub(crate) fn indexes<'py>(
     scales: &Bound<'py, PyAny>,

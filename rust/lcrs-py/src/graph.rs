@@ -13,7 +13,15 @@ use crate::errors::detached;
 use crate::runtime::{runtime, simd_of};
 use crate::tensors::NamedArrays;
 
-/// A network as data, ready to run.
+/// A network as data, with kernels packed for this process's instruction set, ready to run.
+///
+/// Args:
+///     json: the description, as the README of the crate ``lcrs-codec`` specifies it.
+///     tensors: float32, float16 or int32 arrays by name, C-contiguous; those that the description names.
+///
+/// Raises:
+///     UnsupportedVersionError: for another version, an unknown operation or attribute.
+///     CorruptError: for everything else that is wrong, with its place.
 #[pyclass(frozen, module = "lcrs.coding")]
 pub(crate) struct Graph {
     inner: codec::Graph,
@@ -44,7 +52,20 @@ impl Graph {
         self.inner.outputs().collect()
     }
 
-    /// Runs the network on one picture, or on each of a batch.
+    /// Runs the network; the bits of the outputs depend on the numbers alone.
+    ///
+    /// Args:
+    ///     inputs: float32, (C, H, W) each, or (N, C, H, W) each; in the order of `inputs`.
+    ///     level: the place between the levels of a variable-rate model, from 0 to their number less one.
+    ///     threads: how many to use; by default `num_threads`.
+    ///
+    /// Returns:
+    ///     The outputs by name, (C, H, W) or (N, C, H, W).
+    ///
+    /// Raises:
+    ///     ValueError: if inputs are missing or misshapen, the level is illegal, or numbers stop being
+    ///         finite.
+    ///     LcrsError: if shapes inside the graph do not go together or are above the limits.
     #[pyo3(signature = (inputs, level=None, threads=None))]
     fn run<'py>(
         &self,

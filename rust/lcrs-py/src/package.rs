@@ -14,7 +14,7 @@ use crate::errors::{detached, to_py};
 use crate::runtime::runtime;
 use crate::tensors::NamedArrays;
 
-/// A model, loaded and checked.
+/// A model package (.lcrm), loaded and checked. It cannot be changed and may be used from many threads.
 #[pyclass(frozen, module = "lcrs.coding")]
 pub(crate) struct Package {
     inner: codec::Package,
@@ -23,13 +23,17 @@ pub(crate) struct Package {
 #[pymethods]
 impl Package {
     /// The package in a file.
+    ///
+    /// Raises:
+    ///     MissingModelError: if the file cannot be read.
+    ///     LcrsError: if it is no package, or its digests are not those of its content.
     #[staticmethod]
     fn from_file(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
         let inner = detached(py, usize::MAX, || codec::Package::from_file(&path, &Limits::default()))?;
         Ok(Self { inner })
     }
 
-    /// The package in a byte string.
+    /// The package in a byte string; errors as in `from_file`.
     #[staticmethod]
     fn from_bytes(data: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = data.py();
@@ -44,31 +48,43 @@ impl Package {
         self.inner.name()
     }
 
-    /// The whole description as JSON.
+    /// The whole description as JSON: architecture, configuration and card included.
     #[getter]
     fn description(&self) -> &str {
         self.inner.description()
     }
 
-    /// Number of levels of a variable-rate model.
+    /// Number of levels of a variable-rate model; None for a fixed rate.
     #[getter]
     fn levels(&self) -> Option<usize> {
         self.inner.levels()
     }
 
-    /// SHA-256 of everything that decides a symbol, in hexadecimal.
+    /// SHA-256 of everything that decides a symbol, 64 hexadecimal digits.
     #[getter]
     fn entropy_digest(&self) -> String {
         self.inner.digests().entropy_hex()
     }
 
-    /// SHA-256 of everything that turns symbols into pixels, in hexadecimal.
+    /// SHA-256 of everything that turns symbols into pixels, 64 hexadecimal digits.
     #[getter]
     fn synthesis_digest(&self) -> String {
         self.inner.digests().synthesis_hex()
     }
 
-    /// The bytes of a file for a picture (H, W, 3).
+    /// The bytes of an .lcrs file.
+    ///
+    /// Args:
+    ///     pixels: uint8, (H, W, 3), at least 1 x 1.
+    ///     quality: 0 to 100 for a variable-rate model, None for one of a fixed rate.
+    ///     kind: of the entropy-coded streams.
+    ///     icc: a colour profile to keep.
+    ///     exif: an EXIF block to keep, from its TIFF header on.
+    ///     threads: how many to use; the bytes do not depend on it.
+    ///
+    /// Raises:
+    ///     ValueError: if the pixels or the quality are not as above.
+    ///     LimitError: if the picture or the metadata are above the limits.
     #[pyo3(signature = (pixels, quality=None, *, kind="lcrs", icc=None, exif=None, threads=None))]
     fn compress<'py>(
         &self,
@@ -89,7 +105,17 @@ impl Package {
         Ok(PyBytes::new(py, &data))
     }
 
-    /// The picture (H, W, 3) in the bytes of a file.
+    /// The picture of an .lcrs file, uint8 (H, W, 3).
+    ///
+    /// Args:
+    ///     data: the whole file.
+    ///     allow_other_synthesis: whether to accept a file made for another synthesis transform: its
+    ///         symbols are right, its pixels not those that the encoder meant.
+    ///     threads: how many to use; the pixels do not depend on it.
+    ///
+    /// Raises:
+    ///     MissingModelError: if the file was made with another model.
+    ///     LcrsError: if the file is cut off, damaged, of a later version, or above the limits.
     #[pyo3(signature = (data, *, allow_other_synthesis=false, threads=None))]
     fn decompress<'py>(
         &self,
@@ -122,7 +148,7 @@ fn picture(pixels: &Bound<'_, PyAny>) -> PyResult<Picture> {
     Picture::new(width, height, pixels.slice()?.to_vec()).map_err(|error| to_py(py, &error.at("pixels")))
 }
 
-/// What a file says about itself, as a JSON object.
+/// What an .lcrs file says about itself, as a JSON object; errors as in `metadata`.
 #[pyfunction]
 pub(crate) fn info_json(data: &Bound<'_, PyAny>) -> PyResult<String> {
     let py = data.py();
@@ -130,7 +156,10 @@ pub(crate) fn info_json(data: &Bound<'_, PyAny>) -> PyResult<String> {
     detached(py, data.len(), || codec::info(&data, &Limits::default()).map(|info| info.to_json()))
 }
 
-/// The metadata that a file carries: `icc` and `exif`.
+/// The colour profile (``icc``) and the EXIF block (``exif``) that an .lcrs file carries.
+///
+/// Raises:
+///     LcrsError: if the file is cut off, damaged, or of a later version.
 #[pyfunction]
 pub(crate) fn metadata<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
     let py = data.py();
@@ -142,7 +171,10 @@ pub(crate) fn metadata<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyD
     Ok(dict)
 }
 
-/// The entropy digest and the synthesis digest of a description and its tensors.
+/// The entropy digest and the synthesis digest of a description (JSON) and its tensors.
+///
+/// Raises:
+///     LcrsError: if the description is not one, or names a tensor that is not there.
 #[pyfunction]
 pub(crate) fn package_digests<'py>(description: &str, tensors: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyTuple>> {
     let py = tensors.py();

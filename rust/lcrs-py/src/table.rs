@@ -10,18 +10,20 @@ use pyo3::prelude::*;
 use crate::arrays::Input;
 use crate::errors::detached;
 
-/// An immutable, validated set of CDF rows that every coder call takes by reference.
+/// An immutable, validated table of cumulative distributions, one a row.
+///
+/// Row ``r`` is ``cdfs[r, :lengths[r]]``: increasing from 0 to ``2**precision``. Its entries stand for the
+/// values ``offsets[r], offsets[r] + 1, ...``, and the last one for an escape, after which any other int32
+/// is spelled out. The arrays are checked and copied.
 ///
 /// Args:
-///     cdfs: int32, (rows, width). Row r holds `lengths[r]` cumulative frequencies from 0 to `2**precision`;
-///         its last symbol is the escape, through which values outside the row are coded. What lies beyond a
-///         row's length is ignored.
-///     lengths: int32, (rows,): entries used of each row.
-///     offsets: int32, (rows,): the value of each row's first symbol.
-///     precision: bits of the frequencies' sum.
+///     cdfs: int32, (rows, width); what lies beyond a row's length is ignored.
+///     lengths: int32, (rows,): the entries used of each row, from 2 to ``width``.
+///     offsets: int32, (rows,): the value of each row's first entry.
+///     precision: bits of the frequencies' sum, 1 to 16.
 ///
 /// Raises:
-///     ValueError: if a row is not strictly increasing from 0 to `2**precision`, or shapes or dtypes do not fit.
+///     ValueError: if a row is not as above, with the row and the entry.
 #[pyclass(frozen, module = "lcrs.coding", name = "CdfTable")]
 pub(crate) struct CdfTable {
     inner: Arc<cdf::CdfTable>,
@@ -59,7 +61,7 @@ impl CdfTable {
         detached(py, cdfs.len(), || cdf::CdfTable::new(cdfs, width, lengths, offsets, precision)).map(Self::new)
     }
 
-    /// Number of rows.
+    /// Number of rows, which is the number of legal indexes.
     #[getter]
     fn num_rows(&self) -> usize {
         self.inner.num_rows()
@@ -92,6 +94,7 @@ impl CdfTable {
         PyArray1::from_iter(py, (0..self.inner.num_rows()).map(|row| self.inner.row(row).offset))
     }
 
+    /// Number of rows.
     fn __len__(&self) -> usize {
         self.inner.num_rows()
     }
@@ -115,7 +118,20 @@ impl CdfTable {
 
 type CdfTableArgs<'py> = (Bound<'py, PyArray2<i32>>, Bound<'py, PyArray1<i32>>, Bound<'py, PyArray1<i32>>, u32);
 
-/// The integer CDF of a probability mass function, CompressAI's integers exactly.
+/// Quantises a probability mass function so that every symbol has a frequency of at least 1.
+///
+/// Integer for integer CompressAI's function of that name.
+///
+/// Args:
+///     pmf: float32, (symbols,): not negative, finite; it need not sum to 1.
+///     precision: bits of the total, 1 to 16.
+///
+/// Returns:
+///     uint32, (symbols + 1,): from 0 to ``2**precision``.
+///
+/// Raises:
+///     ValueError: if a mass is negative or not finite, all are zero, or there are more than
+///         ``2**precision``.
 #[pyfunction]
 #[pyo3(signature = (pmf, precision=16))]
 pub(crate) fn pmf_to_quantized_cdf<'py>(

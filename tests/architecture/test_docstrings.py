@@ -1,0 +1,53 @@
+"""Documentation that runs, and one text for the stub and the binary."""
+
+from __future__ import annotations
+
+import ast
+import doctest
+import importlib
+import inspect
+from pathlib import Path
+
+import pytest
+
+import lcrs
+import tiny_package
+from lcrs import _lcrs
+
+STUB = Path(lcrs.__file__).with_name("_lcrs.pyi")
+
+
+def documented(tree: ast.AST, owner: object, prefix: str = "") -> list[tuple[str, str, object]]:
+    """Names, docstrings and run-time objects of everything documented under ``tree``."""
+    found = []
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and (text := ast.get_docstring(node)):
+            there = getattr(owner, node.name)
+            found.append((prefix + node.name, text, there))
+            found += documented(node, there, f"{prefix}{node.name}.")
+    return found
+
+
+NATIVE = documented(ast.parse(STUB.read_text(encoding="utf-8")), _lcrs)
+
+
+@pytest.mark.parametrize(("name", "text", "there"), NATIVE, ids=[name for name, _, _ in NATIVE])
+def test_the_binary_says_what_the_stub_says(name: str, text: str, there: object) -> None:
+    if name.endswith("__"):
+        return  # the interpreter documents its own protocols
+    assert inspect.getdoc(there).split() == text.split()
+
+
+def test_everything_in_the_stub_is_documented() -> None:
+    named = {name for name, _, _ in NATIVE}
+    public = [name for name in _lcrs.__all__ if callable(getattr(_lcrs, name))]
+    assert set(public) <= named
+
+
+@pytest.mark.parametrize("module", ["lcrs", "lcrs.codec", "lcrs.coding.coder"])
+def test_examples_run(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny_package.write(tmp_path / "photo.lcrm", "photo")
+    monkeypatch.setenv("LCRS_MODEL_PATH", str(tmp_path))
+    results = doctest.testmod(importlib.import_module(module))
+    assert results.attempted > 2
+    assert results.failed == 0
