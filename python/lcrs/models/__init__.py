@@ -1,6 +1,7 @@
 """Compression models, under the names that the field gives them."""
 
 from lcrs.models.base import CompressionModel, SimpleVAECompressionModel, get_scale_table
+from lcrs.models.gain import GainHyperprior
 from lcrs.models.google import (
     FactorizedPrior,
     FactorizedPriorReLU,
@@ -20,6 +21,7 @@ __all__ = [
     "Elic2022Official",
     "FactorizedPrior",
     "FactorizedPriorReLU",
+    "GainHyperprior",
     "JointAutoregressiveHierarchicalPriors",
     "MeanScaleHyperprior",
     "ScaleHyperprior",
