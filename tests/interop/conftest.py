@@ -1,7 +1,6 @@
 """Outputs of CompressAI on small random models: committed ones, and more where reference data is at hand."""
 
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,6 @@ import torch
 from safetensors.numpy import load_file
 
 COMMITTED = Path(__file__).parents[1] / "data" / "interop"
-REFERENCE = Path(os.environ.get("LCRS_REFERENCE_DIR", Path(__file__).parents[3] / "shared" / "reference"))
 NAMES = [
     "bmshj2018-factorized",
     "bmshj2018-factorized-relu",
@@ -73,7 +71,4 @@ def peer(request):
     committed = COMMITTED / f"{request.param}.npz"
     if committed.exists():
         return read_committed(committed)
-    folder = REFERENCE / "interop" / "models" / request.param
-    if not folder.exists():
-        pytest.skip(f"no reference data for {request.param}")
-    return read_reference(folder)
+    return read_reference(request.getfixturevalue("reference_data") / "interop" / "models" / request.param)

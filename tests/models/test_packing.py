@@ -1,0 +1,119 @@
+"""Packages of models: files are coded without torch, and mean what the torch model means."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from tiny_networks import make
+
+from lcrs import MissingModelError, NotPortableError, coding
+from lcrs.models import FactorizedPrior
+from lcrs.models.packing import Tables, pack
+
+PACKABLE = ["bmshj2018-factorized", "bmshj2018-factorized-relu", "bmshj2018-hyperprior", "mbt2018-mean"]
+
+
+@pytest.fixture(params=PACKABLE)
+def net(request):
+    return make(request.param)
+
+
+def write(net, path, card=None):
+    coding.write_package(path, *pack(net, "tiny", card))
+    return coding.Package.from_file(path)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (17, 33), (128, 192)])
+def test_files_restore_what_the_model_restores(net, size, tmp_path, rng):
+    package = write(net, tmp_path / "tiny.lcrm")
+    pixels = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+    data = package.compress(pixels)
+    restored = package.decompress(data)
+    x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
+    out = net.compress(x)
+    expected = net.decompress(out["strings"], out["shape"], out["size"])["x_hat"]
+    expected = np.round(255 * expected[0].permute(1, 2, 0).numpy())
+    # Torch's sums may round a latent, or a pixel, the other way now and then.
+    assert np.mean(np.abs(restored - expected)) < 0.1
+    num_bytes = sum(len(string) for (string,) in out["strings"])
+    assert abs(len(data) - num_bytes) < 0.01 * num_bytes + 120
+
+
+def test_files_decode_without_torch_on_another_path(net, tmp_path, rng, fresh_python):
+    package = write(net, tmp_path / "tiny.lcrm")
+    data = package.compress(rng.integers(0, 256, (40, 70, 3), dtype=np.uint8))
+    (tmp_path / "picture.lcrs").write_bytes(data)
+    np.save(tmp_path / "restored.npy", package.decompress(data))
+    fresh_python(
+        """
+import sys
+from pathlib import Path
+import numpy as np
+from lcrs import coding
+package = coding.Package.from_file("tiny.lcrm")
+restored = package.decompress(Path("picture.lcrs").read_bytes())
+assert np.array_equal(restored, np.load("restored.npy"))
+assert package.compress(restored) == package.compress(restored, threads=3)
+assert "torch" not in sys.modules
+""",
+        LCRS_SIMD="scalar",
+    )
+
+
+def test_description_says_what_the_model_is(net, tmp_path):
+    package = write(net, tmp_path / "tiny.lcrm", {"licence": "CC0"})
+    description = json.loads(package.description)
+    assert description["config"] == {"N": 8, "M": 12}
+    assert description["card"] == {"licence": "CC0"}
+    assert description["numerics"] == "f32-fma/1"
+    assert description["levels"] is None
+    assert package.name == "tiny"
+
+
+def test_digests_follow_the_weights(tmp_path):
+    net = make("mbt2018-mean")
+    first = write(net, tmp_path / "a.lcrm")
+    with torch.no_grad():
+        net.g_s[0].weight[0, 0, 0, 0] += 1
+    other_synthesis = write(net, tmp_path / "b.lcrm")
+    assert other_synthesis.entropy_digest == first.entropy_digest
+    assert other_synthesis.synthesis_digest != first.synthesis_digest
+    with torch.no_grad():
+        net.h_s[0].weight[0, 0, 0, 0] += 1
+    other = write(net, tmp_path / "c.lcrm")
+    assert other.entropy_digest != first.entropy_digest
+    data = first.compress(np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(MissingModelError):
+        other.decompress(data)
+
+
+def test_filled_tables_are_packed():
+    net = make("bmshj2018-factorized")
+    net.update()
+    _, tensors = pack(net, "tiny")
+    assert np.array_equal(tensors["y.cdf"], net.entropy_bottleneck.quantized_cdf.numpy())
+
+
+def test_what_does_not_lower_is_refused_with_its_place():
+    net = make("bmshj2018-factorized")
+    net.g_s[1] = torch.nn.BatchNorm2d(8)
+    with pytest.raises(NotPortableError, match="BatchNorm2d at 'g_s.1'"):
+        pack(net, "tiny")
+
+
+def test_unregistered_models_are_refused():
+    class Mine(FactorizedPrior):
+        pass
+
+    with pytest.raises(ValueError, match="Mine is not registered"):
+        pack(Mine(4, 4), "mine")
+
+
+def test_one_name_means_one_tensor():
+    tables = Tables()
+    tables.factorized("y", make("bmshj2018-factorized").entropy_bottleneck)
+    with pytest.raises(ValueError, match="call different tensors 'y.cdf'"):
+        tables.factorized("y", make("bmshj2018-factorized", seed=1).entropy_bottleneck)
+    with pytest.raises(ValueError, match="domain is 'cubic'"):
+        tables.gaussian("z", make("mbt2018-mean").gaussian_conditional, means=True, domain="cubic")

@@ -1,0 +1,44 @@
+"""Tiny, busy models of every architecture."""
+
+import torch
+from torch import nn
+
+from lcrs.registry import MODELS
+
+TINY = {
+    "bmshj2018-factorized": {"N": 8, "M": 12},
+    "bmshj2018-factorized-relu": {"N": 8, "M": 12},
+    "bmshj2018-hyperprior": {"N": 8, "M": 12},
+    "mbt2018-mean": {"N": 8, "M": 12},
+    "mbt2018": {"N": 8, "M": 12},
+    "cheng2020-anchor": {"N": 12},
+    "cheng2020-attn": {"N": 12},
+    "cheng2020-anchor-checkerboard": {"N": 12},
+    "elic2022-official": {"N": 8, "M": 16, "groups": [2, 2, 4, 8]},
+    "elic2022-chandelier": {"N": 8, "M": 16, "groups": [2, 2, 4, 8]},
+}
+
+
+def last_layers(network, strided=False):
+    """The last convolution of `network` (with a stride), in a list; empty if there is none."""
+    layers = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d)]
+    return [layer for layer in layers if layer.stride != (1, 1) or not strided][-1:]
+
+
+def make(name, seed=0):
+    """A model whose latents and scales vary, as random weights alone would not have it."""
+    torch.set_num_threads(1)
+    torch.manual_seed(seed)
+    net = MODELS[name](**TINY[name]).eval()
+    with torch.no_grad():
+        for path, module in net.named_modules():
+            part = path.split(".")[-1]
+            if part in ("g_a", "h_a"):
+                for layer in last_layers(module, strided=True):
+                    layer.weight.mul_(40 if part == "g_a" else 4)
+                    layer.bias.normal_(0, 3)
+            elif part in ("h_s", "entropy_parameters"):
+                for layer in last_layers(module):
+                    layer.weight.mul_(3)
+                    layer.bias.uniform_(0.05, 4)
+    return net
