@@ -154,8 +154,8 @@ def test_of_several_frames_one_has_to_be_chosen() -> None:
         to_picture(image)
     image.seek(1)
     np.testing.assert_array_equal(to_picture(image.copy()).pixels, np.roll(RAMP, 1))
-    photo = reopened(frames[0], "MPO", save_all=True, append_images=frames[1:])
-    assert to_picture(photo).pixels.shape == RAMP.shape
+    image.format = "MPO"  # its other frames are a preview or another view
+    assert to_picture(image).pixels.shape == RAMP.shape
 
 
 @pytest.mark.parametrize("shape", [(4,), (4, 6, 2), (4, 6, 5), (2, 4, 6, 3), (0, 6, 3), (4, 0)])

@@ -69,21 +69,24 @@ def test_an_output_that_is_also_an_input_is_refused(table) -> None:
         coding.decode_into(data, ZEROS, table, ZEROS)
 
 
+@pytest.fixture(scope="module")
+def torch():
+    return pytest.importorskip("torch")
+
+
 class TestTensors:
     """CPU tensors are read in place; everything else says what to do."""
 
-    torch = pytest.importorskip("torch")
-
-    def test_tensors_code_like_arrays(self, table, rng) -> None:
+    def test_tensors_code_like_arrays(self, torch, table, rng) -> None:
         symbols, indexes = draw(table, (4, 5), rng)
-        tensors = self.torch.from_numpy(symbols), self.torch.from_numpy(indexes)
+        tensors = torch.from_numpy(symbols), torch.from_numpy(indexes)
         data = coding.encode(*tensors, table)
         assert data == coding.encode(symbols, indexes, table)
         np.testing.assert_array_equal(coding.decode(data, tensors[1], table), symbols)
 
-    def test_tensors_are_filled_in_place(self, table, rng) -> None:
+    def test_tensors_are_filled_in_place(self, torch, table, rng) -> None:
         symbols, indexes = draw(table, (4, 5), rng)
-        out = self.torch.zeros(4, 5, dtype=self.torch.int32)
+        out = torch.zeros(4, 5, dtype=torch.int32)
         coding.decode_into(coding.encode(symbols, indexes, table), indexes, table, out)
         np.testing.assert_array_equal(out.numpy(), symbols)
 
@@ -98,6 +101,6 @@ class TestTensors:
             ),
         ],
     )
-    def test_unsuitable_tensors_are_refused(self, make, message: str, table) -> None:
+    def test_unsuitable_tensors_are_refused(self, torch, make, message: str, table) -> None:
         with pytest.raises(ValueError, match=message):
-            coding.encode(make(self.torch), ZEROS, table)
+            coding.encode(make(torch), ZEROS, table)
