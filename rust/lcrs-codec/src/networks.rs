@@ -8,7 +8,7 @@ use lcrs_core::{Error, ErrorKind, Limits, Result, Runtime, Simd};
 use serde_json::Value;
 
 use crate::graph::{Graph, Op, Program, Shape};
-use crate::tensors::Tensors;
+use crate::tensors::{TensorView, Tensors};
 
 /// What a job runs on.
 #[derive(Clone, Copy)]
@@ -48,8 +48,14 @@ impl Networks {
         Ok(Self { by_name, tensors })
     }
 
-    pub(crate) fn tensors(&self) -> &Tensors<'static> {
-        &self.tensors
+    /// Finds tensors by name.
+    pub(crate) fn lookup<'a>(&'a self) -> impl Fn(&str) -> Option<TensorView<'a>> + 'a {
+        |name: &str| self.tensors.get(name).map(|tensor| tensor.borrowed())
+    }
+
+    /// What graph `name` says.
+    pub(crate) fn program(&self, name: &str) -> Result<&Program> {
+        self.network(name).map(|network| &network.program)
     }
 
     fn network(&self, name: &str) -> Result<&Network> {
@@ -110,8 +116,7 @@ impl Networks {
         if let Some(graph) = built.get() {
             return Ok(graph);
         }
-        let lookup = |name: &str| self.tensors.get(name).map(|tensor| tensor.borrowed());
-        let graph = Graph::with_kernels(network.program.clone(), &lookup, simd)
+        let graph = Graph::with_kernels(network.program.clone(), &self.lookup(), simd)
             .map_err(|e| blame_data(e).at(format!("graph '{name}'")))?;
         Ok(built.get_or_init(|| graph))
     }

@@ -13,9 +13,9 @@ mod program;
 mod run;
 
 pub(crate) use attributes::Attributes;
-pub(crate) use op::Op;
 pub use op::Shape;
-pub(crate) use program::{Program, GRAPH_VERSION};
+pub(crate) use op::{Convolution, Op};
+pub(crate) use program::{Node, Program, GRAPH_VERSION};
 
 use lcrs_core::{Error, Result, Simd};
 

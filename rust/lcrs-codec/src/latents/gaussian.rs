@@ -1,7 +1,10 @@
 //! Normal distributions whose scale picks one of a few tables, by comparison with thresholds.
 
+use std::sync::Arc;
+
 use lcrs_core::cdf::{indexes, CdfTable};
-use lcrs_core::exact::{crop, Tensor};
+use lcrs_core::exact::{concat, crop, Tensor};
+use lcrs_core::scan::Parameters;
 use lcrs_core::{Error, Limits, Result};
 
 use super::symbols::{spread, Condition};
@@ -13,7 +16,7 @@ use crate::tensors::Lookup;
 /// Tables for a range of scales.
 #[derive(Debug)]
 pub(crate) struct Gaussian {
-    table: CdfTable,
+    table: Arc<CdfTable>,
     /// Element i separates row i from row i + 1.
     thresholds: Vec<f32>,
     has_means: bool,
@@ -21,7 +24,7 @@ pub(crate) struct Gaussian {
 
 impl Gaussian {
     pub(crate) fn parse(members: &mut Attributes<'_>, tensors: Lookup<'_, '_>) -> Result<Self> {
-        let table = parse_table(members, tensors)?;
+        let table = Arc::new(parse_table(members, tensors)?);
         let thresholds = parse_vector(members, "thresholds", tensors)?;
         // Scales and thresholds are both linear or both logarithms; the comparison is the same.
         match members.text("domain")? {
@@ -42,6 +45,47 @@ impl Gaussian {
         &self.table
     }
 
+    pub(crate) fn shared_table(&self) -> &Arc<CdfTable> {
+        &self.table
+    }
+
+    pub(crate) fn thresholds(&self) -> &[f32] {
+        &self.thresholds
+    }
+
+    /// How [`Gaussian::joined`] lays out what a graph gives.
+    pub(crate) fn joined_parameters(&self) -> Parameters {
+        if self.has_means {
+            Parameters::ScalesMeans
+        } else {
+            Parameters::Scales
+        }
+    }
+
+    /// Scales, and means after them, as one tensor.
+    pub(crate) fn joined(&self, outputs: Vec<(String, Tensor)>, limits: &Limits) -> Result<Tensor> {
+        let (scales, means) = self.pick(outputs);
+        let scales = scales.ok_or_else(|| Error::corrupt("there is no output 'scales'"))?;
+        match means {
+            Some(means) => concat(limits, &[&scales, &means]),
+            None if self.has_means => Err(Error::corrupt("there is no output 'means'")),
+            None => Ok(scales),
+        }
+    }
+
+    /// The outputs that count.
+    fn pick(&self, outputs: Vec<(String, Tensor)>) -> (Option<Tensor>, Option<Tensor>) {
+        let (mut scales, mut means) = (None, None);
+        for (name, tensor) in outputs {
+            match name.as_str() {
+                "scales" => scales = Some(tensor),
+                "means" if self.has_means => means = Some(tensor),
+                _ => {}
+            }
+        }
+        (scales, means)
+    }
+
     /// Checks that a graph gives scales, and means where they are needed, of a shape that `is_legal` accepts.
     pub(crate) fn check(&self, outputs: &[(&str, Shape)], is_legal: impl Fn(Shape) -> bool) -> Result<()> {
         let wanted: &[&str] = if self.has_means { &["scales", "means"] } else { &["scales"] };
@@ -60,14 +104,7 @@ impl Gaussian {
     /// Means and indexes for a latent of `shape`, from parameters at least as large (cut to the top left), or from
     /// (C, 1, 1) parameters, which are then those of every position.
     pub(crate) fn condition(&self, outputs: Vec<(String, Tensor)>, shape: Shape, limits: &Limits) -> Result<Condition> {
-        let (mut scales, mut means) = (None, None);
-        for (name, tensor) in outputs {
-            match name.as_str() {
-                "scales" => scales = Some(tensor),
-                "means" if self.has_means => means = Some(tensor),
-                _ => {}
-            }
-        }
+        let (scales, means) = self.pick(outputs);
         let scales = fit(scales, "scales", shape, limits)?;
         let means = if self.has_means { Some(fit(means, "means", shape, limits)?) } else { None };
         let mut rows = limits.zeroed(scales.len(), "table indexes")?;

@@ -1,22 +1,24 @@
-//! A latent conditioned on a smaller one (Balle et al., ICLR 2018; Minnen et al., NeurIPS 2018, with means).
+//! A latent conditioned on a smaller one (Balle et al., ICLR 2018; Minnen et al., NeurIPS 2018, with means and a
+//! context).
 //!
 //! ```text
 //! y ─ h_a ─ z ─ round ─► section 0
-//!               └─ ẑ ─ h_s ─► scales, means ─► section 1
+//!               └─ ẑ ─ h_s ─► scales, means, or side information of a scan ─► section 1
 //! ```
 
 use lcrs_core::cdf::CdfTable;
-use lcrs_core::exact::Tensor;
+use lcrs_core::exact::{crop, Tensor};
 use lcrs_core::rans::StreamKind;
 use lcrs_core::{Error, Limits, Result};
 use lcrs_format::Section;
 
 use super::factorized::Factorized;
 use super::gaussian::Gaussian;
+use super::scan::Scanned;
 use super::symbols::{self, Condition};
 use super::Coded;
 use crate::graph::{Attributes, Shape};
-use crate::networks::{Job, Networks};
+use crate::networks::{blame_data, Job, Networks};
 use crate::tensors::Lookup;
 
 /// The prior of z.
@@ -30,15 +32,24 @@ enum Hyper {
     },
 }
 
+/// How y is coded, given the output of the synthesis.
+#[derive(Debug)]
+enum Conditional {
+    /// All at once: the synthesis gives its parameters.
+    Gaussian(Gaussian),
+    /// Step by step: the synthesis gives side information.
+    Scanned(Scanned),
+}
+
 /// y conditioned on z.
 #[derive(Debug)]
 pub(crate) struct Hyperprior {
     /// The graph from y to z.
     analysis: String,
-    /// The graph from decoded z to the parameters of y.
+    /// The graph from decoded z to the parameters of y, or to side information for its scan.
     synthesis: String,
     hyper: Hyper,
-    y: Gaussian,
+    y: Conditional,
     /// Sides of y for one of z.
     z_ratio: usize,
 }
@@ -72,9 +83,16 @@ impl Hyperprior {
             prior.check(&outputs, is_legal).map_err(|e| e.at(format!("graph '{params}'")))?;
         }
         let (outputs, synthesis_macs) = networks.infer(&self.synthesis, &[wanted], limits)?;
-        let covers = |s: Shape| s.channels == y.channels && s.height >= y.height && s.width >= y.width;
-        self.y.check(&outputs, covers).map_err(|e| e.at(format!("graph '{}'", self.synthesis)))?;
-        Ok(analysis_macs.saturating_add(synthesis_macs))
+        if let Some((name, shape)) = outputs.iter().find(|(_, s)| s.height < y.height || s.width < y.width) {
+            let message = format!("output '{name}' of {shape} does not cover y of {y}");
+            return Err(Error::corrupt(message).at(format!("graph '{}'", self.synthesis)));
+        }
+        let scan_macs = match &self.y {
+            Conditional::Gaussian(prior) => prior.check(&outputs, |shape| shape.channels == y.channels).map(|()| 0),
+            Conditional::Scanned(scan) => scan.check(networks, limits, y, &outputs),
+        };
+        let scan_macs = scan_macs.map_err(|e| e.at("y"))?;
+        Ok(analysis_macs.saturating_add(synthesis_macs).saturating_add(scan_macs))
     }
 
     pub(crate) fn encode(&self, networks: &Networks, job: Job<'_>, kind: StreamKind, y: &Tensor) -> Result<Vec<Coded>> {
@@ -90,8 +108,7 @@ impl Hyperprior {
         let condition = self.z_condition(networks, job, wanted)?;
         let (coded_z, decoded_z) =
             symbols::encode(job, kind, &z, &condition, self.z_table()).map_err(|e| e.at("latent z"))?;
-        let condition = self.y_condition(networks, job, decoded_z, y.into())?;
-        let (coded_y, _) = symbols::encode(job, kind, y, &condition, self.y.table()).map_err(|e| e.at("latent y"))?;
+        let coded_y = self.encode_y(networks, job, kind, y, decoded_z).map_err(|e| e.at("latent y"))?;
         Ok(vec![coded_z, coded_y])
     }
 
@@ -106,8 +123,51 @@ impl Hyperprior {
         let z = self.z_shape(networks, job.limits, y)?;
         let condition = self.z_condition(networks, job, z)?;
         let z = symbols::decode(job, z_section, z, &condition, self.z_table()).map_err(|e| e.at("latent z"))?;
-        let condition = self.y_condition(networks, job, z, y)?;
-        symbols::decode(job, y_section, y, &condition, self.y.table()).map_err(|e| e.at("latent y"))
+        self.decode_y(networks, job, y_section, y, z).map_err(|e| e.at("latent y"))
+    }
+
+    fn encode_y(&self, networks: &Networks, job: Job<'_>, kind: StreamKind, y: &Tensor, z: Tensor) -> Result<Coded> {
+        match &self.y {
+            Conditional::Gaussian(prior) => {
+                let outputs = networks.run(&self.synthesis, job, &[z])?;
+                let condition = prior.condition(outputs, y.into(), job.limits)?;
+                symbols::encode(job, kind, y, &condition, prior.table()).map(|(coded, _)| coded)
+            }
+            Conditional::Scanned(scan) => {
+                let side = self.side(networks, job, z, y.into())?;
+                scan.encode(networks, job, kind, y, &side)
+            }
+        }
+    }
+
+    fn decode_y(
+        &self,
+        networks: &Networks,
+        job: Job<'_>,
+        section: &Section<'_>,
+        y: Shape,
+        z: Tensor,
+    ) -> Result<Tensor> {
+        match &self.y {
+            Conditional::Gaussian(prior) => {
+                let outputs = networks.run(&self.synthesis, job, &[z])?;
+                let condition = prior.condition(outputs, y, job.limits)?;
+                symbols::decode(job, section, y, &condition, prior.table())
+            }
+            Conditional::Scanned(scan) => {
+                let side = self.side(networks, job, z, y)?;
+                scan.decode(networks, job, section, y.channels, &side)
+            }
+        }
+    }
+
+    /// Side information of the height and width of `y`.
+    fn side(&self, networks: &Networks, job: Job<'_>, z: Tensor, y: Shape) -> Result<Tensor> {
+        let side = networks.run_single(&self.synthesis, job, z)?;
+        if (side.height(), side.width()) == (y.height, y.width) {
+            return Ok(side);
+        }
+        crop(job.limits, &side, y.height, y.width).map_err(blame_data)
     }
 
     fn z_shape(&self, networks: &Networks, limits: &Limits, y: Shape) -> Result<Shape> {
@@ -138,11 +198,6 @@ impl Hyperprior {
             }
         }
     }
-
-    fn y_condition(&self, networks: &Networks, job: Job<'_>, z: Tensor, y: Shape) -> Result<Condition> {
-        let outputs = networks.run(&self.synthesis, job, &[z])?;
-        self.y.condition(outputs, y, job.limits).map_err(|e| e.at(format!("graph '{}'", self.synthesis)))
-    }
 }
 
 fn parse_hyper(value: &serde_json::Value, tensors: Lookup<'_, '_>) -> Result<Hyper> {
@@ -159,12 +214,12 @@ fn parse_hyper(value: &serde_json::Value, tensors: Lookup<'_, '_>) -> Result<Hyp
     Ok(hyper)
 }
 
-/// How y is coded, given its parameters. Scans over y (raster, checkerboard, channel groups) are further types here.
-fn parse_y(value: &serde_json::Value, tensors: Lookup<'_, '_>) -> Result<Gaussian> {
+fn parse_y(value: &serde_json::Value, tensors: Lookup<'_, '_>) -> Result<Conditional> {
     let mut members = Attributes::new(value, "it")?;
     let y = match members.text("type")? {
-        "gaussian" => Gaussian::parse(&mut members, tensors)?,
-        other => return Err(Error::unsupported(format!("unknown type '{other}'"))),
+        "gaussian" => Conditional::Gaussian(Gaussian::parse(&mut members, tensors)?),
+        "channel_groups" => Conditional::Scanned(Scanned::parse_groups(&mut members, tensors)?),
+        kind => Conditional::Scanned(Scanned::parse(kind, &mut members, tensors)?),
     };
     members.finish()?;
     Ok(y)

@@ -4,11 +4,13 @@
 //! give ([`LatentCodec::check`]), and then codes latents to sections and back. Encoder and decoder run the
 //! same exact networks, so they agree on every mean and every table index.
 //!
-//! All native streams hold symbols row by row, column by column, channels innermost.
+//! Streams hold symbols row by row, column by column, channels innermost; those of a scan in its steps.
 
 mod factorized;
 mod gaussian;
 mod hyperprior;
+mod pointwise;
+mod scan;
 mod symbols;
 mod table;
 

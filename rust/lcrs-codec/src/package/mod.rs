@@ -29,7 +29,6 @@ const MAX_MACS_PER_PIXEL: u64 = 1 << 24;
 const TRIAL_SIDE: usize = 256;
 
 /// A model: what turns a picture into a file and back.
-#[derive(Debug)]
 pub struct Package {
     name: String,
     numerics: Numerics,
@@ -78,9 +77,8 @@ impl Package {
         verify("entropy_digest", description.entropy_digest.as_deref(), &digests.entropy)?;
         verify("synthesis_digest", description.synthesis_digest.as_deref(), &digests.synthesis)?;
         let networks = Networks::new(&description.graphs, tensors)?;
-        let lookup = |name: &str| networks.tensors().get(name).map(|tensor| tensor.borrowed());
         let z_ratio = description.stride.z.map(|z| z / description.stride.y);
-        let codec = LatentCodec::parse(&description.codec, &lookup, z_ratio).map_err(|e| e.at("codec"))?;
+        let codec = LatentCodec::parse(&description.codec, &networks.lookup(), z_ratio).map_err(|e| e.at("codec"))?;
         let numerics = Numerics::from_name(&description.numerics)
             .ok_or_else(|| Error::unsupported(format!("numerics {:?} are unknown", description.numerics)))?;
         let package = Self {
@@ -167,6 +165,16 @@ impl Package {
             return Err(Error::limit(message));
         }
         Ok(())
+    }
+}
+
+impl std::fmt::Debug for Package {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let entropy_digest = self.digests.entropy_hex();
+        f.debug_struct("Package")
+            .field("name", &self.name)
+            .field("entropy_digest", &entropy_digest)
+            .finish_non_exhaustive()
     }
 }
 

@@ -29,6 +29,14 @@ impl Weights {
         self.tensors.insert(name.to_owned(), tensor);
     }
 
+    /// Replaces each number of a tensor by a function of its position and itself.
+    pub fn change(&mut self, name: &str, function: impl Fn(usize, f32) -> f32) {
+        let tensor = self.tensors[name].clone();
+        let TensorData::F32(data) = tensor.data() else { panic!("{name} is not binary32") };
+        let data = data.iter().enumerate().map(|(i, value)| function(i, *value)).collect();
+        self.f32(name, tensor.shape(), data);
+    }
+
     /// Random numbers from `middle - reach` to `middle + reach`.
     pub fn random(&mut self, name: &str, shape: &[usize], middle: f32, reach: f32) {
         let data = (0..shape.iter().product()).map(|_| middle + reach * self.random.signed()).collect();

@@ -3,9 +3,11 @@
 
 mod graphs;
 mod models;
+mod scans;
 
 pub use graphs::{GraphJson, Weights};
 pub use models::{factorized, hyperprior, variable_rate, Model};
+pub use scans::scanned;
 
 use lcrs_codec::Picture;
 use lcrs_core::{Limits, Runtime, Simd};

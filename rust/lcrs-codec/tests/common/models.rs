@@ -17,7 +17,7 @@ pub struct Model {
 }
 
 impl Model {
-    fn new(name: &str, graphs: Value, codec: Value, strides: Value, weights: Weights) -> Self {
+    pub fn new(name: &str, graphs: Value, codec: Value, strides: Value, weights: Weights) -> Self {
         let description = json!({
             "format": "lcrm", "version": 0, "name": name, "architecture": "test", "config": {"seed": 1},
             "numerics": "f32-fma/1", "graphs": graphs, "codec": codec, "strides": strides, "pad": 8,
@@ -82,7 +82,7 @@ fn add_table(weights: &mut Weights, name: &str, scales: &[f64]) -> Value {
 }
 
 /// Scales from 0.2 to 30 and the thresholds between them, linear or logarithmic.
-fn add_scales(weights: &mut Weights, name: &str, is_log: bool) -> Value {
+pub fn add_scales(weights: &mut Weights, name: &str, is_log: bool) -> Value {
     let scales: Vec<f64> = (0..12).map(|i| 0.2 * 1.58_f64.powi(i)).collect();
     let between = scales.windows(2).map(|pair| (pair[0] * pair[1]).sqrt());
     let thresholds: Vec<f32> = between.map(|t| if is_log { t.ln() as f32 } else { t as f32 }).collect();
@@ -90,7 +90,7 @@ fn add_scales(weights: &mut Weights, name: &str, is_log: bool) -> Value {
     add_table(weights, name, &scales)
 }
 
-fn factorized_prior(weights: &mut Weights, name: &str, channels: usize, scale: f64) -> Value {
+pub fn factorized_prior(weights: &mut Weights, name: &str, channels: usize, scale: f64) -> Value {
     let scales: Vec<f64> = (0..channels).map(|c| scale * (1.0 + c as f64 / channels as f64)).collect();
     let table = add_table(weights, name, &scales);
     weights.random(&format!("{name}.medians"), &[channels], 0.0, 0.7);

@@ -1,0 +1,88 @@
+//! Reading a graph as layers of 1x1 convolutions, which a scan can evaluate at a few places at a time.
+
+use lcrs_core::exact::Unary;
+use lcrs_core::scan::{Merge, Parameters};
+use lcrs_core::{Error, Result};
+
+use crate::graph::{Convolution, Node, Op, Program};
+
+/// A 1x1 convolution and the function after it.
+#[derive(Debug)]
+pub(crate) struct Layer<'a> {
+    pub convolution: &'a Convolution,
+    pub activation: Option<Unary>,
+}
+
+/// A graph of the one form that scans know.
+#[derive(Debug)]
+pub(crate) struct Layers<'a> {
+    pub merge: Merge,
+    /// At least one.
+    pub layers: Vec<Layer<'a>>,
+    /// Where scales and means lie in the last layer's result.
+    pub order: Parameters,
+}
+
+/// Reads a graph of two inputs, side information and context features: their concatenation, 1x1 convolutions with at most
+/// one function after each, and outputs `scales` and `means` that are the two halves of the last result, or `scales` alone that
+/// are all of it.
+///
+/// # Errors
+/// [`lcrs_core::ErrorKind::Corrupt`] for any other graph, with the place.
+pub(crate) fn extract(program: &Program) -> Result<Layers<'_>> {
+    if program.inputs.len() != 2 {
+        return Err(Error::corrupt(format!("{} inputs, must be side and context", program.inputs.len())));
+    }
+    let mut nodes = program.nodes.iter().zip(2..);
+    let merge = match nodes.next() {
+        Some((Node { op: Op::Concat, inputs, .. }, _)) if *inputs == [0, 1] => Merge::SideFirst,
+        Some((Node { op: Op::Concat, inputs, .. }, _)) if *inputs == [1, 0] => Merge::ContextFirst,
+        _ => return Err(Error::corrupt("the first operation must concatenate side and context")),
+    };
+    let mut layers: Vec<Layer<'_>> = Vec::new();
+    let (mut last, mut slices) = (2, Vec::new());
+    for (node, value) in nodes {
+        let fault = |what: &str| Err(Error::corrupt(format!("{what} in a network of 1x1 layers")).at(&node.place));
+        if node.inputs != [last] {
+            return fault("an operation that does not follow the one before");
+        }
+        match (&node.op, layers.last_mut()) {
+            (Op::Slice { start, length }, _) => slices.push((value, *start, *length)),
+            _ if !slices.is_empty() => return fault("an operation after the outputs"),
+            (Op::Conv2d(conv), _) if is_pointwise(conv) => {
+                layers.push(Layer { convolution: conv, activation: None });
+                last = value;
+            }
+            (Op::Unary(function), Some(Layer { activation: activation @ None, .. })) => {
+                *activation = Some(*function);
+                last = value;
+            }
+            _ => return fault("an operation that has no place"),
+        }
+    }
+    let Some(outputs) = layers.last().map(|layer| layer.convolution.out_channels) else {
+        return Err(Error::corrupt("a network of 1x1 layers has no layer"));
+    };
+    let order = parameters(program, last, &slices, outputs)?;
+    Ok(Layers { merge, layers, order })
+}
+
+fn is_pointwise(conv: &Convolution) -> bool {
+    conv.kernel == [1, 1] && conv.stride == [1, 1] && conv.padding == [0, 0] && conv.groups == 1
+}
+
+/// `slices` are (value, start, length) of the slices of the last result.
+fn parameters(program: &Program, last: usize, slices: &[(usize, usize, usize)], outputs: usize) -> Result<Parameters> {
+    let value_of = |wanted: &str| program.outputs.iter().find(|(name, _)| name == wanted).map(|(_, value)| *value);
+    let start_of = |value: Option<usize>| {
+        let slice = slices.iter().find(|(number, _, length)| Some(*number) == value && 2 * *length == outputs);
+        slice.map(|(_, start, _)| *start)
+    };
+    let (scales, means) = (value_of("scales"), value_of("means"));
+    match (start_of(scales), start_of(means)) {
+        _ if scales == Some(last) && means.is_none() => Ok(Parameters::Scales),
+        (Some(0), Some(half)) if 2 * half == outputs => Ok(Parameters::ScalesMeans),
+        (Some(half), Some(0)) if 2 * half == outputs => Ok(Parameters::MeansScales),
+        _ => Err(Error::corrupt("outputs 'scales' and 'means' must be the halves of the last layer's result")),
+    }
+}

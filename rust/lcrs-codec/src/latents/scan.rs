@@ -1,0 +1,339 @@
+//! A latent whose symbols become known step by step, each step conditioned on the values before it.
+//!
+//! A scan is a list of channel groups; a latent that is not split is one group. The networks inside a scan run
+//! at a few places at a time, so they must be of a form that [`lcrs_core::scan`] can evaluate there: the context is one
+//! masked convolution, the parameters are layers of 1x1 convolutions ([`super::pointwise`]).
+
+use std::sync::{Arc, OnceLock};
+
+use lcrs_core::exact::{concat, Tensor};
+use lcrs_core::rans::{Decoder, Encoder, StreamKind};
+use lcrs_core::scan::{
+    channel_groups, Checkerboard, Coder, Context, Gaussian as Distribution, Network, Parameters, Parity, Pointwise,
+    Raster, Scan, SymbolOrder,
+};
+use lcrs_core::{Error, Limits, Result, Simd};
+use lcrs_format::Section;
+use serde_json::Value;
+
+use super::gaussian::Gaussian;
+use super::pointwise::{self, Layers};
+use super::Coded;
+use crate::graph::{Attributes, Op, Shape};
+use crate::networks::{blame_data, Job, Networks};
+use crate::tensors::{find, Lookup};
+
+/// Most groups of channels.
+const MAX_GROUPS: usize = 64;
+
+/// How the places of one group are scanned.
+#[derive(Debug)]
+enum Places {
+    /// All at once: the side graph gives their parameters.
+    Parallel,
+    /// Step by step, with a context.
+    Serial { order: Order, context: String, parameters: String },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Raster,
+    Checkerboard(Parity),
+}
+
+#[derive(Debug)]
+struct Group {
+    /// `None` for all channels of the latent.
+    channels: Option<usize>,
+    /// The graph from side information and earlier groups to this group's side information; `None` for the side
+    /// information itself.
+    side: Option<String>,
+    places: Places,
+    prior: Gaussian,
+}
+
+/// A latent that is coded by scans.
+#[derive(Debug)]
+pub(crate) struct Scanned {
+    groups: Vec<Group>,
+    /// By position in [`Simd::ALL`], made when first used.
+    built: [OnceLock<Vec<Scan>>; Simd::ALL.len()],
+}
+
+impl Scanned {
+    /// A latent coded in one group; `kind` is `raster` or `checkerboard`.
+    pub(crate) fn parse(kind: &str, members: &mut Attributes<'_>, tensors: Lookup<'_, '_>) -> Result<Self> {
+        let group = parse_leaf(kind, members, tensors)?;
+        Ok(Self { groups: vec![group], built: Default::default() })
+    }
+
+    /// A latent coded in groups of channels.
+    pub(crate) fn parse_groups(members: &mut Attributes<'_>, tensors: Lookup<'_, '_>) -> Result<Self> {
+        let list = members.list("groups")?;
+        if !(1..=MAX_GROUPS).contains(&list.len()) {
+            return Err(Error::corrupt(format!("{} groups, must be 1 to {MAX_GROUPS}", list.len())));
+        }
+        let parse = |(k, value): (usize, &Value)| parse_group(value, tensors).map_err(|e| e.at(format!("group {k}")));
+        let groups = list.iter().enumerate().map(parse).collect::<Result<Vec<_>>>()?;
+        let precision = groups[0].prior.table().precision();
+        if groups.iter().any(|group| group.prior.table().precision() != precision) {
+            return Err(Error::corrupt("groups of one stream must have tables of one precision"));
+        }
+        Ok(Self { groups, built: Default::default() })
+    }
+
+    /// Checks that the graphs fit a latent of shape `y` and side information of shape `side`; returns their
+    /// multiply-accumulates.
+    pub(crate) fn check(
+        &self,
+        networks: &Networks,
+        limits: &Limits,
+        y: Shape,
+        outputs: &[(&str, Shape)],
+    ) -> Result<u64> {
+        let &[(_, side)] = outputs else {
+            return Err(Error::corrupt("the graph before a scan must have one output"));
+        };
+        let side = Shape { height: y.height, width: y.width, ..side };
+        let (mut known, mut macs) = (0, 0_u64);
+        for (k, group) in self.groups.iter().enumerate() {
+            let latent = Shape { channels: group.channels.unwrap_or(y.channels), ..y };
+            let known_shape = Shape { channels: known, ..y };
+            let work = group.check(networks, limits, latent, side, (known > 0).then_some(known_shape));
+            let is_split = self.groups.len() > 1;
+            let place = |e: Error| if is_split { e.at(format!("group {k}")) } else { e };
+            macs = macs.saturating_add(work.map_err(place)?);
+            known += latent.channels;
+        }
+        if known != y.channels {
+            return Err(Error::corrupt(format!("groups have {known} channels, the latent has {}", y.channels)));
+        }
+        Ok(macs)
+    }
+
+    pub(crate) fn encode(
+        &self,
+        networks: &Networks,
+        job: Job<'_>,
+        kind: StreamKind,
+        y: &Tensor,
+        side: &Tensor,
+    ) -> Result<Coded> {
+        let mut encoder = Encoder::new(kind, job.rt.simd);
+        self.run(networks, job, &mut Coder::Encode { encoder: &mut encoder, y }, y.channels(), side)?;
+        let precision = self.groups[0].prior.table().precision() as u8;
+        Ok(Coded { precision, data: encoder.finish()? })
+    }
+
+    pub(crate) fn decode(
+        &self,
+        networks: &Networks,
+        job: Job<'_>,
+        section: &Section<'_>,
+        channels: usize,
+        side: &Tensor,
+    ) -> Result<Tensor> {
+        let precision = self.groups[0].prior.table().precision();
+        if u32::from(section.precision) != precision {
+            return Err(Error::corrupt(format!("precision is {}, the model has {precision}", section.precision)));
+        }
+        let mut decoder = Decoder::new(StreamKind::from_code(section.kind)?, job.rt.simd, section.data)?;
+        let values = self.run(networks, job, &mut Coder::Decode { decoder: &mut decoder }, channels, side)?;
+        decoder.finish()?;
+        Ok(values)
+    }
+
+    fn run(
+        &self,
+        networks: &Networks,
+        job: Job<'_>,
+        coder: &mut Coder<'_, '_>,
+        channels: usize,
+        side: &Tensor,
+    ) -> Result<Tensor> {
+        let scans = self.scans(networks, job.rt.simd, channels)?;
+        let side_of = |k: usize, known: &[Tensor]| self.groups[k].side(networks, job, side, known);
+        channel_groups(job.rt, job.limits, scans, coder, side_of).map_err(blame_data)
+    }
+
+    fn scans(&self, networks: &Networks, simd: Simd, channels: usize) -> Result<&[Scan]> {
+        let place = Simd::ALL.iter().position(|path| *path == simd).unwrap_or(0);
+        if let Some(scans) = self.built[place].get() {
+            return Ok(scans);
+        }
+        let build = |group: &Group| group.build(networks, simd, group.channels.unwrap_or(channels));
+        let scans = self.groups.iter().map(build).collect::<Result<Vec<_>>>().map_err(blame_data)?;
+        Ok(self.built[place].get_or_init(|| scans))
+    }
+}
+
+impl Group {
+    fn check(
+        &self,
+        networks: &Networks,
+        limits: &Limits,
+        latent: Shape,
+        side: Shape,
+        known: Option<Shape>,
+    ) -> Result<u64> {
+        let (outputs, mut macs) = match &self.side {
+            Some(graph) => {
+                networks.infer(graph, &[Some(side), known].into_iter().flatten().collect::<Vec<_>>(), limits)?
+            }
+            None => (vec![("side", side)], 0),
+        };
+        let Places::Serial { context, parameters, .. } = &self.places else {
+            self.prior.check(&outputs, |shape| shape == latent)?;
+            return Ok(macs);
+        };
+        let &[(_, side)] = outputs.as_slice() else {
+            return Err(Error::corrupt("the side graph of a scan with a context must have one output"));
+        };
+        if (side.height, side.width) != (latent.height, latent.width) {
+            return Err(Error::corrupt(format!("side information of {side} for a latent of {latent}")));
+        }
+        context_weights(networks, context)?;
+        let (features, work) = networks.infer(context, &[latent], limits)?;
+        macs = macs.saturating_add(work);
+        let &[(_, features)] = features.as_slice() else {
+            return Err(Error::corrupt(format!("graph '{context}' must have one output")));
+        };
+        let (outputs, work) = networks.infer(parameters, &[side, features], limits)?;
+        self.prior.check(&outputs, |shape| shape == latent).map_err(|e| e.at(format!("graph '{parameters}'")))?;
+        pointwise::extract(networks.program(parameters)?).map_err(|e| e.at(format!("graph '{parameters}'")))?;
+        Ok(macs.saturating_add(work))
+    }
+
+    fn side(&self, networks: &Networks, job: Job<'_>, side: &Tensor, known: &[Tensor]) -> Result<Tensor> {
+        let Some(graph) = &self.side else {
+            return Ok(side.clone());
+        };
+        let mut inputs = vec![side.clone()];
+        if !known.is_empty() {
+            inputs.push(concat(job.limits, &known.iter().collect::<Vec<_>>())?);
+        }
+        let outputs = networks.run(graph, job, &inputs)?;
+        match self.places {
+            Places::Parallel => self.prior.joined(outputs, job.limits),
+            Places::Serial { .. } => {
+                let first = outputs.into_iter().next().map(|(_, tensor)| tensor);
+                first.ok_or_else(|| Error::corrupt(format!("graph '{graph}' has no output")))
+            }
+        }
+    }
+
+    fn build(&self, networks: &Networks, simd: Simd, channels: usize) -> Result<Scan> {
+        let distribution = |parameters: Parameters| {
+            Distribution::new(
+                Arc::clone(self.prior.shared_table()),
+                self.prior.thresholds().to_vec(),
+                channels,
+                parameters,
+            )
+        };
+        let Places::Serial { order, context, parameters } = &self.places else {
+            return Ok(Scan::Parallel(distribution(self.prior.joined_parameters())?));
+        };
+        let (weight, shape, bias) = context_weights(networks, context)?;
+        let features = shape[0];
+        let context = match order {
+            Order::Raster => Context::raster(simd, &weight, shape, bias.as_deref()),
+            Order::Checkerboard(_) => Context::checkerboard(simd, &weight, shape, bias.as_deref()),
+        }
+        .map_err(|e| e.at(format!("graph '{context}'")))?;
+        let layers = pointwise::extract(networks.program(parameters)?)?;
+        let network =
+            build_network(networks, simd, &layers, features).map_err(|e| e.at(format!("graph '{parameters}'")))?;
+        let distribution = distribution(layers.order)?;
+        Ok(match order {
+            Order::Raster => Scan::Raster(Raster::new(context, network, distribution, SymbolOrder::Wavefront)?),
+            Order::Checkerboard(first) => {
+                Scan::Checkerboard(Checkerboard::new(context, network, distribution, *first)?)
+            }
+        })
+    }
+}
+
+fn build_network(networks: &Networks, simd: Simd, layers: &Layers<'_>, features: usize) -> Result<Network> {
+    let lookup = networks.lookup();
+    let read = |name: &str| Ok::<_, Error>(find(&lookup, name)?.to_f32()?.into_owned());
+    let tensors = layers.layers.iter().map(|layer| {
+        let bias = layer.convolution.bias.as_deref().map(read).transpose()?;
+        Ok((read(&layer.convolution.weight)?, bias))
+    });
+    let tensors: Vec<(Vec<f32>, Option<Vec<f32>>)> = tensors.collect::<Result<_>>()?;
+    let packed: Vec<Pointwise<'_>> = layers
+        .layers
+        .iter()
+        .zip(&tensors)
+        .map(|(layer, (weight, bias))| Pointwise {
+            weight,
+            outputs: layer.convolution.out_channels,
+            bias: bias.as_deref(),
+            activation: layer.activation,
+        })
+        .collect();
+    let inputs = layers.layers[0].convolution.in_channels;
+    let side = inputs.checked_sub(features).ok_or_else(|| Error::corrupt("fewer inputs than context features"))?;
+    Network::new(simd, side, features, layers.merge, &packed)
+}
+
+type ContextWeights = (Vec<f32>, [usize; 4], Option<Vec<f32>>);
+
+/// Weights of a graph that is one convolution of stride 1 whose kernel is centred.
+fn context_weights(networks: &Networks, graph: &str) -> Result<ContextWeights> {
+    let program = networks.program(graph)?;
+    let conv = match program.nodes.as_slice() {
+        [node] if program.inputs.len() == 1 => match &node.op {
+            Op::Conv2d(conv) if conv.groups == 1 && conv.stride == [1, 1] => Some(conv),
+            _ => None,
+        },
+        _ => None,
+    };
+    let is_centred = |side: usize, padding: usize| side == 2 * padding + 1;
+    let conv = conv.filter(|conv| (0..2).all(|axis| is_centred(conv.kernel[axis], conv.padding[axis])));
+    let Some(conv) = conv else {
+        let message = "a context must be one convolution of stride 1, one group and a centred odd kernel";
+        return Err(Error::corrupt(message).at(format!("graph '{graph}'")));
+    };
+    let lookup = networks.lookup();
+    let weight = find(&lookup, &conv.weight)?.to_f32()?.into_owned();
+    let bias = conv.bias.as_deref().map(|name| Ok::<_, Error>(find(&lookup, name)?.to_f32()?.into_owned()));
+    let shape = [conv.out_channels, conv.in_channels, conv.kernel[0], conv.kernel[1]];
+    Ok((weight, shape, bias.transpose()?))
+}
+
+fn parse_group(value: &Value, tensors: Lookup<'_, '_>) -> Result<Group> {
+    let mut members = Attributes::new(value, "it")?;
+    let channels = members.count("channels", 1, 1 << 20)?;
+    let side = members.text("side")?.to_owned();
+    let kind = members.text("type")?;
+    let mut group = match kind {
+        "gaussian" => Group {
+            channels: None,
+            side: None,
+            places: Places::Parallel,
+            prior: Gaussian::parse(&mut members, tensors)?,
+        },
+        _ => parse_leaf(kind, &mut members, tensors)?,
+    };
+    members.finish()?;
+    (group.channels, group.side) = (Some(channels), Some(side));
+    Ok(group)
+}
+
+fn parse_leaf(kind: &str, members: &mut Attributes<'_>, tensors: Lookup<'_, '_>) -> Result<Group> {
+    let order = match kind {
+        "raster" => Order::Raster,
+        "checkerboard" => Order::Checkerboard(match members.text("first")? {
+            "even" => Parity::Even,
+            "odd" => Parity::Odd,
+            other => return Err(Error::corrupt(format!("'first' is {other:?}, must be \"even\" or \"odd\""))),
+        }),
+        other => return Err(Error::unsupported(format!("unknown type '{other}'"))),
+    };
+    let context = members.text("context")?.to_owned();
+    let parameters = members.text("parameters")?.to_owned();
+    let prior = Gaussian::parse(members, tensors)?;
+    Ok(Group { channels: None, side: None, places: Places::Serial { order, context, parameters }, prior })
+}
