@@ -7,7 +7,7 @@ value raises ``ValueError`` that says what was given and what is legal. What byt
 child of `lcrs.errors.LcrsError`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from typing import Any, Literal, Protocol, TypeAlias, final
 
@@ -20,6 +20,7 @@ __all__ = [
     "Encoder",
     "Graph",
     "Package",
+    "RasterScan",
     "__version__",
     "build_profile",
     "decode",
@@ -322,6 +323,67 @@ class Decoder:
 
         Raises:
             LcrsError: if symbols remain, or if what was decoded is not what was encoded.
+        """
+
+# Scans ----------------------------------------------------------------------------------------
+
+@final
+class RasterScan:
+    """A scan in which every place sees those before it in raster order (Minnen et al. 2018)."""
+
+    def __new__(
+        cls,
+        weight: NDArray[np.float32],
+        bias: NDArray[np.float32] | None,
+        layers: Sequence[tuple[NDArray[np.float32], NDArray[np.float32] | None, tuple[str, float] | None]],
+        table: CdfTable,
+        thresholds: NDArray[np.float32],
+        order: Literal["wavefront", "raster"] = "wavefront",
+    ) -> RasterScan:
+        """Checks and packs the networks of a scan.
+
+        Args:
+            weight: float32, (features, C, k, k), of the context's convolution; k odd, zero at the centre and
+                after it.
+            bias: float32, (features,).
+            layers: of the parameter network: weight (out, in), bias (out,), and name and parameter of the
+                function that follows ("relu", "leaky_relu" with its slope, "abs", "sigmoid", "softplus",
+                "exp", "tanh"). The first takes side features, then context; the last gives C scales, then
+                C means.
+            table: the distributions.
+            thresholds: float32, (rows - 1,) or fewer: a scale picks the row of the number of those below it.
+            order: of the symbols in a stream: by steps of the wavefront (native streams), or row by row.
+
+        Raises:
+            ValueError: if the parts do not fit each other, or a number is not finite.
+        """
+
+    def encode(
+        self, encoders: list[Encoder], y: NDArray[np.float32], side: NDArray[np.float32], threads: int | None = None
+    ) -> NDArray[np.float32]:
+        """Appends the symbols of latents to streams.
+
+        Args:
+            encoders: one for each of N latents.
+            y: float32, (N, C, H, W).
+            side: float32, (N, S, H, W): side features.
+            threads: how many to use; by default `num_threads`. The bytes do not depend on it.
+
+        Returns:
+            The latents as they will be decoded, float32 (N, C, H, W).
+
+        Raises:
+            ValueError: if shapes do not fit, or a number is not finite or too large.
+        """
+
+    def decode(
+        self, decoders: list[Decoder], side: NDArray[np.float32], threads: int | None = None
+    ) -> NDArray[np.float32]:
+        """The latents, float32 (N, C, H, W), whose symbols come next in streams; arguments as in `encode`.
+
+        Raises:
+            ValueError: if shapes do not fit, or a parameter is not finite.
+            LcrsError: if a stream is not what was encoded with this side information.
         """
 
 # Graphs, packages, files ----------------------------------------------------------------------

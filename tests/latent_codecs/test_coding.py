@@ -19,9 +19,10 @@ from codec_examples import (
 )
 from torch import nn
 
-from lcrs.entropy_models import EntropyModel
+from lcrs.entropy_models import EntropyModel, GaussianConditional
 from lcrs.errors import DesyncError, LcrsError
 from lcrs.latent_codecs import CheckerboardLatentCodec, GaussianConditionalLatentCodec
+from lcrs.layers import GDN
 
 SIZES = [(1, 1), (1, 2), (2, 1), (5, 7), (8, 12)]
 # Lists of y strings in CompressAI's format: one for each step that is coded at once.
@@ -102,6 +103,37 @@ def test_serial_scan_is_its_definition():
     torch.testing.assert_close(codec.compress(y, params)["y_hat"], y_hat, rtol=0, atol=1e-4)
 
 
+@pytest.mark.parametrize("kind", ["lcrs", "ans"])
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("scale_bound", [0.11, 0.7])
+def test_native_and_stepwise_scans_write_the_same(kind, bias, scale_bound, monkeypatch):
+    codec = raster()
+    codec.gaussian_conditional = GaussianConditional(None, scale_bound=scale_bound)
+    codec = set_kind(busy(codec).eval(), kind)
+    if not bias:
+        codec.context_prediction.bias = None
+    y, params = latent(2, 6, 9), torch.randn(2, 2 * C, 6, 9)
+    native = codec.compress(y, params)
+    assert codec._native_scan("wavefront") is not None
+    monkeypatch.setattr(type(codec), "_native_scan", lambda self, order: None)
+    stepwise = codec.compress(y, params)
+    assert native["strings"] == stepwise["strings"]
+    assert torch.equal(native["y_hat"], stepwise["y_hat"])
+    decoded = codec.decompress(native["strings"], native["shape"], params)
+    assert torch.equal(decoded["y_hat"], native["y_hat"])
+
+
+@pytest.mark.parametrize("kind", ["lcrs", "ans"])
+def test_other_parameter_networks_are_scanned_stepwise(kind):
+    codec = raster()
+    codec.entropy_parameters = nn.Sequential(nn.Conv2d(4 * C, 8, 1), GDN(8), nn.Conv2d(8, 2 * C, 1))
+    codec, y = set_kind(busy(codec).eval(), kind), latent(2)
+    params = torch.randn(2, 2 * C, 5, 7)
+    assert codec._native_scan("wavefront") is None
+    out = codec.compress(y, params)
+    assert torch.equal(codec.decompress(out["strings"], out["shape"], params)["y_hat"], out["y_hat"])
+
+
 def test_both_kinds_carry_the_same_symbols():
     for name in Y_CODECS:
         y = latent(2)
@@ -178,7 +210,7 @@ class TestForeignStrings:
     def test_are_decoded_where_the_sums_agree(self, name, monkeypatch):
         codec, y = set_kind(hyperprior(name).eval(), "ans"), latent(2)
         monkeypatch.setattr("lcrs.layers.exact.ExactNetwork.run", lambda self, module, x, place: module(x))
-        monkeypatch.setattr("lcrs.latent_codecs.rasterscan._step_graph", lambda codec: None)
+        monkeypatch.setattr("lcrs.latent_codecs.stepwise.step_graph", lambda codec: None)
         foreign = codec.compress(y)
         monkeypatch.undo()
         with pytest.MonkeyPatch.context() as patch:  # exact parameters that decode nothing

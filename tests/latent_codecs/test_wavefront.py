@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lcrs.latent_codecs.rasterscan import one_by_one, wavefront
+from lcrs.latent_codecs.stepwise import one_by_one, wavefront
 
 
 def places(steps):

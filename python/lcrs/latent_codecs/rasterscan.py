@@ -2,53 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from lcrs import coding
 from lcrs.entropy_models import GaussianConditional
 from lcrs.latent_codecs.base import LatentCodec, fit, single
+from lcrs.latent_codecs.stepwise import StepwiseScan, one_by_one, wavefront
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter
 from lcrs.layers import MaskedConv2d
-from lcrs.layers.lowering import GraphBuilder
+from lcrs.layers.lowering import GraphBuilder, LoweredGraph
+from lcrs.ops.cache import KeyedCache, fingerprint
 from lcrs.registry import register_module
 
-__all__ = ["RasterScanLatentCodec", "wavefront"]
+__all__ = ["RasterScanLatentCodec"]
 
-_Step = tuple[Tensor, Tensor]
-
-
-def wavefront(height: int, width: int, kernel_size: int) -> Iterator[_Step]:
-    """The places of a raster scan, as steps whose places do not depend on each other.
-
-    A masked k x k convolution sees k // 2 columns to the right in the rows above, so (row, column) can be
-    done at step (k // 2 + 1) * row + column.
-
-    Args:
-        height: Number of rows.
-        width: Number of columns.
-        kernel_size: k.
-
-    Yields:
-        Rows, ascending, and columns of the places of a step, int64.
-    """
-    stride = kernel_size // 2 + 1
-    for step in range(stride * (height - 1) + width):
-        first = max(0, -(-(step - width + 1) // stride))
-        rows = torch.arange(first, min(height - 1, step // stride) + 1)
-        if rows.numel():
-            yield rows, step - stride * rows
-
-
-def one_by_one(height: int, width: int) -> Iterator[_Step]:
-    """The places of a raster scan, each a step: the order of CompressAI's strings."""
-    for place in range(height * width):
-        yield torch.tensor([place // width]), torch.tensor([place % width])
+_Order = Literal["wavefront", "raster"]
+_Layer = tuple[NDArray[np.float32], NDArray[np.float32] | None, tuple[str, float] | None]
+_FUNCTIONS = ("relu", "leaky_relu", "abs", "sigmoid", "softplus", "exp", "tanh")
 
 
 @register_module("RasterScanLatentCodec")
@@ -71,9 +47,9 @@ class RasterScanLatentCodec(LatentCodec):
         y ──►──┤ Q ├──►──····─────►─────┴──►── y_hat
                └───┘      GC
 
-    A native stream goes by the steps of `wavefront`, each step by rows and channels, and is coded in as many
-    calls, for the whole batch. An "ans" string goes by places and channels, and so is decoded place by place:
-    slowly.
+    A native stream goes by the steps of a wavefront, whose places do not see each other, each step by rows
+    and channels; an "ans" string goes by places and channels. Where EP is a stack of 1x1 convolutions, a
+    picture is one native call.
 
     Args:
         gaussian_conditional: GC; by default `GaussianConditional(None)`.
@@ -110,6 +86,10 @@ class RasterScanLatentCodec(LatentCodec):
         self.context_prediction = context_prediction
         self.kernel_size = size
         self.padding = size // 2
+        self._scans: dict[_Order, KeyedCache[coding.RasterScan | None]] = {
+            "wavefront": KeyedCache(),
+            "raster": KeyedCache(),
+        }
 
     def forward(self, y: Tensor, params: Tensor) -> dict[str, Any]:
         """The latent with quantisation modelled, and its likelihoods.
@@ -137,123 +117,119 @@ class RasterScanLatentCodec(LatentCodec):
 
     def encode(self, writer: SymbolWriter, y: Tensor, params: Tensor) -> dict[str, Any]:
         """Writes `y`; the shape is its spatial size."""
-        scan = _Scan(self, y.shape, params, exact=True)
-        values, num_places = single(y), y.shape[2] * y.shape[3]
-        symbols = np.empty((y.shape[0], num_places, y.shape[1]), np.int32)
+        scan = self._native_scan("wavefront" if writer.kind == "lcrs" else "raster")
+        if scan is None:
+            return {"shape": y.shape[2:], "y_hat": self._encode_stepwise(writer, y, params)}
+        encoders = writer.open_encoders()
+        y_hat = scan.encode(encoders, single(y).numpy(), single(fit(params, y.shape[2:])).numpy())
+        writer.close_encoders(encoders)
+        return {"shape": y.shape[2:], "y_hat": torch.from_numpy(y_hat)}
+
+    def decode(self, reader: SymbolReader, shape: Sequence[int], params: Tensor) -> dict[str, Any]:
+        """Reads a latent of spatial size `shape`."""
+        order: _Order = "wavefront" if reader.kind == "lcrs" else "raster"
+        scan = self._native_scan(order) if reader.exact else None
+        decoders = reader.open_decoders()
+        if scan is None:
+            y_hat = self._decode_stepwise(reader, decoders, shape, params)
+        else:
+            y_hat = torch.from_numpy(scan.decode(decoders, single(fit(params, shape)).numpy()))
+        reader.close_decoders(decoders)
+        return {"y_hat": y_hat}
+
+    def _native_scan(self, order: _Order) -> coding.RasterScan | None:
+        """The scan as a native call, remade when a parameter has changed; None if it has no such form."""
+        networks = (self.context_prediction, self.entropy_parameters)
+        tensors = [tensor for network in networks for tensor in (*network.parameters(), *network.buffers())]
+        gaussian = self.gaussian_conditional
+        key = fingerprint(
+            [*tensors, gaussian.effective_scale_table(), gaussian.scale_bound, *_filled(gaussian)]
+        )
+        return self._scans[order].get(
+            key + repr(networks).encode(), lambda: native_scan(gaussian, *networks, order=order)
+        )
+
+    def _encode_stepwise(self, writer: SymbolWriter, y: Tensor, params: Tensor) -> Tensor:
+        scan = StepwiseScan(self, y.shape, params, exact=True)
+        values, width = single(y), y.shape[3]
+        symbols = np.empty((y.shape[0], y.shape[2] * width, y.shape[1]), np.int32)
         indexes = np.empty_like(symbols)
         done = 0
-        for rows, columns in wavefront(y.shape[2], y.shape[3], self.kernel_size):
+        for rows, columns in wavefront(y.shape[2], width, self.kernel_size):
             step_indexes, means = scan.parameters(rows, columns)
             step_symbols = coding.quantize(values[..., rows, columns].contiguous().numpy(), means)
             scan.put(rows, columns, step_symbols, means)
             places = (
-                slice(done, done + len(rows))
+                np.arange(done, done + len(rows))
                 if writer.kind == "lcrs"
-                else (rows * y.shape[3] + columns).numpy()
+                else (rows * width + columns).numpy()
             )
             symbols[:, places] = np.moveaxis(step_symbols, 1, -1)
             indexes[:, places] = np.moveaxis(step_indexes, 1, -1)
             done += len(rows)
         writer.put_in_order(symbols, indexes, scan.table)
-        return {"shape": y.shape[2:], "y_hat": scan.y_hat}
+        return scan.y_hat
 
-    def decode(self, reader: SymbolReader, shape: Sequence[int], params: Tensor) -> dict[str, Any]:
-        """Reads a latent of spatial size `shape`."""
+    def _decode_stepwise(
+        self, reader: SymbolReader, decoders: list[coding.Decoder], shape: Sequence[int], params: Tensor
+    ) -> Tensor:
+        latent_shape = (reader.batch_size, self.context_prediction.in_channels, *shape)
+        scan = StepwiseScan(self, latent_shape, params, reader.exact)
         height, width = shape
-        latent_shape = (reader.batch_size, self.context_prediction.in_channels, height, width)
-        scan = _Scan(self, latent_shape, params, reader.exact)
-        decoders = reader.open_decoders()
         is_native = reader.kind == "lcrs"
-        for rows, columns in (
-            wavefront(height, width, self.kernel_size) if is_native else one_by_one(height, width)
-        ):
+        steps = wavefront(height, width, self.kernel_size) if is_native else one_by_one(height, width)
+        for rows, columns in steps:
             indexes, means = scan.parameters(rows, columns)
             by_place = np.ascontiguousarray(np.moveaxis(indexes, 1, -1))
             decoded = [
                 decoder.pull(item, scan.table) for decoder, item in zip(decoders, by_place, strict=True)
             ]
             scan.put(rows, columns, np.ascontiguousarray(np.moveaxis(np.stack(decoded), -1, 1)), means)
-        if not is_native:
-            for decoder in decoders:
-                decoder.finish()
-        return {"y_hat": scan.y_hat}
+        return scan.y_hat
 
 
-class _Scan:
-    """One pass over a batch of latents: what is decoded so far, and the parameters of what comes next."""
+def native_scan(
+    gaussian: GaussianConditional, context: MaskedConv2d, network: nn.Module, *, order: _Order
+) -> coding.RasterScan | None:
+    """The scan as a native call; None unless `network` is a stack of 1x1 convolutions with functions between.
 
-    def __init__(
-        self, codec: RasterScanLatentCodec, shape: Sequence[int], params: Tensor, exact: bool
-    ) -> None:
-        self.codec = codec
-        self.params = single(fit(params, shape[2:]))
-        self.table = codec.gaussian_conditional.cdf_table()
-        self.padding = codec.padding
-        self.padded = F.pad(torch.zeros(*shape), [codec.padding] * 4)
-        self.size = tuple(shape[2:])
-        self.graph = _step_graph(codec) if exact else None
-
-    @property
-    def y_hat(self) -> Tensor:
-        """The latent, (N, C, H, W), zero where it is not known yet."""
-        height, width = self.size
-        pad = self.padding
-        return self.padded[..., pad : pad + height, pad : pad + width].contiguous()
-
-    def parameters(self, rows: Tensor, columns: Tensor) -> tuple[Any, Any]:
-        """Table rows and means of P places, each (N, C, P)."""
-        patches = self._patches(rows, columns)
-        params = self.params[..., rows, columns].unsqueeze(2).contiguous()
-        if self.graph is not None:
-            gaussian = torch.from_numpy(self.graph.run([patches.numpy(), params.numpy()])["y"])
-        else:
-            gaussian = _step_in_torch(self.codec, patches, params)
-        scales, means = gaussian.squeeze(2).chunk(2, 1)
-        indexes = self.codec.gaussian_conditional.build_indexes(scales.contiguous())
-        return indexes.numpy(), means.contiguous().numpy()
-
-    def put(self, rows: Tensor, columns: Tensor, symbols: Any, means: Any) -> None:
-        """Enters the decoded symbols, (N, C, P), of P places."""
-        values = torch.from_numpy(coding.dequantize(symbols, means))
-        self.padded[..., rows + self.padding, columns + self.padding] = values
-
-    def _patches(self, rows: Tensor, columns: Tensor) -> Tensor:
-        """What CP sees at each place, side by side: (N, C, k // 2 + 1, P * k)."""
-        kernel_size, above = self.codec.kernel_size, self.padding + 1
-        taps = (columns.unsqueeze(1) + torch.arange(kernel_size)).reshape(-1)
-        lines = torch.arange(above).unsqueeze(1) + rows.repeat_interleave(kernel_size)
-        return self.padded[..., lines, taps].contiguous()
-
-
-def _step_graph(codec: RasterScanLatentCodec) -> coding.Graph:
-    """CP and EP at places side by side, as `_Scan.parameters` gives them, on the exact engine.
-
-    The rows of the kernel below its centre are hidden by the mask and left out.
+    Raises:
+        NotPortableError: The network has no form on the exact engine at all.
     """
-    context, above = codec.context_prediction, codec.padding + 1
     graph = GraphBuilder()
-    patches, params = graph.input("patches"), graph.input("params")
-    with graph.at("context_prediction"):
-        seen = graph.op(
-            "conv2d",
-            patches,
-            weight=graph.tensor("weight", (context.weight * context.mask)[:, :, :above]),
-            bias=None if context.bias is None else graph.tensor("bias", context.bias),
-            stride=(above, codec.kernel_size),
-            padding=(0, 0),
-            groups=context.groups,
-        )
-    merged = graph.op("concat", params, seen)
-    lowered = graph.finish({"y": graph.call(codec.entropy_parameters, merged, "entropy_parameters")})
-    return coding.Graph(lowered.json, lowered.tensors)
+    lowered = graph.finish({"y": graph.call(network, graph.input("x"), "entropy_parameters")})
+    layers = _pointwise_layers(lowered)
+    if layers is None or context.groups != 1 or context.kernel_size[0] < 3:
+        return None
+    bound = gaussian.scale_bound.item()
+    thresholds = gaussian.effective_scale_table()[:-1]
+    # A scale below the bound counts as the bound: thresholds below it are passed by every scale.
+    thresholds = torch.where(thresholds < bound, -torch.inf, thresholds)
+    weight = single(context.weight * context.mask).numpy()
+    bias = None if context.bias is None else single(context.bias).numpy()
+    return coding.RasterScan(weight, bias, layers, gaussian.cdf_table(), thresholds.numpy(), order)
 
 
-def _step_in_torch(codec: RasterScanLatentCodec, patches: Tensor, params: Tensor) -> Tensor:
-    """The same with torch's sums, place by place as CompressAI does."""
-    context, device = codec.context_prediction, codec.device
-    kernel_size = codec.kernel_size
-    crop = F.pad(patches, (0, 0, 0, kernel_size - codec.padding - 1)).to(device)
-    seen = F.conv2d(
-        crop, context.weight * context.mask, context.bias, stride=kernel_size, groups=context.groups
-    )
-    return single(codec.entropy_parameters(codec.merge(params.to(device), seen)))
+def _pointwise_layers(lowered: LoweredGraph) -> list[_Layer] | None:
+    """Weights, biases and functions of a graph that is a chain of 1x1 convolutions; None if it is another."""
+    layers: list[_Layer] = []
+    for i, node in enumerate(lowered.description["nodes"]):
+        if node["in"] != [i]:
+            return None
+        if node["op"] == "conv2d":
+            weight = lowered.tensors[node["weight"]]
+            geometry = (node["stride"], node["padding"], node["groups"], list(weight.shape[2:]))
+            if geometry != ([1, 1], [0, 0], 1, [1, 1]):
+                return None
+            bias = lowered.tensors[node["bias"]] if "bias" in node else None
+            layers.append((np.ascontiguousarray(weight[:, :, 0, 0]), bias, None))
+        elif node["op"] in _FUNCTIONS and layers and layers[-1][2] is None:
+            layers[-1] = (*layers[-1][:2], (node["op"], node.get("slope", 0.0)))
+        else:
+            return None
+    return layers or None
+
+
+def _filled(gaussian: GaussianConditional) -> tuple[Tensor, ...]:
+    """What else decides the table."""
+    return (gaussian.quantized_cdf, gaussian.cdf_length, gaussian.offset)

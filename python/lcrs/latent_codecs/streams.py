@@ -67,6 +67,17 @@ class SymbolWriter:
         for encoder, item, rows in zip(self._encoders, symbols, indexes, strict=True):
             encoder.push(item, rows, table)
 
+    def open_encoders(self) -> list[coding.Encoder]:
+        """Encoders, one for each picture, that take the next step; `close_encoders` must follow."""
+        if self.kind == "lcrs":
+            return self._encoders
+        return [coding.Encoder(self.kind) for _ in range(self.batch_size)]
+
+    def close_encoders(self, encoders: list[coding.Encoder]) -> None:
+        """Ends a step that went to `open_encoders`."""
+        if self.kind != "lcrs":
+            self._strings.append([encoder.finish() for encoder in encoders])
+
     def skip(self) -> None:
         """Appends a step without symbols."""
         if self.kind != "lcrs":
@@ -126,10 +137,16 @@ class SymbolReader:
         return np.stack(decoded) if decoded else np.empty_like(indexes)
 
     def open_decoders(self) -> list[coding.Decoder]:
-        """Decoders, one for each picture, at the place of the next step; to be finished by the caller."""
+        """Decoders, one for each picture, that give the next step; `close_decoders` must follow."""
         if self.kind == "lcrs":
             return self._decoders
         return [coding.Decoder(data, self.kind) for data in self._next_strings()]
+
+    def close_decoders(self, decoders: list[coding.Decoder]) -> None:
+        """Ends a step that came from `open_decoders`; errors as in `finish`."""
+        if self.kind != "lcrs":
+            for decoder in decoders:
+                decoder.finish()
 
     def skip(self) -> None:
         """Passes over a step without symbols."""

@@ -204,6 +204,13 @@ impl Encoder {
     }
 }
 
+impl Encoder {
+    /// The encoder itself, for scans; refused once finished.
+    pub(crate) fn core(&mut self) -> PyResult<&mut rans::Encoder> {
+        self.inner.as_mut().ok_or_else(finished)
+    }
+}
+
 self_cell::self_cell!(
     /// A decoder together with the bytes that it reads.
     struct OwningDecoder {
@@ -268,6 +275,14 @@ impl Decoder {
         decoder
             .with_dependent_mut(|_, decoder| decoder.take().map_or(Ok(()), rans::Decoder::finish))
             .map_err(|error| to_py(py, &error))
+    }
+}
+
+impl Decoder {
+    /// Calls `job` with the decoder itself, for scans; refused once finished.
+    pub(crate) fn with_core<T>(&mut self, job: impl FnOnce(&mut rans::Decoder<'_>) -> PyResult<T>) -> PyResult<T> {
+        let decoder = self.inner.as_mut().ok_or_else(finished)?;
+        decoder.with_dependent_mut(|_, decoder| decoder.as_mut().map_or_else(|| Err(finished()), job))
     }
 }
 

@@ -10,6 +10,7 @@ mod graph;
 mod package;
 mod quantization;
 mod runtime;
+mod scan;
 mod table;
 mod tensors;
 
@@ -31,6 +32,8 @@ mod _lcrs {
     use crate::quantization::{dequantize, quantize};
     #[pymodule_export]
     use crate::runtime::{num_threads, simd_path, simd_paths};
+    #[pymodule_export]
+    use crate::scan::RasterScan;
     #[pymodule_export]
     use crate::table::{pmf_to_quantized_cdf, CdfTable};
 

@@ -37,6 +37,10 @@ impl CdfTable {
     pub(crate) fn core(&self) -> &cdf::CdfTable {
         &self.inner
     }
+
+    pub(crate) fn shared(&self) -> Arc<cdf::CdfTable> {
+        Arc::clone(&self.inner)
+    }
 }
 
 #[pymethods]

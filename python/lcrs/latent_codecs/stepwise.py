@@ -1,0 +1,133 @@
+"""A raster scan in Python, step by step, for what `coding.RasterScan` does not do.
+
+That is parameter networks other than stacks of 1x1 convolutions, and strings that were written with torch's
+sums.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from lcrs import coding
+from lcrs.latent_codecs.base import fit, single
+from lcrs.layers.lowering import GraphBuilder
+
+if TYPE_CHECKING:
+    from lcrs.latent_codecs.rasterscan import RasterScanLatentCodec
+
+__all__ = ["StepwiseScan", "one_by_one", "step_graph", "wavefront"]
+
+_Step = tuple[Tensor, Tensor]
+
+
+def wavefront(height: int, width: int, kernel_size: int) -> Iterator[_Step]:
+    """The places of a raster scan, as steps whose places do not depend on each other.
+
+    A masked k x k convolution sees k // 2 columns to the right in the rows above, so (row, column) can be
+    done at step (k // 2 + 1) * row + column.
+
+    Args:
+        height: Number of rows.
+        width: Number of columns.
+        kernel_size: k.
+
+    Yields:
+        Rows, ascending, and columns of the places of a step, int64.
+    """
+    stride = kernel_size // 2 + 1
+    for step in range(stride * (height - 1) + width):
+        first = max(0, -(-(step - width + 1) // stride))
+        rows = torch.arange(first, min(height - 1, step // stride) + 1)
+        if rows.numel():
+            yield rows, step - stride * rows
+
+
+def one_by_one(height: int, width: int) -> Iterator[_Step]:
+    """The places of a raster scan, each a step: the order of CompressAI's strings."""
+    for place in range(height * width):
+        yield torch.tensor([place // width]), torch.tensor([place % width])
+
+
+class StepwiseScan:
+    """One pass over a batch of latents: what is decoded so far, and the parameters of what comes next."""
+
+    def __init__(
+        self, codec: RasterScanLatentCodec, shape: Sequence[int], params: Tensor, exact: bool
+    ) -> None:
+        self.codec = codec
+        self.params = single(fit(params, shape[2:]))
+        self.table = codec.gaussian_conditional.cdf_table()
+        self.padding = codec.padding
+        self.padded = F.pad(torch.zeros(*shape), [codec.padding] * 4)
+        self.size = tuple(shape[2:])
+        self.graph = step_graph(codec) if exact else None
+
+    @property
+    def y_hat(self) -> Tensor:
+        """The latent, (N, C, H, W), zero where it is not known yet."""
+        height, width = self.size
+        pad = self.padding
+        return self.padded[..., pad : pad + height, pad : pad + width].contiguous()
+
+    def parameters(self, rows: Tensor, columns: Tensor) -> tuple[Any, Any]:
+        """Table rows and means of P places, each (N, C, P)."""
+        patches = self._patches(rows, columns)
+        params = self.params[..., rows, columns].unsqueeze(2).contiguous()
+        if self.graph is not None:
+            gaussian = torch.from_numpy(self.graph.run([patches.numpy(), params.numpy()])["y"])
+        else:
+            gaussian = _step_in_torch(self.codec, patches, params)
+        scales, means = gaussian.squeeze(2).chunk(2, 1)
+        indexes = self.codec.gaussian_conditional.build_indexes(scales.contiguous())
+        return indexes.numpy(), means.contiguous().numpy()
+
+    def put(self, rows: Tensor, columns: Tensor, symbols: Any, means: Any) -> None:
+        """Enters the decoded symbols, (N, C, P), of P places."""
+        values = torch.from_numpy(coding.dequantize(symbols, means))
+        self.padded[..., rows + self.padding, columns + self.padding] = values
+
+    def _patches(self, rows: Tensor, columns: Tensor) -> Tensor:
+        """What CP sees at each place, side by side: (N, C, k // 2 + 1, P * k)."""
+        kernel_size, above = self.codec.kernel_size, self.padding + 1
+        taps = (columns.unsqueeze(1) + torch.arange(kernel_size)).reshape(-1)
+        lines = torch.arange(above).unsqueeze(1) + rows.repeat_interleave(kernel_size)
+        return self.padded[..., lines, taps].contiguous()
+
+
+def step_graph(codec: RasterScanLatentCodec) -> coding.Graph:
+    """CP and EP at places side by side, as `StepwiseScan.parameters` gives them, on the exact engine.
+
+    The rows of the kernel below its centre are hidden by the mask and left out.
+    """
+    context, above = codec.context_prediction, codec.padding + 1
+    graph = GraphBuilder()
+    patches, params = graph.input("patches"), graph.input("params")
+    with graph.at("context_prediction"):
+        seen = graph.op(
+            "conv2d",
+            patches,
+            weight=graph.tensor("weight", (context.weight * context.mask)[:, :, :above]),
+            bias=None if context.bias is None else graph.tensor("bias", context.bias),
+            stride=(above, codec.kernel_size),
+            padding=(0, 0),
+            groups=context.groups,
+        )
+    merged = graph.op("concat", params, seen)
+    lowered = graph.finish({"y": graph.call(codec.entropy_parameters, merged, "entropy_parameters")})
+    return coding.Graph(lowered.json, lowered.tensors)
+
+
+def _step_in_torch(codec: RasterScanLatentCodec, patches: Tensor, params: Tensor) -> Tensor:
+    """The same with torch's sums, place by place as CompressAI does."""
+    context, device = codec.context_prediction, codec.device
+    kernel_size = codec.kernel_size
+    crop = F.pad(patches, (0, 0, 0, kernel_size - codec.padding - 1)).to(device)
+    seen = F.conv2d(
+        crop, context.weight * context.mask, context.bias, stride=kernel_size, groups=context.groups
+    )
+    return single(codec.entropy_parameters(codec.merge(params.to(device), seen)))

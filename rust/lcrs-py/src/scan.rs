@@ -1,0 +1,203 @@
+//! The raster scan of serial context models, on encoders and decoders that other symbols may share.
+
+use lcrs_core::exact::{Tensor, Unary};
+use lcrs_core::scan::{Coder, Context, Gaussian, Merge, Network, Parameters, Pointwise, Raster, SymbolOrder};
+use lcrs_core::{Limits, Result};
+use numpy::{PyArray1, PyArray4, PyArrayMethods};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::PyList;
+
+use crate::arrays::{shape_text, Input};
+use crate::coder::{Decoder, Encoder};
+use crate::errors::{detached, to_py};
+use crate::runtime::{runtime, simd_of};
+use crate::table::CdfTable;
+
+/// One layer as Python gives it: weight (out, in), bias, name and parameter of the function that follows.
+type PyLayer<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>, Option<(String, f32)>);
+
+/// A scan in which every place sees those before it in raster order.
+#[pyclass(frozen, module = "lcrs.coding")]
+pub(crate) struct RasterScan {
+    inner: Raster,
+}
+
+#[pymethods]
+impl RasterScan {
+    #[new]
+    #[pyo3(signature = (weight, bias, layers, table, thresholds, order="wavefront"))]
+    fn new(
+        weight: &Bound<'_, PyAny>,
+        bias: Option<&Bound<'_, PyAny>>,
+        layers: Vec<PyLayer<'_>>,
+        table: &CdfTable,
+        thresholds: &Bound<'_, PyAny>,
+        order: &str,
+    ) -> PyResult<Self> {
+        let py = weight.py();
+        let simd = simd_of(py)?;
+        let order = symbol_order(order)?;
+        let weight = Input::<f32>::new(weight, "weight")?;
+        let bias = Input::<f32>::optional(bias, "bias")?;
+        let thresholds = Input::<f32>::new(thresholds, "thresholds")?;
+        let layers = layers.iter().map(Layer::new).collect::<PyResult<Vec<_>>>()?;
+        weight.check_ndim("weight", 4, "(features, C, k, k)")?;
+        let &[features, channels, height, width] = weight.shape() else {
+            return Err(PyValueError::new_err(format!("weight has shape {}", shape_text(weight.shape()))));
+        };
+        let pointwise = layers.iter().map(Layer::view).collect::<PyResult<Vec<_>>>()?;
+        let inputs = layers.first().map_or(0, |layer| layer.weight.shape()[1]);
+        let side = inputs.checked_sub(features).ok_or_else(|| {
+            PyValueError::new_err(format!("the first layer has {inputs} inputs, the context alone {features} features"))
+        })?;
+        let (weight, bias) = (weight.slice()?, bias.as_ref().map(Input::slice).transpose()?);
+        let (table, thresholds) = (table.shared(), thresholds.slice()?.to_vec());
+        let inner = detached(py, usize::MAX, || {
+            let context = Context::raster(simd, weight, [features, channels, height, width], bias)?;
+            let network = Network::new(simd, side, features, Merge::SideFirst, &pointwise)?;
+            let gaussian = Gaussian::new(table, thresholds, channels, Parameters::ScalesMeans)?;
+            Raster::new(context, network, gaussian, order)
+        })?;
+        Ok(Self { inner })
+    }
+
+    /// Writes the latents of a batch; returns them as they will be decoded.
+    #[pyo3(signature = (encoders, y, side, threads=None))]
+    fn encode<'py>(
+        &self,
+        encoders: &Bound<'py, PyList>,
+        y: &Bound<'py, PyAny>,
+        side: &Bound<'py, PyAny>,
+        threads: Option<i64>,
+    ) -> PyResult<Bound<'py, PyArray4<f32>>> {
+        let y = Batch::new(y, "y")?;
+        self.run(encoders, side, threads, |item, coder, scan| {
+            let y = y.tensor(item)?;
+            let mut encoder = coder.cast::<Encoder>()?.borrow_mut();
+            let encoder = encoder.core()?;
+            detached(coder.py(), usize::MAX, || scan(&mut Coder::Encode { encoder, y: &y }))
+        })
+    }
+
+    /// Reads the latents of a batch.
+    #[pyo3(signature = (decoders, side, threads=None))]
+    fn decode<'py>(
+        &self,
+        decoders: &Bound<'py, PyList>,
+        side: &Bound<'py, PyAny>,
+        threads: Option<i64>,
+    ) -> PyResult<Bound<'py, PyArray4<f32>>> {
+        self.run(decoders, side, threads, |_, coder, scan| {
+            let mut decoder = coder.cast::<Decoder>()?.borrow_mut();
+            decoder.with_core(|decoder| detached(coder.py(), usize::MAX, || scan(&mut Coder::Decode { decoder })))
+        })
+    }
+}
+
+/// Runs the scan of one item with a coder.
+type Scan<'a> = &'a (dyn Fn(&mut Coder<'_, '_>) -> Result<Tensor> + Sync);
+
+impl RasterScan {
+    /// Calls `code` for each item of a batch with its coder; gathers the latents, (N, C, H, W).
+    fn run<'py>(
+        &self,
+        coders: &Bound<'py, PyList>,
+        side: &Bound<'py, PyAny>,
+        threads: Option<i64>,
+        code: impl Fn(usize, &Bound<'py, PyAny>, Scan<'_>) -> PyResult<Tensor>,
+    ) -> PyResult<Bound<'py, PyArray4<f32>>> {
+        let py = coders.py();
+        let side = Batch::new(side, "side")?;
+        let [items, _, height, width] = side.shape;
+        if coders.len() != items {
+            let message = format!("there are {} coders, but side has {items} items", coders.len());
+            return Err(PyValueError::new_err(message));
+        }
+        let (runtime, limits) = (runtime(py, threads)?, Limits::default());
+        let mut data = Vec::with_capacity(items * self.inner.channels() * height * width);
+        for (item, coder) in coders.iter().enumerate() {
+            let side = side.tensor(item)?;
+            let scan = |coder: &mut Coder<'_, '_>| {
+                self.inner.run(&runtime, &limits, coder, &side).map_err(|error| error.at(format_args!("item {item}")))
+            };
+            data.extend_from_slice(&code(item, &coder, &scan)?.to_nchw());
+        }
+        PyArray1::from_vec(py, data).reshape([items, self.inner.channels(), height, width])
+    }
+}
+
+/// One 1x1 convolution and the function that follows.
+struct Layer<'py> {
+    weight: Input<'py, f32>,
+    bias: Option<Input<'py, f32>>,
+    activation: Option<Unary>,
+}
+
+impl<'py> Layer<'py> {
+    fn new((weight, bias, activation): &PyLayer<'py>) -> PyResult<Self> {
+        let weight = Input::<f32>::new(weight, "layer weight")?;
+        weight.check_ndim("layer weight", 2, "(out, in)")?;
+        let bias = Input::<f32>::optional(bias.as_ref(), "layer bias")?;
+        let activation = activation.as_ref().map(|(name, value)| unary(name, *value)).transpose()?;
+        Ok(Self { weight, bias, activation })
+    }
+
+    fn view(&self) -> PyResult<Pointwise<'_>> {
+        let bias = self.bias.as_ref().map(Input::slice).transpose()?;
+        Ok(Pointwise {
+            weight: self.weight.slice()?,
+            outputs: self.weight.shape()[0],
+            bias,
+            activation: self.activation,
+        })
+    }
+}
+
+/// A float32 array (N, C, H, W).
+struct Batch<'py> {
+    array: Input<'py, f32>,
+    name: &'static str,
+    shape: [usize; 4],
+}
+
+impl<'py> Batch<'py> {
+    fn new(object: &Bound<'py, PyAny>, name: &'static str) -> PyResult<Self> {
+        let array = Input::<f32>::new(object, name)?;
+        array.check_ndim(name, 4, "(N, C, H, W)")?;
+        let shape = [0, 1, 2, 3].map(|dim| array.shape()[dim]);
+        Ok(Self { array, name, shape })
+    }
+
+    fn tensor(&self, item: usize) -> PyResult<Tensor> {
+        let [items, channels, height, width] = self.shape;
+        if item >= items {
+            return Err(PyValueError::new_err(format!("{} has {items} items, there is no item {item}", self.name)));
+        }
+        let size = channels * height * width;
+        let data = &self.array.slice()?[item * size..(item + 1) * size];
+        Tensor::from_nchw(channels, height, width, data, &Limits::default())
+            .map_err(|error| Python::attach(|py| to_py(py, &error)))
+    }
+}
+
+fn symbol_order(name: &str) -> PyResult<SymbolOrder> {
+    match name {
+        "wavefront" => Ok(SymbolOrder::Wavefront),
+        "raster" => Ok(SymbolOrder::Raster),
+        _ => Err(PyValueError::new_err(format!("order is {name:?}, must be \"wavefront\" or \"raster\""))),
+    }
+}
+
+fn unary(name: &str, value: f32) -> PyResult<Unary> {
+    match name {
+        "relu" => Ok(Unary::Relu),
+        "leaky_relu" => Ok(Unary::LeakyRelu(value)),
+        "abs" => Ok(Unary::Abs),
+        "sigmoid" => Ok(Unary::Sigmoid),
+        "softplus" => Ok(Unary::Softplus),
+        "exp" => Ok(Unary::Exp),
+        "tanh" => Ok(Unary::Tanh),
+        _ => Err(PyValueError::new_err(format!("there is no function {name:?} between layers"))),
+    }
+}

@@ -1,0 +1,114 @@
+"""The raster scan from Python: a round trip beside other symbols, and what is refused."""
+
+import numpy as np
+import pytest
+
+from lcrs import coding
+from lcrs.errors import LcrsError
+
+
+@pytest.fixture
+def table():
+    return coding.gaussian_table(coding.default_scale_table(), tail_mass=1e-9)
+
+
+def make_scan(rng, table, order="wavefront", **changes):
+    """A scan of 2 channels with 3 side features, 4 context features and two layers."""
+    weight = rng.standard_normal((4, 2, 5, 5), dtype=np.float32)
+    weight[:, :, 2, 2:] = 0
+    weight[:, :, 3:] = 0
+    layers = [
+        (
+            rng.standard_normal((6, 7), dtype=np.float32),
+            rng.standard_normal(6, dtype=np.float32),
+            ("leaky_relu", 0.1),
+        ),
+        (rng.standard_normal((4, 6), dtype=np.float32), None, None),
+    ]
+    arguments = {
+        "weight": weight,
+        "bias": rng.standard_normal(4, dtype=np.float32),
+        "layers": layers,
+        "table": table,
+        "thresholds": coding.default_scale_table()[:-1],
+        "order": order,
+    }
+    return coding.RasterScan(**{**arguments, **changes})
+
+
+def latents(rng, num_items=2):
+    y = 3 * rng.standard_normal((num_items, 2, 6, 7), dtype=np.float32)
+    return y, rng.standard_normal((num_items, 3, 6, 7), dtype=np.float32)
+
+
+@pytest.mark.parametrize(("kind", "order"), [("lcrs", "wavefront"), ("ans", "raster")])
+def test_shares_a_stream_with_other_symbols(rng, table, kind, order):
+    scan, (y, side) = make_scan(rng, table, order), latents(rng)
+    other = np.arange(5, dtype=np.int32)
+    encoders = [coding.Encoder(kind) for _ in y]
+    for encoder in encoders:
+        encoder.push(other, other, table)
+    y_hat = scan.encode(encoders, y, side)
+    for encoder in encoders:
+        encoder.push(other, other, table)
+    decoders = [coding.Decoder(encoder.finish(), kind) for encoder in encoders]
+    for decoder in decoders:
+        assert (decoder.pull(other, table) == other).all()
+    assert (scan.decode(decoders, side) == y_hat).all()
+    for decoder in decoders:
+        assert (decoder.pull(other, table) == other).all()
+        decoder.finish()
+    assert np.abs(y_hat - y).max() <= 0.5 + 1e-4
+
+
+def test_bytes_do_not_depend_on_threads(rng, table):
+    scan, (y, side) = make_scan(rng, table), latents(rng, 1)
+
+    def string(threads):
+        encoder = coding.Encoder()
+        scan.encode([encoder], y, side, threads=threads)
+        return encoder.finish()
+
+    assert string(1) == string(3)
+
+
+def test_damage_is_an_error(rng, table):
+    scan, (y, side) = make_scan(rng, table), latents(rng, 1)
+    encoder = coding.Encoder()
+    scan.encode([encoder], y, side)
+    with pytest.raises(LcrsError, match="item 0"):
+        scan.decode([coding.Decoder(encoder.finish()[:-8])], side)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"order": "zigzag"}, 'order is "zigzag"'),
+        ({"layers": []}, "the first layer has 0 inputs"),
+        ({"weight": np.zeros((4, 2, 5), np.float32)}, r"weight has shape \(4, 2, 5\)"),
+        ({"weight": np.ones((4, 2, 5, 5), np.float32)}, "hidden tap"),
+        ({"layers": [(np.zeros((4, 7), np.float32), None, ("gelu", 0.0))]}, 'no function "gelu"'),
+        ({"layers": [(np.zeros((5, 7), np.float32), None, None)]}, "5"),
+    ],
+)
+def test_parts_that_do_not_fit_are_refused(rng, table, changes, message):
+    with pytest.raises(ValueError, match=message):
+        make_scan(rng, table, **changes)
+
+
+def test_arrays_that_do_not_fit_are_refused(rng, table):
+    scan, (y, side) = make_scan(rng, table), latents(rng)
+    encoders = [coding.Encoder() for _ in y]
+    with pytest.raises(ValueError, match="there are 1 coders, but side has 2 items"):
+        scan.encode(encoders[:1], y, side)
+    with pytest.raises(ValueError, match="y has 1 items"):
+        scan.encode(encoders, y[:1], side)
+    with pytest.raises(ValueError, match=r"y has shape \(2, 6, 7\)"):
+        scan.encode(encoders, y[0], side)
+    with pytest.raises(ValueError, match="shape"):
+        scan.encode(encoders, y[:, :, :5], side)
+    encoders[0].finish()
+    with pytest.raises(ValueError, match="used up"):
+        scan.encode(encoders, y, side)
+    with pytest.raises(TypeError):
+        scan.encode([object(), object()], y, side)
