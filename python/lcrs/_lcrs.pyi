@@ -359,7 +359,11 @@ class RasterScan:
         """
 
     def encode(
-        self, encoders: list[Encoder], y: NDArray[np.float32], side: NDArray[np.float32], threads: int | None = None
+        self,
+        encoders: list[Encoder],
+        y: NDArray[np.float32],
+        side: NDArray[np.float32],
+        threads: int | None = None,
     ) -> NDArray[np.float32]:
         """Appends the symbols of latents to streams.
 

@@ -17,7 +17,7 @@ use crate::table::CdfTable;
 /// One layer as Python gives it: weight (out, in), bias, name and parameter of the function that follows.
 type PyLayer<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>, Option<(String, f32)>);
 
-/// A scan in which every place sees those before it in raster order.
+/// A scan in which every place sees those before it in raster order (Minnen et al. 2018).
 #[pyclass(frozen, module = "lcrs.coding")]
 pub(crate) struct RasterScan {
     inner: Raster,
@@ -62,7 +62,19 @@ impl RasterScan {
         Ok(Self { inner })
     }
 
-    /// Writes the latents of a batch; returns them as they will be decoded.
+    /// Appends the symbols of latents to streams.
+    ///
+    /// Args:
+    ///     encoders: one for each of N latents.
+    ///     y: float32, (N, C, H, W).
+    ///     side: float32, (N, S, H, W): side features.
+    ///     threads: how many to use; by default `num_threads`. The bytes do not depend on it.
+    ///
+    /// Returns:
+    ///     The latents as they will be decoded, float32 (N, C, H, W).
+    ///
+    /// Raises:
+    ///     ValueError: if shapes do not fit, or a number is not finite or too large.
     #[pyo3(signature = (encoders, y, side, threads=None))]
     fn encode<'py>(
         &self,
@@ -80,7 +92,11 @@ impl RasterScan {
         })
     }
 
-    /// Reads the latents of a batch.
+    /// The latents, float32 (N, C, H, W), whose symbols come next in streams; arguments as in `encode`.
+    ///
+    /// Raises:
+    ///     ValueError: if shapes do not fit, or a parameter is not finite.
+    ///     LcrsError: if a stream is not what was encoded with this side information.
     #[pyo3(signature = (decoders, side, threads=None))]
     fn decode<'py>(
         &self,
