@@ -472,9 +472,10 @@ class Package:
 
     def compress(
         self,
-        pixels: NDArray[np.uint8] | _Tensor,
+        pixels: NDArray[np.uint8] | _Tensor | bytes,
         quality: float | None = None,
         *,
+        size: tuple[int, int] | None = None,
         kind: _Kind = "lcrs",
         icc: bytes | None = None,
         exif: bytes | None = None,
@@ -483,8 +484,9 @@ class Package:
         """The bytes of an .lcrs file.
 
         Args:
-            pixels: uint8, (H, W, 3), at least 1 x 1.
+            pixels: uint8, (H, W, 3), at least 1 x 1; or the bytes of that, with ``size``.
             quality: 0 to 100 for a variable-rate model, None for one of a fixed rate.
+            size: (H, W) of a picture given as bytes.
             kind: of the entropy-coded streams.
             icc: a colour profile to keep.
             exif: an EXIF block to keep, from its TIFF header on.
@@ -510,6 +512,11 @@ class Package:
             MissingModelError: if the file was made with another model.
             LcrsError: if the file is cut off, damaged, of a later version, or above the limits.
         """
+
+    def decompress_bytes(
+        self, data: _Bytes, *, allow_other_synthesis: bool = False, threads: int | None = None
+    ) -> tuple[bytes, tuple[int, int]]:
+        """`decompress` to bytes and (H, W), for programs that do without NumPy."""
 
 def package_digests(description: str, tensors: dict[str, NDArray[Any]]) -> tuple[str, str]:
     """The entropy digest and the synthesis digest of a description (JSON) and its tensors.

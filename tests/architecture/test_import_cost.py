@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import statistics
 
+import numpy as np
+from PIL import Image
+
 import lcrs
 from lcrs import coding
 
@@ -49,15 +52,20 @@ assert not {"numpy", "PIL", "lcrs.codec", "lcrs.coding"} & set(sys.modules)
     assert "encode" in fresh_python(code)
 
 
-def test_info_needs_no_numpy(fresh_python, model_path, photo, tmp_path) -> None:
-    (tmp_path / "a.lcrs").write_bytes(lcrs.compress(photo, model="tiny"))
+def test_the_command_line_needs_no_numpy(fresh_python, model_path, photo, tmp_path) -> None:
+    Image.fromarray(photo).save(tmp_path / "a.png")
     code = """
 import sys
 from lcrs.cli import main
-assert main(["info", sys.argv[1], "--json"]) == 0
-assert not {"numpy", "PIL"} & set(sys.modules)
+assert main(["encode", "a.png", "-o", "a.lcrs", "--model", "tiny", "-q", "30"]) == 0
+assert main(["decode", "a.lcrs", "-o", "b.png"]) == 0
+assert main(["info", "a.lcrs", "--json"]) == 0
+assert "numpy" not in sys.modules
 """
-    assert '"width": 122' in fresh_python(code, str(tmp_path / "a.lcrs"))
+    assert '"width": 122' in fresh_python(code)
+    with Image.open(tmp_path / "b.png") as image:
+        restored = np.asarray(image)
+    np.testing.assert_array_equal(restored, lcrs.decompress(lcrs.compress(photo, quality=30, model="tiny")))
 
 
 def test_every_public_name_is_there() -> None:

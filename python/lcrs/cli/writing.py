@@ -40,13 +40,11 @@ def format_of(path: Path) -> str:
 
 def encode_picture(picture: Picture, extension: str) -> bytes:
     """The bytes of a picture file; colour profile and EXIF go along where the format has a place for them."""
-    from PIL import Image
-
     name, options = _FORMATS[extension]
     if name in _WITH_METADATA:
         # None would make Pillow look for one itself.
         kept = {"icc_profile": picture.icc, "exif": picture.exif}
         options = options | {key: value for key, value in kept.items() if value}
     buffer = io.BytesIO()
-    Image.fromarray(picture.pixels).save(buffer, name, **options)
+    picture.to_pillow().save(buffer, name, **options)
     return buffer.getvalue()

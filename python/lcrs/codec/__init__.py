@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lcrs import coding
 from lcrs.codec.packages import DEFAULT_MODEL, load_package, load_packages, missing, package_names
-from lcrs.codec.picture import Picture
+from lcrs.codec.picture import Background, Picture
 from lcrs.coding import Package
 from lcrs.errors import LcrsError, MissingModelError
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from lcrs.codec.pictures import Background
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -45,6 +44,7 @@ __all__ = [
 DEFAULT_QUALITY = 50.0
 """What `compress` uses when told nothing, for models whose rate can vary."""
 
+_T = TypeVar("_T")
 _Model = str | os.PathLike[str] | Package
 
 
@@ -85,7 +85,9 @@ def compress(
     if quality is None and package.levels is not None:
         quality = DEFAULT_QUALITY
     exif = picture.exif if keep_exif else None
-    return package.compress(picture.pixels, quality, icc=picture.icc, exif=exif, threads=threads)
+    return package.compress(
+        picture.rgb, quality, size=picture.size, icc=picture.icc, exif=exif, threads=threads
+    )
 
 
 def decompress(
@@ -105,23 +107,29 @@ def decompress(
         MissingModelError: if the model is not at hand, or another one goes by its name.
         LcrsError: if the file is cut off, damaged, or of a later version.
     """
-    return decompress_picture(data, model, threads=threads).pixels
+    return _with_model(data, model, lambda package: package.decompress(data, threads=threads))
 
 
 def decompress_picture(
     data: bytes | bytearray | memoryview, model: _Model | None = None, *, threads: int | None = None
 ) -> Picture:
-    """Like `decompress`, with the colour profile and the EXIF block that came along."""
+    """Like `decompress`, with the colour profile and the EXIF block that came along, and without NumPy."""
+    rgb, size = _with_model(data, model, lambda package: package.decompress_bytes(data, threads=threads))
+    return Picture(rgb, size, **coding.metadata(data))
+
+
+def _with_model(
+    data: bytes | bytearray | memoryview, model: _Model | None, decompress: Callable[[Package], _T]
+) -> _T:
+    """What ``decompress`` makes of the first package that the file was made with."""
     error: MissingModelError | None = None
-    fields = coding.info(data)
-    for package in _packages_for(fields["model"], model):
+    name = coding.info(data)["model"]
+    for package in _packages_for(name, model):
         try:
-            pixels = package.decompress(data, threads=threads)
+            return decompress(package)
         except MissingModelError as other:
             error = error or other  # another model of that name; perhaps the next one fits
-        else:
-            return Picture(pixels, **coding.metadata(data))
-    raise error or missing(model or fields["model"])
+    raise error or missing(model or name)
 
 
 def info(data: bytes | bytearray | memoryview, model: _Model | None = None) -> dict[str, Any]:

@@ -75,8 +75,9 @@ impl Package {
     /// The bytes of an .lcrs file.
     ///
     /// Args:
-    ///     pixels: uint8, (H, W, 3), at least 1 x 1.
+    ///     pixels: uint8, (H, W, 3), at least 1 x 1; or the bytes of that, with ``size``.
     ///     quality: 0 to 100 for a variable-rate model, None for one of a fixed rate.
+    ///     size: (H, W) of a picture given as bytes.
     ///     kind: of the entropy-coded streams.
     ///     icc: a colour profile to keep.
     ///     exif: an EXIF block to keep, from its TIFF header on.
@@ -85,18 +86,20 @@ impl Package {
     /// Raises:
     ///     ValueError: if the pixels or the quality are not as above.
     ///     LimitError: if the picture or the metadata are above the limits.
-    #[pyo3(signature = (pixels, quality=None, *, kind="lcrs", icc=None, exif=None, threads=None))]
+    #[pyo3(signature = (pixels, quality=None, *, size=None, kind="lcrs", icc=None, exif=None, threads=None))]
+    #[allow(clippy::too_many_arguments)] // keywords in Python
     fn compress<'py>(
         &self,
         pixels: &Bound<'py, PyAny>,
         quality: Option<f64>,
+        size: Option<(u32, u32)>,
         kind: &str,
         icc: Option<Vec<u8>>,
         exif: Option<Vec<u8>>,
         threads: Option<i64>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let py = pixels.py();
-        let picture = picture(pixels)?;
+        let picture = picture(pixels, size)?;
         let metadata = PictureMetadata { icc, exif };
         let options = CompressOptions { quality, kind: stream_kind(py, kind)?, metadata };
         let runtime = runtime(py, threads)?;
@@ -123,14 +126,21 @@ impl Package {
         allow_other_synthesis: bool,
         threads: Option<i64>,
     ) -> PyResult<Bound<'py, PyArray3<u8>>> {
-        let py = data.py();
-        let data = arrays::bytes(data, "data")?;
-        let options = DecompressOptions { allow_other_synthesis };
-        let runtime = runtime(py, threads)?;
-        let limits = Limits::default();
-        let picture = detached(py, usize::MAX, || codec::decompress(&self.inner, &data, &options, &runtime, &limits))?;
+        let picture = self.picture(data, allow_other_synthesis, threads)?;
         let shape = [picture.height() as usize, picture.width() as usize, 3];
-        PyArray1::from_vec(py, picture.into_data()).reshape(shape)
+        PyArray1::from_vec(data.py(), picture.into_data()).reshape(shape)
+    }
+
+    /// `decompress` to bytes and (H, W), for programs that do without NumPy.
+    #[pyo3(signature = (data, *, allow_other_synthesis=false, threads=None))]
+    fn decompress_bytes<'py>(
+        &self,
+        data: &Bound<'py, PyAny>,
+        allow_other_synthesis: bool,
+        threads: Option<i64>,
+    ) -> PyResult<(Bound<'py, PyBytes>, (u32, u32))> {
+        let picture = self.picture(data, allow_other_synthesis, threads)?;
+        Ok((PyBytes::new(data.py(), picture.data()), (picture.height(), picture.width())))
     }
 
     fn __repr__(&self) -> String {
@@ -139,13 +149,29 @@ impl Package {
     }
 }
 
-fn picture(pixels: &Bound<'_, PyAny>) -> PyResult<Picture> {
-    let py = pixels.py();
-    let pixels = Input::<u8>::new(pixels, "pixels")?;
-    pixels.check_ndim("pixels", 3, "(H, W, 3)")?;
-    let side = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
-    let (height, width) = (side(pixels.shape()[0]), side(pixels.shape()[1]));
-    Picture::new(width, height, pixels.slice()?.to_vec()).map_err(|error| to_py(py, &error.at("pixels")))
+impl Package {
+    fn picture(&self, data: &Bound<'_, PyAny>, allow_other_synthesis: bool, threads: Option<i64>) -> PyResult<Picture> {
+        let py = data.py();
+        let data = arrays::bytes(data, "data")?;
+        let options = DecompressOptions { allow_other_synthesis };
+        let runtime = runtime(py, threads)?;
+        let limits = Limits::default();
+        detached(py, usize::MAX, || codec::decompress(&self.inner, &data, &options, &runtime, &limits))
+    }
+}
+
+/// A picture from an array (H, W, 3), or from the bytes of one whose (H, W) is `size`.
+fn picture(pixels: &Bound<'_, PyAny>, size: Option<(u32, u32)>) -> PyResult<Picture> {
+    let picture = if let Some((height, width)) = size {
+        Picture::new(width, height, arrays::bytes(pixels, "pixels")?.to_vec())
+    } else {
+        let pixels = Input::<u8>::new(pixels, "pixels")?;
+        pixels.check_ndim("pixels", 3, "(H, W, 3)")?;
+        let side = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
+        let (height, width) = (side(pixels.shape()[0]), side(pixels.shape()[1]));
+        Picture::new(width, height, pixels.slice()?.to_vec())
+    };
+    picture.map_err(|error| to_py(pixels.py(), &error.at("pixels")))
 }
 
 /// What an .lcrs file says about itself, as a JSON object; errors as in `metadata`.
