@@ -239,8 +239,112 @@ fn quotient(y: __m512i, f: __m512i) -> __m512i {
     _mm512_cvttpd_epi64(_mm512_fmadd_pd(y, r, _mm512_mul_pd(r, _mm512_set1_pd(0.5))))
 }
 
-/// `16 H` lanes: lane `16 h + 2 j + k` is element `j` of `x[h][k]`, so that two registers of states share one register of 32-bit elements in
-/// the order of symbols. Each block of 16 renormalises on its own: the gathers of one hide behind the arithmetic of the other.
+/// The states of 16 lanes: bits 16 to 47 and bits 0 to 15 of each, in the order of lanes. So all but the product is done on 16 lanes
+/// at a time.
+#[derive(Clone, Copy)]
+struct States {
+    high: __m512i,
+    low: __m512i,
+}
+
+impl States {
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq")]
+    fn load(lanes: &[u64; 16]) -> Self {
+        let [first, second] = [0, 8].map(|at| {
+            // SAFETY: two registers of eight lanes.
+            unsafe { _mm512_loadu_si512(lanes.as_ptr().add(at).cast()) }
+        });
+        let join =
+            |a, b| _mm512_inserti64x4::<1>(_mm512_castsi256_si512(_mm512_cvtepi64_epi32(a)), _mm512_cvtepi64_epi32(b));
+        let low = _mm512_and_si512(join(first, second), _mm512_set1_epi32(0xffff));
+        Self { high: join(_mm512_srli_epi64::<16>(first), _mm512_srli_epi64::<16>(second)), low }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx512f,avx512dq")]
+    fn store(self, lanes: &mut [u64; 16]) {
+        let [high, low] = [self.high, self.low].map(|x| {
+            let halves = [_mm512_castsi512_si256(x), _mm512_extracti64x4_epi64::<1>(x)];
+            halves.map(|half| _mm512_cvtepu32_epi64(half))
+        });
+        for k in 0..2 {
+            let x = _mm512_or_si512(_mm512_slli_epi64::<16>(high[k]), low[k]);
+            // SAFETY: two registers of eight lanes.
+            unsafe { _mm512_storeu_si512(lanes.as_mut_ptr().add(8 * k).cast(), x) };
+        }
+    }
+}
+
+/// What a decoder looks up in.
+#[derive(Clone, Copy)]
+struct Tables {
+    buckets: *const i32,
+    cells: *const i64,
+    last_row: __m512i,
+}
+
+/// Takes a symbol off each of the lanes in `on`, by the rows in `index`; returns the values and collects escape bits. The next 16 words are at
+/// `words`; returns how many of them were read.
+///
+/// # Safety
+/// `tables` are those of [`Narrow::parts`], 32 bytes can be read at `words`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi2,popcnt")]
+unsafe fn take_symbols(
+    tables: Tables,
+    states: &mut States,
+    on: __mmask16,
+    index: __m512i,
+    words: *const u8,
+    escapes: &mut __m512i,
+) -> (__m512i, usize) {
+    let (m16, m32) = (_mm512_set1_epi32(0xffff), _mm512_set1_epi64(0xffff_ffff));
+    let States { high, low: slot } = *states;
+    let row = _mm512_slli_epi32::<8>(_mm512_min_epu32(index, tables.last_row));
+    let at = _mm512_add_epi32(row, _mm512_srli_epi32::<8>(slot));
+    // SAFETY: 256 buckets a row, and rows are clamped.
+    let bucket = unsafe { _mm512_i32gather_epi32::<4>(at, tables.buckets) };
+    let within = _mm512_and_si512(slot, _mm512_set1_epi32(255));
+    let within = _mm512_srlv_epi32(within, _mm512_and_si512(bucket, _mm512_set1_epi32(15)));
+    let at = _mm512_add_epi32(_mm512_srli_epi32::<4>(bucket), within);
+    // SAFETY: the cells exist (see `Narrow::parts`).
+    let [even, odd] = unsafe {
+        [_mm512_and_si512(at, m32), _mm512_srli_epi64::<32>(at)].map(|at| _mm512_i64gather_epi64::<8>(at, tables.cells))
+    };
+    // boundary | frequency of A << 16, and frequency of B | escape << 16 | value of A << 17
+    let a = _mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64::<32>(odd));
+    let b = _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64::<32>(even), odd);
+    let boundary = _mm512_and_si512(a, m16);
+    let in_b = _mm512_cmpge_epu32_mask(slot, boundary);
+    let frequency = _mm512_mask_and_epi32(_mm512_srli_epi32::<16>(a), in_b, b, m16);
+    let rest = _mm512_sub_epi32(slot, boundary);
+    let rest = _mm512_mask_add_epi32(rest, !in_b, rest, frequency);
+    *escapes = _mm512_mask_or_epi32(*escapes, in_b & on, *escapes, b);
+    let value = _mm512_srai_epi32::<17>(b);
+    let value = _mm512_mask_sub_epi32(value, in_b, value, _mm512_set1_epi32(-1));
+
+    let even = _mm512_add_epi64(_mm512_mul_epu32(frequency, high), _mm512_and_si512(rest, m32));
+    let odd = _mm512_mul_epu32(_mm512_srli_epi64::<32>(frequency), _mm512_srli_epi64::<32>(high));
+    let odd = _mm512_add_epi64(odd, _mm512_srli_epi64::<32>(rest));
+    // below 2^32 the state moves up by a word
+    let high = _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64::<16>(even), _mm512_slli_epi64::<16>(odd));
+    let low = _mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64::<32>(odd));
+    let due = _mm512_mask_cmple_epu32_mask(on, high, m16);
+    // SAFETY: as the caller promises.
+    let words = _mm512_cvtepu16_epi32(unsafe { _mm256_loadu_si256(words.cast()) });
+    let taken = States {
+        high: _mm512_mask_mov_epi32(high, due, low),
+        low: _mm512_mask_expand_epi32(_mm512_and_si512(low, m16), due, words),
+    };
+    *states = States {
+        high: _mm512_mask_mov_epi32(states.high, on, taken.high),
+        low: _mm512_mask_mov_epi32(states.low, on, taken.low),
+    };
+    (value, due.count_ones() as usize)
+}
+
+/// Decodes groups of `16 H` lanes. Each block of 16 renormalises on its own: the gathers of one hide behind the arithmetic of the other.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi2,popcnt")]
 unsafe fn take_groups<const H: usize>(
     cells: Narrow<'_>,
@@ -251,69 +355,30 @@ unsafe fn take_groups<const H: usize>(
 ) -> Progress {
     let (buckets, cells) = cells.parts();
     let last_row = _mm512_set1_epi32(buckets.len() as i32 - 1);
-    let stride = _mm512_setr_epi64(0, 2, 4, 6, 8, 10, 12, 14);
-    let mut x: [[__m512i; 2]; H] = std::array::from_fn(|h| {
-        // SAFETY: `16 h + k + stride` are indexes of the lanes.
-        std::array::from_fn(|k| unsafe { _mm512_i64gather_epi64::<8>(stride, lanes.as_ptr().add(16 * h + k).cast()) })
-    });
-    let (m16, m32) = (_mm512_set1_epi64(0xffff), _mm512_set1_epi64(0xffff_ffff));
+    let tables = Tables { buckets: buckets.as_ptr().cast(), cells: cells.as_ptr().cast(), last_row };
+    let (lanes, _) = lanes.as_chunks_mut::<16>();
+    let mut states: [States; H] = std::array::from_fn(|h| States::load(&lanes[h]));
     let mut progress = Progress { symbols: 0, bytes: 0, suspects: 0 };
     for (indexes, out) in indexes.chunks_exact(16 * H).zip(out.chunks_exact_mut(16 * H)) {
         let mut escapes = _mm512_setzero_si512();
-        for (h, x) in x.iter_mut().enumerate() {
-            // SAFETY: 16 indexes of the group; clamped ones are rows.
-            let index = unsafe { _mm512_loadu_si512(indexes.as_ptr().add(16 * h).cast()) };
-            let row = _mm512_slli_epi32::<8>(_mm512_min_epu32(index, last_row));
-            let slots = _mm512_mask_blend_epi32(0xaaaa, x[0], _mm512_slli_epi64::<32>(x[1]));
-            let slots = _mm512_and_si512(slots, _mm512_set1_epi32(0xffff));
-            let at = _mm512_add_epi32(row, _mm512_srli_epi32::<8>(slots));
-            // SAFETY: 256 buckets a row.
-            let bucket = unsafe { _mm512_i32gather_epi32::<4>(at, buckets.as_ptr().cast()) };
-            let low = _mm512_and_si512(slots, _mm512_set1_epi32(255));
-            let low = _mm512_srlv_epi32(low, _mm512_and_si512(bucket, _mm512_set1_epi32(15)));
-            let at = _mm512_add_epi32(_mm512_srli_epi32::<4>(bucket), low);
-            let at = [_mm512_and_si512(at, m32), _mm512_srli_epi64::<32>(at)];
-            let mut value = at;
-            for k in 0..2 {
-                // SAFETY: the cell exists (see `Narrow::parts`).
-                let cell = unsafe { _mm512_i64gather_epi64::<8>(at[k], cells.as_ptr().cast()) };
-                let (slot, boundary) = (_mm512_and_si512(x[k], m16), _mm512_and_si512(cell, m16));
-                let in_b = _mm512_cmpge_epu64_mask(slot, boundary);
-                let frequency = _mm512_mask_srli_epi64::<32>(_mm512_srli_epi64::<16>(cell), in_b, cell);
-                let frequency = _mm512_and_si512(frequency, m16);
-                let rest = _mm512_sub_epi64(slot, boundary);
-                let rest = _mm512_mask_add_epi64(rest, !in_b, rest, frequency);
-                x[k] = _mm512_add_epi64(_mm512_mul_epu32(frequency, _mm512_srli_epi64::<16>(x[k])), rest);
-                escapes = _mm512_mask_or_epi64(escapes, in_b, escapes, cell);
-                let a = _mm512_srai_epi64::<49>(cell);
-                value[k] = _mm512_mask_sub_epi64(a, in_b, a, _mm512_set1_epi64(-1));
-            }
-            let value = _mm512_mask_blend_epi32(0xaaaa, value[0], _mm512_slli_epi64::<32>(value[1]));
-            // SAFETY: 16 symbols of the group.
-            unsafe { _mm512_storeu_si512(out.as_mut_ptr().add(16 * h).cast(), value) };
-            let tops = _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64::<32>(x[0]), x[1]);
-            let due = _mm512_testn_epi32_mask(tops, tops);
-            // SAFETY: there are words for all symbols to come, 32 bytes of them for these 16.
-            let next = unsafe { _mm256_loadu_si256(words.as_ptr().add(progress.bytes).cast()) };
-            let word = _mm512_maskz_expand_epi32(due, _mm512_cvtepu16_epi32(next));
-            progress.bytes += 2 * due.count_ones() as usize;
-            let word = [_mm512_and_si512(word, m32), _mm512_srli_epi64::<32>(word)];
-            for k in 0..2 {
-                let is_low = _mm512_cmple_epu64_mask(x[k], m32);
-                x[k] = _mm512_or_si512(_mm512_mask_slli_epi64::<16>(x[k], is_low, x[k]), word[k]);
+        for (h, states) in states.iter_mut().enumerate() {
+            // SAFETY: there are 16 indexes and symbols in this block; and words for all symbols to come, 32 bytes of them for these.
+            unsafe {
+                let index = _mm512_loadu_si512(indexes.as_ptr().add(16 * h).cast());
+                let next = words.as_ptr().add(progress.bytes);
+                let (value, read) = take_symbols(tables, states, !0, index, next, &mut escapes);
+                _mm512_storeu_si512(out.as_mut_ptr().add(16 * h).cast(), value);
+                progress.bytes += 2 * read;
             }
         }
         progress.symbols += 16 * H;
-        if _mm512_test_epi64_mask(escapes, _mm512_set1_epi64(1 << 48)) != 0 {
+        if _mm512_test_epi32_mask(escapes, _mm512_set1_epi32(1 << 16)) != 0 {
             progress.suspects = 16 * H;
             break;
         }
     }
-    for (h, x) in x.iter().enumerate() {
-        for (k, &x) in x.iter().enumerate() {
-            // SAFETY: as above.
-            unsafe { _mm512_i64scatter_epi64::<8>(lanes.as_mut_ptr().add(16 * h + k).cast(), stride, x) };
-        }
+    for (states, lanes) in states.into_iter().zip(lanes) {
+        states.store(lanes);
     }
     progress
 }
