@@ -25,6 +25,12 @@ impl Avx2 {
         Simd::Avx2.is_available().then_some(Self(()))
     }
 
+    /// Whether all indexes are below `num_rows`.
+    pub(super) fn are_rows(self, indexes: &[i32], num_rows: usize) -> bool {
+        // SAFETY: the processor has the features (see `new`).
+        unsafe { are_rows(indexes, num_rows) }
+    }
+
     /// As [`super::scalar::look_up`], for a table without certainty.
     pub(super) fn look_up(
         self,
@@ -78,6 +84,12 @@ impl Avx2 {
             }
         }
     }
+}
+
+#[target_feature(enable = "avx2")]
+fn are_rows(indexes: &[i32], num_rows: usize) -> bool {
+    // this loop becomes a register at a time here
+    (indexes.iter().fold(0, |top, &index| top.max(index as u32)) as usize) < num_rows
 }
 
 /// A multiple of eight symbols.

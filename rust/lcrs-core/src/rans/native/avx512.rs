@@ -4,6 +4,7 @@
 use std::arch::x86_64::*;
 
 use super::digits::DigitWriter;
+use super::encoder::RUN;
 use super::path::Progress;
 use super::Lanes;
 use crate::cdf::{CdfTable, Narrow};
@@ -22,6 +23,12 @@ impl Avx512 {
 
     pub(super) fn new() -> Option<Self> {
         Simd::Avx512.is_available().then_some(Self(()))
+    }
+
+    /// Whether all indexes are below `num_rows`.
+    pub(super) fn are_rows(self, indexes: &[i32], num_rows: usize) -> bool {
+        // SAFETY: the processor has the features (see `new`).
+        unsafe { are_rows(indexes, num_rows) }
     }
 
     /// As [`super::scalar::look_up`], for a table of at most [`Self::MAX_ROWS`] rows without certainty.
@@ -68,6 +75,17 @@ impl Avx512 {
     }
 }
 
+#[target_feature(enable = "avx512f")]
+fn are_rows(indexes: &[i32], num_rows: usize) -> bool {
+    let (blocks, rest) = indexes.as_chunks::<16>();
+    let top = blocks.iter().fold(_mm512_setzero_si512(), |top, block| {
+        // SAFETY: 16 indexes are a register.
+        _mm512_max_epu32(top, unsafe { _mm512_loadu_si512(block.as_ptr().cast()) })
+    });
+    let top = rest.iter().fold(_mm512_reduce_max_epu32(top), |top, &index| top.max(index as u32));
+    (top as usize) < num_rows
+}
+
 /// The fields `offset`, `max` and `base` of up to 64 rows, each in four registers.
 type Heads = [[__m512i; 4]; 3];
 
@@ -112,6 +130,9 @@ unsafe fn look_up(
                 _mm512_maskz_loadu_epi32(here, indexes.as_ptr().add(at)),
             )
         };
+        // whole streams are looked up from the last run to the first, which the processor does not foresee
+        _mm_prefetch::<_MM_HINT_T0>(symbols.as_ptr().wrapping_add(at).wrapping_sub(RUN).cast());
+        _mm_prefetch::<_MM_HINT_T0>(indexes.as_ptr().wrapping_add(at).wrapping_sub(RUN).cast());
         if _mm512_cmpgt_epu32_mask(index, last_row) != 0 {
             return None;
         }

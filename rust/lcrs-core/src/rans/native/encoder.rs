@@ -8,7 +8,7 @@ use crate::rans::words::WordStack;
 use crate::{Result, Simd};
 
 /// Symbols are looked up and coded in runs of at most this many, a multiple of [`MAX_LANES`].
-const RUN: usize = 4096;
+pub(super) const RUN: usize = 4096;
 /// A stream of this cost has all lanes.
 const FULL_COST: u64 = (MAX_LANES as u64) << COST_BITS;
 /// A lane is worth this cost, the power of two: 512 bytes in units of 1/256 bit.

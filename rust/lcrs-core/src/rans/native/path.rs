@@ -44,6 +44,17 @@ impl Path {
         Self::Scalar
     }
 
+    /// Whether all indexes are rows of `table`.
+    pub(super) fn are_rows(self, table: &CdfTable, indexes: &[i32]) -> bool {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(path, _) => path.are_rows(indexes, table.num_rows()),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(path) => path.are_rows(indexes, table.num_rows()),
+            Self::Scalar => table.check_indexes(indexes).is_ok(),
+        }
+    }
+
     /// Looks up the entries of symbols, appends escapes to `digits`, and returns the cost; or nothing if an index is not a row.
     pub(super) fn look_up(
         self,
