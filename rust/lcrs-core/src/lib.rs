@@ -14,6 +14,7 @@ pub mod rans;
 mod runtime;
 pub mod scan;
 mod simd;
+mod spares;
 mod wide;
 
 pub use error::{Error, ErrorKind, Result};

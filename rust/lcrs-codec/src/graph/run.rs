@@ -99,8 +99,8 @@ impl Graph {
                 interpolate(levels, level, rt, limits)
             }
             (Op::Binary(function), _) => function.run(rt, limits, input(0)?, input(1)?),
-            (Op::PixelShuffle { factor }, _) => pixel_shuffle(limits, input(0)?, *factor),
-            (Op::PixelUnshuffle { factor }, _) => pixel_unshuffle(limits, input(0)?, *factor),
+            (Op::PixelShuffle { factor }, _) => pixel_shuffle(rt, limits, input(0)?, *factor),
+            (Op::PixelUnshuffle { factor }, _) => pixel_unshuffle(rt, limits, input(0)?, *factor),
             (Op::Slice { start, length }, _) => slice(limits, input(0)?, *start, *length),
             (Op::Concat, _) => {
                 let inputs = (0..node.inputs.len()).map(input).collect::<Result<Vec<_>>>()?;

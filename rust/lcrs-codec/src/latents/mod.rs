@@ -37,7 +37,7 @@ pub(crate) struct Coded {
 #[derive(Debug)]
 pub(crate) enum LatentCodec {
     /// y has one table a channel.
-    Factorized(Factorized),
+    Factorized(Box<Factorized>),
     /// y is conditioned on z.
     Hyperprior(Box<Hyperprior>),
 }
@@ -56,7 +56,7 @@ impl LatentCodec {
                 if latent != "y" {
                     return Err(Error::corrupt(format!("'latent' is {latent:?}, must be \"y\"")));
                 }
-                Self::Factorized(Factorized::parse(&mut members, tensors)?)
+                Self::Factorized(Box::new(Factorized::parse(&mut members, tensors)?))
             }
             "hyperprior" => Self::Hyperprior(Box::new(Hyperprior::parse(&mut members, tensors, z_ratio)?)),
             other => return Err(Error::unsupported(format!("unknown type '{other}'"))),

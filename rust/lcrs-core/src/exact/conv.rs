@@ -106,7 +106,7 @@ impl Conv2d {
     pub fn run(&self, rt: &Runtime, limits: &Limits, x: &Tensor) -> Result<Tensor> {
         check_channels(x, self.in_channels)?;
         let (height, width) = self.output_size(x.height(), x.width())?;
-        let mut out = Tensor::zeroed(self.out_channels, height, width, limits)?;
+        let mut out = Tensor::output(rt, limits, (self.out_channels, height, width))?;
         if self.kernel == [1, 1] && self.stride == [1, 1] && self.padding == [0, 0] {
             self.run_pointwise(rt, x, &mut out)?;
         } else {

@@ -120,7 +120,7 @@ impl ConvTranspose2d {
     pub fn run(&self, rt: &Runtime, limits: &Limits, x: &Tensor) -> Result<Tensor> {
         check_channels(x, self.in_channels)?;
         let (height, width) = self.output_size(x.height(), x.width())?;
-        let mut out = Tensor::zeroed(self.out_channels, height, width, limits)?;
+        let mut out = Tensor::output(rt, limits, (self.out_channels, height, width))?;
         let row_len = out.row_len();
         let rows = rows_per_job(height, x.row_len() / self.stride[0] + 1, rt.pool.threads(), self.stride[0]);
         for_chunks(&rt.pool, out.data_mut(), rows * row_len, |i, chunk| self.run_rows(x, i * rows, width, chunk))?;

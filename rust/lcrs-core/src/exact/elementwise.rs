@@ -116,7 +116,7 @@ impl Binary {
                 b.shape()
             )));
         };
-        let mut out = Tensor::zeroed(shape.0, shape.1, shape.2, limits)?;
+        let mut out = Tensor::output(rt, limits, shape)?;
         let chunk = elementwise_chunk(&rt.pool, out.data().len(), shape.0);
         for_chunks(&rt.pool, out.data_mut(), chunk, |i, part| {
             let (start, len) = (i * chunk, part.len());

@@ -66,7 +66,7 @@ impl Gdn {
         let channels = self.channels();
         check_channels(x, channels)?;
         let (_, height, width) = x.shape();
-        let mut out = Tensor::zeroed(channels, height, width, limits)?;
+        let mut out = Tensor::output(rt, limits, (channels, height, width))?;
         let job = rows_per_job((height * width).div_ceil(12), 24 * channels, rt.pool.threads(), 1) * 12;
         for_chunks(&rt.pool, out.data_mut(), job * channels, |i, chunk| {
             let start = i * job * channels;

@@ -1,7 +1,8 @@
 //! Operations that move elements and compute nothing.
 
+use super::rows::{elementwise_chunk, for_chunks};
 use super::Tensor;
-use crate::{Error, Limits, Result};
+use crate::{Error, Limits, Result, Runtime};
 
 /// The channels of all inputs, one after another.
 ///
@@ -51,7 +52,7 @@ pub fn slice(limits: &Limits, x: &Tensor, start: usize, len: usize) -> Result<Te
 ///
 /// # Errors
 /// [`crate::ErrorKind::InvalidArgument`] if the channels are not a multiple of `r^2`; [`crate::ErrorKind::Limit`] beyond the limits.
-pub fn pixel_shuffle(limits: &Limits, x: &Tensor, factor: usize) -> Result<Tensor> {
+pub fn pixel_shuffle(rt: &Runtime, limits: &Limits, x: &Tensor, factor: usize) -> Result<Tensor> {
     let (channels, height, width) = x.shape();
     let area = shuffle_area(factor)?;
     if channels % area != 0 {
@@ -60,9 +61,8 @@ pub fn pixel_shuffle(limits: &Limits, x: &Tensor, factor: usize) -> Result<Tenso
         )));
     }
     let count = channels / area;
-    let mut out = Tensor::zeroed(count, scaled(height, factor)?, scaled(width, factor)?, limits)?;
-    let row_len = out.row_len().max(1);
-    for (y, row) in out.data_mut().chunks_exact_mut(row_len).enumerate() {
+    let mut out = Tensor::output(rt, limits, (count, scaled(height, factor)?, scaled(width, factor)?))?;
+    for_rows(rt, &mut out, |y, row| {
         for (column, to) in row.chunks_exact_mut(count).enumerate() {
             let from = x.pixel(y / factor, column / factor);
             let phase = y % factor * factor + column % factor;
@@ -70,7 +70,7 @@ pub fn pixel_shuffle(limits: &Limits, x: &Tensor, factor: usize) -> Result<Tenso
                 *to = *from;
             }
         }
-    }
+    })?;
     Ok(out)
 }
 
@@ -78,16 +78,15 @@ pub fn pixel_shuffle(limits: &Limits, x: &Tensor, factor: usize) -> Result<Tenso
 ///
 /// # Errors
 /// [`crate::ErrorKind::InvalidArgument`] if a side is not a multiple of `r`; [`crate::ErrorKind::Limit`] beyond the limits.
-pub fn pixel_unshuffle(limits: &Limits, x: &Tensor, factor: usize) -> Result<Tensor> {
+pub fn pixel_unshuffle(rt: &Runtime, limits: &Limits, x: &Tensor, factor: usize) -> Result<Tensor> {
     let (channels, height, width) = x.shape();
     let area = shuffle_area(factor)?;
     if height % factor != 0 || width % factor != 0 {
         return Err(Error::invalid(format!("{height} x {width} is not a multiple of {factor} for pixel unshuffle")));
     }
     let count = channels.checked_mul(area).ok_or_else(|| Error::invalid("pixel unshuffle makes too many channels"))?;
-    let mut out = Tensor::zeroed(count, height / factor, width / factor, limits)?;
-    let row_len = out.row_len().max(1);
-    for (y, row) in out.data_mut().chunks_exact_mut(row_len).enumerate() {
+    let mut out = Tensor::output(rt, limits, (count, height / factor, width / factor))?;
+    for_rows(rt, &mut out, |y, row| {
         for (column, to) in row.chunks_exact_mut(count).enumerate() {
             for phase in 0..area {
                 let from = x.pixel(y * factor + phase / factor, column * factor + phase % factor);
@@ -96,7 +95,7 @@ pub fn pixel_unshuffle(limits: &Limits, x: &Tensor, factor: usize) -> Result<Ten
                 }
             }
         }
-    }
+    })?;
     Ok(out)
 }
 
@@ -137,6 +136,16 @@ fn resize(limits: &Limits, x: &Tensor, height: usize, width: usize) -> Result<Te
         }
     }
     Ok(out)
+}
+
+/// Calls `job(y, row)` for all rows of `out`, in parallel.
+fn for_rows(rt: &Runtime, out: &mut Tensor, job: impl Fn(usize, &mut [f32]) + Sync + Send) -> Result<()> {
+    let row_len = out.row_len().max(1);
+    let chunk = elementwise_chunk(&rt.pool, out.data().len(), row_len);
+    for_chunks(&rt.pool, out.data_mut(), chunk, |i, rows| {
+        rows.chunks_exact_mut(row_len).enumerate().for_each(|(y, row)| job(i * (chunk / row_len) + y, row));
+        Ok(())
+    })
 }
 
 fn shuffle_area(factor: usize) -> Result<usize> {

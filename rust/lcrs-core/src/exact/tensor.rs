@@ -1,15 +1,40 @@
 //! A picture-shaped array.
 
-use crate::{Error, Limits, Result};
+use crate::spares::Spares;
+use crate::{Error, Limits, Result, Runtime};
+use std::sync::Arc;
 
 /// One picture of `channels` x `height` x `width` binary32 numbers, channels innermost: element (c, y, x) lies at
 /// `(y * width + x) * channels + c`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub struct Tensor {
     channels: usize,
     height: usize,
     width: usize,
     data: Vec<f32>,
+    /// Where the memory goes when the tensor is dropped.
+    home: Option<Arc<Spares>>,
+}
+
+impl Clone for Tensor {
+    fn clone(&self) -> Self {
+        let (channels, height, width) = self.shape();
+        Self { channels, height, width, data: self.data.clone(), home: None }
+    }
+}
+
+impl PartialEq for Tensor {
+    fn eq(&self, other: &Self) -> bool {
+        self.shape() == other.shape() && self.data == other.data
+    }
+}
+
+impl Drop for Tensor {
+    fn drop(&mut self) {
+        if let Some(home) = &self.home {
+            home.give(std::mem::take(&mut self.data));
+        }
+    }
 }
 
 impl Tensor {
@@ -18,16 +43,19 @@ impl Tensor {
     /// # Errors
     /// [`crate::ErrorKind::Limit`] if it would exceed the limits.
     pub fn zeroed(channels: usize, height: usize, width: usize, limits: &Limits) -> Result<Self> {
-        let len = checked_len(channels, height, width)
-            .ok_or_else(|| Error::limit(format!("tensor of {channels} x {height} x {width} is too large")))?;
-        let bytes = (len as u64).saturating_mul(4);
-        if bytes > limits.max_bytes {
-            return Err(Error::limit(format!(
-                "tensor of {channels} x {height} x {width} needs {bytes} bytes, at most {} are allowed",
-                limits.max_bytes
-            )));
-        }
-        Ok(Self { channels, height, width, data: vec![0.0; len] })
+        let len = limited_len(channels, height, width, limits)?;
+        Ok(Self { channels, height, width, data: vec![0.0; len], home: None })
+    }
+
+    /// A tensor of unspecified values, for a job that writes them all; its memory comes from the runtime and goes back there.
+    pub(crate) fn output(
+        rt: &Runtime,
+        limits: &Limits,
+        (channels, height, width): (usize, usize, usize),
+    ) -> Result<Self> {
+        let len = limited_len(channels, height, width, limits)?;
+        let data = rt.spares.take(len).unwrap_or_else(|| vec![0.0; len]);
+        Ok(Self { channels, height, width, data, home: Some(rt.spares.clone()) })
     }
 
     /// A tensor of data that is already channels-last.
@@ -36,7 +64,7 @@ impl Tensor {
     /// [`crate::ErrorKind::InvalidArgument`] if the length is not `channels * height * width`.
     pub fn from_vec(channels: usize, height: usize, width: usize, data: Vec<f32>) -> Result<Self> {
         check_len(channels, height, width, data.len())?;
-        Ok(Self { channels, height, width, data })
+        Ok(Self { channels, height, width, data, home: None })
     }
 
     /// A tensor from channels-first data, as torch has it.
@@ -103,8 +131,8 @@ impl Tensor {
 
     /// The elements, channels innermost.
     #[must_use]
-    pub fn into_vec(self) -> Vec<f32> {
-        self.data
+    pub fn into_vec(mut self) -> Vec<f32> {
+        std::mem::take(&mut self.data)
     }
 
     /// The `channels` elements of row `y`, column `x`.
@@ -122,6 +150,19 @@ impl Tensor {
 
 fn checked_len(channels: usize, height: usize, width: usize) -> Option<usize> {
     channels.checked_mul(height)?.checked_mul(width)
+}
+
+fn limited_len(channels: usize, height: usize, width: usize, limits: &Limits) -> Result<usize> {
+    let len = checked_len(channels, height, width)
+        .ok_or_else(|| Error::limit(format!("tensor of {channels} x {height} x {width} is too large")))?;
+    let bytes = (len as u64).saturating_mul(4);
+    if bytes > limits.max_bytes {
+        return Err(Error::limit(format!(
+            "tensor of {channels} x {height} x {width} needs {bytes} bytes, at most {} are allowed",
+            limits.max_bytes
+        )));
+    }
+    Ok(len)
 }
 
 fn check_len(channels: usize, height: usize, width: usize, len: usize) -> Result<()> {
