@@ -22,6 +22,9 @@ NAMES = [
     "cheng2020-anchor-checkerboard",
     "elic2022-official",
     "elic2022-chandelier",
+    "bmshj2018-hyperprior-vbr",
+    "mbt2018-mean-vbr",
+    "mbt2018-vbr",
 ]
 
 

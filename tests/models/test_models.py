@@ -34,7 +34,7 @@ def test_forward_keeps_the_size(net, size):
     assert out["x_hat"].shape == x.shape
     for likelihoods in out["likelihoods"].values():
         assert likelihoods.shape[0] == 2
-        assert 1e-9 <= likelihoods.min()
+        assert likelihoods.min() >= 1e-9
         assert likelihoods.max() <= 1
 
 
@@ -45,6 +45,8 @@ def test_a_training_step_reaches_every_parameter(net):
     rate = sum(-torch.log2(likelihoods).sum() for likelihoods in out["likelihoods"].values())
     (rate / 1e4 + ((out["x_hat"] - x) ** 2).mean() + net.aux_loss()).backward()
     for name, parameter in net.named_parameters():
+        if name == "Gain":  # given from outside, not trained
+            continue
         assert parameter.grad is not None, name
         assert torch.isfinite(parameter.grad).all(), name
 
@@ -58,14 +60,14 @@ def test_round_trip(net, kind, size):
     assert tuple(out["size"]) == size
     assert all(len(strings) == 3 for strings in out["strings"])
     whole = net.decompress(out["strings"], out["shape"])["x_hat"]
-    cropped = net.decompress(out["strings"], out["shape"], out["size"])["x_hat"]
+    cropped = net.decompress(out["strings"], out["shape"], size=out["size"])["x_hat"]
     assert cropped.shape == x.shape
     assert torch.equal(cropped, whole[..., : size[0], : size[1]])
     assert whole.min() >= 0
     assert whole.max() <= 1
     for i in range(3):  # a picture's strings do not depend on its batch
         alone = [[latent[i]] for latent in out["strings"]]
-        restored = net.decompress(alone, out["shape"], out["size"])["x_hat"]
+        restored = net.decompress(alone, out["shape"], size=out["size"])["x_hat"]
         torch.testing.assert_close(restored, cropped[i : i + 1], rtol=1e-4, atol=1e-4)
 
 
@@ -109,14 +111,14 @@ torch.set_num_threads(1)
 saved = torch.load(sys.argv[2], weights_only=False)
 net = MODELS[sys.argv[1]].from_state_dict(saved["state"]).eval()
 out = saved["out"]
-restored = net.decompress(out["strings"], out["shape"], out["size"])["x_hat"]
+restored = net.decompress(out["strings"], out["shape"], size=out["size"])["x_hat"]
 assert (restored - saved["restored"]).abs().max() < 1e-4
 """
 
 
 def test_fresh_process_decodes_on_another_path(name, net, tmp_path, fresh_python):
     out = net.compress(picture(3, 17, 33))
-    restored = net.decompress(out["strings"], out["shape"], out["size"])["x_hat"]
+    restored = net.decompress(out["strings"], out["shape"], size=out["size"])["x_hat"]
     torch.save({"state": net.state_dict(), "out": out, "restored": restored}, tmp_path / "coded.pt")
     fresh_python(FRESH, name, str(tmp_path / "coded.pt"), LCRS_SIMD="scalar", LCRS_NUM_THREADS="3")
 
@@ -173,7 +175,7 @@ def test_damage_is_an_error_or_another_picture_but_never_a_crash(net, kind):
 
 def test_wrong_numbers_of_strings_are_refused(net):
     out = net.compress(picture(1, 64, 64))
-    with pytest.raises(ValueError, match="lists|steps|unpack"):
+    with pytest.raises(ValueError, match=r"lists|steps|unpack"):
         net.decompress([*out["strings"], *out["strings"]], out["shape"])
 
 

@@ -98,7 +98,7 @@ def test_filled_tables_are_packed():
 def test_what_does_not_lower_is_refused_with_its_place():
     net = make("bmshj2018-factorized")
     net.g_s[1] = torch.nn.BatchNorm2d(8)
-    with pytest.raises(NotPortableError, match="BatchNorm2d at 'g_s.1'"):
+    with pytest.raises(NotPortableError, match=r"BatchNorm2d at 'g_s.1'"):
         pack(net, "tiny")
 
 
@@ -113,7 +113,7 @@ def test_unregistered_models_are_refused():
 def test_one_name_means_one_tensor():
     tables = Tables()
     tables.factorized("y", make("bmshj2018-factorized").entropy_bottleneck)
-    with pytest.raises(ValueError, match="call different tensors 'y.cdf'"):
+    with pytest.raises(ValueError, match=r"call different tensors 'y.cdf'"):
         tables.factorized("y", make("bmshj2018-factorized", seed=1).entropy_bottleneck)
     with pytest.raises(ValueError, match="domain is 'cubic'"):
         tables.gaussian("z", make("mbt2018-mean").gaussian_conditional, means=True, domain="cubic")

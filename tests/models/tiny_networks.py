@@ -16,6 +16,9 @@ TINY = {
     "cheng2020-anchor-checkerboard": {"N": 12},
     "elic2022-official": {"N": 8, "M": 16, "groups": [2, 2, 4, 8]},
     "elic2022-chandelier": {"N": 8, "M": 16, "groups": [2, 2, 4, 8]},
+    "bmshj2018-hyperprior-vbr": {"N": 8, "M": 12},
+    "mbt2018-mean-vbr": {"N": 8, "M": 12, "vr_entbttlnck": True},
+    "mbt2018-vbr": {"N": 8, "M": 12},
 }
 
 

@@ -3,11 +3,14 @@
 from lcrs.entropy_models.base import DEFAULT_ENTROPY_CODER, EntropyModel, StreamKind, check_stream_kind
 from lcrs.entropy_models.entropy_bottleneck import EntropyBottleneck
 from lcrs.entropy_models.gaussian import GaussianConditional
+from lcrs.entropy_models.vbr import EntropyBottleneckVbr, EntropyModelVbr
 
 __all__ = [
     "DEFAULT_ENTROPY_CODER",
     "EntropyBottleneck",
+    "EntropyBottleneckVbr",
     "EntropyModel",
+    "EntropyModelVbr",
     "GaussianConditional",
     "StreamKind",
     "check_stream_kind",

@@ -152,17 +152,19 @@ class EntropyModel(nn.Module):
             ValueError: the parameters, or the filled buffers, make no valid table.
         """
         parameters = fingerprint(self._table_parameters())
-        if self._filled_for != parameters:
-            return self._tables.get(b"derived" + parameters, self._derive_table)
-        filled = (self._quantized_cdf, self._cdf_length, self._offset)
-        return self._tables.get(b"filled" + fingerprint(filled), self._table_of_buffers)
+        if self._filled_for == parameters:
+            return self._filled_table()
+        return self._tables.get(b"derived" + parameters, self._derive_table)
 
-    def _table_of_buffers(self) -> coding.CdfTable:
-        cdfs, lengths, offsets = (
-            buffer.cpu().int().contiguous().numpy()
-            for buffer in (self._quantized_cdf, self._cdf_length, self._offset)
-        )
-        return coding.CdfTable(cdfs, lengths, offsets, self.entropy_coder_precision)
+    def _filled_table(self) -> coding.CdfTable:
+        """The table that the buffers hold."""
+        buffers = (self._quantized_cdf, self._cdf_length, self._offset)
+
+        def build() -> coding.CdfTable:
+            cdfs, lengths, offsets = (buffer.cpu().int().contiguous().numpy() for buffer in buffers)
+            return coding.CdfTable(cdfs, lengths, offsets, self.entropy_coder_precision)
+
+        return self._tables.get(b"filled" + fingerprint(buffers), build)
 
     @property
     def _is_filled(self) -> bool:
@@ -200,6 +202,11 @@ class EntropyModel(nn.Module):
         Raises:
             ValueError: shapes differ, a value is not finite or too large, or an index is outside the table.
         """
+        return self._encode(inputs, indexes, means, self.cdf_table())
+
+    def _encode(
+        self, inputs: Tensor, indexes: Tensor, means: Tensor | None, table: coding.CdfTable
+    ) -> list[bytes]:
         if inputs.dim() < 2:
             raise ValueError(f"inputs have shape {tuple(inputs.shape)}, must have at least 2 dimensions")
         if inputs.shape != indexes.shape:
@@ -210,7 +217,7 @@ class EntropyModel(nn.Module):
         centres = None if means is None else self._in_stream_order(_single(means).expand_as(inputs))
         symbols = coding.quantize(values, centres)
         rows = self._in_stream_order(indexes.detach().cpu().int())
-        return coding.encode_batch(symbols, rows, self.cdf_table(), kind=self.entropy_coder)
+        return coding.encode_batch(symbols, rows, table, kind=self.entropy_coder)
 
     def decompress(
         self,
@@ -234,12 +241,22 @@ class EntropyModel(nn.Module):
             ValueError: the number of strings is not N.
             LcrsError: a string is damaged, or was written with another table.
         """
+        return self._decode(strings, indexes, dtype, means, self.cdf_table())
+
+    def _decode(
+        self,
+        strings: Sequence[bytes],
+        indexes: Tensor,
+        dtype: torch.dtype,
+        means: Tensor | None,
+        table: coding.CdfTable,
+    ) -> Tensor:
         if isinstance(strings, bytes | str) or len(strings) != indexes.shape[0]:
             raise ValueError(f"got {len(strings)} strings for a batch of {indexes.shape[0]}")
         if indexes.dim() < 2:
             raise ValueError(f"indexes have shape {tuple(indexes.shape)}, must have at least 2 dimensions")
         rows = self._in_stream_order(indexes.detach().cpu().int())
-        symbols = coding.decode_batch(list(strings), rows, self.cdf_table(), kind=self.entropy_coder)
+        symbols = coding.decode_batch(list(strings), rows, table, kind=self.entropy_coder)
         if means is not None:
             centres = self._in_stream_order(_single(means).expand(indexes.shape))
             values, dtype = coding.dequantize(symbols, centres), means.dtype

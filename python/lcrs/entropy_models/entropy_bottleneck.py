@@ -60,19 +60,29 @@ class EntropyBottleneck(EntropyModel):
         self.tail_mass = float(tail_mass)
         widths = (1, *self.filters, 1)
         scale = self.init_scale ** (1 / (len(self.filters) + 1))
-        self.matrices = nn.ParameterList()
-        self.biases = nn.ParameterList()
-        self.factors = nn.ParameterList()
         for i, (width, next_width) in enumerate(itertools.pairwise(widths)):
             initial = float(np.log(np.expm1(1 / scale / next_width)))
-            self.matrices.append(nn.Parameter(torch.full((channels, next_width, width), initial)))
-            self.biases.append(nn.Parameter(torch.empty(channels, next_width, 1).uniform_(-0.5, 0.5)))
-            if i < len(self.filters):
-                self.factors.append(nn.Parameter(torch.zeros(channels, next_width, 1)))
+            matrix = torch.full((channels, next_width, width), initial)
+            bias = torch.empty(channels, next_width, 1).uniform_(-0.5, 0.5)
+            factor = torch.zeros(channels, next_width, 1) if i < len(self.filters) else None
+            self._register_layer(i, matrix, bias, factor)
         initial_quantiles = torch.tensor([-self.init_scale, 0.0, self.init_scale])
         self.quantiles = nn.Parameter(initial_quantiles.repeat(channels, 1, 1))
         logit = float(np.log(2 / self.tail_mass - 1))
         self.register_buffer("target", torch.tensor([-logit, 0.0, logit]))
+
+    def _register_layer(self, i: int, matrix: Tensor, bias: Tensor, factor: Tensor | None) -> None:
+        """Make the initial values of layer `i` of the logits' network parameters."""
+        if i == 0:
+            self.matrices, self.biases, self.factors = (nn.ParameterList() for _ in range(3))
+        self.matrices.append(nn.Parameter(matrix))
+        self.biases.append(nn.Parameter(bias))
+        if factor is not None:
+            self.factors.append(nn.Parameter(factor))
+
+    def _layers(self) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+        """Matrix, bias and factor (None for the last) of each layer of the logits' network."""
+        return itertools.zip_longest(self.matrices, self.biases, self.factors)
 
     def _get_medians(self) -> Tensor:
         """Medians (C, 1, 1), without gradient."""
@@ -86,21 +96,22 @@ class EntropyBottleneck(EntropyModel):
         `stop_gradient` leaves the densities' parameters out of the gradient.
         """
         logits = inputs
-        for i, (matrix, bias) in enumerate(zip(self.matrices, self.biases, strict=True)):
-            weight, shift = (p.to(inputs.dtype) for p in (matrix, bias))
-            factor = self.factors[i].to(inputs.dtype) if i < len(self.factors) else None
-            if stop_gradient:
-                weight, shift = weight.detach(), shift.detach()
-                factor = None if factor is None else factor.detach()
-            logits = torch.matmul(F.softplus(weight), logits) + shift
+
+        def prepared(parameter: Tensor) -> Tensor:
+            return (parameter.detach() if stop_gradient else parameter).to(inputs.dtype)
+
+        for matrix, bias, factor in self._layers():
+            logits = torch.matmul(F.softplus(prepared(matrix)), logits) + prepared(bias)
             if factor is not None:
-                logits = logits + torch.tanh(factor) * torch.tanh(logits)
+                logits = logits + torch.tanh(prepared(factor)) * torch.tanh(logits)
         return logits
 
-    def _likelihood(self, inputs: Tensor, stop_gradient: bool = False) -> tuple[Tensor, Tensor, Tensor]:
-        """Probability of `[x - 1/2, x + 1/2]`, and the logits at both ends; all (C, 1, L)."""
-        lower = self._logits_cumulative(inputs - 0.5, stop_gradient)
-        upper = self._logits_cumulative(inputs + 0.5, stop_gradient)
+    def _likelihood(
+        self, inputs: Tensor, stop_gradient: bool = False, step: Tensor | float = 1.0
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Probability of `[x - step/2, x + step/2]`, and the logits at both ends; all (C, 1, L)."""
+        lower = self._logits_cumulative(inputs - 0.5 * step, stop_gradient)
+        upper = self._logits_cumulative(inputs + 0.5 * step, stop_gradient)
         # sigmoid(u) - sigmoid(l) == sigmoid(-l) - sigmoid(-u): take the pair whose members are both small.
         sign = torch.where((lower + upper).detach() > 0, -1.0, 1.0).to(inputs.dtype)
         likelihood = sign * (torch.sigmoid(sign * upper) - torch.sigmoid(sign * lower))
@@ -141,7 +152,8 @@ class EntropyBottleneck(EntropyModel):
     # --- tables ---
 
     def _table_parameters(self) -> Iterable[Tensor]:
-        return (*self.matrices, *self.biases, *self.factors, self.quantiles)
+        layers = (p for layer in self._layers() for p in layer if p is not None)
+        return (*layers, self.quantiles)
 
     def _parameter_arrays(self) -> dict[str, Any]:
         """Arguments of `coding.factorized_table` for the present parameters."""
@@ -149,12 +161,12 @@ class EntropyBottleneck(EntropyModel):
         def arrays(parameters: Iterable[Tensor]) -> list[np.ndarray[Any, np.dtype[np.float32]]]:
             return [p.detach().to(device="cpu", dtype=torch.float32).contiguous().numpy() for p in parameters]
 
-        (quantiles,) = arrays([self.quantiles])
+        matrices, biases, factors = zip(*self._layers(), strict=True)
         return {
-            "matrices": arrays(self.matrices),
-            "biases": arrays(self.biases),
-            "factors": arrays(self.factors),
-            "quantiles": quantiles,
+            "matrices": arrays(matrices),
+            "biases": arrays(biases),
+            "factors": arrays(factors[:-1]),
+            "quantiles": arrays([self.quantiles])[0],
         }
 
     def _derive_table(self) -> coding.CdfTable:
@@ -210,9 +222,12 @@ class EntropyBottleneck(EntropyModel):
         Raises:
             ValueError: `x` has another number of channels, or a value that is not finite or too large.
         """
+        self._check_channels(x)
+        return super().compress(x, self._indexes(x.shape), self._spatial_medians(x.dim()))
+
+    def _check_channels(self, x: Tensor) -> None:
         if x.dim() < 2 or x.shape[1] != self.channels:
             raise ValueError(f"x has shape {tuple(x.shape)}, must be (N, {self.channels}, ...)")
-        return super().compress(x, self._indexes(x.shape), self._spatial_medians(x.dim()))
 
     def decompress(self, strings: Sequence[bytes], size: Sequence[int]) -> Tensor:  # type: ignore[override]
         """Decode what `compress` wrote.

@@ -109,11 +109,16 @@ class GaussianConditional(EntropyModel):
         training = self.training if training is None else training
         dtype = torch.promote_types(inputs.dtype, torch.float32)
         with torch.autocast(device_type=inputs.device.type, enabled=False):
-            inputs, scales = inputs.to(dtype), scales.to(dtype)
             means = None if means is None else means.to(dtype)
-            outputs = self.quantize(inputs, "noise" if training else "dequantize", means)
-            likelihood = self._bounded(self._likelihood(outputs, scales, means))
-        return outputs, likelihood
+            outputs = self.quantize(inputs.to(dtype), "noise" if training else "dequantize", means)
+        return outputs, self.likelihood(outputs, scales, means)
+
+    def likelihood(self, outputs: Tensor, scales: Tensor, means: Tensor | None = None) -> Tensor:
+        """Bounded likelihoods of quantised `outputs`; as `forward`, which quantises first."""
+        dtype = torch.promote_types(outputs.dtype, torch.float32)
+        with torch.autocast(device_type=outputs.device.type, enabled=False):
+            means = None if means is None else means.to(dtype)
+            return self._bounded(self._likelihood(outputs.to(dtype), scales.to(dtype), means))
 
     # --- tables ---
 

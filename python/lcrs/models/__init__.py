@@ -10,6 +10,11 @@ from lcrs.models.google import (
     ScaleHyperprior,
 )
 from lcrs.models.sensetime import Elic2022Chandelier, Elic2022Official
+from lcrs.models.vbr import (
+    JointAutoregressiveHierarchicalPriorsVbr,
+    MeanScaleHyperpriorVbr,
+    ScaleHyperpriorVbr,
+)
 from lcrs.models.waseda import Cheng2020Anchor, Cheng2020AnchorCheckerboard, Cheng2020Attention
 
 __all__ = [
@@ -23,8 +28,11 @@ __all__ = [
     "FactorizedPriorReLU",
     "GainHyperprior",
     "JointAutoregressiveHierarchicalPriors",
+    "JointAutoregressiveHierarchicalPriorsVbr",
     "MeanScaleHyperprior",
+    "MeanScaleHyperpriorVbr",
     "ScaleHyperprior",
+    "ScaleHyperpriorVbr",
     "SimpleVAECompressionModel",
     "get_scale_table",
 ]

@@ -1,0 +1,366 @@
+"""Variable-rate models: one network for many rates, by scaling the latent before it is quantised.
+
+Kamisli, Racape and Choi, "Variable-rate learned image compression with multi-objective optimization and
+quantization-reconstruction offsets", DCC 2024.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from lcrs.entropy_models import EntropyBottleneckVbr
+from lcrs.latent_codecs import RasterScanLatentCodec
+from lcrs.latent_codecs.hyperprior import decode_any
+from lcrs.layers.exact import ExactNetwork
+from lcrs.layers.lowering import GraphBuilder, Value
+from lcrs.models.google import (
+    JointAutoregressiveHierarchicalPriors,
+    MeanScaleHyperprior,
+    ScaleHyperprior,
+)
+from lcrs.models.pictures import crop_to, pad_to_multiple, restored_picture
+from lcrs.models.strings import check_strings
+from lcrs.models.vbr_scan import VbrScan
+from lcrs.ops import LowerBound, quantize_ste
+from lcrs.registry import register_model
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = [
+    "JointAutoregressiveHierarchicalPriorsVbr",
+    "MeanScaleHyperpriorVbr",
+    "ScaleHyperpriorVbr",
+]
+
+GAINS = (0.1, 0.13944, 0.19293, 0.26874, 0.37268, 0.51801, 0.71957, 1.0)
+"""Scales of the latent at the levels that are trained."""
+
+LMBDAS = (0.0018, 0.0035, 0.0067, 0.0130, 0.0250, 0.0483, 0.0932, 0.1800)
+"""Lagrangian weights of 255^2 MSE at those levels."""
+
+
+class ChannelFactors(nn.Module):
+    """Multiplies each channel by a number of its own: `factors` (C,), which are no part of the state dict."""
+
+    factors: Tensor
+
+    def __init__(self, factors: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("factors", factors, persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Maps (N, C, H, W) to the same shape."""
+        return x * self.factors.to(x).reshape(-1, 1, 1)
+
+    def lower(self, graph: GraphBuilder, x: Value) -> Value:
+        """Adds this layer to a coding graph."""
+        return graph.op("mul", x, graph.op("constant", tensor=graph.tensor("factors", self.factors)))
+
+
+@register_model("bmshj2018-hyperprior-vbr")
+class ScaleHyperpriorVbr(ScaleHyperprior):
+    """`ScaleHyperprior` at a variable rate.
+
+    .. code-block:: none
+
+        x ── g_a ── y ── * scale ── round ── + offsets ── / scale ── y_hat ── g_s ── x_hat
+
+    A larger scale means finer quantisation: more bits and more quality. Values are reconstructed closer to
+    zero than their integers say, by an offset that a small network (`QuantABCD`) gives for a standard
+    deviation and a scale.
+
+    Every method takes `stage`, `s` and `inputscale`. At stage 1 the model is `ScaleHyperprior`: no scale, no
+    offsets. At stage 2 the scale is `inputscale` if that is not zero, and else `Gain[s]` with `s` brought
+    into 0..7; it must be the same for `compress` and `decompress`, and no string carries it.
+
+    Args:
+        N: Channels inside the transforms, and of z.
+        M: Channels of y.
+        vr_entbttlnck: Quantises z too with a step that depends on the scale.
+        **kwargs: As `CompressionModel`.
+    """
+
+    def __init__(self, N: int, M: int, vr_entbttlnck: bool = False, **kwargs: Any) -> None:
+        super().__init__(N, M, **kwargs)
+        self.lmbda = list(LMBDAS)
+        self.Gain = nn.Parameter(torch.tensor(GAINS))
+        self.levels = len(LMBDAS)
+        self.QuantABCD = nn.Sequential(
+            nn.Linear(2, 12), nn.ReLU(),
+            nn.Linear(12, 12), nn.ReLU(),
+            nn.Linear(12, 1),
+        )  # fmt: skip
+        self.no_quantoffset = False
+        self.vr_entbttlnck = bool(vr_entbttlnck)
+        if self.vr_entbttlnck:
+            self.entropy_bottleneck = EntropyBottleneckVbr(N)
+            self.gayn2zqstep = nn.Sequential(
+                nn.Linear(1, 10), nn.ReLU(),
+                nn.Linear(10, 10), nn.ReLU(),
+                nn.Linear(10, 1), nn.Softplus(),
+            )  # fmt: skip
+            self.lower_bound_zqstep = LowerBound(0.5)
+        self._exact_z_network = ExactNetwork()
+
+    def scale_of(self, stage: int, s: int, inputscale: float | Tensor = 0) -> Tensor:
+        """The scale of the latent, (1,); see the class.
+
+        Raises:
+            ValueError: `stage` is neither 1 nor 2, or `inputscale` is negative or not finite.
+        """
+        if stage not in (1, 2):
+            raise ValueError(f"stage is {stage}, must be 1 or 2")
+        if stage == 1:
+            return torch.ones_like(self.Gain[:1])
+        scale = (
+            torch.as_tensor(inputscale, dtype=self.Gain.dtype, device=self.Gain.device).detach().reshape(1)
+        )
+        if not 0 <= scale.item() < float("inf"):
+            raise ValueError(f"inputscale is {scale.item()}, must be positive and finite, or 0")
+        return scale if scale.item() else self.Gain[min(max(s, 0), self.levels - 1)].detach().reshape(1)
+
+    def _reconstruct(self, y: Tensor, scales: Tensor, means: Tensor | None, scale: Tensor) -> Tensor:
+        """Quantise y (straight-through) at `scale` and reconstruct it with offsets."""
+        symbols = quantize_ste((y if means is None else y - means) * scale)
+        return self._with_offsets(symbols, scales, means, scale)
+
+    def _with_offsets(self, symbols: Tensor, scales: Tensor, means: Tensor | None, scale: Tensor) -> Tensor:
+        """Values of quantised `symbols`, brought closer to zero by offsets."""
+        if not self.no_quantoffset:
+            symbols = symbols + torch.sign(symbols).detach() * self._offsets(symbols, scales * scale, scale)
+        return symbols / scale if means is None else symbols / scale + means
+
+    def _offsets(self, symbols: Tensor, scales: Tensor, scale: Tensor) -> Tensor:
+        """What to add to the magnitudes of symbols with standard deviations `scales`; nothing to zero."""
+        deviations = self.gaussian_conditional.lower_bound_scale(scales)
+        features = torch.stack((deviations, scale.expand_as(deviations)), dim=-1)
+        offsets: Tensor = -self.QuantABCD(features).squeeze(-1)
+        return torch.where(symbols == 0, torch.zeros_like(offsets), offsets)
+
+    def _z_step(self, scale: Tensor) -> Tensor:
+        """Step of quantisation of z, (1,)."""
+        step: Tensor = self.lower_bound_zqstep(self.gayn2zqstep(1.0 / scale))
+        return step
+
+    def _quantize_z(self, z: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+        """z, rounded (straight-through) around its medians, and its likelihoods."""
+        if isinstance(self.entropy_bottleneck, EntropyBottleneckVbr):
+            z_hat, likelihoods = self.entropy_bottleneck(z, qs=self._z_step(scale)[0])
+            return z_hat, likelihoods
+        _, likelihoods = self.entropy_bottleneck(z)
+        medians = self.entropy_bottleneck._get_medians().reshape(1, -1, 1, 1)
+        return quantize_ste(z - medians) + medians, likelihoods
+
+    def _quantize_y(self, y: Tensor, params: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+        """y, rounded and reconstructed, and its likelihoods, under what `h_s` gave."""
+        scales, means = self._scales_and_means(params)
+        scaled_means = None if means is None else means * scale
+        _, likelihoods = self.gaussian_conditional(y * scale, scales * scale, means=scaled_means)
+        return self._reconstruct(y, scales, means, scale), likelihoods
+
+    def forward(
+        self, x: Tensor, stage: int = 2, s: int = 1, inputscale: float | Tensor = 0
+    ) -> dict[str, Any]:
+        """Restores pictures and measures their rate; as `ScaleHyperprior`, at a scale as the class says."""
+        scale = self.scale_of(stage, s, inputscale)
+        if stage == 1:
+            return super().forward(x)
+        y = self.g_a(pad_to_multiple(x, self.downsampling_factor))
+        z_hat, z_likelihoods = self._quantize_z(self._hyper_analysis(y), scale)
+        y_hat, y_likelihoods = self._quantize_y(y, self.h_s(z_hat), scale)
+        x_hat = crop_to(self.g_s(y_hat), x.shape[-2:])
+        return {"x_hat": x_hat, "likelihoods": {"y": y_likelihoods, "z": z_likelihoods}}
+
+    @torch.no_grad()
+    def compress(
+        self, x: Tensor, stage: int = 2, s: int = 1, inputscale: float | Tensor = 0
+    ) -> dict[str, Any]:
+        """Codes pictures at a scale as the class says; arguments and result as in `ScaleHyperprior`."""
+        scale = self.scale_of(stage, s, inputscale)
+        y = self.g_a(pad_to_multiple(x, self.downsampling_factor))
+        z = self._hyper_analysis(y)
+        step = self._step_arguments(stage, scale)
+        z_strings = self.entropy_bottleneck.compress(z, *step)
+        z_hat = self.entropy_bottleneck.restore(z, *step)
+        params = self._exact_h_s.run(self.h_s, z_hat, "h_s")
+        if stage == 1:
+            y_strings = self._code_unscaled_y(y, params, self.scale_of(2, s, inputscale))
+        else:
+            y_strings = self._code_scaled_y(y, params, scale)
+        return {"strings": [y_strings, z_strings], "shape": z.shape[-2:], "size": x.shape[-2:]}
+
+    @torch.no_grad()
+    def decompress(  # type: ignore[override]
+        self,
+        strings: Sequence[Sequence[bytes]],
+        shape: Sequence[int],
+        stage: int = 2,
+        s: int = 1,
+        inputscale: float | Tensor = 0,
+        size: Sequence[int] | None = None,
+    ) -> dict[str, Any]:
+        """Restores what `compress` wrote at the same scale; arguments and result as in `ScaleHyperprior`."""
+        scale = self.scale_of(stage, s, inputscale)
+        check_strings(strings, 2)
+
+        def decode(part: Sequence[Sequence[bytes]], exact: bool) -> dict[str, Tensor]:
+            z_hat = self.entropy_bottleneck.decompress(part[1], shape, *self._step_arguments(stage, scale))
+            params = self._exact_h_s.run(self.h_s, z_hat, "h_s") if exact else self.h_s(z_hat)
+            if stage == 1:
+                ignored = self.scale_of(2, s, inputscale)
+                return {"y_hat": self._decode_unscaled_y(part[0], params, ignored, exact)}
+            return {"y_hat": self._decode_scaled_y(part[0], params, scale, exact)}
+
+        y_hat = decode_any(self.entropy_coder, strings, decode)["y_hat"]
+        return {"x_hat": restored_picture(self.g_s(y_hat.to(self.Gain.device)), size)}
+
+    def _step_arguments(self, stage: int, scale: Tensor) -> tuple[float, ...]:
+        """What the entropy bottleneck is to be told for coding: the step of z, the same on every machine."""
+        if not self.vr_entbttlnck or stage == 1:
+            return ()
+        inverse = (1.0 / scale.detach().cpu().float()).reshape(1, 1, 1, 1)
+        step = self._exact_z_network.run(self.gayn2zqstep, inverse, "gayn2zqstep").item()
+        return (max(step, self.lower_bound_zqstep.bound.item()),)
+
+    def _code_unscaled_y(self, y: Tensor, params: Tensor, ignored_scale: Tensor) -> list[bytes]:
+        """Strings of y at stage 1."""
+        return self._code_y(y, params)
+
+    def _decode_unscaled_y(
+        self, strings: Sequence[bytes], params: Tensor, ignored_scale: Tensor, exact: bool
+    ) -> Tensor:
+        """The latent that `_code_unscaled_y` coded."""
+        return self._decode_y(strings, params, exact)
+
+    def _code_scaled_y(self, y: Tensor, params: Tensor, scale: Tensor) -> list[bytes]:
+        """Strings of y at `scale`, under the exact `params` that `h_s` gave."""
+        scales, means = self._scales_and_means(params)
+        factor = scale.cpu()
+        centred = y.cpu() if means is None else y.cpu() - means
+        indexes = self.gaussian_conditional.build_indexes(scales * factor)
+        return self.gaussian_conditional.compress(centred * factor, indexes)
+
+    def _decode_scaled_y(
+        self, strings: Sequence[bytes], params: Tensor, scale: Tensor, exact: bool
+    ) -> Tensor:
+        """The latent that `_code_scaled_y` coded, with offsets."""
+        scales, means = self._scales_and_means(params)
+        indexes = self.gaussian_conditional.build_indexes(scales * scale.to(scales.device))
+        symbols = self.gaussian_conditional.decompress(strings, indexes).to(scale.device)
+        means = None if means is None else means.to(scale.device)
+        return self._with_offsets(symbols, scales.to(scale.device), means, scale)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Constructor arguments."""
+        return {"N": self.N, "M": self.M, "vr_entbttlnck": self.vr_entbttlnck}
+
+    def update(  # type: ignore[override]
+        self,
+        scale_table: Sequence[float] | Tensor | None = None,
+        force: bool = False,
+        scale: Tensor | float | None = None,
+        update_quantiles: bool = False,
+    ) -> bool:
+        """Fill the table buffers; as `CompressionModel.update`. Never needed.
+
+        Args:
+            scale_table: As there.
+            force: As there.
+            scale: Where z has a step of its own: for which scale of y; None is for a step of 1.
+            update_quantiles: As there.
+        """
+        updated = super().update(scale_table, force, update_quantiles)
+        if isinstance(self.entropy_bottleneck, EntropyBottleneckVbr) and scale is not None:
+            (step,) = self._step_arguments(2, self.scale_of(2, 0, scale))
+            updated |= self.entropy_bottleneck.update_variable(force, step)
+        return updated
+
+    @classmethod
+    def from_state_dict(cls, state_dict: Mapping[str, Tensor], vr_entbttlnck: bool | None = None) -> Self:
+        """The model that `state_dict` belongs to; `vr_entbttlnck`, when None, is read from its keys."""
+        N, M = state_dict["g_a.0.weight"].size(0), state_dict["g_a.6.weight"].size(0)
+        has_step = "gayn2zqstep.0.weight" in state_dict if vr_entbttlnck is None else vr_entbttlnck
+        net = cls(N, M, vr_entbttlnck=True) if has_step else cls(N, M)
+        net.load_state_dict(state_dict)
+        return net
+
+
+@register_model("mbt2018-mean-vbr")
+class MeanScaleHyperpriorVbr(ScaleHyperpriorVbr, MeanScaleHyperprior):
+    """`MeanScaleHyperprior` at a variable rate; as `ScaleHyperpriorVbr`."""
+
+    def __init__(self, N: int = 192, M: int = 320, vr_entbttlnck: bool = False, **kwargs: Any) -> None:
+        super().__init__(N, M, vr_entbttlnck=vr_entbttlnck, **kwargs)
+
+
+@register_model("mbt2018-vbr")
+class JointAutoregressiveHierarchicalPriorsVbr(ScaleHyperpriorVbr, JointAutoregressiveHierarchicalPriors):
+    """`JointAutoregressiveHierarchicalPriors` at a variable rate; as `ScaleHyperpriorVbr`.
+
+    The context is what the decoder will have, in training as well: values are quantised one after the other,
+    those that do not depend on each other at once. `scale_to_context` tells the context of the scale.
+    """
+
+    def __init__(self, N: int = 192, M: int = 320, **kwargs: Any) -> None:
+        super().__init__(N, M, **kwargs)
+        self.ste_recursive = True
+        self.scl2ctx = True
+        self.scale_to_context = nn.Linear(1, 2 * M)
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Constructor arguments."""
+        return {"N": self.N, "M": self.M}
+
+    def _quantize_y(self, y: Tensor, params: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+        scan = VbrScan(self, params, scale)
+        y_hat, scales, means = scan.quantize(y)
+        scaled_means = means * scale
+        noisy = y * scale
+        if self.training:
+            # Drawn place by place, as CompressAI does: equal seeds give equal noise.
+            n, channels, height, width = y.shape
+            noise = torch.empty(height * width, n, channels, dtype=y.dtype, device=y.device).uniform_(
+                -0.5, 0.5
+            )
+            noisy = noisy + noise.permute(1, 2, 0).reshape(y.shape)
+        else:
+            noisy = self.gaussian_conditional.quantize(noisy, "dequantize", scaled_means)
+        return y_hat, self.gaussian_conditional.likelihood(noisy, scales * scale, scaled_means)
+
+    def _code_unscaled_y(self, y: Tensor, params: Tensor, ignored_scale: Tensor) -> list[bytes]:
+        strings: list[bytes] = self._unscaled_scan(ignored_scale).compress(y, params)["strings"][0]
+        return strings
+
+    def _decode_unscaled_y(
+        self, strings: Sequence[bytes], params: Tensor, ignored_scale: Tensor, exact: bool
+    ) -> Tensor:
+        scan = self._unscaled_scan(ignored_scale)
+        y_hat: Tensor = scan.decompress([strings], params.shape[-2:], params, exact=exact)["y_hat"]
+        return y_hat
+
+    def _unscaled_scan(self, ignored_scale: Tensor) -> RasterScanLatentCodec:
+        """The codec of y at stage 1.
+
+        CompressAI picks the table's rows by scales that are multiplied as at stage 2, though values are not;
+        its strings ("ans") are longer for it, and so are ours of that kind.
+        """
+        scan = self._scan()
+        if self.entropy_coder == "ans":
+            factors = torch.cat((ignored_scale.cpu().expand(self.M), torch.ones(self.M)))
+            scan.entropy_parameters = nn.Sequential(self.entropy_parameters, ChannelFactors(factors))
+        return scan
+
+    def _code_scaled_y(self, y: Tensor, params: Tensor, scale: Tensor) -> list[bytes]:
+        return VbrScan(self, params, scale, exact=True).encode(y)
+
+    def _decode_scaled_y(
+        self, strings: Sequence[bytes], params: Tensor, scale: Tensor, exact: bool
+    ) -> Tensor:
+        return VbrScan(self, params, scale, exact=exact).decode(strings)
