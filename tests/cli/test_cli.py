@@ -69,6 +69,8 @@ def test_info_prints_json_or_text(encoded: Path, capsys: pytest.CaptureFixture[s
     printed = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
     assert printed["width"] == "122"
     assert printed["portable"] == "yes"
+    sizes = [section["num_bytes"] for section in fields["sections"]]
+    assert printed["sections"] == f"{sizes[0]} bytes lcrs, {sizes[1]} bytes lcrs"
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _text(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "none" if value is None else str(value)
+    """A value for people."""
+    match value:
+        case bool():
+            return "yes" if value else "no"
+        case None:
+            return "none"
+        case list():
+            return ", ".join(f"{section['num_bytes']} bytes {section['kind']}" for section in value)
+        case _:
+            return str(value)

@@ -9,6 +9,9 @@ from lcrs._lcrs import info_json, metadata
 
 __all__ = ["info", "metadata"]
 
+# What people look for comes first.
+_FIRST = ("num_bytes", "width", "height", "model", "quality")
+
 
 def info(data: bytes | bytearray | memoryview) -> dict[str, Any]:
     """The header and the sections of an .lcrs file, all checked against their checksums.
@@ -22,4 +25,4 @@ def info(data: bytes | bytearray | memoryview) -> dict[str, Any]:
         LcrsError: if the file is cut off, damaged, or of a later version.
     """
     fields: dict[str, Any] = json.loads(info_json(data))
-    return fields
+    return {key: fields[key] for key in _FIRST} | fields

@@ -86,7 +86,7 @@ impl RasterScan {
         let y = Batch::new(y, "y")?;
         self.run(encoders, side, threads, |item, coder, scan| {
             let y = y.tensor(item)?;
-            let mut encoder = coder.cast::<Encoder>()?.borrow_mut();
+            let mut encoder = coder.cast::<Encoder>()?.try_borrow_mut()?;
             let encoder = encoder.core()?;
             detached(coder.py(), usize::MAX, || scan(&mut Coder::Encode { encoder, y: &y }))
         })
@@ -105,7 +105,7 @@ impl RasterScan {
         threads: Option<i64>,
     ) -> PyResult<Bound<'py, PyArray4<f32>>> {
         self.run(decoders, side, threads, |_, coder, scan| {
-            let mut decoder = coder.cast::<Decoder>()?.borrow_mut();
+            let mut decoder = coder.cast::<Decoder>()?.try_borrow_mut()?;
             decoder.with_core(|decoder| detached(coder.py(), usize::MAX, || scan(&mut Coder::Decode { decoder })))
         })
     }
