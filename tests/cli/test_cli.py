@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +127,10 @@ def test_failures_exit_with_1_in_one_line_and_leave_nothing(
     data = encoded.read_bytes()
     (tmp_path / "cut.lcrs").write_bytes(data[:-1])
     (tmp_path / "text.png").write_text("no picture")
+    huge = bytearray(png.read_bytes())
+    huge[16:24] = (60_000).to_bytes(4, "big") * 2
+    huge[29:33] = zlib.crc32(huge[12:29]).to_bytes(4, "big")
+    (tmp_path / "huge.png").write_bytes(huge)
     before = sorted(tmp_path.iterdir())
     target = str(tmp_path / "new.png")
     for arguments in (
@@ -136,6 +141,7 @@ def test_failures_exit_with_1_in_one_line_and_leave_nothing(
         ["decode", str(encoded), "-o", str(tmp_path / "no" / "folder.png")],
         ["encode", str(tmp_path / "text.png"), "-o", target, "--model", "tiny"],
         ["encode", str(png), "-o", target, "--model", "nothing"],
+        ["encode", str(tmp_path / "huge.png"), "-o", target, "--model", "tiny"],
         ["encode", str(tmp_path), "-o", target, "--model", "tiny"],
         ["info", str(tmp_path / "cut.lcrs")],
     ):

@@ -197,6 +197,33 @@ def test_orientation_is_applied_once(orientation: int) -> None:
     assert kept.get(0x0112, 1) == 1
 
 
+def test_a_damaged_exif_block_is_dropped() -> None:
+    picture = to_picture(reopened(Image.fromarray(RAMP), "PNG", exif=b"Exif\x00\x00no TIFF header at all"))
+    np.testing.assert_array_equal(picture.pixels, RAMP)
+    assert picture.exif is None
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "TGA"])
+@pytest.mark.filterwarnings("ignore")
+def test_damaged_files_give_pixels_or_one_of_two_errors(format: str, rng, capfd) -> None:
+    buffer = io.BytesIO()
+    Image.fromarray(RAMP.repeat(8, 0).repeat(8, 1)).save(buffer, format)
+    whole = buffer.getvalue()
+    for i in range(200):
+        broken = bytearray(whole[: int(rng.integers(1, len(whole)))] if i % 5 == 0 else whole)
+        for position in rng.integers(0, len(broken), 3):
+            broken[position] = rng.integers(256)
+        try:
+            image = Image.open(io.BytesIO(broken))
+        except Exception:  # what Pillow cannot open never reaches us
+            continue
+        try:
+            picture = to_picture(image, background="white", to_8bit=True)
+        except (OSError, ValueError):
+            continue
+        assert len(picture.rgb) == 3 * picture.size[0] * picture.size[1]
+
+
 def test_rgb_profiles_are_kept_and_others_are_not() -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     image = reopened(Image.fromarray(RAMP), "PNG", icc_profile=profile)

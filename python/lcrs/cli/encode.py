@@ -30,12 +30,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Reads, compresses, writes."""
     check_output(arguments.input, arguments.output, force=arguments.force)
 
-    from PIL import Image
-
     from lcrs import codec
+    from lcrs.cli.reading import open_picture
     from lcrs.coding.files import write_atomically
 
-    with Image.open(arguments.input) as image:
+    with open_picture(arguments.input) as image:
         data = codec.compress(
             image,
             quality=arguments.quality,

@@ -47,11 +47,9 @@ def to_picture(image: Any, *, background: Background | None = None, to_8bit: boo
 
 
 def _from_pillow(image: Image.Image, background: Background | None, *, to_8bit: bool) -> Picture:
-    from PIL import ImageOps
-
     _refuse_hidden_depth(image, allowed=to_8bit)
-    _refuse_frames(image)
-    oriented = ImageOps.exif_transpose(image)
+    _refuse_frames(image, _load(image))
+    oriented = _upright(image)
     exif = oriented.info.get("exif")
     icc = oriented.info.get("icc_profile")
     return replace(
@@ -69,14 +67,37 @@ def _refuse_hidden_depth(image: Image.Image, *, allowed: bool) -> None:
         raise ValueError(msg)
 
 
-def _refuse_frames(image: Image.Image) -> None:
+def _refuse_frames(image: Image.Image, frames: int) -> None:
     """Refuses animations and pages. Of an MPO file (phones, stereo cameras) the first is the photo."""
-    frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":
         msg = (
             f"image has {frames} frames, one is needed: choose it with image.seek(n), then pass image.copy()"
         )
         raise ValueError(msg)
+
+
+def _load(image: Image.Image) -> int:
+    """Reads the pixels and counts the frames. On damaged files Pillow raises more than `OSError`."""
+    try:
+        image.load()
+        return int(getattr(image, "n_frames", 1))
+    except (OSError, ValueError, MemoryError):
+        raise
+    except Exception as error:
+        msg = f"image cannot be decoded: {error}"
+        raise ValueError(msg) from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """The picture as its EXIF block says it is to be seen; a damaged block says nothing and is dropped."""
+    from PIL import ImageOps
+
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:
+        plain = image.copy()
+        plain.info.pop("exif", None)
+        return plain
 
 
 def _decoder_modes(tile: Any) -> list[str]:
