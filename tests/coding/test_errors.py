@@ -24,10 +24,31 @@ def test_errors_can_be_pickled_and_named(name: str) -> None:
     assert getattr(lcrs, name) is getattr(errors, name)
 
 
-def test_native_errors_are_these_classes(table) -> None:
-    with pytest.raises(lcrs.TruncatedError) as caught:
-        coding.decode(b"", np.zeros(3, np.int32), table)
-    assert type(pickle.loads(pickle.dumps(caught.value))) is lcrs.TruncatedError
+ZEROS = np.zeros(3, np.int32)
+FAULTS = {
+    "TruncatedError": lambda table, _: coding.decode(b"", ZEROS, table),
+    "DesyncError": lambda table, _: coding.decode(coding.encode(ZEROS, ZEROS, table), ZEROS[:2], table),
+    "CorruptError": lambda *_: coding.Graph("{", {}),
+    "UnsupportedVersionError": lambda *_: coding.Graph(
+        '{"version": 99, "inputs": [], "outputs": [], "nodes": []}', {}
+    ),
+    "MissingModelError": lambda *_: coding.Package.from_file("nowhere.lcrm"),
+    "LimitError": lambda _, package: package.compress(np.zeros((1, 70_000, 3), np.uint8), 5),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_native_errors_are_these_classes(name: str, table, tiny_models) -> None:
+    package = coding.Package.from_file(tiny_models / "tiny.lcrm")
+    with pytest.raises(lcrs.LcrsError) as caught:
+        FAULTS[name](table, package)
+    assert type(caught.value) is getattr(errors, name)
+    assert type(pickle.loads(pickle.dumps(caught.value))) is type(caught.value)
+
+
+def test_every_error_is_provoked_somewhere() -> None:
+    # The coder never makes the base itself, and what is not portable is found while lowering from torch.
+    assert {*FAULTS, "LcrsError", "NotPortableError"} == set(errors.__all__)
 
 
 def test_a_wrong_argument_is_no_fault_of_the_bytes(table) -> None:
