@@ -13,7 +13,9 @@ use crate::{Error, Limits, Result, Runtime, Simd};
 /// that an input position `((y + padding - ky) / stride, (x + padding - kx) / stride)` exists for, and over the input channels.
 ///
 /// Outputs with the same remainders of `y + padding` and `x + padding` by the stride form a *phase*; each phase is a dense
-/// product over `ceil(kernel / stride)` taps a side.
+/// product over `ceil(kernel / stride)` taps a side. With few output channels, as at the end of a decoder, phases would
+/// leave vectors nearly empty: then all phases of a position are the outputs of one product, taps that a phase does not
+/// have being zero weights.
 #[derive(Debug)]
 pub struct ConvTranspose2d {
     in_channels: usize,
@@ -23,7 +25,15 @@ pub struct ConvTranspose2d {
     stride: [usize; 2],
     padding: [usize; 2],
     output_padding: [usize; 2],
-    phases: Vec<Phase>,
+    parts: Parts,
+}
+
+/// Packed weights.
+#[derive(Debug)]
+enum Parts {
+    Phases(Vec<Phase>),
+    /// Outputs (phase row, phase column, channel) of one position.
+    Joint(Panels),
 }
 
 /// The outputs of one pair of remainders.
@@ -64,22 +74,65 @@ impl ConvTranspose2d {
                 "output padding {output_padding:?} must be below the stride {stride:?}"
             )));
         }
-        let group_in = in_channels / groups;
+        let layer = Self {
+            in_channels,
+            out_channels,
+            groups,
+            kernel: [kh, kw],
+            stride,
+            padding,
+            output_padding,
+            parts: Parts::Phases(Vec::new()),
+        };
+        let joint = groups == 1 && out_channels <= 4 && (2..=16).contains(&(stride[0] * stride[1]));
+        let parts =
+            if joint { layer.pack_joint(simd, weight, bias)? } else { layer.pack_phases(simd, weight, bias)? };
+        Ok(Self { parts, ..layer })
+    }
+
+    /// The weight from input channel `c` to output channel `o` of its group.
+    fn at(&self, weight: &[f32], c: usize, o: usize, ky: usize, kx: usize) -> f32 {
+        let [kh, kw] = self.kernel;
+        weight[((c * (self.out_channels / self.groups) + o) * kh + ky) * kw + kx]
+    }
+
+    fn pack_joint(&self, simd: Simd, weight: &[f32], bias: Option<&[f32]>) -> Result<Parts> {
+        let (stride, kernel) = (self.stride, self.kernel);
+        let taps = [0, 1].map(|d| kernel[d].div_ceil(stride[d]));
+        let outputs = stride[0] * stride[1] * self.out_channels;
+        let bias: Option<Vec<f32>> = bias.map(|bias| bias.repeat(stride[0] * stride[1]));
+        let panels = Panels::new(simd, taps[0] * taps[1] * self.in_channels, outputs, bias.as_deref(), |k, output| {
+            let (tap, phase, o) = (k / self.in_channels, output / self.out_channels, output % self.out_channels);
+            let ky = phase / stride[1] + stride[0] * (tap / taps[1]);
+            let kx = phase % stride[1] + stride[1] * (tap % taps[1]);
+            let exists = ky < kernel[0] && kx < kernel[1];
+            if exists {
+                self.at(weight, k % self.in_channels, o, ky, kx)
+            } else {
+                0.0
+            }
+        })?;
+        Ok(Parts::Joint(panels))
+    }
+
+    fn pack_phases(&self, simd: Simd, weight: &[f32], bias: Option<&[f32]>) -> Result<Parts> {
+        let (stride, kernel, groups) = (self.stride, self.kernel, self.groups);
+        let (group_in, group_out) = (self.in_channels / groups, self.out_channels / groups);
         let mut phases = Vec::new();
         for remainder in (0..stride[0]).flat_map(|ry| (0..stride[1]).map(move |rx| [ry, rx])) {
-            let taps = [0, 1].map(|d| [kh, kw][d].saturating_sub(remainder[d]).div_ceil(stride[d]));
+            let taps = [0, 1].map(|d| kernel[d].saturating_sub(remainder[d]).div_ceil(stride[d]));
             let pack = |g: usize| {
                 let bias = bias.map(|bias| &bias[g * group_out..(g + 1) * group_out]);
                 Panels::new(simd, taps[0] * taps[1] * group_in, group_out, bias, |k, o| {
                     let (tap, channel) = (k / group_in, g * group_in + k % group_in);
                     let ky = remainder[0] + stride[0] * (tap / taps[1]);
                     let kx = remainder[1] + stride[1] * (tap % taps[1]);
-                    weight[((channel * group_out + o) * kh + ky) * kw + kx]
+                    self.at(weight, channel, o, ky, kx)
                 })
             };
             phases.push(Phase { remainder, taps, groups: (0..groups).map(pack).collect::<Result<_>>()? });
         }
-        Ok(Self { in_channels, out_channels, groups, kernel: [kh, kw], stride, padding, output_padding, phases })
+        Ok(Parts::Phases(phases))
     }
 
     /// Number of channels that go in.
@@ -142,39 +195,89 @@ impl ConvTranspose2d {
             left: left as isize - reach[1] as isize,
             columns: right - left + 1 + reach[1],
         };
-        let band = cut(x, extent)?;
-        let pitch = extent.columns * self.in_channels;
-        for phase in &self.phases {
-            // the first output row and column of this phase, and how many there are
-            let y =
-                first_of_phase(first + self.padding[0], phase.remainder[0], self.stride[0]) - self.padding[0] - first;
-            let x0 = first_of_phase(self.padding[1], phase.remainder[1], self.stride[1]) - self.padding[1];
-            if y >= rows || x0 >= width {
-                continue;
-            }
-            let row = (first + y + self.padding[0]) / self.stride[0] - top;
-            let column = (x0 + self.padding[1]) / self.stride[1] - left;
-            let group_in = self.in_channels / self.groups;
-            let offset = |j: usize, i: usize| (reach[0] - j) * pitch + (reach[1] - i) * self.in_channels;
-            let segments: Vec<Segment> = (0..phase.taps[0] * phase.taps[1])
-                .map(|t| Segment { offset: offset(t / phase.taps[1], t % phase.taps[1]), len: group_in })
-                .collect();
-            for (g, panels) in phase.groups.iter().enumerate() {
-                let grid = Grid {
-                    rows: (rows - y).div_ceil(self.stride[0]),
-                    columns: (width - x0).div_ceil(self.stride[1]),
-                    input: (row * pitch + column * self.in_channels + g * group_in, pitch, self.in_channels),
-                    output: (
-                        (y * width + x0) * self.out_channels + g * panels.outputs(),
-                        self.stride[0] * width * self.out_channels,
-                        self.stride[1] * self.out_channels,
-                    ),
-                };
-                product(panels, &segments, &grid, &band, out);
-            }
+        let band = Band { values: cut(x, extent)?, extent, first, rows, width, top, left, reach };
+        match &self.parts {
+            Parts::Phases(phases) => phases.iter().for_each(|phase| self.run_phase(phase, &band, out)),
+            Parts::Joint(panels) => self.run_joint(panels, &band, out),
         }
         Ok(())
     }
+
+    /// Taps as parts of a chain over the band.
+    fn segments(&self, taps: [usize; 2], band: &Band) -> Vec<Segment> {
+        let pitch = band.extent.columns * self.in_channels;
+        let offset = |j: usize, i: usize| (band.reach[0] - j) * pitch + (band.reach[1] - i) * self.in_channels;
+        let len = self.in_channels / self.groups;
+        (0..taps[0] * taps[1]).map(|t| Segment { offset: offset(t / taps[1], t % taps[1]), len }).collect()
+    }
+
+    fn run_phase(&self, phase: &Phase, band: &Band, out: &mut [f32]) {
+        let (stride, padding, width) = (self.stride, self.padding, band.width);
+        // the first output row and column of this phase
+        let y = first_of_phase(band.first + padding[0], phase.remainder[0], stride[0]) - padding[0] - band.first;
+        let x = first_of_phase(padding[1], phase.remainder[1], stride[1]) - padding[1];
+        if y >= band.rows || x >= width {
+            return;
+        }
+        let row = (band.first + y + padding[0]) / stride[0] - band.top;
+        let column = (x + padding[1]) / stride[1] - band.left;
+        let pitch = band.extent.columns * self.in_channels;
+        let segments = self.segments(phase.taps, band);
+        for (g, panels) in phase.groups.iter().enumerate() {
+            let group_in = self.in_channels / self.groups;
+            let grid = Grid {
+                rows: (band.rows - y).div_ceil(stride[0]),
+                columns: (width - x).div_ceil(stride[1]),
+                input: (row * pitch + column * self.in_channels + g * group_in, pitch, self.in_channels),
+                output: (
+                    (y * width + x) * self.out_channels + g * panels.outputs(),
+                    stride[0] * width * self.out_channels,
+                    stride[1] * self.out_channels,
+                ),
+            };
+            product(panels, &segments, &grid, &band.values, out);
+        }
+    }
+
+    /// All phases at once, into a buffer of one run of outputs for each input position, and from there into rows.
+    fn run_joint(&self, panels: &Panels, band: &Band, out: &mut [f32]) {
+        let (stride, padding) = (self.stride, self.padding);
+        let (rows, columns) = (band.extent.rows - band.reach[0], band.extent.columns - band.reach[1]);
+        let taps = [0, 1].map(|d| band.reach[d] + 1);
+        let (pitch, outputs) = (band.extent.columns * self.in_channels, panels.outputs());
+        let mut joint = vec![0.0; rows * columns * outputs];
+        let grid = Grid { rows, columns, input: (0, pitch, self.in_channels), output: (0, columns * outputs, outputs) };
+        product(panels, &self.segments(taps, band), &grid, &band.values, &mut joint);
+        let (row_len, run) = (band.width * self.out_channels, stride[1] * self.out_channels);
+        for (y, to) in out.chunks_exact_mut(row_len).enumerate() {
+            let shifted = band.first + y + padding[0];
+            let from = &joint[(shifted / stride[0] - band.top) * columns * outputs + shifted % stride[0] * run..];
+            // output elements of the first position that the padding cuts off
+            let cut = (padding[1] - band.left * stride[1]) * self.out_channels;
+            for q in 0..columns {
+                let from = &from[q * outputs..q * outputs + run];
+                let start = (q * run) as isize - cut as isize;
+                let (skip, start) = (start.min(0).unsigned_abs(), start.max(0) as usize);
+                let len = (run - skip).min(row_len.saturating_sub(start));
+                to[start.min(row_len)..][..len].copy_from_slice(&from[skip..skip + len]);
+            }
+        }
+    }
+}
+
+/// What one job reads and which outputs it writes.
+struct Band {
+    values: Vec<f32>,
+    extent: Extent,
+    /// The first output row, and how many there are.
+    first: usize,
+    rows: usize,
+    width: usize,
+    /// The input row and column of the first tap of the first output.
+    top: usize,
+    left: usize,
+    /// How many taps reach back from there.
+    reach: [usize; 2],
 }
 
 /// The smallest number from `from` on that leaves `remainder` when divided by `stride`.
