@@ -72,8 +72,8 @@ class EntropyBottleneckVbr(EntropyBottleneck, EntropyModelVbr):
     density and to the step. (CompressAI's takes an interval of length 1, without gradient.)
 
     Tables depend on the step. They are derived for the step in use; filled ones are used only with the step
-    that they were filled for. Arguments are those of `EntropyBottleneck`; in the state dict the parameters have
-    CompressAI's older names (`_matrix0`).
+    that they were filled for. Arguments are those of `EntropyBottleneck`; in the state dict the parameters
+    have CompressAI's older names (`_matrix0`).
     """
 
     def __init__(self, channels: int, *args: Any, **kwargs: Any) -> None:

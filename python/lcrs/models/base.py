@@ -19,6 +19,9 @@ from lcrs.entropy_models import (
     check_stream_kind,
 )
 from lcrs.latent_codecs import LatentCodec
+from lcrs.layers.lowering import lower
+from lcrs.models.codec_tree import CodecTree
+from lcrs.models.packing import PackageParts
 from lcrs.models.pictures import crop_to, pad_to_multiple, restored_picture
 
 __all__ = [
@@ -186,3 +189,24 @@ class SimpleVAECompressionModel(CompressionModel):
         """
         y_hat = self.latent_codec.decompress(strings, shape)["y_hat"]
         return {"x_hat": restored_picture(self.g_s(y_hat), size)}
+
+    def package_parts(self) -> PackageParts:
+        """Graphs and tables for coding without torch.
+
+        For models of pictures; `downsampling_factor` is taken for the stride of z.
+
+        Raises:
+            NotPortableError: a network does not lower, or the latent codec has no form in a package.
+            ValueError: there is no `downsampling_factor`.
+        """
+        factor = self.downsampling_factor
+        if factor is None:
+            raise ValueError(f"{type(self).__name__} has no downsampling_factor")
+        device = next((p.device for p in self.parameters()), None)
+        with torch.no_grad():
+            y = self.g_a(torch.zeros(1, 3, factor, factor, device=device))
+        tree = CodecTree()
+        codec = tree.latent(self.latent_codec, num_channels=y.shape[1])
+        graphs = {"g_a": lower(self.g_a, "g_a"), "g_s": lower(self.g_s, "g_s", "x_hat"), **tree.graphs}
+        strides = {"y": factor // y.shape[2], "z": factor}
+        return PackageParts(graphs, codec, tree.tables.tensors, strides, pad=factor)

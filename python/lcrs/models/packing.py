@@ -105,18 +105,22 @@ class Tables:
         scales = model.effective_scale_table().numpy().astype(np.float64)
         limits = np.sqrt(scales[:-1] * scales[1:]) if nearest else scales[:-1]
         thresholds = (np.log(limits) if domain == "log" else limits).astype(np.float32)
+        # A scale below the bound counts as the bound: rows below that of the bound are never used.
+        first = int(np.count_nonzero(limits.astype(np.float32) < np.float32(model.scale_bound.item())))
+        thresholds = thresholds[first:]
         return {
-            "table": self._table(place, model.cdf_table()),
+            "table": self._table(place, model.cdf_table(), first),
             "thresholds": self._tensor(f"{place}.thresholds", thresholds),
             "domain": domain,
             "means": means,
         }
 
-    def _table(self, place: str, table: coding.CdfTable) -> dict[str, Any]:
+    def _table(self, place: str, table: coding.CdfTable, first: int = 0) -> dict[str, Any]:
+        """The node of `table` from row `first` on."""
         return {
-            "cdf": self._tensor(f"{place}.cdf", np.asarray(table.cdfs)),
-            "lengths": self._tensor(f"{place}.lengths", np.asarray(table.lengths)),
-            "offsets": self._tensor(f"{place}.offsets", np.asarray(table.offsets)),
+            "cdf": self._tensor(f"{place}.cdf", np.ascontiguousarray(table.cdfs[first:])),
+            "lengths": self._tensor(f"{place}.lengths", np.ascontiguousarray(table.lengths[first:])),
+            "offsets": self._tensor(f"{place}.offsets", np.ascontiguousarray(table.offsets[first:])),
             "precision": table.precision,
         }
 

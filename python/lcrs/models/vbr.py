@@ -351,7 +351,7 @@ class JointAutoregressiveHierarchicalPriorsVbr(ScaleHyperpriorVbr, JointAutoregr
         CompressAI picks the table's rows by scales that are multiplied as at stage 2, though values are not;
         its strings ("ans") are longer for it, and so are ours of that kind.
         """
-        scan = self._scan()
+        scan = self._y_codec()
         if self.entropy_coder == "ans":
             factors = torch.cat((ignored_scale.cpu().expand(self.M), torch.ones(self.M)))
             scan.entropy_parameters = nn.Sequential(self.entropy_parameters, ChannelFactors(factors))

@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lcrs import coding
-from lcrs.latent_codecs.rasterscan import one_by_one, wavefront
+from lcrs.latent_codecs.stepwise import one_by_one, wavefront
 from lcrs.layers.lowering import GraphBuilder, lower
 
 if TYPE_CHECKING:

@@ -59,6 +59,7 @@ class JointAutoregressiveHierarchicalPriors(MeanScaleHyperprior):
             nn.Conv2d(M * 8 // 3, M * 6 // 3, 1),
         )  # fmt: skip
         self.context_prediction = MaskedConv2d(M, 2 * M, kernel_size=5, padding=2, stride=1)
+        self._scans = RasterScanLatentCodec(context_prediction=self.context_prediction)._scans
 
     def forward(self, x: Tensor) -> dict[str, Any]:
         """Restores pictures and measures their rate; as in `ScaleHyperprior`.
@@ -75,17 +76,19 @@ class JointAutoregressiveHierarchicalPriors(MeanScaleHyperprior):
         x_hat = crop_to(self.g_s(y_hat), x.shape[-2:])
         return {"x_hat": x_hat, "likelihoods": {"y": y_likelihoods, "z": z_likelihoods}}
 
-    def _scan(self) -> RasterScanLatentCodec:
-        """The codec of y, made of this model's parts."""
-        return RasterScanLatentCodec(
+    def _y_codec(self) -> RasterScanLatentCodec:
+        codec = RasterScanLatentCodec(
             self.gaussian_conditional, self.entropy_parameters, self.context_prediction
         )
+        # The codec is made anew, so that it has the parts that the model has now; what it derived is kept.
+        codec._scans = self._scans
+        return codec
 
     def _code_y(self, y: Tensor, params: Tensor) -> list[bytes]:
-        strings: list[bytes] = self._scan().compress(y, params)["strings"][0]
+        strings: list[bytes] = self._y_codec().compress(y, params)["strings"][0]
         return strings
 
     def _decode_y(self, strings: Sequence[bytes], params: Tensor, exact: bool) -> Tensor:
-        out = self._scan().decompress([strings], params.shape[-2:], params, exact=exact)
+        out = self._y_codec().decompress([strings], params.shape[-2:], params, exact=exact)
         y_hat: Tensor = out["y_hat"]
         return y_hat

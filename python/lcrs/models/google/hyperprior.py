@@ -14,17 +14,20 @@ import torch
 from torch import Tensor, nn
 
 from lcrs.entropy_models import EntropyBottleneck, GaussianConditional
+from lcrs.latent_codecs import GaussianConditionalLatentCodec
+from lcrs.latent_codecs.base import LatentCodec
 from lcrs.latent_codecs.hyperprior import decode_any
 from lcrs.layers.exact import ExactNetwork
 from lcrs.layers.lowering import GraphBuilder, LoweredGraph, lower
 from lcrs.models.base import CompressionModel
+from lcrs.models.codec_tree import CodecTree
 from lcrs.models.google.transforms import (
     analysis,
     mean_scale_hyper_analysis,
     mean_scale_hyper_synthesis,
     synthesis,
 )
-from lcrs.models.packing import PackageParts, Tables
+from lcrs.models.packing import PackageParts
 from lcrs.models.pictures import crop_to, pad_to_multiple, restored_picture
 from lcrs.models.strings import check_strings
 from lcrs.models.utils import conv, deconv
@@ -187,28 +190,30 @@ class ScaleHyperprior(CompressionModel):
         graph = GraphBuilder()
         return graph.finish({"z": graph.call(self.h_a, graph.op("abs", graph.input("y")), "h_a")})
 
-    def _lower_hyper_synthesis(self) -> LoweredGraph:
-        return lower(self.h_s, "h_s", "scales")
+    def _y_codec(self) -> LatentCodec:
+        """The codec of y, made of this model's parts."""
+        return GaussianConditionalLatentCodec(
+            gaussian_conditional=self.gaussian_conditional, chunks=("scales",)
+        )
 
     def package_parts(self) -> PackageParts:
         """Graphs and tables for coding without torch."""
-        tables = Tables()
-        graphs = {
-            "g_a": lower(self.g_a, "g_a"),
-            "g_s": lower(self.g_s, "g_s", "x_hat"),
-            "h_a": self._lower_hyper_analysis(),
-            "h_s": self._lower_hyper_synthesis(),
-        }
-        has_means = any(name == "means" for name, _ in graphs["h_s"].description["outputs"])
+        tree = CodecTree()
         codec = {
             "type": "hyperprior",
             "analysis": "h_a",
             "synthesis": "h_s",
-            "hyper": {"type": "factorized", **tables.factorized("z", self.entropy_bottleneck)},
-            "y": {"type": "gaussian", **tables.gaussian("y", self.gaussian_conditional, means=has_means)},
+            "hyper": {"type": "factorized", **tree.tables.factorized("z", self.entropy_bottleneck)},
+            "y": tree.conditional(self._y_codec(), self.h_s, self.N, self.M),
+        }
+        graphs = {
+            "g_a": lower(self.g_a, "g_a"),
+            "g_s": lower(self.g_s, "g_s", "x_hat"),
+            "h_a": self._lower_hyper_analysis(),
+            **tree.graphs,
         }
         strides = {"y": 16, "z": 64}
-        return PackageParts(graphs, codec, tables.tensors, strides, pad=self.downsampling_factor)
+        return PackageParts(graphs, codec, tree.tables.tensors, strides, pad=self.downsampling_factor)
 
 
 @register_model("mbt2018-mean")
@@ -245,12 +250,5 @@ class MeanScaleHyperprior(ScaleHyperprior):
     def _lower_hyper_analysis(self) -> LoweredGraph:
         return lower(self.h_a, "h_a", "z")
 
-    def _lower_hyper_synthesis(self) -> LoweredGraph:
-        graph = GraphBuilder()
-        params = graph.call(self.h_s, graph.input("z_hat"), "h_s")
-        return graph.finish(
-            {
-                "scales": graph.op("slice", params, start=0, length=self.M),
-                "means": graph.op("slice", params, start=self.M, length=self.M),
-            }
-        )
+    def _y_codec(self) -> LatentCodec:
+        return GaussianConditionalLatentCodec(gaussian_conditional=self.gaussian_conditional)
