@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "CdfTable",
+    "CheckerboardScan",
     "Decoder",
     "Encoder",
     "Graph",
@@ -389,6 +390,51 @@ class RasterScan:
             ValueError: if shapes do not fit, or a parameter is not finite.
             LcrsError: if a stream is not what was encoded with this side information.
         """
+
+@final
+class CheckerboardScan:
+    """A scan in which the places of one colour of a checkerboard are coded first, and seen by the others
+    (He et al. 2021).
+    """
+
+    def __new__(
+        cls,
+        weight: NDArray[np.float32],
+        bias: NDArray[np.float32] | None,
+        layers: Sequence[tuple[NDArray[np.float32], NDArray[np.float32] | None, tuple[str, float] | None]],
+        table: CdfTable,
+        thresholds: NDArray[np.float32],
+        parameters: Literal["scales", "scales, means", "means, scales"] = "scales, means",
+        first: Literal["even", "odd"] = "even",
+    ) -> CheckerboardScan:
+        """Checks and packs the networks of a scan.
+
+        Args:
+            weight: as for `RasterScan`, but zero at taps of an even distance from the centre.
+            bias: as for `RasterScan`.
+            layers: as for `RasterScan`, but the first takes context, then side features.
+            table: the distributions.
+            thresholds: as for `RasterScan`.
+            parameters: what the last layer gives, C of each.
+            first: the colour that is coded first: where row + column is even, or odd.
+
+        Raises:
+            ValueError: if the parts do not fit each other, or a number is not finite.
+        """
+
+    def encode(
+        self,
+        encoders: list[Encoder],
+        y: NDArray[np.float32],
+        side: NDArray[np.float32],
+        threads: int | None = None,
+    ) -> NDArray[np.float32]:
+        """Appends the symbols of latents to streams; arguments and errors as in `RasterScan.encode`."""
+
+    def decode(
+        self, decoders: list[Decoder], side: NDArray[np.float32], threads: int | None = None
+    ) -> NDArray[np.float32]:
+        """The latents whose symbols come next in streams; arguments and errors as in `RasterScan.decode`."""
 
 # Graphs, packages, files ----------------------------------------------------------------------
 

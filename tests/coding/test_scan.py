@@ -1,4 +1,4 @@
-"""The raster scan from Python: a round trip beside other symbols, and what is refused."""
+"""Scans from Python: round trips beside other symbols, and what is refused."""
 
 import numpy as np
 import pytest
@@ -112,3 +112,46 @@ def test_arrays_that_do_not_fit_are_refused(rng, table):
         scan.encode(encoders, y, side)
     with pytest.raises(TypeError):
         scan.encode([object(), object()], y, side)
+
+
+def make_checkerboard(rng, table, **changes):
+    """A scan of 2 channels with 3 side features and 4 context features."""
+    weight = rng.standard_normal((4, 2, 3, 3), dtype=np.float32)
+    weight[:, :, ::2, ::2] = 0
+    weight[:, :, 1, 1] = 0
+    arguments = {
+        "weight": weight,
+        "bias": None,
+        "layers": [(rng.standard_normal((4, 7), dtype=np.float32), None, None)],
+        "table": table,
+        "thresholds": coding.default_scale_table()[:-1],
+    }
+    return coding.CheckerboardScan(**{**arguments, **changes})
+
+
+@pytest.mark.parametrize("first", ["even", "odd"])
+@pytest.mark.parametrize("parameters", ["scales, means", "means, scales"])
+def test_checkerboard_round_trip(rng, table, first, parameters):
+    scan = make_checkerboard(rng, table, first=first, parameters=parameters)
+    y, side = latents(rng)
+    encoders = [coding.Encoder() for _ in y]
+    y_hat = scan.encode(encoders, y, side)
+    decoders = [coding.Decoder(encoder.finish()) for encoder in encoders]
+    assert (scan.decode(decoders, side) == y_hat).all()
+    for decoder in decoders:
+        decoder.finish()
+    assert np.abs(y_hat - y).max() <= 0.5 + 1e-4
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"first": "black"}, 'first is "black"'),
+        ({"parameters": "means"}, 'parameters is "means"'),
+        ({"weight": np.ones((4, 2, 3, 3), np.float32)}, "hidden tap"),
+        ({"parameters": "scales"}, "2"),
+    ],
+)
+def test_checkerboard_parts_that_do_not_fit_are_refused(rng, table, changes, message):
+    with pytest.raises(ValueError, match=message):
+        make_checkerboard(rng, table, **changes)

@@ -123,6 +123,26 @@ def test_native_and_stepwise_scans_write_the_same(kind, bias, scale_bound, monke
     assert torch.equal(decoded["y_hat"], native["y_hat"])
 
 
+@pytest.mark.parametrize("parity", ["even", "odd"])
+@pytest.mark.parametrize("chunks", [("scales", "means"), ("means", "scales"), ("scales",)])
+@pytest.mark.parametrize("size", [(1, 1), (5, 7), (6, 8)])
+def test_native_and_stepwise_checkerboards_write_the_same(parity, chunks, size, monkeypatch):
+    codec = checkerboard(anchor_parity=parity)
+    codec.y = GaussianConditionalLatentCodec(chunks=chunks, scale_bound=0.3)
+    if len(chunks) == 1:
+        codec.y.entropy_parameters = nn.Conv2d(2 * C, C, 1)
+    codec, y = busy(codec).eval(), latent(2, *size)
+    params = torch.randn(2, 2 * C, *size)
+    native = codec.compress(y, params)
+    assert codec._native_scan() is not None
+    monkeypatch.setattr(type(codec), "_native_scan", lambda self: None)
+    stepwise = codec.compress(y, params)
+    assert native["strings"] == stepwise["strings"]
+    assert torch.equal(native["y_hat"], stepwise["y_hat"])
+    decoded = codec.decompress(native["strings"], native["shape"], params)
+    assert torch.equal(decoded["y_hat"], native["y_hat"])
+
+
 @pytest.mark.parametrize("kind", ["lcrs", "ans"])
 def test_other_parameter_networks_are_scanned_stepwise(kind):
     codec = raster()

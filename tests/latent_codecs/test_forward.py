@@ -30,6 +30,7 @@ from lcrs.latent_codecs import (
     HyperpriorLatentCodec,
     RasterScanLatentCodec,
 )
+from lcrs.layers import CheckerboardMaskedConv2d
 from lcrs.registry import MODULES
 
 SIZES = [(1, 1), (5, 7), (8, 12)]
@@ -204,6 +205,8 @@ class TestRasterScan:
     def test_geometry_is_checked(self):
         with pytest.raises(ValueError, match="needs a context_prediction"):
             RasterScanLatentCodec()
+        with pytest.raises(ValueError, match="context_prediction is a checkerboard's"):
+            RasterScanLatentCodec(context_prediction=CheckerboardMaskedConv2d(1, 2, 5, padding=2))
         with pytest.raises(ValueError, match=r"has kernel \(4, 4\)"):
             RasterScanLatentCodec(context_prediction=nn.Conv2d(1, 2, 4, padding=2))
         with pytest.raises(ValueError, match=r"padding \(1, 1\)"):

@@ -27,11 +27,12 @@ from lcrs.coding.graph import Graph
 from lcrs.coding.package import Package, package_digests, write_package
 from lcrs.coding.quantization import dequantize, quantize
 from lcrs.coding.runtime import build_profile, num_threads, simd_path, simd_paths
-from lcrs.coding.scan import RasterScan
+from lcrs.coding.scan import CheckerboardScan, RasterScan
 from lcrs.coding.table import CdfTable, pmf_to_quantized_cdf
 
 __all__ = [
     "CdfTable",
+    "CheckerboardScan",
     "Decoder",
     "Encoder",
     "Graph",

@@ -3,6 +3,6 @@
 The order of the steps, and with it that of a stream, is specified in ``lcrs_core::scan``.
 """
 
-from lcrs._lcrs import RasterScan
+from lcrs._lcrs import CheckerboardScan, RasterScan
 
-__all__ = ["RasterScan"]
+__all__ = ["CheckerboardScan", "RasterScan"]

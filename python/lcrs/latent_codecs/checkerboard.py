@@ -8,9 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lcrs import coding
 from lcrs.latent_codecs.base import LatentCodec, fit, single
 from lcrs.latent_codecs.gaussian_conditional import GaussianConditionalLatentCodec, round_around
+from lcrs.latent_codecs.native import scan_arguments, scan_key
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter
+from lcrs.layers import CheckerboardMaskedConv2d
+from lcrs.ops.cache import KeyedCache
 from lcrs.registry import register_module
 
 __all__ = ["CheckerboardLatentCodec"]
@@ -79,6 +83,7 @@ class CheckerboardLatentCodec(LatentCodec):
         self.forward_method = forward_method
         self.entropy_parameters = entropy_parameters or nn.Identity()
         self.context_prediction = context_prediction or nn.Identity()
+        self._scan: KeyedCache[coding.CheckerboardScan | None] = KeyedCache()
         self.y = codecs["y"] if "y" in codecs else GaussianConditionalLatentCodec(quantizer="ste")
 
     @property
@@ -158,6 +163,10 @@ class CheckerboardLatentCodec(LatentCodec):
     def encode(self, writer: SymbolWriter, y: Tensor, side_params: Tensor) -> dict[str, Any]:
         """Writes the anchors, then the others; the shape is (C, H, W)."""
         values, side_params = single(y), single(fit(side_params, y.shape[2:]))
+        scan = self._native_scan() if writer.kind == "lcrs" else None
+        if scan is not None:
+            native = scan.encode(writer.open_encoders(), values.numpy(), side_params.numpy())
+            return {"shape": y.shape[1:], "y_hat": torch.from_numpy(native)}
         y_hat = torch.zeros_like(values)
         for parity in (self.anchor_parity, self.non_anchor_parity):
             rows, columns = self._places(y.shape[2:], parity)
@@ -172,6 +181,9 @@ class CheckerboardLatentCodec(LatentCodec):
     def decode(self, reader: SymbolReader, shape: Sequence[int], side_params: Tensor) -> dict[str, Any]:
         """Reads a latent of `shape` (C, H, W)."""
         side_params = single(fit(side_params, shape[1:]))
+        scan = self._native_scan() if reader.kind == "lcrs" and reader.exact else None
+        if scan is not None:
+            return {"y_hat": torch.from_numpy(scan.decode(reader.open_decoders(), side_params.numpy()))}
         y_hat = torch.zeros(reader.batch_size, *shape)
         for parity in (self.anchor_parity, self.non_anchor_parity):
             rows, columns = self._places(shape[1:], parity)
@@ -182,6 +194,25 @@ class CheckerboardLatentCodec(LatentCodec):
             out = self.y.decode(reader, (1, rows.numel()), params)
             y_hat[..., rows, columns] = out["y_hat"].squeeze(2)
         return {"y_hat": y_hat}
+
+    def _native_scan(self) -> coding.CheckerboardScan | None:
+        """Both steps as one native call, remade when a parameter has changed; None if it has no such form."""
+        leaf = self.y
+        if not isinstance(leaf, GaussianConditionalLatentCodec) or leaf.chunks == ("means",):
+            return None
+        if not isinstance(self.context_prediction, CheckerboardMaskedConv2d):
+            return None
+        network = nn.Sequential(self.entropy_parameters, leaf.entropy_parameters)
+        parts = (leaf.gaussian_conditional, self.context_prediction, network)
+
+        def build() -> coding.CheckerboardScan | None:
+            arguments = scan_arguments(*parts)
+            if arguments is None or type(self).merge is not CheckerboardLatentCodec.merge:
+                return None
+            geometry: Any = {"parameters": ", ".join(leaf.chunks), "first": self.anchor_parity}
+            return coding.CheckerboardScan(**arguments, **geometry)
+
+        return self._scan.get(scan_key(*parts), build)
 
     def _step_params(self, y_hat: Tensor, side_params: Tensor, parity: str, exact: bool) -> Tensor:
         """What EP gives at the P places of `parity`, (N, C', 1, P), when `y_hat` is known at the others."""

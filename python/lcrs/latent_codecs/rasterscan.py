@@ -7,24 +7,21 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lcrs import coding
 from lcrs.entropy_models import GaussianConditional
 from lcrs.latent_codecs.base import LatentCodec, fit, single
+from lcrs.latent_codecs.native import scan_arguments, scan_key
 from lcrs.latent_codecs.stepwise import StepwiseScan, one_by_one, wavefront
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter
-from lcrs.layers import MaskedConv2d
-from lcrs.layers.lowering import GraphBuilder, LoweredGraph
-from lcrs.ops.cache import KeyedCache, fingerprint
+from lcrs.layers import CheckerboardMaskedConv2d, MaskedConv2d
+from lcrs.ops.cache import KeyedCache
 from lcrs.registry import register_module
 
 __all__ = ["RasterScanLatentCodec"]
 
 _Order = Literal["wavefront", "raster"]
-_Layer = tuple[NDArray[np.float32], NDArray[np.float32] | None, tuple[str, float] | None]
-_FUNCTIONS = ("relu", "leaky_relu", "abs", "sigmoid", "softplus", "exp", "tanh")
 
 
 @register_module("RasterScanLatentCodec")
@@ -70,6 +67,8 @@ class RasterScanLatentCodec(LatentCodec):
         super().__init__()
         if context_prediction is None:
             raise ValueError("RasterScanLatentCodec needs a context_prediction")
+        if isinstance(context_prediction, CheckerboardMaskedConv2d):
+            raise ValueError("context_prediction is a checkerboard's; it must see earlier places only")
         kernel_size = context_prediction.kernel_size
         size = kernel_size[0]
         if (
@@ -139,15 +138,13 @@ class RasterScanLatentCodec(LatentCodec):
 
     def _native_scan(self, order: _Order) -> coding.RasterScan | None:
         """The scan as a native call, remade when a parameter has changed; None if it has no such form."""
-        networks = (self.context_prediction, self.entropy_parameters)
-        tensors = [tensor for network in networks for tensor in (*network.parameters(), *network.buffers())]
-        gaussian = self.gaussian_conditional
-        key = fingerprint(
-            [*tensors, gaussian.effective_scale_table(), gaussian.scale_bound, *_filled(gaussian)]
-        )
-        return self._scans[order].get(
-            key + repr(networks).encode(), lambda: native_scan(gaussian, *networks, order=order)
-        )
+        parts = (self.gaussian_conditional, self.context_prediction, self.entropy_parameters)
+
+        def build() -> coding.RasterScan | None:
+            arguments = scan_arguments(*parts)
+            return None if arguments is None else coding.RasterScan(**arguments, order=order)
+
+        return self._scans[order].get(scan_key(*parts), build)
 
     def _encode_stepwise(self, writer: SymbolWriter, y: Tensor, params: Tensor) -> Tensor:
         scan = StepwiseScan(self, y.shape, params, exact=True)
@@ -186,50 +183,3 @@ class RasterScanLatentCodec(LatentCodec):
             ]
             scan.put(rows, columns, np.ascontiguousarray(np.moveaxis(np.stack(decoded), -1, 1)), means)
         return scan.y_hat
-
-
-def native_scan(
-    gaussian: GaussianConditional, context: MaskedConv2d, network: nn.Module, *, order: _Order
-) -> coding.RasterScan | None:
-    """The scan as a native call; None unless `network` is a stack of 1x1 convolutions with functions between.
-
-    Raises:
-        NotPortableError: The network has no form on the exact engine at all.
-    """
-    graph = GraphBuilder()
-    lowered = graph.finish({"y": graph.call(network, graph.input("x"), "entropy_parameters")})
-    layers = _pointwise_layers(lowered)
-    if layers is None or context.groups != 1 or context.kernel_size[0] < 3:
-        return None
-    bound = gaussian.scale_bound.item()
-    thresholds = gaussian.effective_scale_table()[:-1]
-    # A scale below the bound counts as the bound: thresholds below it are passed by every scale.
-    thresholds = torch.where(thresholds < bound, -torch.inf, thresholds)
-    weight = single(context.weight * context.mask).numpy()
-    bias = None if context.bias is None else single(context.bias).numpy()
-    return coding.RasterScan(weight, bias, layers, gaussian.cdf_table(), thresholds.numpy(), order)
-
-
-def _pointwise_layers(lowered: LoweredGraph) -> list[_Layer] | None:
-    """Weights, biases and functions of a graph that is a chain of 1x1 convolutions; None if it is another."""
-    layers: list[_Layer] = []
-    for i, node in enumerate(lowered.description["nodes"]):
-        if node["in"] != [i]:
-            return None
-        if node["op"] == "conv2d":
-            weight = lowered.tensors[node["weight"]]
-            geometry = (node["stride"], node["padding"], node["groups"], list(weight.shape[2:]))
-            if geometry != ([1, 1], [0, 0], 1, [1, 1]):
-                return None
-            bias = lowered.tensors[node["bias"]] if "bias" in node else None
-            layers.append((np.ascontiguousarray(weight[:, :, 0, 0]), bias, None))
-        elif node["op"] in _FUNCTIONS and layers and layers[-1][2] is None:
-            layers[-1] = (*layers[-1][:2], (node["op"], node.get("slope", 0.0)))
-        else:
-            return None
-    return layers or None
-
-
-def _filled(gaussian: GaussianConditional) -> tuple[Tensor, ...]:
-    """What else decides the table."""
-    return (gaussian.quantized_cdf, gaussian.cdf_length, gaussian.offset)

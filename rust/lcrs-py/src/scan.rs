@@ -1,14 +1,16 @@
-//! The raster scan of serial context models, on encoders and decoders that other symbols may share.
+//! Raster and checkerboard scans, on encoders and decoders that other symbols may share.
 
 use lcrs_core::exact::{Tensor, Unary};
-use lcrs_core::scan::{Coder, Context, Gaussian, Merge, Network, Parameters, Pointwise, Raster, SymbolOrder};
-use lcrs_core::{Limits, Result};
+use lcrs_core::scan::{
+    Checkerboard, Coder, Context, Gaussian, Merge, Network, Parameters, Parity, Pointwise, Raster, Scan, SymbolOrder,
+};
+use lcrs_core::{Limits, Result, Simd};
 use numpy::{PyArray1, PyArray4, PyArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
-use crate::arrays::{shape_text, Input};
+use crate::arrays::Input;
 use crate::coder::{Decoder, Encoder};
 use crate::errors::{detached, to_py};
 use crate::runtime::{runtime, simd_of};
@@ -20,7 +22,7 @@ type PyLayer<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>, Option<(Strin
 /// A scan in which every place sees those before it in raster order (Minnen et al. 2018).
 #[pyclass(frozen, module = "lcrs.coding")]
 pub(crate) struct RasterScan {
-    inner: Raster,
+    inner: BatchScan,
 }
 
 #[pymethods]
@@ -35,29 +37,18 @@ impl RasterScan {
         thresholds: &Bound<'_, PyAny>,
         order: &str,
     ) -> PyResult<Self> {
-        let py = weight.py();
-        let simd = simd_of(py)?;
-        let order = symbol_order(order)?;
-        let weight = Input::<f32>::new(weight, "weight")?;
-        let bias = Input::<f32>::optional(bias, "bias")?;
-        let thresholds = Input::<f32>::new(thresholds, "thresholds")?;
-        let layers = layers.iter().map(Layer::new).collect::<PyResult<Vec<_>>>()?;
-        weight.check_ndim("weight", 4, "(features, C, k, k)")?;
-        let &[features, channels, height, width] = weight.shape() else {
-            return Err(PyValueError::new_err(format!("weight has shape {}", shape_text(weight.shape()))));
+        let order = match order {
+            "wavefront" => SymbolOrder::Wavefront,
+            "raster" => SymbolOrder::Raster,
+            _ => return Err(unknown("order", order, "\"wavefront\" or \"raster\"")),
         };
-        let pointwise = layers.iter().map(Layer::view).collect::<PyResult<Vec<_>>>()?;
-        let inputs = layers.first().map_or(0, |layer| layer.weight.shape()[1]);
-        let side = inputs.checked_sub(features).ok_or_else(|| {
-            PyValueError::new_err(format!("the first layer has {inputs} inputs, the context alone {features} features"))
-        })?;
-        let (weight, bias) = (weight.slice()?, bias.as_ref().map(Input::slice).transpose()?);
-        let (table, thresholds) = (table.shared(), thresholds.slice()?.to_vec());
-        let inner = detached(py, usize::MAX, || {
-            let context = Context::raster(simd, weight, [features, channels, height, width], bias)?;
-            let network = Network::new(simd, side, features, Merge::SideFirst, &pointwise)?;
-            let gaussian = Gaussian::new(table, thresholds, channels, Parameters::ScalesMeans)?;
-            Raster::new(context, network, gaussian, order)
+        let parts = Parts::new(weight, bias, &layers, thresholds)?;
+        let table = table.shared();
+        let inner = parts.build(weight.py(), |simd, weight, shape, bias, network, thresholds| {
+            let context = Context::raster(simd, weight, shape, bias)?;
+            let gaussian = Gaussian::new(table, thresholds, shape[1], Parameters::ScalesMeans)?;
+            let network = network(Merge::SideFirst)?;
+            Ok(Scan::Raster(Raster::new(context, network, gaussian, order)?))
         })?;
         Ok(Self { inner })
     }
@@ -83,13 +74,7 @@ impl RasterScan {
         side: &Bound<'py, PyAny>,
         threads: Option<i64>,
     ) -> PyResult<Bound<'py, PyArray4<f32>>> {
-        let y = Batch::new(y, "y")?;
-        self.run(encoders, side, threads, |item, coder, scan| {
-            let y = y.tensor(item)?;
-            let mut encoder = coder.cast::<Encoder>()?.try_borrow_mut()?;
-            let encoder = encoder.core()?;
-            detached(coder.py(), usize::MAX, || scan(&mut Coder::Encode { encoder, y: &y }))
-        })
+        self.inner.encode(encoders, y, side, threads)
     }
 
     /// The latents, float32 (N, C, H, W), whose symbols come next in streams; arguments as in `encode`.
@@ -104,24 +89,171 @@ impl RasterScan {
         side: &Bound<'py, PyAny>,
         threads: Option<i64>,
     ) -> PyResult<Bound<'py, PyArray4<f32>>> {
+        self.inner.decode(decoders, side, threads)
+    }
+}
+
+/// A scan in which the places of one colour of a checkerboard are coded first, and seen by the others (He et al. 2021).
+#[pyclass(frozen, module = "lcrs.coding")]
+pub(crate) struct CheckerboardScan {
+    inner: BatchScan,
+}
+
+#[pymethods]
+impl CheckerboardScan {
+    #[new]
+    #[pyo3(signature = (weight, bias, layers, table, thresholds, parameters="scales, means", first="even"))]
+    fn new(
+        weight: &Bound<'_, PyAny>,
+        bias: Option<&Bound<'_, PyAny>>,
+        layers: Vec<PyLayer<'_>>,
+        table: &CdfTable,
+        thresholds: &Bound<'_, PyAny>,
+        parameters: &str,
+        first: &str,
+    ) -> PyResult<Self> {
+        let parameters = match parameters {
+            "scales" => Parameters::Scales,
+            "scales, means" => Parameters::ScalesMeans,
+            "means, scales" => Parameters::MeansScales,
+            _ => return Err(unknown("parameters", parameters, "\"scales\", \"scales, means\" or \"means, scales\"")),
+        };
+        let first = match first {
+            "even" => Parity::Even,
+            "odd" => Parity::Odd,
+            _ => return Err(unknown("first", first, "\"even\" or \"odd\"")),
+        };
+        let parts = Parts::new(weight, bias, &layers, thresholds)?;
+        let table = table.shared();
+        let inner = parts.build(weight.py(), |simd, weight, shape, bias, network, thresholds| {
+            let context = Context::checkerboard(simd, weight, shape, bias)?;
+            let gaussian = Gaussian::new(table, thresholds, shape[1], parameters)?;
+            let network = network(Merge::ContextFirst)?;
+            Ok(Scan::Checkerboard(Checkerboard::new(context, network, gaussian, first)?))
+        })?;
+        Ok(Self { inner })
+    }
+
+    /// Appends the symbols of latents to streams; arguments and errors as in `RasterScan.encode`.
+    #[pyo3(signature = (encoders, y, side, threads=None))]
+    fn encode<'py>(
+        &self,
+        encoders: &Bound<'py, PyList>,
+        y: &Bound<'py, PyAny>,
+        side: &Bound<'py, PyAny>,
+        threads: Option<i64>,
+    ) -> PyResult<Bound<'py, PyArray4<f32>>> {
+        self.inner.encode(encoders, y, side, threads)
+    }
+
+    /// The latents whose symbols come next in streams; arguments and errors as in `RasterScan.decode`.
+    #[pyo3(signature = (decoders, side, threads=None))]
+    fn decode<'py>(
+        &self,
+        decoders: &Bound<'py, PyList>,
+        side: &Bound<'py, PyAny>,
+        threads: Option<i64>,
+    ) -> PyResult<Bound<'py, PyArray4<f32>>> {
+        self.inner.decode(decoders, side, threads)
+    }
+}
+
+/// What both scans are made of.
+struct Parts<'py> {
+    weight: Input<'py, f32>,
+    bias: Option<Input<'py, f32>>,
+    layers: Vec<Layer<'py>>,
+    thresholds: Input<'py, f32>,
+    /// (features, C, k, k) of the context's weight.
+    shape: [usize; 4],
+    /// Number of side features.
+    side: usize,
+}
+
+impl<'py> Parts<'py> {
+    fn new(
+        weight: &Bound<'py, PyAny>,
+        bias: Option<&Bound<'py, PyAny>>,
+        layers: &[PyLayer<'py>],
+        thresholds: &Bound<'py, PyAny>,
+    ) -> PyResult<Self> {
+        let weight = Input::<f32>::new(weight, "weight")?;
+        weight.check_ndim("weight", 4, "(features, C, k, k)")?;
+        let shape = [0, 1, 2, 3].map(|dim| weight.shape()[dim]);
+        let layers = layers.iter().map(Layer::new).collect::<PyResult<Vec<_>>>()?;
+        let inputs = layers.first().map_or(0, |layer| layer.weight.shape()[1]);
+        let side = inputs.checked_sub(shape[0]).ok_or_else(|| {
+            let features = shape[0];
+            PyValueError::new_err(format!("the first layer has {inputs} inputs, the context alone {features} features"))
+        })?;
+        let bias = Input::optional(bias, "bias")?;
+        Ok(Self { weight, bias, layers, thresholds: Input::new(thresholds, "thresholds")?, shape, side })
+    }
+
+    /// The scan that `make` makes of the context's parts, of the parameter network, and of the thresholds.
+    fn build(
+        &self,
+        py: Python<'_>,
+        make: impl FnOnce(Simd, &[f32], [usize; 4], Option<&[f32]>, MakeNetwork<'_>, Vec<f32>) -> Result<Scan> + Send,
+    ) -> PyResult<BatchScan> {
+        let simd = simd_of(py)?;
+        let layers = self.layers.iter().map(Layer::view).collect::<PyResult<Vec<_>>>()?;
+        let bias = self.bias.as_ref().map(Input::slice).transpose()?;
+        let (weight, thresholds) = (self.weight.slice()?, self.thresholds.slice()?.to_vec());
+        let (shape, side) = (self.shape, self.side);
+        let network = move |merge| Network::new(simd, side, shape[0], merge, &layers);
+        let inner = detached(py, usize::MAX, || make(simd, weight, shape, bias, &network, thresholds))?;
+        Ok(BatchScan { inner })
+    }
+}
+
+/// Makes the parameter network.
+type MakeNetwork<'a> = &'a (dyn Fn(Merge) -> Result<Network> + Sync);
+
+/// Runs the scan of one item with a coder.
+type ScanItem<'a> = &'a (dyn Fn(&mut Coder<'_, '_>) -> Result<Tensor> + Sync);
+
+/// A scan over the items of a batch.
+struct BatchScan {
+    inner: Scan,
+}
+
+impl BatchScan {
+    fn encode<'py>(
+        &self,
+        encoders: &Bound<'py, PyList>,
+        y: &Bound<'py, PyAny>,
+        side: &Bound<'py, PyAny>,
+        threads: Option<i64>,
+    ) -> PyResult<Bound<'py, PyArray4<f32>>> {
+        let y = Batch::new(y, "y")?;
+        self.run(encoders, side, threads, |item, coder, scan| {
+            let y = y.tensor(item)?;
+            let mut encoder = coder.cast::<Encoder>()?.try_borrow_mut()?;
+            let encoder = encoder.core()?;
+            detached(coder.py(), usize::MAX, || scan(&mut Coder::Encode { encoder, y: &y }))
+        })
+    }
+
+    fn decode<'py>(
+        &self,
+        decoders: &Bound<'py, PyList>,
+        side: &Bound<'py, PyAny>,
+        threads: Option<i64>,
+    ) -> PyResult<Bound<'py, PyArray4<f32>>> {
         self.run(decoders, side, threads, |_, coder, scan| {
             let mut decoder = coder.cast::<Decoder>()?.try_borrow_mut()?;
             decoder.with_core(|decoder| detached(coder.py(), usize::MAX, || scan(&mut Coder::Decode { decoder })))
         })
     }
-}
 
-/// Runs the scan of one item with a coder.
-type Scan<'a> = &'a (dyn Fn(&mut Coder<'_, '_>) -> Result<Tensor> + Sync);
-
-impl RasterScan {
     /// Calls `code` for each item of a batch with its coder; gathers the latents, (N, C, H, W).
     fn run<'py>(
         &self,
         coders: &Bound<'py, PyList>,
         side: &Bound<'py, PyAny>,
         threads: Option<i64>,
-        code: impl Fn(usize, &Bound<'py, PyAny>, Scan<'_>) -> PyResult<Tensor>,
+        code: impl Fn(usize, &Bound<'py, PyAny>, ScanItem<'_>) -> PyResult<Tensor>,
     ) -> PyResult<Bound<'py, PyArray4<f32>>> {
         let py = coders.py();
         let side = Batch::new(side, "side")?;
@@ -197,12 +329,8 @@ impl<'py> Batch<'py> {
     }
 }
 
-fn symbol_order(name: &str) -> PyResult<SymbolOrder> {
-    match name {
-        "wavefront" => Ok(SymbolOrder::Wavefront),
-        "raster" => Ok(SymbolOrder::Raster),
-        _ => Err(PyValueError::new_err(format!("order is {name:?}, must be \"wavefront\" or \"raster\""))),
-    }
+fn unknown(name: &str, given: &str, legal: &str) -> PyErr {
+    PyValueError::new_err(format!("{name} is {given:?}, must be {legal}"))
 }
 
 fn unary(name: &str, value: f32) -> PyResult<Unary> {

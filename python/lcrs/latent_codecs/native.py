@@ -1,0 +1,103 @@
+"""What the native scans are made of, from the networks of a codec.
+
+A native scan takes a masked convolution for the context, and a stack of 1x1 convolutions with functions
+between for the parameters. Codecs with other networks are scanned step by step in Python.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from lcrs.entropy_models import GaussianConditional
+from lcrs.latent_codecs.base import single
+from lcrs.layers import MaskedConv2d
+from lcrs.layers.lowering import GraphBuilder, LoweredGraph
+from lcrs.ops.cache import fingerprint
+
+__all__ = ["scan_arguments", "scan_key"]
+
+_Layer = tuple[NDArray[np.float32], NDArray[np.float32] | None, tuple[str, float] | None]
+_FUNCTIONS = ("relu", "leaky_relu", "abs", "sigmoid", "softplus", "exp", "tanh")
+
+
+def scan_key(gaussian: GaussianConditional, context: nn.Module, network: nn.Module) -> bytes:
+    """A key that differs when a scan made of these parts would."""
+    parts = (context, network)
+    tensors = [tensor for part in parts for tensor in (*part.parameters(), *part.buffers())]
+    table = (gaussian.effective_scale_table(), gaussian.scale_bound)
+    filled = (gaussian.quantized_cdf, gaussian.cdf_length, gaussian.offset)
+    return fingerprint([*tensors, *table, *filled]) + repr(parts).encode()
+
+
+def scan_arguments(
+    gaussian: GaussianConditional, context: nn.Module, network: nn.Module
+) -> dict[str, Any] | None:
+    """Arguments of a native scan; None if there is no such form.
+
+    Raises:
+        NotPortableError: The network has no form on the exact engine at all.
+    """
+    layers = _pointwise_layers(network)
+    if layers is None or not _is_plain(context):
+        return None
+    assert isinstance(context, MaskedConv2d)
+    bound = gaussian.scale_bound.item()
+    thresholds = gaussian.effective_scale_table()[:-1]
+    return {
+        "weight": single(context.weight * context.mask).numpy(),
+        "bias": None if context.bias is None else single(context.bias).numpy(),
+        "layers": layers,
+        "table": gaussian.cdf_table(),
+        # A scale below the bound counts as the bound: thresholds below it are passed by every scale.
+        "thresholds": torch.where(thresholds < bound, -torch.inf, thresholds).numpy(),
+    }
+
+
+def _is_plain(context: nn.Module) -> bool:
+    """Whether `context` is a masked convolution, ungrouped, of stride 1, its kernel odd, square, centred."""
+    if not isinstance(context, MaskedConv2d):
+        return False
+    size = context.kernel_size[0]
+    return (
+        size >= 3
+        and size % 2 == 1
+        and context.kernel_size == (size, size)
+        and context.padding == (size // 2, size // 2)
+        and (context.stride, context.dilation, context.groups) == ((1, 1), (1, 1), 1)
+        and context.padding_mode == "zeros"
+        and not bool(context.mask[:, :, size // 2, size // 2].any())
+    )
+
+
+def _pointwise_layers(network: nn.Module) -> list[_Layer] | None:
+    """Weights, biases and functions of a chain of 1x1 convolutions; None if `network` is something else."""
+    graph = GraphBuilder()
+    lowered = graph.finish({"y": graph.call(network, graph.input("x"), "entropy_parameters")})
+    layers: list[_Layer] = []
+    for i, node in enumerate(lowered.description["nodes"]):
+        if node["in"] != [i]:
+            return None
+        if node["op"] == "conv2d":
+            layer = _pointwise(lowered, node)
+            if layer is None:
+                return None
+            layers.append(layer)
+        elif node["op"] in _FUNCTIONS and layers and layers[-1][2] is None:
+            layers[-1] = (*layers[-1][:2], (node["op"], node.get("slope", 0.0)))
+        else:
+            return None
+    return layers or None
+
+
+def _pointwise(lowered: LoweredGraph, node: dict[str, Any]) -> _Layer | None:
+    weight = lowered.tensors[node["weight"]]
+    geometry = (list(node["stride"]), list(node["padding"]), node["groups"], list(weight.shape[2:]))
+    if geometry != ([1, 1], [0, 0], 1, [1, 1]):
+        return None
+    bias = lowered.tensors[node["bias"]] if "bias" in node else None
+    return np.ascontiguousarray(weight[:, :, 0, 0]), bias, None
