@@ -3,6 +3,7 @@
 from lcrs.entropy_models.base import DEFAULT_ENTROPY_CODER, EntropyModel, StreamKind, check_stream_kind
 from lcrs.entropy_models.entropy_bottleneck import EntropyBottleneck
 from lcrs.entropy_models.gaussian import GaussianConditional
+from lcrs.entropy_models.mixture import GaussianMixtureConditional
 from lcrs.entropy_models.vbr import EntropyBottleneckVbr, EntropyModelVbr
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "EntropyModel",
     "EntropyModelVbr",
     "GaussianConditional",
+    "GaussianMixtureConditional",
     "StreamKind",
     "check_stream_kind",
 ]
