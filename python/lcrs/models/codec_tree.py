@@ -24,7 +24,7 @@ from lcrs.latent_codecs.base import LatentCodec
 from lcrs.layers.lowering import GraphBuilder, LoweredGraph, Value, lower
 from lcrs.models.packing import Tables
 
-__all__ = ["CodecTree"]
+__all__ = ["CodecTree", "gaussian_outputs"]
 
 
 @dataclass
@@ -79,7 +79,7 @@ class CodecTree:
         graph = GraphBuilder()
         params = graph.call(h_s, graph.input("z_hat"), "h_s")
         if isinstance(codec, GaussianConditionalLatentCodec):
-            outputs = _gaussian_outputs(graph, codec, params, num_channels)
+            outputs = gaussian_outputs(graph, codec, params, num_channels)
             self.graphs["h_s"] = graph.finish(outputs)
             return {"type": "gaussian", **self._gaussian("y", codec, outputs)}
         self.graphs["h_s"] = graph.finish({"side": params})
@@ -97,7 +97,7 @@ class CodecTree:
             if k:
                 params = _channel_context(graph, codec, k, (params, num_side_channels))
             if isinstance(inner, GaussianConditionalLatentCodec):
-                outputs = _gaussian_outputs(graph, inner, params, size)
+                outputs = gaussian_outputs(graph, inner, params, size)
                 node = {"type": "gaussian", **self._gaussian(place, inner, outputs)}
             else:
                 outputs = {"side": params}
@@ -129,7 +129,7 @@ class CodecTree:
         order = (side, seen) if isinstance(codec, RasterScanLatentCodec) else (seen, side)
         merged = graph.op("concat", *order)
         params = graph.call(codec.entropy_parameters, merged, f"{place}.entropy_parameters")
-        outputs = _gaussian_outputs(graph, inner, params, num_channels)
+        outputs = gaussian_outputs(graph, inner, params, num_channels)
         self.graphs[f"{place}.parameters"] = graph.finish(outputs)
         names = {"context": f"{place}.context", "parameters": f"{place}.parameters"}
         return {**kind, **names, **self._gaussian(place, inner, outputs)}
@@ -140,7 +140,7 @@ class CodecTree:
         return self.tables.gaussian(place, codec.gaussian_conditional, means="means" in outputs)
 
 
-def _gaussian_outputs(
+def gaussian_outputs(
     graph: GraphBuilder, codec: GaussianConditionalLatentCodec, params: Value, num_channels: int
 ) -> dict[str, Value]:
     """Scales and means of a latent of `num_channels` channels, as outputs of `graph`."""

@@ -7,21 +7,25 @@ quantization-reconstruction offsets", DCC 2024.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from lcrs.entropy_models import EntropyBottleneckVbr
-from lcrs.latent_codecs import RasterScanLatentCodec
+from lcrs.errors import NotPortableError
+from lcrs.latent_codecs import GaussianConditionalLatentCodec, RasterScanLatentCodec
 from lcrs.latent_codecs.hyperprior import decode_any
 from lcrs.layers.exact import ExactNetwork
-from lcrs.layers.lowering import GraphBuilder, Value
+from lcrs.layers.lowering import GraphBuilder, LoweredGraph, Value
+from lcrs.models.codec_tree import gaussian_outputs
 from lcrs.models.google import (
     JointAutoregressiveHierarchicalPriors,
     MeanScaleHyperprior,
     ScaleHyperprior,
 )
+from lcrs.models.packing import PackageParts
 from lcrs.models.pictures import crop_to, pad_to_multiple, restored_picture
 from lcrs.models.strings import check_strings
 from lcrs.models.vbr_scan import VbrScan
@@ -260,6 +264,48 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
         """Constructor arguments."""
         return {"N": self.N, "M": self.M, "vr_entbttlnck": self.vr_entbttlnck}
 
+    def package_parts(self) -> PackageParts:
+        """Graphs and tables for coding without torch, at any rate.
+
+        The level is the place between the entries of `Gain`, whose logarithms are interpolated; the file
+        carries it. Values are reconstructed without offsets, since a package's synthesis does not know the
+        standard deviations: that costs some quality at low rates.
+
+        Raises:
+            NotPortableError: z has a step of its own, and so a table for every level; or a network does not
+                lower.
+        """
+        if self.vr_entbttlnck:
+            raise NotPortableError("vr_entbttlnck: a package has one table for z, not one for every level")
+        parts = super().package_parts()
+        graphs = {**parts.graphs, **self._graphs_with_gains()}
+        return replace(parts, graphs=graphs, levels=self.levels)
+
+    def _graphs_with_gains(self) -> dict[str, LoweredGraph]:
+        """The graphs of a package whose latent is scaled; `y` is the scaled latent in all of them."""
+        graph = GraphBuilder()
+        y = graph.call(self.g_a, graph.input("x"), "g_a")
+        g_a = graph.finish({"y": graph.op("mul", y, self._gain(graph))})
+        graph = GraphBuilder()
+        y = graph.op("mul", graph.input("y_hat"), self._gain(graph, inverse=True))
+        g_s = graph.finish({"x_hat": graph.call(self.g_s, y, "g_s")})
+        graph = GraphBuilder()
+        y = graph.op("mul", graph.input("y"), self._gain(graph, inverse=True))
+        h_a = graph.finish({"z": self._lower_hyper_analysis(graph, y)})
+        graph = GraphBuilder()
+        params = graph.call(self.h_s, graph.input("z_hat"), "h_s")
+        codec = self._y_codec()
+        assert isinstance(codec, GaussianConditionalLatentCodec)
+        outputs = gaussian_outputs(graph, codec, params, self.M)
+        h_s = graph.finish({k: graph.op("mul", v, self._gain(graph)) for k, v in outputs.items()})
+        return {"g_a": g_a, "g_s": g_s, "h_a": h_a, "h_s": h_s}
+
+    def _gain(self, graph: GraphBuilder, inverse: bool = False) -> Value:
+        """The scale at the level of a run, or its inverse, (M, 1, 1)."""
+        logarithms = torch.log(self.Gain.detach().double().cpu()).float()[:, None].repeat(1, self.M)
+        exponent = graph.op("interpolate", tensor=graph.tensor("log_gain", logarithms))
+        return graph.op("exp", graph.op("mul_scalar", exponent, value=-1.0) if inverse else exponent)
+
     def update(  # type: ignore[override]
         self,
         scale_table: Sequence[float] | Tensor | None = None,
@@ -317,6 +363,14 @@ class JointAutoregressiveHierarchicalPriorsVbr(ScaleHyperpriorVbr, JointAutoregr
     def config(self) -> dict[str, Any]:
         """Constructor arguments."""
         return {"N": self.N, "M": self.M}
+
+    def package_parts(self) -> PackageParts:
+        """Not possible: the context sees values with offsets, and a package's scans know of none.
+
+        Raises:
+            NotPortableError: always.
+        """
+        raise NotPortableError("mbt2018-vbr: its context sees reconstruction offsets, which no package has")
 
     def _quantize_y(self, y: Tensor, params: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
         scan = VbrScan(self, params, scale)

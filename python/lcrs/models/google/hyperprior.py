@@ -18,7 +18,7 @@ from lcrs.latent_codecs import GaussianConditionalLatentCodec
 from lcrs.latent_codecs.base import LatentCodec
 from lcrs.latent_codecs.hyperprior import decode_any
 from lcrs.layers.exact import ExactNetwork
-from lcrs.layers.lowering import GraphBuilder, LoweredGraph, lower
+from lcrs.layers.lowering import GraphBuilder, Value, lower
 from lcrs.models.base import CompressionModel
 from lcrs.models.codec_tree import CodecTree
 from lcrs.models.google.transforms import (
@@ -186,9 +186,9 @@ class ScaleHyperprior(CompressionModel):
         """Constructor arguments."""
         return {"N": self.N, "M": self.M}
 
-    def _lower_hyper_analysis(self) -> LoweredGraph:
-        graph = GraphBuilder()
-        return graph.finish({"z": graph.call(self.h_a, graph.op("abs", graph.input("y")), "h_a")})
+    def _lower_hyper_analysis(self, graph: GraphBuilder, y: Value) -> Value:
+        """What `h_a` makes of y, in a coding graph."""
+        return graph.call(self.h_a, graph.op("abs", y), "h_a")
 
     def _y_codec(self) -> LatentCodec:
         """The codec of y, made of this model's parts."""
@@ -198,7 +198,7 @@ class ScaleHyperprior(CompressionModel):
 
     def package_parts(self) -> PackageParts:
         """Graphs and tables for coding without torch."""
-        tree = CodecTree()
+        tree, h_a = CodecTree(), GraphBuilder()
         codec = {
             "type": "hyperprior",
             "analysis": "h_a",
@@ -209,7 +209,7 @@ class ScaleHyperprior(CompressionModel):
         graphs = {
             "g_a": lower(self.g_a, "g_a"),
             "g_s": lower(self.g_s, "g_s", "x_hat"),
-            "h_a": self._lower_hyper_analysis(),
+            "h_a": h_a.finish({"z": self._lower_hyper_analysis(h_a, h_a.input("y"))}),
             **tree.graphs,
         }
         strides = {"y": 16, "z": 64}
@@ -247,8 +247,8 @@ class MeanScaleHyperprior(ScaleHyperprior):
         scales, means = params.chunk(2, 1)
         return scales, means
 
-    def _lower_hyper_analysis(self) -> LoweredGraph:
-        return lower(self.h_a, "h_a", "z")
+    def _lower_hyper_analysis(self, graph: GraphBuilder, y: Value) -> Value:
+        return graph.call(self.h_a, y, "h_a")
 
     def _y_codec(self) -> LatentCodec:
         return GaussianConditionalLatentCodec(gaussian_conditional=self.gaussian_conditional)
