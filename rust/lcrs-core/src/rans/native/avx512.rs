@@ -18,6 +18,8 @@ pub(super) struct Avx512(());
 impl Avx512 {
     /// The lanes it is made for.
     pub(super) const LANES: usize = 32;
+    /// Parts of groups smaller than this are faster one by one.
+    pub(super) const MIN_PART: usize = 8;
     /// Rows whose heads fit the registers that entries are looked up with.
     pub(super) const MAX_ROWS: usize = 64;
 
@@ -51,6 +53,21 @@ impl Avx512 {
         assert!(*top <= room.len() && *top >= entries.len() + MARGIN);
         // SAFETY: the processor has the features (see `new`); there is room for a word an entry and a register more.
         unsafe { put_groups(lanes, entries, room, top) }
+    }
+
+    /// As [`super::scalar::take_part`], for the lanes from `first` on of 16 or 32. There are words for all lanes of the group.
+    pub(super) fn take_part(
+        self,
+        cells: Narrow<'_>,
+        lanes: &mut Lanes,
+        first: usize,
+        words: &[u8],
+        indexes: &[i32],
+        out: &mut [i32],
+    ) -> (usize, bool) {
+        assert!(indexes.len() == out.len() && first + out.len() <= Self::LANES && words.len() >= 2 * Self::LANES);
+        // SAFETY: the processor has the features (see `new`); the sizes are as asserted.
+        unsafe { take_part(cells, lanes, first, words, indexes, out) }
     }
 
     /// As [`super::scalar::take_groups`], for 16 or 32 lanes.
@@ -305,6 +322,16 @@ struct Tables {
     last_row: __m512i,
 }
 
+impl Tables {
+    #[inline]
+    #[target_feature(enable = "avx512f")]
+    fn new(cells: Narrow<'_>) -> Self {
+        let (buckets, cells) = cells.parts();
+        let last_row = _mm512_set1_epi32(buckets.len() as i32 - 1);
+        Self { buckets: buckets.as_ptr().cast(), cells: cells.as_ptr().cast(), last_row }
+    }
+}
+
 /// Takes a symbol off each of the lanes in `on`, by the rows in `index`; returns the values and collects escape bits. The next 16 words are at
 /// `words`; returns how many of them were read.
 ///
@@ -374,9 +401,7 @@ unsafe fn take_groups<const H: usize>(
     indexes: &[i32],
     out: &mut [i32],
 ) -> Progress {
-    let (buckets, cells) = cells.parts();
-    let last_row = _mm512_set1_epi32(buckets.len() as i32 - 1);
-    let tables = Tables { buckets: buckets.as_ptr().cast(), cells: cells.as_ptr().cast(), last_row };
+    let tables = Tables::new(cells);
     let (lanes, _) = lanes.as_chunks_mut::<16>();
     let mut states: [States; H] = std::array::from_fn(|h| States::load(&lanes[h]));
     let mut progress = Progress { symbols: 0, bytes: 0, suspects: 0 };
@@ -402,4 +427,37 @@ unsafe fn take_groups<const H: usize>(
         states.store(lanes);
     }
     progress
+}
+
+/// Decodes a part of a group, with the other lanes idle.
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi2,popcnt")]
+unsafe fn take_part(
+    cells: Narrow<'_>,
+    lanes: &mut Lanes,
+    first: usize,
+    words: &[u8],
+    indexes: &[i32],
+    out: &mut [i32],
+) -> (usize, bool) {
+    let tables = Tables::new(cells);
+    let active = ((1u64 << indexes.len()) - 1) << first;
+    let (mut bytes, mut escapes) = (0, _mm512_setzero_si512());
+    for (h, lanes) in lanes.as_chunks_mut::<16>().0.iter_mut().enumerate() {
+        let on = (active >> (16 * h)) as __mmask16;
+        if on != 0 {
+            let mut states = States::load(lanes);
+            // where lane 16 h would be; the mask keeps all that is read and written inside
+            let at = (16 * h).wrapping_sub(first);
+            // SAFETY: the mask leaves out what is outside; 32 bytes of words are left for each block of 16 lanes.
+            unsafe {
+                let index = _mm512_maskz_loadu_epi32(on, indexes.as_ptr().wrapping_add(at));
+                let next = words.as_ptr().add(bytes);
+                let (value, read) = take_symbols(tables, &mut states, on, index, next, &mut escapes);
+                _mm512_mask_storeu_epi32(out.as_mut_ptr().wrapping_add(at), on, value);
+                bytes += 2 * read;
+            }
+            states.store(lanes);
+        }
+    }
+    (bytes, _mm512_test_epi32_mask(escapes, _mm512_set1_epi32(1 << 16)) != 0)
 }

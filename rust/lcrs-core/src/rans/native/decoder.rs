@@ -3,7 +3,7 @@
 use super::digits::DigitReader;
 use super::head::Head;
 use super::path::{Path, Progress};
-use super::{scalar, Lanes, LOW, MAX_LANES, START};
+use super::{Lanes, LOW, MAX_LANES, START};
 use crate::cdf::{Bisect, CdfTable, Search};
 use crate::{Error, Result, Simd};
 
@@ -96,9 +96,7 @@ impl<'a> Decoder<'a> {
             let progress = if whole > 0 {
                 self.path.take_groups(search, &mut self.lanes, self.num_lanes, self.words, indexes, out)
             } else if self.words.len() >= 2 * size {
-                let lanes = &mut self.lanes[lane..lane + size];
-                let (bytes, has_escapes) = scalar::take_part(search, lanes, self.words, indexes, out);
-                Progress { symbols: size, bytes, suspects: if has_escapes { size } else { 0 } }
+                self.path.take_part(search, &mut self.lanes, lane, self.words, indexes, out)
             } else {
                 for (k, (&index, out)) in indexes.iter().zip(&mut *out).enumerate() {
                     *out = self.take_one(search, lane + k, index, table)?;

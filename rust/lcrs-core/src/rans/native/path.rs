@@ -98,6 +98,29 @@ impl Path {
         }
     }
 
+    /// Decodes a symbol on each of the lanes from `first` on, a part of a group. Indexes are rows; `words` has a word for every symbol.
+    #[inline]
+    pub(super) fn take_part(
+        self,
+        search: impl Search,
+        lanes: &mut Lanes,
+        first: usize,
+        words: &[u8],
+        indexes: &[i32],
+        out: &mut [i32],
+    ) -> Progress {
+        let (bytes, has_escapes) = match (self, search.narrow()) {
+            #[cfg(target_arch = "x86_64")]
+            (Self::Avx512(path, _), Some(cells))
+                if out.len() >= Avx512::MIN_PART && words.len() >= 2 * Avx512::LANES =>
+            {
+                path.take_part(cells, lanes, first, words, indexes, out)
+            }
+            _ => scalar::take_part(search, &mut lanes[first..first + out.len()], words, indexes, out),
+        };
+        Progress { symbols: out.len(), bytes, suspects: if has_escapes { out.len() } else { 0 } }
+    }
+
     /// Decodes whole groups, all or up to the first with an escape. Indexes are rows; `words` has a word for every symbol.
     #[inline]
     pub(super) fn take_groups(
