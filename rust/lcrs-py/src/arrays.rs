@@ -7,7 +7,8 @@ use numpy::{PyArrayMethods, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::PyBytes;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyTuple};
 
 /// An array that is read during a call: C-contiguous, of any shape.
 pub(crate) struct Input<'py, T: Element> {
@@ -71,9 +72,12 @@ impl<'py, T: Element> Output<'py, T> {
         }
     }
 
-    /// A new array of `shape`.
-    pub(crate) fn zeros(py: Python<'py>, shape: &[usize]) -> Self {
-        Self { array: PyArrayDyn::zeros(py, shape, false).readwrite() }
+    /// A new array of `shape` with any content, from `numpy.empty`: clearing megabytes would take as long as decoding them.
+    pub(crate) fn empty(py: Python<'py>, shape: &[usize]) -> PyResult<Self> {
+        static EMPTY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let shape = PyTuple::new(py, shape)?;
+        let array = EMPTY.import(py, "numpy", "empty")?.call1((shape, T::get_dtype(py)))?;
+        Ok(Self { array: array.cast_into::<PyArrayDyn<T>>()?.readwrite() })
     }
 
     pub(crate) fn slice(&mut self) -> PyResult<&mut [T]> {

@@ -61,7 +61,7 @@ pub(crate) fn decode<'py>(
     threads: Option<i64>,
 ) -> PyResult<Bound<'py, PyArrayDyn<i32>>> {
     let indexes = Input::<i32>::new(indexes, "indexes")?;
-    let out = Output::zeros(data.py(), indexes.shape());
+    let out = Output::empty(data.py(), indexes.shape())?;
     decode_to(data, &indexes, table, out, kind, threads).map(Output::into_array)
 }
 
@@ -145,7 +145,7 @@ pub(crate) fn decode_batch<'py>(
         return Err(PyValueError::new_err(format!("data holds {given} streams, but indexes has {items} items")));
     }
     let runtime = runtime(py, threads)?;
-    let mut out = Output::zeros(py, indexes.shape());
+    let mut out = Output::empty(py, indexes.shape())?;
     let (indexes, table, symbols) = (indexes.slice()?, table.core(), out.slice()?);
     let streams: Vec<&[u8]> = streams.iter().map(|stream| &**stream).collect();
     detached(py, job_size(&runtime, indexes.len()), || {
@@ -255,7 +255,7 @@ impl Decoder {
         let py = indexes.py();
         let indexes = Input::<i32>::new(indexes, "indexes")?;
         let decoder = self.inner.as_mut().ok_or_else(finished)?;
-        let mut out = Output::zeros(py, indexes.shape());
+        let mut out = Output::empty(py, indexes.shape())?;
         let (indexes, table, symbols) = (indexes.slice()?, table.core(), out.slice()?);
         detached(py, indexes.len(), || {
             decoder.with_dependent_mut(|_, decoder| match decoder {

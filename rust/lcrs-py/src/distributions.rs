@@ -168,7 +168,7 @@ pub(crate) fn indexes<'py>(
     let scales = Input::<f32>::new(scales, "scales")?;
     let thresholds = Input::<f32>::new(thresholds, "thresholds")?;
     thresholds.check_ndim("thresholds", 1, "(rows - 1,)")?;
-    let mut out = Output::zeros(py, scales.shape());
+    let mut out = Output::empty(py, scales.shape())?;
     let (scales, thresholds, rows) = (scales.slice()?, thresholds.slice()?, out.slice()?);
     detached(py, scales.len(), || cdf::indexes(scales, thresholds, rows))?;
     Ok(out.into_array())

@@ -24,7 +24,7 @@ pub(crate) fn quantize<'py>(
     let py = y.py();
     let y = Input::<f32>::new(y, "y")?;
     let means = means_for(means, y.shape(), "y")?;
-    let mut out = Output::zeros(py, y.shape());
+    let mut out = Output::empty(py, y.shape())?;
     let (y, means, symbols) = (y.slice()?, means.as_ref().map(Input::slice).transpose()?, out.slice()?);
     detached(py, y.len(), || exact::quantize(y, means, symbols))?;
     Ok(out.into_array())
@@ -40,7 +40,7 @@ pub(crate) fn dequantize<'py>(
     let py = symbols.py();
     let symbols = Input::<i32>::new(symbols, "symbols")?;
     let means = means_for(means, symbols.shape(), "symbols")?;
-    let mut out = Output::zeros(py, symbols.shape());
+    let mut out = Output::empty(py, symbols.shape())?;
     let (symbols, means, values) = (symbols.slice()?, means.as_ref().map(Input::slice).transpose()?, out.slice()?);
     detached(py, symbols.len(), || exact::dequantize(symbols, means, values))?;
     Ok(out.into_array())
