@@ -1,9 +1,10 @@
 """Entropy coders side by side: lcrs, torch_ans, CompressAI and constriction on the same symbols in one run.
 
-Run it in the environment that ``make_peers_env.sh`` makes. Coders take turns, so that whatever else the machine does meets all
-of them; a figure is the median over the turns, with the quartiles beside it. Everything that codes must give its symbols back.
+Run it in the environment that ``make_peers_env.sh`` makes. Coders take turns, so that whatever else the
+machine does meets all of them; a figure is the median over the turns, with the quartiles beside it.
+Everything that codes must give its symbols back.
 
-    python benches/python/coders.py [--turns 7] [--clock wall|cpu] [--workloads NAME ...] [--out benches/results]
+    python benches/python/coders.py [--turns 7] [--clock wall|cpu] [--workloads FAMILY:COUNT ...]
 """
 
 from __future__ import annotations
@@ -95,9 +96,10 @@ class Coder:
         return len(data)
 
     def turn(self, repeats: int, clock: Clock, symbols: Ints | None = None) -> tuple[float, float, int]:
-        """Seconds of one encoding and one decoding, and the number of bytes. With ``symbols`` they must come back.
+        """Seconds of one encoding and one decoding, and the number of bytes.
 
-        One more of each goes before, untimed: what the coder before has left in the caches is not what is measured.
+        With ``symbols`` these must come back. One more call of each goes before, untimed: what the coder
+        before has left in the caches is not what is measured.
         """
         self.decode(self.prepare(self.encode()))
         begin = clock()
@@ -132,7 +134,7 @@ class Lcrs(Coder):
 
 
 class LcrsOnPath(Coder):
-    """lcrs forced to a SIMD path: in a process of its own, since a process keeps the path that it began with."""
+    """lcrs forced to a SIMD path, in a process of its own: a process keeps the path that it began with."""
 
     def __init__(self, work: Work, simd: str, clock: str) -> None:
         self.name = f"lcrs lcrs ({simd})"
@@ -231,7 +233,7 @@ class CompressAI(Coder):
 
 
 class CompressAILists(CompressAI):
-    """CompressAI's coder on lists that are there already: its C++ core and the conversion of lists to vectors."""
+    """CompressAI's coder on lists that are there already: its core and the conversion of lists to vectors."""
 
     name = "CompressAI, lists ready"
 
@@ -284,7 +286,7 @@ def gaussian_table() -> tuple[Ints, Ints, Ints]:
 
 
 def workloads(names: list[str]) -> Iterator[Work]:
-    """``uniform64``: index uniform over all scales. ``skewed``: weight exp(-i / 8) over the 41 scales up to 16."""
+    """``uniform64``: index uniform over all scales; ``skewed``: weight exp(-i / 8) over the 41 up to 16."""
     table = gaussian_table()
     weights = {
         "uniform64": np.ones(64),
@@ -335,8 +337,9 @@ def measure(work: Work, simd: list[str], turns: int, clock: str) -> list[Row]:
 
 
 def tensor_face(turns: int, clock: Clock) -> dict[str, dict[str, float]]:
-    """Median seconds of ``build_indexes`` and ``compress``, and of ``decompress``, on one tensor of 491,520 symbols."""
+    """Median seconds of compressing and decompressing a tensor of 491,520 symbols, indexes built too."""
     import compressai.entropy_models
+
     import lcrs.entropy_models
 
     generator = torch.Generator().manual_seed(2)
@@ -461,18 +464,19 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "coders.json").write_text(json.dumps(result, indent=1) + "\n")
     loads = [" ".join(f"{load:.1f}" for load in about[key]) for key in ("load_average", "load_average_after")]
+    versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
     text = [
         "# Entropy coders, one thread",
         "",
-        f"{about['cpu']}, {about['num_cpus']} processors, {about['time']}, commit {about['commit'][:10]}, {args.clock} clock, "
-        f"load average {loads[0]} before and {loads[1]} after. "
-        + ", ".join(f"{name} {number}" for name, number in about["versions"].items())
-        + ". Ratios are to the best torch_ans operator of the column in the same run.",
+        f"{about['cpu']}, {about['num_cpus']} processors, {about['time']}, commit {about['commit'][:10]},",
+        f"{args.clock} clock, load average {loads[0]} before and {loads[1]} after. {versions}.",
+        "Ratios are to the best torch_ans operator of the column in the same run.",
         as_table(rows),
         "",
-        f"Tensors (491,520 symbols, indexes built too): lcrs is {ratios['compress']:.1f} times CompressAI in `compress`, "
-        f"{ratios['decompress']:.1f} times in `decompress`.",
-        f"Two streams on two threads: {scaling.get('encode', 0):.2f} times one in encoding, {scaling.get('decode', 0):.2f} in decoding (wall clock).",
+        f"Tensors (491,520 symbols, indexes built too): lcrs is {ratios['compress']:.1f} times CompressAI in",
+        f"`compress`, {ratios['decompress']:.1f} times in `decompress`.",
+        f"Two streams on two threads: {scaling.get('encode', 0):.2f} times one in encoding,",
+        f"{scaling.get('decode', 0):.2f} times in decoding (wall clock).",
         "",
     ]
     (args.out / "coders.md").write_text("\n".join(text))

@@ -1,8 +1,9 @@
 """Writes the `.npz` vectors of this folder as `.bin` files that the Rust tests read.
 
-A file is a sequence of arrays: the length, then the elements, all as LEB128 of the zigzag-folded integer. Floats are
-stored by their bit pattern (int32). Arrays per case: `pmf_to_cdf` pmf, [precision], cdf; `rans64_streams` symbols, indexes,
-cdfs (row by row without padding), lengths, offsets, bytes; `gaussian_default_table` cdfs, lengths, offsets.
+A file is a sequence of arrays: the length, then the elements, all as LEB128 of the zigzag-folded integer.
+Floats are stored by their bit pattern (int32). Arrays per case: `pmf_to_cdf` pmf, [precision], cdf;
+`rans64_streams` symbols, indexes, cdfs (row by row without padding), lengths, offsets, bytes;
+`gaussian_default_table` cdfs, lengths, offsets.
 """
 
 from pathlib import Path
