@@ -67,6 +67,14 @@ def test_copies_and_pickles(name):
         assert torch.equal(other(y)["likelihoods"]["y"], expected["likelihoods"]["y"])
 
 
+@pytest.mark.parametrize("name", Y_CODECS)
+def test_compiles_without_a_graph_break_and_exports(name):
+    codec, y = hyperprior(name).eval(), latent()
+    expected = codec(y)["y_hat"]
+    torch.testing.assert_close(torch.compile(codec, backend="eager", fullgraph=True)(y)["y_hat"], expected)
+    torch.testing.assert_close(torch.export.export(codec, (y,)).module()(y)["y_hat"], expected)
+
+
 class TestGaussianConditional:
     @pytest.mark.parametrize("chunks", [("scales", "means"), ("means", "scales"), ("scales",), ("means",)])
     def test_chunks(self, chunks):

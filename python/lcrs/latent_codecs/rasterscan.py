@@ -19,7 +19,7 @@ from lcrs.layers import CheckerboardMaskedConv2d, MaskedConv2d
 from lcrs.ops.cache import KeyedCache
 from lcrs.registry import register_module
 
-__all__ = ["RasterScanLatentCodec", "one_by_one", "wavefront"]
+__all__ = ["RasterScanLatentCodec"]
 
 _Order = Literal["wavefront", "raster"]
 
