@@ -20,7 +20,7 @@ from codec_examples import (
 from torch import nn
 
 from lcrs.entropy_models import EntropyModel, GaussianConditional
-from lcrs.errors import DesyncError, LcrsError
+from lcrs.errors import DesyncError, LcrsError, NotPortableError
 from lcrs.latent_codecs import CheckerboardLatentCodec, GaussianConditionalLatentCodec
 from lcrs.layers import GDN
 
@@ -152,6 +152,23 @@ def test_other_parameter_networks_are_scanned_stepwise(kind):
     assert codec._native_scan("wavefront") is None
     out = codec.compress(y, params)
     assert torch.equal(codec.decompress(out["strings"], out["shape"], params)["y_hat"], out["y_hat"])
+
+
+def test_overridden_merges():
+    class Doubling(CheckerboardLatentCodec):
+        def merge(self, *args):
+            return torch.cat((args[0], 2 * args[1]), 1)
+
+    plain = busy(checkerboard()).eval()
+    doubling = Doubling(plain.latent_codec, plain.entropy_parameters, plain.context_prediction).eval()
+    y, params = latent(), torch.randn(3, 2 * C, 5, 7)
+    out = doubling.compress(y, params)
+    torch.testing.assert_close(out["y_hat"], plain.compress(y, 2 * params)["y_hat"], rtol=0, atol=1e-5)
+    assert torch.equal(doubling.decompress(out["strings"], out["shape"], params)["y_hat"], out["y_hat"])
+    codec = busy(raster()).eval()
+    codec.merge = lambda *args: torch.cat(args[::-1], 1)
+    with pytest.raises(NotPortableError, match=r"merge is overridden"):
+        codec.compress(y, params)
 
 
 def test_both_kinds_carry_the_same_symbols():

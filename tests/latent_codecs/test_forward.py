@@ -71,6 +71,7 @@ def test_copies_and_pickles(name):
 def test_compiles_without_a_graph_break_and_exports(name):
     codec, y = hyperprior(name).eval(), latent()
     expected = codec(y)["y_hat"]
+    torch.compiler.reset()
     torch.testing.assert_close(torch.compile(codec, backend="eager", fullgraph=True)(y)["y_hat"], expected)
     torch.testing.assert_close(torch.export.export(codec, (y,)).module()(y)["y_hat"], expected)
 

@@ -202,12 +202,14 @@ class CheckerboardLatentCodec(LatentCodec):
             return None
         if not isinstance(self.context_prediction, CheckerboardMaskedConv2d):
             return None
+        if getattr(self.merge, "__func__", None) is not CheckerboardLatentCodec.merge:
+            return None
         network = nn.Sequential(self.entropy_parameters, leaf.entropy_parameters)
         parts = (leaf.gaussian_conditional, self.context_prediction, network)
 
         def build() -> coding.CheckerboardScan | None:
             arguments = scan_arguments(*parts)
-            if arguments is None or type(self).merge is not CheckerboardLatentCodec.merge:
+            if arguments is None:
                 return None
             geometry: Any = {"parameters": ", ".join(leaf.chunks), "first": self.anchor_parity}
             return coding.CheckerboardScan(**arguments, **geometry)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from lcrs import coding
 from lcrs.entropy_models import GaussianConditional
+from lcrs.errors import NotPortableError
 from lcrs.latent_codecs.base import LatentCodec, fit, single
 from lcrs.latent_codecs.native import scan_arguments, scan_key
 from lcrs.latent_codecs.stepwise import StepwiseScan, one_by_one, wavefront
@@ -137,7 +138,13 @@ class RasterScanLatentCodec(LatentCodec):
         return {"y_hat": y_hat}
 
     def _native_scan(self, order: _Order) -> coding.RasterScan | None:
-        """The scan as a native call, remade when a parameter has changed; None if it has no such form."""
+        """The scan as a native call, remade when a parameter has changed; None if it has no such form.
+
+        Raises:
+            NotPortableError: `merge` is overridden, or EP has no form on the exact engine.
+        """
+        if self.merge is not RasterScanLatentCodec.merge:
+            raise NotPortableError(f"{type(self).__name__}.merge is overridden; a scan concatenates")
         parts = (self.gaussian_conditional, self.context_prediction, self.entropy_parameters)
 
         def build() -> coding.RasterScan | None:
