@@ -44,7 +44,7 @@ fn layers() -> impl Strategy<Value = (Layer, usize, usize, u64)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(250))]
+    #![proptest_config(reference::cases(250))]
 
     #[test]
     fn convolution_is_the_written_chain((layer, height, width, seed) in layers()) {
@@ -94,9 +94,19 @@ fn wide_layers_are_the_written_chain() {
         bias: true,
     };
     let depthwise = |c| Layer { groups: c, group_in: 1, group_out: 1, ..dense(1, 1, 3, 1, 1) };
-    for layer in
-        [dense(48, 64, 1, 1, 0), dense(64, 48, 1, 1, 0), dense(33, 97, 3, 1, 1), dense(70, 80, 5, 2, 2), depthwise(100)]
-    {
+    // few outputs: transposed convolutions do all phases at once
+    let narrow = Layer { stride: [2, 3], padding: [1, 2], output_padding: [0, 1], ..dense(40, 3, 5, 2, 2) };
+    let flat = Layer { kernel: [1, 2], padding: [0, 0], ..dense(20, 2, 1, 2, 0) };
+    for layer in [
+        narrow,
+        flat,
+        dense(9, 3, 5, 2, 2),
+        dense(48, 64, 1, 1, 0),
+        dense(64, 48, 1, 1, 0),
+        dense(33, 97, 3, 1, 1),
+        dense(70, 80, 5, 2, 2),
+        depthwise(100),
+    ] {
         let (weight, bias) = layer.parameters(9, layer.group_in);
         let x = Tensor::from_vec(layer.in_channels(), 9, 13, values(4, layer.in_channels() * 9 * 13)).unwrap();
         let want = naive_conv(&layer, &weight, bias.as_deref(), &x);

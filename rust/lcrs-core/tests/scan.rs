@@ -251,7 +251,7 @@ fn cases() -> impl Strategy<Value = Case> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(reference::cases(60))]
 
     #[test]
     fn scans_do_what_a_naive_loop_does(case in cases()) {

@@ -3,6 +3,15 @@
 
 use lcrs_core::exact::Tensor;
 use lcrs_core::Limits;
+use proptest::prelude::ProptestConfig;
+
+/// A number of random cases, unless the environment asks for another.
+pub(crate) fn cases(count: u32) -> ProptestConfig {
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig::default(),
+        None => ProptestConfig::with_cases(count),
+    }
+}
 
 /// Numbers that make rounding matter: of many magnitudes, some zero of either sign, some subnormal.
 pub(crate) fn values(seed: u64, len: usize) -> Vec<f32> {
