@@ -447,4 +447,18 @@ fn bad_data_and_bad_side_information_are_errors() {
     numbers.y.data_mut()[30] = 0.0;
     numbers.side.data_mut()[7] = f32::INFINITY;
     assert!(run(&numbers.y, &numbers.side).unwrap_err().message().contains("side features is inf at element 7"));
+
+    // parameters that overflow: the caller's fault when encoding, the stream's when decoding
+    numbers.side = case.numbers().side;
+    numbers.layers.iter_mut().for_each(|layer| layer.0.fill(3e38));
+    let scan = case.scan(rt.simd, &numbers, SymbolOrder::Wavefront);
+    let mut encoder = Encoder::new(StreamKind::Lcrs, rt.simd);
+    let mut coder = Coder::Encode { encoder: &mut encoder, y: &numbers.y };
+    let error = scan.run(&rt, &Limits::default(), &mut coder, &numbers.side).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    let mut decoder = Decoder::new(StreamKind::Lcrs, rt.simd, &data).unwrap();
+    let error =
+        scan.run(&rt, &Limits::default(), &mut Coder::Decode { decoder: &mut decoder }, &numbers.side).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt, "{error}");
+    assert!(error.message().contains("step 0 of the scan"), "{error}");
 }

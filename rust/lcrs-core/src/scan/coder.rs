@@ -3,7 +3,7 @@
 use super::Gaussian;
 use crate::exact::{dequantize, first_not_finite, quantize, Tensor};
 use crate::rans::{Decoder, Encoder};
-use crate::{cdf, Error, Result};
+use crate::{cdf, Error, ErrorKind, Result};
 
 /// Where symbols go to or come from.
 #[derive(Debug)]
@@ -50,6 +50,9 @@ pub(super) struct Exchange {
 impl Exchange {
     /// Codes the symbols of some places, whose parameters lie one place after another in `parameters`, and returns their
     /// values, channels innermost. `place(i)` is the row and the column of the i-th.
+    ///
+    /// # Errors
+    /// Parameters that are no legal numbers are the caller's fault when encoding, the stream's when decoding.
     pub(super) fn code(
         &mut self,
         coder: &mut Coder,
@@ -57,6 +60,21 @@ impl Exchange {
         parameters: &[f32],
         place: impl Fn(usize) -> (usize, usize),
     ) -> Result<&[f32]> {
+        let is_decoding = matches!(coder, Coder::Decode { .. });
+        self.exchange(coder, gaussian, parameters, place).map_err(|e| match e.kind() {
+            ErrorKind::InvalidArgument if is_decoding => Error::corrupt(e.message().to_string()),
+            _ => e,
+        })?;
+        Ok(&self.values)
+    }
+
+    fn exchange(
+        &mut self,
+        coder: &mut Coder,
+        gaussian: &Gaussian,
+        parameters: &[f32],
+        place: impl Fn(usize) -> (usize, usize),
+    ) -> Result<()> {
         self.scales.clear();
         self.means.clear();
         for row in parameters.chunks_exact(gaussian.parameter_channels()) {
@@ -86,7 +104,6 @@ impl Exchange {
             }
             Coder::Decode { decoder } => decoder.pull(&self.indexes, gaussian.table(), &mut self.symbols)?,
         }
-        dequantize(&self.symbols, means, &mut self.values)?;
-        Ok(&self.values)
+        dequantize(&self.symbols, means, &mut self.values)
     }
 }

@@ -43,6 +43,7 @@ struct Block<'a> {
     /// Outputs that the last vector of the panel really has (1..=lanes).
     last: usize,
     /// What will be read next; only ever prefetched.
+    #[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
     ahead: *const f32,
 }
 

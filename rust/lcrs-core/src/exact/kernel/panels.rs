@@ -47,6 +47,18 @@ pub(super) struct Panel<'a> {
     pub(super) bias: &'a [f32],
 }
 
+impl Panel<'_> {
+    /// Where the weights of step `k` lie.
+    pub(super) fn at(&self, k: usize) -> *const f32 {
+        self.weights.as_ptr().wrapping_add(k * self.bias.len())
+    }
+
+    /// Where the weights of step `k` of the next panel lie, if that is as wide as this one; to be prefetched.
+    pub(super) fn past_end(&self, k: usize) -> *const f32 {
+        self.at(k).wrapping_add(self.weights.len())
+    }
+}
+
 impl Panels {
     /// Packs `weight(k, output)` for all steps `k` of the chain; a missing bias is zero.
     ///

@@ -5,7 +5,8 @@
 //! once and stays in the first level while all blocks use it; meanwhile the next chunk is prefetched.
 #![allow(unsafe_code)]
 
-use super::{even_split, isa, Block, Panels, Segment};
+use super::panels::Panel;
+use super::{even_split, isa, Block, Isa, Kernel, Panels, Segment};
 
 /// What chains start from.
 #[derive(Debug, Clone, Copy)]
@@ -68,58 +69,77 @@ pub(crate) fn advance(part: Part, segments: &[Segment], rows: &[Rows], input: &[
         return;
     }
     for panel in panels.iter() {
-        let plain = isa.dense[panel.vectors - 1];
-        let blocks: usize = rows.iter().map(|r| r.count.div_ceil(plain.len())).sum();
-        let width = panel.weights.len() / panels.depth();
+        let blocks = rows.iter().map(|r| r.count.div_ceil(isa.dense[panel.vectors - 1].len())).sum();
+        let is_last_panel = panel.first + panel.vectors * isa.lanes >= panels.outputs();
         let mut step = part.first;
         for segment in segments {
-            let parts = if blocks == 1 { 1 } else { segment.len.div_ceil(isa.chunk) };
-            for q in 0..parts {
-                let k = even_split(segment.len, parts, q);
-                let len = k.len();
-                let last_chunk = step + len == part.first + steps;
+            let chunks = if blocks == 1 { 1 } else { segment.len.div_ceil(isa.chunk) };
+            for q in 0..chunks {
+                let k = even_split(segment.len, chunks, q);
+                let end = step + k.len();
                 let ahead = match part.next {
-                    Some((next, at)) if last_chunk && panel.first + width >= panels.outputs() => next.at_step(at),
-                    _ if last_chunk => panel.weights.as_ptr().wrapping_add(panel.weights.len() + part.first * width),
-                    _ => panel.weights.as_ptr().wrapping_add((step + len) * width),
+                    Some((next, at)) if end == part.first + steps && is_last_panel => next.at_step(at),
+                    _ if end == part.first + steps => panel.past_end(part.first),
+                    _ => panel.at(end),
                 };
-                let mut prefetch = Prefetch { ahead, left: if panel.vectors == 2 { 2 } else { 0 }, blocks };
-                let segment = [Segment { offset: segment.offset + k.start, len }];
-                for r in &rows {
-                    let count = r.count.div_ceil(plain.len());
-                    for t in 0..count {
-                        let slots = even_split(r.count, count, t);
-                        let c = output.as_mut_ptr().wrapping_add(r.output + slots.start * r.output_step + panel.first);
-                        let (init, init_step) = if step > part.first {
-                            (c.cast_const(), r.output_step)
-                        } else {
-                            match r.init {
-                                Init::Bias => (panel.bias.as_ptr(), 0),
-                                Init::InPlace => (c.cast_const(), r.output_step),
-                                Init::From(sums, first, step) => {
-                                    (sums.as_ptr().wrapping_add(first + slots.start * step + panel.first), step)
-                                }
-                            }
-                        };
-                        let (kernels, ahead) = prefetch.next(isa, plain, len);
-                        let block = Block {
-                            segments: &segment,
-                            a: input.as_ptr().wrapping_add(r.input + slots.start * r.input_step),
-                            a_step: r.input_step,
-                            w: panel.weights.as_ptr().wrapping_add(step * width),
-                            init,
-                            init_step,
-                            c,
-                            c_step: r.output_step,
-                            last: panel.last,
-                            ahead,
-                        };
-                        // SAFETY: the processor has the path (checked when packing). `check` above bounds every read of
-                        // the input and of sums and every write; the steps lie within the panel; `ahead` is not read.
-                        unsafe { kernels[slots.len() - 1](&block) };
+                let chunk = Chunk {
+                    panel: &panel,
+                    segment: [Segment { offset: segment.offset + k.start, len: k.len() }],
+                    step,
+                    is_first: step == part.first,
+                };
+                let prefetch = Prefetch { ahead, left: if panel.vectors == 2 { 2 } else { 0 }, blocks };
+                chunk.run(isa, &rows, prefetch, input, output);
+                step = end;
+            }
+        }
+    }
+}
+
+/// Some steps of the chains of one panel.
+struct Chunk<'a> {
+    panel: &'a Panel<'a>,
+    segment: [Segment; 1],
+    /// The first step.
+    step: usize,
+    /// Whether chains start here as [`Rows::init`] says; else they go on in place.
+    is_first: bool,
+}
+
+impl Chunk<'_> {
+    /// Advances all positions. The caller has checked them against the buffers.
+    fn run(&self, isa: &'static Isa, rows: &[&Rows], mut prefetch: Prefetch, input: &[f32], output: &mut [f32]) {
+        let panel = self.panel;
+        let plain = isa.dense[panel.vectors - 1];
+        for r in rows {
+            let count = r.count.div_ceil(plain.len());
+            for t in 0..count {
+                let slots = even_split(r.count, count, t);
+                let c = output.as_mut_ptr().wrapping_add(r.output + slots.start * r.output_step + panel.first);
+                let (init, init_step) = match r.init {
+                    _ if !self.is_first => (c.cast_const(), r.output_step),
+                    Init::Bias => (panel.bias.as_ptr(), 0),
+                    Init::InPlace => (c.cast_const(), r.output_step),
+                    Init::From(sums, first, step) => {
+                        (sums.as_ptr().wrapping_add(first + slots.start * step + panel.first), step)
                     }
-                }
-                step += len;
+                };
+                let (kernels, ahead) = prefetch.next(isa, plain, self.segment[0].len);
+                let block = Block {
+                    segments: &self.segment,
+                    a: input.as_ptr().wrapping_add(r.input + slots.start * r.input_step),
+                    a_step: r.input_step,
+                    w: panel.at(self.step),
+                    init,
+                    init_step,
+                    c,
+                    c_step: r.output_step,
+                    last: panel.last,
+                    ahead,
+                };
+                // SAFETY: the processor has the path (checked when packing). `check` bounds every read of the input and
+                // of sums and every write; the steps lie within the panel; `ahead` is only prefetched.
+                unsafe { kernels[slots.len() - 1](&block) };
             }
         }
     }
@@ -134,12 +154,7 @@ struct Prefetch {
 }
 
 impl Prefetch {
-    fn next(
-        &mut self,
-        isa: &'static super::Isa,
-        plain: &'static [super::Kernel],
-        len: usize,
-    ) -> (&'static [super::Kernel], *const f32) {
+    fn next(&mut self, isa: &'static Isa, plain: &'static [Kernel], len: usize) -> (&'static [Kernel], *const f32) {
         if self.left == 0 {
             return (plain, std::ptr::null());
         }
