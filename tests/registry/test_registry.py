@@ -57,6 +57,17 @@ def test_borrowed_names_are_hidden_by_own_ones():
     assert len(table) == 2
 
 
+def test_other_libraries_are_asked_last():
+    def borrow():
+        raise AssertionError("not needed")
+
+    table = Registry("thing", home="lcrs.transforms", borrow=borrow)
+    table["a"] = list
+    assert table["a"] is list
+    with pytest.raises(AssertionError, match="not needed"):
+        table["b"]
+
+
 def test_a_home_that_fails_to_import_is_tried_again():
     table = Registry("thing", home="lcrs_no_such_module")
     for _ in range(2):

@@ -20,7 +20,8 @@ class Registry(MutableMapping[str, _Entry]):
         kind: What is registered, for messages ("model").
         home: Module whose import registers lcrs's own entries; imported when a name is first not found, or
             when the table is first listed.
-        borrow: Returns entries of other libraries; called once, after `home`. Registered names hide these.
+        borrow: Returns entries of other libraries; called when a name is not among the registered ones, or
+            when the table is first listed. Registered names hide these.
 
     Example:
         >>> models = Registry("model")
@@ -87,9 +88,10 @@ class Registry(MutableMapping[str, _Entry]):
     def __getitem__(self, name: str) -> _Entry:
         """Returns the entry; raises `KeyError` with the nearest names if there is none."""
         if name not in self._own:
-            self._load()
+            self._load_home()
         if name in self._own:
             return self._own[name]
+        self._load_borrowed()
         if name in self._borrowed:
             return self._borrowed[name]
         near = difflib.get_close_matches(str(name), list(self), n=3, cutoff=0.4) or list(self)
@@ -101,7 +103,8 @@ class Registry(MutableMapping[str, _Entry]):
 
     def __iter__(self) -> Iterator[str]:
         """All names: registered ones first, then borrowed ones."""
-        self._load()
+        self._load_home()
+        self._load_borrowed()
         yield from self._own
         yield from (name for name in self._borrowed if name not in self._own)
 
@@ -112,19 +115,21 @@ class Registry(MutableMapping[str, _Entry]):
     def __repr__(self) -> str:
         return f"Registry({self._kind!r}, {list(self._own)})"
 
-    def _load(self) -> None:
-        """Imports what has entries to add, once; marked before, since the import may itself look names up."""
+    def _load_home(self) -> None:
+        """Imports lcrs's own entries, once; marked before, since the import may itself look names up."""
         home, self._home = self._home, None
-        borrow, self._borrow = self._borrow, None
-        try:
-            if home is not None:
+        if home is not None:
+            try:
                 importlib.import_module(home)
-            home = None
-            if borrow is not None:
-                self._borrowed = borrow()
-            borrow = None
-        finally:
-            self._home, self._borrow = home, borrow
+            except BaseException:
+                self._home = home
+                raise
+
+    def _load_borrowed(self) -> None:
+        """Fetches the entries of other libraries, once."""
+        if self._borrow is not None:
+            self._borrowed = self._borrow()
+            self._borrow = None
 
 
 def _describe(entry: _Entry) -> str:
