@@ -1,13 +1,15 @@
 //! From a picture to a file.
 
+use lcrs_core::exact::Tensor;
 use lcrs_core::rans::StreamKind;
 use lcrs_core::{Error, Limits, Result, Runtime};
 use lcrs_format::{pack, Header, Metadata, MetadataKind, Section, DIGEST_PREFIX_LENGTH};
 
 use crate::container::from_format;
-use crate::graph::Shape;
+use crate::graph::{Rows, Shape};
 use crate::networks::Job;
 use crate::package::ANALYSIS;
+use crate::picture::COMPONENTS;
 use crate::{Package, Picture};
 
 /// Metadata that travels with a picture: kept as it is, never applied.
@@ -49,12 +51,7 @@ pub fn compress(
     let job = Job { rt, limits, level: level(package, quality)? };
     let height = package.padded(picture.height().into()) as usize;
     let width = package.padded(picture.width().into()) as usize;
-    let wanted = package.y_shape(height, width, limits)?;
-    let x = picture.to_padded_tensor(height, width, limits)?;
-    let y = package.networks.run_single(ANALYSIS, job, x)?;
-    if Shape::from(&y) != wanted {
-        return Err(Error::corrupt(format!("graph '{ANALYSIS}' gave y of {}, not {wanted}", Shape::from(&y))));
-    }
+    let y = analyse(package, picture, job, height, width)?;
     let coded = package.codec.encode(&package.networks, job, options.kind, &y)?;
 
     let mut header = Header::new(package.name(), picture.width(), picture.height());
@@ -75,6 +72,21 @@ pub fn compress(
     let icc = options.metadata.icc.iter().map(|data| Metadata { kind: MetadataKind::Icc, data });
     let exif = options.metadata.exif.iter().map(|data| Metadata { kind: MetadataKind::Exif, data });
     pack(&header, &sections, &icc.chain(exif).collect::<Vec<_>>()).map_err(from_format)
+}
+
+/// y of a picture padded to `height` x `width`.
+fn analyse(package: &Package, picture: &Picture, job: Job<'_>, height: usize, width: usize) -> Result<Tensor> {
+    let shape = package.y_shape(height, width, job.limits)?;
+    let mut y = Tensor::zeroed(shape.channels, shape.height, shape.width, job.limits)?;
+    let row = shape.channels * shape.width;
+    let mut source = |rows: &Rows| picture.padded_rows(rows, width, job.limits);
+    let mut sink = |rows: Rows, strip: Tensor| {
+        y.data_mut()[rows.start * row..rows.end * row].copy_from_slice(strip.data());
+        Ok(())
+    };
+    let x = Shape::new(COMPONENTS, height, width);
+    package.networks.run_in_strips(ANALYSIS, job, x, &mut source, &mut sink)?;
+    Ok(y)
 }
 
 /// The part of a digest that files carry.

@@ -1,12 +1,15 @@
 //! From a file to a picture.
 
+use lcrs_core::exact::Tensor;
 use lcrs_core::{Error, Limits, Result, Runtime};
 use lcrs_format::{parse, Color, Header, MetadataKind, DEFAULT_BIT_DEPTH};
 
 use crate::compress::{level, prefix, PictureMetadata};
 use crate::container::{format_limits, from_format};
+use crate::graph::{Rows, Shape};
 use crate::networks::{blame_data, Job};
 use crate::package::{hex, SYNTHESIS};
+use crate::picture::Canvas;
 use crate::{Package, Picture};
 
 /// How to decompress.
@@ -40,14 +43,23 @@ pub fn decompress(
     if !latents_ascend {
         return Err(Error::corrupt("latents are not numbered 0, 1, ..."));
     }
-    let y = package.y_shape(height, width, limits)?;
-    let y = package.codec.decode(&package.networks, job, &container.sections, y)?;
-    let x = package.networks.run_single(SYNTHESIS, job, y)?;
-    if (x.height(), x.width()) != (height, width) {
-        return Err(Error::corrupt(format!("graph '{SYNTHESIS}' gave {} x {} pixels", x.width(), x.height())));
-    }
-    Picture::from_tensor(&x, header.crop_left, header.crop_top, header.width, header.height)
-        .map_err(|e| e.at(format!("graph '{SYNTHESIS}'")))
+    let shape = package.y_shape(height, width, limits)?;
+    let y = package.codec.decode(&package.networks, job, &container.sections, shape)?;
+    synthesise(package, &y, header, job)
+}
+
+/// The visible part of what the model makes of y.
+fn synthesise(package: &Package, y: &Tensor, header: &Header, job: Job<'_>) -> Result<Picture> {
+    package.check_synthesis(y.into())?;
+    let mut canvas = Canvas::new(header.crop_left, header.crop_top, header.width, header.height, job.limits)?;
+    let row = y.channels() * y.width();
+    let mut source = |rows: &Rows| {
+        let data = y.data()[rows.start * row..rows.end * row].to_vec();
+        Tensor::from_vec(y.channels(), rows.len(), y.width(), data)
+    };
+    let mut sink = |rows: Rows, strip: Tensor| canvas.paint(rows, &strip);
+    package.networks.run_in_strips(SYNTHESIS, job, Shape::from(y), &mut source, &mut sink)?;
+    canvas.finish()
 }
 
 /// The metadata that a file carries.

@@ -7,7 +7,7 @@ use lcrs_core::exact::Tensor;
 use lcrs_core::{Error, ErrorKind, Limits, Result, Runtime, Simd};
 use serde_json::Value;
 
-use crate::graph::{Graph, Op, Program, Shape};
+use crate::graph::{Graph, Op, Program, Rows, Shape};
 use crate::tensors::{TensorView, Tensors};
 
 /// What a job runs on.
@@ -25,6 +25,9 @@ struct Network {
     /// By position in [`Simd::ALL`].
     built: [OnceLock<Graph>; Simd::ALL.len()],
 }
+
+/// Names and shapes of the outputs of a graph.
+pub(crate) type Outputs<'a> = Vec<(&'a str, Shape)>;
 
 /// The graphs of a package by name, with all its tensors.
 #[derive(Debug)]
@@ -63,15 +66,26 @@ impl Networks {
     }
 
     /// The shapes of the outputs of graph `name`, by their names, and its multiply-accumulates.
-    pub(crate) fn infer(&self, name: &str, inputs: &[Shape], limits: &Limits) -> Result<(Vec<(&str, Shape)>, u64)> {
+    ///
+    /// # Errors
+    /// `Corrupt` if shapes do not go together, `Limit` if a run in one piece would exceed `limits`.
+    pub(crate) fn infer(&self, name: &str, inputs: &[Shape], limits: &Limits) -> Result<(Outputs<'_>, u64)> {
+        let (outputs, shapes) = self.infer_shapes(name, inputs)?;
+        let program = self.program(name)?;
+        program.check_memory(&shapes, limits).map_err(|e| e.at(format!("graph '{name}'")))?;
+        Ok((outputs, program.macs(&shapes)))
+    }
+
+    /// The shapes of the outputs of graph `name`, by their names, and of all its values.
+    pub(crate) fn infer_shapes(&self, name: &str, inputs: &[Shape]) -> Result<(Outputs<'_>, Vec<Shape>)> {
         let program = &self.network(name)?.program;
         if inputs.len() != program.inputs.len() {
             let (given, wanted) = (inputs.len(), program.inputs.len());
             return Err(Error::corrupt(format!("graph '{name}' has {wanted} inputs, must have {given}")));
         }
-        let plan = program.plan(inputs, limits).map_err(|e| e.at(format!("graph '{name}'")))?;
-        let outputs = program.outputs.iter().map(|(name, value)| (name.as_str(), plan.shapes[*value])).collect();
-        Ok((outputs, plan.macs))
+        let shapes = program.shapes(inputs).map_err(|e| e.at(format!("graph '{name}'")))?;
+        let outputs = program.outputs.iter().map(|(name, value)| (name.as_str(), shapes[*value])).collect();
+        Ok((outputs, shapes))
     }
 
     /// Checks that every interpolation has `levels` levels, and that there is none in a fixed-rate package.
@@ -107,6 +121,20 @@ impl Networks {
             (Some((_, tensor)), 0) => Ok(tensor),
             _ => Err(Error::corrupt(format!("graph '{name}' must have one output"))),
         }
+    }
+
+    /// Runs graph `name`, of one input and one output, in strips; see [`Graph::run_in_strips`].
+    pub(crate) fn run_in_strips(
+        &self,
+        name: &str,
+        job: Job<'_>,
+        input: Shape,
+        source: &mut dyn FnMut(&Rows) -> Result<Tensor>,
+        sink: &mut dyn FnMut(Rows, Tensor) -> Result<()>,
+    ) -> Result<()> {
+        let graph = self.graph(name, job.rt.simd)?;
+        let done = graph.run_in_strips(job.rt, job.limits, job.level, input, source, sink);
+        done.map_err(|e| blame_data(e).at(format!("graph '{name}'")))
     }
 
     fn graph(&self, name: &str, simd: Simd) -> Result<&Graph> {

@@ -3,6 +3,8 @@
 use lcrs_core::exact::Tensor;
 use lcrs_core::{Error, Limits, Result};
 
+use crate::graph::Rows;
+
 /// Components of a pixel.
 pub(crate) const COMPONENTS: usize = 3;
 
@@ -51,13 +53,13 @@ impl Picture {
         self.data
     }
 
-    /// The picture as numbers from 0 to 1 (`component / 255`, rounded once), its last row and column
-    /// repeated up to `height` x `width`.
-    pub(crate) fn to_padded_tensor(&self, height: usize, width: usize, limits: &Limits) -> Result<Tensor> {
-        let mut tensor = Tensor::zeroed(COMPONENTS, height, width, limits)?;
+    /// Rows of the picture as numbers from 0 to 1 (`component / 255`, rounded once), its last column repeated up to
+    /// `width`, its last row as often as asked for.
+    pub(crate) fn padded_rows(&self, rows: &Rows, width: usize, limits: &Limits) -> Result<Tensor> {
+        let mut tensor = Tensor::zeroed(COMPONENTS, rows.len(), width, limits)?;
         let levels: Vec<f32> = (0..=u8::MAX).map(|component| f32::from(component) / 255.0).collect();
         let row_bytes = self.width as usize * COMPONENTS;
-        for (y, row) in tensor.data_mut().chunks_exact_mut(width * COMPONENTS).enumerate() {
+        for (y, row) in rows.clone().zip(tensor.data_mut().chunks_exact_mut(width * COMPONENTS)) {
             let start = y.min(self.height as usize - 1) * row_bytes;
             let source = &self.data[start..start + row_bytes];
             let (visible, padding) = row.split_at_mut(row_bytes);
@@ -69,21 +71,46 @@ impl Picture {
         }
         Ok(tensor)
     }
+}
 
-    /// The visible part of `tensor`: clamped to 0..=1, times 255, rounded half to even.
-    pub(crate) fn from_tensor(tensor: &Tensor, left: u32, top: u32, width: u32, height: u32) -> Result<Self> {
-        let row = tensor.width() * COMPONENTS;
-        let start = left as usize * COMPONENTS;
-        let length = width as usize * COMPONENTS;
-        let mut data = Vec::with_capacity(length * height as usize);
-        for numbers in tensor.data().chunks_exact(row).skip(top as usize).take(height as usize) {
-            let visible = &numbers[start..start + length];
-            if let Some(i) = visible.iter().position(|number| number.is_nan()) {
-                return Err(Error::corrupt(format!("component {i} of a row is not a number")));
+/// A picture in the making: the visible part of what a model gives, row by row from the top.
+#[derive(Debug)]
+pub(crate) struct Canvas {
+    left: usize,
+    top: usize,
+    width: u32,
+    height: u32,
+    data: Vec<u8>,
+}
+
+impl Canvas {
+    /// A picture of `width` x `height` that begins at column `left` and row `top` of what will be painted.
+    pub(crate) fn new(left: u32, top: u32, width: u32, height: u32, limits: &Limits) -> Result<Self> {
+        let mut data: Vec<u8> = limits.zeroed(width as usize * height as usize * COMPONENTS, "picture")?;
+        data.clear();
+        Ok(Self { left: left as usize, top: top as usize, width, height, data })
+    }
+
+    /// Takes the rows of a tensor: numbers are clamped to 0..=1, times 255, rounded half to even.
+    pub(crate) fn paint(&mut self, rows: Rows, tensor: &Tensor) -> Result<()> {
+        let (start, length) = (self.left * COMPONENTS, self.width as usize * COMPONENTS);
+        let visible = self.top..self.top + self.height as usize;
+        for (y, numbers) in rows.zip(tensor.data().chunks_exact(tensor.width() * COMPONENTS)) {
+            if !visible.contains(&y) {
+                continue;
             }
-            data.extend(visible.iter().map(|number| (number.clamp(0.0, 1.0) * 255.0).round_ties_even() as u8));
+            let numbers = &numbers[start..start + length];
+            if let Some(i) = numbers.iter().position(|number| number.is_nan()) {
+                return Err(Error::corrupt(format!("component {i} of row {y} is not a number")));
+            }
+            self.data.extend(numbers.iter().map(|number| (number.clamp(0.0, 1.0) * 255.0).round_ties_even() as u8));
         }
-        Self::new(width, height, data)
+        Ok(())
+    }
+
+    /// The picture, once all its rows were painted.
+    pub(crate) fn finish(self) -> Result<Picture> {
+        Picture::new(self.width, self.height, self.data)
     }
 }
 
@@ -92,10 +119,16 @@ impl Picture {
 mod tests {
     use super::*;
 
+    fn painted(tensor: &Tensor, left: u32, top: u32, width: u32, height: u32) -> Result<Picture> {
+        let mut canvas = Canvas::new(left, top, width, height, &Limits::default())?;
+        canvas.paint(0..tensor.height(), tensor)?;
+        canvas.finish()
+    }
+
     #[test]
     fn padding_repeats_the_last_row_and_column() {
         let picture = Picture::new(2, 1, vec![0, 51, 102, 153, 204, 255]).unwrap();
-        let tensor = picture.to_padded_tensor(2, 3, &Limits::default()).unwrap();
+        let tensor = picture.padded_rows(&(0..2), 3, &Limits::default()).unwrap();
         let row = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0, 0.6, 0.8, 1.0];
         assert_eq!(tensor.data(), [row, row].concat());
     }
@@ -104,23 +137,23 @@ mod tests {
     fn every_component_comes_back() {
         let data: Vec<u8> = (0..=255).chain(0..=255).chain(0..=255).collect();
         let picture = Picture::new(16, 16, data).unwrap();
-        let tensor = picture.to_padded_tensor(32, 48, &Limits::default()).unwrap();
-        assert_eq!(Picture::from_tensor(&tensor, 0, 0, 16, 16).unwrap(), picture);
+        let tensor = picture.padded_rows(&(0..32), 48, &Limits::default()).unwrap();
+        assert_eq!(painted(&tensor, 0, 0, 16, 16).unwrap(), picture);
     }
 
     #[test]
     fn numbers_are_clamped_and_rounded_half_to_even() {
         let numbers = vec![-0.5, 1.5, f32::INFINITY, 0.5 / 255.0, 1.5 / 255.0, 2.5 / 255.0];
         let tensor = Tensor::from_vec(3, 1, 2, numbers).unwrap();
-        assert_eq!(Picture::from_tensor(&tensor, 0, 0, 2, 1).unwrap().data(), [0, 255, 255, 0, 2, 2]);
+        assert_eq!(painted(&tensor, 0, 0, 2, 1).unwrap().data(), [0, 255, 255, 0, 2, 2]);
         let tensor = Tensor::from_vec(3, 1, 1, vec![0.0, f32::NAN, 0.0]).unwrap();
-        assert!(Picture::from_tensor(&tensor, 0, 0, 1, 1).is_err());
+        assert!(painted(&tensor, 0, 0, 1, 1).is_err());
     }
 
     #[test]
     fn crops_start_at_their_offset() {
         let tensor = Tensor::from_vec(3, 2, 2, (0..12).map(|i| i as f32 / 255.0).collect()).unwrap();
-        assert_eq!(Picture::from_tensor(&tensor, 1, 1, 1, 1).unwrap().data(), [9, 10, 11]);
+        assert_eq!(painted(&tensor, 1, 1, 1, 1).unwrap().data(), [9, 10, 11]);
     }
 
     #[test]

@@ -142,6 +142,24 @@ fn another_model_is_refused() {
     assert_eq!(run(other_encoder, false).unwrap(), decode(&package, &file), "only decoders decide");
 }
 
+/// With little memory the networks run in strips of a few rows; only the largest latent must fit.
+#[test]
+fn memory_changes_neither_bytes_nor_pixels() {
+    let picture = picture(200, 150, 9);
+    for model in models() {
+        let package = model.package();
+        let file = encode(&package, &picture, 80.0);
+        let pixels = decode(&package, &file);
+        let mut limits = Limits::default();
+        limits.max_bytes = 200_000;
+        let rt = Runtime::serial();
+        let again = compress(&package, &picture, &options(&package, 80.0), &rt, &limits).unwrap();
+        assert_eq!(again, file, "{}", package.name());
+        let again = decompress(&package, &file, &DecompressOptions::default(), &rt, &limits).unwrap();
+        assert_eq!(again, pixels, "{}", package.name());
+    }
+}
+
 #[test]
 fn limits_hold_for_both_directions() {
     let package = hyperprior().package();
@@ -150,7 +168,7 @@ fn limits_hold_for_both_directions() {
     let mut narrow = Limits::default();
     narrow.max_pixels = 1199;
     let mut short = Limits::default();
-    short.max_bytes = 10_000;
+    short.max_bytes = 2_000;
     for limits in [narrow, short] {
         let rt = Runtime::serial();
         let error = compress(&package, &picture, &options(&package, 0.0), &rt, &limits).unwrap_err();

@@ -2,7 +2,7 @@
 //!
 //! A graph is a list of operations in static single assignment form; `README.md` of the crate specifies it.
 //! [`Program`] is what a description says, checked against its tensors: it knows no instruction set and
-//! infers every shape and the memory of a run before anything is allocated. [`Graph`] adds the kernels,
+//! infers every shape and the memory of a run before anything is allocated, and knows which rows of a value depend on which. [`Graph`] adds the kernels,
 //! packed for one instruction set, and runs. Results do not depend on which one that is.
 
 mod attributes;
@@ -10,12 +10,15 @@ mod kernel;
 mod op;
 mod parse;
 mod program;
+mod rows;
 mod run;
+mod strips;
 
 pub(crate) use attributes::Attributes;
 pub use op::Shape;
 pub(crate) use op::{Convolution, Op};
 pub(crate) use program::{Node, Program, GRAPH_VERSION};
+pub(crate) use rows::Rows;
 
 use lcrs_core::{Error, Result, Simd};
 

@@ -17,6 +17,9 @@ const MAX_NODES: usize = 10_000;
 /// Most inputs or outputs of one graph.
 const MAX_FACES: usize = 64;
 
+/// Most elements of one value, far beyond any memory; so sizes can be multiplied without care.
+const MAX_ELEMENTS: u64 = 1 << 40;
+
 /// Bytes of one element.
 const ELEMENT: u64 = size_of::<f32>() as u64;
 
@@ -38,15 +41,6 @@ pub(crate) struct Program {
     pub nodes: Vec<Node>,
     /// For each value the last node that takes it; `usize::MAX` for an output, which outlives them all.
     pub last_use: Vec<usize>,
-}
-
-/// What a run needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Plan {
-    /// The shape of each value.
-    pub shapes: Vec<Shape>,
-    /// Multiply-accumulates.
-    pub macs: u64,
 }
 
 impl Program {
@@ -77,32 +71,67 @@ impl Program {
         Ok(Self { inputs, outputs, nodes, last_use })
     }
 
-    /// Infers every shape for inputs of these shapes, before anything is allocated.
+    /// Infers the shape of every value for inputs of these shapes; nothing is allocated.
     ///
     /// # Errors
-    /// [`lcrs_core::ErrorKind::Corrupt`] if shapes do not go together, [`lcrs_core::ErrorKind::Limit`] if the
-    /// values that live at one time would exceed the limit. Messages name the place.
-    pub(crate) fn plan(&self, inputs: &[Shape], limits: &Limits) -> Result<Plan> {
+    /// [`lcrs_core::ErrorKind::Corrupt`] if shapes do not go together, [`lcrs_core::ErrorKind::Limit`] for values beyond any
+    /// memory, with the place.
+    pub(crate) fn shapes(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
         if inputs.len() != self.inputs.len() {
             return Err(Error::invalid(format!("{} inputs given, the graph has {}", inputs.len(), self.inputs.len())));
         }
-        let mut plan = Plan { shapes: inputs.to_vec(), macs: 0 };
-        let mut live = inputs.iter().try_fold(0_u64, |sum, shape| sum.checked_add(bytes(*shape)?));
-        for (i, node) in self.nodes.iter().enumerate() {
-            let taken: Vec<Shape> = node.inputs.iter().map(|value| plan.shapes[*value]).collect();
+        let mut shapes = inputs.to_vec();
+        for node in &self.nodes {
+            let taken: Vec<Shape> = node.inputs.iter().map(|value| shapes[*value]).collect();
             let shape = node.op.output(&taken).map_err(|e| e.at(&node.place))?;
-            live = live.zip(bytes(shape)).and_then(|(live, new)| live.checked_add(new));
-            let now = live.filter(|now| *now <= limits.max_bytes).ok_or_else(|| {
-                let needed = live.map_or("over 2^64".to_owned(), |now| now.to_string());
-                Error::limit(format!("values of {needed} bytes, at most {} are allowed", limits.max_bytes))
-                    .at(&node.place)
-            })?;
-            plan.macs = plan.macs.saturating_add(node.op.macs(taken.first().copied(), shape));
-            plan.shapes.push(shape);
-            let dead = self.dying(i, self.inputs.len() + i).map(|value| bytes(plan.shapes[value]).unwrap_or(0));
-            live = Some(now - dead.sum::<u64>());
+            if shape.elements().is_none_or(|elements| elements > MAX_ELEMENTS) {
+                return Err(Error::limit(format!("value of {shape} is too large")).at(&node.place));
+            }
+            shapes.push(shape);
         }
-        Ok(plan)
+        Ok(shapes)
+    }
+
+    /// Multiply-accumulates of a run with values of these shapes.
+    pub(crate) fn macs(&self, shapes: &[Shape]) -> u64 {
+        let results = &shapes[self.inputs.len()..];
+        let work = self.nodes.iter().zip(results).map(|(node, shape)| {
+            let input = node.inputs.first().map(|value| shapes[*value]);
+            node.op.macs(input, *shape)
+        });
+        work.fold(0, u64::saturating_add)
+    }
+
+    /// The most bytes that values of these shapes take at one time.
+    pub(crate) fn peak_bytes(&self, shapes: &[Shape]) -> u64 {
+        self.live_bytes(shapes).max().unwrap_or(0)
+    }
+
+    /// Checks that a run with values of these shapes stays within the limits.
+    ///
+    /// # Errors
+    /// [`lcrs_core::ErrorKind::Limit`], with the first place that would exceed them.
+    pub(crate) fn check_memory(&self, shapes: &[Shape], limits: &Limits) -> Result<()> {
+        for (node, needed) in self.nodes.iter().zip(self.live_bytes(shapes)) {
+            if needed > limits.max_bytes {
+                let message = format!("values of {needed} bytes, at most {} are allowed", limits.max_bytes);
+                return Err(Error::limit(message).at(&node.place));
+            }
+        }
+        Ok(())
+    }
+
+    /// For each node the bytes of all values that live while it runs.
+    fn live_bytes<'a>(&'a self, shapes: &'a [Shape]) -> impl Iterator<Item = u64> + 'a {
+        let num_inputs = self.inputs.len();
+        let mut live = shapes[..num_inputs].iter().map(|shape| bytes(*shape)).fold(0, u64::saturating_add);
+        (0..self.nodes.len()).map(move |i| {
+            live = live.saturating_add(bytes(shapes[num_inputs + i]));
+            let now = live;
+            let dead = self.dying(i, num_inputs + i).map(|value| bytes(shapes[value]));
+            live = live.saturating_sub(dead.fold(0, u64::saturating_add));
+            now
+        })
     }
 
     /// The values that nobody takes after node `i`, whose own value is `result`.
@@ -115,8 +144,8 @@ impl Program {
     }
 }
 
-fn bytes(shape: Shape) -> Option<u64> {
-    shape.elements()?.checked_mul(ELEMENT)
+fn bytes(shape: Shape) -> u64 {
+    shape.elements().map_or(u64::MAX, |elements| elements.saturating_mul(ELEMENT))
 }
 
 fn where_is(node: &Value, i: usize) -> String {

@@ -5,21 +5,23 @@ use lcrs_core::{Error, Limits, Result, Runtime};
 
 use super::kernel::{interpolate, Kernel};
 use super::op::{Op, Shape};
+use super::rows::Rows;
 use super::Graph;
 
 /// What a job hands to every node.
 #[derive(Clone, Copy)]
-struct Job<'a> {
-    rt: &'a Runtime,
-    limits: &'a Limits,
-    level: Option<f32>,
+pub(super) struct Job<'a> {
+    pub rt: &'a Runtime,
+    pub limits: &'a Limits,
+    pub level: Option<f32>,
 }
 
-enum Slot<'a> {
+/// A value while the graph runs.
+pub(super) enum Slot<'a> {
     /// An input, which belongs to the caller.
     Borrowed(&'a Tensor),
     Owned(Tensor),
-    /// Nobody takes it any more.
+    /// Nobody takes it, or nobody does any more.
     Free,
 }
 
@@ -64,48 +66,103 @@ impl Graph {
         inputs: &[Tensor],
         level: Option<f32>,
     ) -> Result<Vec<(String, Tensor)>> {
-        let shapes: Vec<Shape> = inputs.iter().map(Shape::from).collect();
-        self.program.plan(&shapes, limits)?;
-        let job = Job { rt, limits, level };
-        let mut slots: Vec<Slot<'_>> = inputs.iter().map(Slot::Borrowed).collect();
+        let given: Vec<Shape> = inputs.iter().map(Shape::from).collect();
+        let shapes = self.program.shapes(&given)?;
+        self.program.check_memory(&shapes, limits)?;
+        let rows = self.program.needed_rows(&shapes, |output| 0..output.height);
+        // Inputs are there as a whole, whatever of them is needed.
+        let rows: Vec<Rows> = rows
+            .into_iter()
+            .enumerate()
+            .map(|(v, rows)| if v < given.len() { 0..given[v].height } else { rows })
+            .collect();
+        let slots = inputs.iter().map(Slot::Borrowed).collect();
+        self.execute(slots, &rows, &shapes, Job { rt, limits, level })
+    }
+
+    /// Runs on `inputs` that hold `rows` of each input, to give `rows` of each value.
+    pub(super) fn execute(
+        &self,
+        inputs: Vec<Slot<'_>>,
+        rows: &[Rows],
+        shapes: &[Shape],
+        job: Job<'_>,
+    ) -> Result<Vec<(String, Tensor)>> {
+        let mut slots = inputs;
         for i in 0..self.program.nodes.len() {
-            let result = self.step(i, &mut slots, job).map_err(|e| e.at(&self.program.nodes[i].place))?;
-            slots.push(Slot::Owned(result));
-            for value in self.program.dying(i, slots.len() - 1) {
+            let result = slots.len();
+            if rows[result].is_empty() {
+                slots.push(Slot::Free);
+                continue;
+            }
+            let tensor = self.step(i, &mut slots, rows, shapes, job);
+            slots.push(Slot::Owned(tensor.map_err(|e| e.at(&self.program.nodes[i].place))?));
+            for value in self.program.dying(i, result) {
                 slots[value] = Slot::Free;
             }
         }
         self.collect(slots)
     }
 
-    fn step(&self, i: usize, slots: &mut [Slot<'_>], job: Job<'_>) -> Result<Tensor> {
-        let Job { rt, limits, level } = job;
-        let node = &self.program.nodes[i];
+    /// The rows of node `i`'s value that are asked for.
+    fn step(&self, i: usize, slots: &mut [Slot<'_>], rows: &[Rows], shapes: &[Shape], job: Job<'_>) -> Result<Tensor> {
+        let (node, result) = (&self.program.nodes[i], self.program.inputs.len() + i);
+        let wanted = &rows[result];
+        let mut operands = Vec::with_capacity(node.inputs.len());
+        let mut first_row = wanted.start;
+        // Inputs of other rows than are there are cut; others are taken as they are.
+        let mut cuts: Vec<Option<Tensor>> = Vec::with_capacity(node.inputs.len());
+        for (n, value) in node.inputs.iter().enumerate() {
+            let needed = node.op.input_rows(wanted, shapes[*value], shapes[result]);
+            if n == 0 {
+                first_row = node.op.first_row(wanted, &needed);
+            }
+            cuts.push(if needed == rows[*value] {
+                None
+            } else {
+                Some(cut(slots[*value].get()?, &rows[*value], &needed)?)
+            });
+        }
         if let Op::Unary(function) = &node.op {
             let value = node.inputs[0];
-            let mut tensor = slots[value].take(self.program.last_use[value] == i)?;
-            function.apply(rt, &mut tensor);
+            let is_last = self.program.last_use[value] == i;
+            let mut tensor = cuts.swap_remove(0).map_or_else(|| slots[value].take(is_last), Ok)?;
+            function.apply(job.rt, &mut tensor);
             return Ok(tensor);
         }
-        let input = |n: usize| slots[node.inputs[n]].get();
-        match (&node.op, &self.kernels[i]) {
-            (_, Kernel::Conv2d(conv)) => conv.run(rt, limits, input(0)?),
-            (_, Kernel::ConvTranspose2d(conv)) => conv.run(rt, limits, input(0)?),
-            (_, Kernel::Gdn(gdn)) => gdn.run(rt, limits, input(0)?),
+        for (value, cut) in node.inputs.iter().zip(&cuts) {
+            operands.push(match cut {
+                Some(tensor) => tensor,
+                None => slots[*value].get()?,
+            });
+        }
+        let tensor = self.apply(i, &operands, job)?;
+        let there = first_row..first_row + tensor.height();
+        if there == *wanted {
+            Ok(tensor)
+        } else {
+            cut(&tensor, &there, wanted)
+        }
+    }
+
+    /// The whole result of node `i` for `inputs`.
+    fn apply(&self, i: usize, inputs: &[&Tensor], job: Job<'_>) -> Result<Tensor> {
+        let Job { rt, limits, level } = job;
+        match (&self.program.nodes[i].op, &self.kernels[i]) {
+            (_, Kernel::Conv2d(conv)) => conv.run(rt, limits, inputs[0]),
+            (_, Kernel::ConvTranspose2d(conv)) => conv.run(rt, limits, inputs[0]),
+            (_, Kernel::Gdn(gdn)) => gdn.run(rt, limits, inputs[0]),
             (_, Kernel::Constant(tensor)) => Ok(tensor.clone()),
             (_, Kernel::Interpolate(levels)) => {
                 let level =
                     level.ok_or_else(|| Error::invalid("a variable-rate graph needs a level, none is given"))?;
                 interpolate(levels, level, rt, limits)
             }
-            (Op::Binary(function), _) => function.run(rt, limits, input(0)?, input(1)?),
-            (Op::PixelShuffle { factor }, _) => pixel_shuffle(rt, limits, input(0)?, *factor),
-            (Op::PixelUnshuffle { factor }, _) => pixel_unshuffle(rt, limits, input(0)?, *factor),
-            (Op::Slice { start, length }, _) => slice(limits, input(0)?, *start, *length),
-            (Op::Concat, _) => {
-                let inputs = (0..node.inputs.len()).map(input).collect::<Result<Vec<_>>>()?;
-                concat(limits, &inputs)
-            }
+            (Op::Binary(function), _) => function.run(rt, limits, inputs[0], inputs[1]),
+            (Op::PixelShuffle { factor }, _) => pixel_shuffle(rt, limits, inputs[0], *factor),
+            (Op::PixelUnshuffle { factor }, _) => pixel_unshuffle(rt, limits, inputs[0], *factor),
+            (Op::Slice { start, length }, _) => slice(limits, inputs[0], *start, *length),
+            (Op::Concat, _) => concat(limits, inputs),
             (op, _) => Err(Error::corrupt(format!("operation {op:?} has no kernel"))),
         }
     }
@@ -118,4 +175,14 @@ impl Graph {
         };
         outputs.iter().enumerate().map(take).collect()
     }
+}
+
+/// Rows `wanted` of a tensor that holds rows `there`.
+pub(super) fn cut(tensor: &Tensor, there: &Rows, wanted: &Rows) -> Result<Tensor> {
+    if wanted.start < there.start || wanted.end > there.end {
+        return Err(Error::corrupt(format!("rows {wanted:?} are needed, {there:?} are there")));
+    }
+    let row = tensor.width() * tensor.channels();
+    let data = &tensor.data()[(wanted.start - there.start) * row..(wanted.end - there.start) * row];
+    Tensor::from_vec(tensor.channels(), wanted.len(), tensor.width(), data.to_vec())
 }

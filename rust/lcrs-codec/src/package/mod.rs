@@ -131,17 +131,35 @@ impl Package {
         side.div_ceil(self.pad as u64) * self.pad as u64
     }
 
-    /// The shape of y for a padded picture.
+    /// The shape of y for a padded picture, within the limits.
     pub(crate) fn y_shape(&self, height: usize, width: usize, limits: &Limits) -> Result<Shape> {
-        let (outputs, _) = self.networks.infer(ANALYSIS, &[Shape::new(COMPONENTS, height, width)], limits)?;
+        let (outputs, _) = self.networks.infer_shapes(ANALYSIS, &[Shape::new(COMPONENTS, height, width)])?;
         match outputs.as_slice() {
-            [(_, y)] if (y.height * self.strides.y, y.width * self.strides.y) == (height, width) => Ok(*y),
+            [(_, y)] if (y.height * self.strides.y, y.width * self.strides.y) == (height, width) => {
+                let bytes = y.elements().map_or(u64::MAX, |elements| elements.saturating_mul(size_of::<f32>() as u64));
+                if bytes > limits.max_bytes {
+                    let message =
+                        format!("latent of {y} needs {bytes} bytes, at most {} are allowed", limits.max_bytes);
+                    return Err(Error::limit(message));
+                }
+                Ok(*y)
+            }
             _ => {
                 let stride = self.strides.y;
                 Err(Error::corrupt(format!(
                     "graph '{ANALYSIS}' must have one output, {stride} times smaller than its input"
                 )))
             }
+        }
+    }
+
+    /// Checks that y of this shape gives a picture of the size it was made from.
+    pub(crate) fn check_synthesis(&self, y: Shape) -> Result<()> {
+        let wanted = Shape::new(COMPONENTS, y.height * self.strides.y, y.width * self.strides.y);
+        let (outputs, _) = self.networks.infer_shapes(SYNTHESIS, &[y])?;
+        match outputs.as_slice() {
+            [(_, x_hat)] if *x_hat == wanted => Ok(()),
+            _ => Err(Error::corrupt(format!("graph '{SYNTHESIS}' must have one output, of {wanted} for {y}"))),
         }
     }
 
@@ -153,11 +171,8 @@ impl Package {
         let y = self.y_shape(side, side, limits)?;
         let (_, analysis_macs) = self.networks.infer(ANALYSIS, &[x], limits)?;
         let codec_macs = self.codec.check(&self.networks, limits, y).map_err(|e| e.at("codec"))?;
-        let (outputs, synthesis_macs) = self.networks.infer(SYNTHESIS, &[y], limits)?;
-        match outputs.as_slice() {
-            [(_, x_hat)] if *x_hat == x => {}
-            _ => return Err(Error::corrupt(format!("graph '{SYNTHESIS}' must have one output, of {x} for {y}"))),
-        }
+        self.check_synthesis(y)?;
+        let (_, synthesis_macs) = self.networks.infer(SYNTHESIS, &[y], limits)?;
         let macs = analysis_macs.saturating_add(codec_macs).saturating_add(synthesis_macs) / (side * side) as u64;
         if macs > MAX_MACS_PER_PIXEL {
             let message =
