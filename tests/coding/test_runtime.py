@@ -212,3 +212,40 @@ def test_a_data_loader_worker_has_one_thread(tmp_path, fresh_python) -> None:
     before, _, inside = out.partition(" ")
     assert int(before) == len(os.sched_getaffinity(0))
     assert inside == "[1, 1, 1, 1]"
+
+
+@needs_fork
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_fork_during_the_first_use_of_a_table_is_safe() -> None:
+    """What a table prepares on first use is never left half done in a child."""
+    scales = coding.scale_table(0.11, 1000, 64)
+    prepared = coding.gaussian_table(scales)
+    arrays = prepared.cdfs, prepared.lengths, prepared.offsets
+    indexes = np.arange(8192, dtype=np.int32) % 64
+    data = coding.encode(np.zeros(8192, np.int32), indexes, prepared)
+    children = []
+    for delay in np.linspace(0, 0.002, 30):
+        table = coding.CdfTable(*arrays)
+        worker = threading.Thread(target=coding.decode, args=(data, indexes, table))
+        worker.start()
+        time.sleep(delay)
+        child = os.fork()
+        if child == 0:
+            try:
+                os._exit(int(coding.decode(data, indexes, table).any()))
+            finally:
+                os._exit(2)
+        children.append(child)
+        worker.join()
+    deadline = time.monotonic() + 20
+    codes = {child: None for child in children}
+    while None in codes.values() and time.monotonic() < deadline:
+        for child in [child for child, code in codes.items() if code is None]:
+            pid, status = os.waitpid(child, os.WNOHANG)
+            if pid:
+                codes[child] = os.waitstatus_to_exitcode(status)
+        time.sleep(0.01)
+    for child in [child for child, code in codes.items() if code is None]:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+    assert set(codes.values()) == {0}

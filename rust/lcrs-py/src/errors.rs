@@ -5,6 +5,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 
+use crate::fork::keep_out;
+
 /// Jobs below this many elements take a few microseconds: they keep the GIL, because getting it back from a
 /// busy interpreter can take milliseconds.
 const SMALL_JOB: usize = 4096;
@@ -43,6 +45,13 @@ pub(crate) fn to_py(py: Python<'_>, error: &Error) -> PyErr {
 ///
 /// Buffers that the job reads belong to the caller and must not be changed until it returns.
 pub(crate) fn detached<T: Send>(py: Python<'_>, size: usize, job: impl FnOnce() -> Result<T> + Send) -> PyResult<T> {
-    let result = if size < SMALL_JOB { job() } else { py.detach(job) };
+    let result = if size < SMALL_JOB {
+        job()
+    } else {
+        py.detach(|| {
+            let _no_fork = keep_out();
+            job()
+        })
+    };
     result.map_err(|error| to_py(py, &error))
 }

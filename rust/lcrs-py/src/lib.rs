@@ -6,6 +6,7 @@ mod arrays;
 mod coder;
 mod distributions;
 mod errors;
+mod fork;
 mod graph;
 mod package;
 mod quantization;
@@ -41,6 +42,7 @@ mod _lcrs {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::fork::register(module)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("build_profile", if cfg!(debug_assertions) { "debug" } else { "release" })
     }
