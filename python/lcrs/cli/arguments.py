@@ -42,6 +42,15 @@ def check_output(source: Path, target: Path, *, force: bool) -> None:
         raise FileExistsError(17, "is the input itself", str(target))
 
 
+def require_torch(who: str) -> None:
+    """Raises `OSError`, with the command that helps, if torch is not installed."""
+    from importlib.util import find_spec
+
+    if find_spec("torch") is None:
+        msg = f"{who} needs torch: pip install 'lcrs[torch]'"
+        raise OSError(msg)
+
+
 def quality(text: str) -> float:
     """A quality from 0 to 100, as argparse wants it."""
     try:

@@ -1,8 +1,83 @@
-"""The zoo: shipped models, and the way between packages and trainable networks.
+"""The zoo: published architectures with their weights, shipped models, and the way between the two.
+
+=====================================  ================================================================
+`image_models`, `mbt2018_mean`, ...    published architectures by quality and metric
+`load_pretrained`, `load_checkpoint`   checkpoints of all kinds and ages
+`package_of_checkpoint`                from a checkpoint to the package that files are coded with
+`shipped_models`, `load_model`         packages that come with lcrs, and back to networks
+`ARCHITECTURES`                        what is published: sizes, files, hashes
+=====================================  ================================================================
 
 Shipped packages lie in `weights` beside this file; files and `lcrs encode --model` know them by name.
+Importing this module imports no torch; what needs it does so when it is first used.
 """
 
-from lcrs.zoo.packages import load_model, shipped_models
+from __future__ import annotations
 
-__all__ = ["load_model", "shipped_models"]
+from typing import TYPE_CHECKING, Any
+
+from lcrs.zoo.checkpoints import ARCHITECTURES, Architecture
+from lcrs.zoo.pretrained import load_pretrained, load_state_dict
+from lcrs.zoo.shipped import shipped_models
+
+if TYPE_CHECKING:
+    from lcrs.zoo.image import (
+        bmshj2018_factorized,
+        bmshj2018_factorized_relu,
+        bmshj2018_hyperprior,
+        bmshj2018_hyperprior_vbr,
+        cheng2020_anchor,
+        cheng2020_anchor_checkerboard,
+        cheng2020_attn,
+        elic2022_chandelier,
+        elic2022_official,
+        image_models,
+        mbt2018,
+        mbt2018_mean,
+        mbt2018_mean_vbr,
+        mbt2018_vbr,
+    )
+    from lcrs.zoo.image import image_models as models
+    from lcrs.zoo.importing import package_of_checkpoint
+    from lcrs.zoo.packages import load_model
+    from lcrs.zoo.state_dicts import load_checkpoint
+
+__all__ = [
+    "ARCHITECTURES",
+    "Architecture",
+    "bmshj2018_factorized",
+    "bmshj2018_factorized_relu",
+    "bmshj2018_hyperprior",
+    "bmshj2018_hyperprior_vbr",
+    "cheng2020_anchor",
+    "cheng2020_anchor_checkerboard",
+    "cheng2020_attn",
+    "elic2022_chandelier",
+    "elic2022_official",
+    "image_models",
+    "load_checkpoint",
+    "load_model",
+    "load_pretrained",
+    "load_state_dict",
+    "mbt2018",
+    "mbt2018_mean",
+    "mbt2018_mean_vbr",
+    "mbt2018_vbr",
+    "models",
+    "package_of_checkpoint",
+    "shipped_models",
+]
+
+_HOMES = {"load_checkpoint": "state_dicts", "load_model": "packages", "package_of_checkpoint": "importing"}
+
+
+def __getattr__(name: str) -> Any:
+    """Loads what needs torch on first use (PEP 562)."""
+    if name not in __all__:
+        raise AttributeError(f"module 'lcrs.zoo' has no attribute '{name}'")
+    import importlib
+
+    home = importlib.import_module(f"lcrs.zoo.{_HOMES.get(name, 'image')}")
+    value = getattr(home, "image_models" if name == "models" else name)
+    globals()[name] = value
+    return value

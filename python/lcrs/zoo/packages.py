@@ -12,15 +12,9 @@ from torch import nn
 import lcrs.models  # noqa: F401
 from lcrs.errors import MissingModelError, NotPortableError
 from lcrs.registry import MODELS
+from lcrs.zoo.shipped import shipped_models
 
-__all__ = ["load_model", "shipped_models"]
-
-_WEIGHTS = Path(__file__).parent / "weights"
-
-
-def shipped_models() -> dict[str, Path]:
-    """Package files that come with lcrs, by name."""
-    return {path.stem: path for path in sorted(_WEIGHTS.glob("*.lcrm"))}
+__all__ = ["load_model"]
 
 
 def load_model(name: str | Path) -> nn.Module:

@@ -1,0 +1,81 @@
+"""List published models, or turn a checkpoint into a model package."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from lcrs.cli.arguments import add_output, check_output, require_torch
+
+NAME = "zoo"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``lcrs zoo``."""
+    actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
+    listing = actions.add_parser("list", help="the published architectures and the models at hand")
+    listing.add_argument("--json", action="store_true", help="print one JSON object")
+    listing.set_defaults(action_of_zoo=list_models)
+    importing = actions.add_parser(
+        "import", help="turn a checkpoint of any of these architectures into a package (needs torch)"
+    )
+    importing.add_argument(
+        "input", metavar="FILE", type=Path, help="a state dict or checkpoint: torch.save's, or .safetensors"
+    )
+    importing.add_argument("--architecture", metavar="NAME", help="default: told by the checkpoint's keys")
+    importing.add_argument(
+        "--name", metavar="NAME", help="what .lcrs files call the model (default: from FILE's name)"
+    )
+    add_output(importing, "the .lcrm package to write")
+    importing.set_defaults(action_of_zoo=import_checkpoint)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Does what the action says."""
+    return int(arguments.action_of_zoo(arguments))
+
+
+def list_models(arguments: argparse.Namespace) -> int:
+    """``lcrs zoo list``."""
+    from lcrs.codec.packages import package_names
+    from lcrs.zoo import ARCHITECTURES
+
+    published = [
+        {
+            "architecture": entry.name,
+            "qualities": None if entry.is_variable_rate else entry.num_qualities,
+            "weights": list(entry.weights),
+        }
+        for entry in ARCHITECTURES.values()
+    ]
+    packages = package_names()
+    if arguments.json:
+        sys.stdout.write(json.dumps({"architectures": published, "packages": packages}) + "\n")
+        return 0
+    sys.stdout.write(f"{'architecture':<30}{'qualities':<12}published weights\n")
+    for entry in ARCHITECTURES.values():
+        qualities = f"1 to {entry.num_qualities}" if entry.num_qualities > 1 else "1"
+        weights = ", ".join(entry.weights) or "none"
+        sys.stdout.write(f"{entry.name:<30}{'any' if entry.is_variable_rate else qualities:<12}{weights}\n")
+    sys.stdout.write(f"\npackages at hand: {', '.join(packages) or 'none'}\n")
+    return 0
+
+
+def import_checkpoint(arguments: argparse.Namespace) -> int:
+    """``lcrs zoo import``."""
+    check_output(arguments.input, arguments.output, force=arguments.force)
+    require_torch("lcrs zoo import")
+
+    from lcrs.coding import write_package
+    from lcrs.zoo import package_of_checkpoint
+
+    description, tensors = package_of_checkpoint(
+        arguments.input, architecture=arguments.architecture, name=arguments.name
+    )
+    write_package(arguments.output, description, tensors, overwrite=arguments.force)
+    num_bytes = arguments.output.stat().st_size
+    model = f"{description['architecture']} as model '{description['name']}'"
+    sys.stderr.write(f"{arguments.output}: {model}, {num_bytes} bytes\n")
+    return 0

@@ -1,0 +1,139 @@
+"""Checkpoint files of all kinds, and which architecture they are of."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+import lcrs.models  # noqa: F401
+from lcrs.errors import CorruptError, MissingModelError
+from lcrs.registry import MODELS
+from lcrs.zoo.pretrained import load_pretrained
+
+__all__ = ["architecture_of", "load_checkpoint", "network_of", "read_state_dict"]
+
+_NESTED = ("network", "state_dict")
+"""Where training scripts keep the state dict of the network in a checkpoint."""
+
+
+def read_state_dict(path: str | Path) -> dict[str, Tensor]:
+    """The state dict in a file, on the CPU, under the present names of its parameters.
+
+    Args:
+        path: A safetensors file, or what `torch.save` wrote: a state dict, or a checkpoint that has one under
+            "network" or "state_dict". Nothing in it is executed.
+
+    Raises:
+        MissingModelError: there is no such file.
+        CorruptError: it is none of these.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MissingModelError(f"there is no checkpoint {path}")
+    content = _read(path)
+    for name in _NESTED:
+        if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
+            content = content[name]
+    if not isinstance(content, Mapping) or not content:
+        raise CorruptError(f"{path} holds no state dict")
+    for key, value in content.items():
+        if not isinstance(key, str) or not isinstance(value, Tensor):
+            raise CorruptError(f"{path} holds no state dict: entry {key!r} is a {type(value).__name__}")
+    return load_pretrained(content)
+
+
+def _read(path: Path) -> Any:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, pickle.UnpicklingError, EOFError, RuntimeError, KeyError) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise CorruptError(f"{path} is no checkpoint that can be loaded safely: {reason}") from error
+
+
+def architecture_of(state_dict: Mapping[str, Tensor]) -> str:
+    """The registered name of the model that a state dict is of, told by its keys and shapes.
+
+    Raises:
+        ValueError: it is of none that is known.
+    """
+    if "latent_codec.y.channel_context.y1.0.weight" in state_dict:
+        return _elic(state_dict)
+    if "latent_codec.y.context_prediction.weight" in state_dict:
+        return "cheng2020-anchor-checkerboard"
+    if "Gain" in state_dict:
+        return f"{_google(state_dict)}-vbr"
+    if "g_a.0.conv1.weight" in state_dict:
+        has_attention = any(".conv_a." in key for key in state_dict)
+        return "cheng2020-attn" if has_attention else "cheng2020-anchor"
+    return _google(state_dict)
+
+
+def _elic(state_dict: Mapping[str, Tensor]) -> str:
+    """The last layer of h_s is a convolution to 2 M channels here, a transposed one to 2 N there."""
+    N, M = state_dict["g_a.0.weight"].size(0), state_dict["g_a.14.conv_b.3.weight"].size(0)
+    last = state_dict["latent_codec.hyper.h_s.4.weight"]
+    is_chandelier = tuple(last.shape[:2]) == (2 * M, N * 3 // 2)
+    return "elic2022-chandelier" if is_chandelier else "elic2022-official"
+
+
+def _google(state_dict: Mapping[str, Tensor]) -> str:
+    if not {"g_a.0.weight", "g_a.6.weight", "g_s.0.weight"} <= state_dict.keys():
+        first = next(iter(state_dict), "nothing")
+        raise ValueError(f"no known architecture has these parameters ({first!r}, ...): name one")
+    if "context_prediction.weight" in state_dict:
+        return "mbt2018"
+    if "h_s.4.weight" in state_dict:
+        has_means = state_dict["h_s.4.weight"].size(0) == 2 * state_dict["g_a.6.weight"].size(0)
+        return "mbt2018-mean" if has_means else "bmshj2018-hyperprior"
+    return "bmshj2018-factorized" if "g_a.1.beta" in state_dict else "bmshj2018-factorized-relu"
+
+
+def network_of(state_dict: Mapping[str, Tensor], architecture: str | None = None) -> nn.Module:
+    """The network of a state dict, in evaluation mode, its sizes read from the weights.
+
+    Args:
+        state_dict: As `read_state_dict` gives it.
+        architecture: Registered name; by default told by the keys.
+
+    Raises:
+        ValueError: the state dict is of no architecture that is known, or not of that one.
+    """
+    name = architecture or architecture_of(state_dict)
+    if name not in MODELS:
+        raise ValueError(f"no architecture is called {name!r}; there are {', '.join(MODELS)}")
+    model_class: Any = MODELS[name]
+    if not hasattr(model_class, "from_state_dict"):
+        raise ValueError(f"{name} says of no state dict what sizes it has")
+    try:
+        net: nn.Module = model_class.from_state_dict(state_dict)
+    except (KeyError, IndexError, RuntimeError) as error:
+        reason = f"{error} is missing" if isinstance(error, KeyError) else _essence(str(error))
+        raise ValueError(f"the state dict is not one of {name}: {reason}") from error
+    return net.eval()
+
+
+def load_checkpoint(path: str | Path, architecture: str | None = None) -> nn.Module:
+    """The network in a checkpoint file; arguments and errors as `read_state_dict` and `network_of`."""
+    try:
+        return network_of(read_state_dict(path), architecture)
+    except ValueError as error:
+        if str(path) in str(error):
+            raise
+        raise type(error)(f"{path}: {error}") from error
+
+
+def _essence(message: str) -> str:
+    """The first complaint of torch's about a state dict."""
+    lines = [" ".join(line.split()) for line in message.splitlines()]
+    complaint = lines[1] if len(lines) > 1 else lines[0] if lines else "it does not fit"
+    return complaint if len(complaint) < 200 else complaint[:200] + "..."
