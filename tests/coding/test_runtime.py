@@ -238,7 +238,7 @@ def test_a_fork_during_the_first_use_of_a_table_is_safe() -> None:
         children.append(child)
         worker.join()
     deadline = time.monotonic() + 20
-    codes = {child: None for child in children}
+    codes = dict.fromkeys(children)
     while None in codes.values() and time.monotonic() < deadline:
         for child in [child for child, code in codes.items() if code is None]:
             pid, status = os.waitpid(child, os.WNOHANG)
