@@ -26,7 +26,7 @@ mod tensors;
 pub use compress::{compress, CompressOptions, PictureMetadata};
 pub use decompress::{decompress, metadata, DecompressOptions};
 pub use environment::runtime_from_env;
-pub use graph::{Graph, Shape};
+pub use graph::Graph;
 pub use info::{info, Info, SectionInfo};
 pub use package::{package_digests, Digests, Package};
 pub use picture::Picture;

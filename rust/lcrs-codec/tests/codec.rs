@@ -4,8 +4,10 @@
 mod common;
 
 use common::{factorized, hyperprior, limits, picture, runtimes, variable_rate, Model};
+use half::f16;
 use lcrs_codec::{
     compress, decompress, info, metadata, CompressOptions, DecompressOptions, Package, Picture, PictureMetadata,
+    TensorData, TensorView,
 };
 use lcrs_core::rans::StreamKind;
 use lcrs_core::{ErrorKind, Limits, Runtime};
@@ -116,6 +118,25 @@ fn info_tells_what_is_in_the_file() {
     assert_eq!(metadata(&file, &limits()).unwrap(), options.metadata);
     let json: serde_json::Value = serde_json::from_str(&info.to_json()).unwrap();
     assert_eq!((&json["num_bytes"], &json["quality"]), (&file.len().into(), &25.0.into()));
+}
+
+#[test]
+fn half_precision_weights_are_widened_exactly() {
+    let (mut half, mut single) = (hyperprior(), hyperprior());
+    for (name, tensor) in &hyperprior().weights.tensors {
+        if let TensorData::F32(numbers) = tensor.data() {
+            let halves: Vec<f16> = numbers.iter().map(|number| f16::from_f32(*number)).collect();
+            single.weights.f32(name, tensor.shape(), halves.iter().map(|number| number.to_f32()).collect());
+            let tensor = TensorView::new(tensor.shape().to_vec(), TensorData::F16(halves.into())).unwrap();
+            half.weights.tensors.insert(name.clone(), tensor);
+        }
+    }
+    assert!(half.to_bytes().len() < single.to_bytes().len() * 3 / 4);
+    let (half, single) = (half.package(), single.package());
+    assert_ne!(half.digests(), single.digests(), "digests are of what is stored");
+    let picture = picture(30, 22, 10);
+    let (a, b) = (encode(&half, &picture, 0.0), encode(&single, &picture, 0.0));
+    assert_eq!(decode(&half, &a), decode(&single, &b));
 }
 
 #[test]

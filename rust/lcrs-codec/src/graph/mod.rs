@@ -15,8 +15,7 @@ mod run;
 mod strips;
 
 pub(crate) use attributes::Attributes;
-pub use op::Shape;
-pub(crate) use op::{Convolution, Op};
+pub(crate) use op::{Convolution, Op, Shape};
 pub(crate) use program::{Node, Program, GRAPH_VERSION};
 pub(crate) use rows::Rows;
 

@@ -5,7 +5,7 @@ use lcrs_core::{Error, Result};
 
 /// Size of one picture or latent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
+pub(crate) struct Shape {
     /// Channels.
     pub channels: usize,
     /// Rows.
@@ -16,8 +16,7 @@ pub struct Shape {
 
 impl Shape {
     /// A shape of `channels` x `height` x `width`.
-    #[must_use]
-    pub fn new(channels: usize, height: usize, width: usize) -> Self {
+    pub(crate) fn new(channels: usize, height: usize, width: usize) -> Self {
         Self { channels, height, width }
     }
 

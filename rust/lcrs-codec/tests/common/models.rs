@@ -40,7 +40,11 @@ impl Model {
         let bytes: Vec<_> =
             self.weights.tensors.iter().map(|(name, tensor)| (name, tensor, little_endian(tensor))).collect();
         let views = bytes.iter().map(|(name, tensor, bytes)| {
-            let dtype = if tensor.data().dtype() == "I32" { Dtype::I32 } else { Dtype::F32 };
+            let dtype = match tensor.data().dtype() {
+                "I32" => Dtype::I32,
+                "F16" => Dtype::F16,
+                _ => Dtype::F32,
+            };
             (name.as_str(), TensorView::new(dtype, tensor.shape().to_vec(), bytes).unwrap())
         });
         serialize(views, Some(HashMap::from([("lcrs".to_owned(), description.to_owned())]))).unwrap()
