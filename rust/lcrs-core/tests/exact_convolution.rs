@@ -4,7 +4,7 @@
 mod reference;
 
 use lcrs_core::exact::{Conv2d, ConvTranspose2d, Tensor};
-use lcrs_core::{Limits, Runtime, Simd};
+use lcrs_core::{ErrorKind, Limits, Runtime, Simd};
 use proptest::prelude::*;
 use reference::{bits, naive_conv, naive_conv_transpose, values, Layer};
 
@@ -191,4 +191,15 @@ fn flushing_of_subnormals_is_switched_off_and_on_again() {
         assert_eq!(inner.to_bits(), 18, "{}", rt.simd.name());
         assert_eq!(after & 0x8040, 0x8040, "the caller's state must be restored");
     }
+}
+
+/// A tall kernel over a wide input would need twenty gigabytes of padded rows at a time.
+#[test]
+fn kernels_larger_than_memory_are_refused() {
+    let (rt, limits) = (Runtime::serial(), Limits::default());
+    let conv = Conv2d::new(rt.simd, &vec![0.5; 4096 * 64], [1, 64, 4096, 1], None, [1, 1], [4096, 0], 1).unwrap();
+    let x = Tensor::zeroed(64, 1, 20_000, &limits).unwrap();
+    let error = conv.run(&rt, &limits, &x).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Limit);
+    assert!(error.message().contains("inputs of 64 channels need"), "{error}");
 }

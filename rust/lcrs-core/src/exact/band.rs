@@ -2,7 +2,7 @@
 
 use super::Tensor;
 use crate::wide::wide;
-use crate::{Error, Result};
+use crate::{Error, Limits, Result};
 
 /// Rows and columns of a tensor, in coordinates that may lie outside it; there the band is zero.
 #[derive(Debug, Clone, Copy)]
@@ -14,10 +14,23 @@ pub(super) struct Extent {
 }
 
 /// The values of an [`Extent`], channels innermost, rows `columns * channels` elements apart.
-pub(super) fn cut(x: &Tensor, extent: Extent) -> Result<Vec<f32>> {
+///
+/// # Errors
+/// [`crate::ErrorKind::InvalidArgument`] if a value is not finite; [`crate::ErrorKind::Limit`] if the band would exceed the limits,
+/// as kernels and paddings far larger than their input can make it.
+pub(super) fn cut(x: &Tensor, extent: Extent, limits: &Limits) -> Result<Vec<f32>> {
     let (channels, height, width) = x.shape();
     let pitch = extent.columns * channels;
-    let mut band = Vec::with_capacity(extent.rows * pitch);
+    let bytes = extent.rows.saturating_mul(pitch).saturating_mul(size_of::<f32>());
+    if bytes as u64 > limits.max_bytes {
+        return Err(Error::limit(format!(
+            "{} x {} inputs of {channels} channels need {bytes} bytes, at most {} are allowed",
+            extent.rows, extent.columns, limits.max_bytes
+        )));
+    }
+    let mut band = Vec::new();
+    let no_memory = |_| Error::limit(format!("no memory for {bytes} bytes of inputs"));
+    band.try_reserve_exact(extent.rows * pitch).map_err(no_memory)?;
     let before = extent.left.min(0).unsigned_abs().min(extent.columns);
     let first = extent.left.max(0) as usize;
     let inside = width.saturating_sub(first).min(extent.columns - before);

@@ -110,7 +110,7 @@ impl Conv2d {
         if self.kernel == [1, 1] && self.stride == [1, 1] && self.padding == [0, 0] {
             self.run_pointwise(rt, x, &mut out)?;
         } else {
-            self.run_bands(rt, x, &mut out)?;
+            self.run_bands(rt, limits, x, &mut out)?;
         }
         Ok(out)
     }
@@ -131,7 +131,7 @@ impl Conv2d {
         })
     }
 
-    fn run_bands(&self, rt: &Runtime, x: &Tensor, out: &mut Tensor) -> Result<()> {
+    fn run_bands(&self, rt: &Runtime, limits: &Limits, x: &Tensor, out: &mut Tensor) -> Result<()> {
         let (_, height, width) = out.shape();
         let columns = (width - 1) * self.stride[1] + self.kernel[1];
         let pitch = columns * self.in_channels;
@@ -145,7 +145,7 @@ impl Conv2d {
                 left: -(self.padding[1] as isize),
                 columns,
             };
-            let band = cut(x, extent)?;
+            let band = cut(x, extent, limits)?;
             self.multiply(&band, pitch, (rows_here, width), chunk);
             Ok(())
         })

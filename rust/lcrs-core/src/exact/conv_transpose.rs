@@ -176,12 +176,14 @@ impl ConvTranspose2d {
         let mut out = Tensor::output(rt, limits, (self.out_channels, height, width))?;
         let row_len = out.row_len();
         let rows = rows_per_job(height, x.row_len() / self.stride[0] + 1, rt.pool.threads(), self.stride[0]);
-        for_chunks(&rt.pool, out.data_mut(), rows * row_len, |i, chunk| self.run_rows(x, i * rows, width, chunk))?;
+        for_chunks(&rt.pool, out.data_mut(), rows * row_len, |i, chunk| {
+            self.run_rows(limits, x, i * rows, width, chunk)
+        })?;
         Ok(out)
     }
 
     /// Output rows from `first` on.
-    fn run_rows(&self, x: &Tensor, first: usize, width: usize, out: &mut [f32]) -> Result<()> {
+    fn run_rows(&self, limits: &Limits, x: &Tensor, first: usize, width: usize, out: &mut [f32]) -> Result<()> {
         let rows = out.len() / (width * self.out_channels);
         let reach = [0, 1].map(|d| self.kernel[d].div_ceil(self.stride[d]) - 1);
         // the input position of tap 0 of the first and of the last output
@@ -195,10 +197,10 @@ impl ConvTranspose2d {
             left: left as isize - reach[1] as isize,
             columns: right - left + 1 + reach[1],
         };
-        let band = Band { values: cut(x, extent)?, extent, first, rows, width, top, left, reach };
+        let band = Band { values: cut(x, extent, limits)?, extent, first, rows, width, top, left, reach };
         match &self.parts {
             Parts::Phases(phases) => phases.iter().for_each(|phase| self.run_phase(phase, &band, out)),
-            Parts::Joint(panels) => self.run_joint(panels, &band, out),
+            Parts::Joint(panels) => self.run_joint(limits, panels, &band, out)?,
         }
         Ok(())
     }
@@ -240,12 +242,12 @@ impl ConvTranspose2d {
     }
 
     /// All phases at once, into a buffer of one run of outputs for each input position, and from there into rows.
-    fn run_joint(&self, panels: &Panels, band: &Band, out: &mut [f32]) {
+    fn run_joint(&self, limits: &Limits, panels: &Panels, band: &Band, out: &mut [f32]) -> Result<()> {
         let (stride, padding) = (self.stride, self.padding);
         let (rows, columns) = (band.extent.rows - band.reach[0], band.extent.columns - band.reach[1]);
         let taps = [0, 1].map(|d| band.reach[d] + 1);
         let (pitch, outputs) = (band.extent.columns * self.in_channels, panels.outputs());
-        let mut joint = vec![0.0; rows * columns * outputs];
+        let mut joint = limits.zeroed(rows * columns * outputs, "outputs of all phases")?;
         let grid = Grid { rows, columns, input: (0, pitch, self.in_channels), output: (0, columns * outputs, outputs) };
         product(panels, &self.segments(taps, band), &grid, &band.values, &mut joint);
         let (row_len, run) = (band.width * self.out_channels, stride[1] * self.out_channels);
@@ -262,6 +264,7 @@ impl ConvTranspose2d {
                 to[start.min(row_len)..][..len].copy_from_slice(&from[skip..skip + len]);
             }
         }
+        Ok(())
     }
 }
 

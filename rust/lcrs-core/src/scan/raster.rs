@@ -88,7 +88,9 @@ impl Raster {
             SymbolOrder::Raster => width,
         };
         let wave = Wave { height, width, slope };
-        let threads = (wave.widest() / 4).clamp(1, rt.pool.threads());
+        // inside a job of a pool, as for one picture of a batch, the other threads have work of their own
+        let is_alone = rayon::current_thread_index().is_none();
+        let threads = if is_alone { (wave.widest() / 4).clamp(1, rt.pool.threads()) } else { 1 };
         let known = |batch| wave.known_before(batch, self.context.taps(), self.context.half());
         let job = Job {
             scan: self,
