@@ -161,6 +161,19 @@ def test_garbage_decodes_to_symbols_or_an_error(kind: str, data: bytes, count: i
     np.testing.assert_array_equal(coding.decode(again, indexes, table, kind=kind), decoded)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_decoder_ends_with_its_stream(kind: str, table, rng) -> None:
+    symbols, indexes = draw(table, (300,), rng)
+    decoder = coding.Decoder(coding.encode(symbols, indexes, table, kind), kind)
+    with pytest.raises(ValueError, match="index 99 at position 0"):
+        decoder.pull(indexes[:1] * 0 + np.int32(99), table)
+    np.testing.assert_array_equal(decoder.pull(indexes, table), symbols)  # a wrong index has done no harm
+    with pytest.raises(LcrsError):
+        decoder.pull(indexes, table)
+    with pytest.raises(ValueError, match="the stream was found wrong"):
+        decoder.pull(indexes[:1], table)
+
+
 def test_coders_are_used_up_by_finish(table) -> None:
     encoder = coding.Encoder()
     data = encoder.finish()

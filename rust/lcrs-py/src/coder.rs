@@ -254,15 +254,9 @@ impl Decoder {
     fn pull<'py>(&mut self, indexes: &Bound<'py, PyAny>, table: &CdfTable) -> PyResult<Bound<'py, PyArrayDyn<i32>>> {
         let py = indexes.py();
         let indexes = Input::<i32>::new(indexes, "indexes")?;
-        let decoder = self.inner.as_mut().ok_or_else(finished)?;
         let mut out = Output::empty(py, indexes.shape())?;
         let (indexes, table, symbols) = (indexes.slice()?, table.core(), out.slice()?);
-        detached(py, indexes.len(), || {
-            decoder.with_dependent_mut(|_, decoder| match decoder {
-                Some(decoder) => decoder.pull(indexes, table, symbols),
-                None => Ok(()),
-            })
-        })?;
+        self.with_core(py, |decoder| detached(py, indexes.len(), || decoder.pull(indexes, table, symbols)))?;
         Ok(out.into_array())
     }
 
@@ -280,14 +274,23 @@ impl Decoder {
 
 impl Decoder {
     /// Calls `job` with the decoder itself, for scans; refused once finished.
-    pub(crate) fn with_core<T>(&mut self, job: impl FnOnce(&mut rans::Decoder<'_>) -> PyResult<T>) -> PyResult<T> {
+    pub(crate) fn with_core<T>(
+        &mut self,
+        py: Python<'_>,
+        job: impl FnOnce(&mut rans::Decoder<'_>) -> PyResult<T>,
+    ) -> PyResult<T> {
         let decoder = self.inner.as_mut().ok_or_else(finished)?;
-        decoder.with_dependent_mut(|_, decoder| decoder.as_mut().map_or_else(|| Err(finished()), job))
+        let result = decoder.with_dependent_mut(|_, decoder| decoder.as_mut().map_or_else(|| Err(finished()), job));
+        // A wrong argument is refused before anything is decoded; after any other error the place is lost.
+        if result.as_ref().is_err_and(|error| !error.get_type(py).is(py.get_type::<PyValueError>())) {
+            self.inner = None;
+        }
+        result
     }
 }
 
 fn finished() -> PyErr {
-    PyValueError::new_err("finish() has been called: this coder is used up")
+    PyValueError::new_err("this coder is used up: finish() has been called, or the stream was found wrong")
 }
 
 pub(crate) fn stream_kind(py: Python<'_>, name: &str) -> PyResult<StreamKind> {

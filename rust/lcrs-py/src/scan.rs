@@ -243,7 +243,9 @@ impl BatchScan {
     ) -> PyResult<Bound<'py, PyArray4<f32>>> {
         self.run(decoders, side, threads, |_, coder, scan| {
             let mut decoder = coder.cast::<Decoder>()?.try_borrow_mut()?;
-            decoder.with_core(|decoder| detached(coder.py(), usize::MAX, || scan(&mut Coder::Decode { decoder })))
+            decoder.with_core(coder.py(), |decoder| {
+                detached(coder.py(), usize::MAX, || scan(&mut Coder::Decode { decoder }))
+            })
         })
     }
 
