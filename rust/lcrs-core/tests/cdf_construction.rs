@@ -1,12 +1,13 @@
 //! Tables made from parameters, against the peer's and against plain formulas.
 #![allow(clippy::unwrap_used)]
 
+mod reference;
 #[path = "rans/support.rs"]
 #[allow(dead_code)]
 mod support;
 
 use lcrs_core::cdf::{
-    default_scale_table, factorized_medians, factorized_table, gaussian_table, scale_table, CdfTable,
+    default_scale_table, factorized_medians, factorized_table, gaussian_table, indexes, scale_table, CdfTable,
     FactorizedParameters,
 };
 use lcrs_core::ErrorKind;
@@ -46,6 +47,16 @@ fn gaussian_rows_are_symmetric_and_cover_the_tails() {
     {
         assert_eq!(gaussian_table(&scales, tail).unwrap_err().kind(), ErrorKind::InvalidArgument, "{scales:?} {tail}");
     }
+}
+
+/// Subnormal scales and thresholds are told apart, even where the thread flushes them.
+#[test]
+#[cfg(target_arch = "x86_64")]
+fn indexes_of_subnormal_scales() {
+    let tiny = [0.0, f32::from_bits(1), f32::from_bits(5), 1e-39];
+    let mut out = [0; 4];
+    reference::with_flushing(|| indexes(&tiny, &[0.0, f32::from_bits(2), f32::from_bits(5)], &mut out).unwrap());
+    assert_eq!(out, [0, 1, 2, 3]);
 }
 
 struct Fixture {

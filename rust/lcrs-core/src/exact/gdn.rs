@@ -2,6 +2,7 @@
 
 use super::band::{check_finite, check_parameters, rows_per_job};
 use super::conv::check_channels;
+use super::float_control::with_ieee;
 use super::kernel::{product, Grid, Panels, Segment};
 use super::rows::for_chunks;
 use super::Tensor;
@@ -41,10 +42,10 @@ impl Gdn {
         }
         check_parameters(beta, "beta")?;
         check_parameters(gamma, "gamma")?;
-        if let Some(i) = beta.iter().position(|&b| b <= 0.0) {
+        if let Some(i) = with_ieee(|| beta.iter().position(|&b| b <= 0.0)) {
             return Err(Error::invalid(format!("beta is {} at channel {i}: it must be positive", beta[i])));
         }
-        if let Some(i) = gamma.iter().position(|&g| g < 0.0) {
+        if let Some(i) = with_ieee(|| gamma.iter().position(|&g| g < 0.0)) {
             return Err(Error::invalid(format!("gamma is {} at element {i}: it must not be negative", gamma[i])));
         }
         let panels = Panels::new(simd, channels, channels, Some(beta), |k, o| gamma[o * channels + k])?;

@@ -65,7 +65,7 @@ impl Context {
         let (taps, hidden): (Vec<_>, Vec<_>) = (0..k * k).map(|t| (t / k, t % k)).partition(seen);
         let at = |o: usize, i: usize, (ky, kx): (usize, usize)| weight[((o * channels + i) * k + ky) * k + kx];
         for &tap in &hidden {
-            if (0..outputs).any(|o| (0..channels).any(|i| at(o, i, tap) != 0.0)) {
+            if (0..outputs).any(|o| (0..channels).any(|i| at(o, i, tap).to_bits() << 1 != 0)) {
                 return Err(Error::invalid(format!(
                     "context weight of the hidden tap {tap:?} (row, column) is not zero"
                 )));
