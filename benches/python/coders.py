@@ -163,18 +163,18 @@ def serve(pipe: Connection, work: Work, clock: str) -> None:
 
 
 class TorchAns(Coder):
-    """torch_ans on tensors: its raw operators, without the way to bytes."""
+    """torch_ans on tensors: its raw operators, without the way to bytes.
 
-    def __init__(self, work: Work, impl: str, lanes: int, lookup: str | None) -> None:
+    Its search, that is: its inverse tables want rows of one length.
+    """
+
+    def __init__(self, work: Work, impl: str, lanes: int) -> None:
         from torch_ans.utils import TorchANSInterface
 
         self.work = work
-        self.name = f"torch_ans {impl} x{lanes}" + (" inverse" if lookup else "")
-        self.coder = TorchANSInterface(impl=impl, num_interleaves=lanes, inverse_cdf_precision=lookup)
-        tensors = [torch.from_numpy(a) for a in (work.cdfs, work.lengths, work.offsets)]
-        frequencies = torch.diff(tensors[0], dim=1).clamp(min=0)
-        self.coder.init_params(frequencies, tensors[1] - 1, tensors[2])
-        self.coder.set_cdfs(*tensors)
+        self.name = f"torch_ans {impl} x{lanes}"
+        self.coder = TorchANSInterface(impl=impl, num_interleaves=lanes)
+        self.coder.set_cdfs(*(torch.from_numpy(a) for a in (work.cdfs, work.lengths, work.offsets)))
         self.symbols, self.indexes = (torch.from_numpy(a)[None] for a in (work.symbols, work.indexes))
 
     def encode(self) -> Any:
@@ -193,8 +193,8 @@ class TorchAns(Coder):
 class TorchAnsBytes(TorchAns):
     """torch_ans from tensors to bytes and back: its interface."""
 
-    def __init__(self, work: Work, impl: str, lanes: int, lookup: str | None) -> None:
-        super().__init__(work, impl, lanes, lookup)
+    def __init__(self, work: Work, impl: str, lanes: int) -> None:
+        super().__init__(work, impl, lanes)
         self.name += " to bytes"
 
     def encode(self) -> Any:
@@ -303,13 +303,13 @@ def workloads(names: list[str]) -> Iterator[Work]:
 
 def coders(work: Work, simd: list[str], clock: str) -> list[Coder]:
     """All of them; lcrs on the fastest path, as it comes, and on each of ``simd``."""
-    variants = [("rans64", 4, None), ("rans64", 8, None), ("rans64", 4, "auto"), ("rans32", 4, "auto")]
+    variants = [("rans64", 1), ("rans64", 4), ("rans64", 8), ("rans32", 4), ("rans32", 8)]
     return [
         Lcrs(work, "lcrs"),
         *(LcrsOnPath(work, path, clock) for path in simd),
         Lcrs(work, "ans"),
         *(TorchAns(work, *variant) for variant in variants),
-        TorchAnsBytes(work, "rans64", 4, "auto"),
+        TorchAnsBytes(work, "rans64", 4),
         Constriction(work),
         CompressAILists(work),
         CompressAI(work),
