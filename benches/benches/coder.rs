@@ -1,4 +1,5 @@
-//! The entropy coder: both kinds on every path of this processor. `cargo bench -p lcrs-benches --bench coder -- lcrs/avx512`
+//! The entropy coder: both kinds on every path of this processor. `cargo bench -p lcrs-benches --bench coder --
+//! lcrs/avx512`
 
 #![allow(missing_docs)] // criterion's macros write functions
 

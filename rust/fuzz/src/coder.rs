@@ -13,8 +13,8 @@ struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    /// Byte 0: kind, precision, number of rows; then for each row an offset and up to 63 weights; then two bytes for the
-    /// number of symbols.
+    /// Byte 0: kind, precision, number of rows; then for each row an offset and up to 63 weights; then two bytes for
+    /// the number of symbols.
     fn parse(data: &'a [u8]) -> Option<Self> {
         let (&[first, second], mut rest) = data.split_first_chunk()?;
         let kind = StreamKind::ALL[usize::from(first & 1)];

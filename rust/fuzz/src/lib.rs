@@ -1,5 +1,5 @@
-//! Bodies of the fuzz targets. Run one by `cargo fuzz run --fuzz-dir rust/fuzz --sanitizer none round_trip`; with `AddressSanitizer`
-//! (the default sanitizer) on nightly, or on stable with `RUSTC_BOOTSTRAP=1`.
+//! Bodies of the fuzz targets. Run one by `cargo fuzz run --fuzz-dir rust/fuzz --sanitizer none round_trip`; with
+//! `AddressSanitizer` (the default sanitizer) on nightly, or on stable with `RUSTC_BOOTSTRAP=1`.
 
 mod coder;
 

@@ -1,9 +1,9 @@
 //! What a decoder searches in: from a row and a slot to the entry that covers the slot, in two loads.
 //!
-//! A row's 2^16 slots fall into 256 buckets. A bucket is cut into `2^(8 - shift)` equal cells, as few as are needed for a
-//! cell to have at most one boundary between entries inside. So a cell meets at most two entries, A and B = A + 1, and knows
-//! both: `slot < boundary` says which. Equal neighbours among one-cell buckets share their cell, so that the flat
-//! parts of a row cost nothing and the steep parts stay in the cache.
+//! A row's 2^16 slots fall into 256 buckets. A bucket is cut into `2^(8 - shift)` equal cells, as few as are needed
+//! for a cell to have at most one boundary between entries inside. So a cell meets at most two entries, A and B = A +
+//! 1, and knows both: `slot < boundary` says which. Equal neighbours among one-cell buckets share their cell, so that
+//! the flat parts of a row cost nothing and the steep parts stay in the cache.
 
 use std::hint;
 
@@ -48,7 +48,8 @@ pub(crate) trait Search: Copy {
     }
 }
 
-/// Cells of 15-bit values: boundary (16 bits), frequency of A (16), of B (16), "B is the escape" (1), value of A, signed (15).
+/// Cells of 15-bit values: boundary (16 bits), frequency of A (16), of B (16), "B is the escape" (1), value of A,
+/// signed (15).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Narrow<'a>(&'a Cells);
 
@@ -162,8 +163,9 @@ fn coarsest_shift(starts: &[u32], low: u32) -> u32 {
     shift
 }
 
-/// The state after taking the entry that covers `slot` of a cell with this boundary, and all ones if that is A, else 0. Both states
-/// are computed and one is chosen: that is the shorter chain, and no branch, since A or B is a toss that no predictor learns.
+/// The state after taking the entry that covers `slot` of a cell with this boundary, and all ones if that is A, else
+/// 0. Both states are computed and one is chosen: that is the shorter chain, and no branch, since A or B is a toss
+///    that no predictor learns.
 #[inline(always)]
 fn take_either(x: u64, boundary: u64, frequencies: [u64; 2]) -> (u64, u64) {
     let [high, rest] = [x >> 16, (x & 0xffff).wrapping_sub(boundary)];
@@ -174,8 +176,8 @@ fn take_either(x: u64, boundary: u64, frequencies: [u64; 2]) -> (u64, u64) {
 }
 
 impl<'a> Narrow<'a> {
-    /// Buckets of each row, as `first cell << 4 | shift`, and all cells. With `bucket` that of a row and a slot, the cell
-    /// `(bucket >> 4) + ((slot mod 256) >> (bucket & 15))` exists.
+    /// Buckets of each row, as `first cell << 4 | shift`, and all cells. With `bucket` that of a row and a slot, the
+    /// cell `(bucket >> 4) + ((slot mod 256) >> (bucket & 15))` exists.
     pub(crate) fn parts(self) -> (&'a [[u32; BUCKETS]], &'a [u64]) {
         (&self.0.buckets, &self.0.cells)
     }

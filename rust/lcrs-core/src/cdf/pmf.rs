@@ -78,8 +78,8 @@ fn rescaled(pmf: &[f32], precision: u32) -> Result<Vec<u32>> {
 }
 
 /// Gives every empty symbol a frequency of 1. A donor stays the smallest above 1 until it is drained to 1, and a filled
-/// symbol never becomes a donor, so that one sort finds all donors. There is always one: the frequencies sum to at least
-/// their number.
+/// symbol never becomes a donor, so that one sort finds all donors. There is always one: the frequencies sum to at
+/// least their number.
 fn fill_empty(frequencies: &mut [u32]) {
     let empty: Vec<usize> = (0..frequencies.len()).filter(|&i| frequencies[i] == 0).collect();
     if empty.is_empty() {

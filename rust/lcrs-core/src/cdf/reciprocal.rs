@@ -1,10 +1,11 @@
-//! Exact division of 63-bit states by frequencies, by a multiplication (Alverson 1991; Giesen's `rans64.h` uses the same).
+//! Exact division of 63-bit states by frequencies, by a multiplication (Alverson 1991; Giesen's `rans64.h` uses the
+//! same).
 
 /// Divides by a frequency in `1..=2^16`.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reciprocal {
-    /// `ceil(2^(63 + shift) / frequency)`, where `2^shift` is the least power of two that is at least the frequency: 64 bits
-    /// and so exact for 63-bit numbers. For a frequency of 1, where it would be `2^63`, the same rule holds.
+    /// `ceil(2^(63 + shift) / frequency)`, where `2^shift` is the least power of two that is at least the frequency:
+    /// 64 bits and so exact for 63-bit numbers. For a frequency of 1, where it would be `2^63`, the same rule holds.
     factor: u64,
     shift: u32,
 }
@@ -19,8 +20,8 @@ impl Reciprocal {
     /// `x div frequency` for `x < 2^63`.
     #[inline(always)]
     pub(crate) fn divide(self, x: u64) -> u64 {
-        // the factor is too large by less than one part in 2^(63 + shift) of the frequency: with x < 2^63 that is less than
-        // 1 / frequency, by which the true quotient is below the next integer
+        // the factor is too large by less than one part in 2^(63 + shift) of the frequency: with x < 2^63 that is
+        // less than 1 / frequency, by which the true quotient is below the next integer
         (((u128::from(self.factor) * u128::from(x)) >> 63) as u64) >> self.shift
     }
 }

@@ -9,9 +9,9 @@ use crate::{Error, Result};
 
 /// An immutable, validated table of cumulative distributions, one a row.
 ///
-/// Row `r` holds `length - 1` entries, entry `k` having the frequency `cdf[k + 1] - cdf[k]`. All but the last entry stand
-/// for the values `offset, offset + 1, ...`; the last one is the escape, after which any other `i32` is spelled out.
-/// Building it prepares what the coders look things up in, so build it once and pass it by reference.
+/// Row `r` holds `length - 1` entries, entry `k` having the frequency `cdf[k + 1] - cdf[k]`. All but the last entry
+/// stand for the values `offset, offset + 1, ...`; the last one is the escape, after which any other `i32` is spelled
+/// out. Building it prepares what the coders look things up in, so build it once and pass it by reference.
 #[derive(Debug)]
 pub struct CdfTable {
     precision: u32,

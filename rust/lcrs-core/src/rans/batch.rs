@@ -6,8 +6,8 @@ use super::{decode, encode, StreamKind};
 use crate::cdf::CdfTable;
 use crate::{Error, Result, Runtime};
 
-/// Encodes `count` streams of equal length: `symbols` and `indexes` hold them one after the other. The streams do not depend on
-/// the number of threads.
+/// Encodes `count` streams of equal length: `symbols` and `indexes` hold them one after the other. The streams do not
+/// depend on the number of threads.
 ///
 /// # Errors
 /// As [`encode`], with the number of the stream; also if the symbols do not divide evenly.

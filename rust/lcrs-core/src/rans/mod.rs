@@ -2,13 +2,14 @@
 //! [`CdfTable`] row that describes it.
 //!
 //! There are two kinds of stream ([`StreamKind`]): [`native`], interleaved lanes laid out for SIMD, the one to use; and
-//! [`ans`], CompressAI's format byte for byte. [`encode`] and [`decode`] do one stream in one call, [`encode_batch`] and
-//! [`decode_batch`] many in parallel, [`Encoder`] and [`Decoder`] one stream in pieces, as context models need it.
+//! [`ans`], CompressAI's format byte for byte. [`encode`] and [`decode`] do one stream in one call, [`encode_batch`]
+//! and [`decode_batch`] many in parallel, [`Encoder`] and [`Decoder`] one stream in pieces, as context models need it.
 //!
 //! Bytes do not depend on the instruction set or the number of threads. Decoding never panics, never reads outside its
 //! input and allocates nothing that the input asks for. It checks what is free to check: the length, the
-//! final state, that every word is consumed. Corruption may still decode to other symbols: in the digits of escapes, which are
-//! plain, and elsewhere now and then (up to 1 % of single bit flips). Only a checksum around the stream excludes that.
+//! final state, that every word is consumed. Corruption may still decode to other symbols: in the digits of escapes,
+//! which are plain, and elsewhere now and then (up to 1 % of single bit flips). Only a checksum around the stream
+//! excludes that.
 //!
 //! ```
 //! use lcrs_core::{cdf::CdfTable, rans, rans::StreamKind, Runtime};

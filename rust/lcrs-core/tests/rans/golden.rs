@@ -1,6 +1,7 @@
 //! Streams written once, which must be written the same and read for ever.
 //!
-//! `streams.bin` has for each case: symbols, indexes, rows without padding, lengths, offsets, the `ans` bytes, the `lcrs` bytes.
+//! `streams.bin` has for each case: symbols, indexes, rows without padding, lengths, offsets, the `ans` bytes, the
+//! `lcrs` bytes.
 
 use lcrs_core::rans::{self, StreamKind};
 use lcrs_core::{Runtime, Simd};

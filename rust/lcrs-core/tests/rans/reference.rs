@@ -1,5 +1,5 @@
-//! The native stream's specification written down once more, slowly: linear search, one symbol at a time, words in a list.
-//! Nothing is shared with the library.
+//! The native stream's specification written down once more, slowly: linear search, one symbol at a time, words in a
+//! list. Nothing is shared with the library.
 
 use lcrs_core::cdf::{CdfTable, Row};
 use lcrs_core::rans::{self, StreamKind};

@@ -14,8 +14,8 @@ impl Stack {
         Self { x: LOW, words: WordStack::default() }
     }
 
-    /// Puts a run of entries `start | frequency << 16`, the last one first. A frequency of 0 stands for 2^16 and changes nothing.
-    /// `divide(i, x)` is `x` by the frequency of entry `i`.
+    /// Puts a run of entries `start | frequency << 16`, the last one first. A frequency of 0 stands for 2^16 and
+    /// changes nothing. `divide(i, x)` is `x` by the frequency of entry `i`.
     #[inline(always)]
     pub(super) fn put_run(
         &mut self,

@@ -3,7 +3,6 @@
 
 use std::arch::x86_64::*;
 
-use super::avx512::push_escapes;
 use super::digits::DigitWriter;
 use super::path::Progress;
 use super::{Lanes, LOW};
@@ -122,7 +121,7 @@ unsafe fn look_up(
         let k = _mm256_min_epu32(position, max);
         let escapes = _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(k, max)));
         if escapes != 0 {
-            push_escapes(table, symbols, indexes, at, escapes as u32, digits);
+            digits.push_some(table, symbols, indexes, at, escapes as u32);
         }
         // SAFETY: entry `k <= max` of a row is in the table; eight of the entries begin at `at`.
         let entry = unsafe {
@@ -191,7 +190,8 @@ unsafe fn put_groups(lanes: &mut Lanes, num_lanes: usize, entries: &[u32], room:
             let y = _mm256_blendv_epi8(_mm256_srli_epi64::<16>(x), x, is_kept);
             let y_pd = _mm256_sub_pd(_mm256_castsi256_pd(_mm256_or_si256(y, magic)), magic_pd);
             let f_pd = _mm256_sub_pd(_mm256_castsi256_pd(_mm256_or_si256(frequency, magic)), magic_pd);
-            // the quotient is at least 2^-16 below the next integer, so that its floor is right; its low 32 bits are in the mantissa
+            // the quotient is at least 2^-16 below the next integer, so that its floor is right; its low 32 bits are
+            // in the mantissa
             let quotient = _mm256_add_pd(_mm256_floor_pd(_mm256_div_pd(y_pd, f_pd)), magic_pd);
             let rest = _mm256_mul_epu32(_mm256_castpd_si256(quotient), _mm256_sub_epi64(one, frequency));
             // SAFETY: as above.
@@ -220,8 +220,8 @@ static SPREAD: [[u8; 8]; 256] = {
     table
 };
 
-/// `8 B` lanes: lane `8 b + 2 j + k` is element `j` of `x[b][k]`, so that two registers of states share one register of 32-bit elements in the
-/// order of symbols.
+/// `8 B` lanes: lane `8 b + 2 j + k` is element `j` of `x[b][k]`, so that two registers of states share one register
+/// of 32-bit elements in the order of symbols.
 #[target_feature(enable = "avx2,bmi2,popcnt")]
 unsafe fn take_groups<const B: usize>(
     cells: Narrow<'_>,

@@ -38,6 +38,17 @@ impl DigitWriter {
         self.digits.push(raw as u8);
     }
 
+    /// Appends those of the symbols from `at` on that the bits of `which` name.
+    #[cold]
+    pub(super) fn push_some(&mut self, table: &CdfTable, symbols: &[i32], indexes: &[i32], at: usize, mut which: u32) {
+        while which != 0 {
+            let i = at + which.trailing_zeros() as usize;
+            let head = table.heads()[indexes[i] as usize];
+            self.push(i64::from(symbols[i]) - i64::from(head.offset), i64::from(head.max));
+            which &= which - 1;
+        }
+    }
+
     /// Number of bytes.
     pub(super) fn num_bytes(&self) -> usize {
         self.digits.len().div_ceil(2)

@@ -14,8 +14,8 @@ const FULL_COST: u64 = (MAX_LANES as u64) << COST_BITS;
 /// A lane is worth this cost, the power of two: 512 bytes in units of 1/256 bit.
 const COST_BITS: u32 = 20;
 
-/// Encodes all symbols at once. Beyond the point where the number of lanes is settled, entries are looked up run by run just
-/// before they are coded, so that they never leave the cache.
+/// Encodes all symbols at once. Beyond the point where the number of lanes is settled, entries are looked up run by
+/// run just before they are coded, so that they never leave the cache.
 pub(in crate::rans) fn encode(simd: Simd, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<Vec<u8>> {
     let mut first = Encoder::new(simd);
     let mut settled = 0;

@@ -24,8 +24,8 @@ pub(super) struct Progress {
     pub(super) symbols: usize,
     /// Bytes of words read.
     pub(super) bytes: usize,
-    /// The number of symbols before `symbols` among which are escapes, which hold the value of the escape entry. Before those
-    /// there is none.
+    /// The number of symbols before `symbols` among which are escapes, which hold the value of the escape entry.
+    /// Before those there is none.
     pub(super) suspects: usize,
 }
 
@@ -55,7 +55,8 @@ impl Path {
         }
     }
 
-    /// Looks up the entries of symbols, appends escapes to `digits`, and returns the cost; or nothing if an index is not a row.
+    /// Looks up the entries of symbols, appends escapes to `digits`, and returns the cost; or nothing if an index is
+    /// not a row.
     pub(super) fn look_up(
         self,
         table: &CdfTable,
@@ -98,7 +99,8 @@ impl Path {
         }
     }
 
-    /// Decodes a symbol on each of the lanes from `first` on, a part of a group. Indexes are rows; `words` has a word for every symbol.
+    /// Decodes a symbol on each of the lanes from `first` on, a part of a group. Indexes are rows; `words` has a word
+    /// for every symbol.
     #[inline]
     pub(super) fn take_part(
         self,
@@ -121,7 +123,8 @@ impl Path {
         Progress { symbols: out.len(), bytes, suspects: if has_escapes { out.len() } else { 0 } }
     }
 
-    /// Decodes whole groups, all or up to the first with an escape. Indexes are rows; `words` has a word for every symbol.
+    /// Decodes whole groups, all or up to the first with an escape. Indexes are rows; `words` has a word for every
+    /// symbol.
     #[inline]
     pub(super) fn take_groups(
         self,

@@ -51,9 +51,9 @@ pub(super) fn put(x: &mut u64, entry: u32, room: &mut [u16], top: &mut usize) {
     *x = y + start + quotient(y, frequency) * (65536 - frequency);
 }
 
-/// `y div f` for `y < 2^48`, `f < 2^16` and a quotient below 2^32, by a division of binary64, which is faster than that of integers.
-/// `(y + 1/2) / f - 1/2` is nearest to the quotient, from which it differs by at most `1/2 - 2^-17` and an error of
-/// `2^-21`; the sum with `2^52` rounds it and shows it in the low bits.
+/// `y div f` for `y < 2^48`, `f < 2^16` and a quotient below 2^32, by a division of binary64, which is faster than
+/// that of integers. `(y + 1/2) / f - 1/2` is nearest to the quotient, from which it differs by at most `1/2 - 2^-17`
+/// and an error of `2^-21`; the sum with `2^52` rounds it and shows it in the low bits.
 #[inline(always)]
 fn quotient(y: u64, f: u64) -> u64 {
     let exact = (y as i64 as f64 + 0.5) / (f as i64 as f64);
@@ -94,8 +94,9 @@ pub(super) fn take_groups(
     progress
 }
 
-/// Decodes a symbol on each of the given lanes, a group or part of one. `words` begins with a word for each of them; returns how many
-/// bytes of it were read and whether there are escapes, of which `out` holds the value of the escape entry.
+/// Decodes a symbol on each of the given lanes, a group or part of one. `words` begins with a word for each of them;
+/// returns how many bytes of it were read and whether there are escapes, of which `out` holds the value of the escape
+/// entry.
 #[inline(always)]
 pub(super) fn take_part(
     search: impl Search,
@@ -120,8 +121,8 @@ pub(super) fn take_part(
     (at, escapes != 0)
 }
 
-/// Decodes a symbol on each of at most four lanes, with the next words in `next`, the first one lowest; returns how many bytes of
-/// them were read.
+/// Decodes a symbol on each of at most four lanes, with the next words in `next`, the first one lowest; returns how
+/// many bytes of them were read.
 #[inline(always)]
 fn take_some<const N: usize>(
     search: impl Search,
