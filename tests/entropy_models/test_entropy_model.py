@@ -24,15 +24,29 @@ def test_quantize():
 
 
 def test_deprecated_names_warn():
-    with pytest.warns(DeprecationWarning, match="use quantize"):
+    with pytest.warns(UserWarning, match="use quantize"):
         assert EntropyModel()._quantize(torch.tensor([0.7]), "symbols").tolist() == [1]
-    with pytest.warns(DeprecationWarning, match="use dequantize"):
+    with pytest.warns(UserWarning, match="use dequantize"):
         assert EntropyModel._dequantize(torch.tensor([1])).tolist() == [1.0]
 
 
 def test_forward_is_for_subclasses():
     with pytest.raises(NotImplementedError, match="EntropyModel defines no forward"):
         EntropyModel()(torch.zeros(1))
+
+
+def test_a_model_of_ones_own_fills_its_buffers():
+    model = EntropyModel()
+    with pytest.raises(ValueError, match="EntropyModel derives no table, and its buffers are empty"):
+        model.compress(torch.zeros(1, 2), torch.zeros(1, 2, dtype=torch.int32))
+    model._quantized_cdf = torch.tensor([[0, 10000, 40000, 60000, 65536]], dtype=torch.int32)
+    model._cdf_length = torch.tensor([5], dtype=torch.int32)
+    model._offset = torch.tensor([-1], dtype=torch.int32)
+    x = torch.tensor([[0.2, -1.1, 7.0]])
+    indexes = torch.zeros(1, 3, dtype=torch.int32)
+    assert model.decompress(model.compress(x, indexes), indexes).tolist() == [[0.0, -1.0, 7.0]]
+    model._offset = torch.tensor([0], dtype=torch.int32)
+    assert model.cdf_table().offsets.tolist() == [0]
 
 
 def test_precision_is_fixed():

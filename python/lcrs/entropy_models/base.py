@@ -123,12 +123,12 @@ class EntropyModel(nn.Module):
         return inputs.type(dtype) if means is None else inputs.type_as(means) + means
 
     def _quantize(self, inputs: Tensor, mode: str, means: Tensor | None = None) -> Tensor:
-        warnings.warn("_quantize is deprecated: use quantize", DeprecationWarning, stacklevel=2)
+        warnings.warn("_quantize is deprecated: use quantize", stacklevel=2)
         return self.quantize(inputs, mode, means)
 
     @classmethod
     def _dequantize(cls, inputs: Tensor, means: Tensor | None = None) -> Tensor:
-        warnings.warn("_dequantize is deprecated: use dequantize", DeprecationWarning, stacklevel=2)
+        warnings.warn("_dequantize is deprecated: use dequantize", stacklevel=2)
         return cls.dequantize(inputs, means)
 
     def _bounded(self, likelihood: Tensor) -> Tensor:
@@ -138,12 +138,14 @@ class EntropyModel(nn.Module):
     # --- tables ---
 
     def _table_parameters(self) -> Iterable[Tensor]:
-        """What the table depends on."""
-        raise NotImplementedError(f"{type(self).__name__} defines no table")
+        """What the table depends on; the buffers, in a model that fills them by itself."""
+        return (self._quantized_cdf, self._cdf_length, self._offset)
 
     def _derive_table(self) -> coding.CdfTable:
         """The table of the present parameters."""
-        raise NotImplementedError(f"{type(self).__name__} defines no table")
+        if not self._quantized_cdf.numel():
+            raise ValueError(f"{type(self).__name__} derives no table, and its buffers are empty")
+        return self._filled_table()
 
     def cdf_table(self) -> coding.CdfTable:
         """The table to code with: the filled one if it is for the present parameters, else theirs.
@@ -161,7 +163,8 @@ class EntropyModel(nn.Module):
         buffers = (self._quantized_cdf, self._cdf_length, self._offset)
 
         def build() -> coding.CdfTable:
-            cdfs, lengths, offsets = (buffer.cpu().int().contiguous().numpy() for buffer in buffers)
+            # Copies: a storage that NumPy has seen can be resized no more.
+            cdfs, lengths, offsets = (buffer.cpu().int().clone().numpy() for buffer in buffers)
             return coding.CdfTable(cdfs, lengths, offsets, self.entropy_coder_precision)
 
         return self._tables.get(b"filled" + fingerprint(buffers), build)

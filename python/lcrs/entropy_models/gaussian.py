@@ -65,6 +65,8 @@ class GaussianConditional(EntropyModel):
 
     @staticmethod
     def _prepare_scale_table(scale_table: Sequence[float] | Tensor) -> Tensor:
+        if not isinstance(scale_table, Sequence | Tensor):
+            raise ValueError(f"scale_table is {scale_table!r}, must be a list of numbers, or None")
         scales = [float(scale) for scale in scale_table]
         if not scales:
             raise ValueError("scale_table is empty")

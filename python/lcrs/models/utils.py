@@ -1,10 +1,20 @@
-"""Convolutions that halve and double, with the paddings that the models share."""
+"""Convolutions that halve and double, with the paddings that the models share; and CompressAI's helpers."""
 
 from __future__ import annotations
 
 from torch import nn
 
-__all__ = ["conv", "deconv"]
+from lcrs.models.buffers import find_named_buffer, find_named_module, update_registered_buffers
+from lcrs.models.buffers import update_registered_buffer as _update_registered_buffer
+
+__all__ = [
+    "_update_registered_buffer",
+    "conv",
+    "deconv",
+    "find_named_buffer",
+    "find_named_module",
+    "update_registered_buffers",
+]
 
 
 def conv(in_channels: int, out_channels: int, kernel_size: int = 5, stride: int = 2) -> nn.Conv2d:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
@@ -27,7 +28,9 @@ def fingerprint(tensors: Iterable[Tensor]) -> bytes:
         plain = tensor.detach().to(device="cpu", dtype=dtype).contiguous()
         digest.update(f"{dtype}{tuple(plain.shape)}".encode())
         if plain.numel():
-            digest.update(plain.view(-1).numpy().data)
+            # Not by `numpy()`: a storage that NumPy has seen can be resized no more.
+            size = plain.numel() * plain.element_size()
+            digest.update((ctypes.c_char * size).from_address(plain.data_ptr()))
     return digest.digest()
 
 
