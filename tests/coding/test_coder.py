@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import mmap
+
 import numpy as np
 import pytest
 from coder_cases import draw, gaussian_pmf_table
@@ -116,7 +118,15 @@ def test_decode_into_fills_the_array_it_is_given(kind: str, table, rng) -> None:
         coding.decode_into(data, indexes, table, np.zeros(77, np.int32), kind=kind)
 
 
-@pytest.mark.parametrize("convert", [bytearray, memoryview, lambda data: np.frombuffer(data, np.uint8)])
+def mapped(data: bytes) -> mmap.mmap:
+    memory = mmap.mmap(-1, len(data))
+    memory.write(data)
+    return memory
+
+
+@pytest.mark.parametrize(
+    "convert", [bytearray, memoryview, mapped, lambda data: np.frombuffer(data, np.uint8)]
+)
 def test_any_buffer_of_bytes_decodes(convert, table, rng) -> None:
     symbols, indexes = draw(table, (50,), rng)
     data = convert(coding.encode(symbols, indexes, table))

@@ -8,7 +8,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::{PyBytes, PyMemoryView, PyTuple};
 
 /// An array that is read during a call: C-contiguous, of any shape.
 pub(crate) struct Input<'py, T: Element> {
@@ -93,15 +93,14 @@ impl<'py, T: Element> Output<'py, T> {
     }
 }
 
-/// The bytes of `object`: `bytes` as they are, other buffers (bytearray, memoryview, uint8 array) as a copy.
+/// The bytes of `object`: `bytes` as they are, other buffers (bytearray, memoryview, mmap, uint8 array) as a copy.
 pub(crate) fn bytes(object: &Bound<'_, PyAny>, name: &str) -> PyResult<PyBackedBytes> {
     if let Ok(bytes) = object.cast::<PyBytes>() {
         return Ok(bytes.clone().into());
     }
-    let is_buffer = match object.get_type().name()?.to_str()? {
-        "bytearray" | "memoryview" => true,
-        "ndarray" => typed::<u8>(object, name).map(|_| true)?,
-        _ => false,
+    let is_buffer = match object.cast::<PyUntypedArray>() {
+        Ok(_) => typed::<u8>(object, name).map(|_| true)?,
+        Err(_) => PyMemoryView::from(object).is_ok(),
     };
     if !is_buffer {
         return Err(wrong_type(object, name, "bytes"));
