@@ -11,6 +11,8 @@ use crate::{Result, Simd};
 pub(super) const RUN: usize = 4096;
 /// A stream of this cost has all lanes.
 const FULL_COST: u64 = (MAX_LANES as u64) << COST_BITS;
+/// Room made at once for symbols that come before the number of lanes is settled; usually there are fewer.
+const MAX_SETTLING: usize = 1 << 18;
 /// A lane is worth this cost, the power of two: 512 bytes in units of 1/256 bit.
 const COST_BITS: u32 = 20;
 
@@ -18,6 +20,7 @@ const COST_BITS: u32 = 20;
 /// run just before they are coded, so that they never leave the cache.
 pub(in crate::rans) fn encode(simd: Simd, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<Vec<u8>> {
     let mut first = Encoder::new(simd);
+    first.entries.reserve(symbols.len().min(MAX_SETTLING));
     let mut settled = 0;
     while settled < symbols.len() && first.cost < FULL_COST {
         let run = settled..symbols.len().min(settled + RUN);
