@@ -45,6 +45,7 @@ __all__ = [
     "scale_table",
     "simd_path",
     "simd_paths",
+    "transcode",
 ]
 
 __version__: str
@@ -563,6 +564,34 @@ class Package:
         self, data: _Bytes, *, allow_other_synthesis: bool = False, threads: int | None = None
     ) -> tuple[bytes, tuple[int, int]]:
         """`decompress` to bytes and (H, W), for programs that do without NumPy."""
+
+def transcode(
+    package: Package,
+    y: NDArray[np.float32] | _Tensor,
+    z: NDArray[np.float32] | _Tensor | None,
+    *,
+    size: tuple[int, int],
+    crop: tuple[int, int],
+    decoded: tuple[int, int],
+    kind: _Kind = "lcrs",
+    threads: int | None = None,
+) -> bytes:
+    """The bytes of an .lcrs file that decodes to latents which another program decoded, symbol by symbol.
+
+    Args:
+        package: the model, of a fixed rate.
+        y: float32, (C, H, W), what the synthesis takes.
+        z: float32, (C, H, W), what y is conditioned on; None for a model without it.
+        size: (height, width) of the visible picture.
+        crop: (top, left): rows and columns of what the synthesis gives that come before the visible picture.
+        decoded: (height, width) of what the synthesis gives.
+        kind: of the entropy-coded streams.
+        threads: how many to use; the bytes do not depend on it.
+
+    Raises:
+        ValueError: if shapes and sizes are not those of the model.
+        DesyncError: if a value lies between those that the model's symbols can have.
+    """
 
 def package_digests(description: str, tensors: dict[str, NDArray[Any]]) -> tuple[str, str]:
     """The entropy digest and the synthesis digest of a description (JSON) and its tensors.

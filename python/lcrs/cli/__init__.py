@@ -44,13 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all verbs."""
-    from lcrs.cli import decode, encode, info, zoo
+    from lcrs.cli import convert, decode, encode, info, zoo
 
     parser = argparse.ArgumentParser(prog="lcrs", description="Learned image compression.")
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     parser.set_defaults(run=None)
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
-    for module in (encode, decode, info, zoo):
+    for module in (encode, decode, info, zoo, convert):
         summary = (module.__doc__ or "").splitlines()[0]
         verb = verbs.add_parser(module.NAME, help=summary, description=summary)
         module.add_arguments(verb)

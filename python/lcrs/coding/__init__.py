@@ -24,7 +24,7 @@ from lcrs.coding.distributions import (
     scale_table,
 )
 from lcrs.coding.graph import Graph
-from lcrs.coding.package import Package, package_digests, write_package
+from lcrs.coding.package import Package, package_digests, transcode, write_package
 from lcrs.coding.quantization import dequantize, quantize
 from lcrs.coding.runtime import build_profile, num_threads, simd_path, simd_paths
 from lcrs.coding.scan import CheckerboardScan, RasterScan
@@ -60,5 +60,6 @@ __all__ = [
     "scale_table",
     "simd_path",
     "simd_paths",
+    "transcode",
     "write_package",
 ]

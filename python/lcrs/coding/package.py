@@ -1,7 +1,7 @@
 """Model packages (.lcrm): a model's graphs, tables and description in one safetensors file.
 
-`Package` loads, checks and runs one; `write_package` makes one. The format and the digests are specified in
-the README of the crate ``lcrs-codec``.
+`Package` loads, checks and runs one; `write_package` makes one; `transcode` writes files of given latents.
+The format and the digests are specified in the README of the crate ``lcrs-codec``.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from lcrs._lcrs import Package, package_digests
+from lcrs._lcrs import Package, package_digests, transcode
 from lcrs.coding.files import write_atomically
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Package", "package_digests", "write_package"]
+__all__ = ["Package", "package_digests", "transcode", "write_package"]
 
 
 def write_package(

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from lcrs.models.packing import pack
 from lcrs.zoo.download import hash_of
 from lcrs.zoo.state_dicts import load_checkpoint
 
-__all__ = ["package_name_of", "package_of_checkpoint"]
+__all__ = ["package_name_of", "package_of_checkpoint", "package_of_network"]
 
 _EXTENSIONS = re.compile(r"(\.(pth|pt|tar|ckpt|bin|safetensors))+$", re.IGNORECASE)
 _PUBLISHED_HASH = re.compile(r"-[0-9a-f]{8}$")
@@ -49,7 +50,14 @@ def package_of_checkpoint(
         ValueError: it is of no architecture that is known.
         NotPortableError: the architecture has no form without torch.
     """
-    net: Any = load_checkpoint(path, architecture)
+    return package_of_network(load_checkpoint(path, architecture), path, name)
+
+
+def package_of_network(
+    net: nn.Module, path: str | Path, name: str | None = None
+) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """`package_of_checkpoint` for the network that was read from `path`."""
+    model: Any = net
     card = {"checkpoint": Path(path).name, "checkpoint_sha256": hash_of(Path(path))}
-    description, tensors = pack(net, name or package_name_of(path), card)
+    description, tensors = pack(model, name or package_name_of(path), card)
     return description, {key: np.ascontiguousarray(array) for key, array in tensors.items()}

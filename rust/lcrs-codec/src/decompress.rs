@@ -105,6 +105,13 @@ fn check_picture(header: &Header) -> Result<()> {
 
 /// Height and width of what the model decodes: the visible part and what is cut off before it, padded.
 fn padded_size(package: &Package, header: &Header, limits: &Limits) -> Result<(usize, usize)> {
+    if let Some((width, height)) = header.decoded {
+        limits.check_picture(width, height)?;
+        if [width, height].iter().any(|side| package.padded(u64::from(*side)) != u64::from(*side)) {
+            return Err(Error::corrupt(format!("decoded size is {width} x {height}, which the model does not have")));
+        }
+        return Ok((height as usize, width as usize));
+    }
     let width = package.padded(u64::from(header.crop_left) + u64::from(header.width));
     let height = package.padded(u64::from(header.crop_top) + u64::from(header.height));
     let above = || Error::limit(format!("padded picture of {width} x {height} is above the limits"));

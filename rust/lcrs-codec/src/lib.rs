@@ -22,6 +22,7 @@ mod networks;
 mod package;
 mod picture;
 mod tensors;
+mod transcode;
 
 pub use compress::{compress, CompressOptions, PictureMetadata};
 pub use decompress::{decompress, metadata, DecompressOptions};
@@ -31,3 +32,4 @@ pub use info::{info, Info, SectionInfo};
 pub use package::{package_digests, Digests, Package};
 pub use picture::Picture;
 pub use tensors::{TensorData, TensorView, Tensors};
+pub use transcode::{transcode, Latents, Placement};

@@ -37,6 +37,7 @@ pub(crate) const FIELD_QUALITY: u8 = 0x01;
 pub(crate) const FIELD_CROP: u8 = 0x02;
 pub(crate) const FIELD_SAMPLES: u8 = 0x03;
 pub(crate) const FIELD_TILES: u8 = 0x04;
+pub(crate) const FIELD_DECODED: u8 = 0x05;
 
 /// Section ids above the latents.
 pub(crate) const SECTION_ICC: u8 = 0x81;
@@ -77,7 +78,7 @@ mod tests {
     fn the_largest_base_header_fits() {
         let section_entry = 3 + 10 + CRC_LENGTH;
         let base = 1 + 2 * DIGEST_PREFIX_LENGTH + 1 + MAX_NAME_LENGTH + 2 * 5 + 1 + MAX_SECTIONS * section_entry;
-        let fields = (2 + 4) + (2 + 10) + (2 + 2) + (2 + 10);
+        let fields = (2 + 4) + (2 + 10) + (2 + 2) + (2 + 10) + (2 + 10);
         assert!(base + fields <= MAX_HEADER_LENGTH);
     }
 
@@ -86,7 +87,7 @@ mod tests {
         for id in [SECTION_ICC, SECTION_EXIF] {
             assert_ne!(id & ANCILLARY, 0);
         }
-        for tag in [FIELD_QUALITY, FIELD_CROP, FIELD_SAMPLES, FIELD_TILES] {
+        for tag in [FIELD_QUALITY, FIELD_CROP, FIELD_SAMPLES, FIELD_TILES, FIELD_DECODED] {
             assert_eq!(tag & ANCILLARY, 0);
         }
     }

@@ -89,6 +89,9 @@ pub struct Header {
     pub crop_left: u32,
     /// Rows to cut off at the top of what the model decodes.
     pub crop_top: u32,
+    /// Width and height of what the model decodes, where that is more than the uncropped picture, padded as the
+    /// model pads.
+    pub decoded: Option<(u32, u32)>,
     /// Bits of a component, 1 to 16.
     pub bit_depth: u8,
     /// Colour components.
@@ -115,6 +118,7 @@ impl Header {
             height,
             crop_left: 0,
             crop_top: 0,
+            decoded: None,
             bit_depth: DEFAULT_BIT_DEPTH,
             color: Color::Rgb,
             quality: None,
@@ -136,6 +140,11 @@ impl Header {
         let bottom = self.crop_top.checked_add(self.height);
         if right.is_none() || bottom.is_none() {
             return Some(format!("crop offset {}, {} moves the picture past 2^32", self.crop_left, self.crop_top));
+        }
+        if let (Some((width, height)), Some(right), Some(bottom)) = (self.decoded, right, bottom) {
+            if width < right || height < bottom {
+                return Some(format!("decoded size is {width} x {height}, the picture goes to {right} x {bottom}"));
+            }
         }
         if !(1..=16).contains(&self.bit_depth) {
             return Some(format!("bit depth is {} (1 to 16)", self.bit_depth));

@@ -1,8 +1,9 @@
 //! Writing a container.
 
 use crate::constants::{
-    crc32c, ANCILLARY, DEFAULT_BIT_DEPTH, FIELD_CROP, FIELD_QUALITY, FIELD_SAMPLES, FIELD_TILES, FORMAT_VERSION,
-    KIND_RAW, MAGIC, MAX_PRECISION, MAX_SECTIONS, NOT_PORTABLE, PRECISION_RAW, SECTION_EXIF, SECTION_ICC,
+    crc32c, ANCILLARY, DEFAULT_BIT_DEPTH, FIELD_CROP, FIELD_DECODED, FIELD_QUALITY, FIELD_SAMPLES, FIELD_TILES,
+    FORMAT_VERSION, KIND_RAW, MAGIC, MAX_PRECISION, MAX_SECTIONS, NOT_PORTABLE, PRECISION_RAW, SECTION_EXIF,
+    SECTION_ICC,
 };
 use crate::{Color, Error, Header, Metadata, MetadataKind, Result, Section};
 
@@ -104,6 +105,9 @@ fn write_fields(out: &mut Vec<u8>, header: &Header) {
     }
     if header.tiles != (1, 1) {
         write_field(out, FIELD_TILES, &varint_pair(header.tiles.0, header.tiles.1));
+    }
+    if let Some((width, height)) = header.decoded {
+        write_field(out, FIELD_DECODED, &varint_pair(width, height));
     }
 }
 

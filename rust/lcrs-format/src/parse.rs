@@ -1,8 +1,9 @@
 //! Reading a container. Nothing is copied but the header; nothing is built before its size is checked.
 
 use crate::constants::{
-    crc32c, ANCILLARY, CRC_LENGTH, FIELD_CROP, FIELD_QUALITY, FIELD_SAMPLES, FIELD_TILES, FORMAT_VERSION, KIND_RAW,
-    MAGIC, MAX_HEADER_LENGTH, MAX_PRECISION, NOT_PORTABLE, PRECISION_RAW, SECTION_EXIF, SECTION_ICC,
+    crc32c, ANCILLARY, CRC_LENGTH, FIELD_CROP, FIELD_DECODED, FIELD_QUALITY, FIELD_SAMPLES, FIELD_TILES,
+    FORMAT_VERSION, KIND_RAW, MAGIC, MAX_HEADER_LENGTH, MAX_PRECISION, NOT_PORTABLE, PRECISION_RAW, SECTION_EXIF,
+    SECTION_ICC,
 };
 use crate::reader::{AtEnd, Reader};
 use crate::{Color, Error, Header, Limits, Metadata, MetadataKind, Numerics, Result, Section};
@@ -144,6 +145,9 @@ fn read_fields(reader: &mut Reader<'_>, header: &mut Header) -> Result<()> {
                     .ok_or_else(|| Error::UnsupportedVersion(format!("colour {color}, this build knows 0 and 1")))?;
             }
             FIELD_TILES => header.tiles = (value.varint_u32("tile columns")?, value.varint_u32("tile rows")?),
+            FIELD_DECODED => {
+                header.decoded = Some((value.varint_u32("decoded size")?, value.varint_u32("decoded size")?))
+            }
             _ if tag & ANCILLARY != 0 => continue,
             _ => return Err(Error::UnsupportedVersion(format!("unknown critical field {tag:#04x}"))),
         }

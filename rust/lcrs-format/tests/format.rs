@@ -22,6 +22,7 @@ fn full_file() -> Vec<u8> {
     let (mut header, sections) = example();
     header.crop_left = 3;
     header.crop_top = 300;
+    header.decoded = Some((1024, 1024));
     header.bit_depth = 10;
     header.color = Color::Grey;
     header.is_portable = false;
@@ -189,6 +190,8 @@ fn what_the_format_cannot_hold_is_not_written() {
     assert!(refused(&Header { tiles: (2, 1), ..header.clone() }, &sections, &[]));
     assert!(refused(&Header { bit_depth: 0, ..header.clone() }, &sections, &[]));
     assert!(refused(&Header { crop_left: u32::MAX, ..header.clone() }, &sections, &[]));
+    assert!(refused(&Header { crop_left: 1, decoded: Some((768, 512)), ..header.clone() }, &sections, &[]));
+    assert!(refused(&Header { decoded: Some((768, 511)), ..header.clone() }, &sections, &[]));
     assert!(refused(&header, &[sections[1], sections[0]], &[]));
     assert!(refused(&header, &[Section { latent: 128, ..sections[0] }], &[]));
     assert!(refused(&header, &[Section { kind: 255, ..sections[0] }], &[]));
@@ -212,6 +215,7 @@ fn headers() -> impl Strategy<Value = Header> {
             header.bit_depth = bits;
             header.color = if grey { Color::Grey } else { Color::Rgb };
             header.quality = q;
+            header.decoded = q.map(|q| (w + u32::from(left) + q as u32, h + u32::from(top)));
             header
         },
     )

@@ -14,6 +14,7 @@ mod runtime;
 mod scan;
 mod table;
 mod tensors;
+mod transcode;
 
 use pyo3::prelude::*;
 
@@ -37,6 +38,8 @@ mod _lcrs {
     use crate::scan::{CheckerboardScan, RasterScan};
     #[pymodule_export]
     use crate::table::{pmf_to_quantized_cdf, CdfTable};
+    #[pymodule_export]
+    use crate::transcode::transcode;
 
     use super::*;
 

@@ -17,7 +17,7 @@ use crate::tensors::NamedArrays;
 /// A model package (.lcrm), loaded and checked. It cannot be changed and may be used from many threads.
 #[pyclass(frozen, module = "lcrs.coding")]
 pub(crate) struct Package {
-    inner: codec::Package,
+    pub(crate) inner: codec::Package,
 }
 
 #[pymethods]

@@ -20,6 +20,7 @@ use super::Coded;
 use crate::graph::{Attributes, Shape};
 use crate::networks::{blame_data, Job, Networks};
 use crate::tensors::Lookup;
+use crate::transcode::check_same;
 
 /// The prior of z.
 #[derive(Debug)]
@@ -105,11 +106,33 @@ impl Hyperprior {
                 Shape::from(&z)
             )));
         }
-        let condition = self.z_condition(networks, job, wanted)?;
-        let (coded_z, decoded_z) =
-            symbols::encode(job, kind, &z, &condition, self.z_table()).map_err(|e| e.at("latent z"))?;
+        let (coded_z, decoded_z) = self.encode_z(networks, job, kind, &z)?;
         let coded_y = self.encode_y(networks, job, kind, y, decoded_z).map_err(|e| e.at("latent y"))?;
         Ok(vec![coded_z, coded_y])
+    }
+
+    /// Codes latents that another program decoded, both of them.
+    pub(crate) fn encode_latents(
+        &self,
+        networks: &Networks,
+        job: Job<'_>,
+        kind: StreamKind,
+        y: &Tensor,
+        z: &Tensor,
+    ) -> Result<Vec<Coded>> {
+        let (found, wanted) = (Shape::from(z), self.z_shape(networks, job.limits, y.into())?);
+        if found != wanted {
+            return Err(Error::invalid(format!("z has the shape {found}, the model has {wanted} for this y")));
+        }
+        let (coded_z, decoded_z) = self.encode_z(networks, job, kind, z)?;
+        check_same(z, &decoded_z).map_err(|e| e.at("latent z"))?;
+        let coded_y = self.encode_y(networks, job, kind, y, decoded_z).map_err(|e| e.at("latent y"))?;
+        Ok(vec![coded_z, coded_y])
+    }
+
+    fn encode_z(&self, networks: &Networks, job: Job<'_>, kind: StreamKind, z: &Tensor) -> Result<(Coded, Tensor)> {
+        let condition = self.z_condition(networks, job, z.into())?;
+        symbols::encode(job, kind, z, &condition, self.z_table()).map_err(|e| e.at("latent z"))
     }
 
     pub(crate) fn decode(

@@ -82,6 +82,22 @@ impl LatentCodec {
         }
     }
 
+    /// Codes decoded latents of another program: `z`, too, comes from there.
+    pub(crate) fn encode_latents(
+        &self,
+        networks: &Networks,
+        job: Job<'_>,
+        kind: StreamKind,
+        y: &Tensor,
+        z: Option<&Tensor>,
+    ) -> Result<Vec<Coded>> {
+        match (self, z) {
+            (Self::Factorized(codec), None) => codec.encode(job, kind, y).map(|coded| vec![coded]),
+            (Self::Hyperprior(codec), Some(z)) => codec.encode_latents(networks, job, kind, y, z),
+            _ => Err(Error::invalid(format!("{} latents, the model has {}", 1 + z.iter().len(), self.num_latents()))),
+        }
+    }
+
     /// The decoded latent of shape `y` from its sections.
     pub(crate) fn decode(
         &self,

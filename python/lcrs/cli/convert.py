@@ -1,0 +1,43 @@
+"""Turn a file of CompressAI's codec.py into an .lcrs file, symbol by symbol."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from lcrs.cli.arguments import add_output, check_output, require_torch
+
+NAME = "convert"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``lcrs convert``."""
+    parser.add_argument("input", metavar="IN", type=Path, help="a file that examples/codec.py wrote")
+    parser.add_argument(
+        "--model",
+        metavar="FILE",
+        type=Path,
+        help="the checkpoint that it was made with (needs torch), or its .lcrm package "
+        "(default: the published weights that IN names)",
+    )
+    parser.add_argument(
+        "--name", metavar="NAME", help="what OUT calls a checkpoint's model, as for lcrs zoo import"
+    )
+    add_output(parser, "the .lcrs file to write; the package of the same checkpoint decodes it")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Reads, decodes, codes, writes."""
+    check_output(arguments.input, arguments.output, force=arguments.force)
+    data = arguments.input.read_bytes()
+    if arguments.model is None or arguments.model.suffix != ".lcrm":
+        require_torch("lcrs convert with a checkpoint")
+
+    from lcrs.coding.files import write_atomically
+    from lcrs.zoo.convert import convert
+
+    converted = convert(data, arguments.model, arguments.name)
+    write_atomically(arguments.output, converted, overwrite=arguments.force)
+    sys.stderr.write(f"{arguments.output}: {len(converted)} bytes, {arguments.input} has {len(data)}\n")
+    return 0

@@ -1,0 +1,62 @@
+//! Files with given symbols.
+
+use lcrs_codec::{self as codec, Latents, Placement};
+use lcrs_core::exact::Tensor;
+use lcrs_core::Limits;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+use crate::arrays::Input;
+use crate::coder::stream_kind;
+use crate::errors::{detached, to_py};
+use crate::package::Package;
+use crate::runtime::runtime;
+
+/// The bytes of an .lcrs file that decodes to latents which another program decoded, symbol by symbol.
+///
+/// Args:
+///     package: the model, of a fixed rate.
+///     y: float32, (C, H, W), what the synthesis takes.
+///     z: float32, (C, H, W), what y is conditioned on; None for a model without it.
+///     size: (height, width) of the visible picture.
+///     crop: (top, left): rows and columns of what the synthesis gives that come before the visible picture.
+///     decoded: (height, width) of what the synthesis gives.
+///     kind: of the entropy-coded streams.
+///     threads: how many to use; the bytes do not depend on it.
+///
+/// Raises:
+///     ValueError: if shapes and sizes are not those of the model.
+///     DesyncError: if a value lies between those that the model's symbols can have.
+#[pyfunction]
+#[pyo3(signature = (package, y, z, *, size, crop, decoded, kind="lcrs", threads=None))]
+#[allow(clippy::too_many_arguments)]
+pub(crate) fn transcode<'py>(
+    package: &Bound<'py, Package>,
+    y: &Bound<'py, PyAny>,
+    z: Option<&Bound<'py, PyAny>>,
+    size: (u32, u32),
+    crop: (u32, u32),
+    decoded: (u32, u32),
+    kind: &str,
+    threads: Option<i64>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let py = package.py();
+    let latents = Latents { y: latent(y, "y")?, z: z.map(|z| latent(z, "z")).transpose()? };
+    let swap = |(a, b): (u32, u32)| (b, a);
+    let placement = Placement { size: swap(size), crop: swap(crop), decoded: swap(decoded) };
+    let kind = stream_kind(py, kind)?;
+    let runtime = runtime(py, threads)?;
+    let package = &package.get().inner;
+    let limits = Limits::default();
+    let data = detached(py, usize::MAX, || codec::transcode(package, &latents, &placement, kind, &runtime, &limits))?;
+    Ok(PyBytes::new(py, &data))
+}
+
+fn latent(array: &Bound<'_, PyAny>, name: &str) -> PyResult<Tensor> {
+    let py = array.py();
+    let input = Input::<f32>::new(array, name)?;
+    input.check_ndim(name, 3, "(C, H, W)")?;
+    let shape = input.shape();
+    Tensor::from_nchw(shape[0], shape[1], shape[2], input.slice()?, &Limits::default())
+        .map_err(|error| to_py(py, &error.at(name)))
+}

@@ -1,0 +1,247 @@
+"""Files of CompressAI's codec.py, made of the strings that it wrote, turned into .lcrs files."""
+
+import json
+import struct
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import lcrs
+from lcrs import coding
+from lcrs.cli import main
+from lcrs.errors import (
+    CorruptError,
+    DesyncError,
+    LcrsError,
+    LimitError,
+    MissingModelError,
+    TruncatedError,
+    UnsupportedVersionError,
+)
+from lcrs.registry import MODELS
+from lcrs.zoo.convert import convert
+from lcrs.zoo.peer_files import _MODELS, parse_peer_file
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
+from tiny_networks import make
+
+INTEROP = Path(__file__).parents[1] / "data" / "interop"
+FIXTURES = ["bmshj2018-factorized", "bmshj2018-factorized-relu", "bmshj2018-hyperprior", "mbt2018-mean"]
+
+
+def peer_file(architecture, size, shape, strings, metric=0, quality=3, bit_depth=8):
+    """The bytes that CompressAI's codec.py writes."""
+    head = struct.pack(">BBIIB", _MODELS.index(architecture), metric << 4 | quality - 1, *size, bit_depth)
+    body = struct.pack(">III", *shape, len(strings))
+    return head + body + b"".join(struct.pack(">I", len(string)) + string for string in strings)
+
+
+class Case:
+    """A file of strings that CompressAI wrote, its checkpoint, and the picture that CompressAI restores."""
+
+    def __init__(self, name, folder):
+        arrays = dict(np.load(INTEROP / f"{name}.npz"))
+        meta = json.loads(str(arrays.pop("meta")))
+        state = {
+            key.removeprefix("state."): torch.from_numpy(value)
+            for key, value in arrays.items()
+            if key.startswith("state.")
+        }
+        self.name, self.folder = name, folder
+        self.checkpoint = folder / f"{name}.pth"
+        torch.save(state, self.checkpoint)
+        self.strings = [arrays[f"string.{i}.0"].tobytes() for i in range(len(meta["strings"]))]
+        self.shape = meta["shape"]
+        x_hat = arrays.get("decompress.x_hat", arrays["forward.x_hat"]).clip(0, 1)
+        self.restored = x_hat[0].transpose(1, 2, 0)
+
+    @property
+    def padded(self):
+        return self.restored.shape[:2]
+
+    def file(self, size, **rest):
+        return peer_file(self.name, size, self.shape, self.strings, **rest)
+
+    def package(self):
+        path = self.folder / f"{self.name}.lcrm"
+        assert main(["zoo", "import", str(self.checkpoint), "-o", str(path), "--force"]) == 0
+        return path
+
+
+@pytest.fixture(params=FIXTURES)
+def case(request, tmp_path):
+    return Case(request.param, tmp_path)
+
+
+def centre(picture, size):
+    (top, left), (height, width) = ((np.array(picture.shape[:2]) - size) // 2), size
+    return picture[top : top + height, left : left + width]
+
+
+def check_converted(case, data, size):
+    package = case.package()
+    pixels = lcrs.decompress(data, model=package)
+    assert pixels.shape == (*size, 3)
+    expected = centre(case.restored, size) * 255
+    assert np.abs(pixels - expected).max() <= 0.5 + 0.03
+
+
+# The last one leaves more padding at the right and below than a model of 16 would add.
+@pytest.mark.parametrize("less", [(0, 0), (1, 2), (63, 17), (35, 41)])
+def test_the_picture_is_the_peers(case, less):
+    size = tuple(int(side) - cut for side, cut in zip(case.padded, less, strict=True))
+    data = convert(case.file(size), case.checkpoint)
+    check_converted(case, data, size)
+
+
+def test_a_package_is_enough_where_exact_arithmetic_agrees(case, fresh_python):
+    size = tuple(int(side) - 9 for side in case.padded)
+    (case.folder / "old.bin").write_bytes(case.file(size))
+    code = """
+import sys
+sys.modules["torch"] = None
+from lcrs.cli import main
+source, package, target = sys.argv[1:]
+sys.exit(main(["convert", source, "--model", package, "-o", target]))
+"""
+    target = case.folder / "new.lcrs"
+    fresh_python(code, str(case.folder / "old.bin"), str(case.package()), str(target))
+    assert target.read_bytes() == convert(case.file(size), case.checkpoint)
+    check_converted(case, target.read_bytes(), size)
+
+
+def test_symbols_are_unchanged(tmp_path):
+    """y and z of the new file are those that the strings decode to, symbol by symbol."""
+    case = Case("mbt2018-mean", tmp_path)
+    net = MODELS[case.name].from_state_dict(torch.load(case.checkpoint)).eval()
+    net.entropy_coder = "ans"
+    z = net.entropy_bottleneck.decompress([case.strings[1]], case.shape)
+    scales, _ = net.h_s(z).chunk(2, 1)
+    indexes = net.gaussian_conditional.build_indexes(scales)
+    old = coding.decode(case.strings[0], indexes[0].numpy(), net.gaussian_conditional.cdf_table(), kind="ans")
+    data = convert(case.file(case.padded), case.checkpoint)
+    section = lcrs.info(data)["sections"][1]["num_bytes"]
+    # What is in the file, read with this arithmetic's own parameters: rows, columns, channels.
+    from lcrs.layers.exact import ExactNetwork
+
+    scales, _ = ExactNetwork().run(net.h_s, z, "h_s").chunk(2, 1)
+    indexes = net.gaussian_conditional.build_indexes(scales)[0].permute(1, 2, 0).contiguous().numpy()
+    new = coding.decode(data[-section:], indexes, net.gaussian_conditional.cdf_table(), kind="lcrs")
+    np.testing.assert_array_equal(new.transpose(2, 0, 1), old)
+
+
+def test_torchs_sums_are_tried_after_exact_ones(tmp_path, monkeypatch):
+    """Strings that exact parameters do not decode, but torch's do: made by letting these differ a lot."""
+    case = Case("mbt2018-mean", tmp_path)
+    from lcrs.layers.exact import ExactNetwork
+
+    run, calls = ExactNetwork.run, []
+
+    def wrong(self, module, x, place):
+        calls.append(place)
+        return run(self, module, x, place) + 0.3
+
+    monkeypatch.setattr(ExactNetwork, "run", wrong)
+    data = convert(case.file(case.padded), case.checkpoint)
+    assert calls
+    monkeypatch.undo()
+    check_converted(case, data, case.padded)
+
+
+def test_strings_of_another_model_are_never_decoded(tmp_path):
+    case = Case("mbt2018-mean", tmp_path)
+    state = torch.load(case.checkpoint)
+    state["h_s.4.bias"] += 0.7
+    torch.save(state, case.checkpoint)
+    with pytest.raises(LcrsError):
+        convert(case.file(case.padded), case.checkpoint)
+    with pytest.raises(DesyncError):
+        convert(case.file(case.padded), case.package())
+
+
+def test_a_damaged_string_is_an_error_or_another_string(case):
+    """These strings have no checksum: a flipped bit may give another picture's string, and nothing else."""
+    rng, errors = np.random.default_rng(5), 0
+    data, size = case.file(case.padded), case.padded
+    for _ in range(40):
+        bad = bytearray(data)
+        bad[rng.integers(27, 27 + len(case.strings[0]))] ^= 1 << rng.integers(8)
+        try:
+            converted = convert(bytes(bad), case.checkpoint)
+        except LcrsError:
+            errors += 1
+        else:
+            assert (lcrs.info(converted)["height"], lcrs.info(converted)["width"]) == size
+            assert converted != convert(data, case.checkpoint)
+    assert errors >= 30
+
+
+def test_files_cut_anywhere_are_refused(case):
+    data = case.file(case.padded)
+    for length in (*range(60), len(data) - 1):
+        with pytest.raises(TruncatedError):
+            parse_peer_file(data[:length])
+    with pytest.raises(CorruptError, match="after the last string"):
+        parse_peer_file(data + b"\0")
+
+
+def field(data, offset, layout, *values):
+    packed = struct.pack(layout, *values)
+    return data[:offset] + packed + data[offset + len(packed) :]
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ((0, "B", 9), UnsupportedVersionError, "model number is 9"),
+        ((1, "B", 0x20), CorruptError, "metric number is 2"),
+        ((2, ">I", 0), CorruptError, "at least 1 x 1"),
+        ((2, ">I", 2**31), LimitError, "above the limit"),
+        ((2, ">I", 1000), CorruptError, "latent of"),
+        ((10, "B", 10), UnsupportedVersionError, "bit depth is 10"),
+        ((19, ">I", 3), CorruptError, "3 strings"),
+        ((23, ">I", 2**32 - 1), TruncatedError, "string 0"),
+    ],
+)
+def test_headers_that_cannot_be_are_refused(change, error, message, tmp_path):
+    case = Case("mbt2018-mean", tmp_path)
+    with pytest.raises(error, match=message):
+        parse_peer_file(field(case.file(case.padded), *change))
+
+
+def test_another_architecture_is_refused(tmp_path):
+    case = Case("mbt2018-mean", tmp_path)
+    torch.save(make("bmshj2018-hyperprior").state_dict(), tmp_path / "other.pth")
+    with pytest.raises(MissingModelError, match="mbt2018-mean"):
+        convert(case.file(case.padded), tmp_path / "other.pth")
+
+
+def test_by_default_the_published_weights_are_used(tmp_path, monkeypatch):
+    case = Case("bmshj2018-factorized", tmp_path)
+    asked = []
+
+    def find(file_name):
+        asked.append(file_name)
+        return case.checkpoint
+
+    monkeypatch.setattr("lcrs.zoo.download.find_checkpoint", find)
+    data = convert(case.file(case.padded, metric=1, quality=2))
+    assert asked == ["bmshj2018-factorized-ms-ssim-2-4a584386.pth.tar"]
+    assert data == convert(case.file(case.padded), case.checkpoint)
+
+
+def test_the_command(tmp_path, capsys):
+    case = Case("bmshj2018-factorized", tmp_path)
+    source, target = tmp_path / "old.bin", tmp_path / "new.lcrs"
+    source.write_bytes(case.file(case.padded))
+    arguments = ["convert", str(source), "--model", str(case.checkpoint), "-o", str(target)]
+    assert main([*arguments, "--name", "mine"]) == 0
+    assert lcrs.info(target.read_bytes())["model"] == "mine"
+    assert main(arguments) == 1
+    assert "exists" in capsys.readouterr().err
+    source.write_bytes(source.read_bytes()[:-3])
+    assert main([*arguments, "--force"]) == 1
+    assert capsys.readouterr().err.count("\n") == 1
