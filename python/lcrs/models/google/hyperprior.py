@@ -167,7 +167,7 @@ class ScaleHyperprior(CompressionModel):
             return {"y_hat": self._decode_y(part[0], params, exact)}
 
         y_hat = decode_any(self.entropy_coder, strings, decode)["y_hat"]
-        return {"x_hat": restored_picture(self.g_s(y_hat.to(self.h_s[0].weight.device)), size)}
+        return {"x_hat": restored_picture(self.g_s(y_hat.to(self.entropy_bottleneck.quantiles.device)), size)}
 
     def _code_y(self, y: Tensor, params: Tensor) -> list[bytes]:
         """Strings of y under the exact `params` that `h_s` gave."""
