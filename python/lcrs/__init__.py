@@ -28,6 +28,7 @@ from lcrs.errors import (
 
 if TYPE_CHECKING:
     from lcrs.codec import compress, decompress, info
+    from lcrs.coding.default_kind import available_entropy_coders, get_entropy_coder, set_entropy_coder
 
     __version__: str
 
@@ -41,9 +42,12 @@ __all__ = [
     "TruncatedError",
     "UnsupportedVersionError",
     "__version__",
+    "available_entropy_coders",
     "compress",
     "decompress",
+    "get_entropy_coder",
     "info",
+    "set_entropy_coder",
 ]
 
 _SUBPACKAGES = frozenset(
@@ -64,6 +68,7 @@ _SUBPACKAGES = frozenset(
         "train",
         "transforms",
         "typing",
+        "utils",
         "zoo",
     }
 )
@@ -75,6 +80,8 @@ def __getattr__(name: str) -> Any:
 
     if name in {"compress", "decompress", "info"}:
         value = getattr(importlib.import_module("lcrs.codec"), name)
+    elif name in {"available_entropy_coders", "get_entropy_coder", "set_entropy_coder"}:
+        value = getattr(importlib.import_module("lcrs.coding.default_kind"), name)
     elif name in _SUBPACKAGES:
         return importlib.import_module(f"lcrs.{name}")
     elif name == "__version__":

@@ -18,7 +18,7 @@ LEVELS = [
     {"models"},
     {"zoo", "train"},
     {"codec", "evaluate"},
-    {"cli", "testing", "ans", "_CXX", "utils", "__init__"},
+    {"cli", "testing", "ans", "_CXX", "utils", "version", "__init__"},
     {"__main__"},
 ]
 RANK = {name: rank for rank, level in enumerate(LEVELS) for name in level}

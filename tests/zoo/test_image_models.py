@@ -175,8 +175,9 @@ def test_a_damaged_file_is_refused(published):
 
 def test_published_weights_have_their_own_sizes(published):
     path, _ = published
-    with pytest.raises(ValueError, match="leave out N"):
-        zoo.bmshj2018_factorized(2, pretrained=True, root=path.parent, N=8)
+    with pytest.raises(ValueError, match="have N = 8, not 16"):
+        zoo.bmshj2018_factorized(2, pretrained=True, root=path.parent, N=16)
+    assert zoo.bmshj2018_factorized(2, pretrained=True, root=path.parent, N=8).N == 8
     assert zoo.bmshj2018_factorized(2, N=16).N == 16
 
 

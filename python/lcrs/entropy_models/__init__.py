@@ -1,13 +1,12 @@
 """Entropy models: the densities that latents are coded with."""
 
-from lcrs.entropy_models.base import DEFAULT_ENTROPY_CODER, EntropyModel, StreamKind, check_stream_kind
+from lcrs.entropy_models.base import EntropyModel, StreamKind, check_stream_kind, default_stream_kind
 from lcrs.entropy_models.entropy_bottleneck import EntropyBottleneck
 from lcrs.entropy_models.gaussian import GaussianConditional
 from lcrs.entropy_models.mixture import GaussianMixtureConditional
 from lcrs.entropy_models.vbr import EntropyBottleneckVbr, EntropyModelVbr
 
 __all__ = [
-    "DEFAULT_ENTROPY_CODER",
     "EntropyBottleneck",
     "EntropyBottleneckVbr",
     "EntropyModel",
@@ -16,4 +15,5 @@ __all__ = [
     "GaussianMixtureConditional",
     "StreamKind",
     "check_stream_kind",
+    "default_stream_kind",
 ]

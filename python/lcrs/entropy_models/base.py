@@ -11,17 +11,15 @@ import torch
 from torch import Tensor, nn
 
 from lcrs import coding
+from lcrs.coding.default_kind import get_entropy_coder
 from lcrs.entropy_models.tables import TABLE_BUFFERS, resize_buffers
 from lcrs.ops import LowerBound
 from lcrs.ops.cache import KeyedCache, fingerprint
 
-__all__ = ["DEFAULT_ENTROPY_CODER", "EntropyModel", "StreamKind", "check_stream_kind"]
+__all__ = ["EntropyModel", "StreamKind", "check_stream_kind", "default_stream_kind"]
 
 StreamKind: TypeAlias = Literal["lcrs", "ans"]
 """The native stream, and CompressAI's."""
-
-DEFAULT_ENTROPY_CODER: StreamKind = "lcrs"
-"""Stream kind that models write unless told otherwise."""
 
 
 def check_stream_kind(name: str) -> StreamKind:
@@ -31,6 +29,11 @@ def check_stream_kind(name: str) -> StreamKind:
     if name == "ans":
         return "ans"
     raise ValueError(f"entropy_coder is {name!r}, must be 'lcrs' or 'ans'")
+
+
+def default_stream_kind() -> StreamKind:
+    """Stream kind that models write unless told otherwise: as `lcrs.set_entropy_coder` has it."""
+    return check_stream_kind(get_entropy_coder())
 
 
 class EntropyModel(nn.Module):
@@ -65,7 +68,7 @@ class EntropyModel(nn.Module):
         super().__init__()
         if entropy_coder_precision != 16:
             raise ValueError(f"entropy_coder_precision is {entropy_coder_precision}, must be 16")
-        self.entropy_coder: StreamKind = check_stream_kind(entropy_coder or DEFAULT_ENTROPY_CODER)
+        self.entropy_coder: StreamKind = check_stream_kind(entropy_coder or get_entropy_coder())
         self.entropy_coder_precision = int(entropy_coder_precision)
         self.use_likelihood_bound = likelihood_bound > 0
         if self.use_likelihood_bound:

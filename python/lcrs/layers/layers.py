@@ -2,6 +2,7 @@
 
 from lcrs.layers.attention import AttentionBlock
 from lcrs.layers.convolutions import conv1x1, conv3x3, subpel_conv3x3
+from lcrs.layers.gdn import GDN
 from lcrs.layers.masked import CheckerboardMaskedConv2d, MaskedConv2d
 from lcrs.layers.qrelu import QReLU
 from lcrs.layers.ramp import sequential_channel_ramp
@@ -9,6 +10,7 @@ from lcrs.layers.residual import ResidualBlock, ResidualBlockUpsample, ResidualB
 from lcrs.layers.spectral import SpectralConv2d, SpectralConvTranspose2d
 
 __all__ = [
+    "GDN",
     "AttentionBlock",
     "CheckerboardMaskedConv2d",
     "MaskedConv2d",

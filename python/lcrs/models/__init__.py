@@ -1,6 +1,13 @@
 """Compression models, under the names that the field gives them."""
 
-from lcrs.models.base import CompressionModel, SimpleVAECompressionModel, get_scale_table
+from lcrs.models.base import (
+    SCALES_LEVELS,
+    SCALES_MAX,
+    SCALES_MIN,
+    CompressionModel,
+    SimpleVAECompressionModel,
+    get_scale_table,
+)
 from lcrs.models.gain import GainHyperprior
 from lcrs.models.google import (
     FactorizedPrior,
@@ -18,6 +25,9 @@ from lcrs.models.vbr import (
 from lcrs.models.waseda import Cheng2020Anchor, Cheng2020AnchorCheckerboard, Cheng2020Attention
 
 __all__ = [
+    "SCALES_LEVELS",
+    "SCALES_MAX",
+    "SCALES_MIN",
     "Cheng2020Anchor",
     "Cheng2020AnchorCheckerboard",
     "Cheng2020Attention",

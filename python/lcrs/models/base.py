@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from lcrs import coding
 from lcrs.entropy_models import (
-    DEFAULT_ENTROPY_CODER,
     EntropyBottleneck,
     EntropyModel,
     GaussianConditional,
     StreamKind,
     check_stream_kind,
+    default_stream_kind,
 )
 from lcrs.latent_codecs import LatentCodec
 from lcrs.layers.lowering import lower
@@ -61,7 +61,7 @@ class CompressionModel(nn.Module):
         self, entropy_bottleneck_channels: int | None = None, init_weights: bool | None = None
     ) -> None:
         super().__init__()
-        self._entropy_coder = DEFAULT_ENTROPY_CODER
+        self._entropy_coder = default_stream_kind()
         if entropy_bottleneck_channels is not None:
             warnings.warn(
                 "entropy_bottleneck_channels is deprecated: create an EntropyBottleneck in your model",

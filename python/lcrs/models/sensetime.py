@@ -30,12 +30,18 @@ from lcrs.layers import (
 )
 from lcrs.models.base import SimpleVAECompressionModel
 from lcrs.models.utils import conv, deconv
+from lcrs.models.waseda import Cheng2020AnchorCheckerboard
 from lcrs.registry import register_model
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Elic2022Chandelier", "Elic2022Official"]
+__all__ = [
+    "Cheng2020AnchorCheckerboard",
+    "Elic2022Chandelier",
+    "Elic2022Official",
+    "ResidualBottleneckBlock",
+]
 
 
 def elic_analysis(N: int, M: int) -> nn.Sequential:

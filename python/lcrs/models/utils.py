@@ -6,6 +6,7 @@ from torch import nn
 
 from lcrs.models.buffers import find_named_buffer, find_named_module, update_registered_buffers
 from lcrs.models.buffers import update_registered_buffer as _update_registered_buffer
+from lcrs.models.old_keys import remap_old_keys
 
 __all__ = [
     "_update_registered_buffer",
@@ -13,6 +14,7 @@ __all__ = [
     "deconv",
     "find_named_buffer",
     "find_named_module",
+    "remap_old_keys",
     "update_registered_buffers",
 ]
 

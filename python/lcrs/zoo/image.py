@@ -11,6 +11,7 @@ import lcrs.models  # noqa: F401
 from lcrs.registry import MODELS
 from lcrs.zoo.checkpoints import ARCHITECTURES, BASE_URL
 from lcrs.zoo.download import find_checkpoint
+from lcrs.zoo.pretrained import load_pretrained
 from lcrs.zoo.state_dicts import network_of, read_state_dict
 
 __all__ = [
@@ -18,18 +19,21 @@ __all__ = [
     "bmshj2018_factorized_relu",
     "bmshj2018_hyperprior",
     "bmshj2018_hyperprior_vbr",
+    "cfgs",
     "cheng2020_anchor",
     "cheng2020_anchor_checkerboard",
     "cheng2020_attn",
     "elic2022_chandelier",
     "elic2022_official",
     "image_models",
+    "load_pretrained",
     "mbt2018",
     "mbt2018_mean",
     "mbt2018_mean_vbr",
     "mbt2018_vbr",
     "model_architectures",
     "model_urls",
+    "root_url",
 ]
 
 METRICS = ("mse", "ms-ssim")
@@ -53,7 +57,7 @@ def create(
         pretrained: Loads the published weights; the network is in evaluation mode then.
         progress: Shows a download's progress on stderr.
         root: Folder that has the published files; with it nothing is downloaded.
-        **kwargs: Arguments of the model's constructor, in place of the quality's; not with `pretrained`.
+        **kwargs: Arguments of the model's constructor, in place of the quality's.
 
     Raises:
         ValueError: there is no such model, quality or metric, or no published weights for it.
@@ -72,10 +76,13 @@ def create(
     if not pretrained:
         net: nn.Module = MODELS[name](**{**entry.sizes[quality - 1], **kwargs})
         return net
-    if kwargs:
-        raise ValueError(f"pretrained weights have their own sizes; leave out {', '.join(sorted(kwargs))}")
     path = find_checkpoint(entry.file_name(quality, metric), root, progress)
-    return network_of(read_state_dict(path), name)
+    pretrained_net: Any = network_of(read_state_dict(path), name)
+    for key, value in kwargs.items():
+        if pretrained_net.config.get(key, value) != value:
+            raise ValueError(f"published weights have {key} = {pretrained_net.config[key]}, not {value}")
+    loaded: nn.Module = pretrained_net
+    return loaded
 
 
 _load_model = create  # CompressAI's name
@@ -178,7 +185,7 @@ def mbt2018_vbr(
 image_models = {name: globals()[name.replace("-", "_")] for name in ARCHITECTURES}
 """The functions above by registered name, CompressAI's first and in its order."""
 
-model_architectures = {name: MODELS[name] for name in ARCHITECTURES if name in MODELS}
+model_architectures = {name: MODELS[name] for name in ARCHITECTURES}
 """Model classes by registered name."""
 
 model_urls = {
@@ -192,5 +199,12 @@ model_urls = {
     for name, entry in ARCHITECTURES.items()
 }
 """Addresses of the published files by registered name, metric and quality."""
+
+cfgs = {
+    name: {quality: tuple(sizes.values()) for quality, sizes in enumerate(entry.sizes, 1)}
+    for name, entry in ARCHITECTURES.items()
+    if not entry.is_variable_rate
+}
+"""Sizes by registered name and quality."""
 
 root_url = BASE_URL

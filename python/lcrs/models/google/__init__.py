@@ -10,6 +10,7 @@ from lcrs.models.base import (
 from lcrs.models.google.autoregressive import JointAutoregressiveHierarchicalPriors
 from lcrs.models.google.factorized import FactorizedPrior, FactorizedPriorReLU
 from lcrs.models.google.hyperprior import MeanScaleHyperprior, ScaleHyperprior
+from lcrs.models.utils import conv, deconv
 
 __all__ = [
     "SCALES_LEVELS",
@@ -21,5 +22,7 @@ __all__ = [
     "JointAutoregressiveHierarchicalPriors",
     "MeanScaleHyperprior",
     "ScaleHyperprior",
+    "conv",
+    "deconv",
     "get_scale_table",
 ]

@@ -1,0 +1,104 @@
+"""Every name that CompressAI's users import for pictures is here, and takes their arguments."""
+
+import importlib
+import inspect
+import json
+from pathlib import Path
+
+import pytest
+
+PEER = json.loads((Path(__file__).parents[1] / "data" / "peer-names.json").read_text())
+ENTRIES = [(place, name) for place, names in PEER.items() for name in names]
+
+# Where lcrs differs on purpose.
+DELIBERATE = {
+    ("LowerBound", "lower_bound"): "the switch for TorchScript is inside forward",
+    ("EntropyModelVbr", "compress"): "the step belongs to the latent: EntropyBottleneckVbr takes it",
+    ("EntropyModelVbr", "decompress"): "the same",
+    (
+        "GaussianMixtureConditional",
+        "reshape_entropy_parameters",
+    ): "an inner step, and tables are built natively",
+    ("CacheDataset", ""): "a cache without a folder means nothing",
+    ("TOptimizer", ""): "a type",
+    ("TScheduler", ""): "a type",
+}
+
+
+def module_of(place):
+    return importlib.import_module(f"lcrs.{place}" if place else "lcrs")
+
+
+def check_signature(function, peer, what):
+    """`function` takes a call with the peer's parameters by name, and one with its required ones by place."""
+    if peer is None or "VAR_POSITIONAL" in [kind for _, kind, _ in peer][:2]:
+        return  # anything goes
+    try:
+        ours = inspect.signature(function)
+    except ValueError:
+        return  # a class of the native module
+    named = [name for name, kind, _ in peer if kind in ("POSITIONAL_OR_KEYWORD", "KEYWORD_ONLY")]
+    required = [
+        name for name, kind, has_default in peer if kind == "POSITIONAL_OR_KEYWORD" and not has_default
+    ]
+    only = {name: None for name, kind, has_default in peer if kind == "KEYWORD_ONLY" and not has_default}
+    for arguments, keywords in (((), dict.fromkeys(named)), ((None,) * len(required), only)):
+        try:
+            ours.bind(*arguments, **keywords)
+        except TypeError as error:
+            pytest.fail(f"{what}{ours} does not take {list(arguments)}, {keywords}: {error}")
+
+
+@pytest.mark.parametrize(("place", "name"), ENTRIES, ids=[".".join(filter(None, entry)) for entry in ENTRIES])
+def test_the_name_is_here_and_takes_the_peers_arguments(place, name):
+    peer = PEER[place][name]
+    value = getattr(module_of(place), name)
+    if (name, "") not in DELIBERATE:
+        check_signature(value, peer["parameters"], name)
+    for method, parameters in peer.get("methods", {}).items():
+        if (name, method) not in DELIBERATE:
+            check_signature(getattr(value, method), bound(value, method, parameters), f"{name}.{method}")
+
+
+def bound(owner, method, parameters):
+    """The peer's parameters without `cls` where our method has it bound."""
+    is_bound = inspect.ismethod(getattr(owner, method))
+    return parameters[1:] if is_bound and parameters and parameters[0][0] == "cls" else parameters
+
+
+def test_the_coder_that_models_write_with_can_be_chosen():
+    import lcrs
+    from lcrs.models import FactorizedPrior
+
+    assert lcrs.available_entropy_coders() == ["lcrs", "ans"]
+    assert lcrs.get_entropy_coder() == "lcrs"
+    old = FactorizedPrior(2, 3)
+    lcrs.set_entropy_coder("ans")
+    try:
+        assert lcrs.get_entropy_coder() == "ans"
+        new = FactorizedPrior(2, 3)
+        assert (new.entropy_coder, new.entropy_bottleneck.entropy_coder) == ("ans", "ans")
+        assert old.entropy_coder == "lcrs"
+    finally:
+        lcrs.set_entropy_coder("lcrs")
+    with pytest.raises(ValueError, match="rangecoder"):
+        lcrs.set_entropy_coder("rangecoder")
+
+
+def test_choosing_a_coder_imports_no_torch(fresh_python):
+    code = """
+import sys, lcrs
+lcrs.set_entropy_coder("ans")
+print(lcrs.get_entropy_coder(), "torch" in sys.modules)
+"""
+    assert fresh_python(code) == "ans False"
+
+
+def test_old_keys_of_users_models_are_renamed():
+    from lcrs.models.utils import remap_old_keys
+
+    state = {"eb._matrix0": 1, "eb._bias12": 2, "eb._factor3": 3, "eb._matrixes": 4, "other._matrix0": 5}
+    assert remap_old_keys("eb", state) is state
+    assert state == {
+        "eb.matrices.0": 1, "eb.biases.12": 2, "eb.factors.3": 3, "eb._matrixes": 4, "other._matrix0": 5,
+    }  # fmt: skip
