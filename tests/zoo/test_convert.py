@@ -29,7 +29,13 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 from tiny_networks import make
 
 INTEROP = Path(__file__).parents[1] / "data" / "interop"
-FIXTURES = ["bmshj2018-factorized", "bmshj2018-factorized-relu", "bmshj2018-hyperprior", "mbt2018-mean"]
+WITHOUT_CONTEXT = [
+    "bmshj2018-factorized",
+    "bmshj2018-factorized-relu",
+    "bmshj2018-hyperprior",
+    "mbt2018-mean",
+]
+FIXTURES = [*WITHOUT_CONTEXT, "mbt2018"]
 
 
 def peer_file(architecture, size, shape, strings, metric=0, quality=3, bit_depth=8):
@@ -97,7 +103,9 @@ def test_the_picture_is_the_peers(case, less):
     check_converted(case, data, size)
 
 
-def test_a_package_is_enough_where_exact_arithmetic_agrees(case, fresh_python):
+@pytest.mark.parametrize("name", WITHOUT_CONTEXT)
+def test_a_package_is_enough_where_exact_arithmetic_agrees(name, tmp_path, fresh_python):
+    case = Case(name, tmp_path)
     size = tuple(int(side) - 9 for side in case.padded)
     (case.folder / "old.bin").write_bytes(case.file(size))
     code = """
@@ -111,6 +119,12 @@ sys.exit(main(["convert", source, "--model", package, "-o", target]))
     fresh_python(code, str(case.folder / "old.bin"), str(case.package()), str(target))
     assert target.read_bytes() == convert(case.file(size), case.checkpoint)
     check_converted(case, target.read_bytes(), size)
+
+
+def test_a_context_needs_the_checkpoint(tmp_path):
+    case = Case("mbt2018", tmp_path)
+    with pytest.raises(MissingModelError, match="give that instead"):
+        convert(case.file(case.padded), case.package())
 
 
 def test_symbols_are_unchanged(tmp_path):
