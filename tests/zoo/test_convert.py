@@ -23,6 +23,7 @@ from lcrs.errors import (
 )
 from lcrs.registry import MODELS
 from lcrs.zoo.convert import convert
+from lcrs.zoo.network_latents import latents_of_network
 from lcrs.zoo.peer_files import _MODELS, parse_peer_file
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
@@ -163,6 +164,25 @@ def test_torchs_sums_are_tried_after_exact_ones(tmp_path, monkeypatch):
     assert calls
     monkeypatch.undo()
     check_converted(case, data, case.padded)
+
+
+def test_torchs_other_kernels_are_tried_last(tmp_path, monkeypatch):
+    case = Case("mbt2018-mean", tmp_path)
+    from lcrs.layers.exact import ExactNetwork
+
+    run = ExactNetwork.run
+    monkeypatch.setattr(ExactNetwork, "run", lambda *arguments: run(*arguments) + 0.3)
+    net = MODELS[case.name].from_state_dict(torch.load(case.checkpoint)).eval()
+    expected = latents_of_network(net, case.strings, case.shape)
+    net.h_s.register_forward_hook(lambda module, x, y: y + 0.3 * torch._C._get_mkldnn_enabled())
+    for found, latent in zip(latents_of_network(net, case.strings, case.shape), expected, strict=True):
+        torch.testing.assert_close(found, latent)
+    assert torch._C._get_mkldnn_enabled()
+    net.h_s.register_forward_hook(lambda module, x, y: y + 0.3)
+    with pytest.raises(LcrsError):
+        latents_of_network(net, case.strings, case.shape)
+    assert isinstance(net.g_s, torch.nn.Sequential)
+    assert net.entropy_coder == "lcrs"
 
 
 def test_strings_of_another_model_are_never_decoded(tmp_path):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from lcrs.errors import LcrsError
 
 __all__ = ["latents_of_network"]
 
@@ -20,6 +24,26 @@ class Tap(nn.Module):
         """Keeps `y_hat` (N, C, H, W); returns pictures of one black pixel."""
         self.taken = y_hat
         return y_hat.new_zeros(len(y_hat), 3, 1, 1)
+
+
+def _decompress(model: Any, strings: Sequence[bytes], shape: tuple[int, int]) -> None:
+    """Exact parameters, then torch's, then those of its other kernels, whose sums have another order."""
+    batch = [[string] for string in strings]
+    try:
+        model.decompress(batch, shape)
+    except LcrsError:
+        if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+            raise
+        with _without_mkldnn():
+            model.decompress(batch, shape)
+
+
+@contextmanager
+def _without_mkldnn() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the switch talks of devices that are not here
+        with torch.backends.mkldnn.flags(enabled=False):
+            yield
 
 
 @torch.no_grad()
@@ -41,7 +65,7 @@ def latents_of_network(
     tap = Tap()
     try:
         model.g_s, model.entropy_coder = tap, "ans"
-        model.decompress([[string] for string in strings], shape)
+        _decompress(model, strings, shape)
         z = model.entropy_bottleneck.decompress([strings[1]], shape)[0] if len(strings) > 1 else None
     finally:
         model.g_s, model.entropy_coder = synthesis, kind

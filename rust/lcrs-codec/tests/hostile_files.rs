@@ -101,6 +101,9 @@ fn headers_that_do_not_fit_the_model_are_refused() {
         ("other precision", ErrorKind::Corrupt, Box::new(|_, s| s[1].2 = 12)),
         ("unknown stream kind", ErrorKind::UnsupportedVersion, Box::new(|_, s| s[0].1 = 77)),
         ("huge picture", ErrorKind::Limit, Box::new(|h, _| (h.width, h.height) = (60_000, 60_000))),
+        ("huge decoded size", ErrorKind::Limit, Box::new(|h, _| h.decoded = Some((1 << 31, 1 << 31)))),
+        ("odd decoded size", ErrorKind::Corrupt, Box::new(|h, _| h.decoded = Some((h.width + 63, h.height + 61)))),
+        ("other decoded size", ErrorKind::Truncated, Box::new(|h, _| h.decoded = Some((128, 128)))),
         ("huge crop", ErrorKind::Limit, Box::new(|h, _| h.crop_left = u32::MAX - 100)),
     ];
     for (what, kind, change) in cases {
