@@ -41,6 +41,15 @@ develop: $(DEV)/.installed ## Build the native module into .venv
 bench: develop ## Criterion benchmarks of the coder and the exact engine
 	$(CARGO) bench --locked -p lcrs-benches
 
+bench-peers: ## The coders of lcrs and its peers on the same symbols, in one run
+	benches/python/make_peers_env.sh .venv-peers
+	.venv-peers/bin/python benches/python/coders.py
+
+fuzz: ## A minute of fuzzing (needs cargo-fuzz)
+	for target in $$(sed -n 's/^name = "\(.*\)"$$/\1/p' rust/fuzz/Cargo.toml | tail -n +2); do \
+		$(CARGO) fuzz run --fuzz-dir rust/fuzz --sanitizer none $$target -- -max_total_time=12 -max_len=2048 || exit 1; \
+	done
+
 foreign: ## Tests and golden files on aarch64 and big-endian s390x, under qemu-user (Debian)
 	tests/foreign/run.sh
 
@@ -57,4 +66,4 @@ $(DEV)/.installed: pyproject.toml
 	@touch $@
 
 clean: ## Remove what the other targets made
-	rm -rf $(DEV) $(LIGHT) target demo dist
+	rm -rf $(DEV) $(LIGHT) .venv-peers target demo dist

@@ -25,7 +25,7 @@ from lcrs.train.crops import CropSampler, load_folder
 log = logging.getLogger(__name__)
 
 BATCH = 4
-LEARNING_RATE = (2e-3, 1e-5)
+LEARNING_RATE, LAST_LEARNING_RATE = 2e-3, 1e-5
 WARM_UP_STEPS = 200
 CROP, LATE_CROP, LATE = 128, 192, 0.75  # the last quarter of the time sees larger crops
 # Low rates have large losses per bit saved; this exponent balances the levels' gradients.
@@ -136,8 +136,8 @@ def train(
     net: GainHyperprior, sampler: CropSampler, tune: list[np.ndarray], minutes: float, output: Path
 ) -> int:
     """Trains by the clock, with a cosine of the learning rate; returns the number of steps."""
-    optimizer = torch.optim.Adam(net.parameters(), LEARNING_RATE[0], betas=(0.9, 0.99))
-    high, low = LEARNING_RATE
+    optimizer = torch.optim.Adam(net.parameters(), learning_rate, betas=(0.9, 0.99))
+    high, low = learning_rate, LAST_LEARNING_RATE
     start = saved = time.monotonic()
     step = 0
     while (done := (time.monotonic() - start) / (60 * minutes)) < 1:
@@ -168,6 +168,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=96.0)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--learning-rate", type=float, default=LEARNING_RATE, help="at the start")
+    parser.add_argument("--start", type=Path, help="checkpoint to go on from, with a fresh optimiser")
     parser.add_argument("--output", type=Path, required=True, help="checkpoint to write")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -175,9 +177,13 @@ def main() -> None:
     torch.manual_seed(arguments.seed)
     sampler = CropSampler(load_folder(arguments.train), arguments.seed)
     net = GainHyperprior()
-    initialise(net, sampler.sample(48, 256))
+    if arguments.start:
+        net.load_state_dict(torch.load(arguments.start, weights_only=True)["state_dict"])
+    else:
+        initialise(net, sampler.sample(48, 256))
     net = net.to(memory_format=torch.channels_last)
-    steps = train(net, sampler, load_folder(arguments.tune)[:12], arguments.minutes, arguments.output)
+    tune = load_folder(arguments.tune)[:12]
+    steps = train(net, sampler, tune, arguments.minutes, arguments.output, arguments.learning_rate)
     log.info("done after %d steps", steps)
 
 

@@ -16,7 +16,11 @@ def main(state_dict: str) -> None:
     make_bin = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(make_bin)
     tensors = {k.removeprefix("entropy_bottleneck."): v for k, v in load_file(state_dict).items()}
-    names = [f"matrices.{i}" for i in range(5)] + [f"biases.{i}" for i in range(5)] + [f"factors.{i}" for i in range(4)]
+    names = (
+        [f"matrices.{i}" for i in range(5)]
+        + [f"biases.{i}" for i in range(5)]
+        + [f"factors.{i}" for i in range(4)]
+    )
     arrays = [tensors[name].astype(np.float32).ravel().view(np.int32) for name in [*names, "quantiles"]]
     lengths = tensors["_cdf_length"]
     arrays += [make_bin.ragged(tensors["_quantized_cdf"], lengths), lengths, tensors["_offset"]]

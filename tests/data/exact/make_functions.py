@@ -28,12 +28,21 @@ def signed(sample: Callable[[random.Random], float]) -> Callable[[random.Random]
 def quantile(p: mp.mpf) -> mp.mpf:
     """Returns the quantile of the standard normal distribution for p below 1/2."""
     start = -mp.sqrt(-2 * mp.log(2 * p)) if p < 0.3 else (p - 0.5) * mp.sqrt(2 * mp.pi)
-    return mp.findroot(lambda x: mp.log(mp.erfc(-x / mp.sqrt(2)) / 2) - mp.log(p), start, tol=1e-90, maxsteps=200)
+    return mp.findroot(
+        lambda x: mp.log(mp.erfc(-x / mp.sqrt(2)) / 2) - mp.log(p), start, tol=1e-90, maxsteps=200
+    )
 
 
 FUNCTIONS = [
     (mp.exp, [uniform(-745.0, 709.7), uniform(-1.0, 1.0), signed(log_uniform(-60.0, 0.0))]),
-    (mp.log, [log_uniform(-1070.0, 1023.0), uniform(0.5, 2.0), lambda r: 1.0 + r.choice([-1, 1]) * 2.0 ** r.uniform(-52, -1)]),
+    (
+        mp.log,
+        [
+            log_uniform(-1070.0, 1023.0),
+            uniform(0.5, 2.0),
+            lambda r: 1.0 + r.choice([-1, 1]) * 2.0 ** r.uniform(-52, -1),
+        ],
+    ),
     (mp.tanh, [signed(log_uniform(-60.0, 5.0)), uniform(-0.5, 0.5), uniform(-3.0, 3.0)]),
     (lambda x: 1 / (1 + mp.exp(-x)), [uniform(-40.0, 40.0), uniform(-1.0, 1.0), uniform(-700.0, 700.0)]),
     (lambda x: mp.log1p(mp.exp(x)), [uniform(-40.0, 40.0), uniform(-1.0, 1.0), uniform(-700.0, 700.0)]),
