@@ -133,7 +133,12 @@ def save(net: GainHyperprior, path: Path, **facts: object) -> None:
 
 
 def train(
-    net: GainHyperprior, sampler: CropSampler, tune: list[np.ndarray], minutes: float, output: Path
+    net: GainHyperprior,
+    sampler: CropSampler,
+    tune: list[np.ndarray],
+    minutes: float,
+    output: Path,
+    learning_rate: float = LEARNING_RATE,
 ) -> int:
     """Trains by the clock, with a cosine of the learning rate; returns the number of steps."""
     optimizer = torch.optim.Adam(net.parameters(), learning_rate, betas=(0.9, 0.99))

@@ -12,7 +12,8 @@ def main(state_dict: str) -> None:
     """Writes the file beside this script."""
     here = Path(__file__).parent
     spec = importlib.util.spec_from_file_location("make_bin", here.parent / "coder" / "make_bin.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     make_bin = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(make_bin)
     tensors = {k.removeprefix("entropy_bottleneck."): v for k, v in load_file(state_dict).items()}

@@ -1,4 +1,4 @@
-"""Writes `functions.bin`: values of the exact path's functions to twice the precision of binary64, by mpmath."""
+"""Writes `functions.bin`: the exact path's functions to twice the precision of binary64, by mpmath."""
 
 import random
 import struct
