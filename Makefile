@@ -61,8 +61,7 @@ $(LIGHT)/.installed: pyproject.toml Cargo.toml Cargo.lock $(shell find rust pyth
 
 $(DEV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(DEV)
-	$(DEV)/bin/pip install --quiet "maturin>=1.9,<2"
-	$(DEV)/bin/maturin develop --release --quiet --extras dev
+	$(DEV)/bin/pip install --quiet --editable ".[dev]"
 	@touch $@
 
 clean: ## Remove what the other targets made
