@@ -1,8 +1,7 @@
-"""``python -m lcrs`` is the command line tool."""
+"""`python -m lcrs`: the command line, for where its script is not on the path."""
 
 import sys
 
 from lcrs.cli import main
 
-if __name__ == "__main__":
-    sys.exit(main())
+sys.exit(main())

@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-import statistics
-
 import numpy as np
 from PIL import Image
 
 import lcrs
 from lcrs import coding
-
-TIMED = """
-import time
-start = time.perf_counter()
-import lcrs
-print(time.perf_counter() - start)
-"""
-
-
-def test_importing_takes_less_than_a_fifth_of_a_second(fresh_python) -> None:
-    assert statistics.median(float(fresh_python(TIMED)) for _ in range(5)) < 0.2
 
 
 def test_importing_loads_neither_numpy_nor_torch(fresh_python) -> None:

@@ -1,0 +1,48 @@
+"""The README's own examples: they run as they stand, one after another."""
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PHOTO = ROOT / "tests" / "data" / "photo.png"
+GIVEN = f"""\
+import numpy as np
+from PIL import Image
+image = np.asarray(Image.open({str(PHOTO)!r}))[:96, :128]
+"""
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(
+        rf"^```{language}\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+
+
+def test_python_examples(tmp_path):
+    pytest.importorskip("torch")
+    examples = blocks("python")
+    assert len(examples) >= 4
+    program = GIVEN + "\n".join(examples)
+    result = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "mine.lcrm").exists()
+
+
+def test_commands(tmp_path):
+    (tmp_path / "photo.png").write_bytes(PHOTO.read_bytes())
+    lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("lcrs ")]
+    assert len(lines) >= 3
+    for line in lines:
+        words = shlex.split(line, comments=True)[1:]
+        result = subprocess.run(
+            [sys.executable, "-m", "lcrs", *words], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert result.returncode == 0, (line, result.stderr)
+    assert (tmp_path / "restored.png").exists()
