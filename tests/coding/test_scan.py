@@ -61,15 +61,22 @@ def test_shares_a_stream_with_other_symbols(rng, table, kind, order):
     assert np.abs(y_hat - y).max() <= 0.5 + 1e-4
 
 
-def test_bytes_do_not_depend_on_threads(rng, table):
-    scan, (y, side) = make_scan(rng, table), latents(rng, 1)
+@pytest.mark.parametrize("num_items", [1, 2, 5])
+def test_results_do_not_depend_on_threads(rng, table, num_items):
+    scan, (y, side) = make_scan(rng, table), latents(rng, num_items)
 
-    def string(threads):
-        encoder = coding.Encoder()
-        scan.encode([encoder], y, side, threads=threads)
-        return encoder.finish()
+    def strings(threads):
+        encoders = [coding.Encoder() for _ in y]
+        scan.encode(encoders, y, side, threads=threads)
+        return [encoder.finish() for encoder in encoders]
 
-    assert string(1) == string(3)
+    coded = strings(1)
+    assert coded == strings(2) == strings(3)
+    decoded = [
+        scan.decode([coding.Decoder(s) for s in coded], side, threads=threads) for threads in (1, 2, 7)
+    ]
+    assert (decoded[0] == decoded[1]).all()
+    assert (decoded[0] == decoded[2]).all()
 
 
 def test_damage_is_an_error(rng, table):
@@ -78,6 +85,29 @@ def test_damage_is_an_error(rng, table):
     scan.encode([encoder], y, side)
     with pytest.raises(LcrsError, match="item 0"):
         scan.decode([coding.Decoder(encoder.finish()[:-8])], side)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_damage_of_one_item_loses_the_place_in_all(rng, table, threads):
+    scan, (y, side) = make_scan(rng, table), latents(rng, 3)
+    encoders = [coding.Encoder() for _ in y]
+    scan.encode(encoders, y, side)
+    strings = [encoder.finish() for encoder in encoders]
+    strings[1] = strings[1][:-8]
+    decoders = [coding.Decoder(string) for string in strings]
+    with pytest.raises(LcrsError, match="item 1"):
+        scan.decode(decoders, side, threads=threads)
+    for decoder in decoders:
+        with pytest.raises(ValueError, match="used up"):
+            decoder.finish()
+
+
+def test_one_coder_for_two_items_is_refused_and_kept(rng, table):
+    scan, (y, side) = make_scan(rng, table), latents(rng)
+    encoder = coding.Encoder()
+    with pytest.raises(ValueError, match="coder 1 is in use"):
+        scan.encode([encoder, encoder], y, side)
+    assert encoder.finish() == coding.Encoder().finish()
 
 
 @pytest.mark.parametrize(
@@ -99,9 +129,9 @@ def test_parts_that_do_not_fit_are_refused(rng, table, changes, message):
 def test_arrays_that_do_not_fit_are_refused(rng, table):
     scan, (y, side) = make_scan(rng, table), latents(rng)
     encoders = [coding.Encoder() for _ in y]
-    with pytest.raises(ValueError, match="there are 1 coders, but side has 2 items"):
+    with pytest.raises(ValueError, match="there are 1 coders, but y has 2 items"):
         scan.encode(encoders[:1], y, side)
-    with pytest.raises(ValueError, match="y has 1 items"):
+    with pytest.raises(ValueError, match="there are 2 coders, but y has 1 items"):
         scan.encode(encoders, y[:1], side)
     with pytest.raises(ValueError, match=r"y has shape \(2, 6, 7\)"):
         scan.encode(encoders, y[0], side)

@@ -56,4 +56,16 @@ impl Pool {
             _ => (0..count).map(job).collect(),
         }
     }
+
+    /// Like [`Pool::map`] for jobs that change an item each.
+    pub fn map_mut<T: Send, R: Send>(&self, items: &mut [T], job: impl Fn(usize, &mut T) -> R + Send + Sync) -> Vec<R> {
+        use rayon::prelude::*;
+        match &self.inner {
+            Some(pool) if items.len() > 1 => pool.install(|| {
+                let items = items.par_iter_mut().enumerate().with_max_len(1);
+                items.map(|(i, item)| job(i, item)).collect()
+            }),
+            _ => items.iter_mut().enumerate().map(|(i, item)| job(i, item)).collect(),
+        }
+    }
 }

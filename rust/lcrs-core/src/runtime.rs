@@ -29,4 +29,65 @@ impl Runtime {
     pub fn serial() -> Self {
         Self { simd: Simd::detect(), pool: Pool::serial(), spares: Arc::default() }
     }
+
+    /// Calls `job` for every item of a batch, with a runtime for it: side by side on a thread each if the items keep all
+    /// threads busy, otherwise one after another on all threads. Results are in the order of the items.
+    ///
+    /// # Errors
+    /// That of the first item whose job failed, with its place.
+    pub fn each<T: Send, R: Send>(
+        &self,
+        items: &mut [T],
+        job: impl Fn(usize, &mut T, &Runtime) -> Result<R> + Send + Sync,
+    ) -> Result<Vec<R>> {
+        let placed = |i: usize, result: Result<R>| result.map_err(|error| error.at(format_args!("item {i}")));
+        if items.len() < self.pool.threads() {
+            return items.iter_mut().enumerate().map(|(i, item)| placed(i, job(i, item, self))).collect();
+        }
+        let results = self.pool.map_mut(items, |i, item| {
+            let alone = Self { simd: self.simd, pool: Pool::serial(), spares: Arc::clone(&self.spares) };
+            placed(i, job(i, item, &alone))
+        });
+        results.into_iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Error, ErrorKind};
+
+    #[test]
+    fn each_gives_every_item_a_runtime_and_keeps_the_order() {
+        for (threads, items, inner) in [(1, 3, 1), (2, 1, 2), (2, 5, 1), (3, 2, 3), (3, 3, 1)] {
+            let rt = Runtime::new(Simd::Scalar, threads).expect("legal");
+            let mut numbers: Vec<usize> = (0..items).collect();
+            let seen = rt.each(&mut numbers, |i, number, rt| {
+                *number += 10;
+                Ok((i, rt.pool.threads()))
+            });
+            assert_eq!(seen.expect("no job fails"), (0..items).map(|i| (i, inner)).collect::<Vec<_>>());
+            assert_eq!(numbers, (10..10 + items).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn each_reports_the_first_item_that_failed() {
+        for threads in [1, 2, 8] {
+            let rt = Runtime::new(Simd::Scalar, threads).expect("legal");
+            let failed = rt.each(
+                &mut [0, 1, 2, 3],
+                |_, item, _| {
+                    if *item % 2 == 1 {
+                        Err(Error::corrupt("odd"))
+                    } else {
+                        Ok(())
+                    }
+                },
+            );
+            let error = failed.expect_err("two jobs fail");
+            assert_eq!(error.kind(), ErrorKind::Corrupt);
+            assert!(error.to_string().contains("item 1"), "{error}");
+        }
+    }
 }

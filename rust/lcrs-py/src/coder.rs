@@ -170,8 +170,8 @@ pub(crate) fn encoded_bound(py: Python<'_>, num_symbols: i64, kind: &str) -> PyR
 ///     kind: as in `encode`.
 #[pyclass(module = "lcrs.coding")]
 pub(crate) struct Encoder {
-    /// `None` once finished.
-    inner: Option<rans::Encoder>,
+    /// `None` once finished; taken out by scans while they run.
+    pub(crate) inner: Option<rans::Encoder>,
 }
 
 #[pymethods]
@@ -204,23 +204,16 @@ impl Encoder {
     }
 }
 
-impl Encoder {
-    /// The encoder itself, for scans; refused once finished.
-    pub(crate) fn core(&mut self) -> PyResult<&mut rans::Encoder> {
-        self.inner.as_mut().ok_or_else(finished)
-    }
-}
-
 self_cell::self_cell!(
     /// A decoder together with the bytes that it reads.
-    struct OwningDecoder {
+    pub(crate) struct OwningDecoder {
         owner: PyBackedBytes,
         #[not_covariant]
         dependent: CoreDecoder,
     }
 );
 /// `None` while it is being finished.
-type CoreDecoder<'a> = Option<rans::Decoder<'a>>;
+pub(crate) type CoreDecoder<'a> = Option<rans::Decoder<'a>>;
 
 /// Decodes symbols whose indexes become known step by step, as in context models.
 ///
@@ -232,8 +225,8 @@ type CoreDecoder<'a> = Option<rans::Decoder<'a>>;
 ///     LcrsError: if ``data`` does not begin like a stream.
 #[pyclass(module = "lcrs.coding")]
 pub(crate) struct Decoder {
-    /// `None` once finished.
-    inner: Option<OwningDecoder>,
+    /// `None` once finished; taken out by scans while they run.
+    pub(crate) inner: Option<OwningDecoder>,
 }
 
 #[pymethods]
@@ -273,12 +266,8 @@ impl Decoder {
 }
 
 impl Decoder {
-    /// Calls `job` with the decoder itself, for scans; refused once finished.
-    pub(crate) fn with_core<T>(
-        &mut self,
-        py: Python<'_>,
-        job: impl FnOnce(&mut rans::Decoder<'_>) -> PyResult<T>,
-    ) -> PyResult<T> {
+    /// Calls `job` with the decoder itself; refused once finished.
+    fn with_core<T>(&mut self, py: Python<'_>, job: impl FnOnce(&mut rans::Decoder<'_>) -> PyResult<T>) -> PyResult<T> {
         let decoder = self.inner.as_mut().ok_or_else(finished)?;
         let result = decoder.with_dependent_mut(|_, decoder| decoder.as_mut().map_or_else(|| Err(finished()), job));
         // A wrong argument is refused before anything is decoded; after any other error the place is lost.
@@ -289,7 +278,7 @@ impl Decoder {
     }
 }
 
-fn finished() -> PyErr {
+pub(crate) fn finished() -> PyErr {
     PyValueError::new_err("this coder is used up: finish() has been called, or the stream was found wrong")
 }
 

@@ -4,15 +4,17 @@ use lcrs_core::exact::{Tensor, Unary};
 use lcrs_core::scan::{
     Checkerboard, Coder, Context, Gaussian, Merge, Network, Parameters, Parity, Pointwise, Raster, Scan, SymbolOrder,
 };
-use lcrs_core::{Limits, Result, Simd};
+use lcrs_core::{Error, Limits, Result, Simd};
 use numpy::{PyArray1, PyArray4, PyArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::pyclass::boolean_struct::False;
 use pyo3::types::PyList;
+use pyo3::PyClass;
 
 use crate::arrays::Input;
-use crate::coder::{Decoder, Encoder};
-use crate::errors::{detached, to_py};
+use crate::coder::{finished, Decoder, Encoder};
+use crate::errors::detached;
 use crate::runtime::{runtime, simd_of};
 use crate::table::CdfTable;
 
@@ -210,9 +212,6 @@ impl<'py> Parts<'py> {
 /// Makes the parameter network.
 type MakeNetwork<'a> = &'a (dyn Fn(Merge) -> Result<Network> + Sync);
 
-/// Runs the scan of one item with a coder.
-type ScanItem<'a> = &'a (dyn Fn(&mut Coder<'_, '_>) -> Result<Tensor> + Sync);
-
 /// A scan over the items of a batch.
 struct BatchScan {
     inner: Scan,
@@ -227,12 +226,14 @@ impl BatchScan {
         threads: Option<i64>,
     ) -> PyResult<Bound<'py, PyArray4<f32>>> {
         let y = Batch::new(y, "y")?;
-        self.run(encoders, side, threads, |item, coder, scan| {
-            let y = y.tensor(item)?;
-            let mut encoder = coder.cast::<Encoder>()?.try_borrow_mut()?;
-            let encoder = encoder.core()?;
-            detached(coder.py(), usize::MAX, || scan(&mut Coder::Encode { encoder, y: &y }))
-        })
+        let y = y.view(encoders.len())?;
+        let mut held = Held::<Encoder>::new(encoders)?;
+        let mut inner = held.take(|encoder| &mut encoder.inner)?;
+        let result = self.run(&mut inner, side, threads, |item, encoder, scan| {
+            scan(&mut Coder::Encode { encoder, y: &y.tensor(item)? })
+        });
+        held.put_back(inner, |encoder| &mut encoder.inner);
+        result
     }
 
     fn decode<'py>(
@@ -241,39 +242,75 @@ impl BatchScan {
         side: &Bound<'py, PyAny>,
         threads: Option<i64>,
     ) -> PyResult<Bound<'py, PyArray4<f32>>> {
-        self.run(decoders, side, threads, |_, coder, scan| {
-            let mut decoder = coder.cast::<Decoder>()?.try_borrow_mut()?;
-            decoder.with_core(coder.py(), |decoder| {
-                detached(coder.py(), usize::MAX, || scan(&mut Coder::Decode { decoder }))
+        let py = decoders.py();
+        let mut held = Held::<Decoder>::new(decoders)?;
+        let mut inner = held.take(|decoder| &mut decoder.inner)?;
+        let result = self.run(&mut inner, side, threads, |_, decoder, scan| {
+            decoder.with_dependent_mut(|_, decoder| match decoder {
+                Some(decoder) => scan(&mut Coder::Decode { decoder }),
+                None => Err(Error::invalid("this decoder is used up")),
             })
-        })
+        });
+        // A wrong argument is refused before anything is decoded; after any other error the places are lost.
+        if result.as_ref().err().is_none_or(|error| error.get_type(py).is(py.get_type::<PyValueError>())) {
+            held.put_back(inner, |decoder| &mut decoder.inner);
+        }
+        result
     }
 
-    /// Calls `code` for each item of a batch with its coder; gathers the latents, (N, C, H, W).
-    fn run<'py>(
+    /// Calls `code` for each item of a batch with its coder, in parallel; gathers the latents, (N, C, H, W).
+    fn run<'py, T: Send>(
         &self,
-        coders: &Bound<'py, PyList>,
+        coders: &mut [T],
         side: &Bound<'py, PyAny>,
         threads: Option<i64>,
-        code: impl Fn(usize, &Bound<'py, PyAny>, ScanItem<'_>) -> PyResult<Tensor>,
+        code: impl Fn(usize, &mut T, ScanItem<'_>) -> Result<Tensor> + Send + Sync,
     ) -> PyResult<Bound<'py, PyArray4<f32>>> {
-        let py = coders.py();
+        let py = side.py();
         let side = Batch::new(side, "side")?;
+        let side = side.view(coders.len())?;
         let [items, _, height, width] = side.shape;
-        if coders.len() != items {
-            let message = format!("there are {} coders, but side has {items} items", coders.len());
-            return Err(PyValueError::new_err(message));
-        }
         let (runtime, limits) = (runtime(py, threads)?, Limits::default());
-        let mut data = Vec::with_capacity(items * self.inner.channels() * height * width);
-        for (item, coder) in coders.iter().enumerate() {
-            let side = side.tensor(item)?;
-            let scan = |coder: &mut Coder<'_, '_>| {
-                self.inner.run(&runtime, &limits, coder, &side).map_err(|error| error.at(format_args!("item {item}")))
-            };
-            data.extend_from_slice(&code(item, &coder, &scan)?.to_nchw());
+        let latents = detached(py, usize::MAX, || {
+            runtime.each(coders, |item, coder, runtime| {
+                let side = side.tensor(item)?;
+                let scan = |coder: &mut Coder<'_, '_>| self.inner.run(runtime, &limits, coder, &side);
+                Ok(code(item, coder, &scan)?.to_nchw())
+            })
+        })?;
+        PyArray1::from_vec(py, latents.concat()).reshape([items, self.inner.channels(), height, width])
+    }
+}
+
+/// Runs the scan of one item with a coder.
+type ScanItem<'a> = &'a dyn Fn(&mut Coder<'_, '_>) -> Result<Tensor>;
+
+/// The coders of a batch, which nobody else can use for as long.
+struct Held<'py, T: PyClass<Frozen = False>> {
+    coders: Vec<PyRefMut<'py, T>>,
+}
+
+impl<'py, T: PyClass<Frozen = False>> Held<'py, T> {
+    fn new(list: &Bound<'py, PyList>) -> PyResult<Self> {
+        let borrow = |(i, coder): (usize, Bound<'py, PyAny>)| {
+            let in_use = |_| PyValueError::new_err(format!("coder {i} is in use, or twice in the list"));
+            coder.cast_into::<T>()?.try_borrow_mut().map_err(in_use)
+        };
+        Ok(Self { coders: list.iter().enumerate().map(borrow).collect::<PyResult<_>>()? })
+    }
+
+    /// Takes `part` out of each; refused if one has none.
+    fn take<P>(&mut self, part: impl Fn(&mut T) -> &mut Option<P>) -> PyResult<Vec<P>> {
+        if self.coders.iter_mut().any(|coder| part(coder).is_none()) {
+            return Err(finished());
         }
-        PyArray1::from_vec(py, data).reshape([items, self.inner.channels(), height, width])
+        Ok(self.coders.iter_mut().filter_map(|coder| part(coder).take()).collect())
+    }
+
+    fn put_back<P>(&mut self, parts: Vec<P>, part: impl Fn(&mut T) -> &mut Option<P>) {
+        for (coder, inner) in self.coders.iter_mut().zip(parts) {
+            *part(coder) = Some(inner);
+        }
     }
 }
 
@@ -319,15 +356,28 @@ impl<'py> Batch<'py> {
         Ok(Self { array, name, shape })
     }
 
-    fn tensor(&self, item: usize) -> PyResult<Tensor> {
-        let [items, channels, height, width] = self.shape;
-        if item >= items {
-            return Err(PyValueError::new_err(format!("{} has {items} items, there is no item {item}", self.name)));
+    /// The data, refused if there is not an item for each coder.
+    fn view(&self, coders: usize) -> PyResult<BatchView<'_>> {
+        let items = self.shape[0];
+        if items != coders {
+            let message = format!("there are {coders} coders, but {} has {items} items", self.name);
+            return Err(PyValueError::new_err(message));
         }
+        Ok(BatchView { data: self.array.slice()?, shape: self.shape })
+    }
+}
+
+/// The data of a [`Batch`].
+struct BatchView<'a> {
+    data: &'a [f32],
+    shape: [usize; 4],
+}
+
+impl BatchView<'_> {
+    fn tensor(&self, item: usize) -> Result<Tensor> {
+        let [_, channels, height, width] = self.shape;
         let size = channels * height * width;
-        let data = &self.array.slice()?[item * size..(item + 1) * size];
-        Tensor::from_nchw(channels, height, width, data, &Limits::default())
-            .map_err(|error| Python::attach(|py| to_py(py, &error)))
+        Tensor::from_nchw(channels, height, width, &self.data[item * size..(item + 1) * size], &Limits::default())
     }
 }
 
