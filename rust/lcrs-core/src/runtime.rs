@@ -12,7 +12,9 @@ pub struct Runtime {
     /// The threads that work is spread over.
     pub pool: Pool,
     /// Memory that tensors of this runtime's jobs are made of again and again.
-    pub(crate) spares: Arc<Spares>,
+    pub(crate) spares: Arc<Spares<f32>>,
+    /// The same for streams.
+    pub(crate) spare_streams: Arc<Spares<u8>>,
 }
 
 impl Runtime {
@@ -21,13 +23,13 @@ impl Runtime {
     /// # Errors
     /// As [`Pool::new`].
     pub fn new(simd: Simd, threads: usize) -> Result<Self> {
-        Ok(Self { simd, pool: Pool::new(threads)?, spares: Arc::default() })
+        Ok(Self { simd, pool: Pool::new(threads)?, spares: Arc::default(), spare_streams: Arc::default() })
     }
 
     /// The fastest instruction set here, on the calling thread alone.
     #[must_use]
     pub fn serial() -> Self {
-        Self { simd: Simd::detect(), pool: Pool::serial(), spares: Arc::default() }
+        Self { simd: Simd::detect(), pool: Pool::serial(), spares: Arc::default(), spare_streams: Arc::default() }
     }
 
     /// Calls `job` for every item of a batch, with a runtime for it: side by side on a thread each if the items keep all

@@ -9,7 +9,7 @@ pub enum Simd {
     Scalar,
     /// x86-64 with AVX2, FMA and BMI2.
     Avx2,
-    /// x86-64 with AVX-512 F, BW, DQ, VL, VBMI and VBMI2 (Ice Lake, Zen 4 and later).
+    /// x86-64 with AVX-512 F, BW, DQ, VL, VBMI, VBMI2 and IFMA (Ice Lake, Zen 4 and later).
     Avx512,
     /// 64-bit Arm with Advanced SIMD.
     Neon,
@@ -49,6 +49,7 @@ impl Simd {
                     && is_x86_feature_detected!("avx512vl")
                     && is_x86_feature_detected!("avx512vbmi")
                     && is_x86_feature_detected!("avx512vbmi2")
+                    && is_x86_feature_detected!("avx512ifma")
             }
             #[cfg(target_arch = "aarch64")]
             Self::Neon => std::arch::is_aarch64_feature_detected!("neon"),

@@ -4,35 +4,38 @@
 
 use std::sync::{Mutex, PoisonError};
 
-/// Elements that are kept at most: 128 MiB.
-const MAX_ELEMENTS: usize = 1 << 25;
+/// Bytes that are kept at most.
+const MAX_BYTES: usize = 1 << 27;
 /// Buffers that are kept at most.
 const MAX_BUFFERS: usize = 8;
 
-/// Buffers that nobody uses, of one [`crate::Runtime`].
+/// Buffers of numbers that nobody uses, of one [`crate::Runtime`].
 #[derive(Debug, Default)]
-pub(crate) struct Spares(Mutex<Vec<Vec<f32>>>);
+pub(crate) struct Spares<T>(Mutex<Vec<Vec<T>>>);
 
-impl Spares {
+impl<T: Copy + Default> Spares<T> {
+    /// Elements that are kept at most.
+    const MAX_ELEMENTS: usize = MAX_BYTES / size_of::<T>();
+
     /// A buffer of `len` elements with unspecified values, if there is one of about that size.
-    pub(crate) fn take(&self, len: usize) -> Option<Vec<f32>> {
+    pub(crate) fn take(&self, len: usize) -> Option<Vec<T>> {
         let mut buffers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let fits = |b: &Vec<f32>| b.capacity() >= len && b.capacity() / 4 <= len;
+        let fits = |b: &Vec<T>| b.capacity() >= len && b.capacity() / 4 <= len;
         let best = (0..buffers.len()).filter(|&i| fits(&buffers[i])).min_by_key(|&i| buffers[i].capacity())?;
         let mut buffer = buffers.swap_remove(best);
         drop(buffers);
-        buffer.resize(len, 0.0);
+        buffer.resize(len, T::default());
         Some(buffer)
     }
 
     /// Keeps `buffer`, and drops the smallest ones beyond the limits.
-    pub(crate) fn give(&self, buffer: Vec<f32>) {
+    pub(crate) fn give(&self, buffer: Vec<T>) {
         if buffer.capacity() == 0 {
             return;
         }
         let mut buffers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         buffers.push(buffer);
-        while buffers.len() > MAX_BUFFERS || buffers.iter().map(Vec::capacity).sum::<usize>() > MAX_ELEMENTS {
+        while buffers.len() > MAX_BUFFERS || buffers.iter().map(Vec::capacity).sum::<usize>() > Self::MAX_ELEMENTS {
             let Some(smallest) = (0..buffers.len()).min_by_key(|&i| buffers[i].capacity()) else { return };
             buffers.swap_remove(smallest);
         }
@@ -58,7 +61,7 @@ mod tests {
             spares.give(vec![0.0; 10]);
         }
         assert_eq!(spares.0.lock().expect("not poisoned").len(), MAX_BUFFERS);
-        spares.give(Vec::with_capacity(MAX_ELEMENTS + 1));
-        assert!(spares.0.lock().expect("not poisoned").iter().all(|b| b.capacity() <= MAX_ELEMENTS));
+        spares.give(Vec::with_capacity(Spares::<f32>::MAX_ELEMENTS + 1));
+        assert!(spares.0.lock().expect("not poisoned").iter().all(|b| b.capacity() <= Spares::<f32>::MAX_ELEMENTS));
     }
 }

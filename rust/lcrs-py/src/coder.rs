@@ -38,8 +38,8 @@ pub(crate) fn encode<'py>(
     let (symbols, indexes) = symbols_and_indexes(symbols, indexes)?;
     let runtime = runtime(py, threads)?;
     let (symbols, indexes, table) = (symbols.slice()?, indexes.slice()?, table.core());
-    let bytes = detached(py, symbols.len(), || rans::encode(kind, &runtime, symbols, indexes, table))?;
-    Ok(PyBytes::new(py, &bytes))
+    let stream = detached(py, symbols.len(), || rans::encode_stream(kind, &runtime, symbols, indexes, table))?;
+    Ok(PyBytes::new(py, &stream))
 }
 
 /// Decodes one symbol per entry of ``indexes``.

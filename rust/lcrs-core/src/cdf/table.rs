@@ -17,6 +17,8 @@ pub struct CdfTable {
     precision: u32,
     cdfs: Vec<u32>,
     heads: Vec<RowHead>,
+    /// The fields `offset`, `max` and `base` of the first rows.
+    first_heads: Box<[[i32; 64]; 3]>,
     entries: Vec<u32>,
     has_certainty: bool,
     cells: OnceLock<Option<Cells>>,
@@ -80,6 +82,7 @@ impl CdfTable {
             precision,
             cdfs: vec![],
             heads: Vec::with_capacity(rows),
+            first_heads: Box::new([[0; 64]; 3]),
             entries: vec![],
             has_certainty: false,
             cells: OnceLock::new(),
@@ -116,6 +119,11 @@ impl CdfTable {
             return Err(Error::invalid(format!("table has more than {} entries", Self::MAX_ENTRIES)));
         }
         self.has_certainty |= max == 0;
+        if self.heads.len() < 64 {
+            for (field, value) in self.first_heads.iter_mut().zip([offset, max, base as i32]) {
+                field[self.heads.len()] = value;
+            }
+        }
         self.heads.push(RowHead { offset, max, base: base as i32, _pad: 0 });
         let shift = MAX_PRECISION - self.precision;
         self.entries.extend(cdf.windows(2).map(|pair| {
@@ -153,6 +161,12 @@ impl CdfTable {
     /// The heads of all rows.
     pub(crate) fn heads(&self) -> &[RowHead] {
         &self.heads
+    }
+
+    /// The fields `offset`, `max` and `base` of the first 64 rows: what fits into registers.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn first_heads(&self) -> &[[i32; 64]; 3] {
+        &self.first_heads
     }
 
     /// All entries, `start | frequency << 16`, scaled to a total of 2^16. A frequency of 2^16 reads 0.

@@ -13,7 +13,7 @@ pub struct Tensor {
     width: usize,
     data: Vec<f32>,
     /// Where the memory goes when the tensor is dropped.
-    home: Option<Arc<Spares>>,
+    home: Option<Arc<Spares<f32>>>,
 }
 
 impl Clone for Tensor {

@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use super::{decode, encode, StreamKind};
+use super::{decode, encode_stream, Stream, StreamKind};
 use crate::cdf::CdfTable;
 use crate::{Error, Result, Runtime};
 
@@ -18,7 +18,7 @@ pub fn encode_batch(
     symbols: &[i32],
     indexes: &[i32],
     table: &CdfTable,
-) -> Result<Vec<Vec<u8>>> {
+) -> Result<Vec<Stream>> {
     let len = even_length(symbols.len(), count)?;
     if indexes.len() != symbols.len() {
         return Err(Error::invalid(format!("{} symbols have {} indexes", symbols.len(), indexes.len())));
@@ -26,7 +26,7 @@ pub fn encode_batch(
     let job = |i: usize| {
         let part = i * len..(i + 1) * len;
         // one stream a job: what a stream does inside stays on its thread
-        let data = encode(kind, rt, &symbols[part.clone()], &indexes[part], table);
+        let data = encode_stream(kind, rt, &symbols[part.clone()], &indexes[part], table);
         data.map_err(|e| e.at(format_args!("stream {i}")))
     };
     rt.pool.map(count, job).into_iter().collect()

@@ -1,6 +1,6 @@
 //! The faces that do not depend on the kind of stream.
 
-use super::{ans, native, StreamKind};
+use super::{ans, native, Stream, StreamKind};
 use crate::cdf::CdfTable;
 use crate::{Error, Result, Runtime, Simd};
 
@@ -10,10 +10,24 @@ use crate::{Error, Result, Runtime, Simd};
 /// # Errors
 /// [`crate::ErrorKind::InvalidArgument`] if the lengths differ or an index is not a row.
 pub fn encode(kind: StreamKind, rt: &Runtime, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<Vec<u8>> {
+    encode_stream(kind, rt, symbols, indexes, table).map(|stream| stream.to_vec())
+}
+
+/// [`encode`] without the last copy: the stream lies in memory of the runtime.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_stream(
+    kind: StreamKind,
+    rt: &Runtime,
+    symbols: &[i32],
+    indexes: &[i32],
+    table: &CdfTable,
+) -> Result<Stream> {
     check_lengths(indexes.len(), symbols.len())?;
     match kind {
-        StreamKind::Ans => ans::encode(symbols, indexes, table),
-        StreamKind::Lcrs => native::encode(rt.simd, symbols, indexes, table),
+        StreamKind::Ans => ans::encode(rt, symbols, indexes, table),
+        StreamKind::Lcrs => native::encode(rt, symbols, indexes, table),
     }
 }
 
@@ -72,10 +86,11 @@ impl Encoder {
     /// # Errors
     /// None at present; a limit on streams would be reported here.
     pub fn finish(self) -> Result<Vec<u8>> {
-        Ok(match self.0 {
+        let stream = match self.0 {
             EncoderOf::Ans(encoder) => encoder.finish(),
             EncoderOf::Lcrs(encoder) => encoder.finish(),
-        })
+        };
+        Ok(stream.to_vec())
     }
 }
 

@@ -34,8 +34,9 @@ pub mod native;
 mod words;
 
 pub use batch::{decode_batch, encode_batch, encoded_bound};
-pub use faces::{decode, encode, Decoder, Encoder};
+pub use faces::{decode, encode, encode_stream, Decoder, Encoder};
 pub use kind::StreamKind;
+pub use words::Stream;
 
 #[cfg(doc)]
 use crate::cdf::CdfTable;

@@ -1,63 +1,135 @@
-//! The words of a stream while it is being encoded: a stack whose top is the decoder's first word.
+//! A stream while it is being encoded: written from its end to its beginning.
 
-/// Words of a block, at most. Blocks stay in the second-level cache and spare the stream from growing by copies.
-const BLOCK: usize = 1 << 15;
+use std::ops::Deref;
+use std::sync::Arc;
 
-/// A stack of words `W` that grows downwards in memory, so that it reads in the decoder's order.
+use crate::spares::Spares;
+
+/// A stream that is complete. It lies at the end of a larger buffer, which goes back to where it came from.
 #[derive(Debug, Default)]
-pub(super) struct WordStack<W> {
-    /// Full blocks with the place of their top, the bottom of the stack first.
-    full: Vec<(Vec<W>, usize)>,
-    block: Vec<W>,
-    /// Where the top is in `block`.
-    top: usize,
+pub struct Stream {
+    buffer: Vec<u8>,
+    start: usize,
+    home: Option<Arc<Spares<u8>>>,
 }
 
-/// More room than asked for: a register of 16-bit words.
+impl Deref for Stream {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.buffer[self.start..]
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        if let Some(home) = self.home.take() {
+            home.give(std::mem::take(&mut self.buffer));
+        }
+    }
+}
+
+/// A stack of words of `N` bytes that grows downwards in memory, so that it reads in the decoder's order.
+#[derive(Debug, Default)]
+pub(super) struct WordStack<const N: usize> {
+    stream: Stream,
+}
+
+/// More room than asked for, in words: a register of 16-bit words.
 pub(super) const MARGIN: usize = 32;
 
-impl<W: Copy + Default> WordStack<W> {
-    /// The current block and the place of its top, with room for `words` more words and [`MARGIN`].
-    pub(super) fn room(&mut self, words: usize) -> (&mut [W], &mut usize) {
-        let needed = words + MARGIN;
-        if self.top < needed {
-            let size = needed.max(BLOCK.min(4 * self.block.len()));
-            let block = std::mem::replace(&mut self.block, vec![W::default(); size]);
-            if self.top < block.len() {
-                self.full.push((block, self.top));
+impl<const N: usize> WordStack<N> {
+    /// A stack for about `words` words (it grows beyond), whose memory comes from `home` and goes back there.
+    pub(super) fn new(words: usize, home: Option<Arc<Spares<u8>>>) -> Self {
+        let size = N * (words + MARGIN);
+        let spare = home.as_ref().and_then(|home| home.take(size));
+        let buffer = spare.unwrap_or_else(|| vec![0; size]);
+        let start = buffer.len();
+        Self { stream: Stream { buffer, start, home } }
+    }
+
+    /// All memory as words, and the place of the top there, with room for `words` more words and [`MARGIN`]. What the
+    /// caller puts below the top he tells by [`Self::set_top`].
+    pub(super) fn room(&mut self, words: usize) -> (&mut [[u8; N]], usize) {
+        self.reserve(N * (words + MARGIN));
+        let start = self.stream.start;
+        (self.stream.buffer.as_chunks_mut().0, start / N)
+    }
+
+    pub(super) fn set_top(&mut self, top: usize) {
+        self.stream.start = top * N;
+    }
+
+    /// Makes room for `size` bytes below the top.
+    fn reserve(&mut self, size: usize) {
+        let Stream { buffer, start, home } = &mut self.stream;
+        if *start < size {
+            let used = buffer.len() - *start;
+            let new_size = (2 * buffer.len()).max(used + size).next_multiple_of(N);
+            let spare = home.as_ref().and_then(|home| home.take(new_size));
+            let mut larger = spare.unwrap_or_else(|| vec![0; new_size]);
+            let new_start = new_size - used;
+            larger[new_start..].copy_from_slice(&buffer[*start..]);
+            let smaller = std::mem::replace(buffer, larger);
+            if let Some(home) = home {
+                home.give(smaller);
             }
-            self.top = self.block.len();
+            *start = new_start;
         }
-        (&mut self.block, &mut self.top)
+    }
+
+    /// Puts a word on the top.
+    pub(super) fn push(&mut self, word: [u8; N]) {
+        let (room, top) = self.room(1);
+        room[top - 1] = word;
+        self.set_top(top - 1);
     }
 
     /// Takes the top word back.
-    pub(super) fn pop(&mut self) -> Option<W> {
-        if self.top == self.block.len() {
-            (self.block, self.top) = self.full.pop()?;
+    pub(super) fn pop(&mut self) -> Option<[u8; N]> {
+        let word = self.stream.first_chunk().copied()?;
+        self.stream.start += N;
+        Some(word)
+    }
+
+    /// The words after `head`.
+    pub(super) fn finish(mut self, head: &[u8]) -> Stream {
+        self.reserve(head.len());
+        let mut stream = self.stream;
+        let start = stream.start - head.len();
+        stream.buffer[start..stream.start].copy_from_slice(head);
+        stream.start = start;
+        stream
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_read_in_the_reverse_order_and_buffers_come_home() {
+        let home = Arc::new(Spares::default());
+        let mut stack = WordStack::<2>::new(1, Some(home.clone()));
+        for word in 0..1000u16 {
+            stack.push(word.to_le_bytes());
         }
-        self.top += 1;
-        Some(self.block[self.top - 1])
+        assert_eq!(stack.pop(), Some([0xe7, 3]));
+        let stream = stack.finish(&[1, 2, 3]);
+        assert_eq!(stream.len(), 3 + 2 * 999);
+        assert_eq!(&stream[..5], [1, 2, 3, 0xe6, 3]);
+        let (copy, size) = (stream.to_vec(), stream.buffer.len());
+        drop(stream);
+        assert_eq!(home.take(size).map(|buffer| buffer.len()), Some(size));
+        assert_eq!(copy[3..].chunks(2).map(|w| u16::from_le_bytes([w[0], w[1]])).collect::<Vec<_>>(), {
+            (0..999).rev().collect::<Vec<_>>()
+        });
     }
 
-    /// Number of words.
-    pub(super) fn len(&self) -> usize {
-        self.parts().map(<[W]>::len).sum()
-    }
-
-    /// Appends the words to a stream, from the top to the bottom.
-    pub(super) fn write<const N: usize>(&self, out: &mut Vec<u8>, to_bytes: impl Fn(W) -> [u8; N]) {
-        for part in self.parts() {
-            let at = out.len();
-            out.resize(at + N * part.len(), 0);
-            for (bytes, &word) in out[at..].chunks_exact_mut(N).zip(part) {
-                bytes.copy_from_slice(&to_bytes(word));
-            }
-        }
-    }
-
-    fn parts(&self) -> impl Iterator<Item = &[W]> {
-        let full = self.full.iter().rev().map(|(block, top)| &block[*top..]);
-        std::iter::once(&self.block[self.top..]).chain(full)
+    #[test]
+    fn an_empty_stack_gives_nothing_back() {
+        let mut stack = WordStack::<4>::default();
+        assert_eq!(stack.pop(), None);
+        assert_eq!(stack.finish(&[]).to_vec(), []);
     }
 }

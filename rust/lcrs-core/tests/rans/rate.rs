@@ -69,8 +69,8 @@ fn batches_are_single_streams_whatever_the_threads() {
         for threads in [1, 3] {
             let rt = Runtime::new(Simd::detect(), threads).unwrap();
             let streams = rans::encode_batch(kind, &rt, 6, &symbols, &indexes, &table).unwrap();
-            assert_eq!(streams, expected);
-            let mut slices: Vec<&[u8]> = streams.iter().map(Vec::as_slice).collect();
+            assert!(streams.iter().map(|stream| &**stream).eq(expected.iter().map(Vec::as_slice)));
+            let mut slices: Vec<&[u8]> = streams.iter().map(|stream| &**stream).collect();
             let mut out = vec![0; symbols.len()];
             rans::decode_batch(kind, &rt, &slices, &indexes, &table, &mut out).unwrap();
             assert_eq!(out, symbols);
@@ -79,6 +79,6 @@ fn batches_are_single_streams_whatever_the_threads() {
             assert!(error.message().starts_with("stream 4: "), "{error}");
         }
         let none = rans::encode_batch(kind, &single, 3, &[], &[], &table).unwrap();
-        assert!(none.len() == 3 && none[0] == rans::encode(kind, &single, &[], &[], &table).unwrap());
+        assert!(none.len() == 3 && *none[0] == rans::encode(kind, &single, &[], &[], &table).unwrap()[..]);
     }
 }

@@ -3,16 +3,18 @@
 use super::stack::Stack;
 use crate::cdf::CdfTable;
 use crate::rans::escape::fold;
-use crate::Result;
+use crate::rans::words::{Stream, WordStack};
+use crate::{Result, Runtime};
 
 /// Symbols are looked up and coded in runs of this many.
 const RUN: usize = 2048;
 
 /// Encodes all symbols at once: division is by the table's reciprocals.
-pub(in crate::rans) fn encode(symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<Vec<u8>> {
+pub(in crate::rans) fn encode(rt: &Runtime, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<Stream> {
     table.check_indexes(indexes)?;
     let reciprocals = table.reciprocals();
-    let mut stack = Stack::new();
+    let home = (symbols.len() > RUN).then(|| rt.spare_streams.clone());
+    let mut stack = Stack::new(WordStack::new(symbols.len() / 4, home));
     let mut places = Vec::with_capacity(RUN.min(symbols.len()));
     let mut run = Encoder::default();
     for (symbols, indexes) in symbols.chunks(RUN).zip(indexes.chunks(RUN)).rev() {
@@ -44,8 +46,8 @@ impl Encoder {
         Ok(())
     }
 
-    pub(in crate::rans) fn finish(self) -> Vec<u8> {
-        let mut stack = Stack::new();
+    pub(in crate::rans) fn finish(self) -> Stream {
+        let mut stack = Stack::new(WordStack::default());
         self.put(&mut stack, |i, x| x / u64::from(self.entries[i] >> 16));
         stack.finish()
     }

@@ -1,17 +1,17 @@
 //! The state of an encoder and the words that it has emitted.
 
 use super::{DIGIT_BITS, LOW};
-use crate::rans::words::WordStack;
+use crate::rans::words::{Stream, WordStack};
 
 /// Takes symbols in reverse; what decoding does, backwards.
 pub(super) struct Stack {
     x: u64,
-    words: WordStack<u32>,
+    words: WordStack<4>,
 }
 
 impl Stack {
-    pub(super) fn new() -> Self {
-        Self { x: LOW, words: WordStack::default() }
+    pub(super) fn new(words: WordStack<4>) -> Self {
+        Self { x: LOW, words }
     }
 
     /// Puts a run of entries `start | frequency << 16`, the last one first. A frequency of 0 stands for 2^16 and
@@ -23,20 +23,21 @@ impl Stack {
         divide: impl Fn(usize, u64) -> u64,
     ) {
         let (room, top) = self.words.room(entries.len());
-        let (mut x, mut at) = (self.x, *top);
+        let (mut x, mut at) = (self.x, top);
         for (i, entry) in entries.enumerate().rev() {
             let (start, frequency) = (u64::from(entry & 0xffff), u64::from(entry >> 16));
             if frequency == 0 {
                 continue;
             }
-            room[at - 1] = x as u32; // written always, kept if due
+            room[at - 1] = (x as u32).to_le_bytes(); // written always, kept if due
             let is_due = x >= frequency << 47;
             at -= usize::from(is_due);
             let y = if is_due { x >> 32 } else { x };
             let quotient = divide(i, y);
             x = y + start + quotient * (65536 - frequency);
         }
-        (self.x, *top) = (x, at);
+        self.x = x;
+        self.words.set_top(at);
     }
 
     /// Puts the digits of a folded value.
@@ -51,24 +52,14 @@ impl Stack {
 
     fn put_digit(&mut self, digit: u64) {
         if self.x >= 1 << 59 {
-            self.push(self.x as u32);
+            self.words.push((self.x as u32).to_le_bytes());
             self.x >>= 32;
         }
         self.x = self.x << DIGIT_BITS | digit;
     }
 
-    fn push(&mut self, word: u32) {
-        let (room, top) = self.words.room(1);
-        *top -= 1;
-        room[*top] = word;
-    }
-
     /// The stream.
-    pub(super) fn finish(mut self) -> Vec<u8> {
-        self.push((self.x >> 32) as u32);
-        self.push(self.x as u32);
-        let mut out = Vec::with_capacity(4 * self.words.len());
-        self.words.write(&mut out, u32::to_le_bytes);
-        out
+    pub(super) fn finish(self) -> Stream {
+        self.words.finish(&self.x.to_le_bytes())
     }
 }

@@ -5,7 +5,8 @@ use std::arch::x86_64::*;
 
 use super::digits::DigitWriter;
 use super::path::Progress;
-use super::{Lanes, LOW};
+use super::quotient::{ABOVE_ONE, FLOOR};
+use super::{scalar, Lanes, LOW};
 use crate::cdf::{CdfTable, Narrow};
 use crate::rans::words::MARGIN;
 use crate::Simd;
@@ -15,10 +16,8 @@ use crate::Simd;
 pub(super) struct Avx2(());
 
 impl Avx2 {
-    /// The fewest lanes it encodes.
-    pub(super) const MIN_LANES_PUT: usize = 4;
-    /// The fewest lanes it decodes.
-    pub(super) const MIN_LANES_TAKE: usize = 8;
+    /// The fewest lanes it codes.
+    pub(super) const MIN_LANES: usize = 8;
 
     pub(super) fn new() -> Option<Self> {
         Simd::Avx2.is_available().then_some(Self(()))
@@ -30,7 +29,7 @@ impl Avx2 {
         unsafe { are_rows(indexes, num_rows) }
     }
 
-    /// As [`super::scalar::look_up`], for a table without certainty.
+    /// As [`scalar::look_up`], for a table without certainty.
     pub(super) fn look_up(
         self,
         table: &CdfTable,
@@ -38,31 +37,42 @@ impl Avx2 {
         indexes: &[i32],
         entries: &mut [u32],
         digits: &mut DigitWriter,
-    ) -> Option<u64> {
+    ) -> Option<()> {
         assert!(symbols.len() == indexes.len() && symbols.len() == entries.len() && !table.has_certainty());
         let whole = symbols.len() & !7;
         // SAFETY: the processor has the features (see `new`); the sizes are as asserted.
-        let sum = unsafe { look_up(table, &symbols[..whole], &indexes[..whole], entries, digits)? };
-        let rest = super::scalar::look_up(table, &symbols[whole..], &indexes[whole..], &mut entries[whole..], digits)?;
-        Some(sum + rest)
+        unsafe { look_up(table, &symbols[..whole], &indexes[..whole], entries, digits)? };
+        scalar::look_up(table, &symbols[whole..], &indexes[whole..], &mut entries[whole..], digits)
     }
 
-    /// As [`super::scalar::put_groups`] for 4 lanes and more; no frequency is 2^16.
+    /// As [`scalar::cost`].
+    pub(super) fn cost(self, entries: &[u32]) -> u64 {
+        // SAFETY: the processor has the features (see `new`).
+        unsafe { cost(entries) }
+    }
+
+    /// As [`scalar::put_groups`], for 8 lanes and more; no frequency is 2^16.
     pub(super) fn put_groups(
         self,
         lanes: &mut Lanes,
         num_lanes: usize,
         entries: &[u32],
-        room: &mut [u16],
+        room: &mut [[u8; 2]],
         top: &mut usize,
     ) {
-        assert!(num_lanes.is_multiple_of(4) && num_lanes <= lanes.len());
         assert!(*top <= room.len() && *top >= entries.len() + MARGIN);
         // SAFETY: the processor has the features (see `new`); there is room for a word an entry and a register more.
-        unsafe { put_groups(lanes, num_lanes, entries, room, top) }
+        unsafe {
+            match num_lanes {
+                32 => put_groups::<4>(lanes, entries, room, top),
+                16 => put_groups::<2>(lanes, entries, room, top),
+                8 => put_groups::<1>(lanes, entries, room, top),
+                _ => unreachable!("8, 16 or 32 lanes"),
+            }
+        }
     }
 
-    /// As [`super::scalar::take_groups`], for 8 lanes and more.
+    /// As [`scalar::take_groups`], for 8 lanes and more.
     pub(super) fn take_groups(
         self,
         cells: Narrow<'_>,
@@ -99,11 +109,9 @@ unsafe fn look_up(
     indexes: &[i32],
     entries: &mut [u32],
     digits: &mut DigitWriter,
-) -> Option<u64> {
-    let last_row = _mm256_set1_epi32(table.num_rows() as i32 - 1);
-    let full = _mm256_set1_epi32(65536f32.to_bits() as i32);
-    let heads: *const i32 = table.heads().as_ptr().cast(); // offset, max, base and nothing of each row
-    let mut sum = _mm256_setzero_si256();
+) -> Option<()> {
+    let heads = table.heads();
+    let last_row = _mm256_set1_epi32(heads.len() as i32 - 1);
     for at in (0..symbols.len()).step_by(8) {
         // SAFETY: eight of the symbols and indexes begin at `at`.
         let (symbol, index) = unsafe {
@@ -113,9 +121,17 @@ unsafe fn look_up(
         if _mm256_movemask_epi8(is_row) != -1 {
             return None;
         }
-        let head = _mm256_slli_epi32::<2>(index);
-        // SAFETY: indexes are rows, whose heads have four fields each.
-        let [offset, max, base] = [0, 1, 2].map(|field| unsafe { _mm256_i32gather_epi32::<4>(heads.add(field), head) });
+        // offset, max and base of each row, by loads and a transposition, which is faster than three gathers
+        let pair = |i: usize| {
+            // SAFETY: the indexes are rows, as just checked; a head has 16 bytes.
+            let head = |i: usize| unsafe { _mm_loadu_si128(heads.as_ptr().add(indexes[at + i] as usize).cast()) };
+            _mm256_inserti128_si256::<1>(_mm256_castsi128_si256(head(i)), head(i + 4))
+        };
+        let (h0, h1, h2, h3) = (pair(0), pair(1), pair(2), pair(3));
+        let (low01, low23) = (_mm256_unpacklo_epi32(h0, h1), _mm256_unpacklo_epi32(h2, h3));
+        let (high01, high23) = (_mm256_unpackhi_epi32(h0, h1), _mm256_unpackhi_epi32(h2, h3));
+        let (offset, max) = (_mm256_unpacklo_epi64(low01, low23), _mm256_unpackhi_epi64(low01, low23));
+        let base = _mm256_unpacklo_epi64(high01, high23);
         // wraps only near 2^31, where it reads as an escape; the digits are spelled from 64 bits
         let position = _mm256_sub_epi32(symbol, offset);
         let k = _mm256_min_epu32(position, max);
@@ -124,29 +140,27 @@ unsafe fn look_up(
             digits.push_some(table, symbols, indexes, at, escapes as u32);
         }
         // SAFETY: entry `k <= max` of a row is in the table; eight of the entries begin at `at`.
-        let entry = unsafe {
+        unsafe {
             let entry = _mm256_i32gather_epi32::<4>(table.entries().as_ptr().cast(), _mm256_add_epi32(base, k));
             _mm256_storeu_si256(entries.as_mut_ptr().add(at).cast(), entry);
-            entry
-        };
-        let frequency = _mm256_castps_si256(_mm256_cvtepi32_ps(_mm256_srli_epi32::<16>(entry)));
-        let cost = _mm256_srli_epi32::<15>(_mm256_sub_epi32(full, frequency));
-        let (low, high) = (_mm256_and_si256(cost, _mm256_set1_epi64x(0xffff_ffff)), _mm256_srli_epi64::<32>(cost));
-        sum = _mm256_add_epi64(sum, _mm256_add_epi64(low, high));
+        }
     }
-    // SAFETY: four numbers of 64 bits are a register.
-    let sum: [u64; 4] = unsafe { std::mem::transmute(sum) };
-    Some(sum.iter().sum())
+    Some(())
 }
 
-/// For a mask of four states: a shuffle that moves their low words to the end of eight bytes, in order.
-static GATHER_LOW: [[u8; 16]; 16] = {
-    let mut table = [[0x80; 16]; 16];
+#[target_feature(enable = "avx2")]
+fn cost(entries: &[u32]) -> u64 {
+    scalar::cost(entries) // becomes a register at a time here
+}
+
+/// For a mask of 8 lanes: a shuffle that moves the other lanes' words to the end of 16 bytes, in order.
+static GATHER: [[u8; 16]; 256] = {
+    let mut table = [[0x80; 16]; 256];
     let mut mask = 0usize;
-    while mask < 16 {
-        let (mut at, mut lane) = (8 - 2 * mask.count_ones() as usize, 0);
-        while lane < 4 {
-            if mask >> lane & 1 == 1 {
+    while mask < 256 {
+        let (mut at, mut lane) = (2 * mask.count_ones() as usize, 0);
+        while lane < 8 {
+            if mask >> lane & 1 == 0 {
                 table[mask][at] = 2 * lane;
                 table[mask][at + 1] = 2 * lane + 1;
                 at += 2;
@@ -158,48 +172,80 @@ static GATHER_LOW: [[u8; 16]; 16] = {
     table
 };
 
+/// Blocks of 8 lanes: lane `8 b + 2 j + k` is element `j` of `x[b][k]`, as in [`take_groups`].
 #[target_feature(enable = "avx2,fma,bmi2,popcnt")]
-unsafe fn put_groups(lanes: &mut Lanes, num_lanes: usize, entries: &[u32], room: &mut [u16], top: &mut usize) {
+unsafe fn put_groups<const B: usize>(lanes: &mut Lanes, entries: &[u32], room: &mut [[u8; 2]], top: &mut usize) {
     let magic = _mm256_set1_epi64x(0x4330_0000_0000_0000); // 2^52, whose mantissa takes an integer
-    let magic_pd = _mm256_castsi256_pd(magic);
-    let (m16, one) = (_mm256_set1_epi64x(0xffff), _mm256_set1_epi64x(65536));
+    let to_pd = |y| _mm256_sub_pd(_mm256_castsi256_pd(_mm256_or_si256(y, magic)), _mm256_castsi256_pd(magic));
+    let (m16, one, c16) = (_mm256_set1_epi64x(0xffff), _mm256_set1_epi64x(65536), _mm256_set1_epi64x(16));
     let low_words = _mm256_setr_epi8(
-        0, 1, 8, 9, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 1, 8, 9, -1, -1, -1, -1, -1, -1,
-        -1, -1,
+        0, 1, 4, 5, 8, 9, 12, 13, -1, -1, -1, -1, -1, -1, -1, -1, 0, 1, 4, 5, 8, 9, 12, 13, -1, -1, -1, -1, -1, -1, -1,
+        -1,
     );
+    let mut x: [[__m256i; 2]; B] = load_lanes(lanes);
     let base = room.as_mut_ptr();
     // SAFETY: `top` is within `room`.
     let mut p = unsafe { base.add(*top) };
-    for group in entries.chunks_exact(num_lanes).rev() {
-        for q in (0..num_lanes / 4).rev() {
-            let xs: *mut __m256i = lanes[4 * q..].as_mut_ptr().cast();
-            // SAFETY: four of the lanes and of the group's entries begin at `4 q`.
-            let (x, entry) = unsafe { (_mm256_loadu_si256(xs), _mm_loadu_si128(group.as_ptr().add(4 * q).cast())) };
-            let entry = _mm256_cvtepu32_epi64(entry);
-            let (start, frequency) = (_mm256_and_si256(entry, m16), _mm256_srli_epi64::<16>(entry));
-            let is_kept = _mm256_cmpgt_epi64(frequency, _mm256_srli_epi64::<32>(x));
-            let due = !_mm256_movemask_pd(_mm256_castsi256_pd(is_kept)) as usize & 15;
-            let words = _mm256_shuffle_epi8(x, low_words);
-            let words = _mm_or_si128(_mm256_castsi256_si128(words), _mm256_extracti128_si256::<1>(words));
+    for group in entries.chunks_exact(8 * B).rev() {
+        for (b, x) in x.iter_mut().enumerate().rev() {
+            // SAFETY: eight of the group's entries begin at `8 b`.
+            let entry = unsafe { _mm256_loadu_si256(group.as_ptr().add(8 * b).cast()) };
+            let start = [_mm256_and_si256(entry, m16), _mm256_and_si256(_mm256_srli_epi64::<32>(entry), m16)];
+            let frequency = [_mm256_and_si256(_mm256_srli_epi64::<16>(entry), m16), _mm256_srli_epi64::<48>(entry)];
+            let words = _mm256_blend_epi32::<0xaa>(x[0], _mm256_slli_epi64::<32>(x[1]));
+            let words = _mm256_permute4x64_epi64::<0b1000>(_mm256_shuffle_epi8(words, low_words));
+            // negative where a state takes its symbol without emitting a word
+            let kept: [__m256i; 2] =
+                std::array::from_fn(|k| _mm256_sub_epi64(x[k], _mm256_slli_epi64::<32>(frequency[k])));
+            let both = _mm256_blend_epi32::<0xaa>(_mm256_srli_epi64::<32>(kept[0]), kept[1]);
+            let mask = _mm256_movemask_ps(_mm256_castsi256_ps(both)) as usize;
             // SAFETY: at most a word an entry has gone from `top`, which has a register more.
             unsafe {
-                let order = _mm_loadu_si128(GATHER_LOW[due].as_ptr().cast());
-                _mm_storel_epi64(p.sub(4).cast(), _mm_shuffle_epi8(words, order));
-                p = p.sub(due.count_ones() as usize);
+                let order = _mm_loadu_si128(GATHER[mask].as_ptr().cast());
+                _mm_storeu_si128(p.sub(8).cast(), _mm_shuffle_epi8(_mm256_castsi256_si128(words), order));
+                p = p.sub(8 - mask.count_ones() as usize);
             }
-            let y = _mm256_blendv_epi8(_mm256_srli_epi64::<16>(x), x, is_kept);
-            let y_pd = _mm256_sub_pd(_mm256_castsi256_pd(_mm256_or_si256(y, magic)), magic_pd);
-            let f_pd = _mm256_sub_pd(_mm256_castsi256_pd(_mm256_or_si256(frequency, magic)), magic_pd);
-            // the quotient is at least 2^-16 below the next integer, so that its floor is right; its low 32 bits are
-            // in the mantissa
-            let quotient = _mm256_add_pd(_mm256_floor_pd(_mm256_div_pd(y_pd, f_pd)), magic_pd);
-            let rest = _mm256_mul_epu32(_mm256_castpd_si256(quotient), _mm256_sub_epi64(one, frequency));
-            // SAFETY: as above.
-            unsafe { _mm256_storeu_si256(xs, _mm256_add_epi64(_mm256_add_epi64(y, start), rest)) };
+            for k in 0..2 {
+                let shift = _mm256_andnot_si256(_mm256_srli_epi64::<59>(kept[k]), c16);
+                let y = _mm256_srlv_epi64(x[k], shift);
+                // as on the AVX-512 path
+                let reciprocal = _mm256_div_pd(_mm256_set1_pd(ABOVE_ONE), to_pd(frequency[k]));
+                let quotient = _mm256_fmadd_pd(to_pd(y), reciprocal, _mm256_set1_pd(FLOOR));
+                let rest = _mm256_mul_epu32(_mm256_castpd_si256(quotient), _mm256_sub_epi64(one, frequency[k]));
+                x[k] = _mm256_add_epi64(_mm256_add_epi64(y, start[k]), rest);
+            }
         }
     }
     // SAFETY: both point into `room`.
     *top = unsafe { p.offset_from(base) } as usize;
+    store_lanes(x, lanes);
+}
+
+/// The first `8 B` lanes: lane `8 b + 2 j + k` is element `j` of register `[b][k]`, so that two registers of states
+/// share one register of 32-bit elements in the order of symbols.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn load_lanes<const B: usize>(lanes: &Lanes) -> [[__m256i; 2]; B] {
+    std::array::from_fn(|b| {
+        std::array::from_fn(|k| {
+            let y = &lanes[8 * b + k..];
+            _mm256_setr_epi64x(y[0] as i64, y[2] as i64, y[4] as i64, y[6] as i64)
+        })
+    })
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn store_lanes<const B: usize>(x: [[__m256i; 2]; B], lanes: &mut Lanes) {
+    for (b, x) in x.iter().enumerate() {
+        for k in 0..2 {
+            // SAFETY: four numbers of 64 bits are a register.
+            let y: [u64; 4] = unsafe { std::mem::transmute(x[k]) };
+            for j in 0..4 {
+                lanes[8 * b + 2 * j + k] = y[j];
+            }
+        }
+    }
 }
 
 /// For a mask of 8 lanes: which of the next words each of them takes.
@@ -220,8 +266,6 @@ static SPREAD: [[u8; 8]; 256] = {
     table
 };
 
-/// `8 B` lanes: lane `8 b + 2 j + k` is element `j` of `x[b][k]`, so that two registers of states share one register
-/// of 32-bit elements in the order of symbols.
 #[target_feature(enable = "avx2,bmi2,popcnt")]
 unsafe fn take_groups<const B: usize>(
     cells: Narrow<'_>,
@@ -234,12 +278,7 @@ unsafe fn take_groups<const B: usize>(
     let last_row = _mm256_set1_epi32(buckets.len() as i32 - 1);
     let (m16, m32) = (_mm256_set1_epi64x(0xffff), _mm256_set1_epi64x(0xffff_ffff));
     let (c16, low_end) = (_mm256_set1_epi64x(16), _mm256_set1_epi64x(LOW as i64));
-    let mut x: [[__m256i; 2]; B] = std::array::from_fn(|b| {
-        std::array::from_fn(|k| {
-            let y = &lanes[8 * b + k..];
-            _mm256_setr_epi64x(y[0] as i64, y[2] as i64, y[4] as i64, y[6] as i64)
-        })
-    });
+    let mut x: [[__m256i; 2]; B] = load_lanes(lanes);
     let mut progress = Progress { symbols: 0, bytes: 0, suspects: 0 };
     for (indexes, out) in indexes.chunks_exact(8 * B).zip(out.chunks_exact_mut(8 * B)) {
         let mut escapes = _mm256_setzero_si256();
@@ -301,14 +340,6 @@ unsafe fn take_groups<const B: usize>(
             break;
         }
     }
-    for (b, x) in x.iter().enumerate() {
-        for k in 0..2 {
-            // SAFETY: four numbers of 64 bits are a register.
-            let y: [u64; 4] = unsafe { std::mem::transmute(x[k]) };
-            for j in 0..4 {
-                lanes[8 * b + 2 * j + k] = y[j];
-            }
-        }
-    }
+    store_lanes(x, lanes);
     progress
 }

@@ -4,8 +4,8 @@ use super::digits::DigitWriter;
 use super::path::Path;
 use super::{head, scalar, Lanes, LOW, MAX_LANES, START};
 use crate::cdf::CdfTable;
-use crate::rans::words::WordStack;
-use crate::{Result, Simd};
+use crate::rans::words::{Stream, WordStack};
+use crate::{Result, Runtime, Simd};
 
 /// Symbols are looked up and coded in runs of at most this many, a multiple of [`MAX_LANES`].
 pub(super) const RUN: usize = 4096;
@@ -18,8 +18,8 @@ const COST_BITS: u32 = 20;
 
 /// Encodes all symbols at once. Beyond the point where the number of lanes is settled, entries are looked up run by
 /// run just before they are coded, so that they never leave the cache.
-pub(in crate::rans) fn encode(simd: Simd, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<Vec<u8>> {
-    let mut first = Encoder::new(simd);
+pub(in crate::rans) fn encode(rt: &Runtime, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<Stream> {
+    let mut first = Encoder::new(rt.simd);
     first.entries.reserve(symbols.len().min(MAX_SETTLING));
     let mut settled = 0;
     while settled < symbols.len() && first.cost < FULL_COST {
@@ -27,7 +27,9 @@ pub(in crate::rans) fn encode(simd: Simd, symbols: &[i32], indexes: &[i32], tabl
         settled = run.end;
         first.push_run(&symbols[run.clone()], &indexes[run], table).map_or_else(|| table.check_indexes(indexes), Ok)?;
     }
-    let mut coder = Coder::new(first.path, lanes_for(first.cost), first.has_certainty || table.has_certainty());
+    let words = expected_words(first.cost) as f64 * (symbols.len() as f64 / settled.max(1) as f64);
+    let home = (symbols.len() > RUN).then(|| rt.spare_streams.clone());
+    let mut coder = first.coder(WordStack::new(words as usize, home), table.has_certainty());
     let mut late_digits = Vec::new();
     let mut scratch = vec![0; RUN.min(symbols.len() - settled)];
     for start in (settled..symbols.len()).step_by(RUN).rev() {
@@ -35,7 +37,7 @@ pub(in crate::rans) fn encode(simd: Simd, symbols: &[i32], indexes: &[i32], tabl
         let entries = &mut scratch[..run.len()];
         let mut digits = DigitWriter::default();
         let found = first.path.look_up(table, &symbols[run.clone()], &indexes[run], entries, &mut digits);
-        found.map_or_else(|| table.check_indexes(indexes), |_| Ok(()))?;
+        found.map_or_else(|| table.check_indexes(indexes), Ok)?;
         coder.put_run(start, entries);
         late_digits.push(digits);
     }
@@ -73,19 +75,33 @@ impl Encoder {
         let (at, num_digits) = (self.entries.len(), self.digits.len());
         self.entries.resize(at + symbols.len(), 0);
         let found = self.path.look_up(table, symbols, indexes, &mut self.entries[at..], &mut self.digits);
-        if let Some(cost) = found {
-            self.cost += cost;
+        if found.is_some() {
+            self.cost += self.path.cost(&self.entries[at..]);
             self.has_certainty |= table.has_certainty();
         } else {
             self.entries.truncate(at);
             self.digits.truncate(num_digits);
         }
-        found.map(|_| ())
+        found
     }
 
-    pub(in crate::rans) fn finish(self) -> Vec<u8> {
-        Coder::new(self.path, lanes_for(self.cost), self.has_certainty).finish(&self.entries, &self.digits)
+    pub(in crate::rans) fn finish(self) -> Stream {
+        let words = WordStack::new(expected_words(self.cost), None);
+        self.coder(words, false).finish(&self.entries, &self.digits)
     }
+
+    /// A coder for these symbols and others, which have rows of one entry or not.
+    fn coder(&self, words: WordStack<2>, has_certainty: bool) -> Coder {
+        let path = if self.has_certainty || has_certainty { Path::Scalar } else { self.path };
+        let mut lanes = [0; MAX_LANES];
+        lanes[0] = START;
+        Coder { path, words, lanes, num_lanes: lanes_for(self.cost), emitted: 0, main: None }
+    }
+}
+
+/// About the number of words for this cost; few streams need more.
+fn expected_words(cost: u64) -> usize {
+    (cost / (16 * 256)) as usize
 }
 
 /// One lane for every 512 bytes.
@@ -99,7 +115,7 @@ fn lanes_for(cost: u64) -> usize {
 /// The coder proper: takes runs of entries from the last to the first.
 struct Coder {
     path: Path,
-    words: WordStack<u16>,
+    words: WordStack<2>,
     lanes: Lanes,
     num_lanes: usize,
     /// Words that the tail has emitted.
@@ -109,13 +125,6 @@ struct Coder {
 }
 
 impl Coder {
-    fn new(path: Path, num_lanes: usize, has_certainty: bool) -> Self {
-        let path = if has_certainty { Path::Scalar } else { path };
-        let mut lanes = [0; MAX_LANES];
-        lanes[0] = START;
-        Self { path, words: WordStack::default(), lanes, num_lanes, emitted: 0, main: None }
-    }
-
     /// Codes the entries that begin at symbol `start`, a multiple of `MAX_LANES`.
     fn put_run(&mut self, start: usize, mut entries: &[u32]) {
         if self.main.is_none() {
@@ -127,8 +136,9 @@ impl Coder {
             }
         }
         if !entries.is_empty() {
-            let (room, top) = self.words.room(entries.len());
-            self.path.put_groups(&mut self.lanes, self.num_lanes, entries, room, top);
+            let (room, mut top) = self.words.room(entries.len());
+            self.path.put_groups(&mut self.lanes, self.num_lanes, entries, room, &mut top);
+            self.words.set_top(top);
         }
     }
 
@@ -141,15 +151,16 @@ impl Coder {
     fn put_tail(&mut self, entries: &[u32]) -> usize {
         let mut left = entries.len();
         while left > 0 && !self.is_tail_complete(left) {
-            let (room, top) = self.words.room(MAX_LANES);
-            let bottom = *top;
+            let (room, mut top) = self.words.room(MAX_LANES);
+            let bottom = top;
             // to the next group boundary
             let group = if self.num_lanes == 1 { MAX_LANES } else { self.num_lanes };
             let size = (left - 1) % group + 1;
             for &entry in entries[left - size..left].iter().rev() {
-                scalar::put(&mut self.lanes[0], entry, room, top);
+                scalar::put(&mut self.lanes[0], entry, room, &mut top);
             }
-            self.emitted += bottom - *top;
+            self.emitted += bottom - top;
+            self.words.set_top(top);
             left -= size;
         }
         left
@@ -158,21 +169,20 @@ impl Coder {
     /// Makes the last words of the tail the states of lanes 1 and up.
     fn seed(&mut self) {
         for x in &mut self.lanes[1..self.num_lanes] {
-            let (low, high) = (self.words.pop().unwrap_or(0), self.words.pop().unwrap_or(0)); // there are as many
+            let [low, high] = std::array::from_fn(|_| self.words.pop().map_or(0, u16::from_le_bytes)); // there are as many
             *x = LOW | u64::from(high) << 16 | u64::from(low);
         }
     }
 
     /// Codes the symbols before all runs so far and returns the stream.
-    fn finish(mut self, entries: &[u32], digits: &DigitWriter) -> Vec<u8> {
+    fn finish(mut self, entries: &[u32], digits: &DigitWriter) -> Stream {
         for start in (0..entries.len()).step_by(RUN).rev() {
             self.put_run(start, &entries[start..entries.len().min(start + RUN)]);
         }
         let main = self.main.unwrap_or(0);
         let num_lanes = if main == 0 { 1 } else { self.num_lanes };
-        let mut out = Vec::with_capacity(2 * self.words.len() + digits.num_bytes() + 8 * num_lanes + 16);
-        head::write(&mut out, num_lanes, main, &self.lanes, digits);
-        self.words.write(&mut out, u16::to_le_bytes);
-        out
+        let mut bytes = Vec::with_capacity(digits.num_bytes() + 8 * num_lanes + 16);
+        head::write(&mut bytes, num_lanes, main, &self.lanes, digits);
+        self.words.finish(&bytes)
     }
 }

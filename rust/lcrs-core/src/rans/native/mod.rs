@@ -78,6 +78,7 @@ mod digits;
 mod encoder;
 mod head;
 mod path;
+mod quotient;
 mod scalar;
 
 pub(super) use decoder::Decoder;

@@ -55,8 +55,7 @@ impl Path {
         }
     }
 
-    /// Looks up the entries of symbols, appends escapes to `digits`, and returns the cost; or nothing if an index is
-    /// not a row.
+    /// Looks up the entries of symbols and appends escapes to `digits`; nothing if an index is not a row.
     pub(super) fn look_up(
         self,
         table: &CdfTable,
@@ -64,7 +63,7 @@ impl Path {
         indexes: &[i32],
         entries: &mut [u32],
         digits: &mut DigitWriter,
-    ) -> Option<u64> {
+    ) -> Option<()> {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(path, _) if !table.has_certainty() && table.num_rows() <= Avx512::MAX_ROWS => {
@@ -78,6 +77,17 @@ impl Path {
         }
     }
 
+    /// As [`scalar::cost`].
+    pub(super) fn cost(self, entries: &[u32]) -> u64 {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(path, _) => path.cost(entries),
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(path) => path.cost(entries),
+            Self::Scalar => scalar::cost(entries),
+        }
+    }
+
     /// Encodes whole groups, from the last to the first, into `room` below `top`, which has a
     /// register of words more than a word for each entry. No frequency is 2^16.
     pub(super) fn put_groups(
@@ -85,14 +95,14 @@ impl Path {
         lanes: &mut Lanes,
         num_lanes: usize,
         entries: &[u32],
-        room: &mut [u16],
+        room: &mut [[u8; 2]],
         top: &mut usize,
     ) {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Avx512(path, _) if num_lanes == Avx512::LANES => path.put_groups(lanes, entries, room, top),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512(_, path) | Self::Avx2(path) if num_lanes >= Avx2::MIN_LANES_PUT => {
+            Self::Avx512(_, path) | Self::Avx2(path) if num_lanes >= Avx2::MIN_LANES => {
                 path.put_groups(lanes, num_lanes, entries, room, top);
             }
             _ => scalar::put_groups(lanes, num_lanes, entries, room, top),
@@ -141,7 +151,7 @@ impl Path {
                 path.take_groups(cells, lanes, num_lanes, words, indexes, out)
             }
             #[cfg(target_arch = "x86_64")]
-            (Self::Avx512(_, path) | Self::Avx2(path), Some(cells)) if num_lanes >= Avx2::MIN_LANES_TAKE => {
+            (Self::Avx512(_, path) | Self::Avx2(path), Some(cells)) if num_lanes >= Avx2::MIN_LANES => {
                 path.take_groups(cells, lanes, num_lanes, words, indexes, out)
             }
             _ => scalar::take_groups(search, lanes, num_lanes, words, indexes, out),

@@ -1,67 +1,70 @@
 //! The plain path: the specification as loops over groups. Every other path gives the same words and symbols.
 
 use super::digits::DigitWriter;
+use super::encoder::RUN;
 use super::path::Progress;
 use super::{Lanes, LOW};
 use crate::cdf::{CdfTable, Search};
 
-/// Looks up the entries of symbols and their cost, and spells the escapes; nothing if an index is not a row.
+/// Looks up the entries of symbols and spells the escapes; nothing if an index is not a row.
 pub(super) fn look_up(
     table: &CdfTable,
     symbols: &[i32],
     indexes: &[i32],
     entries: &mut [u32],
     digits: &mut DigitWriter,
-) -> Option<u64> {
+) -> Option<()> {
     let (heads, all_entries) = (table.heads(), table.entries());
-    let mut sum = 0;
     for ((&symbol, &index), entry) in symbols.iter().zip(indexes).zip(entries) {
         let head = heads.get(index as usize)?; // a negative index is huge
-        let (position, max) = (i64::from(symbol) - i64::from(head.offset), i64::from(head.max));
-        let mut k = position as u64;
-        if k >= max as u64 {
-            digits.push(position, max);
-            k = max as u64;
+        let mut k = symbol.wrapping_sub(head.offset) as u32;
+        if k >= head.max as u32 {
+            digits.push(i64::from(symbol) - i64::from(head.offset), i64::from(head.max));
+            k = head.max as u32;
         }
-        *entry = all_entries[head.base as usize + k as usize];
-        sum += cost(*entry);
+        *entry = all_entries[(head.base as u32 + k) as usize];
     }
-    Some(sum)
+    Some(())
 }
 
-/// The cost of an entry, in 1/256 bit: `16 - log2(frequency)` read off the pattern of a binary32, equal everywhere.
+/// The cost of entries, in 1/256 bit: `16 - log2(frequency)` of each, read off the pattern of a binary32, equal
+/// everywhere.
 #[inline(always)]
-pub(super) fn cost(entry: u32) -> u64 {
-    let frequency = (entry >> 16).wrapping_sub(1) & 0xffff; // less 1, so that certainty, which reads 0, becomes 2^16
-    u64::from((65536f32.to_bits() - ((frequency + 1) as f32).to_bits()) >> 15)
+pub(super) fn cost(entries: &[u32]) -> u64 {
+    let cost = |entry: u32| {
+        let frequency = ((entry >> 16).wrapping_sub(1) & 0xffff) + 1; // certainty, which reads 0, is 2^16
+        (65536f32.to_bits() - (frequency as i32 as f32).to_bits()) >> 15
+    };
+    // at most 2^12 each, so that a run's sum has 32 bits
+    entries.chunks(RUN).map(|run| u64::from(run.iter().map(|&entry| cost(entry)).sum::<u32>())).sum()
 }
 
 /// Puts the entry `start | frequency << 16` on the state `x`, emitting at most one word to `room` below `top`.
 #[inline(always)]
-pub(super) fn put(x: &mut u64, entry: u32, room: &mut [u16], top: &mut usize) {
+pub(super) fn put(x: &mut u64, entry: u32, room: &mut [[u8; 2]], top: &mut usize) {
     let (start, frequency) = (u64::from(entry & 0xffff), u64::from(entry >> 16));
     if frequency == 0 {
         return; // 2^16: certainty changes nothing
     }
     // written always, kept if due: whether it is due no branch predictor learns
-    room[*top - 1] = *x as u16;
+    room[*top - 1] = (*x as u16).to_le_bytes();
     let is_due = *x >> 32 >= frequency;
     *top -= usize::from(is_due);
     let y = if is_due { *x >> 16 } else { *x };
     *x = y + start + quotient(y, frequency) * (65536 - frequency);
 }
 
-/// `y div f` for `y < 2^48`, `f < 2^16` and a quotient below 2^32, by a division of binary64, which is faster than
-/// that of integers. `(y + 1/2) / f - 1/2` is nearest to the quotient, from which it differs by at most `1/2 - 2^-17`
-/// and an error of `2^-21`; the sum with `2^52` rounds it and shows it in the low bits.
+/// `y div f` for `f <= y < 2^48`, `f < 2^16` and a quotient below 2^32, by a division of binary64, which is faster
+/// than that of integers. `(2 y + 1) / 2 f - 1/2` is nearest to the quotient, from which it differs by at most `1/2 -
+/// 2^-17` and an error of `2^-21`; the sum with `2^52` rounds it and shows it in the low bits.
 #[inline(always)]
 fn quotient(y: u64, f: u64) -> u64 {
-    let exact = (y as i64 as f64 + 0.5) / (f as i64 as f64);
-    (exact - 0.5 + (1u64 << 52) as f64).to_bits() & 0xffff_ffff
+    let exact = (2 * y + 1) as i64 as f64 / (2 * f) as i64 as f64;
+    (exact + ((1u64 << 52) as f64 - 0.5)).to_bits() & 0xffff_ffff
 }
 
 /// Encodes whole groups, from the last to the first.
-pub(super) fn put_groups(lanes: &mut Lanes, num_lanes: usize, entries: &[u32], room: &mut [u16], top: &mut usize) {
+pub(super) fn put_groups(lanes: &mut Lanes, num_lanes: usize, entries: &[u32], room: &mut [[u8; 2]], top: &mut usize) {
     let mut at = *top;
     for group in entries.chunks_exact(num_lanes).rev() {
         for (x, &entry) in lanes[..num_lanes].iter_mut().zip(group).rev() {

@@ -41,15 +41,21 @@ impl Avx512 {
         indexes: &[i32],
         entries: &mut [u32],
         digits: &mut DigitWriter,
-    ) -> Option<u64> {
+    ) -> Option<()> {
         assert!(table.num_rows() <= Self::MAX_ROWS && !table.has_certainty());
         assert!(symbols.len() == indexes.len() && symbols.len() == entries.len());
         // SAFETY: the processor has the features (see `new`); the sizes are as asserted.
         unsafe { encode::look_up(table, symbols, indexes, entries, digits) }
     }
 
+    /// As [`super::scalar::cost`].
+    pub(super) fn cost(self, entries: &[u32]) -> u64 {
+        // SAFETY: the processor has the features (see `new`).
+        unsafe { encode::cost(entries) }
+    }
+
     /// As [`super::scalar::put_groups`] for 32 lanes; no frequency is 2^16.
-    pub(super) fn put_groups(self, lanes: &mut Lanes, entries: &[u32], room: &mut [u16], top: &mut usize) {
+    pub(super) fn put_groups(self, lanes: &mut Lanes, entries: &[u32], room: &mut [[u8; 2]], top: &mut usize) {
         assert!(*top <= room.len() && *top >= entries.len() + MARGIN);
         // SAFETY: the processor has the features (see `new`); there is room for a word an entry and a register more.
         unsafe { encode::put_groups(lanes, entries, room, top) }
