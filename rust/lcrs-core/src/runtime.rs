@@ -47,7 +47,12 @@ impl Runtime {
             return items.iter_mut().enumerate().map(|(i, item)| placed(i, job(i, item, self))).collect();
         }
         let results = self.pool.map_mut(items, |i, item| {
-            let alone = Self { simd: self.simd, pool: Pool::serial(), spares: Arc::clone(&self.spares) };
+            let alone = Self {
+                simd: self.simd,
+                pool: Pool::serial(),
+                spares: Arc::clone(&self.spares),
+                spare_streams: Arc::clone(&self.spare_streams),
+            };
             placed(i, job(i, item, &alone))
         });
         results.into_iter().collect()
