@@ -123,6 +123,15 @@ impl Networks {
         }
     }
 
+    /// The numbers that graph `name`, without inputs, gives as its single output.
+    pub(crate) fn run_constant(&self, name: &str, job: Job<'_>) -> Result<Vec<f32>> {
+        let mut outputs = self.run(name, job, &[])?;
+        match (outputs.pop(), outputs.len()) {
+            (Some((_, tensor)), 0) => Ok(tensor.into_vec()),
+            _ => Err(Error::corrupt(format!("graph '{name}' must have one output"))),
+        }
+    }
+
     /// Runs graph `name`, of one input and one output, in strips; see [`Graph::run_in_strips`].
     pub(crate) fn run_in_strips(
         &self,

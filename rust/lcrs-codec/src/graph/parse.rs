@@ -34,6 +34,7 @@ pub(crate) fn parse_op(members: &mut Attributes<'_>, tensors: Lookup<'_, '_>) ->
         "add" => Op::Binary(Binary::Add),
         "sub" => Op::Binary(Binary::Sub),
         "mul" => Op::Binary(Binary::Mul),
+        "div" => Op::Binary(Binary::Div),
         "pixel_shuffle" => Op::PixelShuffle { factor: members.count("factor", 1, MAX_GEOMETRY)? },
         "pixel_unshuffle" => Op::PixelUnshuffle { factor: members.count("factor", 1, MAX_GEOMETRY)? },
         "concat" => Op::Concat,

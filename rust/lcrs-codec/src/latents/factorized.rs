@@ -7,7 +7,7 @@ use lcrs_core::rans::StreamKind;
 use lcrs_core::{Error, Limits, Result};
 use lcrs_format::Section;
 
-use super::symbols::{self, spread, Condition};
+use super::symbols::{self, by_channel, Condition, Lattice};
 use super::table::{parse_table, parse_vector};
 use super::Coded;
 use crate::graph::{Attributes, Shape};
@@ -53,18 +53,18 @@ impl Factorized {
 
     pub(crate) fn condition(&self, shape: Shape, limits: &Limits) -> Result<Condition> {
         self.check(shape)?;
-        let indexes: Vec<i32> = (0..self.medians.len() as i32).collect();
-        let indexes = spread(&indexes, shape, limits)?;
-        Ok(Condition { indexes, means: Some(spread(&self.medians, shape, limits)?) })
+        by_channel(&self.medians, shape, limits)
     }
 
     pub(crate) fn encode(&self, job: Job<'_>, kind: StreamKind, y: &Tensor) -> Result<Coded> {
         let condition = self.condition(y.into(), job.limits)?;
-        symbols::encode(job, kind, y, &condition, &self.table).map(|(coded, _)| coded).map_err(|e| e.at("latent y"))
+        symbols::encode(job, kind, y, &condition, Lattice::Whole, &self.table)
+            .map(|(coded, _)| coded)
+            .map_err(|e| e.at("latent y"))
     }
 
     pub(crate) fn decode(&self, job: Job<'_>, section: &Section<'_>, y: Shape) -> Result<Tensor> {
         let condition = self.condition(y, job.limits)?;
-        symbols::decode(job, section, y, &condition, &self.table).map_err(|e| e.at("latent y"))
+        symbols::decode(job, section, y, &condition, Lattice::Whole, &self.table).map_err(|e| e.at("latent y"))
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use lcrs_core::cdf::{indexes, CdfTable};
 use lcrs_core::exact::{concat, crop, Tensor};
-use lcrs_core::scan::Parameters;
+use lcrs_core::scan::{Parameters, Steps};
 use lcrs_core::{Error, Limits, Result};
 
 use super::symbols::{spread, Condition};
@@ -104,12 +104,26 @@ impl Gaussian {
     /// Means and indexes for a latent of `shape`, from parameters at least as large (cut to the top left), or from
     /// (C, 1, 1) parameters, which are then those of every position.
     pub(crate) fn condition(&self, outputs: Vec<(String, Tensor)>, shape: Shape, limits: &Limits) -> Result<Condition> {
+        self.condition_in_steps(outputs, shape, None, limits).map(|(condition, _)| condition)
+    }
+
+    /// The same with scales scaled by `steps`, and those.
+    pub(crate) fn condition_in_steps(
+        &self,
+        outputs: Vec<(String, Tensor)>,
+        shape: Shape,
+        steps: Option<&Steps<'_>>,
+        limits: &Limits,
+    ) -> Result<(Condition, Vec<f32>)> {
         let (scales, means) = self.pick(outputs);
-        let scales = fit(scales, "scales", shape, limits)?;
+        let mut scales = fit(scales, "scales", shape, limits)?;
+        if let Some(steps) = steps {
+            steps.scale(&mut scales);
+        }
         let means = if self.has_means { Some(fit(means, "means", shape, limits)?) } else { None };
         let mut rows = limits.zeroed(scales.len(), "table indexes")?;
         indexes(&scales, &self.thresholds, &mut rows).map_err(blame_data)?;
-        Ok(Condition { indexes: rows, means })
+        Ok((Condition { indexes: rows, means }, scales))
     }
 }
 

@@ -6,16 +6,21 @@
 //!               └─ ẑ ─ h_s ─► scales, means, or side information of a scan ─► section 1
 //! ```
 
+use std::sync::Arc;
+
 use lcrs_core::cdf::CdfTable;
 use lcrs_core::exact::{crop, Tensor};
 use lcrs_core::rans::StreamKind;
+use lcrs_core::scan::Steps;
 use lcrs_core::{Error, Limits, Result};
 use lcrs_format::Section;
 
+use super::density::Density;
 use super::factorized::Factorized;
 use super::gaussian::Gaussian;
 use super::scan::Scanned;
-use super::symbols::{self, Condition};
+use super::symbols::{self, by_channel, Condition, Lattice};
+use super::variable::{AtLevel, Variable};
 use super::Coded;
 use crate::graph::{Attributes, Shape};
 use crate::networks::{blame_data, Job, Networks};
@@ -26,6 +31,8 @@ use crate::transcode::check_same;
 #[derive(Debug)]
 enum Hyper {
     Factorized(Factorized),
+    /// A density a channel, quantised in steps that may depend on the level.
+    Density(Density),
     /// A normal distribution a channel, whose parameters graph `params` gives (they may depend on the level).
     Gaussian {
         params: String,
@@ -37,7 +44,7 @@ enum Hyper {
 #[derive(Debug)]
 enum Conditional {
     /// All at once: the synthesis gives its parameters.
-    Gaussian(Gaussian),
+    Gaussian { prior: Gaussian, variable: Option<Variable> },
     /// Step by step: the synthesis gives side information.
     Scanned(Scanned),
 }
@@ -78,10 +85,14 @@ impl Hyperprior {
                 )))
             }
         }
-        if let Hyper::Gaussian { params, prior } = &self.hyper {
-            let (outputs, _) = networks.infer(params, &[], limits)?;
-            let is_legal = |shape| shape == Shape::new(wanted.channels, 1, 1);
-            prior.check(&outputs, is_legal).map_err(|e| e.at(format!("graph '{params}'")))?;
+        match &self.hyper {
+            Hyper::Factorized(_) => {}
+            Hyper::Density(density) => density.check(networks).map_err(|e| e.at("hyper"))?,
+            Hyper::Gaussian { params, prior } => {
+                let (outputs, _) = networks.infer(params, &[], limits)?;
+                let is_legal = |shape| shape == Shape::new(wanted.channels, 1, 1);
+                prior.check(&outputs, is_legal).map_err(|e| e.at(format!("graph '{params}'")))?;
+            }
         }
         let (outputs, synthesis_macs) = networks.infer(&self.synthesis, &[wanted], limits)?;
         if let Some((name, shape)) = outputs.iter().find(|(_, s)| s.height < y.height || s.width < y.width) {
@@ -89,7 +100,10 @@ impl Hyperprior {
             return Err(Error::corrupt(message).at(format!("graph '{}'", self.synthesis)));
         }
         let scan_macs = match &self.y {
-            Conditional::Gaussian(prior) => prior.check(&outputs, |shape| shape.channels == y.channels).map(|()| 0),
+            Conditional::Gaussian { prior, variable } => {
+                let checked = prior.check(&outputs, |shape| shape.channels == y.channels);
+                checked.and_then(|()| variable.as_ref().map_or(Ok(0), |variable| variable.check(networks, y)))
+            }
             Conditional::Scanned(scan) => scan.check(networks, limits, y, &outputs),
         };
         let scan_macs = scan_macs.map_err(|e| e.at("y"))?;
@@ -131,8 +145,9 @@ impl Hyperprior {
     }
 
     fn encode_z(&self, networks: &Networks, job: Job<'_>, kind: StreamKind, z: &Tensor) -> Result<(Coded, Tensor)> {
-        let condition = self.z_condition(networks, job, z.into())?;
-        symbols::encode(job, kind, z, &condition, self.z_table()).map_err(|e| e.at("latent z"))
+        let prior = self.z_prior(networks, job, z.into())?;
+        let coded = symbols::encode(job, kind, z, &prior.condition, prior.lattice, prior.table());
+        coded.map_err(|e| e.at("latent z"))
     }
 
     pub(crate) fn decode(
@@ -144,17 +159,21 @@ impl Hyperprior {
         y: Shape,
     ) -> Result<Tensor> {
         let z = self.z_shape(networks, job.limits, y)?;
-        let condition = self.z_condition(networks, job, z)?;
-        let z = symbols::decode(job, z_section, z, &condition, self.z_table()).map_err(|e| e.at("latent z"))?;
+        let prior = self.z_prior(networks, job, z)?;
+        let z = symbols::decode(job, z_section, z, &prior.condition, prior.lattice, prior.table());
+        let z = z.map_err(|e| e.at("latent z"))?;
         self.decode_y(networks, job, y_section, y, z).map_err(|e| e.at("latent y"))
     }
 
     fn encode_y(&self, networks: &Networks, job: Job<'_>, kind: StreamKind, y: &Tensor, z: Tensor) -> Result<Coded> {
         match &self.y {
-            Conditional::Gaussian(prior) => {
+            Conditional::Gaussian { prior, variable } => {
                 let outputs = networks.run(&self.synthesis, job, &[z])?;
-                let condition = prior.condition(outputs, y.into(), job.limits)?;
-                symbols::encode(job, kind, y, &condition, prior.table()).map(|(coded, _)| coded)
+                in_steps(variable.as_ref(), networks, job, |steps| {
+                    let (condition, scales) = prior.condition_in_steps(outputs, y.into(), steps, job.limits)?;
+                    let lattice = steps.map_or(Lattice::Whole, |steps| Lattice::Gained(*steps, &scales));
+                    symbols::encode(job, kind, y, &condition, lattice, prior.table()).map(|(coded, _)| coded)
+                })
             }
             Conditional::Scanned(scan) => {
                 let side = self.side(networks, job, z, y.into())?;
@@ -172,10 +191,13 @@ impl Hyperprior {
         z: Tensor,
     ) -> Result<Tensor> {
         match &self.y {
-            Conditional::Gaussian(prior) => {
+            Conditional::Gaussian { prior, variable } => {
                 let outputs = networks.run(&self.synthesis, job, &[z])?;
-                let condition = prior.condition(outputs, y, job.limits)?;
-                symbols::decode(job, section, y, &condition, prior.table())
+                in_steps(variable.as_ref(), networks, job, |steps| {
+                    let (condition, scales) = prior.condition_in_steps(outputs, y, steps, job.limits)?;
+                    let lattice = steps.map_or(Lattice::Whole, |steps| Lattice::Gained(*steps, &scales));
+                    symbols::decode(job, section, y, &condition, lattice, prior.table())
+                })
             }
             Conditional::Scanned(scan) => {
                 let side = self.side(networks, job, z, y)?;
@@ -196,6 +218,7 @@ impl Hyperprior {
     fn z_shape(&self, networks: &Networks, limits: &Limits, y: Shape) -> Result<Shape> {
         let channels = match &self.hyper {
             Hyper::Factorized(prior) => prior.channels(),
+            Hyper::Density(density) => density.channels(),
             Hyper::Gaussian { params, .. } => {
                 let (outputs, _) = networks.infer(params, &[], limits)?;
                 let scales = outputs.iter().find(|(name, _)| *name == "scales");
@@ -205,28 +228,64 @@ impl Hyperprior {
         Ok(Shape::new(channels, y.height.div_ceil(self.z_ratio), y.width.div_ceil(self.z_ratio)))
     }
 
-    fn z_table(&self) -> &CdfTable {
-        match &self.hyper {
-            Hyper::Factorized(prior) => prior.table(),
-            Hyper::Gaussian { prior, .. } => prior.table(),
-        }
-    }
-
-    fn z_condition(&self, networks: &Networks, job: Job<'_>, z: Shape) -> Result<Condition> {
-        match &self.hyper {
-            Hyper::Factorized(prior) => prior.condition(z, job.limits),
+    fn z_prior(&self, networks: &Networks, job: Job<'_>, z: Shape) -> Result<ZPrior<'_>> {
+        let (condition, lattice, table) = match &self.hyper {
+            Hyper::Factorized(prior) => (prior.condition(z, job.limits)?, Lattice::Whole, Table::Kept(prior.table())),
+            Hyper::Density(density) => {
+                density.check_shape(z)?;
+                let (step, table) = density.at_level(networks, job).map_err(|e| e.at("hyper"))?;
+                (by_channel(density.medians(), z, job.limits)?, Lattice::Every(step), Table::Built(table))
+            }
             Hyper::Gaussian { params, prior } => {
                 let outputs = networks.run(params, job, &[])?;
-                prior.condition(outputs, z, job.limits).map_err(|e| e.at(format!("graph '{params}'")))
+                let condition = prior.condition(outputs, z, job.limits);
+                let condition = condition.map_err(|e| e.at(format!("graph '{params}'")))?;
+                (condition, Lattice::Whole, Table::Kept(prior.table()))
             }
+        };
+        Ok(ZPrior { condition, lattice, table })
+    }
+}
+
+/// How z of one picture is coded.
+struct ZPrior<'a> {
+    condition: Condition,
+    lattice: Lattice<'a>,
+    table: Table<'a>,
+}
+
+/// A table of the package, or one built for a step.
+enum Table<'a> {
+    Kept(&'a CdfTable),
+    Built(Arc<CdfTable>),
+}
+
+impl ZPrior<'_> {
+    fn table(&self) -> &CdfTable {
+        match &self.table {
+            Table::Kept(table) => table,
+            Table::Built(table) => table,
         }
     }
+}
+
+/// What `code` gives for the steps of the job's level, if there are any.
+fn in_steps<T>(
+    variable: Option<&Variable>,
+    networks: &Networks,
+    job: Job<'_>,
+    code: impl FnOnce(Option<&Steps<'_>>) -> Result<T>,
+) -> Result<T> {
+    let at_level = variable.map(|variable| variable.at_level(networks, job)).transpose()?;
+    let steps = at_level.as_ref().map(AtLevel::steps).transpose()?;
+    code(steps.as_ref())
 }
 
 fn parse_hyper(value: &serde_json::Value, tensors: Lookup<'_, '_>) -> Result<Hyper> {
     let mut members = Attributes::new(value, "it")?;
     let hyper = match members.text("type")? {
         "factorized" => Hyper::Factorized(Factorized::parse(&mut members, tensors)?),
+        "density" => Hyper::Density(Density::parse(&mut members, tensors)?),
         "gaussian" => {
             let params = members.text("params")?.to_owned();
             Hyper::Gaussian { params, prior: Gaussian::parse(&mut members, tensors)? }
@@ -240,7 +299,10 @@ fn parse_hyper(value: &serde_json::Value, tensors: Lookup<'_, '_>) -> Result<Hyp
 fn parse_y(value: &serde_json::Value, tensors: Lookup<'_, '_>) -> Result<Conditional> {
     let mut members = Attributes::new(value, "it")?;
     let y = match members.text("type")? {
-        "gaussian" => Conditional::Gaussian(Gaussian::parse(&mut members, tensors)?),
+        "gaussian" => Conditional::Gaussian {
+            prior: Gaussian::parse(&mut members, tensors)?,
+            variable: Variable::parse(&mut members)?,
+        },
         "channel_groups" => Conditional::Scanned(Scanned::parse_groups(&mut members, tensors)?),
         kind => Conditional::Scanned(Scanned::parse(kind, &mut members, tensors)?),
     };

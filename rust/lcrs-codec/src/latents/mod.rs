@@ -6,6 +6,7 @@
 //!
 //! Streams hold symbols row by row, column by column, channels innermost; those of a scan in its steps.
 
+mod density;
 mod factorized;
 mod gaussian;
 mod hyperprior;
@@ -13,6 +14,7 @@ mod pointwise;
 mod scan;
 mod symbols;
 mod table;
+mod variable;
 
 use lcrs_core::exact::Tensor;
 use lcrs_core::rans::StreamKind;

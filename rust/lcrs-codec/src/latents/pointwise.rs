@@ -39,15 +39,42 @@ pub(crate) fn extract(program: &Program) -> Result<Layers<'_>> {
         Some((Node { op: Op::Concat, inputs, .. }, _)) if *inputs == [1, 0] => Merge::ContextFirst,
         _ => return Err(Error::corrupt("the first operation must concatenate side and context")),
     };
-    let mut layers: Vec<Layer<'_>> = Vec::new();
-    let (mut last, mut slices) = (2, Vec::new());
+    let chain = chain(nodes, 2)?;
+    let order = parameters(program, &chain)?;
+    Ok(Layers { merge, layers: chain.layers, order })
+}
+
+/// Reads a graph of one input: 1x1 convolutions with at most one function after each, whose last result is the one output.
+///
+/// # Errors
+/// [`lcrs_core::ErrorKind::Corrupt`] for any other graph, with the place.
+pub(crate) fn extract_chain(program: &Program) -> Result<Vec<Layer<'_>>> {
+    let chain = chain(program.nodes.iter().zip(1..), 0)?;
+    match program.outputs.as_slice() {
+        [(_, output)] if program.inputs.len() == 1 && *output == chain.last => Ok(chain.layers),
+        _ => Err(Error::corrupt("a network of 1x1 layers must have one input, and one output: its last result")),
+    }
+}
+
+/// Layers one after another, and slices of the last result.
+struct Chain<'a> {
+    layers: Vec<Layer<'a>>,
+    /// The value that the last layer gives.
+    last: usize,
+    /// (value, start, length).
+    slices: Vec<(usize, usize, usize)>,
+}
+
+/// Nodes, each with the number of its value, that begin with value `last`.
+fn chain<'a>(nodes: impl Iterator<Item = (&'a Node, usize)>, mut last: usize) -> Result<Chain<'a>> {
+    let (mut layers, mut slices): (Vec<Layer<'_>>, Vec<_>) = (Vec::new(), Vec::new());
     for (node, value) in nodes {
         let fault = |what: &str| Err(Error::corrupt(format!("{what} in a network of 1x1 layers")).at(&node.place));
         if node.inputs != [last] {
             return fault("an operation that does not follow the one before");
         }
         match (&node.op, layers.last_mut()) {
-            (Op::Slice { start, length }, _) => slices.push((value, *start, *length)),
+            (Op::Slice { start, length }, Some(_)) => slices.push((value, *start, *length)),
             _ if !slices.is_empty() => return fault("an operation after the outputs"),
             (Op::Conv2d(conv), _) if is_pointwise(conv) => {
                 layers.push(Layer { convolution: conv, activation: None });
@@ -60,19 +87,20 @@ pub(crate) fn extract(program: &Program) -> Result<Layers<'_>> {
             _ => return fault("an operation that has no place"),
         }
     }
-    let Some(outputs) = layers.last().map(|layer| layer.convolution.out_channels) else {
-        return Err(Error::corrupt("a network of 1x1 layers has no layer"));
-    };
-    let order = parameters(program, last, &slices, outputs)?;
-    Ok(Layers { merge, layers, order })
+    match layers.is_empty() {
+        true => Err(Error::corrupt("a network of 1x1 layers has no layer")),
+        false => Ok(Chain { layers, last, slices }),
+    }
 }
 
 fn is_pointwise(conv: &Convolution) -> bool {
     conv.kernel == [1, 1] && conv.stride == [1, 1] && conv.padding == [0, 0] && conv.groups == 1
 }
 
-/// `slices` are (value, start, length) of the slices of the last result.
-fn parameters(program: &Program, last: usize, slices: &[(usize, usize, usize)], outputs: usize) -> Result<Parameters> {
+/// Where the outputs of a program of layers lie.
+fn parameters(program: &Program, chain: &Chain<'_>) -> Result<Parameters> {
+    let outputs = chain.layers.last().map_or(0, |layer| layer.convolution.out_channels);
+    let (last, slices) = (chain.last, &chain.slices);
     let value_of = |wanted: &str| program.outputs.iter().find(|(name, _)| name == wanted).map(|(_, value)| *value);
     let start_of = |value: Option<usize>| {
         let slice = slices.iter().find(|(number, _, length)| Some(*number) == value && 2 * *length == outputs);

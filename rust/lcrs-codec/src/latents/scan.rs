@@ -9,15 +9,16 @@ use std::sync::{Arc, OnceLock};
 use lcrs_core::exact::{concat, Tensor};
 use lcrs_core::rans::{Decoder, Encoder, StreamKind};
 use lcrs_core::scan::{
-    channel_groups, Checkerboard, Coder, Context, Gaussian as Distribution, Network, Parameters, Parity, Pointwise,
-    Raster, Scan, SymbolOrder,
+    channel_groups, Checkerboard, Coder, Conditions, Context, Gaussian as Distribution, Network, Parameters, Parity,
+    Pointwise, Raster, Scan, SymbolOrder,
 };
 use lcrs_core::{Error, Limits, Result, Simd};
 use lcrs_format::Section;
 use serde_json::Value;
 
 use super::gaussian::Gaussian;
-use super::pointwise::{self, Layers};
+use super::pointwise::{self, Layer, Layers};
+use super::variable::{vector, AtLevel, Variable};
 use super::Coded;
 use crate::graph::{Attributes, Op, Shape};
 use crate::networks::{blame_data, Job, Networks};
@@ -56,15 +57,32 @@ struct Group {
 #[derive(Debug)]
 pub(crate) struct Scanned {
     groups: Vec<Group>,
+    /// What a level changes; of a raster scan without groups only.
+    by_level: ByLevel,
     /// By position in [`Simd::ALL`], made when first used.
     built: [OnceLock<Vec<Scan>>; Simd::ALL.len()],
+}
+
+/// What a raster scan may have of a variable rate.
+#[derive(Debug, Default)]
+struct ByLevel {
+    variable: Option<Variable>,
+    /// A graph without inputs that gives the bias of the context.
+    context_bias: Option<String>,
 }
 
 impl Scanned {
     /// A latent coded in one group; `kind` is `raster` or `checkerboard`.
     pub(crate) fn parse(kind: &str, members: &mut Attributes<'_>, tensors: Lookup<'_, '_>) -> Result<Self> {
         let group = parse_leaf(kind, members, tensors)?;
-        Ok(Self { groups: vec![group], built: Default::default() })
+        let by_level = match kind {
+            "raster" => ByLevel {
+                variable: Variable::parse(members)?,
+                context_bias: members.optional_text("context_bias")?.map(str::to_owned),
+            },
+            _ => ByLevel::default(),
+        };
+        Ok(Self { groups: vec![group], by_level, built: Default::default() })
     }
 
     /// A latent coded in groups of channels.
@@ -79,7 +97,7 @@ impl Scanned {
         if groups.iter().any(|group| group.prior.table().precision() != precision) {
             return Err(Error::corrupt("groups of one stream must have tables of one precision"));
         }
-        Ok(Self { groups, built: Default::default() })
+        Ok(Self { groups, by_level: ByLevel::default(), built: Default::default() })
     }
 
     /// Checks that the graphs fit a latent of shape `y` and side information of shape `side`; returns their
@@ -108,7 +126,11 @@ impl Scanned {
         if known != y.channels {
             return Err(Error::corrupt(format!("groups have {known} channels, the latent has {}", y.channels)));
         }
-        Ok(macs)
+        if let Some(graph) = &self.by_level.context_bias {
+            vector(networks, graph, &[self.groups[0].context_features(networks, y, limits)?])?;
+        }
+        let variable = self.by_level.variable.as_ref().map(|variable| variable.check(networks, y)).transpose()?;
+        Ok(macs.saturating_add(variable.unwrap_or(0)))
     }
 
     pub(crate) fn encode(
@@ -152,6 +174,11 @@ impl Scanned {
         side: &Tensor,
     ) -> Result<Tensor> {
         let scans = self.scans(networks, job.rt.simd, channels)?;
+        if let [Scan::Raster(scan)] = scans {
+            if self.by_level.variable.is_some() || self.by_level.context_bias.is_some() {
+                return self.by_level.run(scan, networks, job, coder, side);
+            }
+        }
         let side_of = |k: usize, known: &[Tensor]| self.groups[k].side(networks, job, side, known);
         channel_groups(job.rt, job.limits, scans, coder, side_of).map_err(blame_data)
     }
@@ -167,7 +194,34 @@ impl Scanned {
     }
 }
 
+impl ByLevel {
+    /// Runs a scan under the conditions of the job's level.
+    fn run(
+        &self,
+        scan: &Raster,
+        networks: &Networks,
+        job: Job<'_>,
+        coder: &mut Coder<'_, '_>,
+        side: &Tensor,
+    ) -> Result<Tensor> {
+        let variable = self.variable.as_ref().map(|variable| variable.at_level(networks, job)).transpose()?;
+        let bias = self.context_bias.as_ref().map(|graph| networks.run_constant(graph, job)).transpose()?;
+        let steps = variable.as_ref().map(AtLevel::steps).transpose()?;
+        let conditions = Conditions { steps, context_bias: bias.as_deref() };
+        scan.run_with(job.rt, job.limits, coder, side, conditions).map_err(blame_data)
+    }
+}
+
 impl Group {
+    /// Number of features of the context, for a latent of shape `y`.
+    fn context_features(&self, networks: &Networks, y: Shape, limits: &Limits) -> Result<usize> {
+        let Places::Serial { context, .. } = &self.places else {
+            return Err(Error::corrupt("'context_bias' needs a context"));
+        };
+        let (outputs, _) = networks.infer(context, &[y], limits)?;
+        outputs.first().map(|(_, shape)| shape.channels).ok_or_else(|| Error::corrupt("a context must have an output"))
+    }
+
     fn check(
         &self,
         networks: &Networks,
@@ -255,15 +309,25 @@ impl Group {
 }
 
 fn build_network(networks: &Networks, simd: Simd, layers: &Layers<'_>, features: usize) -> Result<Network> {
+    let inputs = layers.layers[0].convolution.in_channels;
+    let side = inputs.checked_sub(features).ok_or_else(|| Error::corrupt("fewer inputs than context features"))?;
+    pointwise_layers(networks, &layers.layers, |packed| Network::new(simd, side, features, layers.merge, packed))
+}
+
+/// What `build` makes of layers with their weights.
+pub(crate) fn pointwise_layers<T>(
+    networks: &Networks,
+    layers: &[Layer<'_>],
+    build: impl FnOnce(&[Pointwise<'_>]) -> Result<T>,
+) -> Result<T> {
     let lookup = networks.lookup();
     let read = |name: &str| Ok::<_, Error>(find(&lookup, name)?.to_f32()?.into_owned());
-    let tensors = layers.layers.iter().map(|layer| {
+    let tensors = layers.iter().map(|layer| {
         let bias = layer.convolution.bias.as_deref().map(read).transpose()?;
         Ok((read(&layer.convolution.weight)?, bias))
     });
     let tensors: Vec<(Vec<f32>, Option<Vec<f32>>)> = tensors.collect::<Result<_>>()?;
     let packed: Vec<Pointwise<'_>> = layers
-        .layers
         .iter()
         .zip(&tensors)
         .map(|(layer, (weight, bias))| Pointwise {
@@ -273,9 +337,7 @@ fn build_network(networks: &Networks, simd: Simd, layers: &Layers<'_>, features:
             activation: layer.activation,
         })
         .collect();
-    let inputs = layers.layers[0].convolution.in_channels;
-    let side = inputs.checked_sub(features).ok_or_else(|| Error::corrupt("fewer inputs than context features"))?;
-    Network::new(simd, side, features, layers.merge, &packed)
+    build(&packed)
 }
 
 type ContextWeights = (Vec<f32>, [usize; 4], Option<Vec<f32>>);

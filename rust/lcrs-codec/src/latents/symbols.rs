@@ -1,8 +1,9 @@
 //! From numbers to a section and back, once means and table indexes are known.
 
 use lcrs_core::cdf::CdfTable;
-use lcrs_core::exact::{dequantize, quantize, Tensor};
+use lcrs_core::exact::{dequantize, dequantize_in_steps, quantize, quantize_in_steps, Tensor};
 use lcrs_core::rans::{self, StreamKind};
+use lcrs_core::scan::Steps;
 use lcrs_core::{Error, Limits, Result};
 use lcrs_format::Section;
 
@@ -16,6 +17,35 @@ pub(crate) struct Condition {
     pub means: Option<Vec<f32>>,
 }
 
+/// From numbers to symbols and back.
+#[derive(Clone, Copy)]
+pub(crate) enum Lattice<'a> {
+    /// Steps of 1.
+    Whole,
+    /// Steps of another length.
+    Every(f32),
+    /// Steps by gains, with scaled scales for their shrinkage.
+    Gained(Steps<'a>, &'a [f32]),
+}
+
+impl Lattice<'_> {
+    fn quantize(&self, y: &[f32], means: Option<&[f32]>, out: &mut [i32]) -> Result<()> {
+        match self {
+            Self::Whole => quantize(y, means, out),
+            Self::Every(step) => quantize_in_steps(y, means, *step, out),
+            Self::Gained(steps, _) => steps.quantize(y, means, out),
+        }
+    }
+
+    fn dequantize(&self, symbols: &[i32], means: Option<&[f32]>, out: &mut [f32]) -> Result<()> {
+        match self {
+            Self::Whole => dequantize(symbols, means, out),
+            Self::Every(step) => dequantize_in_steps(symbols, means, *step, out),
+            Self::Gained(steps, scales) => steps.dequantize(symbols, scales, means, out),
+        }
+    }
+}
+
 /// Symbols are below 2^24, where every integer is a binary32 number.
 const SYMBOL_BOUND: u32 = 1 << 24;
 
@@ -25,13 +55,14 @@ pub(crate) fn encode(
     kind: StreamKind,
     latent: &Tensor,
     condition: &Condition,
+    lattice: Lattice<'_>,
     table: &CdfTable,
 ) -> Result<(Coded, Tensor)> {
     let means = condition.means.as_deref();
     let mut symbols: Vec<i32> = job.limits.zeroed(latent.data().len(), "symbols")?;
-    quantize(latent.data(), means, &mut symbols).map_err(blame_data)?;
+    lattice.quantize(latent.data(), means, &mut symbols).map_err(blame_data)?;
     let data = rans::encode(kind, job.rt, &symbols, &condition.indexes, table)?;
-    let decoded = restore(&symbols, means, Shape::from(latent), job.limits)?;
+    let decoded = restore(&symbols, means, lattice, Shape::from(latent), job.limits)?;
     Ok((Coded { precision: table.precision() as u8, data }, decoded))
 }
 
@@ -41,6 +72,7 @@ pub(crate) fn decode(
     section: &Section<'_>,
     shape: Shape,
     condition: &Condition,
+    lattice: Lattice<'_>,
     table: &CdfTable,
 ) -> Result<Tensor> {
     if u32::from(section.precision) != table.precision() {
@@ -53,13 +85,26 @@ pub(crate) fn decode(
     if let Some(i) = symbols.iter().position(|symbol| symbol.unsigned_abs() >= SYMBOL_BOUND) {
         return Err(Error::corrupt(format!("symbol at position {i} is {}, must be within -2^24 and 2^24", symbols[i])));
     }
-    restore(&symbols, condition.means.as_deref(), shape, job.limits)
+    restore(&symbols, condition.means.as_deref(), lattice, shape, job.limits)
 }
 
-fn restore(symbols: &[i32], means: Option<&[f32]>, shape: Shape, limits: &Limits) -> Result<Tensor> {
+fn restore(
+    symbols: &[i32],
+    means: Option<&[f32]>,
+    lattice: Lattice<'_>,
+    shape: Shape,
+    limits: &Limits,
+) -> Result<Tensor> {
     let mut tensor = Tensor::zeroed(shape.channels, shape.height, shape.width, limits)?;
-    dequantize(symbols, means, tensor.data_mut())?;
+    lattice.dequantize(symbols, means, tensor.data_mut()).map_err(blame_data)?;
     Ok(tensor)
+}
+
+/// The condition of elements that have a row and a median for each channel.
+pub(crate) fn by_channel(medians: &[f32], shape: Shape, limits: &Limits) -> Result<Condition> {
+    let indexes: Vec<i32> = (0..medians.len() as i32).collect();
+    let indexes = spread(&indexes, shape, limits)?;
+    Ok(Condition { indexes, means: Some(spread(medians, shape, limits)?) })
 }
 
 /// One value a channel, repeated for every position of `shape`.

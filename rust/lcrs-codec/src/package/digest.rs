@@ -12,8 +12,8 @@ use crate::graph::GRAPH_VERSION;
 use crate::tensors::{TensorData, TensorView, Tensors};
 
 /// Members of a graph node or of a codec tree whose value is the name of a tensor.
-const TENSOR_KEYS: [&str; 10] =
-    ["weight", "bias", "beta", "gamma", "tensor", "cdf", "lengths", "offsets", "medians", "thresholds"];
+const TENSOR_KEYS: [&str; 11] =
+    ["weight", "bias", "factor", "beta", "gamma", "tensor", "cdf", "lengths", "offsets", "medians", "thresholds"];
 
 /// Two SHA-256 digests that name what a file was made with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -44,7 +44,20 @@ pub struct FactorizedParameters<'a> {
 /// [`crate::ErrorKind::InvalidArgument`] if sizes contradict each other, a parameter is not finite, a row would exceed 65,536 entries
 /// or the tail mass is outside 0..1.
 pub fn factorized_table(parameters: &FactorizedParameters, tail_mass: f64) -> Result<CdfTable> {
+    factorized_table_in_steps(parameters, 1.0, tail_mass)
+}
+
+/// The table of multiples of `step` around the medians, instead of multiples of 1: `minima = max(ceil((median - lower) / step), 0)`
+/// and `maxima` alike, tails at `median - minima * step` and `median + maxima * step`, edges `median + (k - 0.5) * step` (products in
+/// binary64); all else as in [`factorized_table`].
+///
+/// # Errors
+/// As [`factorized_table`]; [`crate::ErrorKind::InvalidArgument`] if the step is not positive and finite.
+pub fn factorized_table_in_steps(parameters: &FactorizedParameters, step: f32, tail_mass: f64) -> Result<CdfTable> {
     check_tail_mass(tail_mass)?;
+    if !(step.is_finite() && step > 0.0) {
+        return Err(Error::invalid(format!("step is {step}, must be positive and finite")));
+    }
     let rows = with_ieee(|| {
         let density = Density::new(parameters)?;
         let channels = parameters.channels;
@@ -53,14 +66,16 @@ pub fn factorized_table(parameters: &FactorizedParameters, tail_mass: f64) -> Re
             let (median, minima, maxima) = match parameters.quantiles {
                 Some(q) if q.len() == 3 * channels => {
                     let (low, median, high) = (q[3 * c], q[3 * c + 1], q[3 * c + 2]);
-                    (median, (median - low).ceil().max(0.0) as i64, (high - median).ceil().max(0.0) as i64)
+                    let length = |span: f32| (span / step).ceil().max(0.0) as i64;
+                    (median, length(median - low), length(high - median))
                 }
                 medians => {
                     let median = medians.map_or_else(|| density.median(c), |medians| medians[c]);
-                    (median, density.tail(c, median, -1.0, bound), density.tail(c, median, 1.0, bound))
+                    let tail = |direction: f64| density.tail(c, median, direction * f64::from(step), bound);
+                    (median, tail(-1.0), tail(1.0))
                 }
             };
-            density.row(c, median, minima, maxima)
+            density.row(c, median, f64::from(step), minima, maxima)
         };
         (0..channels).map(|c| row(c).map_err(|e| e.at(format_args!("channel {c}")))).collect::<Result<Vec<_>>>()
     })?;
@@ -158,12 +173,13 @@ impl Density {
         }
     }
 
-    /// The smallest distance from the median on the side of `sign` where the logit has reached `bound` on that side.
-    fn tail(&self, c: usize, median: f32, sign: f64, bound: f64) -> i64 {
+    /// The smallest number of steps from the median, into the direction of `step`, where the logit has reached `bound` on
+    /// that side.
+    fn tail(&self, c: usize, median: f32, step: f64, bound: f64) -> i64 {
         let (mut inside, mut outside) = (-1, MAX_TAIL);
         while outside - inside > 1 {
             let middle = (inside + outside) / 2;
-            if sign * self.logit(c, f64::from(median) + sign * middle as f64) >= bound {
+            if step.signum() * self.logit(c, f64::from(median) + step * middle as f64) >= bound {
                 outside = middle;
             } else {
                 inside = middle;
@@ -172,12 +188,12 @@ impl Density {
         outside
     }
 
-    fn row(&self, c: usize, median: f32, minima: i64, maxima: i64) -> Result<PmfRow> {
+    fn row(&self, c: usize, median: f32, step: f64, minima: i64, maxima: i64) -> Result<PmfRow> {
         let values = minima.saturating_add(maxima).saturating_add(1);
         if values >= MAX_ROW as i64 {
             return Err(Error::invalid(format!("quantiles need {values} values, a row has room for {}", MAX_ROW - 1)));
         }
-        let edge = |k: i64| f64::from(median) + ((k - minima) as f64 - 0.5);
+        let edge = |k: i64| f64::from(median) + ((k - minima) as f64 - 0.5) * step;
         let logits: Vec<f64> = (0..=values).map(|k| self.logit(c, edge(k))).collect();
         let mut pmf: Vec<f32> = logits
             .windows(2)

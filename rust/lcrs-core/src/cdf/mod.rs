@@ -10,7 +10,7 @@ mod rows;
 mod table;
 
 pub(crate) use cells::{Bisect, Narrow, Search};
-pub use factorized::{factorized_medians, factorized_table, FactorizedParameters};
+pub use factorized::{factorized_medians, factorized_table, factorized_table_in_steps, FactorizedParameters};
 pub use gaussian::{default_scale_table, gaussian_table, scale_table};
 pub use indexes::indexes;
 pub use pmf::{pmf_to_quantized_cdf, MAX_PRECISION};

@@ -1,4 +1,4 @@
-//! Functions of single elements, and sums, differences and products of two tensors.
+//! Functions of single elements, and sums, differences, products and quotients of two tensors.
 
 use super::math;
 use super::rows::{elementwise_chunk, for_chunks};
@@ -97,6 +97,8 @@ pub enum Binary {
     Sub,
     /// `a * b`.
     Mul,
+    /// `a / b`.
+    Div,
 }
 
 impl Binary {
@@ -150,6 +152,7 @@ fn zip(op: Binary, out: &mut [f32], a: &[f32], b: &[f32]) {
         Binary::Add => each.for_each(|((o, a), b)| *o = a + b),
         Binary::Sub => each.for_each(|((o, a), b)| *o = a - b),
         Binary::Mul => each.for_each(|((o, a), b)| *o = a * b),
+        Binary::Div => each.for_each(|((o, a), b)| *o = a / b),
     }
 }
 }

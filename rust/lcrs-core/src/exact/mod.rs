@@ -74,7 +74,7 @@ pub use conv_transpose::ConvTranspose2d;
 pub use elementwise::{Binary, Unary};
 pub use gdn::{Gdn, GdnKind};
 pub use layout::{concat, crop, pad_replicate, pixel_shuffle, pixel_unshuffle, slice};
-pub use symbols::{dequantize, quantize};
+pub use symbols::{dequantize, dequantize_in_steps, quantize, quantize_in_steps};
 pub use tensor::Tensor;
 
 pub(crate) use band::{check_parameters, first_not_finite};

@@ -54,6 +54,29 @@ pub fn dequantize(symbols: &[i32], means: Option<&[f32]>, out: &mut [f32]) -> Re
     Ok(())
 }
 
+/// `out[i] = round_half_even((y[i] - means[i]) / step)`, difference and quotient rounded to binary32; without means of `y[i] / step`.
+///
+/// # Errors
+/// As [`quantize`].
+pub fn quantize_in_steps(y: &[f32], means: Option<&[f32]>, step: f32, out: &mut [i32]) -> Result<()> {
+    check_lengths(y.len(), means, out.len())?;
+    let difference = |i: usize| means.map_or(y[i], |means| y[i] - means[i]);
+    let scaled = with_ieee(|| (0..y.len()).map(|i| difference(i) / step).collect::<Vec<_>>());
+    quantize(&scaled, None, out)
+}
+
+/// `out[i] = symbols[i] as f32 * step + means[i]`, product and sum rounded to binary32; without means the product itself.
+///
+/// # Errors
+/// As [`dequantize`].
+pub fn dequantize_in_steps(symbols: &[i32], means: Option<&[f32]>, step: f32, out: &mut [f32]) -> Result<()> {
+    check_lengths(symbols.len(), means, out.len())?;
+    let product = |i: usize| symbols[i] as f32 * step;
+    let value = |i: usize| means.map_or(product(i), |means| product(i) + means[i]);
+    with_ieee(|| out.iter_mut().enumerate().for_each(|(i, out)| *out = value(i)));
+    Ok(())
+}
+
 /// The nearest integer, ties to even, of a number below 2^31: adding 1.5 * 2^52 in binary64 rounds it into the low bits.
 #[inline(always)]
 pub(crate) fn round_half_even(value: f32) -> i32 {

@@ -1,6 +1,6 @@
 //! The two ends of a stream behind one face, so that encoder and decoder run the same scan.
 
-use super::Gaussian;
+use super::{Gaussian, Steps};
 use crate::exact::{dequantize, first_not_finite, quantize, Tensor};
 use crate::rans::{Decoder, Encoder};
 use crate::{cdf, Error, ErrorKind, Result};
@@ -60,8 +60,20 @@ impl Exchange {
         parameters: &[f32],
         place: impl Fn(usize) -> (usize, usize),
     ) -> Result<&[f32]> {
+        self.code_in_steps(coder, gaussian, None, parameters, place)
+    }
+
+    /// The same with symbols of other steps than 1.
+    pub(super) fn code_in_steps(
+        &mut self,
+        coder: &mut Coder,
+        gaussian: &Gaussian,
+        steps: Option<&Steps>,
+        parameters: &[f32],
+        place: impl Fn(usize) -> (usize, usize),
+    ) -> Result<&[f32]> {
         let is_decoding = matches!(coder, Coder::Decode { .. });
-        self.exchange(coder, gaussian, parameters, place).map_err(|e| match e.kind() {
+        self.exchange(coder, gaussian, steps, parameters, place).map_err(|e| match e.kind() {
             ErrorKind::InvalidArgument if is_decoding => Error::corrupt(e.message().to_string()),
             _ => e,
         })?;
@@ -72,6 +84,7 @@ impl Exchange {
         &mut self,
         coder: &mut Coder,
         gaussian: &Gaussian,
+        steps: Option<&Steps>,
         parameters: &[f32],
         place: impl Fn(usize) -> (usize, usize),
     ) -> Result<()> {
@@ -90,6 +103,9 @@ impl Exchange {
         self.indexes.resize(count, 0);
         self.symbols.resize(count, 0);
         self.values.resize(count, 0.0);
+        if let Some(steps) = steps {
+            steps.scale(&mut self.scales);
+        }
         cdf::indexes(&self.scales, gaussian.thresholds(), &mut self.indexes)?;
         let means = gaussian.has_means().then_some(&self.means[..]);
         match coder {
@@ -99,11 +115,17 @@ impl Exchange {
                     let (row, column) = place(i);
                     self.latents.extend_from_slice(y.pixel(row, column));
                 }
-                quantize(&self.latents, means, &mut self.symbols)?;
+                match steps {
+                    Some(steps) => steps.quantize(&self.latents, means, &mut self.symbols)?,
+                    None => quantize(&self.latents, means, &mut self.symbols)?,
+                }
                 encoder.push(&self.symbols, &self.indexes, gaussian.table())?;
             }
             Coder::Decode { decoder } => decoder.pull(&self.indexes, gaussian.table(), &mut self.symbols)?,
         }
-        dequantize(&self.symbols, means, &mut self.values)
+        match steps {
+            Some(steps) => steps.dequantize(&self.symbols, &self.scales, means, &mut self.values),
+            None => dequantize(&self.symbols, means, &mut self.values),
+        }
     }
 }

@@ -18,7 +18,8 @@
 //! **Arithmetic**: that of [`crate::exact`]. The context is one masked convolution over values (zero outside the picture), whose
 //! hidden taps are left out; then layers of 1x1 convolutions over side and context features, concatenated in the order that
 //! [`Merge`] says, with functions between them. At places without a context (the first colour of a checkerboard) its
-//! features are zero: bias and all. Index, symbol and value follow as in [`Gaussian`].
+//! features are zero: bias and all. Index, symbol and value follow as in [`Gaussian`]. A raster scan may run under
+//! [`Conditions`] of a variable rate: symbols and values are then those of [`Steps`], and the context's chains begin with other numbers.
 //!
 //! ```
 //! use lcrs_core::cdf::{default_scale_table, gaussian_table};
@@ -57,6 +58,7 @@ mod gaussian;
 mod groups;
 mod network;
 mod raster;
+mod steps;
 mod team;
 mod wave;
 
@@ -66,4 +68,5 @@ pub use context::Context;
 pub use gaussian::{Gaussian, Parameters};
 pub use groups::{channel_groups, Scan};
 pub use network::{Merge, Network, Pointwise};
-pub use raster::{Raster, SymbolOrder};
+pub use raster::{Conditions, Raster, SymbolOrder};
+pub use steps::{Shrinkage, Steps};

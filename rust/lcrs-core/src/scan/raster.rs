@@ -9,7 +9,7 @@ use super::context::Kind;
 use super::network::Run;
 use super::team::{self, Gate};
 use super::wave::Wave;
-use super::{Coder, Context, Gaussian, Network};
+use super::{Coder, Context, Gaussian, Network, Steps};
 use crate::exact::{advance, with_ieee, Init, Part, Rows, Tensor};
 use crate::{Error, Limits, Result, Runtime};
 use std::ops::Range;
@@ -34,12 +34,22 @@ pub struct Raster {
     order: SymbolOrder,
 }
 
+/// What may differ from one run of a scan to the next, for a variable rate.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Conditions<'a> {
+    /// Steps of quantisation other than 1.
+    pub steps: Option<Steps<'a>>,
+    /// What the chains of the context begin with instead of its bias, one number for each feature.
+    pub context_bias: Option<&'a [f32]>,
+}
+
 /// Steps whose context sums are begun together.
 const BATCHES: [usize; 2] = [4, 2];
 
 /// What all threads of one run share.
 struct Job<'a> {
     scan: &'a Raster,
+    conditions: Conditions<'a>,
     wave: Wave,
     side: &'a Tensor,
     side_sums: Option<Vec<f32>>,
@@ -76,7 +86,23 @@ impl Raster {
     /// [`crate::ErrorKind::InvalidArgument`] if shapes do not fit or parameters or latents are not finite;
     /// [`crate::ErrorKind::Limit`] beyond the limits; decoding, also `Truncated`, `Corrupt` or `Desync`.
     pub fn run(&self, rt: &Runtime, limits: &Limits, coder: &mut Coder, side: &Tensor) -> Result<Tensor> {
+        self.run_with(rt, limits, coder, side, Conditions::default())
+    }
+
+    /// The same under conditions of this run.
+    ///
+    /// # Errors
+    /// As [`Raster::run`]; [`crate::ErrorKind::InvalidArgument`] for conditions that do not fit or are not finite.
+    pub fn run_with(
+        &self,
+        rt: &Runtime,
+        limits: &Limits,
+        coder: &mut Coder,
+        side: &Tensor,
+        conditions: Conditions,
+    ) -> Result<Tensor> {
         check_side(side, self.network.side(), "side features")?;
+        self.check_conditions(&conditions)?;
         let (_, height, width) = side.shape();
         let channels = self.channels();
         coder.check_shape(channels, height, width)?;
@@ -94,6 +120,7 @@ impl Raster {
         let known = |batch| wave.known_before(batch, self.context.taps(), self.context.half());
         let job = Job {
             scan: self,
+            conditions,
             wave,
             side,
             side_sums: self.network.side_sums(rt, limits, side)?,
@@ -111,6 +138,20 @@ impl Raster {
             row.copy_from_slice(&values[start..start + row_len]);
         }
         Ok(out)
+    }
+
+    fn check_conditions(&self, conditions: &Conditions) -> Result<()> {
+        if let Some(steps) = &conditions.steps {
+            steps.check_channels(self.channels())?;
+        }
+        let Some(bias) = conditions.context_bias else {
+            return Ok(());
+        };
+        if bias.len() != self.context.features() {
+            let features = self.context.features();
+            return Err(Error::invalid(format!("context bias of {} numbers for {features} features", bias.len())));
+        }
+        crate::exact::check_parameters(bias, "context bias")
     }
 
     fn padded(&self, limits: &Limits, height: usize, width: usize) -> Result<Vec<f32>> {
@@ -217,6 +258,7 @@ impl Job<'_> {
         let context = &self.scan.context;
         let (channels, features) = (context.channels(), context.features());
         let columns = self.wave.width + 2 * context.half();
+        let start = self.conditions.context_bias.map_or(Init::Bias, |bias| Init::From(bias, 0, 0));
         let rows: Vec<Rows> = steps
             .map(|s| {
                 let rows = self.share(s, thread.index);
@@ -225,7 +267,7 @@ impl Job<'_> {
                     count: rows.len(),
                     input: (rows.start * columns + column) * channels,
                     input_step: (columns - self.wave.slope) * channels,
-                    init: if taps.start == 0 { Init::Bias } else { Init::InPlace },
+                    init: if taps.start == 0 { start } else { Init::InPlace },
                     output: s % BATCHES[0] * thread.room * features,
                     output_step: features,
                 }
@@ -250,7 +292,8 @@ impl Job<'_> {
             }
             let parameters = parameters.lock().unwrap_or_else(PoisonError::into_inner);
             let place = |i: usize| (rows.start + i, self.wave.column(s, rows.start + i));
-            let new = exchange.code(coder, &self.scan.gaussian, &parameters, place)?;
+            let steps = self.conditions.steps.as_ref();
+            let new = exchange.code_in_steps(coder, &self.scan.gaussian, steps, &parameters, place)?;
             for (i, new) in new.chunks_exact(channels).enumerate() {
                 let (row, column) = place(i);
                 let at = ((row + half) * (self.wave.width + 2 * half) + column + half) * channels;

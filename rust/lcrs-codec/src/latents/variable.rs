@@ -1,0 +1,107 @@
+//! Steps of quantisation that a level chooses, and values closer to zero than their symbols ([`lcrs_core::scan::Steps`]).
+
+use std::sync::OnceLock;
+
+use lcrs_core::scan::{Shrinkage, Steps};
+use lcrs_core::{Error, Result, Simd};
+
+use super::pointwise;
+use super::scan::pointwise_layers;
+use crate::graph::{Attributes, Shape};
+use crate::networks::{blame_data, Job, Networks};
+
+/// How a conditional is quantised.
+#[derive(Debug)]
+pub(crate) struct Variable {
+    /// A graph without inputs that gives the gain, the inverse of the step.
+    gain: String,
+    shrinkage: Option<Shrunk>,
+}
+
+#[derive(Debug)]
+struct Shrunk {
+    /// A graph of 1x1 layers from scaled scale and gain to the shrinkage.
+    network: String,
+    bound: f32,
+    /// By position in [`Simd::ALL`], made when first used.
+    built: [OnceLock<Shrinkage>; Simd::ALL.len()],
+}
+
+/// What a run has of it.
+pub(crate) struct AtLevel<'a> {
+    gain: Vec<f32>,
+    shrinkage: Option<&'a Shrinkage>,
+}
+
+impl AtLevel<'_> {
+    pub(crate) fn steps(&self) -> Result<Steps<'_>> {
+        Steps::new(&self.gain, self.shrinkage).map_err(blame_data)
+    }
+}
+
+impl Variable {
+    /// Reads the members `gain` and `shrinkage`; `None` if there is neither.
+    pub(crate) fn parse(members: &mut Attributes<'_>) -> Result<Option<Self>> {
+        let gain = members.optional_text("gain")?.map(str::to_owned);
+        let shrinkage = members.optional("shrinkage").map(|value| {
+            let mut inner = Attributes::new(value, "it")?;
+            let network = inner.text("network")?.to_owned();
+            let bound = inner.number("bound")?;
+            inner.finish()?;
+            Ok::<_, Error>(Shrunk { network, bound, built: Default::default() })
+        });
+        let shrinkage = shrinkage.transpose().map_err(|e| e.at("shrinkage"))?;
+        match gain {
+            Some(gain) => Ok(Some(Self { gain, shrinkage })),
+            None if shrinkage.is_some() => Err(Error::corrupt("'shrinkage' needs a 'gain'")),
+            None => Ok(None),
+        }
+    }
+
+    /// Checks that the graphs fit a latent of shape `y`; returns their multiply-accumulates.
+    pub(crate) fn check(&self, networks: &Networks, y: Shape) -> Result<u64> {
+        vector(networks, &self.gain, &[1, y.channels])?;
+        let Some(shrinkage) = &self.shrinkage else {
+            return Ok(0);
+        };
+        let at = |e: Error| e.at(format!("graph '{}'", shrinkage.network));
+        pointwise::extract_chain(networks.program(&shrinkage.network)?).map_err(at)?;
+        let elements = y.elements().and_then(|elements| usize::try_from(elements).ok());
+        let elements = elements.ok_or_else(|| Error::limit(format!("latent of {y} is too large")))?;
+        let (outputs, shapes) = networks.infer_shapes(&shrinkage.network, &[Shape::new(2, 1, elements)])?;
+        match outputs.as_slice() {
+            [(_, output)] if output.channels == 1 => Ok(networks.program(&shrinkage.network)?.macs(&shapes)),
+            _ => Err(at(Error::corrupt("shrinkage must be one number"))),
+        }
+    }
+
+    pub(crate) fn at_level(&self, networks: &Networks, job: Job<'_>) -> Result<AtLevel<'_>> {
+        let gain = networks.run_constant(&self.gain, job)?;
+        let shrinkage = self.shrinkage.as_ref().map(|shrinkage| shrinkage.built(networks, job.rt.simd));
+        Ok(AtLevel { gain, shrinkage: shrinkage.transpose()? })
+    }
+}
+
+impl Shrunk {
+    fn built(&self, networks: &Networks, simd: Simd) -> Result<&Shrinkage> {
+        let place = Simd::ALL.iter().position(|path| *path == simd).unwrap_or(0);
+        if let Some(shrinkage) = self.built[place].get() {
+            return Ok(shrinkage);
+        }
+        let layers = pointwise::extract_chain(networks.program(&self.network)?)?;
+        let shrinkage = pointwise_layers(networks, &layers, |packed| Shrinkage::new(simd, packed, self.bound));
+        let shrinkage = shrinkage.map_err(|e| blame_data(e).at(format!("graph '{}'", self.network)))?;
+        Ok(self.built[place].get_or_init(|| shrinkage))
+    }
+}
+
+/// Checks that graph `name` takes nothing and gives one vector, of as many numbers as `lengths` has one of.
+pub(crate) fn vector(networks: &Networks, name: &str, lengths: &[usize]) -> Result<()> {
+    let (outputs, _) = networks.infer_shapes(name, &[])?;
+    match outputs.as_slice() {
+        [(_, shape)] if (shape.height, shape.width) == (1, 1) && lengths.contains(&shape.channels) => Ok(()),
+        _ => Err(Error::corrupt(format!(
+            "graph '{name}' must have one output, of {lengths:?} channels and one position"
+        ))),
+    }
+}
