@@ -175,6 +175,7 @@ def factorized_table(
     quantiles: _Float32 | None = None,
     tail_mass: float = 1e-9,
     tails: Literal["quantiles", "bisection"] = "quantiles",
+    step: float = 1.0,
 ) -> CdfTable:
     """The table of a learned factorized density (Balle et al. 2018, appendix 6.1), one row a channel.
 
@@ -187,9 +188,11 @@ def factorized_table(
         tail_mass: the probability outside a row's values, for bisection.
         tails: where rows end: at the quantiles, or, with medians only or ``"bisection"``, where the tails
             begin.
+        step: float32: rows hold multiples of it around the medians.
 
     Raises:
-        ValueError: if shapes do not fit, a value is not finite or a row would exceed 65,536 entries.
+        ValueError: if shapes do not fit, a value is not finite, the step is not positive, or a row would
+            exceed 65,536 entries.
     """
 
 def factorized_medians(
@@ -341,6 +344,10 @@ class RasterScan:
         table: CdfTable,
         thresholds: NDArray[np.float32],
         order: Literal["wavefront", "raster"] = "wavefront",
+        shrinkage: tuple[
+            Sequence[tuple[NDArray[np.float32], NDArray[np.float32] | None, tuple[str, float] | None]], float
+        ]
+        | None = None,
     ) -> RasterScan:
         """Checks and packs the networks of a scan.
 
@@ -355,6 +362,8 @@ class RasterScan:
             table: the distributions.
             thresholds: float32, (rows - 1,) or fewer: a scale picks the row of the number of those below it.
             order: of the symbols in a stream: by steps of the wavefront (native streams), or row by row.
+            shrinkage: with a gain, values are this much closer to zero than their symbols: layers from scaled
+                scale and gain to one number, and the least scale that counts.
 
         Raises:
             ValueError: if the parts do not fit each other, or a number is not finite.
@@ -366,6 +375,8 @@ class RasterScan:
         y: NDArray[np.float32],
         side: NDArray[np.float32],
         threads: int | None = None,
+        gain: NDArray[np.float32] | None = None,
+        context_bias: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float32]:
         """Appends the symbols of latents to streams.
 
@@ -374,6 +385,8 @@ class RasterScan:
             y: float32, (N, C, H, W).
             side: float32, (N, S, H, W): side features.
             threads: how many to use; by default `num_threads`. The bytes do not depend on it.
+            gain: float32, (1,) or (C,): inverse of the step of quantisation; by default 1.
+            context_bias: float32, (features,): instead of the context's bias.
 
         Returns:
             The latents as they will be decoded, float32 (N, C, H, W).
@@ -383,7 +396,12 @@ class RasterScan:
         """
 
     def decode(
-        self, decoders: list[Decoder], side: NDArray[np.float32], threads: int | None = None
+        self,
+        decoders: list[Decoder],
+        side: NDArray[np.float32],
+        threads: int | None = None,
+        gain: NDArray[np.float32] | None = None,
+        context_bias: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float32]:
         """The latents, float32 (N, C, H, W), whose symbols come next in streams; arguments as in `encode`.
 

@@ -10,7 +10,6 @@ from tiny_networks import TINY, make
 from lcrs import MissingModelError, NotPortableError, coding
 from lcrs.models import FactorizedPrior
 from lcrs.models.packing import Tables, pack
-from lcrs.registry import MODELS
 
 PACKABLE = [name for name in TINY if not name.endswith("-vbr")]
 
@@ -70,35 +69,6 @@ def test_description_says_what_the_model_is(net, tmp_path):
     assert description["numerics"] == "f32-fma/1"
     assert description["levels"] is None
     assert package.name == "tiny"
-
-
-@pytest.mark.parametrize("name", ["bmshj2018-hyperprior-vbr", "mbt2018-mean-vbr"])
-def test_variable_rate(name, tmp_path, rng):
-    net = MODELS[name](8, 12).eval()
-    net.load_state_dict(make(name).state_dict(), strict=False)
-    net.no_quantoffset = True
-    package = write(net, tmp_path / "tiny.lcrm")
-    assert package.levels == 8
-    pixels = rng.integers(0, 256, (64, 128, 3), dtype=np.uint8)
-    sizes = []
-    for s in range(8):
-        data = package.compress(pixels, 100 * s / 7)
-        restored = package.decompress(data)
-        x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
-        out = net.compress(x, s=s)
-        expected = net.decompress(out["strings"], out["shape"], s=s)["x_hat"]
-        expected = np.round(255 * expected[0].permute(1, 2, 0).numpy())
-        assert np.mean(np.abs(restored - expected)) < 0.5
-        sizes.append(len(data))
-    assert sizes == sorted(sizes)
-    assert sizes[0] < sizes[-1]
-
-
-def test_what_varies_too_much_is_refused():
-    with pytest.raises(NotPortableError, match="vr_entbttlnck"):
-        pack(make("mbt2018-mean-vbr"), "tiny")
-    with pytest.raises(NotPortableError, match="offsets"):
-        pack(make("mbt2018-vbr"), "tiny")
 
 
 def test_digests_follow_the_weights(tmp_path):

@@ -28,11 +28,11 @@ def last_layers(network, strided=False):
     return [layer for layer in layers if layer.stride != (1, 1) or not strided][-1:]
 
 
-def make(name, seed=0):
+def make(name, seed=0, **arguments):
     """A model whose latents and scales vary, as random weights alone would not have it."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
-    net = MODELS[name](**TINY[name]).eval()
+    net = MODELS[name](**{**TINY[name], **arguments}).eval()
     with torch.no_grad():
         for path, module in net.named_modules():
             part = path.split(".")[-1]

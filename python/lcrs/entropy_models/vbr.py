@@ -10,7 +10,6 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -165,19 +164,9 @@ class EntropyBottleneckVbr(EntropyBottleneck, EntropyModelVbr):
         return self._tables.get(key, lambda: self._table_for(step, "bisection"))
 
     def _table_for(self, step: float, tails: Literal["quantiles", "bisection"]) -> coding.CdfTable:
-        """The table of the density of `x / step`: before the others comes a layer that multiplies by it."""
-        parameters = self._parameter_arrays()
-        if step != 1.0:
-            # softplus(weight) == step; coarse, so that no machine's logarithm can make a difference.
-            weight = step + math.log(-math.expm1(-step))
-            shape = (self.channels, 1, 1)
-            first = np.full(shape, round(weight * 4096) / 4096, np.float32)
-            zeros = np.zeros(shape, np.float32)
-            parameters["matrices"].insert(0, first)
-            parameters["biases"].insert(0, zeros)
-            parameters["factors"].insert(0, zeros)
-            parameters["quantiles"] = parameters["quantiles"] / np.float32(step)
-        return coding.factorized_table(**parameters, tail_mass=self.tail_mass, tails=tails)
+        """The table of the multiples of `step` around the medians."""
+        arrays = self._parameter_arrays()
+        return coding.factorized_table(**arrays, tail_mass=self.tail_mass, tails=tails, step=step)
 
     # --- coding ---
 

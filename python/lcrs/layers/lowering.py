@@ -75,6 +75,7 @@ OPS: dict[str, _Op] = {
     "add": _op(2),
     "sub": _op(2),
     "mul": _op(2),
+    "div": _op(2),
     "add_scalar": _op(1, "value"),
     "mul_scalar": _op(1, "value"),
     "concat": _op(None),

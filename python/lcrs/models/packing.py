@@ -13,9 +13,10 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from lcrs import coding
-from lcrs.entropy_models import EntropyBottleneck, GaussianConditional
+from lcrs.entropy_models import EntropyBottleneck, EntropyBottleneckVbr, GaussianConditional
 from lcrs.layers.lowering import LoweredGraph
 from lcrs.registry import MODELS
 
@@ -72,11 +73,30 @@ class Tables:
 
     def factorized(self, place: str, model: EntropyBottleneck) -> dict[str, Any]:
         """Members `table` and `medians` of the node at `place` that codes with `model`."""
-        medians = model.quantiles.detach()[:, 0, 1].float().cpu().contiguous()
         return {
             "table": self._table(place, model.cdf_table()),
-            "medians": self._tensor(f"{place}.medians", medians.numpy()),
+            "medians": self._parameter(f"{place}.medians", model.quantiles[:, 0, 1]),
         }
+
+    def density(self, place: str, model: EntropyBottleneckVbr, step: str) -> dict[str, Any]:
+        """The node at `place` that codes with `model`, in steps that graph `step` gives."""
+        layers = []
+        for i, (weight, bias, factor) in enumerate(model._layers()):
+            node = {"weight": self._parameter(f"{place}.{i}.weight", weight)}
+            node["bias"] = self._parameter(f"{place}.{i}.bias", bias.squeeze(-1))
+            if factor is not None:
+                node["factor"] = self._parameter(f"{place}.{i}.factor", factor.squeeze(-1))
+            layers.append(node)
+        return {
+            "type": "density",
+            "layers": layers,
+            "medians": self._parameter(f"{place}.medians", model.quantiles[:, 0, 1]),
+            "tail_mass": model.tail_mass,
+            "step": step,
+        }
+
+    def _parameter(self, name: str, parameter: Tensor) -> str:
+        return self._tensor(name, parameter.detach().float().cpu().contiguous().numpy())
 
     def gaussian(
         self,

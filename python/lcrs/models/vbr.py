@@ -14,18 +14,16 @@ import torch
 from torch import Tensor, nn
 
 from lcrs.entropy_models import EntropyBottleneckVbr
-from lcrs.errors import NotPortableError
-from lcrs.latent_codecs import GaussianConditionalLatentCodec, RasterScanLatentCodec
+from lcrs.latent_codecs import RasterScanLatentCodec
 from lcrs.latent_codecs.hyperprior import decode_any
 from lcrs.layers.exact import ExactNetwork
-from lcrs.layers.lowering import GraphBuilder, LoweredGraph, Value
-from lcrs.models.codec_tree import gaussian_outputs
+from lcrs.layers.lowering import GraphBuilder, Value, lower
 from lcrs.models.google import (
     JointAutoregressiveHierarchicalPriors,
     MeanScaleHyperprior,
     ScaleHyperprior,
 )
-from lcrs.models.packing import PackageParts
+from lcrs.models.packing import PackageParts, Tables
 from lcrs.models.pictures import crop_to, pad_to_multiple, restored_picture
 from lcrs.models.strings import check_strings
 from lcrs.models.vbr_scan import VbrScan
@@ -126,7 +124,7 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
         )
         if not 0 <= scale.item() < float("inf"):
             raise ValueError(f"inputscale is {scale.item()}, must be positive and finite, or 0")
-        return scale if scale.item() else self.Gain[min(max(s, 0), self.levels - 1)].detach().reshape(1)
+        return scale if scale.item() else self.Gain[min(max(s, 0), self.levels - 1)].detach().abs().reshape(1)
 
     def _reconstruct(self, y: Tensor, scales: Tensor, means: Tensor | None, scale: Tensor) -> Tensor:
         """Quantise y (straight-through) at `scale` and reconstruct it with offsets."""
@@ -265,46 +263,40 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
         return {"N": self.N, "M": self.M, "vr_entbttlnck": self.vr_entbttlnck}
 
     def package_parts(self) -> PackageParts:
-        """Graphs and tables for coding without torch, at any rate.
+        """Graphs and tables for coding without torch, at any scale between the first and the last of `Gain`.
 
-        The level is the place between the entries of `Gain`, whose logarithms are interpolated; the file
-        carries it. Values are reconstructed without offsets, since a package's synthesis does not know the
-        standard deviations: that costs some quality at low rates.
+        A quality from 0 to 100 is a place in `Gain`, whose entries are interpolated linearly: a file of
+        quality `100 * s / 7` has the symbols of stage 2 at `s`. The file carries the quality.
 
         Raises:
-            NotPortableError: z has a step of its own, and so a table for every level; or a network does not
-                lower.
+            NotPortableError: a network does not lower.
         """
-        if self.vr_entbttlnck:
-            raise NotPortableError("vr_entbttlnck: a package has one table for z, not one for every level")
         parts = super().package_parts()
-        graphs = {**parts.graphs, **self._graphs_with_gains()}
-        return replace(parts, graphs=graphs, levels=self.levels)
+        tables = Tables(dict(parts.tensors))
+        graphs = dict(parts.graphs)
+        codec = {**parts.codec, "y": {**parts.codec["y"], "gain": "y.gain"}}
+        graph = GraphBuilder()
+        graphs["y.gain"] = graph.finish({"gain": self._lower_gain(graph)})
+        if not self.no_quantoffset:
+            graphs["y.shrinkage"] = lower(self.QuantABCD, "QuantABCD")
+            bound = self.gaussian_conditional.lower_bound_scale.bound.item()
+            codec["y"]["shrinkage"] = {"network": "y.shrinkage", "bound": bound}
+        if isinstance(self.entropy_bottleneck, EntropyBottleneckVbr):
+            graph = GraphBuilder()
+            graphs["z.step"] = graph.finish({"step": self._lower_z_step(graph, self._lower_gain(graph))})
+            tables = Tables({k: v for k, v in parts.tensors.items() if not k.startswith("z.")})
+            codec["hyper"] = tables.density("z", self.entropy_bottleneck, "z.step")
+        return replace(parts, graphs=graphs, codec=codec, tensors=tables.tensors, levels=len(self.Gain))
 
-    def _graphs_with_gains(self) -> dict[str, LoweredGraph]:
-        """The graphs of a package whose latent is scaled; `y` is the scaled latent in all of them."""
-        graph = GraphBuilder()
-        y = graph.call(self.g_a, graph.input("x"), "g_a")
-        g_a = graph.finish({"y": graph.op("mul", y, self._gain(graph))})
-        graph = GraphBuilder()
-        y = graph.op("mul", graph.input("y_hat"), self._gain(graph, inverse=True))
-        g_s = graph.finish({"x_hat": graph.call(self.g_s, y, "g_s")})
-        graph = GraphBuilder()
-        y = graph.op("mul", graph.input("y"), self._gain(graph, inverse=True))
-        h_a = graph.finish({"z": self._lower_hyper_analysis(graph, y)})
-        graph = GraphBuilder()
-        params = graph.call(self.h_s, graph.input("z_hat"), "h_s")
-        codec = self._y_codec()
-        assert isinstance(codec, GaussianConditionalLatentCodec)
-        outputs = gaussian_outputs(graph, codec, params, self.M)
-        h_s = graph.finish({k: graph.op("mul", v, self._gain(graph)) for k, v in outputs.items()})
-        return {"g_a": g_a, "g_s": g_s, "h_a": h_a, "h_s": h_s}
+    def _lower_gain(self, graph: GraphBuilder) -> Value:
+        """The scale at the level of a run, (1, 1, 1)."""
+        return graph.op("interpolate", tensor=graph.tensor("Gain", self.Gain.abs()[:, None]))
 
-    def _gain(self, graph: GraphBuilder, inverse: bool = False) -> Value:
-        """The scale at the level of a run, or its inverse, (M, 1, 1)."""
-        logarithms = torch.log(self.Gain.detach().double().cpu()).float()[:, None].repeat(1, self.M)
-        exponent = graph.op("interpolate", tensor=graph.tensor("log_gain", logarithms))
-        return graph.op("exp", graph.op("mul_scalar", exponent, value=-1.0) if inverse else exponent)
+    def _lower_z_step(self, graph: GraphBuilder, scale: Value) -> Value:
+        """The step of z at `scale`, as `_step_arguments` has it."""
+        one = graph.op("constant", tensor=graph.tensor("one", torch.ones(1)))
+        step = graph.call(self.gayn2zqstep, graph.op("div", one, scale), "gayn2zqstep")
+        return graph.op("clamp", step, min=self.lower_bound_zqstep.bound.item())
 
     def update(  # type: ignore[override]
         self,
@@ -353,24 +345,25 @@ class JointAutoregressiveHierarchicalPriorsVbr(ScaleHyperpriorVbr, JointAutoregr
     those that do not depend on each other at once. `scale_to_context` tells the context of the scale.
     """
 
-    def __init__(self, N: int = 192, M: int = 320, **kwargs: Any) -> None:
-        super().__init__(N, M, **kwargs)
+    def __init__(self, N: int = 192, M: int = 320, vr_entbttlnck: bool = False, **kwargs: Any) -> None:
+        super().__init__(N, M, vr_entbttlnck=vr_entbttlnck, **kwargs)
         self.ste_recursive = True
         self.scl2ctx = True
         self.scale_to_context = nn.Linear(1, 2 * M)
 
-    @property
-    def config(self) -> dict[str, Any]:
-        """Constructor arguments."""
-        return {"N": self.N, "M": self.M}
-
     def package_parts(self) -> PackageParts:
-        """Not possible: the context sees values with offsets, and a package's scans know of none.
-
-        Raises:
-            NotPortableError: always.
-        """
-        raise NotPortableError("mbt2018-vbr: its context sees reconstruction offsets, which no package has")
+        """As in `ScaleHyperpriorVbr`; the context depends on the level, too."""
+        parts = super().package_parts()
+        if not self.scl2ctx:
+            return parts
+        graph = GraphBuilder()
+        bias = graph.call(self.scale_to_context, self._lower_gain(graph), "scale_to_context")
+        if self.context_prediction.bias is not None:
+            own = graph.tensor("context_prediction.bias", self.context_prediction.bias)
+            bias = graph.op("add", bias, graph.op("constant", tensor=own))
+        graphs = {**parts.graphs, "y.context_bias": graph.finish({"bias": bias})}
+        codec = {**parts.codec, "y": {**parts.codec["y"], "context_bias": "y.context_bias"}}
+        return replace(parts, graphs=graphs, codec=codec)
 
     def _quantize_y(self, y: Tensor, params: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
         scan = VbrScan(self, params, scale)

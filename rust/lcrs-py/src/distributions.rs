@@ -53,11 +53,13 @@ pub(crate) fn gaussian_table(scales: &Bound<'_, PyAny>, tail_mass: f64) -> PyRes
 ///     tail_mass: the probability outside a row's values, for bisection.
 ///     tails: where rows end: at the quantiles, or, with medians only or ``"bisection"``, where the tails
 ///         begin.
+///     step: float32: rows hold multiples of it around the medians.
 ///
 /// Raises:
-///     ValueError: if shapes do not fit, a value is not finite or a row would exceed 65,536 entries.
+///     ValueError: if shapes do not fit, a value is not finite or a row would exceed 65,536 entries, or the step
+///         is not positive.
 #[pyfunction]
-#[pyo3(signature = (matrices, biases, factors, quantiles=None, tail_mass=1e-9, tails="quantiles"))]
+#[pyo3(signature = (matrices, biases, factors, quantiles=None, tail_mass=1e-9, tails="quantiles", step=1.0))]
 pub(crate) fn factorized_table(
     matrices: &Bound<'_, PyAny>,
     biases: &Bound<'_, PyAny>,
@@ -65,6 +67,7 @@ pub(crate) fn factorized_table(
     quantiles: Option<&Bound<'_, PyAny>>,
     tail_mass: f64,
     tails: &str,
+    step: f32,
 ) -> PyResult<CdfTable> {
     let arrays = FactorizedArrays::new(matrices, biases, factors, quantiles)?;
     let mut parameters = arrays.parameters()?;
@@ -81,7 +84,8 @@ pub(crate) fn factorized_table(
         }
         _ => return Err(PyValueError::new_err(format!("tails is '{tails}', 'quantiles' or 'bisection' is needed"))),
     }
-    detached(matrices.py(), usize::MAX, || cdf::factorized_table(&parameters, tail_mass)).map(CdfTable::new)
+    detached(matrices.py(), usize::MAX, || cdf::factorized_table_in_steps(&parameters, step, tail_mass))
+        .map(CdfTable::new)
 }
 
 /// The medians of a learned factorized density by bisection, float32 (channels,).

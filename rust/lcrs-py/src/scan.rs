@@ -2,7 +2,8 @@
 
 use lcrs_core::exact::{Tensor, Unary};
 use lcrs_core::scan::{
-    Checkerboard, Coder, Context, Gaussian, Merge, Network, Parameters, Parity, Pointwise, Raster, Scan, SymbolOrder,
+    Checkerboard, Coder, Conditions, Context, Gaussian, Merge, Network, Parameters, Parity, Pointwise, Raster, Scan,
+    Shrinkage, Steps, SymbolOrder,
 };
 use lcrs_core::{Error, Limits, Result, Simd};
 use numpy::{PyArray1, PyArray4, PyArrayMethods};
@@ -14,7 +15,7 @@ use pyo3::PyClass;
 
 use crate::arrays::Input;
 use crate::coder::{finished, Decoder, Encoder};
-use crate::errors::detached;
+use crate::errors::{detached, to_py};
 use crate::runtime::{runtime, simd_of};
 use crate::table::CdfTable;
 
@@ -25,12 +26,13 @@ type PyLayer<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>, Option<(Strin
 #[pyclass(frozen, module = "lcrs.coding")]
 pub(crate) struct RasterScan {
     inner: BatchScan,
+    shrinkage: Option<Shrinkage>,
 }
 
 #[pymethods]
 impl RasterScan {
     #[new]
-    #[pyo3(signature = (weight, bias, layers, table, thresholds, order="wavefront"))]
+    #[pyo3(signature = (weight, bias, layers, table, thresholds, order="wavefront", shrinkage=None))]
     fn new(
         weight: &Bound<'_, PyAny>,
         bias: Option<&Bound<'_, PyAny>>,
@@ -38,6 +40,7 @@ impl RasterScan {
         table: &CdfTable,
         thresholds: &Bound<'_, PyAny>,
         order: &str,
+        shrinkage: Option<(Vec<PyLayer<'_>>, f32)>,
     ) -> PyResult<Self> {
         let order = match order {
             "wavefront" => SymbolOrder::Wavefront,
@@ -52,7 +55,13 @@ impl RasterScan {
             let network = network(Merge::SideFirst)?;
             Ok(Scan::Raster(Raster::new(context, network, gaussian, order)?))
         })?;
-        Ok(Self { inner })
+        let shrinkage = shrinkage.map(|(layers, bound)| {
+            let simd = simd_of(weight.py())?;
+            let layers = layers.iter().map(Layer::new).collect::<PyResult<Vec<_>>>()?;
+            let layers = layers.iter().map(Layer::view).collect::<PyResult<Vec<_>>>()?;
+            detached(weight.py(), 0, || Shrinkage::new(simd, &layers, bound))
+        });
+        Ok(Self { inner, shrinkage: shrinkage.transpose()? })
     }
 
     /// Appends the symbols of latents to streams.
@@ -62,21 +71,26 @@ impl RasterScan {
     ///     y: float32, (N, C, H, W).
     ///     side: float32, (N, S, H, W): side features.
     ///     threads: how many to use; by default `num_threads`. The bytes do not depend on it.
+    ///     gain: float32, (1,) or (C,): inverse of the step of quantisation; by default 1.
+    ///     context_bias: float32, (features,): instead of the context's bias.
     ///
     /// Returns:
     ///     The latents as they will be decoded, float32 (N, C, H, W).
     ///
     /// Raises:
     ///     ValueError: if shapes do not fit, or a number is not finite or too large.
-    #[pyo3(signature = (encoders, y, side, threads=None))]
+    #[pyo3(signature = (encoders, y, side, threads=None, gain=None, context_bias=None))]
     fn encode<'py>(
         &self,
         encoders: &Bound<'py, PyList>,
         y: &Bound<'py, PyAny>,
         side: &Bound<'py, PyAny>,
         threads: Option<i64>,
+        gain: Option<&Bound<'py, PyAny>>,
+        context_bias: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyArray4<f32>>> {
-        self.inner.encode(encoders, y, side, threads)
+        let rate = Rate::new(gain, context_bias)?;
+        self.inner.encode(encoders, y, side, threads, rate.conditions(self.shrinkage.as_ref())?)
     }
 
     /// The latents, float32 (N, C, H, W), whose symbols come next in streams; arguments as in `encode`.
@@ -84,14 +98,37 @@ impl RasterScan {
     /// Raises:
     ///     ValueError: if shapes do not fit, or a parameter is not finite.
     ///     LcrsError: if a stream is not what was encoded with this side information.
-    #[pyo3(signature = (decoders, side, threads=None))]
+    #[pyo3(signature = (decoders, side, threads=None, gain=None, context_bias=None))]
     fn decode<'py>(
         &self,
         decoders: &Bound<'py, PyList>,
         side: &Bound<'py, PyAny>,
         threads: Option<i64>,
+        gain: Option<&Bound<'py, PyAny>>,
+        context_bias: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyArray4<f32>>> {
-        self.inner.decode(decoders, side, threads)
+        let rate = Rate::new(gain, context_bias)?;
+        self.inner.decode(decoders, side, threads, rate.conditions(self.shrinkage.as_ref())?)
+    }
+}
+
+/// What one call has of a variable rate.
+struct Rate<'py> {
+    gain: Option<Input<'py, f32>>,
+    context_bias: Option<Input<'py, f32>>,
+}
+
+impl<'py> Rate<'py> {
+    fn new(gain: Option<&Bound<'py, PyAny>>, context_bias: Option<&Bound<'py, PyAny>>) -> PyResult<Self> {
+        let gain = Input::optional(gain, "gain")?;
+        Ok(Self { gain, context_bias: Input::optional(context_bias, "context_bias")? })
+    }
+
+    fn conditions<'a>(&'a self, shrinkage: Option<&'a Shrinkage>) -> PyResult<Conditions<'a>> {
+        let gain = self.gain.as_ref().map(Input::slice).transpose()?;
+        let steps = gain.map(|gain| Steps::new(gain, shrinkage)).transpose();
+        let steps = steps.map_err(|error| Python::attach(|py| to_py(py, &error)))?;
+        Ok(Conditions { steps, context_bias: self.context_bias.as_ref().map(Input::slice).transpose()? })
     }
 }
 
@@ -145,7 +182,7 @@ impl CheckerboardScan {
         side: &Bound<'py, PyAny>,
         threads: Option<i64>,
     ) -> PyResult<Bound<'py, PyArray4<f32>>> {
-        self.inner.encode(encoders, y, side, threads)
+        self.inner.encode(encoders, y, side, threads, Conditions::default())
     }
 
     /// The latents whose symbols come next in streams; arguments and errors as in `RasterScan.decode`.
@@ -156,7 +193,7 @@ impl CheckerboardScan {
         side: &Bound<'py, PyAny>,
         threads: Option<i64>,
     ) -> PyResult<Bound<'py, PyArray4<f32>>> {
-        self.inner.decode(decoders, side, threads)
+        self.inner.decode(decoders, side, threads, Conditions::default())
     }
 }
 
@@ -224,12 +261,13 @@ impl BatchScan {
         y: &Bound<'py, PyAny>,
         side: &Bound<'py, PyAny>,
         threads: Option<i64>,
+        conditions: Conditions<'_>,
     ) -> PyResult<Bound<'py, PyArray4<f32>>> {
         let y = Batch::new(y, "y")?;
         let y = y.view(encoders.len())?;
         let mut held = Held::<Encoder>::new(encoders)?;
         let mut inner = held.take(|encoder| &mut encoder.inner)?;
-        let result = self.run(&mut inner, side, threads, |item, encoder, scan| {
+        let result = self.run(&mut inner, side, threads, conditions, |item, encoder, scan| {
             scan(&mut Coder::Encode { encoder, y: &y.tensor(item)? })
         });
         held.put_back(inner, |encoder| &mut encoder.inner);
@@ -241,11 +279,12 @@ impl BatchScan {
         decoders: &Bound<'py, PyList>,
         side: &Bound<'py, PyAny>,
         threads: Option<i64>,
+        conditions: Conditions<'_>,
     ) -> PyResult<Bound<'py, PyArray4<f32>>> {
         let py = decoders.py();
         let mut held = Held::<Decoder>::new(decoders)?;
         let mut inner = held.take(|decoder| &mut decoder.inner)?;
-        let result = self.run(&mut inner, side, threads, |_, decoder, scan| {
+        let result = self.run(&mut inner, side, threads, conditions, |_, decoder, scan| {
             decoder.with_dependent_mut(|_, decoder| match decoder {
                 Some(decoder) => scan(&mut Coder::Decode { decoder }),
                 None => Err(Error::invalid("this decoder is used up")),
@@ -264,6 +303,7 @@ impl BatchScan {
         coders: &mut [T],
         side: &Bound<'py, PyAny>,
         threads: Option<i64>,
+        conditions: Conditions<'_>,
         code: impl Fn(usize, &mut T, ScanItem<'_>) -> Result<Tensor> + Send + Sync,
     ) -> PyResult<Bound<'py, PyArray4<f32>>> {
         let py = side.py();
@@ -274,7 +314,10 @@ impl BatchScan {
         let latents = detached(py, usize::MAX, || {
             runtime.each(coders, |item, coder, runtime| {
                 let side = side.tensor(item)?;
-                let scan = |coder: &mut Coder<'_, '_>| self.inner.run(runtime, &limits, coder, &side);
+                let scan = |coder: &mut Coder<'_, '_>| match &self.inner {
+                    Scan::Raster(scan) => scan.run_with(runtime, &limits, coder, &side, conditions),
+                    scan => scan.run(runtime, &limits, coder, &side),
+                };
                 Ok(code(item, coder, &scan)?.to_nchw())
             })
         })?;

@@ -1,0 +1,175 @@
+"""Packages of variable-rate models: the symbols of the torch model, at every scale, without torch."""
+
+import numpy as np
+import pytest
+import torch
+from tiny_networks import make
+from torch import nn
+
+from lcrs import CorruptError, coding
+from lcrs.layers.exact import ExactNetwork
+from lcrs.models.packing import pack
+
+NAMES = ["bmshj2018-hyperprior-vbr", "mbt2018-mean-vbr", "mbt2018-vbr"]
+VARIANTS = ["plain", "step of z", "no offsets"]
+
+
+class Exact(nn.Module):
+    """A module with the sums of the exact engine, as a package has it."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module, self.network = module, ExactNetwork()
+
+    def forward(self, x):
+        return self.network.run(self.module, x, "it")
+
+
+def make_variant(name, variant, seed=0):
+    net = make(name, seed, vr_entbttlnck=variant == "step of z")
+    net.no_quantoffset = variant == "no offsets"
+    with torch.no_grad():
+        for layer in net.QuantABCD:  # offsets that are seen
+            if isinstance(layer, nn.Linear):
+                layer.weight.mul_(1.5)
+        net.QuantABCD[-1].bias.fill_(0.15)
+        if net.vr_entbttlnck:
+            net.gayn2zqstep[-2].weight.mul_(3)
+            net.gayn2zqstep[-2].bias.fill_(0.4)
+    return net
+
+
+def write(net, path):
+    coding.write_package(path, *pack(net, "tiny"))
+    return coding.Package.from_file(path)
+
+
+@pytest.fixture(params=NAMES)
+def name(request):
+    return request.param
+
+
+@pytest.fixture(params=VARIANTS)
+def net(name, request):
+    return make_variant(name, request.param)
+
+
+def exact_twin(net):
+    """The model with analyses on the exact engine: its strings must be those of a file."""
+    net.g_a, net.h_a = Exact(net.g_a), Exact(net.h_a)
+    return net
+
+
+@pytest.mark.parametrize("size", [(1, 1), (17, 33), (128, 192)])
+def test_files_hold_the_strings_of_the_model(net, size, tmp_path, rng):
+    package = write(net, tmp_path / "tiny.lcrm")
+    pixels = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+    x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
+    net = exact_twin(net)
+    for s in (0, 3, 7):
+        data = package.compress(pixels, 100 * s / 7)
+        out = net.compress(x, s=s)
+        for (string,) in out["strings"]:
+            assert string in data, s
+        restored = package.decompress(data)
+        expected = net.decompress(out["strings"], out["shape"], s=s, size=size)["x_hat"]
+        expected = np.round(255 * expected[0].permute(1, 2, 0).numpy())
+        assert np.abs(restored - expected).max() <= 1
+
+
+def test_quality_lies_between_the_scales(net, tmp_path, rng):
+    package = write(net, tmp_path / "tiny.lcrm")
+    pixels = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
+    net = exact_twin(net)
+    level = np.float32(np.float64(np.float32(62.5)) / 100 * 7)
+    a, b = net.Gain[4].item(), net.Gain[5].item()
+    assert level == 4.375
+    scale = torch.tensor(a + np.float64(0.375) * np.float64(np.float32(b) - np.float32(a))).float()
+    data = package.compress(pixels, 62.5)
+    out = net.compress(x, inputscale=scale)
+    for (string,) in out["strings"]:
+        assert string in data
+
+
+def test_size_rises_with_quality(net, tmp_path, rng):
+    package = write(net, tmp_path / "tiny.lcrm")
+    pixels = rng.integers(0, 256, (64, 128, 3), dtype=np.uint8)
+    sizes = [len(package.compress(pixels, quality)) for quality in (0, 10, 35.5, 60, 80, 99.9)]
+    assert sizes == sorted(sizes)
+    assert sizes[0] < 0.8 * sizes[-1]
+
+
+def test_files_decode_without_torch_on_another_path(net, tmp_path, rng, fresh_python):
+    package = write(net, tmp_path / "tiny.lcrm")
+    data = package.compress(rng.integers(0, 256, (40, 70, 3), dtype=np.uint8), 41.7)
+    (tmp_path / "picture.lcrs").write_bytes(data)
+    np.save(tmp_path / "restored.npy", package.decompress(data))
+    fresh_python(
+        """
+import sys
+from pathlib import Path
+import numpy as np
+from lcrs import coding
+package = coding.Package.from_file("tiny.lcrm")
+restored = package.decompress(Path("picture.lcrs").read_bytes())
+assert np.array_equal(restored, np.load("restored.npy"))
+for quality in (0, 50.5, 100):
+    assert package.compress(restored, quality) == package.compress(restored, quality, threads=3)
+assert "torch" not in sys.modules
+""",
+        LCRS_SIMD="scalar",
+    )
+
+
+def damaged(net, change):
+    description, tensors = pack(net, "tiny")
+    change(description)
+    return description, tensors
+
+
+@pytest.mark.parametrize(
+    ("variant", "message", "change"),
+    [
+        ("plain", "there is no graph 'x'", lambda d: d["codec"]["y"].update(gain="x")),
+        ("plain", "needs a 'gain'", lambda d: d["codec"]["y"].pop("gain")),
+        ("plain", "'bound'", lambda d: d["codec"]["y"]["shrinkage"].update(bound="low")),
+        ("plain", "1x1 layers", lambda d: d["codec"]["y"]["shrinkage"].update(network="h_a")),
+        ("plain", "one position|inputs", lambda d: d["codec"]["y"].update(gain="h_a")),
+        ("step of z", "'tail_mass'", lambda d: d["codec"]["hyper"].update(tail_mass=1.0)),
+        ("step of z", "there is no graph", lambda d: d["codec"]["hyper"].update(step="nothing")),
+        ("step of z", "layers", lambda d: d["codec"]["hyper"].update(layers=[])),
+        ("step of z", "inputs", lambda d: d["codec"]["hyper"]["layers"].pop(0)),
+        ("step of z", "'factor'", lambda d: d["codec"]["hyper"]["layers"][0].pop("factor")),
+    ],
+)
+def test_impossible_trees_are_refused(variant, message, change, tmp_path):
+    def load():
+        coding.write_package(
+            tmp_path / "tiny.lcrm", *damaged(make_variant("mbt2018-mean-vbr", variant), change)
+        )
+        coding.Package.from_file(tmp_path / "tiny.lcrm")
+
+    with pytest.raises(CorruptError, match=message):
+        load()
+
+
+@pytest.mark.parametrize("tensor", ["Gain", "QuantABCD.2.weight", "scale_to_context.bias"])
+def test_what_decides_symbols_is_in_the_entropy_digest(tensor, tmp_path):
+    net = make_variant("mbt2018-vbr", "plain")
+    first = write(net, tmp_path / "a.lcrm")
+    with torch.no_grad():
+        net.get_parameter(tensor).mul_(1.01)
+    other = write(net, tmp_path / "b.lcrm")
+    assert other.entropy_digest != first.entropy_digest
+    assert other.synthesis_digest == first.synthesis_digest
+
+
+def test_the_density_of_z_is_in_the_entropy_digest(tmp_path):
+    net = make_variant("mbt2018-mean-vbr", "step of z")
+    digests = {write(net, tmp_path / "a.lcrm").entropy_digest}
+    for tensor in ("_matrix1", "_bias4", "_factor0", "quantiles"):
+        with torch.no_grad():
+            net.entropy_bottleneck.get_parameter(tensor).add_(0.25)
+        digests.add(write(net, tmp_path / "b.lcrm").entropy_digest)
+    assert len(digests) == 5
