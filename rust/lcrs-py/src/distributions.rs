@@ -56,8 +56,8 @@ pub(crate) fn gaussian_table(scales: &Bound<'_, PyAny>, tail_mass: f64) -> PyRes
 ///     step: float32: rows hold multiples of it around the medians.
 ///
 /// Raises:
-///     ValueError: if shapes do not fit, a value is not finite or a row would exceed 65,536 entries, or the step
-///         is not positive.
+///     ValueError: if shapes do not fit, a value is not finite, the step is not positive, or a row would
+///         exceed 65,536 entries.
 #[pyfunction]
 #[pyo3(signature = (matrices, biases, factors, quantiles=None, tail_mass=1e-9, tails="quantiles", step=1.0))]
 pub(crate) fn factorized_table(
