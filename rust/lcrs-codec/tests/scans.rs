@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{limits, picture, runtimes, scanned, Model};
+use common::{limits, picture, runtimes, scanned, scanned_variable, Model};
 use lcrs_codec::{compress, decompress, CompressOptions, DecompressOptions, Package};
 use lcrs_core::rans::StreamKind;
 use lcrs_core::{Error, ErrorKind, Runtime};
@@ -122,4 +122,65 @@ fn a_context_that_sees_the_future_is_refused() {
     });
     let error = error.unwrap_err();
     assert!(error.kind() == ErrorKind::Corrupt && error.message().contains("hidden tap"), "{error}");
+}
+
+#[test]
+fn a_level_sets_the_steps_of_a_scan() {
+    let package = scanned_variable().package();
+    let original = picture(77, 59, 1);
+    let mut errors = Vec::new();
+    for quality in [0.0, 12.5, 50.0, 77.0, 100.0] {
+        let options = CompressOptions { quality: Some(quality), ..CompressOptions::default() };
+        let file = compress(&package, &original, &options, &Runtime::serial(), &limits()).unwrap();
+        let by_default = DecompressOptions::default();
+        let decoded = decompress(&package, &file, &by_default, &Runtime::serial(), &limits()).unwrap();
+        for rt in runtimes() {
+            assert_eq!(compress(&package, &original, &options, &rt, &limits()).unwrap(), file, "{quality} on {rt:?}");
+            assert_eq!(
+                decompress(&package, &file, &by_default, &rt, &limits()).unwrap(),
+                decoded,
+                "{quality} on {rt:?}"
+            );
+        }
+        let apart = decoded.data().iter().zip(original.data()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum::<u64>();
+        errors.push(apart);
+    }
+    assert!(errors.iter().rev().is_sorted() && 4 * errors[4] < errors[0], "{errors:?}");
+}
+
+#[test]
+fn what_a_level_sets_is_checked_when_a_package_is_loaded() {
+    type Change = fn(&mut Value);
+    let cases: [(&str, Change); 9] = [
+        ("must have one output, of [1, 192] channels", |c| c["y"]["gain"] = "y.context_bias".into()),
+        ("must have one output, of [6] channels", |c| c["y"]["context_bias"] = "y.gain".into()),
+        ("there is no graph 'no'", |c| c["y"]["gain"] = "no".into()),
+        ("needs a 'gain'", |c| c["y"]["gain"] = Value::Null),
+        ("1x1 layers", |c| c["y"]["shrinkage"]["network"] = "h_a".into()),
+        ("'bound'", |c| c["y"]["shrinkage"]["bound"] = Value::Null),
+        ("unknown key 'slope'", |c| c["y"]["shrinkage"]["slope"] = 1.into()),
+        ("'tail_mass'", |c| c["hyper"]["tail_mass"] = 0.into()),
+        ("must be for 4 channels", |c| c["hyper"]["layers"][1] = c["hyper"]["layers"][0].clone()),
+    ];
+    for (words, change) in cases {
+        let mut model = scanned_variable();
+        change(&mut model.description["codec"]);
+        let error = load(&model).unwrap_err();
+        assert!(error.message().contains(words), "{words}: {error}");
+    }
+}
+
+#[test]
+fn a_step_of_zero_and_a_gain_below_it_are_errors() {
+    for (tensor, words) in [("gain", "gain is -"), ("one", "step is")] {
+        let mut model = scanned_variable();
+        model.weights.change(tensor, |_, value| -value);
+        if tensor == "one" {
+            model.description["graphs"]["z.step"]["nodes"][3]["min"] = json!(-9);
+        }
+        let options = CompressOptions { quality: Some(40.0), ..CompressOptions::default() };
+        let error = load(&model).and_then(|p| compress(&p, &picture(8, 8, 4), &options, &Runtime::serial(), &limits()));
+        let error = error.unwrap_err();
+        assert!(error.kind() == ErrorKind::Corrupt && error.message().contains(words), "{error}");
+    }
 }

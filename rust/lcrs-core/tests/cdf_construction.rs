@@ -7,8 +7,8 @@ mod reference;
 mod support;
 
 use lcrs_core::cdf::{
-    default_scale_table, factorized_medians, factorized_table, gaussian_table, indexes, scale_table, CdfTable,
-    FactorizedParameters,
+    default_scale_table, factorized_medians, factorized_table, factorized_table_in_steps, gaussian_table, indexes,
+    scale_table, CdfTable, FactorizedParameters,
 };
 use lcrs_core::ErrorKind;
 use support::Vectors;
@@ -135,15 +135,31 @@ fn factorized_table_has_the_peers_layout_and_nearly_its_numbers() {
 }
 
 #[test]
+fn quantiles_are_counted_in_steps() {
+    let fixture = Fixture::open();
+    let quantiles = fixture.quantiles();
+    for step in [0.5_f32, 0.75, 3.0] {
+        let table = factorized_table_in_steps(&fixture.parameters(Some(quantiles)), step, 1e-9).unwrap();
+        for (c, q) in quantiles.chunks(3).enumerate() {
+            let (minima, maxima) = (((q[1] - q[0]) / step).ceil(), ((q[2] - q[1]) / step).ceil());
+            let row = table.row(c);
+            assert_eq!((row.offset as f32, row.length as f32), (-minima, minima + maxima + 3.0), "channel {c}");
+        }
+    }
+}
+
+#[test]
 fn factorized_probabilities_follow_the_formula() {
     let fixture = Fixture::open();
     let medians = fixture.medians();
-    let table = factorized_table(&fixture.parameters(Some(&medians)), 1e-6).unwrap();
-    for (c, &median) in medians.iter().enumerate() {
-        let row = table.row(c);
+    for (step, (c, &median)) in
+        [1.0_f32, 0.37, 2.5].into_iter().flat_map(|s| medians.iter().enumerate().map(move |m| (s, m)))
+    {
+        let table = factorized_table_in_steps(&fixture.parameters(Some(&medians)), step, 1e-6).unwrap();
+        let (row, step) = (table.row(c), f64::from(step));
         for k in 0..row.length - 2 {
-            let x = f64::from(median) + f64::from(row.offset + k as i32);
-            let want = sigmoid(fixture.logit(c, x + 0.5)) - sigmoid(fixture.logit(c, x - 0.5));
+            let x = f64::from(median) + f64::from(row.offset + k as i32) * step;
+            let want = sigmoid(fixture.logit(c, x + 0.5 * step)) - sigmoid(fixture.logit(c, x - 0.5 * step));
             let got = f64::from(row.cdf[k + 1] - row.cdf[k]) / 65536.0;
             // rounding, and what rare symbols take from the last entries to have a frequency at all
             assert!(
@@ -158,22 +174,23 @@ fn factorized_probabilities_follow_the_formula() {
 fn tails_by_bisection_hold_the_tail_mass() {
     let fixture = Fixture::open();
     let medians = factorized_medians(&fixture.parameters(None)).unwrap();
-    for tail_mass in [1e-9, 1e-3] {
-        let table = factorized_table(&fixture.parameters(Some(&medians)), tail_mass).unwrap();
-        let without = factorized_table(&fixture.parameters(None), tail_mass).unwrap();
+    for (tail_mass, step) in [(1e-9, 1.0), (1e-3, 1.0), (1e-9, 0.37), (1e-3, 2.5)] {
+        let table = factorized_table_in_steps(&fixture.parameters(Some(&medians)), step, tail_mass).unwrap();
+        let without = factorized_table_in_steps(&fixture.parameters(None), step, tail_mass).unwrap();
+        let step = f64::from(step);
         for (c, &median) in medians.iter().enumerate() {
             assert!(fixture.logit(c, f64::from(median)).abs() < 1e-3, "channel {c}");
             let row = table.row(c);
             assert_eq!(row, without.row(c));
-            let low = f64::from(median) + f64::from(row.offset);
-            let high = low + (row.length - 3) as f64;
+            let low = f64::from(median) + f64::from(row.offset) * step;
+            let high = low + (row.length - 3) as f64 * step;
             let half = 0.5 * tail_mass;
             assert!(
-                sigmoid(fixture.logit(c, low)) <= half && half < sigmoid(fixture.logit(c, low + 1.0)),
+                sigmoid(fixture.logit(c, low)) <= half && half < sigmoid(fixture.logit(c, low + step)),
                 "channel {c}"
             );
             assert!(
-                sigmoid(-fixture.logit(c, high)) <= half && half < sigmoid(-fixture.logit(c, high - 1.0)),
+                sigmoid(-fixture.logit(c, high)) <= half && half < sigmoid(-fixture.logit(c, high - step)),
                 "channel {c}"
             );
         }
@@ -199,4 +216,8 @@ fn contradicting_parameters_are_refused() {
         assert_eq!(factorized_table(case, 1e-9).unwrap_err().kind(), ErrorKind::InvalidArgument);
     }
     assert!(factorized_table(&good, 1.0).is_err());
+    for step in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+        let error = factorized_table_in_steps(&good, step, 1e-9).unwrap_err();
+        assert!(error.message().contains("step is"), "{error}");
+    }
 }

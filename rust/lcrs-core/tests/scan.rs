@@ -7,8 +7,8 @@ use lcrs_core::cdf::{default_scale_table, gaussian_table, CdfTable};
 use lcrs_core::exact::{Tensor, Unary};
 use lcrs_core::rans::{self, Decoder, Encoder, StreamKind};
 use lcrs_core::scan::{
-    channel_groups, Checkerboard, Coder, Context, Gaussian, Merge, Network, Parameters, Parity, Pointwise, Raster,
-    Scan, SymbolOrder,
+    channel_groups, Checkerboard, Coder, Conditions, Context, Gaussian, Merge, Network, Parameters, Parity, Pointwise,
+    Raster, Scan, Shrinkage, Steps, SymbolOrder,
 };
 use lcrs_core::{ErrorKind, Limits, Runtime, Simd};
 use proptest::prelude::*;
@@ -30,11 +30,17 @@ struct Case {
     height: usize,
     width: usize,
     seed: u64,
+    /// Whether a raster scan runs under conditions of a variable rate.
+    variable: bool,
 }
 
 struct Numbers {
     context: Vec<f32>,
     context_bias: Vec<f32>,
+    /// Gains, the bias that replaces the context's, and weights of the shrinkage.
+    gain: Vec<f32>,
+    other_bias: Vec<f32>,
+    shrinkage: [Vec<f32>; 2],
     /// Weight and bias of each layer.
     layers: Vec<(Vec<f32>, Vec<f32>, usize)>,
     side: Tensor,
@@ -84,7 +90,16 @@ impl Case {
             Tensor::from_vec(self.side, self.height, self.width, values(self.seed + 5, len * self.side)).unwrap();
         let y = values(self.seed + 6, len * self.channels).into_iter().map(|v| v * 9.0).collect();
         let y = Tensor::from_vec(self.channels, self.height, self.width, y).unwrap();
-        Numbers { context, context_bias: values(self.seed + 1, self.features), layers, side, y }
+        Numbers {
+            context,
+            context_bias: values(self.seed + 1, self.features),
+            gain: values(self.seed + 7, self.channels).into_iter().map(|v| 0.2 + v.abs().min(2.0)).collect(),
+            other_bias: values(self.seed + 8, self.features),
+            shrinkage: [small(self.seed + 9, 6, 0.3), small(self.seed + 11, 3, 0.3)],
+            layers,
+            side,
+            y,
+        }
     }
 
     fn scan(&self, simd: Simd, numbers: &Numbers, order: SymbolOrder) -> Scan {
@@ -154,12 +169,14 @@ impl Case {
                     Parameters::ScalesMeans => (v[c], v[self.channels + c]),
                     Parameters::MeansScales => (v[self.channels + c], v[c]),
                 };
-                let symbol = (numbers.y.pixel(row, column)[c] - mean).round_ties_even();
-                symbols.push(symbol as i32);
+                let gain = if self.variable { numbers.gain[c] } else { 1.0 };
+                let scale = scale * gain;
+                let symbol = ((numbers.y.pixel(row, column)[c] - mean) * gain).round_ties_even() as i32;
+                symbols.push(symbol);
                 indexes.push(default_scale_table()[..63].iter().filter(|t| scale > **t).count() as i32);
                 let at = (row * self.width + column) * self.channels + c;
-                known.data_mut()[at] =
-                    if self.parameters == Parameters::Scales { symbol as i32 as f32 } else { symbol + mean };
+                let value = numbers.shrunk(self, symbol, scale, gain) / gain;
+                known.data_mut()[at] = if self.parameters == Parameters::Scales { value } else { value + mean };
             }
         }
         (known, symbols, indexes)
@@ -167,7 +184,7 @@ impl Case {
 
     fn context(&self, numbers: &Numbers, known: &Tensor, row: usize, column: usize) -> Vec<f32> {
         let (k, half) = (self.kernel, self.kernel / 2);
-        let mut out = numbers.context_bias.clone();
+        let mut out = if self.variable { numbers.other_bias.clone() } else { numbers.context_bias.clone() };
         for (o, sum) in out.iter_mut().enumerate() {
             for (ky, kx) in (0..k * k).map(|t| (t / k, t % k)) {
                 let (r, c) = ((row + ky).checked_sub(half), (column + kx).checked_sub(half));
@@ -181,6 +198,50 @@ impl Case {
             *sum += 0.0;
         }
         out
+    }
+}
+
+impl Numbers {
+    fn shrinkage(&self, simd: Simd) -> Shrinkage {
+        let [first, second] = &self.shrinkage;
+        let layers = [
+            Pointwise { weight: first, outputs: 3, bias: Some(&[0.1, 0.2, -0.1]), activation: Some(Unary::Relu) },
+            Pointwise { weight: second, outputs: 1, bias: Some(&[0.05]), activation: None },
+        ];
+        Shrinkage::new(simd, &layers, 0.5).unwrap()
+    }
+
+    /// The symbol, nearer to zero under a variable rate.
+    fn shrunk(&self, case: &Case, symbol: i32, scale: f32, gain: f32) -> f32 {
+        if !case.variable || symbol == 0 {
+            return symbol as f32;
+        }
+        let [first, second] = &self.shrinkage;
+        let scale = if scale < 0.5 { 0.5 } else { scale };
+        let hidden = [0.1_f32, 0.2, -0.1].iter().zip(first.chunks(2)).map(|(bias, w)| {
+            let sum = gain.mul_add(w[1], scale.mul_add(w[0], *bias)) + 0.0;
+            if sum > 0.0 {
+                sum
+            } else {
+                0.0
+            }
+        });
+        let amount = hidden.zip(second).fold(0.05_f32, |sum, (h, w)| h.mul_add(*w, sum)) + 0.0;
+        symbol as f32 - symbol.signum() as f32 * amount
+    }
+}
+
+/// Runs a scan, under conditions if it is a raster scan.
+fn run(
+    rt: &Runtime,
+    scan: &Scan,
+    coder: &mut Coder,
+    side: &Tensor,
+    conditions: Conditions,
+) -> lcrs_core::Result<Tensor> {
+    match scan {
+        Scan::Raster(scan) => scan.run_with(rt, &Limits::default(), coder, side, conditions),
+        scan => scan.run(rt, &Limits::default(), coder, side),
     }
 }
 
@@ -218,11 +279,24 @@ fn check(case: &Case) {
         let bytes = rans::encode(kind, &Runtime::serial(), &symbols, &indexes, &table()).unwrap();
         for rt in runtimes() {
             let scan = case.scan(rt.simd, &numbers, order);
-            let (sent, data) = encode(&rt, kind, &scan, &numbers.y, &numbers.side);
+            let shrinkage = numbers.shrinkage(rt.simd);
+            let steps = Steps::new(&numbers.gain, Some(&shrinkage)).unwrap();
+            let conditions = match case.variable {
+                true => Conditions { steps: Some(steps), context_bias: Some(&numbers.other_bias) },
+                false => Conditions::default(),
+            };
+            let mut encoder = Encoder::new(kind, rt.simd);
+            let mut coder = Coder::Encode { encoder: &mut encoder, y: &numbers.y };
+            let sent = run(&rt, &scan, &mut coder, &numbers.side, conditions).unwrap();
+            let data = encoder.finish().unwrap();
             let on = format!("{case:?} {order:?} on {} x {}", rt.simd.name(), rt.pool.threads());
             assert_eq!(bits(&sent), bits(&want), "values of {on}");
             assert_eq!(data, bytes, "bytes of {on}");
-            assert_eq!(bits(&decode(&rt, kind, &scan, &bytes, &numbers.side)), bits(&want), "decoded values of {on}");
+            let mut decoder = Decoder::new(kind, rt.simd, &bytes).unwrap();
+            let mut coder = Coder::Decode { decoder: &mut decoder };
+            let received = run(&rt, &scan, &mut coder, &numbers.side, conditions).unwrap();
+            decoder.finish().unwrap();
+            assert_eq!(bits(&received), bits(&want), "decoded values of {on}");
         }
     }
 }
@@ -232,7 +306,7 @@ fn cases() -> impl Strategy<Value = Case> {
         prop_oneof![Just(Parameters::Scales), Just(Parameters::ScalesMeans), Just(Parameters::MeansScales)];
     let sizes = (prop_oneof![Just(3_usize), Just(5), Just(7)], 1..7_usize, 1..9_usize, 1..9_usize);
     let shape = (prop::collection::vec(1..20_usize, 0..3), 1..12_usize, 1..12_usize);
-    (any::<[bool; 3]>(), parameters, sizes, shape, any::<u32>()).prop_map(|(flags, parameters, sizes, shape, seed)| {
+    (any::<[bool; 4]>(), parameters, sizes, shape, any::<u32>()).prop_map(|(flags, parameters, sizes, shape, seed)| {
         Case {
             checkerboard: flags[0],
             odd_first: flags[1],
@@ -246,6 +320,7 @@ fn cases() -> impl Strategy<Value = Case> {
             height: shape.1,
             width: shape.2,
             seed: u64::from(seed),
+            variable: flags[3] && !flags[0],
         }
     })
 }
@@ -275,8 +350,10 @@ fn wide_scans_do_what_a_naive_loop_does() {
         height: 15,
         width: 40,
         seed: 5,
+        variable: false,
     };
     check(&raster);
+    check(&Case { variable: true, ..raster.clone() });
     check(&Case {
         context_first: true,
         kernel: 3,
@@ -307,6 +384,7 @@ fn channel_groups_see_the_groups_before() {
         height,
         width,
         seed: 77,
+        variable: false,
     };
     let board = base.numbers();
     let serial = Case { checkerboard: false, channels: 4, ..base.clone() };
@@ -361,6 +439,7 @@ fn flushing_of_subnormals_changes_nothing() {
             height: 6,
             width: 7,
             seed: 1,
+            variable: false,
         };
         let mut numbers = case.numbers();
         numbers.y.data_mut().iter_mut().for_each(|v| *v *= 1e-39);
@@ -405,6 +484,18 @@ fn parts_that_do_not_fit_are_refused() {
     let board = Context::checkerboard(simd, &[0.0; 9], [1, 1, 3, 3], None).unwrap();
     assert!(raster(board, network(2, 1).unwrap(), gaussian(1, Parameters::ScalesMeans)).is_err());
     assert!(Gaussian::new(table(), vec![0.0; 64], 1, Parameters::Scales).is_err());
+    let scan = Scan::Raster(raster(good(), network(2, 1).unwrap(), gaussian(1, Parameters::ScalesMeans)).unwrap());
+    let two = Tensor::zeroed(2, 4, 4, &Limits::default()).unwrap();
+    let y = Tensor::zeroed(1, 4, 4, &Limits::default()).unwrap();
+    let refused = |conditions: Conditions| {
+        let mut encoder = Encoder::new(StreamKind::Lcrs, simd);
+        let mut coder = Coder::Encode { encoder: &mut encoder, y: &y };
+        run(&Runtime::serial(), &scan, &mut coder, &two, conditions).unwrap_err().message().to_owned()
+    };
+    let of_gain = |gain: &'static [f32]| Conditions { steps: Steps::new(gain, None).ok(), context_bias: None };
+    assert!(refused(of_gain(&[1.0, 2.0])).contains("2 gains for 1 channels"));
+    assert!(refused(Conditions { steps: None, context_bias: Some(&[0.0; 2]) }).contains("2 numbers for 1 features"));
+    assert!(refused(Conditions { steps: None, context_bias: Some(&[f32::NAN]) }).contains("context bias is NaN"));
     assert!(Gaussian::new(table(), vec![0.0; 63], 0, Parameters::Scales).is_err());
 }
 
@@ -423,6 +514,7 @@ fn bad_data_and_bad_side_information_are_errors() {
         height: 6,
         width: 9,
         seed: 8,
+        variable: false,
     };
     let mut numbers = case.numbers();
     let rt = Runtime::new(Simd::detect(), 2).unwrap();

@@ -7,7 +7,7 @@ mod scans;
 
 pub use graphs::{GraphJson, Weights};
 pub use models::{factorized, hyperprior, variable_rate, Model};
-pub use scans::scanned;
+pub use scans::{scanned, scanned_variable};
 
 use lcrs_codec::Picture;
 use lcrs_core::{Limits, Runtime, Simd};

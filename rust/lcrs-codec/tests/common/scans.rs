@@ -112,3 +112,62 @@ fn scan(w: &mut Weights, graphs: &mut Value, kind: &str, name: &str, [channels, 
     }
     leaf
 }
+
+/// A raster scan whose steps, context and shrinkage depend on one of three levels, with a density for z.
+pub fn scanned_variable() -> Model {
+    const LEVELS: [f32; 3] = [0.05, 0.3, 2.0];
+    let mut model = scanned("raster");
+    let w = &mut model.weights;
+    w.f32("gain", &[LEVELS.len(), 1], LEVELS.to_vec());
+    let mut g = GraphJson::new("y.gain", &[], w);
+    let gain = g.op("interpolate", &[], json!({"tensor": "gain"}));
+    let y_gain = g.finish(&[("gain", gain)]);
+    let mut g = GraphJson::new("y.context_bias", &[], w);
+    let gain = g.op("interpolate", &[], json!({"tensor": "gain"}));
+    let bias = g.conv(gain, [1, 6], 1, 1, 1);
+    let context_bias = g.finish(&[("bias", bias)]);
+    let mut g = GraphJson::new("y.shrinkage", &["features"], w);
+    let x = g.conv(0, [2, 5], 1, 1, 1);
+    let x = g.op("relu", &[x], json!({}));
+    let x = g.conv(x, [5, 1], 1, 1, 1);
+    let x = g.op("mul_scalar", &[x], json!({"value": 0.01}));
+    let shrinkage = g.finish(&[("amount", x)]);
+    w.f32("one", &[1], vec![1.0]);
+    let mut g = GraphJson::new("z.step", &[], w);
+    let gain = g.op("interpolate", &[], json!({"tensor": "gain"}));
+    let one = g.op("constant", &[], json!({"tensor": "one"}));
+    let step = g.op("div", &[one, gain], json!({}));
+    let step = g.op("clamp", &[step], json!({"min": 0.6, "max": 3.0}));
+    let z_step = g.finish(&[("step", step)]);
+    let hyper = density(w, "z", 4);
+    let added = [("y.gain", y_gain), ("y.context_bias", context_bias), ("y.shrinkage", shrinkage), ("z.step", z_step)];
+    added.into_iter().for_each(|(name, graph)| model.description["graphs"][name] = graph);
+    let codec = &mut model.description["codec"];
+    codec["hyper"] = hyper;
+    codec["y"]["gain"] = "y.gain".into();
+    codec["y"]["context_bias"] = "y.context_bias".into();
+    codec["y"]["shrinkage"] = json!({"network": "y.shrinkage", "bound": 0.11});
+    model.description["levels"] = LEVELS.len().into();
+    model
+}
+
+/// A prior of three layers with two numbers between them.
+fn density(w: &mut Weights, name: &str, channels: usize) -> Value {
+    let widths = [1, 2, 2, 1];
+    let layer = |i: usize, w: &mut Weights| {
+        let at = |part: &str| format!("{name}.{i}.{part}");
+        w.random(&at("weight"), &[channels, widths[i + 1], widths[i]], -0.5, 0.3);
+        w.random(&at("bias"), &[channels, widths[i + 1]], 0.0, 0.3);
+        let mut layer = json!({"weight": at("weight"), "bias": at("bias")});
+        if i < 2 {
+            w.random(&at("factor"), &[channels, widths[i + 1]], 0.0, 0.5);
+            layer["factor"] = at("factor").into();
+        }
+        layer
+    };
+    let layers: Vec<Value> = (0..3).map(|i| layer(i, w)).collect();
+    json!({
+        "type": "density", "layers": layers, "medians": format!("{name}.medians"), "tail_mass": 1e-9,
+        "step": format!("{name}.step"),
+    })
+}
