@@ -60,7 +60,6 @@ _SUBPACKAGES = frozenset(
         "latent_codecs",
         "layers",
         "losses",
-        "metrics",
         "models",
         "ops",
         "optimizers",

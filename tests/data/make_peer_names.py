@@ -1,6 +1,6 @@
-"""Writes peer-names.json: the names and signatures that CompressAI 1.2.8 offers for pictures.
+"""Writes peer-names.json: the names and signatures that CompressAI 1.2.8 offers for pictures and video.
 
-Run where CompressAI is installed. Left out: what a module only imports for itself, video and point clouds.
+Run where CompressAI is installed. Left out: what a module only imports for itself, and point clouds.
 """
 
 import importlib
@@ -40,7 +40,8 @@ MODULES = {
     "latent_codecs.gaussian_conditional": "GaussianConditionalLatentCodec",
     "latent_codecs.hyper": "HyperLatentCodec",
     "latent_codecs.hyperprior": "HyperpriorLatentCodec",
-    "latent_codecs.rasterscan": "RasterScanLatentCodec",
+    "latent_codecs.rasterscan": "RasterScanLatentCodec default_collate raster_scan_compress_single_stream "
+    "raster_scan_decompress_single_stream",
     "latent_codecs.gain": "GainHyperLatentCodec GainHyperpriorLatentCodec",
     "latent_codecs.gain.hyper": "GainHyperLatentCodec",
     "latent_codecs.gain.hyperprior": "GainHyperpriorLatentCodec",
@@ -58,8 +59,10 @@ MODULES = {
     "models.sensetime": "Cheng2020AnchorCheckerboard Elic2022Chandelier Elic2022Official "
     "ResidualBottleneckBlock",
     "models.vbr": "JointAutoregressiveHierarchicalPriorsVbr MeanScaleHyperpriorVbr ScaleHyperpriorVbr",
-    "models.utils": "conv deconv find_named_buffer find_named_module remap_old_keys "
-    "update_registered_buffers",
+    "models.utils": "conv deconv find_named_buffer find_named_module gaussian_blur gaussian_kernel1d "
+    "gaussian_kernel2d meshgrid2d remap_old_keys update_registered_buffers",
+    "models.video": "ScaleSpaceFlow",
+    "models.video.google": "ScaleSpaceFlow",
     "models.priors": "CompressionModel FactorizedPrior FactorizedPriorReLU "
     "JointAutoregressiveHierarchicalPriors MeanScaleHyperprior SCALES_LEVELS SCALES_MAX SCALES_MIN "
     "ScaleHyperprior get_scale_table",
@@ -74,7 +77,14 @@ MODULES = {
     "register_transform",
     "registry.torch": "CRITERIONS DATASETS MODELS MODULES OPTIMIZERS SCHEDULERS register_criterion "
     "register_dataset register_model register_module register_optimizer register_scheduler",
-    "datasets": "ImageFolder PreGeneratedMemmapDataset Vimeo90kDataset",
+    "registry.transforms": "TRANSFORMS register_transform",
+    "registry.torchvision": "TRANSFORMS register_transform",
+    "datasets": "ImageFolder PreGeneratedMemmapDataset RawVideoSequence VideoFolder VideoFormat "
+    "Vimeo90kDataset",
+    "datasets.rawvideo": "RawVideoSequence VideoFormat bitdepth_to_dtype file_extensions "
+    "framerate_to_fraction get_num_frms get_raw_video_file_info make_dtype subsampling video_formats",
+    "datasets.video": "VideoFolder",
+    "datasets.utils": "download_url hash_file",
     "datasets.image": "ImageFolder",
     "datasets.vimeo90k": "Vimeo90kDataset",
     "datasets.pregenerated": "PreGeneratedMemmapDataset",
@@ -85,12 +95,15 @@ MODULES = {
     "transforms.functional": "rgb2ycbcr ycbcr2rgb yuv_420_to_444 yuv_444_to_420",
     "transforms.transforms": "RGB2YCbCr YCbCr2RGB YUV420To444 YUV444To420",
     "typing": "TCriterion TDataLoader TDataset TModel TModule TOptimizer TScheduler TTransform",
+    "typing.torch": "TCriterion TDataLoader TDataset TModel TModule TOptimizer TScheduler",
     "zoo": "bmshj2018_factorized bmshj2018_factorized_relu bmshj2018_hyperprior bmshj2018_hyperprior_vbr "
     "cheng2020_anchor cheng2020_attn image_models load_state_dict mbt2018 mbt2018_mean mbt2018_mean_vbr "
-    "mbt2018_vbr models",
+    "mbt2018_vbr models ssf2020 video_models",
     "zoo.image": "bmshj2018_factorized bmshj2018_factorized_relu bmshj2018_hyperprior cfgs cheng2020_anchor "
     "cheng2020_attn load_pretrained mbt2018 mbt2018_mean model_architectures model_urls root_url",
-    "zoo.image_vbr": "bmshj2018_hyperprior_vbr mbt2018_mean_vbr mbt2018_vbr",
+    "zoo.image_vbr": "bmshj2018_hyperprior_vbr cfgs mbt2018_mean_vbr mbt2018_vbr model_architectures "
+    "model_urls root_url",
+    "zoo.video": "model_architectures model_urls root_url ssf2020",
     "zoo.pretrained": "load_pretrained rename_key",
     "utils.update_model.__main__": "main setup_args",
     "version": "__version__",

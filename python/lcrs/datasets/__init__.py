@@ -1,10 +1,12 @@
-"""Datasets of pictures, and datasets that wrap arrays or other datasets."""
+"""Datasets of pictures and video, and datasets that wrap arrays or other datasets."""
 
 from lcrs.datasets.cache import CacheDataset
 from lcrs.datasets.image import ImageFolder
 from lcrs.datasets.ndarray import NdArrayDataset
 from lcrs.datasets.pregenerated import PreGeneratedMemmapDataset
+from lcrs.datasets.rawvideo import RawVideoSequence, VideoFormat
 from lcrs.datasets.stack import StackDataset
+from lcrs.datasets.video import VideoFolder
 from lcrs.datasets.vimeo90k import Vimeo90kDataset
 
 __all__ = [
@@ -12,6 +14,9 @@ __all__ = [
     "ImageFolder",
     "NdArrayDataset",
     "PreGeneratedMemmapDataset",
+    "RawVideoSequence",
     "StackDataset",
+    "VideoFolder",
+    "VideoFormat",
     "Vimeo90kDataset",
 ]

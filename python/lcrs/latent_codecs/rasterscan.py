@@ -22,6 +22,22 @@ from lcrs.registry import register_module
 
 __all__ = ["RasterScanLatentCodec"]
 
+_SINGLE_STREAM = (
+    "default_collate",
+    "raster_scan_compress_single_stream",
+    "raster_scan_decompress_single_stream",
+)
+
+
+def __getattr__(name: str) -> Any:
+    """CompressAI's place for the helpers of `lcrs.latent_codecs.single_stream` (PEP 562)."""
+    if name not in _SINGLE_STREAM:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from lcrs.latent_codecs import single_stream
+
+    return getattr(single_stream, name)
+
+
 _Order = Literal["wavefront", "raster"]
 
 

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from lcrs import coding
 from lcrs.entropy_models import EntropyBottleneck, EntropyBottleneckVbr, GaussianConditional
+from lcrs.errors import NotPortableError
 from lcrs.layers.lowering import LoweredGraph
 from lcrs.registry import MODELS
 
@@ -163,9 +164,11 @@ def pack(
         The description, without digests, and the tensors, as `lcrs.coding.write_package` takes them.
 
     Raises:
-        NotPortableError: a part of the model does not lower.
+        NotPortableError: the model says of no package what is in it, or a part of it does not lower.
         ValueError: the model is not registered, or two parts give one name to different tensors.
     """
+    if not hasattr(model, "package_parts"):
+        raise NotPortableError(f"{type(model).__name__} has no package_parts: packages cannot say this model")
     parts = model.package_parts()
     tensors: dict[str, NDArray[Any]] = {}
     for group in (*(graph.tensors for graph in parts.graphs.values()), parts.tensors):

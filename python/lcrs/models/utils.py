@@ -7,6 +7,7 @@ from torch import nn
 from lcrs.models.buffers import find_named_buffer, find_named_module, update_registered_buffers
 from lcrs.models.buffers import update_registered_buffer as _update_registered_buffer
 from lcrs.models.old_keys import remap_old_keys
+from lcrs.models.scale_space import gaussian_blur, gaussian_kernel1d, gaussian_kernel2d, meshgrid2d
 
 __all__ = [
     "_update_registered_buffer",
@@ -14,6 +15,10 @@ __all__ = [
     "deconv",
     "find_named_buffer",
     "find_named_module",
+    "gaussian_blur",
+    "gaussian_kernel1d",
+    "gaussian_kernel2d",
+    "meshgrid2d",
     "remap_old_keys",
     "update_registered_buffers",
 ]

@@ -2,6 +2,7 @@
 
 =====================================  ================================================================
 `image_models`, `mbt2018_mean`, ...    published architectures by quality and metric
+`video_models`, `ssf2020`              the same for video
 `load_pretrained`, `load_checkpoint`   checkpoints of all kinds and ages
 `package_of_checkpoint`                from a checkpoint to the package that files are coded with
 `shipped_models`, `load_model`         packages that come with lcrs, and back to networks
@@ -14,6 +15,7 @@ Importing this module imports no torch; what needs it does so when it is first u
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from lcrs.zoo.checkpoints import ARCHITECTURES, Architecture
@@ -37,10 +39,12 @@ if TYPE_CHECKING:
         mbt2018_mean_vbr,
         mbt2018_vbr,
     )
-    from lcrs.zoo.image import image_models as models
     from lcrs.zoo.importing import package_of_checkpoint
     from lcrs.zoo.packages import load_model
     from lcrs.zoo.state_dicts import load_checkpoint
+    from lcrs.zoo.video import ssf2020, video_models
+
+    models: dict[str, Callable[..., Any]]
 
 __all__ = [
     "ARCHITECTURES",
@@ -66,18 +70,29 @@ __all__ = [
     "models",
     "package_of_checkpoint",
     "shipped_models",
+    "ssf2020",
+    "video_models",
 ]
 
-_HOMES = {"load_checkpoint": "state_dicts", "load_model": "packages", "package_of_checkpoint": "importing"}
+_HOMES = {
+    "load_checkpoint": "state_dicts",
+    "load_model": "packages",
+    "package_of_checkpoint": "importing",
+    "ssf2020": "video",
+    "video_models": "video",
+}
 
 
 def __getattr__(name: str) -> Any:
-    """Loads what needs torch on first use (PEP 562)."""
+    """Loads what needs torch on first use (PEP 562); `models` has the functions of pictures and of video."""
     if name not in __all__:
         raise AttributeError(f"module 'lcrs.zoo' has no attribute '{name}'")
     import importlib
 
-    home = importlib.import_module(f"lcrs.zoo.{_HOMES.get(name, 'image')}")
-    value = getattr(home, "image_models" if name == "models" else name)
+    if name == "models":
+        images, videos = (importlib.import_module(f"lcrs.zoo.{home}") for home in ("image", "video"))
+        value: Any = {**images.image_models, **videos.video_models}
+    else:
+        value = getattr(importlib.import_module(f"lcrs.zoo.{_HOMES.get(name, 'image')}"), name)
     globals()[name] = value
     return value

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["ARCHITECTURES", "BASE_URL", "Architecture", "Weights"]
+__all__ = ["ARCHITECTURES", "BASE_URL", "VIDEO_ARCHITECTURES", "Architecture", "Weights"]
 
 BASE_URL = "https://compressai.s3.amazonaws.com/models/v1/"
 
@@ -165,3 +165,9 @@ _ALL = (
 
 ARCHITECTURES: Mapping[str, Architecture] = {entry.name: entry for entry in _ALL}
 """By registered name, in the order of CompressAI's `zoo.models`."""
+
+_SSF_HASHES = "c1ac1a47 79ed4e19 9c8b998d 577c1eda 1dd7d574 59dfb6f9 4d867411 26439e20 e89345c4"
+_VIDEO = (Architecture("ssf2020", ({},) * 9, {"mse": Weights("ssf2020-mse", tuple(_SSF_HASHES.split()))}),)
+
+VIDEO_ARCHITECTURES: Mapping[str, Architecture] = {entry.name: entry for entry in _VIDEO}
+"""Models of video, by registered name."""

@@ -9,10 +9,9 @@ from torch import nn
 
 import lcrs.models  # noqa: F401
 from lcrs.registry import MODELS
+from lcrs.zoo.building import addresses, build
 from lcrs.zoo.checkpoints import ARCHITECTURES, BASE_URL
-from lcrs.zoo.download import find_checkpoint
 from lcrs.zoo.pretrained import load_pretrained
-from lcrs.zoo.state_dicts import network_of, read_state_dict
 
 __all__ = [
     "bmshj2018_factorized",
@@ -36,8 +35,6 @@ __all__ = [
     "root_url",
 ]
 
-METRICS = ("mse", "ms-ssim")
-
 
 def create(
     name: str,
@@ -48,41 +45,14 @@ def create(
     root: str | os.PathLike[str] | None = None,
     **kwargs: Any,
 ) -> nn.Module:
-    """The model `name` at the sizes of a quality.
-
-    Args:
-        name: Registered name.
-        metric: What it was trained for: "mse" or "ms-ssim".
-        quality: From 1 (smallest files) up; a variable-rate model takes any and ignores it.
-        pretrained: Loads the published weights; the network is in evaluation mode then.
-        progress: Shows a download's progress on stderr.
-        root: Folder that has the published files; with it nothing is downloaded.
-        **kwargs: Arguments of the model's constructor, in place of the quality's.
+    """The model `name` at the sizes of a quality: `lcrs.zoo.building.build` by name.
 
     Raises:
-        ValueError: there is no such model, quality or metric, or no published weights for it.
-        MissingModelError: the weights are not here and cannot be downloaded.
-        CorruptError: the file that is here is another.
+        ValueError: also if there is no such model.
     """
     if name not in ARCHITECTURES:
         raise ValueError(f"no model of the zoo is called {name!r}; there are {', '.join(ARCHITECTURES)}")
-    entry = ARCHITECTURES[name]
-    if metric not in (METRICS if not entry.is_variable_rate else tuple(entry.weights)):
-        raise ValueError(f"metric is {metric!r}, must be one of {', '.join(METRICS)}")
-    if entry.is_variable_rate:
-        quality = 1
-    if not 1 <= quality <= entry.num_qualities:
-        raise ValueError(f"quality of {name} is {quality}, must be from 1 to {entry.num_qualities}")
-    if not pretrained:
-        net: nn.Module = MODELS[name](**{**entry.sizes[quality - 1], **kwargs})
-        return net
-    path = find_checkpoint(entry.file_name(quality, metric), root, progress)
-    pretrained_net: Any = network_of(read_state_dict(path), name)
-    for key, value in kwargs.items():
-        if pretrained_net.config.get(key, value) != value:
-            raise ValueError(f"published weights have {key} = {pretrained_net.config[key]}, not {value}")
-    loaded: nn.Module = pretrained_net
-    return loaded
+    return build(ARCHITECTURES[name], metric, quality, pretrained, progress, root, **kwargs)
 
 
 _load_model = create  # CompressAI's name
@@ -188,16 +158,7 @@ image_models = {name: globals()[name.replace("-", "_")] for name in ARCHITECTURE
 model_architectures = {name: MODELS[name] for name in ARCHITECTURES}
 """Model classes by registered name."""
 
-model_urls = {
-    name: {
-        metric: {
-            quality: BASE_URL + entry.file_name(quality, metric)
-            for quality in range(1, entry.num_qualities + 1)
-        }
-        for metric in entry.weights
-    }
-    for name, entry in ARCHITECTURES.items()
-}
+model_urls = {name: addresses(entry) for name, entry in ARCHITECTURES.items()}
 """Addresses of the published files by registered name, metric and quality."""
 
 cfgs = {
@@ -207,4 +168,4 @@ cfgs = {
 }
 """Sizes by registered name and quality."""
 
-root_url = BASE_URL
+root_url = BASE_URL.removesuffix("/")
