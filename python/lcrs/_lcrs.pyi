@@ -27,17 +27,21 @@ __all__ = [
     "decode",
     "decode_batch",
     "decode_into",
+    "decode_latents",
     "default_scale_table",
     "dequantize",
     "encode",
     "encode_batch",
+    "encode_latents",
     "encoded_bound",
     "factorized_medians",
     "factorized_table",
+    "fingerprint",
     "gaussian_table",
     "indexes",
     "info_json",
     "metadata",
+    "mixture_table",
     "num_threads",
     "package_digests",
     "pmf_to_quantized_cdf",
@@ -45,6 +49,7 @@ __all__ = [
     "scale_table",
     "simd_path",
     "simd_paths",
+    "thresholds",
     "transcode",
 ]
 
@@ -60,6 +65,15 @@ _Int32: TypeAlias = NDArray[np.int32] | _Tensor
 _Float32: TypeAlias = NDArray[np.float32] | _Tensor
 _Bytes: TypeAlias = bytes | bytearray | memoryview | NDArray[np.uint8]
 _Kind: TypeAlias = Literal["lcrs", "ans"]
+
+# Fingerprints -------------------------------------------------------------------------------------
+
+def fingerprint(arrays: Iterable[NDArray[np.uint8]]) -> bytes:
+    """16 bytes that tell contents apart, at the speed of memory; for caches, not for what leaves the process.
+
+    Args:
+        arrays: uint8, any number, of any length: their bytes and lengths count, in order.
+    """
 
 # Runtime ------------------------------------------------------------------------------------------
 
@@ -203,6 +217,31 @@ def factorized_medians(
     Arguments and errors are those of `factorized_table`.
     """
 
+def thresholds(scales: _Float32, *, nearest: bool = False, log: bool = False) -> NDArray[np.float32]:
+    """Where the rows of a Gaussian table end: the thresholds for `indexes`.
+
+    Args:
+        scales: float32, (rows,): the table's scales, ascending.
+        nearest: a scale picks the row whose scale is nearest in ratio, not the smallest that is not below it.
+        log: for logarithms of scales.
+
+    Returns:
+        float32, (rows - 1,), the same on every machine.
+    """
+
+def mixture_table(scales: _Float32, means: _Float32, weights: _Float32, max: int) -> CdfTable:
+    """The table of Gaussian mixtures, one row a mixture, for the integers from ``-max`` to ``max``.
+
+    Args:
+        scales: float32, (components, rows): standard deviations, brought into 0.11..=256.
+        means: float32, of that shape.
+        weights: float32, of that shape, not negative.
+        max: the largest magnitude, 1 to 2**14 - 1.
+
+    Raises:
+        ValueError: if shapes do not fit, or a parameter or the magnitude is out of range.
+    """
+
 # Quantisation --------------------------------------------------------------------------------
 
 def indexes(scales: _Float32, thresholds: _Float32) -> NDArray[np.int32]:
@@ -284,6 +323,60 @@ def decode_into(
     threads: int | None = None,
 ) -> None:
     """`decode` into the caller's writeable int32 array ``out``; after an error its content is unspecified."""
+
+def encode_latents(
+    values: _Float32,
+    indexes: _Int32,
+    table: CdfTable,
+    means: _Float32 | None = None,
+    kind: _Kind = "lcrs",
+    threads: int | None = None,
+) -> list[bytes]:
+    """Codes a batch of latents: the symbols ``round_half_even(values - means)``, one stream for each item.
+
+    The bytes are those of `encode_batch` of the symbols, in the order row, column, channel for ``"lcrs"`` and
+    channel, row, column for ``"ans"``. Items are coded in parallel.
+
+    Args:
+        values: float32, (items, channels, ...).
+        indexes: int32, the shape of ``values``, or (channels,): rows of the table.
+        table: the distributions.
+        means: float32, the shape of ``values``, or (channels,); zero without it.
+        kind: as in `encode`.
+        threads: as in `encode`.
+
+    Raises:
+        ValueError: if shapes do not fit, a difference is not finite or is ``2**24`` or more, or an index is
+            not a row of the table.
+    """
+
+def decode_latents(
+    data: Iterable[_Bytes],
+    shape: Sequence[int],
+    indexes: _Int32,
+    table: CdfTable,
+    means: _Float32 | None = None,
+    kind: _Kind = "lcrs",
+    threads: int | None = None,
+) -> NDArray[np.float32]:
+    """Decodes what `encode_latents` wrote, to the values ``symbols + means``.
+
+    Args:
+        data: a stream for each item.
+        shape: (items, channels, ...).
+        indexes: as given to `encode_latents`.
+        table: as given to `encode_latents`.
+        means: as given to `encode_latents`.
+        kind: as given to `encode_latents`.
+        threads: as in `encode`.
+
+    Returns:
+        float32, of ``shape``.
+
+    Raises:
+        ValueError: if shapes do not fit or an index is not a row of the table.
+        LcrsError: as `decode_batch`.
+    """
 
 def encoded_bound(num_symbols: int, kind: _Kind = "lcrs") -> int:
     """The most bytes that `encode` can make of this many symbols, whatever they are."""

@@ -11,7 +11,8 @@ PACKAGE = Path(__file__).parents[2] / "python" / "lcrs"
 
 LEVELS = [
     {"errors", "typing", "registry", "_lcrs"},
-    {"coding", "ops", "metrics"},
+    {"coding", "metrics"},
+    {"ops"},
     {"layers", "losses", "optimizers", "datasets", "transforms"},
     {"entropy_models"},
     {"latent_codecs"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from math import erfc, sqrt
 from pathlib import Path
 
@@ -144,3 +145,58 @@ def test_tables_are_the_same_on_every_path(fresh_python) -> None:
     here = str(Path(__file__).parent)
     found = {fresh_python(CODE, here, LCRS_SIMD=path) for path in coding.simd_paths()}
     assert found == {fingerprint()}
+
+
+def mixture_row(scale: np.ndarray, mean: np.ndarray, weight: np.ndarray, largest: int) -> list[float]:
+    """Frequencies of one mixture as the documentation says, by the standard library's functions."""
+    edges = [n - 0.5 for n in range(-largest, largest + 2)]
+    below = [0.0] * len(edges)
+    for s, m, w in zip(scale, mean, weight, strict=True):
+        s = min(max(float(s), 0.11), 256.0)
+        phi = [0.5 * erfc(-(edge - float(m)) / s / sqrt(2)) for edge in edges]
+        below = [b + float(w) * p for b, p in zip(below, phi, strict=True)]
+    masses = [max(b - a, 0.0) for a, b in itertools.pairwise(below)]
+    free = 65536 - len(masses) - 1
+    return [1 + mass / sum(masses) * free for mass in masses]
+
+
+def test_mixture_table_against_a_slow_reference() -> None:
+    rng = np.random.default_rng(3)
+    scales, means = rng.lognormal(0, 1.5, (3, 50)), rng.normal(0, 6, (3, 50))
+    parameters = [np.ascontiguousarray(t, np.float32) for t in (scales, means, rng.dirichlet([1] * 3, 50).T)]
+    table = coding.mixture_table(*parameters, 9)
+    assert table.offsets.tolist() == [-9] * 50
+    frequencies = np.diff(table.cdfs, axis=1)
+    assert frequencies.shape == (50, 20)
+    assert (frequencies[:, -1] == 1).all()
+    for row, frequency in enumerate(frequencies):
+        expected = mixture_row(*(t[:, row] for t in parameters), 9)
+        likeliest = int(np.argmax(expected))
+        difference = np.abs(frequency[:-1] - np.array(expected))
+        difference[likeliest] /= 20  # it takes what rounding leaves
+        assert difference.max() <= 1.001
+
+
+def test_mixture_table_refuses() -> None:
+    good = np.ones((2, 3), np.float32)
+    for bad in (np.full_like(good, np.nan), np.full_like(good, np.inf)):
+        with pytest.raises(ValueError, match="scale 0 is"):
+            coding.mixture_table(bad, good, good, 3)
+    with pytest.raises(ValueError, match="weight 0 is -1"):
+        coding.mixture_table(good, good, -good, 3)
+    with pytest.raises(ValueError, match="largest magnitude is 0"):
+        coding.mixture_table(good, good, good, 0)
+    with pytest.raises(ValueError, match=r"means has shape \(2, 2\)"):
+        coding.mixture_table(good, np.ones((2, 2), np.float32), good, 3)
+
+
+@pytest.mark.parametrize("log", [False, True])
+@pytest.mark.parametrize("nearest", [False, True])
+def test_thresholds_lie_between_the_scales(nearest: bool, log: bool) -> None:
+    scales = coding.default_scale_table()
+    limits = coding.thresholds(scales, nearest=nearest, log=log)
+    wide = scales.astype(np.float64)
+    expected = np.sqrt(wide[:-1] * wide[1:]) if nearest else wide[:-1]
+    expected = np.log(expected) if log else expected
+    np.testing.assert_array_max_ulp(limits, expected.astype(np.float32), maxulp=1)
+    assert limits.dtype == np.float32

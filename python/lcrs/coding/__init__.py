@@ -21,9 +21,13 @@ from lcrs.coding.distributions import (
     factorized_table,
     gaussian_table,
     indexes,
+    mixture_table,
     scale_table,
+    thresholds,
 )
+from lcrs.coding.fingerprint import fingerprint
 from lcrs.coding.graph import Graph
+from lcrs.coding.latent import decode_latents, encode_latents
 from lcrs.coding.package import Package, package_digests, transcode, write_package
 from lcrs.coding.quantization import dequantize, quantize
 from lcrs.coding.runtime import build_profile, num_threads, simd_path, simd_paths
@@ -42,17 +46,21 @@ __all__ = [
     "decode",
     "decode_batch",
     "decode_into",
+    "decode_latents",
     "default_scale_table",
     "dequantize",
     "encode",
     "encode_batch",
+    "encode_latents",
     "encoded_bound",
     "factorized_medians",
     "factorized_table",
+    "fingerprint",
     "gaussian_table",
     "indexes",
     "info",
     "metadata",
+    "mixture_table",
     "num_threads",
     "package_digests",
     "pmf_to_quantized_cdf",
@@ -60,6 +68,7 @@ __all__ = [
     "scale_table",
     "simd_path",
     "simd_paths",
+    "thresholds",
     "transcode",
     "write_package",
 ]

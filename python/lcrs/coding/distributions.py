@@ -10,7 +10,9 @@ from lcrs._lcrs import (
     factorized_table,
     gaussian_table,
     indexes,
+    mixture_table,
     scale_table,
+    thresholds,
 )
 
 __all__ = [
@@ -19,5 +21,7 @@ __all__ = [
     "factorized_table",
     "gaussian_table",
     "indexes",
+    "mixture_table",
     "scale_table",
+    "thresholds",
 ]

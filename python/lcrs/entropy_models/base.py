@@ -219,11 +219,13 @@ class EntropyModel(nn.Module):
             raise ValueError(
                 f"inputs have shape {tuple(inputs.shape)}, indexes {tuple(indexes.shape)}; must be equal"
             )
-        values = self._in_stream_order(_single(inputs))
-        centres = None if means is None else self._in_stream_order(_single(means).expand_as(inputs))
-        symbols = coding.quantize(values, centres)
-        rows = self._in_stream_order(indexes.detach().cpu().int())
-        return coding.encode_batch(symbols, rows, table, kind=self.entropy_coder)
+        return coding.encode_latents(
+            _plain(_single(inputs)),
+            _field(indexes.detach().to(device="cpu", dtype=torch.int32), inputs.shape),
+            table,
+            means=None if means is None else _field(_single(means), inputs.shape),
+            kind=self.entropy_coder,
+        )
 
     def decompress(
         self,
@@ -261,17 +263,16 @@ class EntropyModel(nn.Module):
             raise ValueError(f"got {len(strings)} strings for a batch of {indexes.shape[0]}")
         if indexes.dim() < 2:
             raise ValueError(f"indexes have shape {tuple(indexes.shape)}, must have at least 2 dimensions")
-        rows = self._in_stream_order(indexes.detach().cpu().int())
-        symbols = coding.decode_batch(list(strings), rows, table, kind=self.entropy_coder)
-        if means is not None:
-            centres = self._in_stream_order(_single(means).expand(indexes.shape))
-            values, dtype = coding.dequantize(symbols, centres), means.dtype
-        else:
-            values = coding.dequantize(symbols)
-        outputs = torch.from_numpy(values)
-        if self.entropy_coder != "ans":
-            outputs = outputs.movedim(-1, 1).contiguous()
-        return outputs.to(device=indexes.device, dtype=dtype)
+        values = coding.decode_latents(
+            strings,
+            indexes.shape,
+            _field(indexes.detach().to(device="cpu", dtype=torch.int32), indexes.shape),
+            table,
+            means=None if means is None else _field(_single(means), indexes.shape),
+            kind=self.entropy_coder,
+        )
+        dtype = dtype if means is None else means.dtype
+        return torch.from_numpy(values).to(device=indexes.device, dtype=dtype)
 
     def restore(self, inputs: Tensor, means: Tensor | None = None) -> Tensor:
         """What `decompress` will make of `inputs` (N, C, ...), to the bit: float32 on the CPU.
@@ -283,13 +284,26 @@ class EntropyModel(nn.Module):
         centres = None if means is None else _single(means).expand_as(inputs).contiguous().numpy()
         return torch.from_numpy(coding.dequantize(coding.quantize(values, centres), centres))
 
-    def _in_stream_order(self, tensor: Tensor) -> Any:
-        """(N, C, ...) as a contiguous array whose entries follow in the order of the stream."""
-        return (tensor if self.entropy_coder == "ans" else tensor.movedim(1, -1)).contiguous().numpy()
-
 
 def _single(tensor: Tensor) -> Tensor:
     return tensor.detach().to(device="cpu", dtype=torch.float32)
+
+
+def _plain(tensor: Tensor) -> Any:
+    """A CPU tensor as a contiguous array."""
+    return tensor.contiguous().numpy()
+
+
+def _field(tensor: Tensor, shape: torch.Size) -> Any:
+    """`tensor`, broadcast to `shape` (N, C, ...), as an array; (C,) if it differs between channels only."""
+    whole = tensor.expand(shape)
+    steps = zip(whole.shape, whole.stride(), strict=True)
+    if whole.numel() and all(dim == 1 or size == 1 or step == 0 for dim, (size, step) in enumerate(steps)):
+        first = whole[0]
+        while first.dim() > 1:
+            first = first[..., 0]
+        return _plain(first)
+    return _plain(whole)
 
 
 def _bind_loaded_tables(module: nn.Module, _incompatible_keys: Any) -> None:

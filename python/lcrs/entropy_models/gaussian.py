@@ -11,7 +11,9 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from lcrs import coding
@@ -172,12 +174,17 @@ class GaussianConditional(EntropyModel):
         Raises:
             ValueError: a scale is NaN.
         """
-        # A scale below the bound picks the row that the bound would; float32 comparisons are exact.
-        plain = scales.detach().to(device="cpu", dtype=torch.float32)
-        bounded = torch.where(plain < self.scale_bound.item(), self.scale_bound.item(), plain)
-        thresholds = self.effective_scale_table()[:-1].contiguous()
-        indexes = coding.indexes(bounded.contiguous().numpy(), thresholds.numpy())
-        return torch.from_numpy(indexes).to(scales.device)
+        plain = scales.detach().to(device="cpu", dtype=torch.float32).contiguous()
+        return torch.from_numpy(coding.indexes(plain.numpy(), self.thresholds())).to(scales.device)
+
+    def thresholds(self) -> NDArray[np.float32]:
+        """Scales above which the next row begins, for `coding.indexes`: float32 (rows - 1,).
+
+        A scale below the bound picks the row that the bound would: all pass the rows before it.
+        """
+        limits = coding.thresholds(self.effective_scale_table().numpy())
+        limits[limits < np.float32(self.scale_bound.item())] = -np.inf
+        return limits
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         resize_buffers(self, ("scale_table",), state_dict, prefix)

@@ -19,12 +19,8 @@ from lcrs.entropy_models.gaussian import GaussianConditional
 
 __all__ = ["GaussianMixtureConditional"]
 
-_TOTAL = 1 << 16
-_ROWS_AT_ONCE = 4096
-_SCALES = (0.11, 256.0)
-"""Scales are brought into this range for coding."""
-
-_Double = NDArray[np.float64]
+_ENTRIES_AT_ONCE = 1 << 18
+"""Size of the tables that are made one after the other."""
 
 
 class GaussianMixtureConditional(GaussianConditional):
@@ -33,9 +29,9 @@ class GaussianMixtureConditional(GaussianConditional):
     Scales, means and weights have shape (N, K M, ...) for a latent (N, M, ...): all channels of the first
     component, then of the second. Weights are non-negative and add up to 1 over the components.
 
-    Values are rounded without their means. A row of the table is made for every value, from functions that
-    are computed by IEEE additions, multiplications and divisions in a fixed order, so that equal parameters
-    give equal tables on every machine; whether parameters are equal is up to their network.
+    Values are rounded without their means. A row of the table is made for every value, with scales brought
+    into 0.11..256, by `coding.mixture_table`: equal parameters give equal tables on every machine; whether
+    parameters are equal is up to their network.
 
     Args:
         K: Number of components.
@@ -170,17 +166,14 @@ class GaussianMixtureConditional(GaussianConditional):
     ) -> Iterator[tuple[slice, coding.CdfTable]]:
         """Tables with a row for each coded value, some thousand at a time, and which values they are for."""
         scale, mean, weight = (
-            np.stack([_in_order(part.detach().cpu().double().numpy(), used) for part in t.chunk(self.K, 1)])
+            np.stack([_in_order(part.detach().cpu().float().numpy(), used) for part in t.chunk(self.K, 1)])
             for t in (scales, means, weights)
         )
-        scale = np.clip(scale, *_SCALES)
-        for start in range(0, scale.shape[1], _ROWS_AT_ONCE):
-            rows = slice(start, min(start + _ROWS_AT_ONCE, scale.shape[1]))
-            frequencies = _frequencies(scale[:, rows], mean[:, rows], weight[:, rows], abs_max)
-            cdfs = np.zeros((frequencies.shape[0], frequencies.shape[1] + 1), np.int32)
-            np.cumsum(frequencies, axis=1, out=cdfs[:, 1:])
-            lengths = np.full(len(cdfs), cdfs.shape[1], np.int32)
-            yield rows, coding.CdfTable(cdfs, lengths, np.full(len(cdfs), -abs_max, np.int32))
+        rows_at_once = max(1, _ENTRIES_AT_ONCE // (2 * abs_max + 2))
+        for start in range(0, scale.shape[1], rows_at_once):
+            rows = slice(start, min(start + rows_at_once, scale.shape[1]))
+            s, m, w = (np.ascontiguousarray(t[:, rows]) for t in (scale, mean, weight))
+            yield rows, coding.mixture_table(s, m, w, abs_max)
 
     def _check_shapes(self, shape: Sequence[int], *parameters: Tensor) -> None:
         expected = (shape[0], self.K * shape[1], *shape[2:])
@@ -192,43 +185,3 @@ class GaussianMixtureConditional(GaussianConditional):
 def _in_order(values: NDArray[Any], used: NDArray[np.bool_]) -> NDArray[Any]:
     """The values (N, M, ...) of the channels that are `used`, channel by channel."""
     return np.ascontiguousarray(values.swapaxes(0, 1)[used]).reshape(-1)
-
-
-def _frequencies(scale: _Double, mean: _Double, weight: _Double, abs_max: int) -> NDArray[np.int32]:
-    """Frequencies of -abs_max..=abs_max and of an escape that never comes, for (K, P) mixtures: (P, ...).
-
-    All are at least 1 and add up to 2^16; what rounding leaves goes to the likeliest value.
-    """
-    edges = np.arange(-abs_max, abs_max + 2) - 0.5
-    below = np.zeros((scale.shape[1], edges.size))
-    for s, m, w in zip(scale, mean, weight, strict=True):
-        below = below + w[:, None] * _standard_normal_cdf((edges - m[:, None]) / s[:, None])
-    pmf = np.maximum(below[:, 1:] - below[:, :-1], 0.0)
-    num_values = pmf.shape[1]
-    scaled = pmf / np.maximum(np.cumsum(pmf, axis=1)[:, -1:], 1e-300)
-    frequencies = np.ones((len(pmf), num_values + 1), np.int32)
-    frequencies[:, :-1] += np.floor(scaled * (_TOTAL - num_values - 1)).astype(np.int32)
-    rest = _TOTAL - frequencies.sum(axis=1, dtype=np.int32)
-    frequencies[np.arange(len(pmf)), frequencies.argmax(axis=1)] += rest
-    return frequencies
-
-
-def _standard_normal_cdf(x: _Double) -> _Double:
-    """Cumulative standard normal, to 7.5e-8 (Abramowitz and Stegun, 26.2.17): far finer than a table."""
-    z = np.minimum(np.abs(x), 38.0)
-    t = 1.0 / (1.0 + 0.2316419 * z)
-    series = np.zeros_like(t)
-    for coefficient in (1.330274429, -1.821255978, 1.781477937, -0.356563782, 0.319381530):
-        series = t * (coefficient + series)
-    tail = 0.3989422804014327 * _exp(-0.5 * z * z) * series
-    return np.where(x < 0, tail, 1.0 - tail)
-
-
-def _exp(x: _Double) -> _Double:
-    """Exponential of -745..0, to some 1e-13: no library's, which may differ from machine to machine."""
-    halvings = np.rint(x * 1.4426950408889634)
-    rest = x - halvings * 0.6931471805599453
-    series = np.ones_like(rest)
-    for n in range(13, 0, -1):
-        series = 1.0 + series * rest / n
-    return np.ldexp(series, halvings.astype(np.int32))

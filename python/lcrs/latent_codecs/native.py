@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -46,15 +45,12 @@ def scan_arguments(
     if layers is None or not _is_plain(context):
         return None
     assert isinstance(context, MaskedConv2d)
-    bound = gaussian.scale_bound.item()
-    thresholds = gaussian.effective_scale_table()[:-1]
     return {
         "weight": single(context.weight * context.mask).numpy(),
         "bias": None if context.bias is None else single(context.bias).numpy(),
         "layers": layers,
         "table": gaussian.cdf_table(),
-        # A scale below the bound counts as the bound: thresholds below it are passed by every scale.
-        "thresholds": torch.where(thresholds < bound, -torch.inf, thresholds).numpy(),
+        "thresholds": gaussian.thresholds(),
     }
 
 

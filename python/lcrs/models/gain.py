@@ -291,9 +291,9 @@ class GainHyperprior(CompressionModel):
 
     def _indexes(self, log_scales: Tensor) -> Tensor:
         """Row of the table whose scale is nearest in ratio, int32, same shape."""
-        scales = self.gaussian_conditional.effective_scale_table().double()
-        thresholds = torch.log(torch.sqrt(scales[:-1] * scales[1:])).float()
-        return torch.from_numpy(coding.indexes(log_scales.contiguous().numpy(), thresholds.numpy()))
+        scales = self.gaussian_conditional.effective_scale_table().numpy()
+        thresholds = coding.thresholds(scales, nearest=True, log=True)
+        return torch.from_numpy(coding.indexes(log_scales.contiguous().numpy(), thresholds))
 
     def _prior(self, shape: Sequence[int], level: float) -> tuple[Tensor, Tensor]:
         """Table rows and means of `z` (N, Z, H, W)."""

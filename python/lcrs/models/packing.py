@@ -123,11 +123,11 @@ class Tables:
         """
         if domain not in ("linear", "log"):
             raise ValueError(f"domain is {domain!r}, must be 'linear' or 'log'")
-        scales = model.effective_scale_table().numpy().astype(np.float64)
-        limits = np.sqrt(scales[:-1] * scales[1:]) if nearest else scales[:-1]
-        thresholds = (np.log(limits) if domain == "log" else limits).astype(np.float32)
+        scales = model.effective_scale_table().numpy()
+        thresholds = coding.thresholds(scales, nearest=nearest, log=domain == "log")
         # A scale below the bound counts as the bound: rows below that of the bound are never used.
-        first = int(np.count_nonzero(limits.astype(np.float32) < np.float32(model.scale_bound.item())))
+        limits = coding.thresholds(scales, nearest=nearest)
+        first = int(np.count_nonzero(limits < np.float32(model.scale_bound.item())))
         thresholds = thresholds[first:]
         return {
             "table": self._table(place, model.cdf_table(), first),

@@ -8,6 +8,8 @@
 pub mod cdf;
 mod error;
 pub mod exact;
+mod fingerprint;
+pub mod latent;
 mod limits;
 mod parallel;
 pub mod rans;
@@ -18,6 +20,7 @@ mod spares;
 mod wide;
 
 pub use error::{Error, ErrorKind, Result};
+pub use fingerprint::fingerprint;
 pub use limits::Limits;
 pub use parallel::Pool;
 pub use runtime::Runtime;

@@ -135,11 +135,7 @@ pub(crate) fn decode_batch<'py>(
     let kind = stream_kind(py, kind)?;
     let indexes = Input::<i32>::new(indexes, "indexes")?;
     let items = batch_size(indexes.shape())?;
-    let streams = data
-        .try_iter()?
-        .enumerate()
-        .map(|(i, stream)| arrays::bytes(&stream?, &format!("data[{i}]")))
-        .collect::<PyResult<Vec<_>>>()?;
+    let streams = streams(data)?;
     if streams.len() != items {
         let given = streams.len();
         return Err(PyValueError::new_err(format!("data holds {given} streams, but indexes has {items} items")));
@@ -296,8 +292,14 @@ fn symbols_and_indexes<'py>(
     Ok((symbols, indexes))
 }
 
+/// The bytes of each stream of an iterable.
+pub(crate) fn streams(data: &Bound<'_, PyAny>) -> PyResult<Vec<PyBackedBytes>> {
+    let items = data.try_iter()?.enumerate();
+    items.map(|(i, stream)| arrays::bytes(&stream?, &format!("data[{i}]"))).collect()
+}
+
 /// The size of a job that uses the pool: it may have to wait for other jobs there, so it is never a small one.
-fn job_size(runtime: &Runtime, size: usize) -> usize {
+pub(crate) fn job_size(runtime: &Runtime, size: usize) -> usize {
     if runtime.pool.threads() > 1 {
         usize::MAX
     } else {

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 
 use crate::arrays::{Input, Output};
 use crate::errors::detached;
+use crate::runtime::runtime;
 use crate::table::CdfTable;
 
 /// The field's 64 scales from 0.11 to 256, float32 (64,).
@@ -150,6 +151,63 @@ impl<'py> FactorizedArrays<'py> {
 
 fn slices<'a>(inputs: &'a [Input<'_, f32>]) -> PyResult<Vec<&'a [f32]>> {
     inputs.iter().map(Input::slice).collect()
+}
+
+/// Where the rows of a Gaussian table end: the thresholds for `indexes`.
+///
+/// Args:
+///     scales: float32, (rows,): the table's scales, ascending.
+///     nearest: a scale picks the row whose scale is nearest in ratio, not the smallest that is not below it.
+///     log: for logarithms of scales.
+///
+/// Returns:
+///     float32, (rows - 1,), the same on every machine.
+#[pyfunction]
+#[pyo3(signature = (scales, *, nearest=false, log=false))]
+pub(crate) fn thresholds<'py>(
+    scales: &Bound<'py, PyAny>,
+    nearest: bool,
+    log: bool,
+) -> PyResult<Bound<'py, PyArray1<f32>>> {
+    let py = scales.py();
+    let scales = Input::<f32>::new(scales, "scales")?;
+    scales.check_ndim("scales", 1, "(rows,)")?;
+    let choice = if nearest { cdf::Choice::Nearest } else { cdf::Choice::Above };
+    let domain = if log { cdf::Domain::Log } else { cdf::Domain::Linear };
+    Ok(PyArray1::from_vec(py, cdf::thresholds(scales.slice()?, choice, domain)))
+}
+
+/// The table of Gaussian mixtures, one row a mixture, for the integers from ``-max`` to ``max``.
+///
+/// Args:
+///     scales: float32, (components, rows): standard deviations, brought into 0.11..=256.
+///     means: float32, of that shape.
+///     weights: float32, of that shape, not negative.
+///     max: the largest magnitude, 1 to 2**14 - 1.
+///
+/// Raises:
+///     ValueError: if shapes do not fit, or a parameter or the magnitude is out of range.
+#[pyfunction]
+pub(crate) fn mixture_table(
+    scales: &Bound<'_, PyAny>,
+    means: &Bound<'_, PyAny>,
+    weights: &Bound<'_, PyAny>,
+    max: u32,
+) -> PyResult<CdfTable> {
+    let py = scales.py();
+    let scales = Input::<f32>::new(scales, "scales")?;
+    scales.check_ndim("scales", 2, "(components, rows)")?;
+    let (means, weights) = (Input::<f32>::new(means, "means")?, Input::<f32>::new(weights, "weights")?);
+    means.check_shape("means", scales.shape(), "scales")?;
+    weights.check_shape("weights", scales.shape(), "scales")?;
+    let runtime = runtime(py, None)?;
+    let parameters = cdf::MixtureParameters {
+        components: scales.shape()[0],
+        scales: scales.slice()?,
+        means: means.slice()?,
+        weights: weights.slice()?,
+    };
+    detached(py, usize::MAX, || cdf::mixture_table(&runtime, &parameters, max)).map(CdfTable::new)
 }
 
 /// Table rows for scales: the number of ``thresholds`` that a scale exceeds.

@@ -6,8 +6,10 @@ mod arrays;
 mod coder;
 mod distributions;
 mod errors;
+mod fingerprint;
 mod fork;
 mod graph;
+mod latent;
 mod package;
 mod quantization;
 mod runtime;
@@ -24,10 +26,15 @@ mod _lcrs {
     use crate::coder::{decode, decode_batch, decode_into, encode, encode_batch, encoded_bound, Decoder, Encoder};
     #[pymodule_export]
     use crate::distributions::{
-        default_scale_table, factorized_medians, factorized_table, gaussian_table, indexes, scale_table,
+        default_scale_table, factorized_medians, factorized_table, gaussian_table, indexes, mixture_table, scale_table,
+        thresholds,
     };
     #[pymodule_export]
+    use crate::fingerprint::fingerprint;
+    #[pymodule_export]
     use crate::graph::Graph;
+    #[pymodule_export]
+    use crate::latent::{decode_latents, encode_latents};
     #[pymodule_export]
     use crate::package::{info_json, metadata, package_digests, Package};
     #[pymodule_export]

@@ -1,11 +1,14 @@
 //! From scales to rows of a table.
 
+use super::buckets::Buckets;
 use crate::exact::with_ieee;
 use crate::wide::wide;
 use crate::{Error, Result};
 
 /// Scales that are compared with all thresholds before the next ones: they and their counts stay in the first-level cache.
 const BLOCK: usize = 1024;
+/// Below this many scales buckets cost more than they save.
+const MIN_BUCKETED: usize = 1024;
 
 /// `out[i]` = how many thresholds are below `scales[i]`: the row of the smallest table scale that is not below it, when the
 /// thresholds are all table scales but the last. Comparisons only, so nothing is rounded.
@@ -16,14 +19,22 @@ pub fn indexes(scales: &[f32], thresholds: &[f32], out: &mut [i32]) -> Result<()
     if scales.len() != out.len() {
         return Err(Error::invalid(format!("{} scales and room for {} indexes do not fit", scales.len(), out.len())));
     }
-    for (name, values) in [("scale", scales), ("threshold", thresholds)] {
-        if any_nan(values) {
-            let i = values.iter().position(|v| v.is_nan()).unwrap_or(0);
-            return Err(Error::invalid(format!("{name} is NaN at position {i}")));
-        }
+    check_numbers("threshold", thresholds)?;
+    let buckets = if scales.len() < MIN_BUCKETED { None } else { Buckets::new(thresholds) };
+    if buckets.is_some_and(|buckets| buckets.count_below(scales, out)) {
+        return Ok(());
     }
+    check_numbers("scale", scales)?;
     // a thread that takes subnormals for zeros would compare them wrongly
     with_ieee(|| count_below(scales, thresholds, out));
+    Ok(())
+}
+
+fn check_numbers(name: &str, values: &[f32]) -> Result<()> {
+    if any_nan(values) {
+        let i = values.iter().position(|v| v.is_nan()).unwrap_or(0);
+        return Err(Error::invalid(format!("{name} is NaN at position {i}")));
+    }
     Ok(())
 }
 
@@ -55,25 +66,63 @@ fn count_below(scales: &[f32], thresholds: &[f32], out: &mut [i32]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cdf::default_scale_table;
+
+    /// Checks many scales, those beside the thresholds included, against plain counting.
+    fn check(thresholds: &[f32], scales: impl Iterator<Item = f32>) {
+        let near = thresholds.iter().flat_map(|t| [t.next_down(), *t, t.next_up()]);
+        let extremes = [f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN, 0.0, -0.0, 1e-45, -1e-45];
+        let some: Vec<f32> = scales.chain(near).chain(extremes).filter(|s| !s.is_nan()).collect();
+        let scales: Vec<f32> = some.iter().copied().cycle().take(3 * MIN_BUCKETED).collect();
+        for scales in [&scales[..], &scales[..300]] {
+            let mut out = vec![-1; scales.len()];
+            indexes(scales, thresholds, &mut out).expect("legal");
+            for (scale, index) in scales.iter().zip(&out) {
+                assert_eq!(*index as usize, thresholds.iter().filter(|t| *t < scale).count(), "{scale}");
+            }
+        }
+    }
 
     #[test]
     fn counts_thresholds_below() {
-        let thresholds: Vec<f32> = (1..64).map(|i| i as f32 * 0.5).collect();
-        let scales: Vec<f32> =
-            (0..301).map(|i| i as f32 * 0.125 - 1.0).chain([f32::INFINITY, f32::NEG_INFINITY, -0.0]).collect();
-        let mut out = vec![0; scales.len()];
-        indexes(&scales, &thresholds, &mut out).expect("legal");
-        for (scale, index) in scales.iter().zip(&out) {
-            assert_eq!(*index as usize, thresholds.iter().filter(|t| *t < scale).count(), "{scale}");
+        let linear: Vec<f32> = (1..64).map(|i| i as f32 * 0.5).collect();
+        check(&linear, (0..301).map(|i| i as f32 * 0.125 - 1.0));
+        check(&default_scale_table()[..63], (0..2000).map(|i| 1.005_f32.powi(i - 1000)));
+        let logarithms: Vec<f32> = (0..63).map(|i| i as f32 * 0.123 - 2.2).collect();
+        check(&logarithms, (0..1000).map(|i| i as f32 * 0.01 - 4.0));
+        check(&[], [1.0].into_iter());
+    }
+
+    #[test]
+    fn unusual_thresholds_count_as_well() {
+        let some = || (0..200).map(|i| i as f32 * 0.03 - 3.0);
+        let infinity = f32::INFINITY;
+        for thresholds in [
+            vec![-infinity, -infinity, 0.11, 0.5],
+            vec![-infinity],
+            vec![infinity],
+            vec![0.5, infinity, infinity],
+            vec![1.0, 1.0, 1.0],
+            vec![2.0, 1.0, -1.0],
+            vec![-0.0],
+            vec![0.0, 1e-45, 1.0],
+            vec![f32::MIN, f32::MAX],
+            vec![1.0, 1.000_000_1, 1.000_000_2],
+        ] {
+            check(&thresholds, some());
         }
     }
 
     #[test]
     fn not_a_number_is_refused_with_its_position() {
-        let mut scales = vec![1.0; 40];
-        scales[37] = f32::NAN;
-        let error = indexes(&scales, &[0.5], &mut [0; 40]).expect_err("must be refused");
-        assert_eq!(error.message(), "scale is NaN at position 37");
+        for len in [40, 4 * MIN_BUCKETED] {
+            for bad in [f32::NAN, -f32::NAN] {
+                let mut scales = vec![1.0; len];
+                scales[37] = bad;
+                let error = indexes(&scales, &[0.5], &mut vec![0; len]).expect_err("must be refused");
+                assert_eq!(error.message(), "scale is NaN at position 37");
+            }
+        }
         assert!(indexes(&[1.0], &[f32::NAN], &mut [0]).is_err());
         assert!(indexes(&[1.0], &[0.5], &mut []).is_err());
     }

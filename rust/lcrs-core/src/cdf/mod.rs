@@ -1,17 +1,22 @@
 //! Integer tables of cumulative frequencies: their construction, validation and use.
 
+mod buckets;
 mod cells;
 mod factorized;
 mod gaussian;
 mod indexes;
+mod mixture;
 mod pmf;
 mod reciprocal;
 mod rows;
 mod table;
+mod thresholds;
 
 pub(crate) use cells::{Bisect, Narrow, Search};
 pub use factorized::{factorized_medians, factorized_table, factorized_table_in_steps, FactorizedParameters};
 pub use gaussian::{default_scale_table, gaussian_table, scale_table};
 pub use indexes::indexes;
+pub use mixture::{mixture_table, MixtureParameters};
 pub use pmf::{pmf_to_quantized_cdf, MAX_PRECISION};
 pub use table::{CdfTable, Row};
+pub use thresholds::{thresholds, Choice, Domain};

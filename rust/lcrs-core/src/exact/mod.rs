@@ -75,6 +75,7 @@ pub use elementwise::{Binary, Unary};
 pub use gdn::{Gdn, GdnKind};
 pub use layout::{concat, crop, pad_replicate, pixel_shuffle, pixel_unshuffle, slice};
 pub use symbols::{dequantize, dequantize_in_steps, quantize, quantize_in_steps};
+pub(crate) use symbols::{illegal_symbol, is_legal, round_half_even};
 pub use tensor::Tensor;
 
 pub(crate) use band::{check_parameters, first_not_finite};

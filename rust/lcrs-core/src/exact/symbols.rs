@@ -17,12 +17,23 @@ pub fn quantize(y: &[f32], means: Option<&[f32]>, out: &mut [i32]) -> Result<()>
     if with_ieee(|| round_all(y, means, out)) {
         return Ok(());
     }
+    Err(illegal_symbol(y, means))
+}
+
+/// The error for latents of which one has no symbol.
+pub(crate) fn illegal_symbol(y: &[f32], means: Option<&[f32]>) -> Error {
     let value = |i: usize| y[i] - means.map_or(0.0, |means| means[i]);
-    let at = (0..y.len()).find(|&i| value(i).is_nan() || value(i).abs() >= SYMBOL_BOUND).unwrap_or(0);
-    Err(Error::invalid(format!(
+    let at = (0..y.len()).find(|&i| !is_legal(value(i))).unwrap_or(0);
+    Error::invalid(format!(
         "latent minus mean is {} at position {at}, it must lie within -2^24 and 2^24",
-        value(at)
-    )))
+        y.get(at).map_or(f32::NAN, |_| value(at))
+    ))
+}
+
+/// Whether a difference has a symbol: it is finite and not too large.
+#[inline(always)]
+pub(crate) fn is_legal(value: f32) -> bool {
+    value.abs() < SYMBOL_BOUND
 }
 
 wide! {
@@ -30,7 +41,7 @@ wide! {
 fn round_all(y: &[f32], means: Option<&[f32]>, out: &mut [i32]) -> bool {
     let mut legal = true;
     let mut round = |value: f32, out: &mut i32| {
-        legal &= value.abs() < SYMBOL_BOUND;
+        legal &= is_legal(value);
         *out = round_half_even(value);
     };
     match means {

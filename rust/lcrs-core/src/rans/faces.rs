@@ -63,9 +63,15 @@ impl Encoder {
     /// An encoder without symbols.
     #[must_use]
     pub fn new(kind: StreamKind, simd: Simd) -> Self {
+        Self::with_capacity(kind, simd, 0)
+    }
+
+    /// An encoder without symbols that makes room for so many at once.
+    #[must_use]
+    pub fn with_capacity(kind: StreamKind, simd: Simd, num_symbols: usize) -> Self {
         Self(match kind {
             StreamKind::Ans => EncoderOf::Ans(ans::Encoder::new()),
-            StreamKind::Lcrs => EncoderOf::Lcrs(native::Encoder::new(simd)),
+            StreamKind::Lcrs => EncoderOf::Lcrs(native::Encoder::new(simd, num_symbols)),
         })
     }
 

@@ -19,8 +19,7 @@ const COST_BITS: u32 = 20;
 /// Encodes all symbols at once. Beyond the point where the number of lanes is settled, entries are looked up run by
 /// run just before they are coded, so that they never leave the cache.
 pub(in crate::rans) fn encode(rt: &Runtime, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<Stream> {
-    let mut first = Encoder::new(rt.simd);
-    first.entries.reserve(symbols.len().min(MAX_SETTLING));
+    let mut first = Encoder::new(rt.simd, symbols.len().min(MAX_SETTLING));
     let mut settled = 0;
     while settled < symbols.len() && first.cost < FULL_COST {
         let run = settled..symbols.len().min(settled + RUN);
@@ -61,9 +60,10 @@ pub(in crate::rans) struct Encoder {
 }
 
 impl Encoder {
-    pub(in crate::rans) fn new(simd: Simd) -> Self {
-        let digits = DigitWriter::default();
-        Self { path: Path::new(simd), entries: vec![], digits, cost: 0, has_certainty: false }
+    /// With room for `capacity` symbols.
+    pub(in crate::rans) fn new(simd: Simd, capacity: usize) -> Self {
+        let (entries, digits) = (Vec::with_capacity(capacity), DigitWriter::default());
+        Self { path: Path::new(simd), entries, digits, cost: 0, has_certainty: false }
     }
 
     pub(in crate::rans) fn push(&mut self, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<()> {
