@@ -61,7 +61,7 @@ fn check(rt: &Runtime, kind: StreamKind, shape: [usize; 3], seed: u64, by_channe
     let (ordered, ordered_rows) = (in_order(kind, shape, &symbols), in_order(kind, shape, &all_rows));
     let plain = Runtime::new(Simd::Scalar, 1).expect("a runtime");
     let expected = rans::encode_batch(kind, &plain, shape[0], &ordered, &ordered_rows, &table).expect("legal");
-    assert_eq!(streams, expected);
+    assert!(streams.iter().eq(expected.iter().map(|stream| &**stream)));
 
     let mut restored = vec![0.0; len];
     exact::dequantize(&symbols, all_means.as_deref(), &mut restored).expect("fits");
