@@ -7,7 +7,7 @@ value raises ``ValueError`` that says what was given and what is legal. What byt
 child of `lcrs.errors.LcrsError`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from os import PathLike
 from typing import Any, Literal, Protocol, TypeAlias, final
 
@@ -30,6 +30,7 @@ __all__ = [
     "decode_latents",
     "default_scale_table",
     "dequantize",
+    "each_step",
     "encode",
     "encode_batch",
     "encode_latents",
@@ -424,6 +425,26 @@ class Decoder:
         """
 
 # Scans ----------------------------------------------------------------------------------------
+
+def each_step(
+    height: int,
+    width: int,
+    kernel_size: int,
+    order: Literal["wavefront", "raster"],
+    step: Callable[[NDArray[np.int64], NDArray[np.int64]], object],
+) -> None:
+    """Calls ``step(rows, columns)``, int64 arrays, for each step of a raster scan with other networks.
+
+    Args:
+        height: rows of the latent.
+        width: its columns.
+        kernel_size: k of the k x k context.
+        order: as in `RasterScan`.
+        step: does what is to be done at these places, which do not see each other.
+
+    Raises:
+        ValueError: if the order is another. What ``step`` raises ends the scan.
+    """
 
 @final
 class RasterScan:

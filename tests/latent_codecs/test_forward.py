@@ -270,4 +270,5 @@ def test_all_are_registered():
         "HyperLatentCodec",
         "HyperpriorLatentCodec",
         "RasterScanLatentCodec",
+        "VariableRasterScanLatentCodec",
     ]

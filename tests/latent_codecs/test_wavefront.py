@@ -4,18 +4,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lcrs.latent_codecs.stepwise import one_by_one, wavefront
+from lcrs import coding
+from lcrs.latent_codecs.stepwise import each_step
 
 
-def places(steps):
-    return [list(zip(rows.tolist(), columns.tolist(), strict=True)) for rows, columns in steps]
+def places(height, width, kernel_size, kind="lcrs"):
+    steps = []
+
+    def step(rows, columns):
+        steps.append(list(zip(rows.tolist(), columns.tolist(), strict=True)))
+
+    each_step((height, width), kernel_size, kind, step)
+    return steps
 
 
 @given(st.integers(1, 9), st.integers(1, 9), st.sampled_from([1, 3, 5, 7]))
 def test_every_place_once_after_all_that_it_sees(height, width, kernel_size):
     reach = kernel_size // 2
     known = set()
-    for step in places(wavefront(height, width, kernel_size)):
+    for step in places(height, width, kernel_size):
         assert [row for row, _ in step] == sorted({row for row, _ in step})
         for row, column in step:
             seen = {
@@ -32,8 +39,22 @@ def test_every_place_once_after_all_that_it_sees(height, width, kernel_size):
     ("size", "kernel_size", "num_steps"), [((32, 48), 5, 141), ((1, 7), 5, 7), ((7, 1), 3, 7)]
 )
 def test_number_of_steps(size, kernel_size, num_steps):
-    assert len(places(wavefront(*size, kernel_size))) == num_steps
+    assert len(places(*size, kernel_size)) == num_steps
 
 
 def test_one_by_one_is_the_raster_order():
-    assert places(one_by_one(2, 3)) == [[(0, 0)], [(0, 1)], [(0, 2)], [(1, 0)], [(1, 1)], [(1, 2)]]
+    assert places(2, 3, 5, "ans") == [[(0, 0)], [(0, 1)], [(0, 2)], [(1, 0)], [(1, 1)], [(1, 2)]]
+
+
+def test_what_a_step_raises_ends_the_scan():
+    seen = []
+
+    def step(rows, columns):
+        seen.append(rows)
+        raise KeyError("no more")
+
+    with pytest.raises(KeyError, match="no more"):
+        each_step((3, 3), 5, "lcrs", step)
+    assert len(seen) == 1
+    with pytest.raises(ValueError, match='order is "spiral"'):
+        coding.each_step(3, 3, 5, "spiral", step)

@@ -31,7 +31,7 @@ from lcrs.coding.latent import decode_latents, encode_latents
 from lcrs.coding.package import Package, package_digests, transcode, write_package
 from lcrs.coding.quantization import dequantize, quantize
 from lcrs.coding.runtime import build_profile, num_threads, simd_path, simd_paths
-from lcrs.coding.scan import CheckerboardScan, RasterScan
+from lcrs.coding.scan import CheckerboardScan, RasterScan, each_step
 from lcrs.coding.table import CdfTable, pmf_to_quantized_cdf
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "decode_latents",
     "default_scale_table",
     "dequantize",
+    "each_step",
     "encode",
     "encode_batch",
     "encode_latents",

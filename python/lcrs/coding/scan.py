@@ -3,6 +3,6 @@
 The order of the steps, and with it that of a stream, is specified in ``lcrs_core::scan``.
 """
 
-from lcrs._lcrs import CheckerboardScan, RasterScan
+from lcrs._lcrs import CheckerboardScan, RasterScan, each_step
 
-__all__ = ["CheckerboardScan", "RasterScan"]
+__all__ = ["CheckerboardScan", "RasterScan", "each_step"]

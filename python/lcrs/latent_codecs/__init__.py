@@ -15,6 +15,7 @@ from lcrs.latent_codecs.gaussian_conditional import GaussianConditionalLatentCod
 from lcrs.latent_codecs.hyper import HyperLatentCodec
 from lcrs.latent_codecs.hyperprior import HyperpriorLatentCodec
 from lcrs.latent_codecs.rasterscan import RasterScanLatentCodec
+from lcrs.latent_codecs.variable_rasterscan import VariableRasterScanLatentCodec
 
 __all__ = [
     "ChannelGroupsLatentCodec",
@@ -27,4 +28,5 @@ __all__ = [
     "HyperpriorLatentCodec",
     "LatentCodec",
     "RasterScanLatentCodec",
+    "VariableRasterScanLatentCodec",
 ]

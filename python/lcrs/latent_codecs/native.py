@@ -15,10 +15,10 @@ from torch import nn
 from lcrs.entropy_models import GaussianConditional
 from lcrs.latent_codecs.base import single
 from lcrs.layers import MaskedConv2d
-from lcrs.layers.lowering import GraphBuilder, LoweredGraph
+from lcrs.layers.lowering import LoweredGraph, lower
 from lcrs.ops.cache import fingerprint
 
-__all__ = ["scan_arguments", "scan_key"]
+__all__ = ["pointwise_layers", "scan_arguments", "scan_key"]
 
 _Layer = tuple[NDArray[np.float32], NDArray[np.float32] | None, tuple[str, float] | None]
 _FUNCTIONS = ("relu", "leaky_relu", "abs", "sigmoid", "softplus", "exp", "tanh")
@@ -41,7 +41,7 @@ def scan_arguments(
     Raises:
         NotPortableError: The network has no form on the exact engine at all.
     """
-    layers = _pointwise_layers(network)
+    layers = pointwise_layers(network, "entropy_parameters")
     if layers is None or not _is_plain(context):
         return None
     assert isinstance(context, MaskedConv2d)
@@ -70,10 +70,9 @@ def _is_plain(context: nn.Module) -> bool:
     )
 
 
-def _pointwise_layers(network: nn.Module) -> list[_Layer] | None:
+def pointwise_layers(network: nn.Module, place: str) -> list[_Layer] | None:
     """Weights, biases and functions of a chain of 1x1 convolutions; None if `network` is something else."""
-    graph = GraphBuilder()
-    lowered = graph.finish({"y": graph.call(network, graph.input("x"), "entropy_parameters")})
+    lowered = lower(network, place)
     layers: list[_Layer] = []
     for i, node in enumerate(lowered.description["nodes"]):
         if node["in"] != [i]:

@@ -14,8 +14,8 @@ from lcrs.entropy_models import GaussianConditional
 from lcrs.errors import NotPortableError
 from lcrs.latent_codecs.base import LatentCodec, fit, single
 from lcrs.latent_codecs.native import scan_arguments, scan_key
-from lcrs.latent_codecs.stepwise import StepwiseScan, one_by_one, wavefront
-from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter
+from lcrs.latent_codecs.stepwise import StepwiseScan, each_step
+from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter, pull_places
 from lcrs.layers import CheckerboardMaskedConv2d, MaskedConv2d
 from lcrs.ops.cache import KeyedCache
 from lcrs.registry import register_module
@@ -171,22 +171,17 @@ class RasterScanLatentCodec(LatentCodec):
 
     def _encode_stepwise(self, writer: SymbolWriter, y: Tensor, params: Tensor) -> Tensor:
         scan = StepwiseScan(self, y.shape, params, exact=True)
-        values, width = single(y), y.shape[3]
-        symbols = np.empty((y.shape[0], y.shape[2] * width, y.shape[1]), np.int32)
-        indexes = np.empty_like(symbols)
-        done = 0
-        for rows, columns in wavefront(y.shape[2], width, self.kernel_size):
-            step_indexes, means = scan.parameters(rows, columns)
-            step_symbols = coding.quantize(values[..., rows, columns].contiguous().numpy(), means)
-            scan.put(rows, columns, step_symbols, means)
-            places = (
-                np.arange(done, done + len(rows))
-                if writer.kind == "lcrs"
-                else (rows * width + columns).numpy()
-            )
-            symbols[:, places] = np.moveaxis(step_symbols, 1, -1)
-            indexes[:, places] = np.moveaxis(step_indexes, 1, -1)
-            done += len(rows)
+        values, pushed = single(y), []
+
+        def step(rows: Tensor, columns: Tensor) -> None:
+            indexes, means = scan.parameters(rows, columns)
+            symbols = coding.quantize(values[..., rows, columns].contiguous().numpy(), means)
+            scan.put(rows, columns, symbols, means)
+            pushed.append((np.moveaxis(symbols, 1, -1), np.moveaxis(indexes, 1, -1)))
+
+        each_step(y.shape[2:], self.kernel_size, writer.kind, step)
+        parts = zip(*pushed, strict=True)
+        symbols, indexes = (np.ascontiguousarray(np.concatenate(part, axis=1)) for part in parts)
         writer.put_in_order(symbols, indexes, scan.table)
         return scan.y_hat
 
@@ -195,14 +190,10 @@ class RasterScanLatentCodec(LatentCodec):
     ) -> Tensor:
         latent_shape = (reader.batch_size, self.context_prediction.in_channels, *shape)
         scan = StepwiseScan(self, latent_shape, params, reader.exact)
-        height, width = shape
-        is_native = reader.kind == "lcrs"
-        steps = wavefront(height, width, self.kernel_size) if is_native else one_by_one(height, width)
-        for rows, columns in steps:
+
+        def step(rows: Tensor, columns: Tensor) -> None:
             indexes, means = scan.parameters(rows, columns)
-            by_place = np.ascontiguousarray(np.moveaxis(indexes, 1, -1))
-            decoded = [
-                decoder.pull(item, scan.table) for decoder, item in zip(decoders, by_place, strict=True)
-            ]
-            scan.put(rows, columns, np.ascontiguousarray(np.moveaxis(np.stack(decoded), -1, 1)), means)
+            scan.put(rows, columns, pull_places(decoders, indexes, scan.table), means)
+
+        each_step(shape, self.kernel_size, reader.kind, step)
         return scan.y_hat

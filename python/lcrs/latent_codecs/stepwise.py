@@ -1,56 +1,69 @@
-"""A raster scan in Python, step by step, for what `coding.RasterScan` does not do.
+"""A raster scan whose networks are run from Python, for what `coding.RasterScan` does not do by itself.
 
-That is parameter networks other than stacks of 1x1 convolutions, and strings that were written with torch's
-sums.
+That is parameter networks other than stacks of 1x1 convolutions, strings that were written with torch's sums,
+and training. The native module goes through the steps and calls back for the networks.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from lcrs import coding
+from lcrs.entropy_models.base import StreamKind
 from lcrs.latent_codecs.base import fit, single
 from lcrs.layers.lowering import GraphBuilder
 
 if TYPE_CHECKING:
     from lcrs.latent_codecs.rasterscan import RasterScanLatentCodec
 
-__all__ = ["StepwiseScan", "one_by_one", "step_graph", "wavefront"]
-
-_Step = tuple[Tensor, Tensor]
+__all__ = ["StepwiseScan", "each_step", "patches_at", "step_graph"]
 
 
-def wavefront(height: int, width: int, kernel_size: int) -> Iterator[_Step]:
-    """The places of a raster scan, as steps whose places do not depend on each other.
+def each_step(
+    size: Sequence[int], kernel_size: int, kind: StreamKind, step: Callable[[Tensor, Tensor], None]
+) -> None:
+    """Has `step(rows, columns)`, int64 (P,), called for the places of a raster scan, in a stream's order.
 
-    A masked k x k convolution sees k // 2 columns to the right in the rows above, so (row, column) can be
-    done at step (k // 2 + 1) * row + column.
+    Places of one call do not depend on each other: the steps of a wavefront in a native stream. CompressAI's
+    strings ("ans") go place by place.
 
     Args:
-        height: Number of rows.
-        width: Number of columns.
-        kernel_size: k.
-
-    Yields:
-        Rows, ascending, and columns of the places of a step, int64.
+        size: (H, W) of the latent.
+        kernel_size: k of the k x k context.
+        kind: Kind of stream.
+        step: Does what is to be done at these places.
     """
-    stride = kernel_size // 2 + 1
-    for step in range(stride * (height - 1) + width):
-        first = max(0, -(-(step - width + 1) // stride))
-        rows = torch.arange(first, min(height - 1, step // stride) + 1)
-        if rows.numel():
-            yield rows, step - stride * rows
+    height, width = size
+    order: Literal["wavefront", "raster"] = "wavefront" if kind == "lcrs" else "raster"
+    coding.each_step(
+        height,
+        width,
+        kernel_size,
+        order,
+        lambda rows, columns: step(torch.from_numpy(rows), torch.from_numpy(columns)),
+    )
 
 
-def one_by_one(height: int, width: int) -> Iterator[_Step]:
-    """The places of a raster scan, each a step: the order of CompressAI's strings."""
-    for place in range(height * width):
-        yield torch.tensor([place // width]), torch.tensor([place % width])
+def patches_at(padded: Tensor, kernel_size: int, rows: Tensor, columns: Tensor) -> Tensor:
+    """What a masked k x k convolution sees at P places, side by side.
+
+    Args:
+        padded: Values, (N, C, H + 2 (k // 2), W + 2 (k // 2)).
+        kernel_size: k.
+        rows: (P,).
+        columns: (P,).
+
+    Returns:
+        (N, C, k // 2 + 1, P k): the rows of the kernel below its centre are hidden and left out.
+    """
+    taps = (columns.unsqueeze(1) + torch.arange(kernel_size)).reshape(-1)
+    lines = torch.arange(kernel_size // 2 + 1).unsqueeze(1) + rows.repeat_interleave(kernel_size)
+    return padded[..., lines, taps]
 
 
 class StepwiseScan:
@@ -76,7 +89,7 @@ class StepwiseScan:
 
     def parameters(self, rows: Tensor, columns: Tensor) -> tuple[Any, Any]:
         """Table rows and means of P places, each (N, C, P)."""
-        patches = self._patches(rows, columns)
+        patches = patches_at(self.padded, self.codec.kernel_size, rows, columns).contiguous()
         params = self.params[..., rows, columns].unsqueeze(2).contiguous()
         if self.graph is not None:
             gaussian = torch.from_numpy(self.graph.run([patches.numpy(), params.numpy()])["y"])
@@ -90,13 +103,6 @@ class StepwiseScan:
         """Enters the decoded symbols, (N, C, P), of P places."""
         values = torch.from_numpy(coding.dequantize(symbols, means))
         self.padded[..., rows + self.padding, columns + self.padding] = values
-
-    def _patches(self, rows: Tensor, columns: Tensor) -> Tensor:
-        """What CP sees at each place, side by side: (N, C, k // 2 + 1, P * k)."""
-        kernel_size, above = self.codec.kernel_size, self.padding + 1
-        taps = (columns.unsqueeze(1) + torch.arange(kernel_size)).reshape(-1)
-        lines = torch.arange(above).unsqueeze(1) + rows.repeat_interleave(kernel_size)
-        return self.padded[..., lines, taps].contiguous()
 
 
 def step_graph(codec: RasterScanLatentCodec) -> coding.Graph:

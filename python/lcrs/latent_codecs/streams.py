@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lcrs import coding
 from lcrs.entropy_models.base import StreamKind
 
-__all__ = ["SymbolReader", "SymbolWriter", "check_strings"]
+__all__ = ["SymbolReader", "SymbolWriter", "check_strings", "pull_places"]
 
 _Symbols = NDArray[np.int32]
 
@@ -171,6 +171,22 @@ class SymbolReader:
             raise ValueError(f"strings has {len(self._strings)} lists; there are more steps")
         self._num_steps += 1
         return list(self._strings[self._num_steps - 1])
+
+
+def pull_places(decoders: list[coding.Decoder], indexes: _Symbols, table: coding.CdfTable) -> _Symbols:
+    """The next symbols of each picture at P places, place by place, then channel by channel.
+
+    Args:
+        decoders: One for each of N pictures.
+        indexes: Rows of `table`, (N, C, P), int32.
+        table: The distributions.
+
+    Returns:
+        int32, (N, C, P).
+    """
+    by_place = np.ascontiguousarray(np.moveaxis(indexes, 1, -1))
+    pulled = [decoder.pull(item, table) for decoder, item in zip(decoders, by_place, strict=True)]
+    return np.ascontiguousarray(np.moveaxis(np.stack(pulled), -1, 1))
 
 
 def _arranged(array: NDArray[Any], kind: StreamKind) -> NDArray[Any]:

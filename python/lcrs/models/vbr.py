@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from lcrs.entropy_models import EntropyBottleneckVbr
-from lcrs.latent_codecs import RasterScanLatentCodec
+from lcrs.latent_codecs import RasterScanLatentCodec, VariableRasterScanLatentCodec
 from lcrs.latent_codecs.hyperprior import decode_any
+from lcrs.latent_codecs.offsets import reconstructed
 from lcrs.layers.exact import ExactNetwork
 from lcrs.layers.lowering import GraphBuilder, Value, lower
 from lcrs.models.google import (
@@ -26,7 +27,6 @@ from lcrs.models.google import (
 from lcrs.models.packing import PackageParts, Tables
 from lcrs.models.pictures import crop_to, pad_to_multiple, restored_picture
 from lcrs.models.strings import check_strings
-from lcrs.models.vbr_scan import VbrScan
 from lcrs.ops import LowerBound, quantize_ste
 from lcrs.registry import register_model
 
@@ -133,16 +133,8 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
 
     def _with_offsets(self, symbols: Tensor, scales: Tensor, means: Tensor | None, scale: Tensor) -> Tensor:
         """Values of quantised `symbols`, brought closer to zero by offsets."""
-        if not self.no_quantoffset:
-            symbols = symbols + torch.sign(symbols).detach() * self._offsets(symbols, scales * scale, scale)
-        return symbols / scale if means is None else symbols / scale + means
-
-    def _offsets(self, symbols: Tensor, scales: Tensor, scale: Tensor) -> Tensor:
-        """What to add to the magnitudes of symbols with standard deviations `scales`; nothing to zero."""
-        deviations = self.gaussian_conditional.lower_bound_scale(scales)
-        features = torch.stack((deviations, scale.expand_as(deviations)), dim=-1)
-        offsets: Tensor = -self.QuantABCD(features).squeeze(-1)
-        return torch.where(symbols == 0, torch.zeros_like(offsets), offsets)
+        offsets = None if self.no_quantoffset else self.QuantABCD
+        return reconstructed(symbols, scales, means, scale, self.gaussian_conditional, offsets)
 
     def _z_step(self, scale: Tensor) -> Tensor:
         """Step of quantisation of z, (1,)."""
@@ -350,6 +342,7 @@ class JointAutoregressiveHierarchicalPriorsVbr(ScaleHyperpriorVbr, JointAutoregr
         self.ste_recursive = True
         self.scl2ctx = True
         self.scale_to_context = nn.Linear(1, 2 * M)
+        self._variable_scans = RasterScanLatentCodec(context_prediction=self.context_prediction)._scans
 
     def package_parts(self) -> PackageParts:
         """As in `ScaleHyperpriorVbr`; the context depends on the level, too."""
@@ -366,20 +359,8 @@ class JointAutoregressiveHierarchicalPriorsVbr(ScaleHyperpriorVbr, JointAutoregr
         return replace(parts, graphs=graphs, codec=codec)
 
     def _quantize_y(self, y: Tensor, params: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-        scan = VbrScan(self, params, scale)
-        y_hat, scales, means = scan.quantize(y)
-        scaled_means = means * scale
-        noisy = y * scale
-        if self.training:
-            # Drawn place by place, as CompressAI does: equal seeds give equal noise.
-            n, channels, height, width = y.shape
-            noise = torch.empty(height * width, n, channels, dtype=y.dtype, device=y.device).uniform_(
-                -0.5, 0.5
-            )
-            noisy = noisy + noise.permute(1, 2, 0).reshape(y.shape)
-        else:
-            noisy = self.gaussian_conditional.quantize(noisy, "dequantize", scaled_means)
-        return y_hat, self.gaussian_conditional.likelihood(noisy, scales * scale, scaled_means)
+        out = self._variable_y_codec()(y, params, scale)
+        return out["y_hat"], out["likelihoods"]["y"]
 
     def _code_unscaled_y(self, y: Tensor, params: Tensor, ignored_scale: Tensor) -> list[bytes]:
         strings: list[bytes] = self._unscaled_scan(ignored_scale).compress(y, params)["strings"][0]
@@ -405,9 +386,24 @@ class JointAutoregressiveHierarchicalPriorsVbr(ScaleHyperpriorVbr, JointAutoregr
         return scan
 
     def _code_scaled_y(self, y: Tensor, params: Tensor, scale: Tensor) -> list[bytes]:
-        return VbrScan(self, params, scale, exact=True).encode(y)
+        strings: list[bytes] = self._variable_y_codec().compress(y, params, scale)["strings"][0]
+        return strings
 
     def _decode_scaled_y(
         self, strings: Sequence[bytes], params: Tensor, scale: Tensor, exact: bool
     ) -> Tensor:
-        return VbrScan(self, params, scale, exact=exact).decode(strings)
+        codec = self._variable_y_codec()
+        y_hat: Tensor = codec.decompress([strings], params.shape[-2:], params, scale, exact=exact)["y_hat"]
+        return y_hat
+
+    def _variable_y_codec(self) -> VariableRasterScanLatentCodec:
+        """The codec of y at stage 2, made of this model's parts."""
+        codec = VariableRasterScanLatentCodec(
+            self.gaussian_conditional,
+            self.entropy_parameters,
+            self.context_prediction,
+            offsets=None if self.no_quantoffset else self.QuantABCD,
+            scale_to_context=self.scale_to_context if self.scl2ctx else None,
+        )
+        codec._scans = self._variable_scans
+        return codec.train(self.training)

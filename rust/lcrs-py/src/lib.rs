@@ -42,7 +42,7 @@ mod _lcrs {
     #[pymodule_export]
     use crate::runtime::{num_threads, simd_path, simd_paths};
     #[pymodule_export]
-    use crate::scan::{CheckerboardScan, RasterScan};
+    use crate::scan::{each_step, CheckerboardScan, RasterScan};
     #[pymodule_export]
     use crate::table::{pmf_to_quantized_cdf, CdfTable};
     #[pymodule_export]

@@ -2,8 +2,8 @@
 
 use lcrs_core::exact::{Tensor, Unary};
 use lcrs_core::scan::{
-    Checkerboard, Coder, Conditions, Context, Gaussian, Merge, Network, Parameters, Parity, Pointwise, Raster, Scan,
-    Shrinkage, Steps, SymbolOrder,
+    raster_steps, Checkerboard, Coder, Conditions, Context, Gaussian, Merge, Network, Parameters, Parity, Pointwise,
+    Raster, Scan, Shrinkage, Steps, SymbolOrder,
 };
 use lcrs_core::{Error, Limits, Result, Simd};
 use numpy::{PyArray1, PyArray4, PyArrayMethods};
@@ -21,6 +21,41 @@ use crate::table::CdfTable;
 
 /// One layer as Python gives it: weight (out, in), bias, name and parameter of the function that follows.
 type PyLayer<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>, Option<(String, f32)>);
+
+/// Calls ``step(rows, columns)``, int64 arrays, for each step of a raster scan with other networks.
+///
+/// Args:
+///     height: rows of the latent.
+///     width: its columns.
+///     kernel_size: k of the k x k context.
+///     order: as in `RasterScan`.
+///     step: does what is to be done at these places, which do not see each other.
+///
+/// Raises:
+///     ValueError: if the order is another. What ``step`` raises ends the scan.
+#[pyfunction]
+pub(crate) fn each_step(
+    height: usize,
+    width: usize,
+    kernel_size: usize,
+    order: &str,
+    step: &Bound<'_, PyAny>,
+) -> PyResult<()> {
+    for places in raster_steps(symbol_order(order)?, kernel_size, height, width) {
+        let (rows, columns): (Vec<i64>, Vec<i64>) =
+            places.iter().map(|&(row, column)| (row as i64, column as i64)).unzip();
+        step.call1((PyArray1::from_vec(step.py(), rows), PyArray1::from_vec(step.py(), columns)))?;
+    }
+    Ok(())
+}
+
+fn symbol_order(name: &str) -> PyResult<SymbolOrder> {
+    match name {
+        "wavefront" => Ok(SymbolOrder::Wavefront),
+        "raster" => Ok(SymbolOrder::Raster),
+        _ => Err(unknown("order", name, "\"wavefront\" or \"raster\"")),
+    }
+}
 
 /// A scan in which every place sees those before it in raster order (Minnen et al. 2018).
 #[pyclass(frozen, module = "lcrs.coding")]
@@ -42,11 +77,7 @@ impl RasterScan {
         order: &str,
         shrinkage: Option<(Vec<PyLayer<'_>>, f32)>,
     ) -> PyResult<Self> {
-        let order = match order {
-            "wavefront" => SymbolOrder::Wavefront,
-            "raster" => SymbolOrder::Raster,
-            _ => return Err(unknown("order", order, "\"wavefront\" or \"raster\"")),
-        };
+        let order = symbol_order(order)?;
         let parts = Parts::new(weight, bias, &layers, thresholds)?;
         let table = table.shared();
         let inner = parts.build(weight.py(), |simd, weight, shape, bias, network, thresholds| {

@@ -70,3 +70,4 @@ pub use groups::{channel_groups, Scan};
 pub use network::{Merge, Network, Pointwise};
 pub use raster::{Conditions, Raster, SymbolOrder};
 pub use steps::{Shrinkage, Steps};
+pub use wave::raster_steps;

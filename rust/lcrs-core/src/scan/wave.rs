@@ -1,5 +1,6 @@
 //! The geometry of a wavefront.
 
+use super::SymbolOrder;
 use std::ops::Range;
 
 /// Places of an h x w picture by steps: (row, column) belongs to step `slope * row + column`.
@@ -42,6 +43,23 @@ impl Wave {
     }
 }
 
+/// The places (row, column) of each step of a raster scan with a k x k context, k = `kernel`; steps without places are left out.
+pub fn raster_steps(
+    order: SymbolOrder,
+    kernel: usize,
+    height: usize,
+    width: usize,
+) -> impl Iterator<Item = Vec<(usize, usize)>> {
+    let slope = match order {
+        SymbolOrder::Wavefront => kernel / 2 + 1,
+        SymbolOrder::Raster => width.max(1),
+    };
+    let wave = Wave { height, width, slope };
+    let count = if height == 0 || width == 0 { 0 } else { wave.steps() };
+    let places = move |s| wave.rows(s).map(|row| (row, wave.column(s, row))).collect::<Vec<_>>();
+    (0..count).map(places).filter(|places| !places.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +90,20 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn steps_without_places_are_left_out() {
+        let serial: Vec<_> = raster_steps(SymbolOrder::Raster, 5, 2, 2).collect();
+        assert_eq!(serial, [[(0, 0)], [(0, 1)], [(1, 0)], [(1, 1)]]);
+        let narrow: Vec<_> = raster_steps(SymbolOrder::Wavefront, 7, 3, 1).collect();
+        assert_eq!(narrow, [[(0, 0)], [(1, 0)], [(2, 0)]]);
+        let wide: Vec<_> = raster_steps(SymbolOrder::Wavefront, 3, 2, 4).collect();
+        let expected =
+            [vec![(0, 0)], vec![(0, 1)], vec![(0, 2), (1, 0)], vec![(0, 3), (1, 1)], vec![(1, 2)], vec![(1, 3)]];
+        assert_eq!(wide, expected);
+        assert_eq!(raster_steps(SymbolOrder::Wavefront, 3, 0, 4).count(), 0);
+        assert_eq!(raster_steps(SymbolOrder::Raster, 3, 4, 0).count(), 0);
     }
 
     #[test]

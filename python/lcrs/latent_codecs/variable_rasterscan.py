@@ -1,0 +1,223 @@
+"""Serial context at a variable rate: the context sees values of any step, with offsets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from lcrs import coding
+from lcrs.entropy_models import GaussianConditional
+from lcrs.errors import NotPortableError
+from lcrs.latent_codecs.base import fit, single
+from lcrs.latent_codecs.native import pointwise_layers, scan_arguments, scan_key
+from lcrs.latent_codecs.offsets import reconstructed
+from lcrs.latent_codecs.rasterscan import RasterScanLatentCodec
+from lcrs.latent_codecs.stepwise import each_step, patches_at
+from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter, pull_places
+from lcrs.layers import MaskedConv2d
+from lcrs.ops import quantize_ste
+from lcrs.ops.cache import fingerprint
+from lcrs.registry import register_module
+
+__all__ = ["VariableRasterScanLatentCodec"]
+
+
+@register_module("VariableRasterScanLatentCodec")
+class VariableRasterScanLatentCodec(RasterScanLatentCodec):
+    """`RasterScanLatentCodec` whose step of quantisation is the inverse of a scale.
+
+    Of Kamisli, Racape and Choi, "Variable-rate learned image compression with multi-objective optimization
+    and quantization-reconstruction offsets", DCC 2024.
+
+    .. code-block:: none
+
+                      ctx_params          scale
+                          │                 │
+                          │   ┌────◄────(+)─┴─ scale_to_context
+                       ┌──┴───┴┐     ┌──┴──┐
+                       │   EP  │     │  CP │
+                       └──┬────┘     └──┬──┘
+                          │             │
+                        ┌───┐    ▼      │
+        y ──► * scale ──┤ Q ├──►────► + offsets ──► / scale ──┴──► y_hat
+                        └───┘   GC
+
+    The context is what the decoder will have, in training as well: values are quantised step by step.
+
+    Args:
+        gaussian_conditional: As for `RasterScanLatentCodec`; EP's scales are multiplied by the scale.
+        entropy_parameters: EP, a stack of 1x1 convolutions.
+        context_prediction: CP.
+        offsets: From (..., 2), multiplied standard deviation and scale, to (..., 1): how much closer to zero
+            than their symbols values are. None is for not at all.
+        scale_to_context: From (1, 1), the scale, to (1, features of CP): what is added to CP's features.
+    """
+
+    def __init__(
+        self,
+        gaussian_conditional: GaussianConditional | None = None,
+        entropy_parameters: nn.Module | None = None,
+        context_prediction: MaskedConv2d | None = None,
+        offsets: nn.Module | None = None,
+        scale_to_context: nn.Module | None = None,
+    ) -> None:
+        super().__init__(gaussian_conditional, entropy_parameters, context_prediction)
+        self.offsets = offsets
+        self.scale_to_context = scale_to_context
+
+    def forward(self, y: Tensor, params: Tensor, scale: Tensor) -> dict[str, Any]:  # type: ignore[override]
+        """The latent as it will be decoded (straight-through), and its likelihoods.
+
+        Args:
+            y: (N, C, H, W).
+            params: (N, C', H, W) or larger; what is beyond `y` is cut off.
+            scale: (1,).
+
+        Returns:
+            "y_hat" and "likelihoods" with "y", of the shape of `y`.
+        """
+        params = fit(params, y.shape[2:])
+        scan = _TorchScan(self, params, scale)
+        gaussians = []
+
+        def step(rows: Tensor, columns: Tensor) -> None:
+            scales, means = scan.parameters(rows, columns)
+            symbols = quantize_ste((y[..., rows, columns] - means) * scale)
+            scan.put(rows, columns, symbols, scales, means)
+            gaussians.append((rows * y.shape[3] + columns, torch.cat((scales, means), 1)))
+
+        each_step(y.shape[2:], self.kernel_size, "lcrs", step)
+        places, values = zip(*gaussians, strict=True)
+        in_order = torch.cat(values, 2)[..., torch.argsort(torch.cat(places)).to(y.device)]
+        scales, means = in_order.reshape(y.shape[0], -1, *y.shape[2:]).chunk(2, 1)
+        likelihoods = self._likelihoods(y * scale, scales * scale, means * scale)
+        return {"y_hat": scan.y_hat, "likelihoods": {"y": likelihoods}}
+
+    def _likelihoods(self, y: Tensor, scales: Tensor, means: Tensor) -> Tensor:
+        if not self.training:
+            y = self.gaussian_conditional.quantize(y, "dequantize", means)
+            return self.gaussian_conditional.likelihood(y, scales, means)
+        # Drawn place by place, as CompressAI does: equal seeds give equal noise.
+        n, channels, height, width = y.shape
+        noise = torch.empty(height * width, n, channels, dtype=y.dtype, device=y.device).uniform_(-0.5, 0.5)
+        noisy = y + noise.permute(1, 2, 0).reshape(y.shape)
+        return self.gaussian_conditional.likelihood(noisy, scales, means)
+
+    def encode(  # type: ignore[override]
+        self, writer: SymbolWriter, y: Tensor, params: Tensor, scale: Tensor
+    ) -> dict[str, Any]:
+        """Writes `y`; the shape is its spatial size."""
+        scan = self._variable_scan("wavefront" if writer.kind == "lcrs" else "raster")
+        encoders = writer.open_encoders()
+        side = single(fit(params, y.shape[2:])).numpy()
+        y_hat = scan.encode(encoders, single(y).numpy(), side, **self._conditions(scale))
+        writer.close_encoders(encoders)
+        return {"shape": y.shape[2:], "y_hat": torch.from_numpy(y_hat)}
+
+    def decode(  # type: ignore[override]
+        self, reader: SymbolReader, shape: Sequence[int], params: Tensor, scale: Tensor
+    ) -> dict[str, Any]:
+        """Reads a latent of spatial size `shape`."""
+        decoders = reader.open_decoders()
+        if reader.exact:
+            scan = self._variable_scan("wavefront" if reader.kind == "lcrs" else "raster")
+            side = single(fit(params, shape)).numpy()
+            y_hat = torch.from_numpy(scan.decode(decoders, side, **self._conditions(scale)))
+        else:
+            y_hat = self._decode_in_torch(reader, decoders, fit(params, shape), scale)
+        reader.close_decoders(decoders)
+        return {"y_hat": y_hat}
+
+    def _variable_scan(self, order: Any) -> coding.RasterScan:
+        """The scan as a native call, remade when a parameter has changed.
+
+        Raises:
+            NotPortableError: a network is no stack of 1x1 convolutions.
+        """
+        parts = (self.gaussian_conditional, self.context_prediction, self.entropy_parameters)
+        offsets = self.offsets or nn.Identity()
+        key = scan_key(*parts) + fingerprint(offsets.parameters()) + repr(offsets).encode()
+
+        def build() -> coding.RasterScan:
+            arguments = scan_arguments(*parts)
+            layers = None if self.offsets is None else pointwise_layers(self.offsets, "offsets")
+            if arguments is None or (layers is None and self.offsets is not None):
+                raise NotPortableError(
+                    f"{type(self).__name__} needs networks that are stacks of 1x1 convolutions"
+                )
+            bound = self.gaussian_conditional.lower_bound_scale.bound.item()
+            shrinkage = None if layers is None else (layers, bound)
+            return coding.RasterScan(**arguments, order=order, shrinkage=shrinkage)
+
+        scan = self._scans[order].get(key, build)
+        assert scan is not None
+        return scan
+
+    def _conditions(self, scale: Tensor) -> dict[str, Any]:
+        """Arguments of the native scan that depend on `scale`."""
+        scale = single(scale).reshape(1)
+        conditions = {"gain": scale.numpy()}
+        if self.scale_to_context is not None:
+            bias = self._network("scale_to_context", scale.reshape(1, 1, 1, 1)).flatten()
+            if self.context_prediction.bias is not None:
+                bias = bias + single(self.context_prediction.bias)
+            conditions["context_bias"] = bias.numpy()
+        return conditions
+
+    def _decode_in_torch(
+        self, reader: SymbolReader, decoders: list[coding.Decoder], params: Tensor, scale: Tensor
+    ) -> Tensor:
+        scan = _TorchScan(self, params, scale)
+        table = self.gaussian_conditional.cdf_table()
+
+        def step(rows: Tensor, columns: Tensor) -> None:
+            scales, means = scan.parameters(rows, columns)
+            indexes = self.gaussian_conditional.build_indexes(scales * scale).cpu().numpy()
+            symbols = torch.from_numpy(coding.dequantize(pull_places(decoders, indexes, table)))
+            scan.put(rows, columns, symbols.to(scales.device), scales, means)
+
+        each_step(params.shape[2:], self.kernel_size, reader.kind, step)
+        return single(scan.y_hat)
+
+
+class _TorchScan:
+    """One pass with torch's networks: the values so far, and the parameters of what comes next."""
+
+    def __init__(self, codec: VariableRasterScanLatentCodec, params: Tensor, scale: Tensor) -> None:
+        self.codec, self.params, self.scale = codec, params, scale
+        shape = (params.shape[0], codec.context_prediction.in_channels, *params.shape[2:])
+        self.padded = F.pad(params.new_zeros(shape), [codec.padding] * 4)
+        context, above = codec.context_prediction, codec.padding + 1
+        self.weight = (context.weight * context.mask)[:, :, :above]
+        self.shift = None
+        if codec.scale_to_context is not None:
+            self.shift = codec.scale_to_context(scale.reshape(1, 1)).reshape(1, -1, 1, 1)
+
+    @property
+    def y_hat(self) -> Tensor:
+        """The latent, (N, C, H, W), zero where it is not known yet."""
+        (height, width), pad = self.params.shape[2:], self.codec.padding
+        return self.padded[..., pad : pad + height, pad : pad + width]
+
+    def parameters(self, rows: Tensor, columns: Tensor) -> tuple[Tensor, Tensor]:
+        """Scales and means of P places, each (N, C, P)."""
+        context, size = self.codec.context_prediction, self.codec.kernel_size
+        patches = patches_at(self.padded, size, rows, columns)
+        seen = F.conv2d(patches, self.weight, context.bias, stride=(self.codec.padding + 1, size))
+        if self.shift is not None:
+            seen = seen + self.shift
+        params = self.params[..., rows, columns].unsqueeze(2)
+        scales, means = self.codec.entropy_parameters(self.codec.merge(params, seen)).squeeze(2).chunk(2, 1)
+        return scales, means
+
+    def put(self, rows: Tensor, columns: Tensor, symbols: Tensor, scales: Tensor, means: Tensor) -> None:
+        """Enters the values of `symbols`, (N, C, P), of P places."""
+        conditional = self.codec.gaussian_conditional
+        values = reconstructed(symbols, scales, means, self.scale, conditional, self.codec.offsets)
+        if self.padded.requires_grad or values.requires_grad:
+            self.padded = self.padded.clone()  # autograd keeps what it was
+        self.padded[..., rows + self.codec.padding, columns + self.codec.padding] = values
