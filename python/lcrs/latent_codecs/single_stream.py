@@ -16,7 +16,7 @@ from lcrs import coding
 from lcrs.entropy_models import GaussianConditional
 from lcrs.latent_codecs.base import single
 from lcrs.latent_codecs.rasterscan import RasterScanLatentCodec
-from lcrs.latent_codecs.stepwise import StepwiseScan, one_by_one, wavefront
+from lcrs.latent_codecs.stepwise import StepwiseScan, each_step
 from lcrs.layers import MaskedConv2d
 
 __all__ = ["default_collate", "raster_scan_compress_single_stream", "raster_scan_decompress_single_stream"]
@@ -82,12 +82,15 @@ def raster_scan_compress_single_stream(
     symbols = np.empty((height * width, y.shape[1]), np.int32)
     indexes = np.empty_like(symbols)
     values = single(y)
-    for rows, columns in wavefront(height, width, kernel_size):
+
+    def step(rows: Tensor, columns: Tensor) -> None:
         step_indexes, means = scan.parameters(rows, columns)
         step_symbols = coding.quantize(values[..., rows, columns].contiguous().numpy(), means)
         scan.put(rows, columns, step_symbols, means)
         places = (rows * width + columns).numpy()
         symbols[places], indexes[places] = step_symbols[0].T, step_indexes[0].T
+
+    each_step((height, width), kernel_size, "lcrs", step)
     encoder.encode_with_indexes(symbols, indexes, *_rows(scan.table))
     return scan.y_hat.to(y.device)
 
@@ -130,10 +133,13 @@ def raster_scan_decompress_single_stream(
     shape = (1, context_prediction.in_channels, height, width)
     scan = StepwiseScan(codec, shape, params, exact=merge is None)
     table = _rows(scan.table)
-    for rows, columns in one_by_one(height, width):
+
+    def step(rows: Tensor, columns: Tensor) -> None:
         indexes, means = scan.parameters(rows, columns)
         symbols = np.array(decoder.decode_stream(indexes.ravel(), *table), np.int32)
         scan.put(rows, columns, symbols.reshape(1, -1, 1), means)
+
+    each_step((height, width), kernel_size, "ans", step)
     return scan.y_hat.to(device)
 
 
