@@ -1,5 +1,6 @@
 """Names, clashes, lazy homes and configurations."""
 
+import importlib
 import subprocess
 import sys
 
@@ -31,6 +32,43 @@ def test_a_clash_raises_and_keeps_the_first():
     del table["a"]
     table["a"] = list
     assert table["a"] is list
+
+
+def test_what_is_defined_anew_takes_the_place_of_the_old():
+    table = Registry("thing")
+
+    def define(value):
+        @table.register("a")
+        class Again:
+            number = value
+
+        return Again
+
+    define(1)
+    newer = define(2)
+    assert table["a"] is newer
+    assert table["a"].number == 2
+
+    class Other:
+        pass
+
+    with pytest.raises(ValueError, match="registered already"):
+        table["a"] = Other
+
+
+def test_a_module_loaded_again_registers_again(tmp_path, monkeypatch):
+    (tmp_path / "things_for_test.py").write_text(
+        "from test_registry_table import TABLE\n@TABLE.register('a')\nclass A: pass\n"
+    )
+    (tmp_path / "test_registry_table.py").write_text(
+        "from lcrs.registry import Registry\nTABLE = Registry('thing')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    first = importlib.import_module("things_for_test")
+    old = first.A
+    table = importlib.import_module("test_registry_table").TABLE
+    assert table["a"] is old
+    assert importlib.reload(first).A is table["a"] is not old
 
 
 def test_unknown_name_lists_near_ones():

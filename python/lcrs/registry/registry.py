@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import sys
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any, TypeVar
 
@@ -50,7 +51,7 @@ class Registry(MutableMapping[str, _Entry]):
         """Returns a decorator that enters its target as `name` and leaves it unchanged.
 
         Raises:
-            ValueError: another object has this name.
+            ValueError: another object, defined elsewhere, has this name.
         """
 
         def enter(entry: _T) -> _T:
@@ -76,9 +77,12 @@ class Registry(MutableMapping[str, _Entry]):
         return self[options.pop("type")](*args, **{**options, **kwargs})
 
     def __setitem__(self, name: str, entry: _Entry) -> None:
-        """Enters `entry`; raises `ValueError` if another object has the name (delete that one first)."""
+        """Enters `entry`; raises `ValueError` if another object has the name (delete that one first).
+
+        What is defined anew at the same place, as by a notebook's cell or a reload, replaces the old.
+        """
         known = self._own.get(name, entry)
-        if known is not entry:
+        if known is not entry and _place_of(known) != _place_of(entry):
             raise ValueError(
                 f"{self._kind} {name!r} is registered already, as {_describe(known)}; "
                 f"it cannot also be {_describe(entry)}"
@@ -130,6 +134,13 @@ class Registry(MutableMapping[str, _Entry]):
         if self._borrow is not None:
             self._borrowed = self._borrow()
             self._borrow = None
+
+
+def _place_of(entry: _Entry) -> tuple[str | None, str]:
+    """Where `entry` is defined: file, or module where there is none, and name inside."""
+    module = getattr(entry, "__module__", None)
+    file = getattr(sys.modules.get(module or ""), "__file__", None)
+    return file or module, getattr(entry, "__qualname__", repr(entry))
 
 
 def _describe(entry: _Entry) -> str:
