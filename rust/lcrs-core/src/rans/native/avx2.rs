@@ -4,6 +4,7 @@
 use std::arch::x86_64::*;
 
 use super::digits::DigitWriter;
+use super::encoder::RUN;
 use super::path::Progress;
 use super::quotient::{ABOVE_ONE, FLOOR};
 use super::{scalar, Lanes, LOW};
@@ -117,6 +118,11 @@ unsafe fn look_up(
         let (symbol, index) = unsafe {
             (_mm256_loadu_si256(symbols.as_ptr().add(at).cast()), _mm256_loadu_si256(indexes.as_ptr().add(at).cast()))
         };
+        // whole streams are looked up from the last run to the first, which the processor does not foresee
+        if at.is_multiple_of(16) {
+            _mm_prefetch::<_MM_HINT_T1>(symbols.as_ptr().wrapping_add(at).wrapping_sub(RUN).cast());
+            _mm_prefetch::<_MM_HINT_T1>(indexes.as_ptr().wrapping_add(at).wrapping_sub(RUN).cast());
+        }
         let is_row = _mm256_cmpeq_epi32(_mm256_min_epu32(index, last_row), index);
         if _mm256_movemask_epi8(is_row) != -1 {
             return None;

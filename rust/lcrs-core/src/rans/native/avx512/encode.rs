@@ -50,8 +50,8 @@ pub(super) unsafe fn look_up(
             )
         };
         // whole streams are looked up from the last run to the first, which the processor does not foresee
-        _mm_prefetch::<_MM_HINT_T0>(symbols.as_ptr().wrapping_add(at).wrapping_sub(RUN).cast());
-        _mm_prefetch::<_MM_HINT_T0>(indexes.as_ptr().wrapping_add(at).wrapping_sub(RUN).cast());
+        _mm_prefetch::<_MM_HINT_T1>(symbols.as_ptr().wrapping_add(at).wrapping_sub(RUN).cast());
+        _mm_prefetch::<_MM_HINT_T1>(indexes.as_ptr().wrapping_add(at).wrapping_sub(RUN).cast());
         if _mm512_cmpgt_epu32_mask(index, last_row) != 0 {
             return None;
         }
