@@ -7,7 +7,7 @@ use super::digits::DigitWriter;
 use super::encoder::RUN;
 use super::path::Progress;
 use super::quotient::{ABOVE_ONE, FLOOR};
-use super::{scalar, Lanes, LOW};
+use super::{scalar, Lanes};
 use crate::cdf::{CdfTable, Narrow};
 use crate::rans::words::MARGIN;
 use crate::Simd;
@@ -272,6 +272,37 @@ static SPREAD: [[u8; 8]; 256] = {
     table
 };
 
+/// The states of 8 lanes: bits 16 to 47 and bits 0 to 15 of each, in the order of lanes. So all but the product is done
+/// on 8 lanes at a time.
+#[derive(Clone, Copy)]
+struct States {
+    high: __m256i,
+    low: __m256i,
+}
+
+impl States {
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn load(lanes: &[u64]) -> Self {
+        let [high, low]: [[u32; 8]; 2] =
+            [std::array::from_fn(|i| (lanes[i] >> 16) as u32), std::array::from_fn(|i| lanes[i] as u32 & 0xffff)];
+        // SAFETY: eight elements of 32 bits are a register.
+        let [high, low] = [high, low].map(|part| unsafe { _mm256_loadu_si256(part.as_ptr().cast()) });
+        Self { high, low }
+    }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn store(self, lanes: &mut [u64]) {
+        // SAFETY: eight elements of 32 bits are a register.
+        let [high, low]: [[u32; 8]; 2] = unsafe { std::mem::transmute([self.high, self.low]) };
+        for (i, lane) in lanes.iter_mut().enumerate() {
+            *lane = u64::from(high[i]) << 16 | u64::from(low[i]);
+        }
+    }
+}
+
+/// `8 B` lanes.
 #[target_feature(enable = "avx2,bmi2,popcnt")]
 unsafe fn take_groups<const B: usize>(
     cells: Narrow<'_>,
@@ -282,47 +313,50 @@ unsafe fn take_groups<const B: usize>(
 ) -> Progress {
     let (buckets, cells) = cells.parts();
     let last_row = _mm256_set1_epi32(buckets.len() as i32 - 1);
-    let (m16, m32) = (_mm256_set1_epi64x(0xffff), _mm256_set1_epi64x(0xffff_ffff));
-    let (c16, low_end) = (_mm256_set1_epi64x(16), _mm256_set1_epi64x(LOW as i64));
-    let mut x: [[__m256i; 2]; B] = load_lanes(lanes);
+    let (m16, m32) = (_mm256_set1_epi32(0xffff), _mm256_set1_epi64x(0xffff_ffff));
+    let mut states: [States; B] = std::array::from_fn(|b| States::load(&lanes[8 * b..8 * (b + 1)]));
     let mut progress = Progress { symbols: 0, bytes: 0, suspects: 0 };
     for (indexes, out) in indexes.chunks_exact(8 * B).zip(out.chunks_exact_mut(8 * B)) {
         let mut escapes = _mm256_setzero_si256();
-        for (b, x) in x.iter_mut().enumerate() {
+        for (b, states) in states.iter_mut().enumerate() {
+            let States { high, low: slot } = *states;
             // SAFETY: 8 indexes of the group; clamped ones are rows.
             let index = unsafe { _mm256_loadu_si256(indexes.as_ptr().add(8 * b).cast()) };
             let row = _mm256_slli_epi32::<8>(_mm256_min_epu32(index, last_row));
-            let slots = _mm256_blend_epi32::<0xaa>(x[0], _mm256_slli_epi64::<32>(x[1]));
-            let slots = _mm256_and_si256(slots, _mm256_set1_epi32(0xffff));
-            let at = _mm256_add_epi32(row, _mm256_srli_epi32::<8>(slots));
+            let at = _mm256_add_epi32(row, _mm256_srli_epi32::<8>(slot));
             // SAFETY: 256 buckets a row.
             let bucket = unsafe { _mm256_i32gather_epi32::<4>(buckets.as_ptr().cast(), at) };
-            let low = _mm256_and_si256(slots, _mm256_set1_epi32(255));
-            let low = _mm256_srlv_epi32(low, _mm256_and_si256(bucket, _mm256_set1_epi32(15)));
-            let at = _mm256_add_epi32(_mm256_srli_epi32::<4>(bucket), low);
-            let at = [_mm256_and_si256(at, m32), _mm256_srli_epi64::<32>(at)];
-            let mut value = at;
-            for k in 0..2 {
-                // SAFETY: the cell exists (see `Narrow::parts`).
-                let cell = unsafe { _mm256_i64gather_epi64::<8>(cells.as_ptr().cast(), at[k]) };
-                let rest = _mm256_sub_epi64(_mm256_and_si256(x[k], m16), _mm256_and_si256(cell, m16));
-                let in_a = _mm256_cmpgt_epi64(_mm256_setzero_si256(), rest);
-                let shift = _mm256_sub_epi64(_mm256_add_epi64(c16, c16), _mm256_and_si256(in_a, c16));
-                let frequency = _mm256_and_si256(_mm256_srlv_epi64(cell, shift), m16);
-                let rest = _mm256_add_epi64(rest, _mm256_and_si256(in_a, frequency));
-                x[k] = _mm256_add_epi64(_mm256_mul_epu32(frequency, _mm256_srli_epi64::<16>(x[k])), rest);
-                escapes = _mm256_or_si256(escapes, _mm256_andnot_si256(in_a, cell));
-                value[k] = _mm256_add_epi32(_mm256_srai_epi32::<17>(cell), in_a);
-                // in the upper half: value of A, less 1 in A
-            }
-            let value = _mm256_blend_epi32::<0xaa>(_mm256_srli_epi64::<32>(value[0]), value[1]);
-            // SAFETY: 8 symbols of the group.
+            let within = _mm256_and_si256(slot, _mm256_set1_epi32(255));
+            let within = _mm256_srlv_epi32(within, _mm256_and_si256(bucket, _mm256_set1_epi32(15)));
+            let at = _mm256_add_epi32(_mm256_srli_epi32::<4>(bucket), within);
+            // SAFETY: the cells exist (see `Narrow::parts`).
+            let [even, odd] = unsafe {
+                [_mm256_and_si256(at, m32), _mm256_srli_epi64::<32>(at)]
+                    .map(|at| _mm256_i64gather_epi64::<8>(cells.as_ptr().cast(), at))
+            };
+            // boundary | frequency of A << 16, and frequency of B | escape << 16 | value of A << 17
+            let a = _mm256_blend_epi32::<0xaa>(even, _mm256_slli_epi64::<32>(odd));
+            let b_side = _mm256_blend_epi32::<0xaa>(_mm256_srli_epi64::<32>(even), odd);
+            let rest = _mm256_sub_epi32(slot, _mm256_and_si256(a, m16));
+            let in_a = _mm256_srai_epi32::<31>(rest);
+            let frequency_a = _mm256_and_si256(_mm256_srli_epi32::<16>(a), in_a);
+            let frequency_b = _mm256_andnot_si256(in_a, b_side); // with the escape and the value above it
+            escapes = _mm256_or_si256(escapes, frequency_b);
+            let frequency = _mm256_or_si256(frequency_a, _mm256_and_si256(frequency_b, m16));
+            let rest = _mm256_add_epi32(rest, frequency_a);
+            let value = _mm256_add_epi32(_mm256_srai_epi32::<17>(b_side), in_a); // less 1 in A
+                                                                                 // SAFETY: 8 symbols of the group.
             unsafe {
                 let at = out.as_mut_ptr().add(8 * b).cast();
                 _mm256_storeu_si256(at, _mm256_sub_epi32(value, _mm256_set1_epi32(-1)));
             }
-            let tops = _mm256_blend_epi32::<0xaa>(_mm256_srli_epi64::<32>(x[0]), x[1]);
-            let due = _mm256_cmpeq_epi32(tops, _mm256_setzero_si256());
+            let even = _mm256_add_epi64(_mm256_mul_epu32(frequency, high), _mm256_and_si256(rest, m32));
+            let odd = _mm256_mul_epu32(_mm256_srli_epi64::<32>(frequency), _mm256_srli_epi64::<32>(high));
+            let odd = _mm256_add_epi64(odd, _mm256_srli_epi64::<32>(rest));
+            // below 2^32 the state moves up by a word
+            let high = _mm256_blend_epi32::<0xaa>(_mm256_srli_epi64::<16>(even), _mm256_slli_epi64::<16>(odd));
+            let low = _mm256_blend_epi32::<0xaa>(even, _mm256_slli_epi64::<32>(odd));
+            let due = _mm256_cmpeq_epi32(_mm256_min_epu32(high, m16), high);
             let mask = _mm256_movemask_ps(_mm256_castsi256_ps(due)) as usize;
             // SAFETY: there are words for all symbols to come, 16 bytes of them for these 8.
             let (order, next) = unsafe {
@@ -332,20 +366,20 @@ unsafe fn take_groups<const B: usize>(
                 )
             };
             let word = _mm256_permutevar8x32_epi32(_mm256_cvtepu16_epi32(next), _mm256_cvtepu8_epi32(order));
-            let word = _mm256_and_si256(word, due);
             progress.bytes += 2 * mask.count_ones() as usize;
-            let word = [_mm256_and_si256(word, m32), _mm256_srli_epi64::<32>(word)];
-            for k in 0..2 {
-                let is_low = _mm256_cmpgt_epi64(low_end, x[k]);
-                x[k] = _mm256_or_si256(_mm256_sllv_epi64(x[k], _mm256_and_si256(is_low, c16)), word[k]);
-            }
+            *states = States {
+                high: _mm256_blendv_epi8(high, low, due),
+                low: _mm256_blendv_epi8(_mm256_and_si256(low, m16), word, due),
+            };
         }
         progress.symbols += 8 * B;
-        if _mm256_testz_si256(escapes, _mm256_set1_epi64x(1 << 48)) == 0 {
+        if _mm256_testz_si256(escapes, _mm256_set1_epi32(1 << 16)) == 0 {
             progress.suspects = 8 * B;
             break;
         }
     }
-    store_lanes(x, lanes);
+    for (states, lanes) in states.into_iter().zip(lanes.chunks_exact_mut(8)) {
+        states.store(lanes);
+    }
     progress
 }
