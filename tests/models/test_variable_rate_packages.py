@@ -3,26 +3,15 @@
 import numpy as np
 import pytest
 import torch
+from exact_twins import exact_twin
 from tiny_networks import make
 from torch import nn
 
 from lcrs import CorruptError, coding
-from lcrs.layers.exact import ExactNetwork
 from lcrs.models.packing import pack
 
 NAMES = ["bmshj2018-hyperprior-vbr", "mbt2018-mean-vbr", "mbt2018-vbr"]
 VARIANTS = ["plain", "step of z", "no offsets"]
-
-
-class Exact(nn.Module):
-    """A module with the sums of the exact engine, as a package has it."""
-
-    def __init__(self, module):
-        super().__init__()
-        self.module, self.network = module, ExactNetwork()
-
-    def forward(self, x):
-        return self.network.run(self.module, x, "it")
 
 
 def make_variant(name, variant, seed=0):
@@ -52,12 +41,6 @@ def name(request):
 @pytest.fixture(params=VARIANTS)
 def net(name, request):
     return make_variant(name, request.param)
-
-
-def exact_twin(net):
-    """The model with analyses on the exact engine: its strings must be those of a file."""
-    net.g_a, net.h_a = Exact(net.g_a), Exact(net.h_a)
-    return net
 
 
 @pytest.mark.parametrize("size", [(1, 1), (17, 33), (128, 192)])

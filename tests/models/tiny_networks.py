@@ -19,6 +19,7 @@ TINY = {
     "bmshj2018-hyperprior-vbr": {"N": 8, "M": 12},
     "mbt2018-mean-vbr": {"N": 8, "M": 12, "vr_entbttlnck": True},
     "mbt2018-vbr": {"N": 8, "M": 12},
+    "mbt2018-mean-gain": {"N": 8, "M": 12, "num_levels": 3, "lmbda_min": 0.01, "lmbda_max": 0.1},
 }
 
 

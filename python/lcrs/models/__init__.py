@@ -9,6 +9,7 @@ from lcrs.models.base import (
     get_scale_table,
 )
 from lcrs.models.gain import GainHyperprior
+from lcrs.models.gained import GainedMeanScaleHyperprior
 from lcrs.models.google import (
     FactorizedPrior,
     FactorizedPriorReLU,
@@ -37,6 +38,7 @@ __all__ = [
     "FactorizedPrior",
     "FactorizedPriorReLU",
     "GainHyperprior",
+    "GainedMeanScaleHyperprior",
     "JointAutoregressiveHierarchicalPriors",
     "JointAutoregressiveHierarchicalPriorsVbr",
     "MeanScaleHyperprior",

@@ -13,8 +13,8 @@ linearly; means and scales have gains of their own; the prior of `z` is a Gaussi
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn as nn
@@ -31,6 +31,9 @@ from lcrs.models.strings import check_strings
 from lcrs.ops import quantize_ste
 from lcrs.ops.cache import KeyedCache, fingerprint
 from lcrs.registry import register_model
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["GainHyperprior", "LevelTable"]
 
@@ -204,6 +207,23 @@ class GainHyperprior(CompressionModel):
         y_hat, y_likelihoods = self._likelihoods(y, scales, means)
         x_hat = crop_to(self._synthesis(y_hat, level), x.shape[-2:])
         return {"x_hat": x_hat, "likelihoods": {"y": y_likelihoods, "z": z_likelihoods}}
+
+    @classmethod
+    def from_state_dict(cls, state_dict: Mapping[str, Tensor]) -> Self:
+        """The model that `state_dict` belongs to, its sizes read from the weights.
+
+        A state dict does not say what `lmbda` levels were trained for: that is the default's.
+        """
+        sizes = {
+            "C1": state_dict["g_a.0.1.weight"].size(0),
+            "C2": state_dict["g_a.3.1.weight"].size(0),
+            "M": state_dict["y_log_gain.values"].size(1),
+            "H": state_dict["h_a.0.weight"].size(0),
+            "Z": state_dict["z_mean.values"].size(1),
+        }
+        net = cls(**sizes, num_levels=state_dict["z_mean.values"].size(0))
+        net.load_state_dict(state_dict)
+        return net
 
     # --- lowering ---
 

@@ -70,6 +70,10 @@ def architecture_of(state_dict: Mapping[str, Tensor]) -> str:
         return _elic(state_dict)
     if "latent_codec.y.context_prediction.weight" in state_dict:
         return "cheng2020-anchor-checkerboard"
+    if "y_log_gain.values" in state_dict:
+        return "gain-hyperprior"
+    if "y_gain.values" in state_dict:
+        return "mbt2018-mean-gain"
     if "Gain" in state_dict:
         return f"{_google(state_dict)}-vbr"
     if "g_a.0.conv1.weight" in state_dict:
