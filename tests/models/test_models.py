@@ -104,25 +104,6 @@ def test_coded_size_is_near_the_estimate(name, net):
     assert abs(coded - bits) < 0.25 * bits + 64 * 11
 
 
-FRESH = """
-import sys, torch
-from lcrs.registry import MODELS
-torch.set_num_threads(1)
-saved = torch.load(sys.argv[2], weights_only=False)
-net = MODELS[sys.argv[1]].from_state_dict(saved["state"]).eval()
-out = saved["out"]
-restored = net.decompress(out["strings"], out["shape"], size=out["size"])["x_hat"]
-assert (restored - saved["restored"]).abs().max() < 1e-4
-"""
-
-
-def test_fresh_process_decodes_on_another_path(name, net, tmp_path, fresh_python):
-    out = net.compress(picture(3, 17, 33))
-    restored = net.decompress(out["strings"], out["shape"], size=out["size"])["x_hat"]
-    torch.save({"state": net.state_dict(), "out": out, "restored": restored}, tmp_path / "coded.pt")
-    fresh_python(FRESH, name, str(tmp_path / "coded.pt"), LCRS_SIMD="scalar", LCRS_NUM_THREADS="3")
-
-
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
 def test_copies_code_alike(net, copied):
     x = picture(1, 64, 64)

@@ -22,6 +22,9 @@ TINY = {
     "mbt2018-mean-gain": {"N": 8, "M": 12, "num_levels": 3, "lmbda_min": 0.01, "lmbda_max": 0.1},
 }
 
+# Its rate has no default, so it is not called like the others.
+TINY_GAIN_HYPERPRIOR = {"C1": 8, "C2": 8, "M": 12, "H": 8, "Z": 4, "num_levels": 3}
+
 
 def last_layers(network, strided=False):
     """The last convolution of `network` (with a stride), in a list; empty if there is none."""
@@ -33,7 +36,7 @@ def make(name, seed=0, **arguments):
     """A model whose latents and scales vary, as random weights alone would not have it."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
-    net = MODELS[name](**{**TINY[name], **arguments}).eval()
+    net = MODELS[name](**{**TINY.get(name, TINY_GAIN_HYPERPRIOR), **arguments}).eval()
     with torch.no_grad():
         for path, module in net.named_modules():
             part = path.split(".")[-1]

@@ -1,0 +1,82 @@
+"""Every picture model, and every way in which strings depend on a rate: one process codes, another decodes.
+
+The other process has another instruction set and another number of threads.
+"""
+
+import pytest
+import torch
+from tiny_networks import TINY, make
+
+from lcrs.registry import MODELS
+
+SIZES = [(1, 1), (17, 33), (128, 192)]
+
+RATES = {
+    "bmshj2018-hyperprior-vbr": {"s": 5},
+    "mbt2018-mean-vbr": {"inputscale": 0.31},
+    "mbt2018-vbr": {"inputscale": 0.31},
+    "mbt2018-mean-gain": {"level": 1.3},
+    "gain-hyperprior": {"quality": 43.0},
+}
+STEPS = {"vr_entbttlnck": True}
+# What is coded: the name, further arguments, the rate.
+CASES = [
+    *((name, {}, RATES.get(name, {})) for name in TINY),
+    ("gain-hyperprior", {}, RATES["gain-hyperprior"]),
+    ("bmshj2018-hyperprior-vbr", STEPS, {"s": 0}),
+    ("bmshj2018-hyperprior-vbr", STEPS, {"s": 7, "inputscale": 1.7}),
+    ("mbt2018-mean-vbr", {"vr_entbttlnck": False}, {"s": 3}),
+    ("mbt2018-vbr", STEPS, {"s": 6}),
+    *((name, {}, {"stage": 1, "s": 2}) for name in TINY if name.endswith("-vbr")),
+]
+
+FRESH = """
+import sys, torch
+from lcrs.registry import MODELS
+torch.set_num_threads(1)
+saved = torch.load(sys.argv[2], weights_only=False)
+net = MODELS[sys.argv[1]].from_state_dict(saved["state"]).eval()
+latents = []
+net.g_s.register_forward_pre_hook(lambda module, inputs: latents.append(inputs[0]))
+for coded in saved["coded"]:
+    net.entropy_coder = coded["kind"]
+    restored = net.decompress(coded["strings"], coded["shape"], size=coded["size"], **saved["rate"])["x_hat"]
+    assert torch.equal(latents.pop(), coded["latent"]), coded["size"]
+    assert restored.shape == coded["restored"].shape
+    assert (restored - coded["restored"]).abs().max() < 1e-4
+"""
+
+
+@pytest.mark.parametrize(("name", "arguments", "rate"), CASES)
+def test_what_one_process_codes_another_decodes(name, arguments, rate, tmp_path, fresh_python):
+    net = make(name, **arguments)
+    latents, coded = [], []
+    net.g_s.register_forward_pre_hook(lambda module, inputs: latents.append(inputs[0]))
+    for size in SIZES:
+        torch.manual_seed(sum(size))
+        x = torch.rand(3, 3, *size)
+        for kind in ("lcrs", "ans"):
+            net.entropy_coder = kind
+            out = net.compress(x, **rate)
+            restored = net.decompress(out["strings"], out["shape"], size=out["size"], **rate)["x_hat"]
+            assert restored.shape == x.shape
+            coded.append(
+                {
+                    **{key: out[key] for key in ("strings", "shape", "size")},
+                    "kind": kind,
+                    "restored": restored,
+                    "latent": latents.pop(),
+                }
+            )
+    torch.save({"state": net.state_dict(), "coded": coded, "rate": rate}, tmp_path / "coded.pt")
+    fresh_python(FRESH, name, str(tmp_path / "coded.pt"), LCRS_SIMD="scalar", LCRS_NUM_THREADS="3")
+
+
+def test_every_picture_model_is_among_them():
+    modules = {name: entry.__module__ for name, entry in MODELS.items()}
+    pictures = {
+        name
+        for name, module in modules.items()
+        if module.startswith("lcrs.models") and ".video" not in module and ".pointcloud" not in module
+    }
+    assert pictures == {name for name, _, _ in CASES}
