@@ -178,6 +178,7 @@ fn take_either(x: u64, boundary: u64, frequencies: [u64; 2]) -> (u64, u64) {
 impl<'a> Narrow<'a> {
     /// Buckets of each row, as `first cell << 4 | shift`, and all cells. With `bucket` that of a row and a slot, the
     /// cell `(bucket >> 4) + ((slot mod 256) >> (bucket & 15))` exists.
+    #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), allow(dead_code))]
     pub(crate) fn parts(self) -> (&'a [[u32; BUCKETS]], &'a [u64]) {
         (&self.0.buckets, &self.0.cells)
     }

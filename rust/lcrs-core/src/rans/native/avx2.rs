@@ -7,6 +7,7 @@ use super::digits::DigitWriter;
 use super::encoder::RUN;
 use super::path::Progress;
 use super::quotient::{ABOVE_ONE, FLOOR};
+use super::shuffle::GATHER;
 use super::{scalar, Lanes};
 use crate::cdf::{CdfTable, Narrow};
 use crate::rans::words::MARGIN;
@@ -158,25 +159,6 @@ unsafe fn look_up(
 fn cost(entries: &[u32]) -> u64 {
     scalar::cost(entries) // becomes a register at a time here
 }
-
-/// For a mask of 8 lanes: a shuffle that moves the other lanes' words to the end of 16 bytes, in order.
-static GATHER: [[u8; 16]; 256] = {
-    let mut table = [[0x80; 16]; 256];
-    let mut mask = 0usize;
-    while mask < 256 {
-        let (mut at, mut lane) = (2 * mask.count_ones() as usize, 0);
-        while lane < 8 {
-            if mask >> lane & 1 == 0 {
-                table[mask][at] = 2 * lane;
-                table[mask][at + 1] = 2 * lane + 1;
-                at += 2;
-            }
-            lane += 1;
-        }
-        mask += 1;
-    }
-    table
-};
 
 /// Blocks of 8 lanes: lane `8 b + 2 j + k` is element `j` of `x[b][k]`, as in [`take_groups`].
 #[target_feature(enable = "avx2,fma,bmi2,popcnt")]

@@ -39,6 +39,7 @@ impl DigitWriter {
     }
 
     /// Appends those of the symbols from `at` on that the bits of `which` name.
+    #[cfg(target_arch = "x86_64")]
     #[cold]
     pub(super) fn push_some(&mut self, table: &CdfTable, symbols: &[i32], indexes: &[i32], at: usize, mut which: u32) {
         while which != 0 {

@@ -77,9 +77,14 @@ mod decoder;
 mod digits;
 mod encoder;
 mod head;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod path;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod quotient;
 mod scalar;
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod shuffle;
 
 pub(super) use decoder::Decoder;
 pub(super) use encoder::{encode, Encoder};

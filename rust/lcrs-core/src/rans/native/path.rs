@@ -1,5 +1,7 @@
 //! Which code runs the groups: the plain one or that of an instruction set. All do the same.
 
+#[cfg(target_arch = "aarch64")]
+use super::neon::Neon;
 #[cfg(target_arch = "x86_64")]
 use super::{avx2::Avx2, avx512::Avx512};
 use super::{digits::DigitWriter, scalar, Lanes};
@@ -15,6 +17,8 @@ pub(super) enum Path {
     /// With the one for fewer lanes than it is made for.
     #[cfg(target_arch = "x86_64")]
     Avx512(Avx512, Avx2),
+    #[cfg(target_arch = "aarch64")]
+    Neon(Neon),
 }
 
 /// How far a decoder came in one go.
@@ -40,6 +44,10 @@ impl Path {
             }
             _ => (),
         }
+        #[cfg(target_arch = "aarch64")]
+        if let (Simd::Neon, Some(neon)) = (simd, Neon::new()) {
+            return Self::Neon(neon);
+        }
         let _ = simd;
         Self::Scalar
     }
@@ -51,7 +59,7 @@ impl Path {
             Self::Avx512(path, _) => path.are_rows(indexes, table.num_rows()),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(path) => path.are_rows(indexes, table.num_rows()),
-            Self::Scalar => table.check_indexes(indexes).is_ok(),
+            _ => table.check_indexes(indexes).is_ok(),
         }
     }
 
@@ -84,7 +92,7 @@ impl Path {
             Self::Avx512(path, _) => path.cost(entries),
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(path) => path.cost(entries),
-            Self::Scalar => scalar::cost(entries),
+            _ => scalar::cost(entries),
         }
     }
 
@@ -105,6 +113,8 @@ impl Path {
             Self::Avx512(_, path) | Self::Avx2(path) if num_lanes >= Avx2::MIN_LANES => {
                 path.put_groups(lanes, num_lanes, entries, room, top);
             }
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon(path) if num_lanes >= Neon::MIN_LANES => path.put_groups(lanes, num_lanes, entries, room, top),
             _ => scalar::put_groups(lanes, num_lanes, entries, room, top),
         }
     }
@@ -152,6 +162,10 @@ impl Path {
             }
             #[cfg(target_arch = "x86_64")]
             (Self::Avx512(_, path) | Self::Avx2(path), Some(cells)) if num_lanes >= Avx2::MIN_LANES => {
+                path.take_groups(cells, lanes, num_lanes, words, indexes, out)
+            }
+            #[cfg(target_arch = "aarch64")]
+            (Self::Neon(path), Some(cells)) if num_lanes >= Neon::MIN_LANES => {
                 path.take_groups(cells, lanes, num_lanes, words, indexes, out)
             }
             _ => scalar::take_groups(search, lanes, num_lanes, words, indexes, out),
