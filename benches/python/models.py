@@ -120,7 +120,9 @@ def cell(row: dict[str, Any], what: str) -> str:
 def as_text(result: dict[str, Any]) -> str:
     """All results as Markdown."""
     about = result["machine"]
-    loads = " and ".join(" ".join(f"{load:.1f}" for load in about[key]) for key in ("load_before", "load_after"))
+    loads = " and ".join(
+        " ".join(f"{load:.1f}" for load in about[key]) for key in ("load_before", "load_after")
+    )
     versions = ", ".join(f"{name} {number}" for name, number in about["versions"].items())
     lines = [
         "# Image models beside CompressAI",
@@ -137,7 +139,13 @@ def as_text(result: dict[str, Any]) -> str:
         for name, rows in result["coding"].items():
             lines.append(f"| {name} | {cell(rows[what], 'compress')} | {cell(rows[what], 'decompress')} |")
     if result["training"]:
-        lines += ["", f"## A training step, batch {result['batch']}", "", "| model | ms | ratio |", "|---|---|---|"]
+        lines += [
+            "",
+            f"## A training step, batch {result['batch']}",
+            "",
+            "| model | ms | ratio |",
+            "|---|---|---|",
+        ]
         lines += [f"| {name} | {cell(row, 'step')} |" for name, row in result["training"].items()]
     if result["processes"]:
         lines += ["", "## Whole processes, cold, with the model that ships with lcrs", ""]
@@ -200,7 +208,10 @@ def main() -> None:
                 result["coding"][model.name] = measure_coding(workers, model, picture, args.turns)
             if "training" in args.parts and model.in_training:
                 result["training"][model.name] = measure_training(workers, model, *args.batch, args.turns)
-            print(as_text({**result, "machine": {**result["machine"], "load_after": os.getloadavg()}}), flush=True)
+            print(
+                as_text({**result, "machine": {**result["machine"], "load_after": os.getloadavg()}}),
+                flush=True,
+            )
     result["machine"]["load_after"] = os.getloadavg()
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "models.json").write_text(json.dumps(result, indent=1) + "\n")

@@ -117,6 +117,11 @@ class LatentCodec(nn.Module):
             return single(module(x.to(self.device)))
         return self._exact_networks.setdefault(name, ExactNetwork()).run(module, x, name)
 
+    def _fast_network(self, name: str, x: Tensor) -> Tensor:
+        """Applies a network that decides no probability, for coding: by the exact engine or by torch."""
+        network = self._exact_networks.setdefault(name, ExactNetwork())
+        return network.run_where_possible(self.get_submodule(name), x, name)
+
 
 def single(x: Tensor) -> Tensor:
     """`x` without gradient, as contiguous float32 on the CPU."""

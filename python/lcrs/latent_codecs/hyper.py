@@ -71,7 +71,7 @@ class HyperLatentCodec(LatentCodec):
 
     def encode(self, writer: SymbolWriter, y: Tensor) -> dict[str, Any]:
         """Writes `z`; returns its spatial size as "shape", exact "params", and `z_hat` as "y_hat"."""
-        z = self.h_a(y)
+        z = self._fast_network("h_a", y)
         z_hat = encode_bottleneck(writer, self._bottleneck, z)
         return {"shape": z.shape[2:], "params": self._network("h_s", z_hat), "y_hat": z_hat}
 

@@ -19,6 +19,7 @@ from lcrs.entropy_models import (
     default_stream_kind,
 )
 from lcrs.latent_codecs import LatentCodec
+from lcrs.layers.exact import ExactNetwork
 from lcrs.layers.lowering import lower
 from lcrs.models.codec_tree import CodecTree
 from lcrs.models.packing import PackageParts
@@ -29,6 +30,7 @@ __all__ = [
     "SCALES_MAX",
     "SCALES_MIN",
     "CompressionModel",
+    "PictureModel",
     "SimpleVAECompressionModel",
     "get_scale_table",
 ]
@@ -121,26 +123,101 @@ class CompressionModel(nn.Module):
         return updated
 
 
-class SimpleVAECompressionModel(CompressionModel):
+class PictureModel(CompressionModel):
+    """Base of models that code a latent of pictures: what `compress` and `decompress` have in common.
+
+    .. code-block:: none
+
+        x ── pad ── g_a ── y ── coded ── y_hat ── g_s ── crop ── x_hat
+
+    A derived class sets `g_a` and `g_s`, defines `_encode_latent` and `_decode_latent`, and sets
+    `downsampling_factor` where pictures of any size are to be padded to a multiple of it, by replication
+    right and below, and cropped again.
+
+    On the CPU the networks run on the exact engine there, if they lower: the same picture gives the same
+    strings, and strings the same picture, on every machine. `forward` is torch's.
+    """
+
+    g_a: nn.Module
+    g_s: nn.Module
+    downsampling_factor: int | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._networks: dict[str, ExactNetwork] = {}
+
+    def _padded(self, x: Tensor) -> Tensor:
+        factor = self.downsampling_factor
+        return x if factor is None else pad_to_multiple(x, factor)
+
+    def _transformed(self, name: str, x: Tensor) -> Tensor:
+        """The network `name` applied to `x`, for coding."""
+        network = self._networks.setdefault(name, ExactNetwork())
+        return network.run_where_possible(getattr(self, name), x, name)
+
+    def _encode_latent(self, y: Tensor) -> dict[str, Any]:
+        """Must be overridden: codes `y`; returns `strings`, `shape` and what else the model reports."""
+        raise NotImplementedError(f"{type(self).__name__} codes no latent")
+
+    def _decode_latent(self, strings: Sequence[Sequence[bytes]], shape: Any) -> Tensor:
+        """Must be overridden: the latent that `_encode_latent` coded, on any device."""
+        raise NotImplementedError(f"{type(self).__name__} decodes no latent")
+
+    @torch.no_grad()
+    def compress(self, x: Tensor) -> dict[str, Any]:
+        """Codes pictures.
+
+        Args:
+            x: Pictures in [0, 1], (N, 3, H, W).
+
+        Returns:
+            `strings`: lists with a string for each picture; `shape`: what `decompress` has to know of the
+            latent's size; `size`: (H, W) of the picture.
+
+        Raises:
+            ValueError: a value is not finite, or sizes do not fit.
+        """
+        return {**self._encode_latent(self._transformed("g_a", self._padded(x))), "size": x.shape[2:]}
+
+    @torch.no_grad()
+    def decompress(
+        self, strings: Sequence[Sequence[bytes]], shape: Any, size: Sequence[int] | None = None
+    ) -> dict[str, Any]:
+        """Restores what `compress` wrote.
+
+        With `entropy_coder = "ans"` CompressAI's strings are tried too. Where its entropy parameters came
+        from torch, a string that the exact parameters do not decode is tried with torch's; what comes out is
+        right, or an error.
+
+        Args:
+            strings: As `compress` returned them.
+            shape: As `compress` returned it.
+            size: (H, W) of the picture, to crop to; None leaves the padding on.
+
+        Returns:
+            `x_hat` in [0, 1], (N, 3, H, W).
+
+        Raises:
+            LcrsError: a string is damaged or belongs to another model.
+            ValueError: the number of strings is wrong, or sizes do not fit.
+        """
+        y_hat = self._decode_latent(strings, shape)
+        device = next((p.device for p in self.g_s.parameters()), y_hat.device)
+        return {"x_hat": restored_picture(self._transformed("g_s", y_hat.to(device)), size)}
+
+
+class SimpleVAECompressionModel(PictureModel):
     """Base of models that are an analysis, a latent codec and a synthesis.
 
     .. code-block:: none
 
         x ── g_a ── y ── latent_codec ── y_hat ── g_s ── x_hat
 
-    A derived class sets `g_a`, `g_s` and `latent_codec`, and `downsampling_factor` where pictures of any size
-    are to be padded to a multiple of it, by replication right and below, and cropped again.
+    A derived class sets `g_a`, `g_s` and `latent_codec`, and `downsampling_factor` as in `PictureModel`.
+    `compress` returns the latent codec's `y_hat` too.
     """
 
-    g_a: nn.Module
-    g_s: nn.Module
     latent_codec: LatentCodec
-    downsampling_factor: int | None = None
-
-    def _analysis(self, x: Tensor) -> Tensor:
-        factor = self.downsampling_factor
-        y: Tensor = self.g_a(x if factor is None else pad_to_multiple(x, factor))
-        return y
 
     def forward(self, x: Tensor) -> dict[str, Any]:
         """Restores pictures and measures their rate.
@@ -151,44 +228,18 @@ class SimpleVAECompressionModel(CompressionModel):
         Returns:
             `x_hat`, not clamped, and the latent codec's `likelihoods`.
         """
-        out = self.latent_codec(self._analysis(x))
+        out = self.latent_codec(self.g_a(self._padded(x)))
         x_hat = self.g_s(out["y_hat"])
         if self.downsampling_factor is not None:
             x_hat = crop_to(x_hat, x.shape[-2:])
         return {"x_hat": x_hat, "likelihoods": out["likelihoods"]}
 
-    @torch.no_grad()
-    def compress(self, x: Tensor) -> dict[str, Any]:
-        """Codes pictures.
+    def _encode_latent(self, y: Tensor) -> dict[str, Any]:
+        return self.latent_codec.compress(y)
 
-        Args:
-            x: Pictures in [0, 1], (N, 3, H, W).
-
-        Returns:
-            The latent codec's `strings`, `shape` and `y_hat`; `size`: (H, W) of the picture.
-        """
-        return {**self.latent_codec.compress(self._analysis(x)), "size": x.shape[2:]}
-
-    @torch.no_grad()
-    def decompress(
-        self, strings: Sequence[Sequence[bytes]], shape: Any, size: Sequence[int] | None = None
-    ) -> dict[str, Any]:
-        """Restores what `compress` wrote.
-
-        Args:
-            strings: As `compress` returned them.
-            shape: As `compress` returned it.
-            size: (H, W) of the picture, to crop to; None leaves the padding on.
-
-        Returns:
-            `x_hat` in [0, 1].
-
-        Raises:
-            LcrsError: a string is damaged or belongs to another model.
-            ValueError: the number of strings is wrong, or sizes do not fit.
-        """
-        y_hat = self.latent_codec.decompress(strings, shape)["y_hat"]
-        return {"x_hat": restored_picture(self.g_s(y_hat), size)}
+    def _decode_latent(self, strings: Sequence[Sequence[bytes]], shape: Any) -> Tensor:
+        y_hat: Tensor = self.latent_codec.decompress(strings, shape)["y_hat"]
+        return y_hat
 
     def package_parts(self) -> PackageParts:
         """Graphs and tables for coding without torch.

@@ -25,7 +25,7 @@ from lcrs.models.google import (
     ScaleHyperprior,
 )
 from lcrs.models.packing import PackageParts, Tables
-from lcrs.models.pictures import crop_to, pad_to_multiple, restored_picture
+from lcrs.models.pictures import crop_to, restored_picture
 from lcrs.models.strings import check_strings
 from lcrs.ops import LowerBound, quantize_ste
 from lcrs.registry import register_model
@@ -164,7 +164,7 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
         scale = self.scale_of(stage, s, inputscale)
         if stage == 1:
             return super().forward(x)
-        y = self.g_a(pad_to_multiple(x, self.downsampling_factor))
+        y = self.g_a(self._padded(x))
         z_hat, z_likelihoods = self._quantize_z(self._hyper_analysis(y), scale)
         y_hat, y_likelihoods = self._quantize_y(y, self.h_s(z_hat), scale)
         x_hat = crop_to(self.g_s(y_hat), x.shape[-2:])
@@ -176,8 +176,8 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
     ) -> dict[str, Any]:
         """Codes pictures at a scale as the class says; arguments and result as in `ScaleHyperprior`."""
         scale = self.scale_of(stage, s, inputscale)
-        y = self.g_a(pad_to_multiple(x, self.downsampling_factor))
-        z = self._hyper_analysis(y)
+        y = self._transformed("g_a", self._padded(x))
+        z = self._transformed("h_a", self._hyper_input(y))
         step = self._step_arguments(stage, scale)
         z_strings = self.entropy_bottleneck.compress(z, *step)
         z_hat = self.entropy_bottleneck.restore(z, *step)
@@ -211,7 +211,7 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
             return {"y_hat": self._decode_scaled_y(part[0], params, scale, exact)}
 
         y_hat = decode_any(self.entropy_coder, strings, decode)["y_hat"]
-        return {"x_hat": restored_picture(self.g_s(y_hat.to(self.Gain.device)), size)}
+        return {"x_hat": restored_picture(self._transformed("g_s", y_hat.to(self.Gain.device)), size)}
 
     def _step_arguments(self, stage: int, scale: Tensor) -> tuple[float, ...]:
         """What the entropy bottleneck is to be told for coding: the step of z, the same on every machine."""

@@ -21,7 +21,7 @@ from lcrs.models.google.transforms import (
     mean_scale_hyper_synthesis,
     synthesis,
 )
-from lcrs.models.pictures import crop_to, pad_to_multiple
+from lcrs.models.pictures import crop_to
 from lcrs.registry import register_model
 
 __all__ = ["JointAutoregressiveHierarchicalPriors"]
@@ -67,7 +67,7 @@ class JointAutoregressiveHierarchicalPriors(MeanScaleHyperprior):
         As in CompressAI, y is rounded without its means here, which the context would have to know first;
         coding does round around the means.
         """
-        y = self.g_a(pad_to_multiple(x, self.downsampling_factor))
+        y = self.g_a(self._padded(x))
         z_hat, z_likelihoods = self.entropy_bottleneck(self._hyper_analysis(y))
         y_hat = self.gaussian_conditional.quantize(y, "noise" if self.training else "dequantize")
         params = torch.cat((self.h_s(z_hat), self.context_prediction(y_hat)), dim=1)

@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import torch
 from torch import Tensor, nn
 
 from lcrs.entropy_models import EntropyBottleneck
 from lcrs.layers.lowering import lower
-from lcrs.models.base import CompressionModel
+from lcrs.models.base import PictureModel
 from lcrs.models.google.transforms import analysis, synthesis
 from lcrs.models.packing import PackageParts, Tables
-from lcrs.models.pictures import crop_to, pad_to_multiple, restored_picture
+from lcrs.models.pictures import crop_to
 from lcrs.models.strings import check_strings
 from lcrs.models.utils import conv, deconv
 from lcrs.registry import register_model
@@ -29,7 +28,7 @@ __all__ = ["FactorizedPrior", "FactorizedPriorReLU"]
 
 
 @register_model("bmshj2018-factorized")
-class FactorizedPrior(CompressionModel):
+class FactorizedPrior(PictureModel):
     """Analysis and synthesis by GDN networks, latent coded under a learned density for each channel.
 
     .. code-block:: none
@@ -47,16 +46,14 @@ class FactorizedPrior(CompressionModel):
         **kwargs: As `CompressionModel`.
     """
 
+    downsampling_factor: int = 16
+    """Picture samples for one latent sample, along a side."""
+
     def __init__(self, N: int, M: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.entropy_bottleneck = EntropyBottleneck(M)
         self.g_a, self.g_s = analysis(N, M), synthesis(N, M)
         self.N, self.M = int(N), int(M)
-
-    @property
-    def downsampling_factor(self) -> int:
-        """Picture samples for one latent sample, along a side."""
-        return 16
 
     def forward(self, x: Tensor) -> dict[str, Any]:
         """Restores pictures and measures their rate.
@@ -67,7 +64,7 @@ class FactorizedPrior(CompressionModel):
         Returns:
             `x_hat` (N, 3, H, W), not clamped, and `likelihoods` with `y` (N, M, ceil(H / 16), ceil(W / 16)).
         """
-        y = self.g_a(pad_to_multiple(x, self.downsampling_factor))
+        y = self.g_a(self._padded(x))
         y_hat, y_likelihoods = self.entropy_bottleneck(y)
         x_hat = crop_to(self.g_s(y_hat), x.shape[-2:])
         return {"x_hat": x_hat, "likelihoods": {"y": y_likelihoods}}
@@ -79,42 +76,13 @@ class FactorizedPrior(CompressionModel):
         net.load_state_dict(state_dict)
         return net
 
-    @torch.no_grad()
-    def compress(self, x: Tensor) -> dict[str, Any]:
-        """Codes pictures.
+    def _encode_latent(self, y: Tensor) -> dict[str, Any]:
+        """One string for each picture; the shape is (H, W) of y."""
+        return {"strings": [self.entropy_bottleneck.compress(y)], "shape": y.shape[-2:]}
 
-        Args:
-            x: Pictures in [0, 1], (N, 3, H, W).
-
-        Returns:
-            `strings`: [strings of y], one for each picture; `shape`: (H, W) of y; `size`: (H, W) of the
-            picture.
-        """
-        y = self.g_a(pad_to_multiple(x, self.downsampling_factor))
-        strings = self.entropy_bottleneck.compress(y)
-        return {"strings": [strings], "shape": y.shape[-2:], "size": x.shape[-2:]}
-
-    @torch.no_grad()
-    def decompress(
-        self, strings: Sequence[Sequence[bytes]], shape: Sequence[int], size: Sequence[int] | None = None
-    ) -> dict[str, Any]:
-        """Restores what `compress` wrote.
-
-        Args:
-            strings: As `compress` returned them.
-            shape: As `compress` returned it.
-            size: (H, W) of the picture, to crop to; None leaves the padding on.
-
-        Returns:
-            `x_hat` in [0, 1].
-
-        Raises:
-            LcrsError: a string is damaged or belongs to another model.
-            ValueError: the number of strings is wrong.
-        """
+    def _decode_latent(self, strings: Sequence[Sequence[bytes]], shape: Sequence[int]) -> Tensor:
         (y_strings,) = check_strings(strings, 1)
-        y_hat = self.entropy_bottleneck.decompress(y_strings, shape)
-        return {"x_hat": restored_picture(self.g_s(y_hat), size)}
+        return self.entropy_bottleneck.decompress(y_strings, shape)
 
     @property
     def config(self) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from lcrs.latent_codecs.base import LatentCodec
 from lcrs.latent_codecs.hyperprior import decode_any
 from lcrs.layers.exact import ExactNetwork
 from lcrs.layers.lowering import GraphBuilder, Value, lower
-from lcrs.models.base import CompressionModel
+from lcrs.models.base import PictureModel
 from lcrs.models.codec_tree import CodecTree
 from lcrs.models.google.transforms import (
     analysis,
@@ -28,7 +28,7 @@ from lcrs.models.google.transforms import (
     synthesis,
 )
 from lcrs.models.packing import PackageParts
-from lcrs.models.pictures import crop_to, pad_to_multiple, restored_picture
+from lcrs.models.pictures import crop_to
 from lcrs.models.strings import check_strings
 from lcrs.models.utils import conv, deconv
 from lcrs.registry import register_model
@@ -40,7 +40,7 @@ __all__ = ["MeanScaleHyperprior", "ScaleHyperprior"]
 
 
 @register_model("bmshj2018-hyperprior")
-class ScaleHyperprior(CompressionModel):
+class ScaleHyperprior(PictureModel):
     """Latent coded as zero-mean Gaussians, whose scales are side information.
 
     .. code-block:: none
@@ -64,6 +64,9 @@ class ScaleHyperprior(CompressionModel):
         **kwargs: As `CompressionModel`.
     """
 
+    downsampling_factor: int = 64
+    """Picture samples for one sample of z, along a side."""
+
     def __init__(self, N: int, M: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.entropy_bottleneck = EntropyBottleneck(N)
@@ -82,13 +85,12 @@ class ScaleHyperprior(CompressionModel):
         self.N, self.M = int(N), int(M)
         self._exact_h_s = ExactNetwork()
 
-    @property
-    def downsampling_factor(self) -> int:
-        """Picture samples for one sample of z, along a side."""
-        return 64
+    def _hyper_input(self, y: Tensor) -> Tensor:
+        """What `h_a` is given."""
+        return torch.abs(y)
 
     def _hyper_analysis(self, y: Tensor) -> Tensor:
-        z: Tensor = self.h_a(torch.abs(y))
+        z: Tensor = self.h_a(self._hyper_input(y))
         return z
 
     def _scales_and_means(self, params: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -105,7 +107,7 @@ class ScaleHyperprior(CompressionModel):
             `x_hat` (N, 3, H, W), not clamped, and `likelihoods` of the padded picture's `y`, a 16th of its
             sides, and `z`, a 64th.
         """
-        y = self.g_a(pad_to_multiple(x, self.downsampling_factor))
+        y = self.g_a(self._padded(x))
         z_hat, z_likelihoods = self.entropy_bottleneck(self._hyper_analysis(y))
         scales, means = self._scales_and_means(self.h_s(z_hat))
         y_hat, y_likelihoods = self.gaussian_conditional(y, scales, means=means)
@@ -119,46 +121,15 @@ class ScaleHyperprior(CompressionModel):
         net.load_state_dict(state_dict)
         return net
 
-    @torch.no_grad()
-    def compress(self, x: Tensor) -> dict[str, Any]:
-        """Codes pictures.
-
-        Args:
-            x: Pictures in [0, 1], (N, 3, H, W).
-
-        Returns:
-            `strings`: [strings of y, strings of z], one each for each picture; `shape`: (H, W) of z; `size`:
-            (H, W) of the picture.
-        """
-        y = self.g_a(pad_to_multiple(x, self.downsampling_factor))
-        z = self._hyper_analysis(y)
+    def _encode_latent(self, y: Tensor) -> dict[str, Any]:
+        """Strings of y and strings of z; the shape is (H, W) of z."""
+        z = self._transformed("h_a", self._hyper_input(y))
         z_strings = self.entropy_bottleneck.compress(z)
         z_hat = self.entropy_bottleneck.restore(z)
         y_strings = self._code_y(y, self._exact_h_s.run(self.h_s, z_hat, "h_s"))
-        return {"strings": [y_strings, z_strings], "shape": z.shape[-2:], "size": x.shape[-2:]}
+        return {"strings": [y_strings, z_strings], "shape": z.shape[-2:]}
 
-    @torch.no_grad()
-    def decompress(
-        self, strings: Sequence[Sequence[bytes]], shape: Sequence[int], size: Sequence[int] | None = None
-    ) -> dict[str, Any]:
-        """Restores what `compress` wrote.
-
-        With `entropy_coder = "ans"` CompressAI's strings are tried too. Its entropy parameters came from
-        torch, so a string that the exact parameters do not decode is tried with torch's; what comes out is
-        right, or an error.
-
-        Args:
-            strings: As `compress` returned them.
-            shape: As `compress` returned it.
-            size: (H, W) of the picture, to crop to; None leaves the padding on.
-
-        Returns:
-            `x_hat` in [0, 1], (N, 3, H, W).
-
-        Raises:
-            LcrsError: a string is damaged or belongs to another model.
-            ValueError: the number of strings is wrong.
-        """
+    def _decode_latent(self, strings: Sequence[Sequence[bytes]], shape: Sequence[int]) -> Tensor:
         check_strings(strings, 2)
 
         def decode(part: Sequence[Sequence[bytes]], exact: bool) -> dict[str, Tensor]:
@@ -166,8 +137,8 @@ class ScaleHyperprior(CompressionModel):
             params = self._exact_h_s.run(self.h_s, z_hat, "h_s") if exact else self.h_s(z_hat)
             return {"y_hat": self._decode_y(part[0], params, exact)}
 
-        y_hat = decode_any(self.entropy_coder, strings, decode)["y_hat"]
-        return {"x_hat": restored_picture(self.g_s(y_hat.to(self.entropy_bottleneck.quantiles.device)), size)}
+        y_hat: Tensor = decode_any(self.entropy_coder, strings, decode)["y_hat"]
+        return y_hat
 
     def _code_y(self, y: Tensor, params: Tensor) -> list[bytes]:
         """Strings of y under the exact `params` that `h_s` gave."""
@@ -239,9 +210,8 @@ class MeanScaleHyperprior(ScaleHyperprior):
         super().__init__(N, M, **kwargs)
         self.h_a, self.h_s = mean_scale_hyper_analysis(N, M), mean_scale_hyper_synthesis(N, M)
 
-    def _hyper_analysis(self, y: Tensor) -> Tensor:
-        z: Tensor = self.h_a(y)
-        return z
+    def _hyper_input(self, y: Tensor) -> Tensor:
+        return y
 
     def _scales_and_means(self, params: Tensor) -> tuple[Tensor, Tensor | None]:
         scales, means = params.chunk(2, 1)
