@@ -1,7 +1,7 @@
 """Time and memory of whole processes: `lcrs encode` and `decode`, and a script that codes with CompressAI.
 
-Used by `models.py`. A process is started by a small one that does nothing else, since the peak memory that the system
-reports for a process includes that of the one that it was forked from.
+Used by `models.py`. A process is started by a small one that does nothing else, since the peak memory that
+the system reports for a process includes that of the one that it was forked from.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import json, os, sys, time
 begin = time.perf_counter()
 child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
 _, status, usage = os.wait4(child, 0)
-print(json.dumps({"status": status, "seconds": time.perf_counter() - begin, "peak_mb": usage.ru_maxrss / 1024}))
+seconds = time.perf_counter() - begin
+print(json.dumps({"status": status, "seconds": seconds, "peak_mb": usage.ru_maxrss / 1024}))
 """
 
 COMPRESSAI = """

@@ -1,7 +1,7 @@
 """What `models.py` has done by its workers: a process for each library and number of threads.
 
-A worker imports one library only. It builds the models, codes pictures and takes training steps when it is told
-to, and answers with times.
+A worker imports one library only. It builds the models, codes pictures and takes training steps when it is
+told to, and answers with times.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ class Worker:
 
 
 def serve(pipe: Connection, library: str, threads: int) -> None:
-    """Does what the pipe asks for, (method, arguments), until it is closed; answers (is good, result or message)."""
+    """Does what the pipe asks for, (method, arguments), until it is closed; answers (is good, result)."""
     warnings.simplefilter("ignore")
     os.environ["LCRS_NUM_THREADS"] = str(threads)
     worker = Worker(library, threads)

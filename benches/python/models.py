@@ -1,8 +1,9 @@
 """Image models of lcrs beside CompressAI's: coding, training steps, and whole processes, in one run.
 
-Run it in the environment that ``make_peers_env.sh`` makes. Both libraries have the same weights, random but busy: latents
-and scales vary as in a trained model. Each library has a process for each number of threads; they take turns, and
-the figure of a library is that of its best number. Writes ``models.json`` and ``models.md``.
+Run it in the environment that ``make_peers_env.sh`` makes. Both libraries have the same weights, random but
+busy: latents and scales vary as in a trained model. Each library has a process for each number of threads;
+they take turns, and the figure of a library is that of its best number. Writes ``models.json`` and
+``models.md``.
 
     python benches/python/models.py [--models NAME ...] [--parts coding training processes]
 """
@@ -129,8 +130,8 @@ def as_text(result: dict[str, Any]) -> str:
         "",
         f"{about['cpu']}, {about['num_cpus']} processors, {about['time']}, commit {about['commit'][:10]},",
         f"load average {loads} before and after. {versions}.",
-        "Milliseconds are medians, CompressAI / lcrs, each at its best of the numbers of threads; the ratio says",
-        "how many times faster lcrs is.",
+        "Milliseconds are medians, CompressAI / lcrs, each at its best of the numbers of threads; the ratio",
+        "says how many times faster lcrs is.",
     ]
     for what, title in (("whole", "A picture as a tensor"), ("coding", "The same without g_a and g_s")):
         if result["coding"]:
