@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from PIL import Image
 
 import lcrs
@@ -53,6 +54,30 @@ assert "numpy" not in sys.modules
     with Image.open(tmp_path / "b.png") as image:
         restored = np.asarray(image)
     np.testing.assert_array_equal(restored, lcrs.decompress(lcrs.compress(photo, quality=30, model="tiny")))
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "datasets", "entropy_models", "latent_codecs", "layers.gdn", "losses", "models.google", "ops",
+        "optimizers", "train.gain", "transforms", "typing", "utils.update_model", "zoo.mbt2018",
+    ],
+)  # fmt: skip
+def test_what_needs_torch_says_how_to_get_it(fresh_python, part) -> None:
+    code = """
+import sys
+sys.modules["torch"] = None
+import importlib
+import lcrs
+try:
+    if sys.argv[1] == "zoo.mbt2018":
+        lcrs.zoo.mbt2018
+    importlib.import_module(f"lcrs.{sys.argv[1]}")
+except ModuleNotFoundError as error:
+    print(error.name, error)
+"""
+    expected = "torch this part of lcrs needs torch: pip install 'lcrs[torch]'"
+    assert fresh_python(code, part) == expected
 
 
 def test_every_public_name_is_there() -> None:

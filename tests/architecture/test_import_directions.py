@@ -10,7 +10,8 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "python" / "lcrs"
 
 LEVELS = [
-    {"errors", "typing", "registry", "_lcrs"},
+    {"errors", "needs_torch"},
+    {"typing", "registry", "_lcrs"},
     {"coding", "metrics"},
     {"ops"},
     {"layers", "losses", "optimizers", "datasets", "transforms"},

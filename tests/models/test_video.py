@@ -112,7 +112,7 @@ def test_checkpoints_have_compressais_keys(reference_data):
 def test_copies_load_and_pickle(net, tmp_path):
     net.update()
     torch.save({f"module.{key}": value for key, value in net.state_dict().items()}, tmp_path / "a.pth.tar")
-    loaded = zoo.load_checkpoint(tmp_path / "a.pth.tar", "ssf2020")
+    loaded = zoo.load_checkpoint(tmp_path / "a.pth.tar")
     copied = pickle.loads(pickle.dumps(net))
     frames = clip(2, 1, 64, 64)
     net.entropy_coder = "lcrs"

@@ -134,6 +134,14 @@ def test_nothing_in_a_checkpoint_is_executed(tmp_path, monkeypatch):
     assert not Path("ran-code").exists()
 
 
+def test_whole_models_are_refused_without_advice_to_load_them_unsafely(net, tmp_path):
+    torch.save(net, tmp_path / "a.pth")
+    with pytest.raises(CorruptError, match=r"could run code; save the model's state_dict\(\)") as caught:
+        load_checkpoint(tmp_path / "a.pth")
+    assert type(net).__name__ in str(caught.value)
+    assert "weights_only" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("content", "error", "message"),
     [

@@ -1,5 +1,6 @@
 """Datasets of pictures and video, and datasets that wrap arrays or other datasets."""
 
+from lcrs import needs_torch  # noqa: F401
 from lcrs.datasets.cache import CacheDataset
 from lcrs.datasets.image import ImageFolder
 from lcrs.datasets.ndarray import NdArrayDataset

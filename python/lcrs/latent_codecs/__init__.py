@@ -6,6 +6,7 @@ A latent codec has `forward` for training, and `compress` and `decompress` for c
 side information return `params` as well.
 """
 
+from lcrs import needs_torch  # noqa: F401
 from lcrs.latent_codecs.base import LatentCodec
 from lcrs.latent_codecs.channel_groups import ChannelGroupsLatentCodec
 from lcrs.latent_codecs.checkerboard import CheckerboardLatentCodec

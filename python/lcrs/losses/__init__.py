@@ -1,5 +1,6 @@
 """Training criterions."""
 
+from lcrs import needs_torch  # noqa: F401
 from lcrs.losses.rate import compute_rate_loss
 from lcrs.losses.rate_distortion import RateDistortionLoss
 

@@ -1,5 +1,6 @@
 """Compression models, under the names that the field gives them."""
 
+from lcrs import needs_torch  # noqa: F401
 from lcrs.models.base import (
     SCALES_LEVELS,
     SCALES_MAX,
@@ -23,6 +24,7 @@ from lcrs.models.vbr import (
     MeanScaleHyperpriorVbr,
     ScaleHyperpriorVbr,
 )
+from lcrs.models.video import ScaleSpaceFlow
 from lcrs.models.waseda import Cheng2020Anchor, Cheng2020AnchorCheckerboard, Cheng2020Attention
 
 __all__ = [
@@ -45,6 +47,7 @@ __all__ = [
     "MeanScaleHyperpriorVbr",
     "ScaleHyperprior",
     "ScaleHyperpriorVbr",
+    "ScaleSpaceFlow",
     "SimpleVAECompressionModel",
     "get_scale_table",
 ]

@@ -1,1 +1,3 @@
 """Training: recipes that make the models of this package."""
+
+from lcrs import needs_torch  # noqa: F401

@@ -1,1 +1,3 @@
 """CompressAI's path for its command-line tools."""
+
+from lcrs import needs_torch  # noqa: F401

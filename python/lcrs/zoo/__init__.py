@@ -89,6 +89,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'lcrs.zoo' has no attribute '{name}'")
     import importlib
 
+    importlib.import_module("lcrs.needs_torch")
     if name == "models":
         images, videos = (importlib.import_module(f"lcrs.zoo.{home}") for home in ("image", "video"))
         value: Any = {**images.image_models, **videos.video_models}

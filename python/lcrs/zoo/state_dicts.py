@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -56,8 +57,16 @@ def _read(path: Path) -> Any:
             return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, EOFError, RuntimeError, KeyError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise CorruptError(f"{path} is no checkpoint that can be loaded safely: {reason}") from error
+        raise CorruptError(f"{path} is no checkpoint that can be loaded safely: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    """Why torch or safetensors would not load a file, without torch's advice to load it unsafely."""
+    message = str(error).strip() or "it is empty or cut off"
+    forbidden = re.search(r"Unsupported (?:global|class).*?GLOBAL (\S+)", message)
+    if forbidden:
+        return f"it has a {forbidden[1]} inside, which could run code; save the model's state_dict() instead"
+    return "torch.save did not write it" if "weights_only" in message else message.splitlines()[0]
 
 
 def architecture_of(state_dict: Mapping[str, Tensor]) -> str:
@@ -66,6 +75,8 @@ def architecture_of(state_dict: Mapping[str, Tensor]) -> str:
     Raises:
         ValueError: it is of none that is known.
     """
+    if "img_encoder.0.weight" in state_dict:
+        return "ssf2020"
     if "latent_codec.y.channel_context.y1.0.weight" in state_dict:
         return _elic(state_dict)
     if "latent_codec.y.context_prediction.weight" in state_dict:
