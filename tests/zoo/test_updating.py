@@ -28,7 +28,6 @@ def checkpoint(tmp_path):
 
 @pytest.mark.parametrize("architecture", [[], ["-a", "factorized-prior"], ["-a", "bmshj2018-factorized"]])
 def test_tables_are_filled_and_the_hash_is_in_the_name(architecture, checkpoint, tmp_path, capsys):
-    (tmp_path / "out").mkdir()
     main([str(checkpoint), "--dir", str(tmp_path / "out"), *architecture])
     assert capsys.readouterr() == ("", "")
     (new,) = (tmp_path / "out").iterdir()

@@ -40,9 +40,11 @@ def update_checkpoint(
 ) -> Path:
     """Writes the state dict of a checkpoint to NAME-HASH and the checkpoint's extension.
 
+    The checkpoint itself stays; CompressAI's command loses it where the new file goes to its folder.
+
     Args:
         path: As `lcrs.zoo.state_dicts.read_state_dict` takes it.
-        folder: Of the new file; by default the current one.
+        folder: Of the new file, made if need be; by default the current one.
         name: How its name begins; by default as that of `path`.
         architecture: One of `architecture_names`; by default told by the keys.
         fill_tables: Fills the tables anew.
@@ -61,6 +63,7 @@ def update_checkpoint(
         net.update(force=True)
     stem, dot, extension = path.name.partition(".")
     target_folder = Path(folder or ".")
+    target_folder.mkdir(parents=True, exist_ok=True)
     handle, part = tempfile.mkstemp(prefix=".update", suffix=".part", dir=target_folder)
     os.close(handle)
     try:
