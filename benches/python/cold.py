@@ -19,7 +19,8 @@ begin = time.perf_counter()
 child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ)
 _, status, usage = os.wait4(child, 0)
 seconds = time.perf_counter() - begin
-print(json.dumps({"status": status, "seconds": seconds, "peak_mb": usage.ru_maxrss / 1024}))
+cpu = usage.ru_utime + usage.ru_stime
+print(json.dumps({"status": status, "seconds": seconds, "cpu": cpu, "peak_mb": usage.ru_maxrss / 1024}))
 """
 
 COMPRESSAI = """
@@ -38,7 +39,7 @@ with torch.no_grad():
 
 
 def run(*command: str) -> dict[str, float]:
-    """Seconds and peak resident megabytes of a process; raises `RuntimeError` if it fails."""
+    """Seconds, seconds of all processors, and peak resident megabytes; raises `RuntimeError` on failure."""
     done = subprocess.run(
         [sys.executable, "-S", "-E", "-c", LAUNCHER, *command], capture_output=True, text=True, check=True
     )
@@ -80,6 +81,7 @@ def measure(picture: Path, turns: int) -> dict[str, Any]:
                 runs = [run(*command) for _ in range(turns if what.startswith("lcrs") else 1)]
                 results.setdefault(what, {})[size] = {
                     "seconds": min(one["seconds"] for one in runs),
+                    "cpu": min(one["cpu"] for one in runs),
                     "peak_mb": max(one["peak_mb"] for one in runs),
                 }
     return results

@@ -150,10 +150,11 @@ def as_text(result: dict[str, Any]) -> str:
         lines += [f"| {name} | {cell(row, 'step')} |" for name, row in result["training"].items()]
     if result["processes"]:
         lines += ["", "## Whole processes, cold, with the model that ships with lcrs", ""]
-        lines += ["| process | picture | seconds | peak MB |", "|---|---|---|---|"]
+        lines += ["| process | picture | seconds | of processors | peak MB |", "|---|---|---|---|---|"]
         for name, sizes in result["processes"].items():
             for size, row in sizes.items():
-                lines.append(f"| {name} | {size} | {row['seconds']:.2f} | {row['peak_mb']:.0f} |")
+                times = f"{row['seconds']:.2f} | {row['cpu']:.2f}"
+                lines.append(f"| {name} | {size} | {times} | {row['peak_mb']:.0f} |")
     return "\n".join(lines) + "\n"
 
 
