@@ -170,7 +170,7 @@ class EntropyModel(nn.Module):
             cdfs, lengths, offsets = (buffer.cpu().int().clone().numpy() for buffer in buffers)
             return coding.CdfTable(cdfs, lengths, offsets, self.entropy_coder_precision)
 
-        return self._tables.get(b"filled" + fingerprint(buffers), build)
+        return self._tables.get(self._filled_key(), build)
 
     @property
     def _is_filled(self) -> bool:
@@ -184,6 +184,10 @@ class EntropyModel(nn.Module):
         self._cdf_length = torch.from_numpy(np.array(table.lengths)).to(device)
         self._offset = torch.from_numpy(np.array(table.offsets)).to(device)
         self._filled_for = fingerprint(self._table_parameters())
+        self._tables.get(self._filled_key(), lambda: table)
+
+    def _filled_key(self) -> bytes:
+        return b"filled" + fingerprint((self._quantized_cdf, self._cdf_length, self._offset))
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         resize_buffers(self, TABLE_BUFFERS, state_dict, prefix)

@@ -7,6 +7,7 @@ learned image compression", NeurIPS 2018.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -136,7 +137,7 @@ class GaussianConditional(EntropyModel):
         return (self.effective_scale_table(),)
 
     def _derive_table(self) -> coding.CdfTable:
-        return coding.gaussian_table(self.effective_scale_table().numpy(), tail_mass=self.tail_mass)
+        return _gaussian_table(self.effective_scale_table().numpy().tobytes(), self.tail_mass)
 
     def update_scale_table(self, scale_table: Sequence[float] | Tensor, force: bool = False) -> bool:
         """Take over `scale_table` and fill the table buffers. Never needed.
@@ -189,3 +190,9 @@ class GaussianConditional(EntropyModel):
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         resize_buffers(self, ("scale_table",), state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+@functools.lru_cache(maxsize=16)
+def _gaussian_table(scales: bytes, tail_mass: float) -> coding.CdfTable:
+    """The table of float32 `scales`, shared by all models that have the same: most have the default ones."""
+    return coding.gaussian_table(np.frombuffer(scales, np.float32), tail_mass=tail_mass)
