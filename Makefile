@@ -41,9 +41,10 @@ develop: $(DEV)/.installed ## Build the native module into .venv
 bench: develop ## Criterion benchmarks of the coder and the exact engine
 	$(CARGO) bench --locked -p lcrs-benches
 
-bench-peers: ## The coders of lcrs and its peers on the same symbols, in one run
+bench-peers: ## The coders and image models of lcrs and its peers, side by side
 	benches/python/make_peers_env.sh .venv-peers
 	.venv-peers/bin/python benches/python/coders.py
+	.venv-peers/bin/python benches/python/models.py
 
 fuzz: ## A minute of fuzzing (needs cargo-fuzz)
 	for target in $$(sed -n 's/^name = "\(.*\)"$$/\1/p' rust/fuzz/Cargo.toml | tail -n +2); do \

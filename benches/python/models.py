@@ -178,7 +178,7 @@ def machine() -> dict[str, Any]:
 
 def parse_arguments() -> argparse.Namespace:
     """The command line."""
-    kodak = Path(os.environ.get("LCRS_REFERENCE_DIR", "")) / "../data/images/kodak/kodim23.png"
+    kodak = Path(os.environ.get("LCRS_REFERENCE_DIR", "none"), "../data/images/kodak/kodim23.png")
     photo = REPOSITORY / "tests" / "data" / "photo.png"
     names = [model.name for model in MODELS]
     parser = argparse.ArgumentParser(
