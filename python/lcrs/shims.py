@@ -7,8 +7,8 @@ it is imported, or run it by::
     python -m lcrs.shims -m somebodys.package --help
 
 Every `compressai.x.y` is then the module `lcrs.x.y` itself, so that classes are the same by either name.
-Processes that are started anew (`spawn`) have to call `install` themselves. A whole model that was pickled with
-CompressAI is to be made anew: `type(net).from_state_dict(net.state_dict())`.
+Processes that are started anew (`spawn`) have to call `install` themselves. A whole model that was pickled
+with CompressAI is to be made anew: `type(net).from_state_dict(net.state_dict())`.
 """
 
 from __future__ import annotations
