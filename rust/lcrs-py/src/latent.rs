@@ -83,6 +83,11 @@ pub(crate) fn decode_latents<'py>(
     let fields = Fields::new(&shape, indexes, means)?;
     let latents = fields.latents(py)?;
     let data = streams(data)?;
+    if data.len() != shape[0] {
+        // before anything is allocated for that shape
+        let (given, wanted) = (data.len(), shape[0]);
+        return Err(PyValueError::new_err(format!("{given} streams are given for {wanted} latents")));
+    }
     let (runtime, table) = (runtime(py, threads)?, table.core());
     let mut out = Output::empty(py, &shape)?;
     let values = out.slice()?;
