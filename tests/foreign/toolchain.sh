@@ -39,9 +39,9 @@ for deb in *.deb; do dpkg -x "$deb" "$root"; done
 for machine in aarch64 s390x; do
     sed -i "s|/usr/$machine-linux-gnu/lib/||g" "$root/usr/$machine-linux-gnu/lib/libc.so"
 done
-# rustc finds its own library by name, wherever the folder lies.
+# rustc finds its own library by name, wherever the folder lies. (A plain sh would drop cargo's CARGO_BIN_EXE_lcrs-codec.)
 for tool in rustc rustdoc; do
-    printf '#!/bin/sh\nLD_LIBRARY_PATH="%s/usr/lib/x86_64-linux-gnu" exec "%s/usr/bin/%s" "$@"\n' "$root" "$root" "$tool" >"$root/$tool"
+    printf '#!/bin/bash\nLD_LIBRARY_PATH="%s/usr/lib/x86_64-linux-gnu" exec "%s/usr/bin/%s" "$@"\n' "$root" "$root" "$tool" >"$root/$tool"
     chmod +x "$root/$tool"
 done
 # Where cargo looks for the sources of the standard library.

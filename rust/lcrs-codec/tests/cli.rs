@@ -30,13 +30,24 @@ fn folder() -> Folder {
     Folder { folder, package, file }
 }
 
+/// The program as this machine can start it: a build for another processor runs under the emulator that
+/// `LCRS_TEST_RUNNER` names, with its arguments.
+fn program() -> Command {
+    let binary = env!("CARGO_BIN_EXE_lcrs-codec");
+    let runner = std::env::var("LCRS_TEST_RUNNER").unwrap_or_default();
+    let mut words = runner.split_whitespace().chain([binary]);
+    let mut command = Command::new(words.next().unwrap_or(binary));
+    command.args(words);
+    command
+}
+
 impl Folder {
     fn path(&self, name: &str) -> std::path::PathBuf {
         self.folder.path().join(name)
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lcrs-codec"));
+        let mut command = program();
         command.args(arguments).current_dir(self.folder.path()).env_clear();
         command
     }
