@@ -2,12 +2,13 @@
 
     python benches/python/convolutions.py [--turns 7] [--threads 1 2] [--clock wall|cpu] [--simd PATH]
 
-Any environment with torch will do. The engine runs in a process of its own, ``benches/src/bin/layers.rs``, which cargo
-builds first. For each layer the two take turns, on the same number of threads, each with an untimed call
-before the timed ones; a figure is the median over the turns. Both are timed as inside a network: the engine
-from one channels-last tensor to the next, torch under ``inference_mode`` from NCHW to NCHW, as CompressAI's
-models run, and from channels-last to channels-last. Neither figure has a change of layout in it; what the change
-costs at the face of a graph is a line of its own. Heights and widths are those of a 768 x 512 picture.
+An environment with torch and lcrs will do. The engine runs in a process of its own,
+``benches/src/bin/layers.rs``, which cargo builds first. For each layer the two take turns, on the same number
+of threads, each with an untimed call before the timed ones; a figure is the median over the turns. Both are
+timed as inside a network: the engine from one channels-last tensor to the next, torch under
+``inference_mode`` from NCHW to NCHW, as CompressAI's models run, and from channels-last to channels-last.
+Neither figure has a change of layout in it; what the change costs at the face of a graph is a line of its
+own. Heights and widths are those of a 768 x 512 picture.
 """
 
 from __future__ import annotations
@@ -76,7 +77,9 @@ class Layer:
         return statistics.median(peer / engine for peer, engine in pairs)
 
 
-def conv(where: str, inputs: int, outputs: int, kernel: int, stride: int, height: int, groups: int = 1) -> Layer:
+def conv(
+    where: str, inputs: int, outputs: int, kernel: int, stride: int, height: int, groups: int = 1
+) -> Layer:
     return Layer(where, "conv", inputs, outputs, kernel, stride, height, height * 3 // 2, groups)
 
 
@@ -129,13 +132,12 @@ class Engine:
     """The exact engine in its process."""
 
     def __init__(self, simd: str | None) -> None:
-        command = ["cargo", "build", "--release", "--locked", "--quiet", "-p", "lcrs-benches", "--bin", "layers"]
-        subprocess.run(command, cwd=ROOT, check=True)
+        build = "cargo build --release --locked --quiet -p lcrs-benches --bin layers"
+        subprocess.run(build.split(), cwd=ROOT, check=True)
         target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
         environment = os.environ | ({"LCRS_SIMD": simd} if simd else {})
-        self.process = subprocess.Popen(
-            [target / "release" / "layers"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-        )
+        program, pipe = target / "release" / "layers", subprocess.PIPE
+        self.process = subprocess.Popen([program], stdin=pipe, stdout=pipe, text=True, env=environment)
 
     def seconds(self, layer: Layer, threads: int, repeats: int, clock: str) -> float:
         words = [layer.kind, layer.inputs, layer.outputs, layer.kernel, layer.stride, layer.groups]
@@ -178,11 +180,12 @@ def measure(engine: Engine, layer: Layer, threads: int, turns: int, clock: str) 
 
 
 def change_of_layout(turns: int, clock: str) -> dict[str, float]:
-    """Median milliseconds of a graph that does nothing, from and to NCHW arrays: the face of `coding.Graph`."""
+    """Median milliseconds of a graph that does nothing, from and to NCHW arrays."""
     from lcrs import coding
 
     node = {"op": "mul_scalar", "in": [0], "place": "", "value": 1.0}
-    graph = coding.Graph(json.dumps({"version": 0, "inputs": ["x"], "outputs": [["y", 1]], "nodes": [node]}), {})
+    description = {"version": 0, "inputs": ["x"], "outputs": [["y", 1]], "nodes": [node]}
+    graph = coding.Graph(json.dumps(description), {})
     times = {}
     for shape in ((3, 512, 768), (192, 32, 48), (128, 256, 384)):
         x = torch.randn(shape).numpy()
@@ -222,7 +225,8 @@ def as_table(layers: list[Layer], threads: list[int]) -> str:
         for count in threads:
             seconds = layer.median("engine", count)
             ratios = [layer.ratio(count), layer.ratio(count, "torch, channels last")]
-            cells += [f"{1e3 * seconds:.2f}", f"{layer.macs / seconds / 1e9:.0f}", *(f"{r:.2f}" for r in ratios)]
+            cells += [f"{1e3 * seconds:.2f}", f"{layer.macs / seconds / 1e9:.0f}"]
+            cells += [f"{ratio:.2f}" for ratio in ratios]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -249,8 +253,9 @@ def report(about: dict[str, Any], layers: list[Layer], threads: list[int], faces
     return "\n".join([
         "# Convolutions of the exact engine beside torch's",
         "",
-        f"{about['cpu']}, {about['num_cpus']} processors, {about['time']}, commit {about['commit'][:10]}, engine path:",
-        f"{about['simd']}, torch {about['torch']}, {about['clock']} clock, load average {loads[0]} before and {loads[1]} after.",
+        f"{about['cpu']}, {about['num_cpus']} processors, {about['time']}, commit {about['commit'][:10]},",
+        f"engine path: {about['simd']}, torch {about['torch']}, {about['clock']} clock,",
+        f"load average {loads[0]} before and {loads[1]} after.",
         "A ratio above 1 says that the engine is faster; medians over the turns, NCHW for torch unless said.",
         "",
         *lines,
@@ -264,10 +269,12 @@ def report(about: dict[str, Any], layers: list[Layer], threads: list[int], faces
 
 def main() -> None:
     """Measures and writes ``convolutions.json`` and ``convolutions.md``."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    form = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
     parser.add_argument("--turns", type=int, default=7)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu: for a busy machine, one thread only")
+    clocks = "cpu: processor time, for a busy machine and one thread"
+    parser.add_argument("--clock", choices=CLOCKS, default="wall", help=clocks)
     parser.add_argument("--simd", help="path of the engine, for example avx2; by default the fastest")
     parser.add_argument("--only", default="", help="layers whose name contains this")
     parser.add_argument("--out", type=Path, default=ROOT / "benches" / "results")

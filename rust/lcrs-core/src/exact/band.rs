@@ -1,10 +1,11 @@
-//! A window of rows cut out of a tensor with zeros around it: what one job of a convolution reads.
+//! The window of a tensor, with zeros around it, that one tile of a convolution reads.
 
 use super::Tensor;
 use crate::wide::wide;
 use crate::{Error, Limits, Result};
+use std::ops::Range;
 
-/// Rows and columns of a tensor, in coordinates that may lie outside it; there the band is zero.
+/// Rows and columns of a tensor, in coordinates that may lie outside it; there the window is zero.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Extent {
     pub(super) top: isize,
@@ -13,40 +14,76 @@ pub(super) struct Extent {
     pub(super) columns: usize,
 }
 
-/// The values of an [`Extent`], channels innermost, rows `columns * channels` elements apart.
-///
-/// # Errors
-/// [`crate::ErrorKind::InvalidArgument`] if a value is not finite; [`crate::ErrorKind::Limit`] if the band would exceed the limits,
-/// as kernels and paddings far larger than their input can make it.
-pub(super) fn cut(x: &Tensor, extent: Extent, limits: &Limits) -> Result<Vec<f32>> {
-    let (channels, height, width) = x.shape();
-    let pitch = extent.columns * channels;
-    let bytes = extent.rows.saturating_mul(pitch).saturating_mul(size_of::<f32>());
-    if bytes as u64 > limits.max_bytes {
-        return Err(Error::limit(format!(
-            "{} x {} inputs of {channels} channels need {bytes} bytes, at most {} are allowed",
-            extent.rows, extent.columns, limits.max_bytes
-        )));
-    }
-    let mut band = Vec::new();
-    let no_memory = |_| Error::limit(format!("no memory for {bytes} bytes of inputs"));
-    band.try_reserve_exact(extent.rows * pitch).map_err(no_memory)?;
-    let before = extent.left.min(0).unsigned_abs().min(extent.columns);
-    let first = extent.left.max(0) as usize;
-    let inside = width.saturating_sub(first).min(extent.columns - before);
-    for row in 0..extent.rows {
-        let y = extent.top + row as isize;
-        let end = band.len() + pitch;
-        if y >= 0 && (y as usize) < height {
-            band.resize(band.len() + before * channels, 0.0);
-            let start = (y as usize * width + first.min(width)) * channels;
-            let values = &x.data()[start..start + inside * channels];
-            check_finite(values, x, start)?;
-            band.extend_from_slice(values);
+/// The values of an [`Extent`], channels innermost, rows `pitch` elements apart.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Window<'a> {
+    pub(super) values: &'a [f32],
+    pub(super) pitch: usize,
+}
+
+impl Extent {
+    /// The window: a part of `x` itself where it lies inside, else a copy in `buffer`.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Limit`] if a copy would exceed the limits, as kernels and paddings far larger than their input can
+    /// make it.
+    pub(super) fn of<'a>(self, x: &'a Tensor, limits: &Limits, buffer: &'a mut Vec<f32>) -> Result<Window<'a>> {
+        let (channels, height, width) = x.shape();
+        let is_inside = |first: isize, len: usize, side: usize| first >= 0 && first as usize + len <= side;
+        if is_inside(self.top, self.rows, height) && is_inside(self.left, self.columns, width) {
+            let start = (self.top as usize * width + self.left as usize) * channels;
+            let len = ((self.rows - 1) * width + self.columns) * channels;
+            return Ok(Window { values: &x.data()[start..start + len], pitch: width * channels });
         }
-        band.resize(end, 0.0);
+        self.copy(x, limits, buffer)?;
+        Ok(Window { values: buffer, pitch: self.columns * channels })
     }
-    Ok(band)
+
+    fn copy(self, x: &Tensor, limits: &Limits, buffer: &mut Vec<f32>) -> Result<()> {
+        let (channels, height, width) = x.shape();
+        let pitch = self.columns * channels;
+        let bytes = self.rows.saturating_mul(pitch).saturating_mul(size_of::<f32>());
+        if bytes as u64 > limits.max_bytes {
+            return Err(Error::limit(format!(
+                "{} x {} inputs of {channels} channels need {bytes} bytes, at most {} are allowed",
+                self.rows, self.columns, limits.max_bytes
+            )));
+        }
+        buffer.clear();
+        let no_memory = |_| Error::limit(format!("no memory for {bytes} bytes of inputs"));
+        buffer.try_reserve(self.rows * pitch).map_err(no_memory)?;
+        let before = self.left.min(0).unsigned_abs().min(self.columns);
+        let first = self.left.max(0) as usize;
+        let inside = width.saturating_sub(first).min(self.columns - before);
+        for row in 0..self.rows {
+            let y = self.top + row as isize;
+            let end = buffer.len() + pitch;
+            if y >= 0 && (y as usize) < height {
+                buffer.resize(buffer.len() + before * channels, 0.0);
+                let start = (y as usize * width + first.min(width)) * channels;
+                buffer.extend_from_slice(&x.data()[start..start + inside * channels]);
+            }
+            buffer.resize(end, 0.0);
+        }
+        Ok(())
+    }
+}
+
+/// Whether the inputs are finite that fall to one tile: all tiles of `outputs` (height, width) together have all inputs, each once.
+pub(super) fn share_is_finite(x: &Tensor, outputs: (usize, usize), rows: Range<usize>, columns: &Range<usize>) -> bool {
+    let (channels, height, width) = x.shape();
+    let share =
+        |side: usize, outputs: usize, part: &Range<usize>| side * part.start / outputs..side * part.end / outputs;
+    let columns = share(width, outputs.1, columns);
+    share(height, outputs.0, &rows).all(|y| {
+        let row = y * width * channels;
+        !any_not_finite(&x.data()[row + columns.start * channels..row + columns.end * channels])
+    })
+}
+
+/// Refuses a tensor that is not finite, naming the first place in raster order.
+pub(super) fn check_tensor(x: &Tensor) -> Result<()> {
+    check_finite(x.data(), x, 0)
 }
 
 /// Refuses values that are not finite; `start` is where `values` begin in `x`.
@@ -86,11 +123,12 @@ pub(crate) fn check_parameters(values: &[f32], name: &str) -> Result<()> {
     }
 }
 
-/// Output rows of one job: a band of at most about a megabyte, at most sixteen rows, and work for all threads;
-/// a multiple of `multiple`.
-pub(super) fn rows_per_job(height: usize, band_row_len: usize, threads: usize, multiple: usize) -> usize {
-    const BAND_LEN: usize = 1 << 18;
-    let share = if threads > 1 { height.div_ceil(2 * threads) } else { height };
-    let rows = (BAND_LEN / band_row_len.max(1)).clamp(1, 16).min(share).max(1);
-    rows.div_ceil(multiple) * multiple
+/// Positions of one job of a layer that works on each by itself: at most about a megabyte, and work for all threads; a
+/// multiple of twelve, as many as the widest kernel takes.
+pub(super) fn positions_per_job(positions: usize, position_len: usize, threads: usize) -> usize {
+    const JOB_LEN: usize = 1 << 18;
+    const BLOCK: usize = 12;
+    let blocks = positions.div_ceil(BLOCK);
+    let share = if threads > 1 { blocks.div_ceil(2 * threads) } else { blocks };
+    (JOB_LEN / (BLOCK * position_len).max(1)).clamp(1, 16).min(share).max(1) * BLOCK
 }

@@ -1,10 +1,12 @@
 //! Convolutions (cross-correlations, as everywhere in the field).
 
-use super::band::{check_finite, check_parameters, cut, rows_per_job, Extent};
+use super::band::{check_finite, check_parameters, check_tensor, positions_per_job, share_is_finite, Extent, Window};
 use super::kernel::{depthwise, product, Grid, Panels, Segment};
 use super::rows::for_chunks;
+use super::tiles::Tiles;
 use super::Tensor;
 use crate::{Error, Limits, Result, Runtime, Simd};
+use std::ops::Range;
 
 /// A two-dimensional convolution with zero padding, groups included.
 ///
@@ -110,60 +112,71 @@ impl Conv2d {
         if self.kernel == [1, 1] && self.stride == [1, 1] && self.padding == [0, 0] {
             self.run_pointwise(rt, x, &mut out)?;
         } else {
-            self.run_bands(rt, limits, x, &mut out)?;
+            self.run_tiles(rt, limits, x, &mut out)?;
         }
         Ok(out)
     }
 
-    /// A 1x1 layer: the picture is one long row and needs no copy.
+    /// A 1x1 layer: the picture is one long row.
     fn run_pointwise(&self, rt: &Runtime, x: &Tensor, out: &mut Tensor) -> Result<()> {
         let positions = x.height() * x.width();
-        let job =
-            rows_per_job(positions.div_ceil(12), 12 * (self.in_channels + self.out_channels), rt.pool.threads(), 1)
-                * 12;
+        let job = positions_per_job(positions, self.in_channels + self.out_channels, rt.pool.threads());
         for_chunks(&rt.pool, out.data_mut(), job * self.out_channels, |i, chunk| {
             let start = i * job * self.in_channels;
             let columns = chunk.len() / self.out_channels;
             let values = &x.data()[start..start + columns * self.in_channels];
             check_finite(values, x, start)?;
-            self.multiply(values, columns * self.in_channels, (1, columns), chunk);
+            self.multiply(Window { values, pitch: values.len() }, 0..columns, columns, chunk);
             Ok(())
         })
     }
 
-    fn run_bands(&self, rt: &Runtime, limits: &Limits, x: &Tensor, out: &mut Tensor) -> Result<()> {
+    fn run_tiles(&self, rt: &Runtime, limits: &Limits, x: &Tensor, out: &mut Tensor) -> Result<()> {
         let (_, height, width) = out.shape();
-        let columns = (width - 1) * self.stride[1] + self.kernel[1];
-        let pitch = columns * self.in_channels;
-        let rows = rows_per_job(height, pitch * self.stride[0], rt.pool.threads(), 1);
+        let ([sy, sx], [py, px], kw) = (self.stride, self.padding, self.kernel[1]);
+        // columns whose taps reach beyond the left and the right side
+        let right = ((width - 1) * sx + kw).saturating_sub(px + x.width());
+        let border = [px.div_ceil(sx), right.div_ceil(sx)];
+        let side = |outputs: usize, d: usize| (outputs - 1) * self.stride[d] + self.kernel[d];
+        let input_len = |rows: usize, columns: usize| side(rows, 0) * side(columns, 1) * self.in_channels;
+        let tiles = Tiles::new(&rt.pool, (height, width), [1, 1], border, input_len);
         let row_len = out.row_len();
-        for_chunks(&rt.pool, out.data_mut(), rows * row_len, |i, chunk| {
-            let rows_here = chunk.len() / row_len;
-            let extent = Extent {
-                top: (i * rows * self.stride[0]) as isize - self.padding[0] as isize,
-                rows: (rows_here - 1) * self.stride[0] + self.kernel[0],
-                left: -(self.padding[1] as isize),
-                columns,
-            };
-            let band = cut(x, extent, limits)?;
-            self.multiply(&band, pitch, (rows_here, width), chunk);
+        for_chunks(&rt.pool, out.data_mut(), tiles.rows * row_len, |i, chunk| {
+            let (first, rows) = (i * tiles.rows, chunk.len() / row_len);
+            let mut buffer = Vec::new();
+            for columns in &tiles.columns {
+                if !share_is_finite(x, (height, width), first..first + rows, columns) {
+                    return check_tensor(x);
+                }
+                let extent = Extent {
+                    top: (first * sy) as isize - py as isize,
+                    rows: side(rows, 0),
+                    left: (columns.start * sx) as isize - px as isize,
+                    columns: side(columns.len(), 1),
+                };
+                self.multiply(extent.of(x, limits, &mut buffer)?, columns.clone(), width, chunk);
+            }
             Ok(())
         })
     }
 
-    /// All outputs of `rows` x `columns` positions, from inputs whose rows are `pitch` elements apart.
-    fn multiply(&self, input: &[f32], pitch: usize, (rows, columns): (usize, usize), out: &mut [f32]) {
+    /// The outputs of some columns of the rows in `out`, which are `width` positions long; `input` begins at the first tap of the
+    /// first of them.
+    fn multiply(&self, input: Window, columns: Range<usize>, width: usize, out: &mut [f32]) {
+        let Window { values, pitch } = input;
+        let row_len = width * self.out_channels;
+        let rows = out.len() / row_len;
         let grid = |channel_in: usize, channel_out: usize| Grid {
             rows,
-            columns,
+            columns: columns.len(),
             input: (channel_in, self.stride[0] * pitch, self.stride[1] * self.in_channels),
-            output: (channel_out, columns * self.out_channels, self.out_channels),
+            output: (columns.start * self.out_channels + channel_out, row_len, self.out_channels),
         };
         let [kh, kw] = self.kernel;
         match &self.parts {
             Parts::Depthwise(panels) => {
                 let taps: Vec<usize> = (0..kh * kw).map(|t| t / kw * pitch + t % kw * self.in_channels).collect();
-                depthwise(panels, &taps, &grid(0, 0), input, out);
+                depthwise(panels, &taps, &grid(0, 0), values, out);
             }
             Parts::Groups(groups) => {
                 let group_in = self.in_channels / groups.len();
@@ -174,7 +187,7 @@ impl Conv2d {
                     (0..kh * kw).map(|t| Segment { offset: tap(t), len: group_in }).collect()
                 };
                 for (g, panels) in groups.iter().enumerate() {
-                    product(panels, &segments, &grid(g * group_in, g * panels.outputs()), input, out);
+                    product(panels, &segments, &grid(g * group_in, g * panels.outputs()), values, out);
                 }
             }
         }

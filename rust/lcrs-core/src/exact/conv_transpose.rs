@@ -1,11 +1,13 @@
 //! Transposed convolutions, gathered by stride phases.
 
-use super::band::{cut, rows_per_job, Extent};
+use super::band::{check_tensor, share_is_finite, Extent, Window};
 use super::conv::{check_channels, check_layer, check_padding};
 use super::kernel::{product, Grid, Panels, Segment};
 use super::rows::for_chunks;
+use super::tiles::Tiles;
 use super::Tensor;
 use crate::{Error, Limits, Result, Runtime, Simd};
+use std::ops::Range;
 
 /// A two-dimensional transposed convolution, groups included.
 ///
@@ -174,88 +176,108 @@ impl ConvTranspose2d {
         check_channels(x, self.in_channels)?;
         let (height, width) = self.output_size(x.height(), x.width())?;
         let mut out = Tensor::output(rt, limits, (self.out_channels, height, width))?;
+        let reach = [0, 1].map(|d| self.kernel[d].div_ceil(self.stride[d]) - 1);
+        // columns whose taps reach beyond the left and the right side
+        let left = (reach[1] * self.stride[1]).saturating_sub(self.padding[1]);
+        let right = (width + self.padding[1]).saturating_sub(x.width() * self.stride[1]);
+        let side = |outputs: usize, d: usize| outputs.div_ceil(self.stride[d]) + reach[d] + 1;
+        let input_len = |rows: usize, columns: usize| side(rows, 0) * side(columns, 1) * self.in_channels;
+        let tiles = Tiles::new(&rt.pool, (height, width), self.stride, [left, right], input_len);
         let row_len = out.row_len();
-        let rows = rows_per_job(height, x.row_len() / self.stride[0] + 1, rt.pool.threads(), self.stride[0]);
-        for_chunks(&rt.pool, out.data_mut(), rows * row_len, |i, chunk| {
-            self.run_rows(limits, x, i * rows, width, chunk)
+        for_chunks(&rt.pool, out.data_mut(), tiles.rows * row_len, |i, chunk| {
+            let (first, rows) = (i * tiles.rows, chunk.len() / row_len);
+            let mut buffer = Vec::new();
+            for columns in &tiles.columns {
+                if !share_is_finite(x, (height, width), first..first + rows, columns) {
+                    return check_tensor(x);
+                }
+                let tile = self.tile(first, rows, columns, reach);
+                let input = tile.extent.of(x, limits, &mut buffer)?;
+                match &self.parts {
+                    Parts::Phases(phases) => phases.iter().for_each(|p| self.run_phase(p, &tile, input, width, chunk)),
+                    Parts::Joint(panels) => self.run_joint(limits, panels, &tile, input, width, chunk)?,
+                }
+            }
+            Ok(())
         })?;
         Ok(out)
     }
 
-    /// Output rows from `first` on.
-    fn run_rows(&self, limits: &Limits, x: &Tensor, first: usize, width: usize, out: &mut [f32]) -> Result<()> {
-        let rows = out.len() / (width * self.out_channels);
-        let reach = [0, 1].map(|d| self.kernel[d].div_ceil(self.stride[d]) - 1);
+    /// What the outputs of some rows and columns read.
+    fn tile(&self, first: usize, rows: usize, columns: &Range<usize>, reach: [usize; 2]) -> Tile {
         // the input position of tap 0 of the first and of the last output
         let top = (first + self.padding[0]) / self.stride[0];
         let bottom = (first + rows - 1 + self.padding[0]) / self.stride[0];
-        let left = self.padding[1] / self.stride[1];
-        let right = (width - 1 + self.padding[1]) / self.stride[1];
+        let left = (columns.start + self.padding[1]) / self.stride[1];
+        let right = (columns.end - 1 + self.padding[1]) / self.stride[1];
         let extent = Extent {
             top: top as isize - reach[0] as isize,
             rows: bottom - top + 1 + reach[0],
             left: left as isize - reach[1] as isize,
             columns: right - left + 1 + reach[1],
         };
-        let band = Band { values: cut(x, extent, limits)?, extent, first, rows, width, top, left, reach };
-        match &self.parts {
-            Parts::Phases(phases) => phases.iter().for_each(|phase| self.run_phase(phase, &band, out)),
-            Parts::Joint(panels) => self.run_joint(limits, panels, &band, out)?,
-        }
-        Ok(())
+        Tile { extent, first, rows, columns: columns.clone(), top, left, reach }
     }
 
-    /// Taps as parts of a chain over the band.
-    fn segments(&self, taps: [usize; 2], band: &Band) -> Vec<Segment> {
-        let pitch = band.extent.columns * self.in_channels;
-        let offset = |j: usize, i: usize| (band.reach[0] - j) * pitch + (band.reach[1] - i) * self.in_channels;
+    /// Taps as parts of a chain over the window.
+    fn segments(&self, taps: [usize; 2], reach: [usize; 2], pitch: usize) -> Vec<Segment> {
+        let offset = |j: usize, i: usize| (reach[0] - j) * pitch + (reach[1] - i) * self.in_channels;
         let len = self.in_channels / self.groups;
         (0..taps[0] * taps[1]).map(|t| Segment { offset: offset(t / taps[1], t % taps[1]), len }).collect()
     }
 
-    fn run_phase(&self, phase: &Phase, band: &Band, out: &mut [f32]) {
-        let (stride, padding, width) = (self.stride, self.padding, band.width);
+    fn run_phase(&self, phase: &Phase, tile: &Tile, input: Window, width: usize, out: &mut [f32]) {
+        let (stride, padding, start) = (self.stride, self.padding, tile.columns.start);
         // the first output row and column of this phase
-        let y = first_of_phase(band.first + padding[0], phase.remainder[0], stride[0]) - padding[0] - band.first;
-        let x = first_of_phase(padding[1], phase.remainder[1], stride[1]) - padding[1];
-        if y >= band.rows || x >= width {
+        let y = first_of_phase(tile.first + padding[0], phase.remainder[0], stride[0]) - padding[0] - tile.first;
+        let x = first_of_phase(start + padding[1], phase.remainder[1], stride[1]) - padding[1] - start;
+        if y >= tile.rows || x >= tile.columns.len() {
             return;
         }
-        let row = (band.first + y + padding[0]) / stride[0] - band.top;
-        let column = (x + padding[1]) / stride[1] - band.left;
-        let pitch = band.extent.columns * self.in_channels;
-        let segments = self.segments(phase.taps, band);
+        let row = (tile.first + y + padding[0]) / stride[0] - tile.top;
+        let column = (start + x + padding[1]) / stride[1] - tile.left;
+        let segments = self.segments(phase.taps, tile.reach, input.pitch);
         for (g, panels) in phase.groups.iter().enumerate() {
             let group_in = self.in_channels / self.groups;
             let grid = Grid {
-                rows: (band.rows - y).div_ceil(stride[0]),
-                columns: (width - x).div_ceil(stride[1]),
-                input: (row * pitch + column * self.in_channels + g * group_in, pitch, self.in_channels),
+                rows: (tile.rows - y).div_ceil(stride[0]),
+                columns: (tile.columns.len() - x).div_ceil(stride[1]),
+                input: (row * input.pitch + column * self.in_channels + g * group_in, input.pitch, self.in_channels),
                 output: (
-                    (y * width + x) * self.out_channels + g * panels.outputs(),
+                    (y * width + start + x) * self.out_channels + g * panels.outputs(),
                     stride[0] * width * self.out_channels,
                     stride[1] * self.out_channels,
                 ),
             };
-            product(panels, &segments, &grid, &band.values, out);
+            product(panels, &segments, &grid, input.values, out);
         }
     }
 
     /// All phases at once, into a buffer of one run of outputs for each input position, and from there into rows.
-    fn run_joint(&self, limits: &Limits, panels: &Panels, band: &Band, out: &mut [f32]) -> Result<()> {
+    fn run_joint(
+        &self,
+        limits: &Limits,
+        panels: &Panels,
+        tile: &Tile,
+        input: Window,
+        width: usize,
+        out: &mut [f32],
+    ) -> Result<()> {
         let (stride, padding) = (self.stride, self.padding);
-        let (rows, columns) = (band.extent.rows - band.reach[0], band.extent.columns - band.reach[1]);
-        let taps = [0, 1].map(|d| band.reach[d] + 1);
-        let (pitch, outputs) = (band.extent.columns * self.in_channels, panels.outputs());
+        let (rows, columns) = (tile.extent.rows - tile.reach[0], tile.extent.columns - tile.reach[1]);
+        let taps = tile.reach.map(|reach| reach + 1);
+        let outputs = panels.outputs();
         let mut joint = limits.zeroed(rows * columns * outputs, "outputs of all phases")?;
-        let grid = Grid { rows, columns, input: (0, pitch, self.in_channels), output: (0, columns * outputs, outputs) };
-        product(panels, &self.segments(taps, band), &grid, &band.values, &mut joint);
-        let (row_len, run) = (band.width * self.out_channels, stride[1] * self.out_channels);
-        for (y, to) in out.chunks_exact_mut(row_len).enumerate() {
-            let shifted = band.first + y + padding[0];
-            let from = &joint[(shifted / stride[0] - band.top) * columns * outputs + shifted % stride[0] * run..];
-            // output elements of the first position that the padding cuts off
-            let cut = (padding[1] - band.left * stride[1]) * self.out_channels;
+        let grid =
+            Grid { rows, columns, input: (0, input.pitch, self.in_channels), output: (0, columns * outputs, outputs) };
+        product(panels, &self.segments(taps, tile.reach, input.pitch), &grid, input.values, &mut joint);
+        let (row_len, run) = (tile.columns.len() * self.out_channels, stride[1] * self.out_channels);
+        for (y, to) in out.chunks_exact_mut(width * self.out_channels).enumerate() {
+            let to = &mut to[tile.columns.start * self.out_channels..][..row_len];
+            let shifted = tile.first + y + padding[0];
+            let from = &joint[(shifted / stride[0] - tile.top) * columns * outputs + shifted % stride[0] * run..];
+            // output elements of the first position that come before this tile
+            let cut = (tile.columns.start + padding[1] - tile.left * stride[1]) * self.out_channels;
             for q in 0..columns {
                 let from = &from[q * outputs..q * outputs + run];
                 let start = (q * run) as isize - cut as isize;
@@ -268,14 +290,13 @@ impl ConvTranspose2d {
     }
 }
 
-/// What one job reads and which outputs it writes.
-struct Band {
-    values: Vec<f32>,
+/// Which outputs one pass writes and where it reads.
+struct Tile {
     extent: Extent,
     /// The first output row, and how many there are.
     first: usize,
     rows: usize,
-    width: usize,
+    columns: Range<usize>,
     /// The input row and column of the first tap of the first output.
     top: usize,
     left: usize,

@@ -1,6 +1,6 @@
 //! Generalised divisive normalisation (Ballé, Laparra and Simoncelli 2016) and its simplified form.
 
-use super::band::{check_finite, check_parameters, rows_per_job};
+use super::band::{check_finite, check_parameters, positions_per_job};
 use super::conv::check_channels;
 use super::float_control::with_ieee;
 use super::kernel::{product, Grid, Panels, Segment};
@@ -68,7 +68,7 @@ impl Gdn {
         check_channels(x, channels)?;
         let (_, height, width) = x.shape();
         let mut out = Tensor::output(rt, limits, (channels, height, width))?;
-        let job = rows_per_job((height * width).div_ceil(12), 24 * channels, rt.pool.threads(), 1) * 12;
+        let job = positions_per_job(height * width, 2 * channels, rt.pool.threads());
         for_chunks(&rt.pool, out.data_mut(), job * channels, |i, chunk| {
             let start = i * job * channels;
             let values = &x.data()[start..start + chunk.len()];

@@ -68,6 +68,7 @@ pub mod math;
 mod rows;
 mod symbols;
 mod tensor;
+mod tiles;
 
 pub use conv::Conv2d;
 pub use conv_transpose::ConvTranspose2d;

@@ -111,6 +111,11 @@ macro_rules! kernels {
                             weights[v] = $loadu(w.add($lanes * v));
                         }
                         w = w.add($lanes * V);
+                        if P == 0 {
+                            for line in 0..($lanes * V / 16) {
+                                _mm_prefetch::<_MM_HINT_T0>(w.wrapping_add(16 * line + $lanes * V * 12).cast());
+                            }
+                        }
                         for line in 0..($lanes * P).div_ceil(16) {
                             _mm_prefetch::<_MM_HINT_T1>(ahead.wrapping_add(16 * line).cast());
                         }
