@@ -1,5 +1,9 @@
 //! Workloads shared by the benchmarks.
 
+mod latent_loop;
+
+pub use latent_loop::LatentLoop;
+
 use lcrs_core::cdf::{pmf_to_quantized_cdf, CdfTable};
 
 /// Number of default scales.

@@ -10,7 +10,7 @@
 //! that the runtime keeps.
 #![allow(clippy::print_stdout)] // it answers there
 
-use std::collections::HashMap;
+use std::collections::hash_map::{Entry, HashMap};
 use std::io::{self, BufRead, Write};
 use std::time::{Duration, Instant};
 
@@ -58,6 +58,38 @@ fn numbers(len: usize, seed: u64) -> Vec<f32> {
     std::iter::repeat_with(next).take(len).collect()
 }
 
+/// Layers and runtimes that have been asked for before.
+struct Kept {
+    simd: Simd,
+    runtimes: HashMap<usize, Runtime>,
+    layers: HashMap<String, (Layer, Tensor)>,
+}
+
+impl Kept {
+    /// What a request names, and how many runs it wants.
+    fn find(&mut self, request: &str) -> Result<(&Layer, &Tensor, &Runtime, u32)> {
+        let (kind, rest) = request.split_once(' ').unwrap_or((request, ""));
+        let words: Vec<usize> = rest.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+        let [inputs, outputs, k, stride, groups, height, width, threads, repeats] = words[..] else {
+            return Err(Error::invalid(format!("'{request}' is not a measurement")));
+        };
+        let simd = self.simd;
+        let (layer, x) = match self.layers.entry(format!("{kind} {:?}", &words[..7])) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(room) => {
+                let layer = Layer::new(simd, kind, [inputs, outputs, k, stride, groups])?;
+                let x = Tensor::from_vec(inputs, height, width, numbers(inputs * height * width, 3))?;
+                room.insert((layer, x))
+            }
+        };
+        let rt = match self.runtimes.entry(threads) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(room) => room.insert(Runtime::new(simd, threads)?),
+        };
+        Ok((layer, x, rt, repeats as u32))
+    }
+}
+
 fn processor_time() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
@@ -65,34 +97,19 @@ fn processor_time() -> Duration {
 
 fn main() -> Result<()> {
     let simd = std::env::var("LCRS_SIMD").map_or(Ok(Simd::detect()), |name| Simd::from_name(&name))?;
-    let mut runtimes: HashMap<usize, Runtime> = HashMap::new();
-    let mut layers: HashMap<String, (Layer, Tensor)> = HashMap::new();
-    for line in io::stdin().lock().lines() {
-        let line = line.map_err(|e| Error::invalid(e.to_string()))?;
-        let (kind, rest) = line.split_once(' ').unwrap_or((&line, ""));
-        let words: Vec<usize> = rest.split_whitespace().filter_map(|word| word.parse().ok()).collect();
-        let [inputs, outputs, k, stride, groups, height, width, threads, repeats] = words[..] else {
-            return Err(Error::invalid(format!("'{line}' is not a measurement")));
-        };
-        let name = format!("{kind} {:?}", &words[..7]);
-        if !layers.contains_key(&name) {
-            let layer = Layer::new(simd, kind, [inputs, outputs, k, stride, groups])?;
-            let x = Tensor::from_vec(inputs, height, width, numbers(inputs * height * width, 3))?;
-            layers.insert(name.clone(), (layer, x));
-        }
-        if !runtimes.contains_key(&threads) {
-            runtimes.insert(threads, Runtime::new(simd, threads)?);
-        }
-        let ((layer, x), rt) = (&layers[&name], &runtimes[&threads]);
+    let mut kept = Kept { simd, runtimes: HashMap::new(), layers: HashMap::new() };
+    for request in io::stdin().lock().lines() {
+        let request = request.map_err(|e| Error::invalid(e.to_string()))?;
+        let (layer, x, rt, repeats) = kept.find(&request)?;
         let mut last = layer.run(rt, x)?;
         let (wall, processor) = (Instant::now(), processor_time());
         for _ in 0..repeats {
             drop(last);
             last = layer.run(rt, x)?;
         }
-        let (wall, processor) = (wall.elapsed(), processor_time() - processor);
+        let (wall, processor) = (wall.elapsed() / repeats, (processor_time() - processor) / repeats);
         let bits = last.data().iter().fold(0_u32, |sum, v| sum.rotate_left(1) ^ v.to_bits());
-        println!("{} {} {bits:08x}", wall.as_secs_f64() / repeats as f64, processor.as_secs_f64() / repeats as f64);
+        println!("{} {} {bits:08x}", wall.as_secs_f64(), processor.as_secs_f64());
         io::stdout().flush().map_err(|e| Error::invalid(e.to_string()))?;
     }
     Ok(())
