@@ -237,12 +237,12 @@ class EntropyBottleneck(EntropyModel):
             size: Spatial sizes of the latent, what follows (N, C).
 
         Returns:
-            The rounded latent (N, C, *size), on the module's device.
+            The rounded latent (N, C, *size), on the module's device, float32 or wider.
         """
         shape = (len(strings), self.channels, *size)
-        return super().decompress(
-            strings, self._indexes(shape), self.quantiles.dtype, self._spatial_medians(len(shape))
-        )
+        dtype = torch.promote_types(self.quantiles.dtype, torch.float32)
+        medians = self._spatial_medians(len(shape)).to(dtype)
+        return super().decompress(strings, self._indexes(shape), dtype, medians)
 
     def restore(self, x: Tensor) -> Tensor:  # type: ignore[override]
         """What `decompress` will make of the latent `x` (N, C, ...), to the bit: float32 on the CPU."""

@@ -182,7 +182,8 @@ class EntropyBottleneckVbr(EntropyBottleneck, EntropyModelVbr):
         shape = (len(strings), self.channels, *size)
         table = self.cdf_table(qs)
         symbols = self._decode(strings, self._indexes(shape), torch.float32, None, table)
-        return self._unscaled(symbols.cpu(), qs).to(self.quantiles)
+        dtype = torch.promote_types(self.quantiles.dtype, torch.float32)
+        return self._unscaled(symbols.cpu(), qs).to(device=self.quantiles.device, dtype=dtype)
 
     def restore(self, x: Tensor, qs: Tensor | float | None = None) -> Tensor:
         """What `decompress` will make of the latent `x` (N, C, ...), to the bit: float32 on the CPU."""

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["StepwiseScan", "each_step", "patches_at", "step_graph"]
 
 
+@torch.compiler.disable  # type: ignore[untyped-decorator]
 def each_step(
     size: Sequence[int], kernel_size: int, kind: StreamKind, step: Callable[[Tensor, Tensor], None]
 ) -> None:

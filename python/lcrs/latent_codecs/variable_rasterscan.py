@@ -171,14 +171,15 @@ class VariableRasterScanLatentCodec(RasterScanLatentCodec):
     def _decode_in_torch(
         self, reader: SymbolReader, decoders: list[coding.Decoder], params: Tensor, scale: Tensor
     ) -> Tensor:
-        scan = _TorchScan(self, params, scale)
+        scale = scale.to(self.context_prediction.weight)
+        scan = _TorchScan(self, params.to(scale), scale)
         table = self.gaussian_conditional.cdf_table()
 
         def step(rows: Tensor, columns: Tensor) -> None:
             scales, means = scan.parameters(rows, columns)
             indexes = self.gaussian_conditional.build_indexes(scales * scale).cpu().numpy()
             symbols = torch.from_numpy(coding.dequantize(pull_places(decoders, indexes, table)))
-            scan.put(rows, columns, symbols.to(scales.device), scales, means)
+            scan.put(rows, columns, symbols.to(scales), scales, means)
 
         each_step(params.shape[2:], self.kernel_size, reader.kind, step)
         return single(scan.y_hat)
@@ -190,8 +191,8 @@ class _TorchScan:
     def __init__(self, codec: VariableRasterScanLatentCodec, params: Tensor, scale: Tensor) -> None:
         self.codec, self.params, self.scale = codec, params, scale
         shape = (params.shape[0], codec.context_prediction.in_channels, *params.shape[2:])
-        self.padded = F.pad(params.new_zeros(shape), [codec.padding] * 4)
         context, above = codec.context_prediction, codec.padding + 1
+        self.padded = F.pad(context.weight.new_zeros(shape), [codec.padding] * 4)
         self.weight = (context.weight * context.mask)[:, :, :above]
         self.shift = None
         if codec.scale_to_context is not None:
@@ -216,8 +217,9 @@ class _TorchScan:
 
     def put(self, rows: Tensor, columns: Tensor, symbols: Tensor, scales: Tensor, means: Tensor) -> None:
         """Enters the values of `symbols`, (N, C, P), of P places."""
-        conditional = self.codec.gaussian_conditional
-        values = reconstructed(symbols, scales, means, self.scale, conditional, self.codec.offsets)
+        bound = self.codec.gaussian_conditional.lower_bound_scale
+        values = reconstructed(symbols, scales, means, self.scale, bound, self.codec.offsets)
+        values = values.to(self.padded.dtype)
         if self.padded.requires_grad or values.requires_grad:
             self.padded = self.padded.clone()  # autograd keeps what it was
         self.padded[..., rows + self.codec.padding, columns + self.codec.padding] = values

@@ -48,7 +48,8 @@ class ExactNetwork:
     def run_where_possible(self, module: nn.Module, x: Tensor, place: str) -> Tensor:
         """As `run` where nothing decides about bits but speed and reproducibility are welcome.
 
-        That is for float32 on the CPU and modules that lower; others are applied by torch, where `x` is.
+        That is for float32 on the CPU and modules that lower; others are applied by torch, in the type that
+        they have.
         """
         is_plain = x.dtype == torch.float32 and x.device.type == "cpu" and x.dim() == 4 and x.numel() > 0
         if is_plain and not torch.is_grad_enabled():
@@ -56,7 +57,8 @@ class ExactNetwork:
                 return self.run(module, x, place)
             except NotPortableError:
                 pass
-        y: Tensor = module(x)
+        dtype = next((p.dtype for p in module.parameters()), x.dtype)
+        y: Tensor = module(x.to(dtype))
         return y
 
 

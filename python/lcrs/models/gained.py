@@ -21,7 +21,7 @@ from lcrs.latent_codecs import (
     GaussianConditionalLatentCodec,
 )
 from lcrs.layers.lowering import GraphBuilder, LoweredGraph, Value
-from lcrs.models.base import CompressionModel
+from lcrs.models.base import PictureModel
 from lcrs.models.codec_tree import CodecTree
 from lcrs.models.gain import LevelTable
 from lcrs.models.google.transforms import (
@@ -31,7 +31,7 @@ from lcrs.models.google.transforms import (
     synthesis,
 )
 from lcrs.models.packing import PackageParts
-from lcrs.models.pictures import crop_to, pad_to_multiple, restored_picture
+from lcrs.models.pictures import crop_to, restored_picture
 from lcrs.ops.cache import KeyedCache, fingerprint
 from lcrs.registry import register_model
 
@@ -44,7 +44,7 @@ _GAINS = ("y_gain", "z_gain", "y_gain_inv", "z_gain_inv")
 
 
 @register_model("mbt2018-mean-gain")
-class GainedMeanScaleHyperprior(CompressionModel):
+class GainedMeanScaleHyperprior(PictureModel):
     """`MeanScaleHyperprior` whose rate is steered by gains of the channels of y and z.
 
     .. code-block:: none
@@ -80,6 +80,7 @@ class GainedMeanScaleHyperprior(CompressionModel):
     """
 
     log_lmbda: Tensor
+    downsampling_factor = 64
 
     def __init__(
         self,
@@ -116,11 +117,6 @@ class GainedMeanScaleHyperprior(CompressionModel):
         self._gain_graph: KeyedCache[coding.Graph] = KeyedCache()
 
     @property
-    def downsampling_factor(self) -> int:
-        """Picture samples for one sample of z, along a side."""
-        return 64
-
-    @property
     def config(self) -> dict[str, Any]:
         """Constructor arguments."""
         ends = self.log_lmbda.double().exp()
@@ -144,11 +140,15 @@ class GainedMeanScaleHyperprior(CompressionModel):
 
     def _checked(self, level: Tensor | float, x: Tensor) -> Tensor:
         """Levels of the pictures `x`, (N,)."""
-        levels = torch.as_tensor(level, dtype=torch.float32, device=x.device).expand(x.shape[0])
-        legal = (levels >= 0) & (levels <= self.num_levels - 1)
-        if not bool(legal.all()):
-            raise ValueError(f"level is {level}, must be 0 to {self.num_levels - 1}")
-        return levels
+        last = self.num_levels - 1
+        is_legal: Any = True
+        if not isinstance(level, Tensor):
+            is_legal = 0 <= level <= last
+        elif not torch.compiler.is_compiling():  # tensors have no values there
+            is_legal = ((level >= 0) & (level <= last)).all()
+        if not is_legal:
+            raise ValueError(f"level is {level}, must be 0 to {last}")
+        return torch.as_tensor(level, dtype=torch.float32, device=x.device).expand(x.shape[0])
 
     def forward(self, x: Tensor, level: Tensor | float = 0.0) -> dict[str, Any]:
         """Restores pictures at given levels and measures their rate.
@@ -166,7 +166,7 @@ class GainedMeanScaleHyperprior(CompressionModel):
         """
         levels = self._checked(level, x)
         gains = {name: torch.exp(getattr(self, name)(levels)) for name in _GAINS}
-        out = self.latent_codec(self.g_a(pad_to_multiple(x, self.downsampling_factor)), **gains)
+        out = self.latent_codec(self.g_a(self._padded(x)), **gains)
         return {"x_hat": crop_to(self.g_s(out["y_hat"]), x.shape[-2:]), "likelihoods": out["likelihoods"]}
 
     @torch.no_grad()
@@ -185,11 +185,11 @@ class GainedMeanScaleHyperprior(CompressionModel):
             ValueError: the level is outside of that.
         """
         gains = self._exact_gains(level, x)
-        y = self.g_a(pad_to_multiple(x, self.downsampling_factor))
+        y = self._transformed("g_a", self._padded(x))
         return {**self.latent_codec.compress(y, **gains), "size": x.shape[-2:]}
 
     @torch.no_grad()
-    def decompress(
+    def decompress(  # type: ignore[override]
         self,
         strings: Sequence[Sequence[bytes]],
         shape: Mapping[str, Any],
@@ -214,7 +214,7 @@ class GainedMeanScaleHyperprior(CompressionModel):
         gains = self._exact_gains(level, self.log_lmbda)
         inverse = (gains["y_gain_inv"], gains["z_gain_inv"])
         y_hat = self.latent_codec.decompress(strings, shape, *inverse)["y_hat"]
-        return {"x_hat": restored_picture(self.g_s(y_hat), size)}
+        return {"x_hat": restored_picture(self._transformed("g_s", y_hat), size)}
 
     def _exact_gains(self, level: float, like: Tensor) -> dict[str, Tensor]:
         """The four gains, (C, 1, 1) each, the same on every machine; on the device of `like`."""
@@ -258,8 +258,7 @@ class GainedMeanScaleHyperprior(CompressionModel):
         graphs = {"g_a": self._lower_analysis(), "g_s": self._lower_synthesis(), **tree.graphs}
         graphs["h_a"] = self._lower_hyper_analysis(hyper.h_a)
         strides = {"y": 16, "z": 64}
-        pad = self.downsampling_factor
-        return PackageParts(graphs, codec, tree.tables.tensors, strides, pad=pad, levels=self.num_levels)
+        return PackageParts(graphs, codec, tree.tables.tensors, strides, pad=64, levels=self.num_levels)
 
     def _lower_gain(self, graph: GraphBuilder, name: str, *, inverted: bool = False) -> Value:
         """The gain `name` at the level of the run, or one over it, (C, 1, 1)."""

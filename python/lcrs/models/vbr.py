@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from lcrs.entropy_models import EntropyBottleneckVbr
 from lcrs.latent_codecs import RasterScanLatentCodec, VariableRasterScanLatentCodec
 from lcrs.latent_codecs.hyperprior import decode_any
-from lcrs.latent_codecs.offsets import reconstructed
+from lcrs.latent_codecs.offsets import ExactOffsets, reconstructed
 from lcrs.layers.exact import ExactNetwork
 from lcrs.layers.lowering import GraphBuilder, Value, lower
 from lcrs.models.google import (
@@ -107,10 +107,10 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
                 nn.Linear(10, 1), nn.Softplus(),
             )  # fmt: skip
             self.lower_bound_zqstep = LowerBound(0.5)
-        self._exact_z_network = ExactNetwork()
+        self._exact_z_network, self._exact_offsets = ExactNetwork(), ExactNetwork()
 
     def scale_of(self, stage: int, s: int, inputscale: float | Tensor = 0) -> Tensor:
-        """The scale of the latent, (1,); see the class.
+        """The scale of the latent, (1,), float32 or wider; see the class.
 
         Raises:
             ValueError: `stage` is neither 1 nor 2, or `inputscale` is negative or not finite.
@@ -119,12 +119,12 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
             raise ValueError(f"stage is {stage}, must be 1 or 2")
         if stage == 1:
             return torch.ones_like(self.Gain[:1])
-        scale = (
-            torch.as_tensor(inputscale, dtype=self.Gain.dtype, device=self.Gain.device).detach().reshape(1)
-        )
+        gains = self.Gain.detach()
+        gains = gains if gains.dtype == torch.float64 else gains.float()
+        scale = torch.as_tensor(inputscale).detach().to(gains).reshape(1)
         if not 0 <= scale.item() < float("inf"):
             raise ValueError(f"inputscale is {scale.item()}, must be positive and finite, or 0")
-        return scale if scale.item() else self.Gain[min(max(s, 0), self.levels - 1)].detach().abs().reshape(1)
+        return scale if scale.item() else gains[min(max(s, 0), self.levels - 1)].abs().reshape(1)
 
     def _reconstruct(self, y: Tensor, scales: Tensor, means: Tensor | None, scale: Tensor) -> Tensor:
         """Quantise y (straight-through) at `scale` and reconstruct it with offsets."""
@@ -134,7 +134,8 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
     def _with_offsets(self, symbols: Tensor, scales: Tensor, means: Tensor | None, scale: Tensor) -> Tensor:
         """Values of quantised `symbols`, brought closer to zero by offsets."""
         offsets = None if self.no_quantoffset else self.QuantABCD
-        return reconstructed(symbols, scales, means, scale, self.gaussian_conditional, offsets)
+        bound = self.gaussian_conditional.lower_bound_scale
+        return reconstructed(symbols, scales, means, scale, bound, offsets)
 
     def _z_step(self, scale: Tensor) -> Tensor:
         """Step of quantisation of z, (1,)."""
@@ -161,7 +162,7 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
         self, x: Tensor, stage: int = 2, s: int = 1, inputscale: float | Tensor = 0
     ) -> dict[str, Any]:
         """Restores pictures and measures their rate; as `ScaleHyperprior`, at a scale as the class says."""
-        scale = self.scale_of(stage, s, inputscale)
+        scale = self.scale_of(stage, s, inputscale).to(self.Gain.dtype)
         if stage == 1:
             return super().forward(x)
         y = self.g_a(self._padded(x))
@@ -204,7 +205,7 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
 
         def decode(part: Sequence[Sequence[bytes]], exact: bool) -> dict[str, Tensor]:
             z_hat = self.entropy_bottleneck.decompress(part[1], shape, *self._step_arguments(stage, scale))
-            params = self._exact_h_s.run(self.h_s, z_hat, "h_s") if exact else self.h_s(z_hat)
+            params = self._side(z_hat, exact)
             if stage == 1:
                 ignored = self.scale_of(2, s, inputscale)
                 return {"y_hat": self._decode_unscaled_y(part[0], params, ignored, exact)}
@@ -245,9 +246,17 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
         """The latent that `_code_scaled_y` coded, with offsets."""
         scales, means = self._scales_and_means(params)
         indexes = self.gaussian_conditional.build_indexes(scales * scale.to(scales.device))
-        symbols = self.gaussian_conditional.decompress(strings, indexes).to(scale.device)
-        means = None if means is None else means.to(scale.device)
-        return self._with_offsets(symbols, scales.to(scale.device), means, scale)
+        symbols = self.gaussian_conditional.decompress(strings, indexes)
+        if not exact:
+            return self._with_offsets(symbols.to(scales), scales, means, scale.to(scales))
+        offsets = None if self.no_quantoffset else ExactOffsets(self._exact_offsets, self.QuantABCD)
+        least = self._least_scale
+        return reconstructed(symbols, scales, means, scale.cpu(), lambda s: s.clamp(min=least), offsets)
+
+    @property
+    def _least_scale(self) -> float:
+        """Scales below it count as this."""
+        return self.gaussian_conditional.lower_bound_scale.bound.item()
 
     @property
     def config(self) -> dict[str, Any]:
@@ -271,8 +280,7 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
         graphs["y.gain"] = graph.finish({"gain": self._lower_gain(graph)})
         if not self.no_quantoffset:
             graphs["y.shrinkage"] = lower(self.QuantABCD, "QuantABCD")
-            bound = self.gaussian_conditional.lower_bound_scale.bound.item()
-            codec["y"]["shrinkage"] = {"network": "y.shrinkage", "bound": bound}
+            codec["y"]["shrinkage"] = {"network": "y.shrinkage", "bound": self._least_scale}
         if isinstance(self.entropy_bottleneck, EntropyBottleneckVbr):
             graph = GraphBuilder()
             graphs["z.step"] = graph.finish({"step": self._lower_z_step(graph, self._lower_gain(graph))})

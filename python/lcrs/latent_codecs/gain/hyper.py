@@ -51,7 +51,7 @@ class GainHyperLatentCodec(HyperLatentCodec):
         self, writer: SymbolWriter, y: Tensor, gain: Tensor, gain_inv: Tensor
     ) -> dict[str, Any]:
         """Writes `z * gain`; returns the spatial size of `z` as "shape", exact "params", and "y_hat"."""
-        z = self.h_a(y) * gain
+        z = self._fast_network("h_a", y) * gain
         z_hat = _product(encode_bottleneck(writer, self._bottleneck, z), gain_inv)
         return {"shape": z.shape[2:], "params": self._network("h_s", z_hat), "y_hat": z_hat}
 

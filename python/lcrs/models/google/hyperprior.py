@@ -134,11 +134,18 @@ class ScaleHyperprior(PictureModel):
 
         def decode(part: Sequence[Sequence[bytes]], exact: bool) -> dict[str, Tensor]:
             z_hat = self.entropy_bottleneck.decompress(part[1], shape)
-            params = self._exact_h_s.run(self.h_s, z_hat, "h_s") if exact else self.h_s(z_hat)
+            params = self._side(z_hat, exact)
             return {"y_hat": self._decode_y(part[0], params, exact)}
 
         y_hat: Tensor = decode_any(self.entropy_coder, strings, decode)["y_hat"]
         return y_hat
+
+    def _side(self, z_hat: Tensor, exact: bool) -> Tensor:
+        """What `h_s` makes of the decoded z, on the exact engine or in torch."""
+        if exact:
+            return self._exact_h_s.run(self.h_s, z_hat, "h_s")
+        params: Tensor = self.h_s(z_hat.to(self.entropy_bottleneck.quantiles))
+        return params
 
     def _code_y(self, y: Tensor, params: Tensor) -> list[bytes]:
         """Strings of y under the exact `params` that `h_s` gave."""

@@ -1,0 +1,110 @@
+"""Models in the hands of torch: compiled, exported, distributed, in other types, on other devices."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from lcrs.registry import MODELS
+
+
+@pytest.fixture
+def x():
+    torch.manual_seed(5)
+    return torch.rand(2, 3, 64, 64)
+
+
+@pytest.fixture
+def process_group(tmp_path):
+    store = torch.distributed.FileStore(str(tmp_path / "store"), 1)
+    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+    yield
+    torch.distributed.destroy_process_group()
+
+
+def loss_of(out):
+    rate = -sum(likelihoods.log2().mean() for likelihoods in out["likelihoods"].values())
+    return out["x_hat"].float().square().mean() + rate
+
+
+@torch.no_grad()
+def test_compiled(net, x):
+    expected = net(x)["x_hat"]
+    torch.compiler.reset()
+    torch.testing.assert_close(
+        torch.compile(net, backend="eager")(x)["x_hat"], expected, rtol=1e-4, atol=1e-4
+    )
+
+
+@torch.no_grad()
+def test_exported(net, x):
+    expected = net(x)["x_hat"]
+    torch.compiler.reset()
+    exported = torch.export.export(net, (x,)).module()
+    torch.testing.assert_close(exported(x)["x_hat"], expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:find_unused_parameters")
+def test_distributed(net, x, process_group):
+    net.train()
+    alone = copy.deepcopy(net)
+    torch.manual_seed(0)
+    loss_of(alone(x)).backward()
+    torch.manual_seed(0)
+    wrapped = nn.parallel.DistributedDataParallel(net, find_unused_parameters=True)
+    loss_of(wrapped(x)).backward()
+    for (name, ours), theirs in zip(net.named_parameters(), alone.parameters(), strict=True):
+        if theirs.grad is not None:
+            torch.testing.assert_close(ours.grad, theirs.grad, msg=name)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_autocast(net, x, dtype):
+    net.train()
+    with torch.autocast("cpu", dtype=dtype):
+        out = net(x)
+    for likelihoods in out["likelihoods"].values():
+        assert likelihoods.dtype == torch.float32
+        assert torch.isfinite(likelihoods).all()
+    loss_of(out).backward()
+    for name, parameter in net.named_parameters():
+        assert parameter.grad is None or torch.isfinite(parameter.grad).all(), name
+
+
+def decoded_latent(net, out):
+    """What `net` gives its synthesis for the strings of `out`."""
+    taken = []
+    hook = net.g_s.register_forward_pre_hook(lambda module, inputs: taken.append(inputs[0]))
+    restored = net.decompress(out["strings"], out["shape"], size=out["size"])["x_hat"]
+    hook.remove()
+    assert restored.shape[-2:] == tuple(out["size"])
+    return taken[0]
+
+
+@pytest.mark.parametrize("kind", ["lcrs", "ans"])
+def test_other_types_decode_alike(net, x, kind):
+    """Parameters are taken in float32: a model in bfloat16 and its float32 twin decode each other."""
+    net.entropy_coder = kind
+    half = net.bfloat16()
+    single = copy.deepcopy(half).float()
+    out = single.compress(x)
+    assert torch.equal(decoded_latent(half, out), decoded_latent(single, out).bfloat16())
+    out = half.compress(x.bfloat16())
+    assert torch.equal(decoded_latent(half, out), decoded_latent(single, out).bfloat16())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_other_devices_decode_alike(net, x):
+    there = copy.deepcopy(net).cuda()
+    out = net.compress(x)
+    assert torch.equal(decoded_latent(there, out).cpu(), decoded_latent(net, out))
+    out = there.compress(x.cuda())
+    assert torch.equal(decoded_latent(there, out).cpu(), decoded_latent(net, out))
+
+
+def test_copies_of_a_moved_model_decode_alike(name, net, x):
+    half = net.bfloat16()
+    out = half.compress(x.bfloat16())
+    other = MODELS[name].from_state_dict(half.state_dict()).eval()
+    assert torch.equal(decoded_latent(other, out).bfloat16(), decoded_latent(half, out))
