@@ -36,22 +36,21 @@ from lcrs.registry import MODELS
 torch.set_num_threads(1)
 saved = torch.load(sys.argv[2], weights_only=False)
 net = MODELS[sys.argv[1]].from_state_dict(saved["state"]).eval()
-latents = []
-net.g_s.register_forward_pre_hook(lambda module, inputs: latents.append(inputs[0]))
 for coded in saved["coded"]:
     net.entropy_coder = coded["kind"]
     restored = net.decompress(coded["strings"], coded["shape"], size=coded["size"], **saved["rate"])["x_hat"]
-    assert torch.equal(latents.pop(), coded["latent"]), coded["size"]
     assert restored.shape == coded["restored"].shape
-    assert (restored - coded["restored"]).abs().max() < 1e-4
+    if sys.argv[1] == "gain-hyperprior":  # its synthesis is torch's here
+        assert (restored - coded["restored"]).abs().max() < 1e-4
+    else:
+        assert torch.equal(restored, coded["restored"]), coded["size"]
 """
 
 
 @pytest.mark.parametrize(("name", "arguments", "rate"), CASES)
 def test_what_one_process_codes_another_decodes(name, arguments, rate, tmp_path, fresh_python):
     net = make(name, **arguments)
-    latents, coded = [], []
-    net.g_s.register_forward_pre_hook(lambda module, inputs: latents.append(inputs[0]))
+    coded = []
     for size in SIZES:
         torch.manual_seed(sum(size))
         x = torch.rand(3, 3, *size)
@@ -65,7 +64,6 @@ def test_what_one_process_codes_another_decodes(name, arguments, rate, tmp_path,
                     **{key: out[key] for key in ("strings", "shape", "size")},
                     "kind": kind,
                     "restored": restored,
-                    "latent": latents.pop(),
                 }
             )
     torch.save({"state": net.state_dict(), "coded": coded, "rate": rate}, tmp_path / "coded.pt")
