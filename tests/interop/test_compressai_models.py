@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from lcrs import coding
+from lcrs.models.packing import pack
 from lcrs.registry import MODELS
 
 
@@ -43,3 +45,17 @@ def test_our_ans_strings_are_as_long_as_the_peers(peer, net):
     assert abs(ours - theirs) <= 1e-3 * theirs + 8
     restored = net.decompress(out["strings"], out["shape"], **peer.meta["compress_kwargs"])
     assert np.abs(restored["x_hat"].numpy() - peer.restored).max() <= 1e-4
+
+
+def test_checkpoints_become_packages(peer, net, tmp_path):
+    """A file holds the strings of the model, and restores its picture."""
+    coding.write_package(tmp_path / "peer.lcrm", *pack(net, "peer"))
+    package = coding.Package.from_file(tmp_path / "peer.lcrm")
+    rate = peer.meta["compress_kwargs"]
+    quality = 100 * rate["s"] / (package.levels - 1) if package.levels else None
+    data = package.compress(peer.arrays["image"], quality)
+    out = net.compress(peer.x, **rate)
+    for (string,) in out["strings"]:
+        assert string in data
+    restored = net.decompress(out["strings"], out["shape"], **rate)["x_hat"][0].permute(1, 2, 0)
+    assert np.array_equal(package.decompress(data), np.round(restored.numpy() * np.float32(255)))
