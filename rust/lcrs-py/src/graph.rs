@@ -83,9 +83,11 @@ impl Graph {
         let runtime = runtime(py, threads)?;
         let limits = Limits::default();
         let results = detached(py, usize::MAX, || {
-            let items = 0..batch.items.unwrap_or(1);
-            let run = |item| self.inner.run(&runtime, &limits, &batch.tensors(item, &limits)?, level);
-            items.map(run).collect::<Result<Vec<_>>>()
+            let mut items = vec![(); batch.items.unwrap_or(1)];
+            runtime.each(&mut items, |item, (), runtime| {
+                let outputs = self.inner.run(runtime, &limits, &batch.tensors(item, &limits)?, level)?;
+                Ok(outputs.into_iter().map(Output::of).collect::<Vec<_>>())
+            })
         })?;
         batch.collect(py, results)
     }
@@ -134,16 +136,14 @@ impl<'a> Batch<'a> {
     }
 
     /// The outputs of all items by name, shaped like the inputs.
-    fn collect<'py>(&self, py: Python<'py>, results: Vec<Vec<(String, Tensor)>>) -> PyResult<Bound<'py, PyDict>> {
+    fn collect<'py>(&self, py: Python<'py>, results: Vec<Vec<Output>>) -> PyResult<Bound<'py, PyDict>> {
         let outputs = PyDict::new(py);
-        let names = results.first().map_or(0, Vec::len);
-        for output in 0..names {
-            let (name, first) = &results[0][output];
-            let (c, h, w) = first.shape();
-            let mut data = Vec::with_capacity(results.len() * c * h * w);
-            for result in &results {
-                data.extend_from_slice(&result[output].1.to_nchw());
-            }
+        let mut items = results.into_iter();
+        let mut gathered = items.next().unwrap_or_default();
+        for item in items {
+            gathered.iter_mut().zip(item).for_each(|(all, one)| all.data.extend_from_slice(&one.data));
+        }
+        for Output { name, shape: [c, h, w], data } in gathered {
             let array = PyArray1::from_vec(py, data);
             match self.items {
                 Some(n) => outputs.set_item(name, array.reshape([n, c, h, w])?)?,
@@ -151,5 +151,19 @@ impl<'a> Batch<'a> {
             }
         }
         Ok(outputs)
+    }
+}
+
+/// What a run returns by a name: channels, height and width, and the numbers of all items, channels first.
+struct Output {
+    name: String,
+    shape: [usize; 3],
+    data: Vec<f32>,
+}
+
+impl Output {
+    fn of((name, tensor): (String, Tensor)) -> Self {
+        let (channels, height, width) = tensor.shape();
+        Self { name, shape: [channels, height, width], data: tensor.to_nchw() }
     }
 }

@@ -74,11 +74,7 @@ impl Tensor {
     pub fn from_nchw(channels: usize, height: usize, width: usize, data: &[f32], limits: &Limits) -> Result<Self> {
         check_len(channels, height, width, data.len())?;
         let mut out = Self::zeroed(channels, height, width, limits)?;
-        for (c, plane) in data.chunks_exact((height * width).max(1)).enumerate() {
-            for (pixel, value) in out.data.chunks_exact_mut(channels).zip(plane) {
-                pixel[c] = *value;
-            }
-        }
+        transpose(data, channels, height * width, &mut out.data);
         Ok(out)
     }
 
@@ -86,11 +82,7 @@ impl Tensor {
     #[must_use]
     pub fn to_nchw(&self) -> Vec<f32> {
         let mut out = vec![0.0; self.data.len()];
-        for (c, plane) in out.chunks_exact_mut((self.height * self.width).max(1)).enumerate() {
-            for (value, pixel) in plane.iter_mut().zip(self.data.chunks_exact(self.channels)) {
-                *value = pixel[c];
-            }
-        }
+        transpose(&self.data, self.height * self.width, self.channels, &mut out);
         out
     }
 
@@ -145,6 +137,21 @@ impl Tensor {
     /// Elements from one row to the next.
     pub(crate) fn row_len(&self) -> usize {
         self.width * self.channels
+    }
+}
+
+/// `to[j * rows + i] = from[i * columns + j]`, tile by tile, so that lines of the cache are used whole.
+fn transpose(from: &[f32], rows: usize, columns: usize, to: &mut [f32]) {
+    const TILE: usize = 16;
+    for top in (0..rows).step_by(TILE) {
+        let below = (top + TILE).min(rows);
+        for left in (0..columns).step_by(TILE) {
+            for column in left..(left + TILE).min(columns) {
+                let out = &mut to[column * rows + top..column * rows + below];
+                let values = from[top * columns + column..].iter().step_by(columns);
+                out.iter_mut().zip(values).for_each(|(out, value)| *out = *value);
+            }
+        }
     }
 }
 
