@@ -19,25 +19,63 @@ pub(crate) fn emulated_fma(a: f32, b: f32, c: f32) -> f32 {
     f64::from_bits(bits.wrapping_add(step & !towards_zero).wrapping_sub(step & towards_zero)) as f32
 }
 
-/// The fused multiply-add of the scalar path: the instruction where every processor of the target has one.
+/// `sums[i] = a[i] * b[i] + sums[i]`, each rounded once: the instruction where every processor of the target has one.
 #[inline(always)]
-pub(crate) fn fma(a: f32, b: f32, c: f32) -> f32 {
+pub(crate) fn fma_all<const N: usize>(a: &[f32; N], b: &[f32; N], sums: &mut [f32; N]) {
     if cfg!(any(target_arch = "aarch64", target_arch = "s390x", target_arch = "powerpc64", target_feature = "fma")) {
-        a.mul_add(b, c)
+        sums.iter_mut().zip(a).zip(b).for_each(|((sum, a), b)| *sum = a.mul_add(*b, *sum));
     } else {
-        emulated_fma(a, b, c)
+        emulated_fma_all(a, b, sums);
     }
+}
+
+/// As [`emulated_fma`] for each, at less than half the cost: rounding to odd only where it may matter.
+///
+/// Rounding the binary64 sum `s` to binary32 differs from rounding the exact sum only if `s` is the middle between two
+/// neighbours there, as all middles are binary64 numbers that rounding cannot pass. For results that are normal, or that overflow,
+/// a middle is a one followed by 28 zeros in the last 29 bits of `s`. Results up to the smallest normal number that are not
+/// zero are all taken for such. A zero is right: a sum of at most half the smallest subnormal number is exact.
+/// The loop has no branches, so that compilers make vectors of it.
+#[inline(always)]
+pub(crate) fn emulated_fma_all<const N: usize>(a: &[f32; N], b: &[f32; N], sums: &mut [f32; N]) {
+    let mut rounded = [0.0_f32; N];
+    let mut in_doubt = 0;
+    for i in 0..N {
+        let sum = f64::from(a[i]) * f64::from(b[i]) + f64::from(sums[i]);
+        rounded[i] = sum as f32;
+        let is_middle = sum.to_bits() as u32 & 0x1fff_ffff == 0x1000_0000;
+        // without the sign; zero becomes the largest integer
+        let is_tiny = (rounded[i].to_bits() << 1).wrapping_sub(2) < 0x0100_0000;
+        in_doubt |= u32::from(is_middle) | u32::from(is_tiny);
+    }
+    if in_doubt == 0 {
+        *sums = rounded;
+    } else {
+        round_to_odd_all(a, b, sums);
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn round_to_odd_all<const N: usize>(a: &[f32; N], b: &[f32; N], sums: &mut [f32; N]) {
+    sums.iter_mut().zip(a).zip(b).for_each(|((sum, a), b)| *sum = emulated_fma(*a, *b, *sum));
 }
 
 #[cfg(test)]
 mod tests {
-    use super::emulated_fma;
+    use super::{emulated_fma, emulated_fma_all};
 
     /// f64-checked: `f32::mul_add` is the hardware's instruction or the C library's exact one.
     fn check(a: f32, b: f32, c: f32) {
-        let (want, got) = (a.mul_add(b, c), emulated_fma(a, b, c));
-        let same = want.to_bits() == got.to_bits() || (want.is_nan() && got.is_nan());
-        assert!(same, "fma({a:e}, {b:e}, {c:e}) = {want:e}, emulated {got:e}");
+        let want = a.mul_add(b, c);
+        // beside a lane that is never in doubt
+        let mut sums = [c, 1.0];
+        emulated_fma_all(&[a, 1.0], &[b, 0.5], &mut sums);
+        assert_eq!(sums[1].to_bits(), 1.5_f32.to_bits());
+        for got in [emulated_fma(a, b, c), sums[0]] {
+            let same = want.to_bits() == got.to_bits() || (want.is_nan() && got.is_nan());
+            assert!(same, "fma({a:e}, {b:e}, {c:e}) = {want:e}, emulated {got:e}");
+        }
     }
 
     fn numbers() -> impl Iterator<Item = u64> {
@@ -96,6 +134,51 @@ mod tests {
             if a.is_finite() && b.is_finite() && !c.is_nan() {
                 check(a, b, c);
             }
+        }
+    }
+
+    /// Numbers of few bits and of near exponents, so that sums are exact middles or lie a hair beside them: binary64 sums
+    /// with products far below their last bit among them, and results around the smallest normal and subnormal numbers.
+    #[test]
+    fn middles_and_their_neighbours() {
+        let mut bits = numbers();
+        let mut next = || bits.next().unwrap_or(0);
+        for _ in 0..2_000_000 {
+            let v = next();
+            // a mantissa of `ones` random bits at the top and perhaps a one at the bottom
+            let mantissa = |v: u64, ones: u32| (((v as u32) << (23 - ones)) & 0x007f_ffff) | (v >> 30) as u32 & 1;
+            let sign = |v: u64| ((v >> 31) as u32) << 31;
+            let of = |exponent: u64, mantissa: u32| f32::from_bits((exponent as u32) << 23 | mantissa);
+            let a = of(90 + (v >> 33) % 80, mantissa(v, (v >> 58) as u32 % 24) | sign(v));
+            let w = next();
+            // exponents for which the product lies within 30 bits around c, or c around the smallest normal number
+            let c_exponent = [(w >> 40) % 40, 1 + (w >> 40) % 250, 90 + (w >> 40) % 80][(w >> 60) as usize % 3];
+            let c = of(c_exponent, mantissa(w, (w >> 52) as u32 % 24) | sign(w));
+            let u = next();
+            let a_exponent = u64::from(a.to_bits() >> 23 & 0xff);
+            let b_exponent = (c_exponent + 127 + (u >> 33) % 60).saturating_sub(a_exponent + 40).min(254);
+            check(a, of(b_exponent, mantissa(u, (u >> 52) as u32 % 24) | sign(u)), c);
+        }
+    }
+
+    #[test]
+    fn all_lanes_are_rounded() {
+        let mut bits = numbers();
+        for round in 0..200_000_u32 {
+            let mut next = || bits.next().unwrap_or(0) as u32;
+            // moderate numbers, and one lane of any, so that both ways to round are taken
+            let moderate = |bits: u32| f32::from_bits(bits & 0x807f_ffff | 0x3e00_0000 | (bits >> 3 & 0x0180_0000));
+            let mut a: [f32; 16] = std::array::from_fn(|_| moderate(next()));
+            let mut b: [f32; 16] = std::array::from_fn(|_| moderate(next()));
+            let c: [f32; 16] = std::array::from_fn(|_| moderate(next()));
+            if round % 2 == 1 {
+                let lane = next() as usize % 16;
+                (a[lane], b[lane]) = (f32::from_bits(next() & 0xbfff_ffff), f32::from_bits(next() & 0xbfff_ffff));
+            }
+            let want: [f32; 16] = std::array::from_fn(|i| a[i].mul_add(b[i], c[i]));
+            let mut sums = c;
+            emulated_fma_all(&a, &b, &mut sums);
+            assert!(sums.iter().zip(want).all(|(s, w)| s.to_bits() == w.to_bits()), "{a:?} {b:?} {c:?}");
         }
     }
 

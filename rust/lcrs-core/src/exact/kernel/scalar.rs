@@ -2,7 +2,7 @@
 #![allow(unsafe_code)]
 
 use super::{Block, DepthwiseBlock, DepthwiseKernel, Isa, Kernel};
-use crate::exact::fma::fma;
+use crate::exact::fma::fma_all;
 
 const LANES: usize = 8;
 
@@ -27,9 +27,7 @@ unsafe fn dense<const WIDTH: usize>(block: &Block) {
             let inputs = std::slice::from_raw_parts(block.a.add(segment.offset), segment.len);
             for &a in inputs {
                 let weights = &*w.cast::<[f32; WIDTH]>();
-                for (sum, &weight) in sums.iter_mut().zip(weights) {
-                    *sum = fma(a, weight, *sum);
-                }
+                fma_all(&[a; WIDTH], weights, &mut sums);
                 w = w.add(WIDTH);
             }
         }
@@ -48,10 +46,9 @@ unsafe fn depthwise<const WIDTH: usize>(block: &DepthwiseBlock) {
         let mut sums = *block.bias.cast::<[f32; WIDTH]>();
         for (t, &tap) in block.taps.iter().enumerate() {
             let weights = &*block.w.add(t * WIDTH).cast::<[f32; WIDTH]>();
-            let inputs = std::slice::from_raw_parts(block.a.add(tap), used);
-            for ((sum, &weight), &a) in sums.iter_mut().zip(weights).zip(inputs) {
-                *sum = fma(a, weight, *sum);
-            }
+            let mut inputs = [0.0_f32; WIDTH];
+            inputs[..used].copy_from_slice(std::slice::from_raw_parts(block.a.add(tap), used));
+            fma_all(&inputs, weights, &mut sums);
         }
         let out = std::slice::from_raw_parts_mut(block.c, used);
         for (out, sum) in out.iter_mut().zip(sums) {
