@@ -10,7 +10,7 @@ use lcrs_core::cdf::{
     default_scale_table, factorized_medians, factorized_table, factorized_table_in_steps, gaussian_table, indexes,
     scale_table, CdfTable, FactorizedParameters,
 };
-use lcrs_core::ErrorKind;
+use lcrs_core::{ErrorKind, Simd};
 use support::Vectors;
 
 #[test]
@@ -55,7 +55,9 @@ fn gaussian_rows_are_symmetric_and_cover_the_tails() {
 fn indexes_of_subnormal_scales() {
     let tiny = [0.0, f32::from_bits(1), f32::from_bits(5), 1e-39];
     let mut out = [0; 4];
-    reference::with_flushing(|| indexes(&tiny, &[0.0, f32::from_bits(2), f32::from_bits(5)], &mut out).unwrap());
+    reference::with_flushing(|| {
+        indexes(Simd::detect(), &tiny, &[0.0, f32::from_bits(2), f32::from_bits(5)], &mut out).unwrap();
+    });
     assert_eq!(out, [0, 1, 2, 3]);
 }
 

@@ -57,7 +57,7 @@ fn check(rt: &Runtime, kind: StreamKind, shape: [usize; 3], seed: u64, by_channe
         (indexes.clone(), means.map(<[f32]>::to_vec))
     };
     let mut symbols = vec![0; len];
-    exact::quantize(&values, all_means.as_deref(), &mut symbols).expect("legal");
+    exact::quantize(rt.simd, &values, all_means.as_deref(), &mut symbols).expect("legal");
     let (ordered, ordered_rows) = (in_order(kind, shape, &symbols), in_order(kind, shape, &all_rows));
     let plain = Runtime::new(Simd::Scalar, 1).expect("a runtime");
     let expected = rans::encode_batch(kind, &plain, shape[0], &ordered, &ordered_rows, &table).expect("legal");

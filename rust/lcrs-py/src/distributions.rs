@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 
 use crate::arrays::{Input, Output};
 use crate::errors::detached;
-use crate::runtime::runtime;
+use crate::runtime::{runtime, simd_of};
 use crate::table::CdfTable;
 
 /// The field's 64 scales from 0.11 to 256, float32 (64,).
@@ -232,6 +232,7 @@ pub(crate) fn indexes<'py>(
     thresholds.check_ndim("thresholds", 1, "(rows - 1,)")?;
     let mut out = Output::empty(py, scales.shape())?;
     let (scales, thresholds, rows) = (scales.slice()?, thresholds.slice()?, out.slice()?);
-    detached(py, scales.len(), || cdf::indexes(scales, thresholds, rows))?;
+    let simd = simd_of(py)?;
+    detached(py, scales.len(), || cdf::indexes(simd, scales, thresholds, rows))?;
     Ok(out.into_array())
 }

@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 
 use crate::arrays::{Input, Output};
 use crate::errors::detached;
+use crate::runtime::simd_of;
 
 /// Symbols of a latent: ``round_half_even(y - means)``, computed in float32.
 ///
@@ -26,7 +27,8 @@ pub(crate) fn quantize<'py>(
     let means = means_for(means, y.shape(), "y")?;
     let mut out = Output::empty(py, y.shape())?;
     let (y, means, symbols) = (y.slice()?, means.as_ref().map(Input::slice).transpose()?, out.slice()?);
-    detached(py, y.len(), || exact::quantize(y, means, symbols))?;
+    let simd = simd_of(py)?;
+    detached(py, y.len(), || exact::quantize(simd, y, means, symbols))?;
     Ok(out.into_array())
 }
 

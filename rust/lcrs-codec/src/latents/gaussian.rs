@@ -10,7 +10,7 @@ use lcrs_core::{Error, Limits, Result};
 use super::symbols::{spread, Condition};
 use super::table::{parse_table, parse_vector};
 use crate::graph::{Attributes, Shape};
-use crate::networks::blame_data;
+use crate::networks::{blame_data, Job};
 use crate::tensors::Lookup;
 
 /// Tables for a range of scales.
@@ -103,8 +103,8 @@ impl Gaussian {
 
     /// Means and indexes for a latent of `shape`, from parameters at least as large (cut to the top left), or from
     /// (C, 1, 1) parameters, which are then those of every position.
-    pub(crate) fn condition(&self, outputs: Vec<(String, Tensor)>, shape: Shape, limits: &Limits) -> Result<Condition> {
-        self.condition_in_steps(outputs, shape, None, limits).map(|(condition, _)| condition)
+    pub(crate) fn condition(&self, outputs: Vec<(String, Tensor)>, shape: Shape, job: Job<'_>) -> Result<Condition> {
+        self.condition_in_steps(outputs, shape, None, job).map(|(condition, _)| condition)
     }
 
     /// The same with scales scaled by `steps`, and those.
@@ -113,16 +113,16 @@ impl Gaussian {
         outputs: Vec<(String, Tensor)>,
         shape: Shape,
         steps: Option<&Steps<'_>>,
-        limits: &Limits,
+        job: Job<'_>,
     ) -> Result<(Condition, Vec<f32>)> {
         let (scales, means) = self.pick(outputs);
-        let mut scales = fit(scales, "scales", shape, limits)?;
+        let mut scales = fit(scales, "scales", shape, job.limits)?;
         if let Some(steps) = steps {
             steps.scale(&mut scales);
         }
-        let means = if self.has_means { Some(fit(means, "means", shape, limits)?) } else { None };
-        let mut rows = limits.zeroed(scales.len(), "table indexes")?;
-        indexes(&scales, &self.thresholds, &mut rows).map_err(blame_data)?;
+        let means = if self.has_means { Some(fit(means, "means", shape, job.limits)?) } else { None };
+        let mut rows = job.limits.zeroed(scales.len(), "table indexes")?;
+        indexes(job.rt.simd, &scales, &self.thresholds, &mut rows).map_err(blame_data)?;
         Ok((Condition { indexes: rows, means }, scales))
     }
 }

@@ -170,7 +170,7 @@ impl Hyperprior {
             Conditional::Gaussian { prior, variable } => {
                 let outputs = networks.run(&self.synthesis, job, &[z])?;
                 in_steps(variable.as_ref(), networks, job, |steps| {
-                    let (condition, scales) = prior.condition_in_steps(outputs, y.into(), steps, job.limits)?;
+                    let (condition, scales) = prior.condition_in_steps(outputs, y.into(), steps, job)?;
                     let lattice = steps.map_or(Lattice::Whole, |steps| Lattice::Gained(*steps, &scales));
                     symbols::encode(job, kind, y, &condition, lattice, prior.table()).map(|(coded, _)| coded)
                 })
@@ -194,7 +194,7 @@ impl Hyperprior {
             Conditional::Gaussian { prior, variable } => {
                 let outputs = networks.run(&self.synthesis, job, &[z])?;
                 in_steps(variable.as_ref(), networks, job, |steps| {
-                    let (condition, scales) = prior.condition_in_steps(outputs, y, steps, job.limits)?;
+                    let (condition, scales) = prior.condition_in_steps(outputs, y, steps, job)?;
                     let lattice = steps.map_or(Lattice::Whole, |steps| Lattice::Gained(*steps, &scales));
                     symbols::decode(job, section, y, &condition, lattice, prior.table())
                 })
@@ -238,7 +238,7 @@ impl Hyperprior {
             }
             Hyper::Gaussian { params, prior } => {
                 let outputs = networks.run(params, job, &[])?;
-                let condition = prior.condition(outputs, z, job.limits);
+                let condition = prior.condition(outputs, z, job);
                 let condition = condition.map_err(|e| e.at(format!("graph '{params}'")))?;
                 (condition, Lattice::Whole, Table::Kept(prior.table()))
             }

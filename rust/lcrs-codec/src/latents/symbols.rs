@@ -4,7 +4,7 @@ use lcrs_core::cdf::CdfTable;
 use lcrs_core::exact::{dequantize, dequantize_in_steps, quantize, quantize_in_steps, Tensor};
 use lcrs_core::rans::{self, StreamKind};
 use lcrs_core::scan::Steps;
-use lcrs_core::{Error, Limits, Result};
+use lcrs_core::{Error, Limits, Result, Simd};
 use lcrs_format::Section;
 
 use super::Coded;
@@ -29,11 +29,11 @@ pub(crate) enum Lattice<'a> {
 }
 
 impl Lattice<'_> {
-    fn quantize(&self, y: &[f32], means: Option<&[f32]>, out: &mut [i32]) -> Result<()> {
+    fn quantize(&self, simd: Simd, y: &[f32], means: Option<&[f32]>, out: &mut [i32]) -> Result<()> {
         match self {
-            Self::Whole => quantize(y, means, out),
-            Self::Every(step) => quantize_in_steps(y, means, *step, out),
-            Self::Gained(steps, _) => steps.quantize(y, means, out),
+            Self::Whole => quantize(simd, y, means, out),
+            Self::Every(step) => quantize_in_steps(simd, y, means, *step, out),
+            Self::Gained(steps, _) => steps.quantize(simd, y, means, out),
         }
     }
 
@@ -60,7 +60,7 @@ pub(crate) fn encode(
 ) -> Result<(Coded, Tensor)> {
     let means = condition.means.as_deref();
     let mut symbols: Vec<i32> = job.limits.zeroed(latent.data().len(), "symbols")?;
-    lattice.quantize(latent.data(), means, &mut symbols).map_err(blame_data)?;
+    lattice.quantize(job.rt.simd, latent.data(), means, &mut symbols).map_err(blame_data)?;
     let data = rans::encode(kind, job.rt, &symbols, &condition.indexes, table)?;
     let decoded = restore(&symbols, means, lattice, Shape::from(latent), job.limits)?;
     Ok((Coded { precision: table.precision() as u8, data }, decoded))

@@ -6,6 +6,7 @@
 //! bits carry exactly if the number is above the bucket's threshold.
 
 use crate::wide::wider;
+use crate::Simd;
 
 /// Buckets at most, a power of two.
 const MAX_BUCKETS: usize = 512;
@@ -71,13 +72,20 @@ impl Buckets {
 
     /// `out[i]` = how many thresholds are below `scales[i]`; false, and `out` unspecified, if there is a scale for
     /// which that is not known.
-    pub(super) fn count_below(&self, scales: &[f32], out: &mut [i32]) -> bool {
-        count_below(scales, out, &self.entries, self.shift, [self.low, self.high, self.too_low])
+    pub(super) fn count_below(&self, simd: Simd, scales: &[f32], out: &mut [i32]) -> bool {
+        count_below(simd, scales, out, &self.entries, self.shift, [self.low, self.high, self.too_low])
     }
 }
 
 wider! {
-fn count_below(scales: &[f32], out: &mut [i32], entries: &[u32; MAX_BUCKETS], shift: u32, limits: [i32; 3]) -> bool {
+fn count_below(
+    simd: Simd,
+    scales: &[f32],
+    out: &mut [i32],
+    entries: &[u32; MAX_BUCKETS],
+    shift: u32,
+    limits: [i32; 3],
+) -> bool {
     let [low, high, too_low] = limits;
     let mask = (1 << shift) - 1;
     let mut is_known = true;

@@ -3,7 +3,7 @@
 use super::buckets::Buckets;
 use crate::exact::with_ieee;
 use crate::wide::wide;
-use crate::{Error, Result};
+use crate::{Error, Result, Simd};
 
 /// Scales that are compared with all thresholds before the next ones: they and their counts stay in the first-level cache.
 const BLOCK: usize = 1024;
@@ -15,23 +15,23 @@ const MIN_BUCKETED: usize = 1024;
 ///
 /// # Errors
 /// [`crate::ErrorKind::InvalidArgument`] if lengths differ, or a scale or a threshold is NaN; the message has its position.
-pub fn indexes(scales: &[f32], thresholds: &[f32], out: &mut [i32]) -> Result<()> {
+pub fn indexes(simd: Simd, scales: &[f32], thresholds: &[f32], out: &mut [i32]) -> Result<()> {
     if scales.len() != out.len() {
         return Err(Error::invalid(format!("{} scales and room for {} indexes do not fit", scales.len(), out.len())));
     }
-    check_numbers("threshold", thresholds)?;
+    check_numbers(simd, "threshold", thresholds)?;
     let buckets = if scales.len() < MIN_BUCKETED { None } else { Buckets::new(thresholds) };
-    if buckets.is_some_and(|buckets| buckets.count_below(scales, out)) {
+    if buckets.is_some_and(|buckets| buckets.count_below(simd, scales, out)) {
         return Ok(());
     }
-    check_numbers("scale", scales)?;
+    check_numbers(simd, "scale", scales)?;
     // a thread that takes subnormals for zeros would compare them wrongly
-    with_ieee(|| count_below(scales, thresholds, out));
+    with_ieee(|| count_below(simd, scales, thresholds, out));
     Ok(())
 }
 
-fn check_numbers(name: &str, values: &[f32]) -> Result<()> {
-    if any_nan(values) {
+fn check_numbers(simd: Simd, name: &str, values: &[f32]) -> Result<()> {
+    if any_nan(simd, values) {
         let i = values.iter().position(|v| v.is_nan()).unwrap_or(0);
         return Err(Error::invalid(format!("{name} is NaN at position {i}")));
     }
@@ -39,13 +39,13 @@ fn check_numbers(name: &str, values: &[f32]) -> Result<()> {
 }
 
 wide! {
-fn any_nan(values: &[f32]) -> bool {
+fn any_nan(simd: Simd, values: &[f32]) -> bool {
     values.iter().fold(false, |bad, v| bad | v.is_nan())
 }
 }
 
 wide! {
-fn count_below(scales: &[f32], thresholds: &[f32], out: &mut [i32]) {
+fn count_below(simd: Simd, scales: &[f32], thresholds: &[f32], out: &mut [i32]) {
     for (scales, out) in scales.chunks(BLOCK).zip(out.chunks_mut(BLOCK)) {
         out.fill(0);
         let (groups, rest) = thresholds.as_chunks::<4>();
@@ -67,6 +67,29 @@ fn count_below(scales: &[f32], thresholds: &[f32], out: &mut [i32]) {
 mod tests {
     use super::*;
     use crate::cdf::default_scale_table;
+    use crate::wide::testing::{compare, numbers};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_path_gives_the_plain_counts(scales in numbers(), thresholds in numbers()) {
+            compare(|simd| (any_nan(simd, &scales), any_nan(simd, &thresholds)));
+            compare(|simd| {
+                let mut out = vec![0; scales.len()];
+                count_below(simd, &scales, &thresholds, &mut out);
+                out
+            });
+            let few = &thresholds[..thresholds.len().min(3)];
+            for thresholds in [few, &[-1.0, 0.25, 3.0, 70.0]] {
+                if let Some(buckets) = Buckets::new(thresholds) {
+                    compare(|simd| {
+                        let mut out = vec![0; scales.len()];
+                        buckets.count_below(simd, &scales, &mut out).then_some(out)
+                    });
+                }
+            }
+        }
+    }
 
     /// Checks many scales, those beside the thresholds included, against plain counting.
     fn check(thresholds: &[f32], scales: impl Iterator<Item = f32>) {
@@ -75,10 +98,12 @@ mod tests {
         let some: Vec<f32> = scales.chain(near).chain(extremes).filter(|s| !s.is_nan()).collect();
         let scales: Vec<f32> = some.iter().copied().cycle().take(3 * MIN_BUCKETED).collect();
         for scales in [&scales[..], &scales[..300]] {
-            let mut out = vec![-1; scales.len()];
-            indexes(scales, thresholds, &mut out).expect("legal");
-            for (scale, index) in scales.iter().zip(&out) {
-                assert_eq!(*index as usize, thresholds.iter().filter(|t| *t < scale).count(), "{scale}");
+            for simd in Simd::available() {
+                let mut out = vec![-1; scales.len()];
+                indexes(simd, scales, thresholds, &mut out).expect("legal");
+                for (scale, index) in scales.iter().zip(&out) {
+                    assert_eq!(*index as usize, thresholds.iter().filter(|t| *t < scale).count(), "{simd:?} {scale}");
+                }
             }
         }
     }
@@ -119,11 +144,13 @@ mod tests {
             for bad in [f32::NAN, -f32::NAN] {
                 let mut scales = vec![1.0; len];
                 scales[37] = bad;
-                let error = indexes(&scales, &[0.5], &mut vec![0; len]).expect_err("must be refused");
-                assert_eq!(error.message(), "scale is NaN at position 37");
+                for simd in Simd::available() {
+                    let error = indexes(simd, &scales, &[0.5], &mut vec![0; len]).expect_err("must be refused");
+                    assert_eq!(error.message(), "scale is NaN at position 37");
+                }
             }
         }
-        assert!(indexes(&[1.0], &[f32::NAN], &mut [0]).is_err());
-        assert!(indexes(&[1.0], &[0.5], &mut []).is_err());
+        assert!(indexes(Simd::Scalar, &[1.0], &[f32::NAN], &mut [0]).is_err());
+        assert!(indexes(Simd::Scalar, &[1.0], &[0.5], &mut []).is_err());
     }
 }

@@ -44,6 +44,7 @@ pub fn thresholds(scales: &[f32], choice: Choice, domain: Domain) -> Vec<f32> {
 mod tests {
     use super::*;
     use crate::cdf::{default_scale_table, indexes};
+    use crate::Simd;
 
     #[test]
     fn a_scale_picks_its_row() {
@@ -58,7 +59,7 @@ mod tests {
                     let given = scale * factor;
                     let given = if domain == Domain::Log { math::ln(f64::from(given)) as f32 } else { given };
                     let mut index = [0];
-                    indexes(&[given], &limits, &mut index).expect("a number");
+                    indexes(Simd::Scalar, &[given], &limits, &mut index).expect("a number");
                     let expected = if choice == Choice::Above { (row + by_above).min(63) } else { row };
                     assert_eq!(index[0] as usize, expected, "{choice:?} {domain:?} {given}");
                 }

@@ -2,7 +2,7 @@
 
 use super::Tensor;
 use crate::wide::wide;
-use crate::{Error, Limits, Result};
+use crate::{Error, Limits, Result, Simd};
 use std::ops::Range;
 
 /// Rows and columns of a tensor, in coordinates that may lie outside it; there the window is zero.
@@ -70,25 +70,31 @@ impl Extent {
 }
 
 /// Whether the inputs are finite that fall to one tile: all tiles of `outputs` (height, width) together have all inputs, each once.
-pub(super) fn share_is_finite(x: &Tensor, outputs: (usize, usize), rows: Range<usize>, columns: &Range<usize>) -> bool {
+pub(super) fn share_is_finite(
+    simd: Simd,
+    x: &Tensor,
+    outputs: (usize, usize),
+    rows: Range<usize>,
+    columns: &Range<usize>,
+) -> bool {
     let (channels, height, width) = x.shape();
     let share =
         |side: usize, outputs: usize, part: &Range<usize>| side * part.start / outputs..side * part.end / outputs;
     let columns = share(width, outputs.1, columns);
     share(height, outputs.0, &rows).all(|y| {
         let row = y * width * channels;
-        !any_not_finite(&x.data()[row + columns.start * channels..row + columns.end * channels])
+        !any_not_finite(simd, &x.data()[row + columns.start * channels..row + columns.end * channels])
     })
 }
 
 /// Refuses a tensor that is not finite, naming the first place in raster order.
-pub(super) fn check_tensor(x: &Tensor) -> Result<()> {
-    check_finite(x.data(), x, 0)
+pub(super) fn check_tensor(simd: Simd, x: &Tensor) -> Result<()> {
+    check_finite(simd, x.data(), x, 0)
 }
 
 /// Refuses values that are not finite; `start` is where `values` begin in `x`.
-pub(super) fn check_finite(values: &[f32], x: &Tensor, start: usize) -> Result<()> {
-    match first_not_finite(values) {
+pub(super) fn check_finite(simd: Simd, values: &[f32], x: &Tensor, start: usize) -> Result<()> {
+    match first_not_finite(simd, values) {
         None => Ok(()),
         Some(i) => {
             let at = start + i;
@@ -103,21 +109,21 @@ pub(super) fn check_finite(values: &[f32], x: &Tensor, start: usize) -> Result<(
 }
 
 /// Position of the first infinity or NaN.
-pub(crate) fn first_not_finite(values: &[f32]) -> Option<usize> {
-    let part = values.chunks(4096).position(any_not_finite)? * 4096;
+pub(crate) fn first_not_finite(simd: Simd, values: &[f32]) -> Option<usize> {
+    let part = values.chunks(4096).position(|part| any_not_finite(simd, part))? * 4096;
     values[part..].iter().position(|v| !v.is_finite()).map(|i| part + i)
 }
 
 wide! {
-fn any_not_finite(values: &[f32]) -> bool {
+fn any_not_finite(simd: Simd, values: &[f32]) -> bool {
     const EXPONENT: u32 = 0x7f80_0000;
     values.iter().fold(0, |bad, v| bad | u32::from(v.to_bits() & EXPONENT == EXPONENT)) != 0
 }
 }
 
 /// Refuses parameters that are not finite, by name.
-pub(crate) fn check_parameters(values: &[f32], name: &str) -> Result<()> {
-    match first_not_finite(values) {
+pub(crate) fn check_parameters(simd: Simd, values: &[f32], name: &str) -> Result<()> {
+    match first_not_finite(simd, values) {
         None => Ok(()),
         Some(i) => Err(Error::invalid(format!("{name} is {} at element {i}: it must be finite", values[i]))),
     }
@@ -131,4 +137,29 @@ pub(super) fn positions_per_job(positions: usize, position_len: usize, threads: 
     let blocks = positions.div_ceil(BLOCK);
     let share = if threads > 1 { blocks.div_ceil(2 * threads) } else { blocks };
     (JOB_LEN / (BLOCK * position_len).max(1)).clamp(1, 16).min(share).max(1) * BLOCK
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wide::testing::{compare, numbers};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_path_finds_the_first_number_that_is_not_finite(
+            values in numbers(),
+            len in 0_usize..9000,
+            bad in prop::option::of((0_usize..9000, any::<bool>())),
+        ) {
+            let expected = values.iter().position(|v| !v.is_finite());
+            compare(|simd| assert_eq!(first_not_finite(simd, &values), expected, "{simd:?}"));
+            let mut values = vec![f32::MAX; len];
+            let bad = bad.filter(|(at, _)| *at < len);
+            if let Some((at, is_nan)) = bad {
+                values[at] = if is_nan { f32::NAN } else { f32::NEG_INFINITY };
+            }
+            compare(|simd| assert_eq!(first_not_finite(simd, &values), bad.map(|(at, _)| at), "{simd:?}"));
+        }
+    }
 }

@@ -47,7 +47,7 @@ impl Conv2d {
         groups: usize,
     ) -> Result<Self> {
         let [out_channels, group_in, kh, kw] = shape;
-        check_layer(weight, shape, bias, out_channels, stride, groups)?;
+        check_layer(simd, weight, shape, bias, out_channels, stride, groups)?;
         check_padding(padding, [kh, kw])?;
         if out_channels % groups != 0 {
             return Err(Error::invalid(format!("{out_channels} output channels do not divide into {groups} groups")));
@@ -125,7 +125,7 @@ impl Conv2d {
             let start = i * job * self.in_channels;
             let columns = chunk.len() / self.out_channels;
             let values = &x.data()[start..start + columns * self.in_channels];
-            check_finite(values, x, start)?;
+            check_finite(rt.simd, values, x, start)?;
             self.multiply(Window { values, pitch: values.len() }, 0..columns, columns, chunk);
             Ok(())
         })
@@ -145,8 +145,8 @@ impl Conv2d {
             let (first, rows) = (i * tiles.rows, chunk.len() / row_len);
             let mut buffer = Vec::new();
             for columns in &tiles.columns {
-                if !share_is_finite(x, (height, width), first..first + rows, columns) {
-                    return check_tensor(x);
+                if !share_is_finite(rt.simd, x, (height, width), first..first + rows, columns) {
+                    return check_tensor(rt.simd, x);
                 }
                 let extent = Extent {
                     top: (first * sy) as isize - py as isize,
@@ -196,6 +196,7 @@ impl Conv2d {
 
 /// What holds for the parameters of every layer.
 pub(super) fn check_layer(
+    simd: Simd,
     weight: &[f32],
     shape: [usize; 4],
     bias: Option<&[f32]>,
@@ -211,7 +212,7 @@ pub(super) fn check_layer(
         if bias.len() != out_channels {
             return Err(Error::invalid(format!("bias has {} elements for {out_channels} output channels", bias.len())));
         }
-        check_parameters(bias, "bias")?;
+        check_parameters(simd, bias, "bias")?;
     }
     if stride.contains(&0) || stride.iter().any(|&s| s > MAX_STEP) {
         return Err(Error::invalid(format!("stride {stride:?} is outside 1..={MAX_STEP}")));
@@ -219,7 +220,7 @@ pub(super) fn check_layer(
     if groups == 0 {
         return Err(Error::invalid("0 groups, at least 1 is needed"));
     }
-    check_parameters(weight, "weight")
+    check_parameters(simd, weight, "weight")
 }
 
 /// Strides and paddings beyond this are mistakes, and products of them might overflow.

@@ -66,7 +66,7 @@ impl ConvTranspose2d {
     ) -> Result<Self> {
         let [in_channels, group_out, kh, kw] = shape;
         let out_channels = group_out.checked_mul(groups).ok_or_else(|| Error::invalid("too many output channels"))?;
-        check_layer(weight, shape, bias, out_channels, stride, groups)?;
+        check_layer(simd, weight, shape, bias, out_channels, stride, groups)?;
         check_padding(padding, [kh, kw])?;
         if in_channels % groups != 0 {
             return Err(Error::invalid(format!("{in_channels} input channels do not divide into {groups} groups")));
@@ -188,8 +188,8 @@ impl ConvTranspose2d {
             let (first, rows) = (i * tiles.rows, chunk.len() / row_len);
             let mut buffer = Vec::new();
             for columns in &tiles.columns {
-                if !share_is_finite(x, (height, width), first..first + rows, columns) {
-                    return check_tensor(x);
+                if !share_is_finite(rt.simd, x, (height, width), first..first + rows, columns) {
+                    return check_tensor(rt.simd, x);
                 }
                 let tile = self.tile(first, rows, columns, reach);
                 let input = tile.extent.of(x, limits, &mut buffer)?;

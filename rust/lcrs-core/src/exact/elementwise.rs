@@ -4,7 +4,7 @@ use super::math;
 use super::rows::{elementwise_chunk, for_chunks};
 use super::Tensor;
 use crate::wide::wide;
-use crate::{Error, Limits, Result, Runtime};
+use crate::{Error, Limits, Result, Runtime, Simd};
 
 /// A function of one number. Transcendental ones are computed in binary64 by [`math`] and rounded to binary32.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -42,20 +42,20 @@ impl Unary {
         let data = x.data_mut();
         let chunk = elementwise_chunk(&rt.pool, data.len(), 1);
         let done = for_chunks(&rt.pool, data, chunk, |_, part| {
-            self.apply_slice(part);
+            self.apply_slice(rt.simd, part);
             Ok(())
         });
         debug_assert!(done.is_ok());
     }
 
     /// Replaces every element of a slice. The caller has set the float control register.
-    pub(crate) fn apply_slice(self, part: &mut [f32]) {
-        apply(self, part);
+    pub(crate) fn apply_slice(self, simd: Simd, part: &mut [f32]) {
+        apply(simd, self, part);
     }
 }
 
 wide! {
-fn apply(op: Unary, part: &mut [f32]) {
+fn apply(simd: Simd, op: Unary, part: &mut [f32]) {
     match op {
         Unary::Relu => each(part, |v| if v > 0.0 { v } else { 0.0 }),
         Unary::LeakyRelu(slope) => each(part, |v| if v < 0.0 { v * slope } else { v }),
@@ -124,7 +124,7 @@ impl Binary {
             let (start, len) = (i * chunk, part.len());
             let side = |t: &Tensor| (t.shape() == shape).then_some(start..start + len);
             match (side(a), side(b)) {
-                (Some(ra), Some(rb)) => zip(self, part, &a.data()[ra], &b.data()[rb]),
+                (Some(ra), Some(rb)) => zip(rt.simd, self, part, &a.data()[ra], &b.data()[rb]),
                 (ra, rb) => {
                     for p in (0..len).step_by(shape.0) {
                         let pick = |t: &'_ Tensor, whole: bool| {
@@ -135,7 +135,7 @@ impl Binary {
                             }
                         };
                         let (ra, rb) = (pick(a, ra.is_some()), pick(b, rb.is_some()));
-                        zip(self, &mut part[p..p + shape.0], &a.data()[ra], &b.data()[rb]);
+                        zip(rt.simd, self, &mut part[p..p + shape.0], &a.data()[ra], &b.data()[rb]);
                     }
                 }
             }
@@ -146,7 +146,7 @@ impl Binary {
 }
 
 wide! {
-fn zip(op: Binary, out: &mut [f32], a: &[f32], b: &[f32]) {
+fn zip(simd: Simd, op: Binary, out: &mut [f32], a: &[f32], b: &[f32]) {
     let each = out.iter_mut().zip(a).zip(b);
     match op {
         Binary::Add => each.for_each(|((o, a), b)| *o = a + b),
@@ -160,4 +160,49 @@ fn zip(op: Binary, out: &mut [f32], a: &[f32], b: &[f32]) {
 /// Whether `v` has the shape of `t` or is one pixel of it.
 fn is_vector_for(v: &Tensor, t: &Tensor) -> bool {
     v.shape() == t.shape() || v.shape() == (t.channels(), 1, 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wide::testing::{bits, compare, number, numbers};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_path_gives_the_bits_of_the_plain_functions(values in numbers(), scalar in number()) {
+            let (min, max) = (Some(-scalar.abs()), Some(scalar.abs()));
+            for op in [
+                Unary::Relu,
+                Unary::LeakyRelu(scalar),
+                Unary::Abs,
+                Unary::Sigmoid,
+                Unary::Softplus,
+                Unary::Exp,
+                Unary::Tanh,
+                Unary::Clamp { min, max },
+                Unary::Clamp { min: None, max },
+                Unary::AddScalar(scalar),
+                Unary::MulScalar(scalar),
+            ] {
+                compare(|simd| {
+                    let mut values = values.clone();
+                    op.apply_slice(simd, &mut values);
+                    bits(&values)
+                });
+            }
+        }
+
+        #[test]
+        fn every_path_gives_the_bits_of_the_plain_sums(pairs in prop::collection::vec((number(), number()), 0..150)) {
+            let (a, b): (Vec<f32>, Vec<f32>) = pairs.into_iter().unzip();
+            for op in [Binary::Add, Binary::Sub, Binary::Mul, Binary::Div] {
+                compare(|simd| {
+                    let mut out = vec![0.0; a.len()];
+                    zip(simd, op, &mut out, &a, &b);
+                    bits(&out)
+                });
+            }
+        }
+    }
 }

@@ -40,8 +40,8 @@ impl Gdn {
         if channels == 0 || Some(gamma.len()) != channels.checked_mul(channels) {
             return Err(Error::invalid(format!("gamma has {} elements for {channels} channels", gamma.len())));
         }
-        check_parameters(beta, "beta")?;
-        check_parameters(gamma, "gamma")?;
+        check_parameters(simd, beta, "beta")?;
+        check_parameters(simd, gamma, "gamma")?;
         if let Some(i) = with_ieee(|| beta.iter().position(|&b| b <= 0.0)) {
             return Err(Error::invalid(format!("beta is {} at channel {i}: it must be positive", beta[i])));
         }
@@ -72,7 +72,7 @@ impl Gdn {
         for_chunks(&rt.pool, out.data_mut(), job * channels, |i, chunk| {
             let start = i * job * channels;
             let values = &x.data()[start..start + chunk.len()];
-            check_finite(values, x, start)?;
+            check_finite(rt.simd, values, x, start)?;
             self.normalise(values, chunk);
             Ok(())
         })?;
@@ -90,13 +90,13 @@ impl Gdn {
         let grid =
             Grid { rows: 1, columns: values.len() / channels, input: (0, 0, channels), output: (0, 0, channels) };
         product(&self.panels, &[Segment { offset: 0, len: channels }], &grid, &powers, out);
-        combine(self.kind, self.inverse, values, out);
+        combine(self.panels.simd(), self.kind, self.inverse, values, out);
     }
 }
 
 wide! {
 /// From the pool in `out` to the layer's output.
-fn combine(kind: GdnKind, inverse: bool, values: &[f32], out: &mut [f32]) {
+fn combine(simd: Simd, kind: GdnKind, inverse: bool, values: &[f32], out: &mut [f32]) {
     let each = out.iter_mut().zip(values);
     match (kind, inverse) {
         (GdnKind::L2, false) => each.for_each(|(n, x)| *n = x / n.sqrt()),
@@ -113,4 +113,27 @@ fn clamp_infinite(mut powers: Vec<f32>) -> Vec<f32> {
         *p = if *p > f32::MAX { f32::MAX } else { *p };
     }
     powers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wide::testing::{bits, compare, number};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_path_gives_the_bits_of_the_plain_quotients(pairs in prop::collection::vec((number(), number()), 0..150)) {
+            let (pools, values): (Vec<f32>, Vec<f32>) = pairs.into_iter().unzip();
+            for (kind, inverse) in
+                [(GdnKind::L2, false), (GdnKind::L2, true), (GdnKind::L1, false), (GdnKind::L1, true)]
+            {
+                compare(|simd| {
+                    let mut out = pools.clone();
+                    combine(simd, kind, inverse, &values, &mut out);
+                    bits(&out)
+                });
+            }
+        }
+    }
 }

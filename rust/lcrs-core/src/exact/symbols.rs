@@ -2,7 +2,7 @@
 
 use super::float_control::with_ieee;
 use crate::wide::wide;
-use crate::{Error, Result};
+use crate::{Error, Result, Simd};
 
 /// Latents of this size and above are refused: their neighbours are further than one apart.
 const SYMBOL_BOUND: f32 = 16_777_216.0; // 2^24
@@ -12,9 +12,9 @@ const SYMBOL_BOUND: f32 = 16_777_216.0; // 2^24
 /// # Errors
 /// [`crate::ErrorKind::InvalidArgument`] if lengths differ, or a difference is not finite or has a magnitude of 2^24 or more;
 /// the message has its position.
-pub fn quantize(y: &[f32], means: Option<&[f32]>, out: &mut [i32]) -> Result<()> {
+pub fn quantize(simd: Simd, y: &[f32], means: Option<&[f32]>, out: &mut [i32]) -> Result<()> {
     check_lengths(y.len(), means, out.len())?;
-    if with_ieee(|| round_all(y, means, out)) {
+    if with_ieee(|| round_all(simd, y, means, out)) {
         return Ok(());
     }
     Err(illegal_symbol(y, means))
@@ -38,7 +38,7 @@ pub(crate) fn is_legal(value: f32) -> bool {
 
 wide! {
 /// Writes the rounded differences, and says whether all were legal.
-fn round_all(y: &[f32], means: Option<&[f32]>, out: &mut [i32]) -> bool {
+fn round_all(simd: Simd, y: &[f32], means: Option<&[f32]>, out: &mut [i32]) -> bool {
     let mut legal = true;
     let mut round = |value: f32, out: &mut i32| {
         legal &= is_legal(value);
@@ -69,11 +69,11 @@ pub fn dequantize(symbols: &[i32], means: Option<&[f32]>, out: &mut [f32]) -> Re
 ///
 /// # Errors
 /// As [`quantize`].
-pub fn quantize_in_steps(y: &[f32], means: Option<&[f32]>, step: f32, out: &mut [i32]) -> Result<()> {
+pub fn quantize_in_steps(simd: Simd, y: &[f32], means: Option<&[f32]>, step: f32, out: &mut [i32]) -> Result<()> {
     check_lengths(y.len(), means, out.len())?;
     let difference = |i: usize| means.map_or(y[i], |means| y[i] - means[i]);
     let scaled = with_ieee(|| (0..y.len()).map(|i| difference(i) / step).collect::<Vec<_>>());
-    quantize(&scaled, None, out)
+    quantize(simd, &scaled, None, out)
 }
 
 /// `out[i] = symbols[i] as f32 * step + means[i]`, product and sum rounded to binary32; without means the product itself.
@@ -106,6 +106,29 @@ fn check_lengths(values: usize, means: Option<&[f32]>, out: usize) -> Result<()>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wide::testing::{compare, number};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_path_gives_the_plain_symbols(
+            pairs in prop::collection::vec((-1e7_f32..1e7, -100.0_f32..100.0), 1..150),
+            odd in number(),
+        ) {
+            let (mut y, means): (Vec<f32>, Vec<f32>) = pairs.into_iter().unzip();
+            let symbols = |y: &[f32], means: Option<&[f32]>| {
+                compare(|simd| {
+                    let mut out = vec![0; y.len()];
+                    quantize(simd, y, means, &mut out).map(|()| out)
+                });
+            };
+            symbols(&y, None);
+            symbols(&y, Some(&means));
+            let middle = y.len() / 2;
+            y[middle] = odd;
+            symbols(&y, Some(&means));
+        }
+    }
 
     #[test]
     fn rounding_is_half_to_even_over_the_whole_range() {
@@ -124,10 +147,10 @@ mod tests {
     fn illegal_latents_name_their_position() {
         let mut out = [0; 3];
         for bad in [f32::NAN, f32::INFINITY, -16_777_216.0] {
-            let error = quantize(&[1.0, 2.0, bad], None, &mut out).expect_err("must be refused");
+            let error = quantize(Simd::Scalar, &[1.0, 2.0, bad], None, &mut out).expect_err("must be refused");
             assert!(error.message().contains("position 2"), "{error}");
         }
-        quantize(&[16_777_215.0, -16_777_215.0, 0.0], None, &mut out).expect("legal");
+        quantize(Simd::Scalar, &[16_777_215.0, -16_777_215.0, 0.0], None, &mut out).expect("legal");
         assert_eq!(out, [16_777_215, -16_777_215, 0]);
     }
 
@@ -135,11 +158,11 @@ mod tests {
     fn symbols_and_means_give_the_value_back() {
         let (y, means) = ([1.25, -7.6, 0.5], [0.5, -0.1, 0.0]);
         let mut symbols = [0; 3];
-        quantize(&y, Some(&means), &mut symbols).expect("legal");
+        quantize(Simd::Scalar, &y, Some(&means), &mut symbols).expect("legal");
         assert_eq!(symbols, [1, -8, 0]);
         let mut back = [0.0; 3];
         dequantize(&symbols, Some(&means), &mut back).expect("fits");
         assert_eq!(back, [1.5, -8.1, 0.0]);
-        assert!(quantize(&y, Some(&means[..2]), &mut symbols).is_err());
+        assert!(quantize(Simd::Scalar, &y, Some(&means[..2]), &mut symbols).is_err());
     }
 }

@@ -88,7 +88,8 @@ impl<'a> Block<'a> {
     /// Makes symbols of the item's `values`; false if one is illegal.
     pub(super) fn quantize(&mut self, values: &[f32]) -> bool {
         let shape = [self.channels, self.len];
-        let legal = quantize(&values[self.start..], self.pixels, self.means, self.start, shape, &mut self.planes);
+        let legal =
+            quantize(self.simd, &values[self.start..], self.pixels, self.means, self.start, shape, &mut self.planes);
         transpose(self.simd, &self.planes, self.len, &mut self.symbols, self.channels, shape);
         legal
     }
@@ -98,13 +99,14 @@ impl<'a> Block<'a> {
         let shape = [self.len, self.channels];
         transpose(self.simd, &self.symbols, self.channels, &mut self.planes, self.len, shape);
         let shape = [self.channels, self.len];
-        dequantize(&self.planes, self.means, self.start, shape, &mut out[self.start..], self.pixels);
+        dequantize(self.simd, &self.planes, self.means, self.start, shape, &mut out[self.start..], self.pixels);
     }
 }
 
 wide! {
 /// Rounds rows of `shape` (rows, columns), `stride` apart in `values`, into `planes`; false if one is illegal.
 fn quantize(
+    simd: Simd,
     values: &[f32],
     stride: usize,
     means: Option<Field<'_, f32>>,
@@ -136,6 +138,7 @@ fn quantize(
 wide! {
 /// The inverse of `quantize`: rows of `planes` plus means, into rows `stride` apart in `out`.
 fn dequantize(
+    simd: Simd,
     planes: &[i32],
     means: Option<Field<'_, f32>>,
     start: usize,
@@ -156,4 +159,36 @@ fn dequantize(
         }
     }
 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wide::testing::{bits, compare};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_path_gives_the_plain_symbols_and_values(
+            values in prop::collection::vec((-1e6_f32..1e6, -9.0_f32..9.0), 240),
+            columns in 1_usize..60,
+            start in 0_usize..20,
+            odd in prop::option::of(prop_oneof![Just(f32::NAN), Just(f32::INFINITY), Just(3e7_f32)]),
+        ) {
+            let (mut values, means): (Vec<f32>, Vec<f32>) = values.into_iter().unzip();
+            if let Some(odd) = odd {
+                values[100] = odd;
+            }
+            let (stride, shape) = (80, [3, columns]);
+            for means in [None, Some(Field::Channel(&means[..3])), Some(Field::Value(&means[..]))] {
+                compare(|simd| {
+                    let mut planes = vec![0; 3 * columns];
+                    let legal = quantize(simd, &values[start..], stride, means, start, shape, &mut planes);
+                    let mut out = vec![0.0; 3 * stride];
+                    dequantize(simd, &planes, means, start, shape, &mut out[start..], stride);
+                    legal.then(|| (planes, bits(&out)))
+                });
+            }
+        }
+    }
 }

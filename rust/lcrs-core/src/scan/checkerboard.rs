@@ -59,7 +59,7 @@ impl Checkerboard {
     /// # Errors
     /// As [`super::Raster::run`].
     pub fn run(&self, rt: &Runtime, limits: &Limits, coder: &mut Coder, side: &Tensor) -> Result<Tensor> {
-        check_side(side, self.network.side(), "side features")?;
+        check_side(rt.simd, side, self.network.side(), "side features")?;
         let (_, height, width) = side.shape();
         let channels = self.channels();
         coder.check_shape(channels, height, width)?;
@@ -70,7 +70,7 @@ impl Checkerboard {
         let half = self.context.half();
         let columns = width + 2 * half;
         let mut values = limits.zeroed((height + 2 * half) * columns * channels, "values of a scan")?;
-        let mut exchange = Exchange::default();
+        let mut exchange = Exchange::new(rt.simd);
         for step in 0..2 {
             let known = (step == 1).then_some(&values[..]);
             let parameters = self.parameters(rt, limits, side, step, known)?;

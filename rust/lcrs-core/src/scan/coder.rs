@@ -3,7 +3,7 @@
 use super::{Gaussian, Steps};
 use crate::exact::{dequantize, first_not_finite, quantize, Tensor};
 use crate::rans::{Decoder, Encoder};
-use crate::{cdf, Error, ErrorKind, Result};
+use crate::{cdf, Error, ErrorKind, Result, Simd};
 
 /// Where symbols go to or come from.
 #[derive(Debug)]
@@ -37,8 +37,9 @@ impl Coder<'_, '_> {
 }
 
 /// Buffers for the symbols of one step.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Exchange {
+    simd: Simd,
     scales: Vec<f32>,
     means: Vec<f32>,
     indexes: Vec<i32>,
@@ -48,6 +49,19 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
+    /// Empty buffers, for loops on `simd`.
+    pub(super) fn new(simd: Simd) -> Self {
+        Self {
+            simd,
+            scales: Vec::new(),
+            means: Vec::new(),
+            indexes: Vec::new(),
+            symbols: Vec::new(),
+            latents: Vec::new(),
+            values: Vec::new(),
+        }
+    }
+
     /// Codes the symbols of some places, whose parameters lie one place after another in `parameters`, and returns their
     /// values, channels innermost. `place(i)` is the row and the column of the i-th.
     ///
@@ -94,7 +108,7 @@ impl Exchange {
             self.scales.extend_from_slice(gaussian.scales(row));
             self.means.extend_from_slice(gaussian.means(row));
         }
-        if let Some(i) = first_not_finite(&self.means) {
+        if let Some(i) = first_not_finite(self.simd, &self.means) {
             let (row, column) = place(i / gaussian.channels());
             let mean = self.means[i];
             return Err(Error::invalid(format!("mean is {mean} at row {row}, column {column}: it must be finite")));
@@ -106,7 +120,7 @@ impl Exchange {
         if let Some(steps) = steps {
             steps.scale(&mut self.scales);
         }
-        cdf::indexes(&self.scales, gaussian.thresholds(), &mut self.indexes)?;
+        cdf::indexes(self.simd, &self.scales, gaussian.thresholds(), &mut self.indexes)?;
         let means = gaussian.has_means().then_some(&self.means[..]);
         match coder {
             Coder::Encode { encoder, y } => {
@@ -116,8 +130,8 @@ impl Exchange {
                     self.latents.extend_from_slice(y.pixel(row, column));
                 }
                 match steps {
-                    Some(steps) => steps.quantize(&self.latents, means, &mut self.symbols)?,
-                    None => quantize(&self.latents, means, &mut self.symbols)?,
+                    Some(steps) => steps.quantize(self.simd, &self.latents, means, &mut self.symbols)?,
+                    None => quantize(self.simd, &self.latents, means, &mut self.symbols)?,
                 }
                 encoder.push(&self.symbols, &self.indexes, gaussian.table())?;
             }

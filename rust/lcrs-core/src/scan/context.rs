@@ -55,8 +55,8 @@ impl Context {
                 "context kernel is {k} x {width}: it must be square, odd and within 3..=255"
             )));
         }
-        check_parameters(weight, "context weight")?;
-        check_parameters(bias.unwrap_or_default(), "context bias")?;
+        check_parameters(simd, weight, "context weight")?;
+        check_parameters(simd, bias.unwrap_or_default(), "context bias")?;
         let half = k / 2;
         let seen = |&(ky, kx): &(usize, usize)| match kind {
             Kind::Raster => (ky, kx) < (half, half),

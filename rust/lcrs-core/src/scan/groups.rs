@@ -34,7 +34,7 @@ impl Scan {
     /// As [`Raster::run`].
     pub fn run(&self, rt: &Runtime, limits: &Limits, coder: &mut Coder, side: &Tensor) -> Result<Tensor> {
         match self {
-            Self::Parallel(gaussian) => parallel(limits, coder, gaussian, side),
+            Self::Parallel(gaussian) => parallel(rt, limits, coder, gaussian, side),
             Self::Raster(scan) => scan.run(rt, limits, coder, side),
             Self::Checkerboard(scan) => scan.run(rt, limits, coder, side),
         }
@@ -42,12 +42,12 @@ impl Scan {
 }
 
 /// One step over all places.
-fn parallel(limits: &Limits, coder: &mut Coder, gaussian: &Gaussian, side: &Tensor) -> Result<Tensor> {
-    check_side(side, gaussian.parameter_channels(), "parameters")?;
+fn parallel(rt: &Runtime, limits: &Limits, coder: &mut Coder, gaussian: &Gaussian, side: &Tensor) -> Result<Tensor> {
+    check_side(rt.simd, side, gaussian.parameter_channels(), "parameters")?;
     let (_, height, width) = side.shape();
     coder.check_shape(gaussian.channels(), height, width)?;
     let mut out = Tensor::zeroed(gaussian.channels(), height, width, limits)?;
-    let mut exchange = Exchange::default();
+    let mut exchange = Exchange::new(rt.simd);
     let (row_len, side_len) = (width * gaussian.channels(), width * side.channels());
     let rows = out.data_mut().chunks_exact_mut(row_len.max(1)).zip(side.data().chunks_exact(side_len.max(1)));
     for (y, (row, parameters)) in rows.enumerate() {

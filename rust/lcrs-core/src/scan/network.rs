@@ -72,13 +72,18 @@ impl Network {
                     layer.outputs
                 )));
             }
-            check_parameters(layer.weight, "weight").map_err(|e| e.at(&place))?;
-            check_parameters(layer.bias.unwrap_or_default(), "bias").map_err(|e| e.at(&place))?;
+            check_parameters(simd, layer.weight, "weight").map_err(|e| e.at(&place))?;
+            check_parameters(simd, layer.bias.unwrap_or_default(), "bias").map_err(|e| e.at(&place))?;
             let panels = Panels::new(simd, inputs, layer.outputs, layer.bias, |k, o| layer.weight[o * inputs + k])?;
             packed.push(Layer { panels, activation: layer.activation });
             inputs = layer.outputs;
         }
         Ok(Self { side, context, merge, layers: packed })
+    }
+
+    /// The instruction set that the network is packed for.
+    pub(super) fn simd(&self) -> Simd {
+        self.layers[0].panels.simd()
     }
 
     /// Number of side features.
@@ -172,7 +177,7 @@ impl Network {
                 advance(part, &[Segment { offset: 0, len: inputs }], &rows, &before[i - 1], &mut after[0]);
             }
             if let Some(activation) = layer.activation {
-                activation.apply_slice(&mut scratch[i][..end * outputs]);
+                activation.apply_slice(layer.panels.simd(), &mut scratch[i][..end * outputs]);
             }
         }
     }

@@ -11,7 +11,7 @@ use super::team::{self, Gate};
 use super::wave::Wave;
 use super::{Coder, Context, Gaussian, Network, Steps};
 use crate::exact::{advance, with_ieee, Init, Part, Rows, Tensor};
-use crate::{Error, Limits, Result, Runtime};
+use crate::{Error, Limits, Result, Runtime, Simd};
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError, RwLock};
 
@@ -101,7 +101,7 @@ impl Raster {
         side: &Tensor,
         conditions: Conditions,
     ) -> Result<Tensor> {
-        check_side(side, self.network.side(), "side features")?;
+        check_side(rt.simd, side, self.network.side(), "side features")?;
         self.check_conditions(&conditions)?;
         let (_, height, width) = side.shape();
         let channels = self.channels();
@@ -151,7 +151,7 @@ impl Raster {
             let features = self.context.features();
             return Err(Error::invalid(format!("context bias of {} numbers for {features} features", bias.len())));
         }
-        crate::exact::check_parameters(bias, "context bias")
+        crate::exact::check_parameters(self.network.simd(), bias, "context bias")
     }
 
     fn padded(&self, limits: &Limits, height: usize, width: usize) -> Result<Vec<f32>> {
@@ -180,7 +180,7 @@ impl Job<'_> {
     /// The first thread: its share of the places, then the coding of all.
     fn lead(&self, gate: &Gate, coder: &mut Coder) -> Result<()> {
         let mut thread = self.thread(0);
-        let mut exchange = Exchange::default();
+        let mut exchange = Exchange::new(self.scan.network.simd());
         for s in 0..self.wave.steps() {
             self.parameters_of(s, &mut thread);
             if !gate.meet() {
@@ -305,11 +305,11 @@ impl Job<'_> {
 }
 
 /// Refuses side information of other channels, or that is not finite.
-pub(super) fn check_side(side: &Tensor, channels: usize, name: &str) -> Result<()> {
+pub(super) fn check_side(simd: Simd, side: &Tensor, channels: usize, name: &str) -> Result<()> {
     if side.channels() != channels {
         return Err(Error::invalid(format!("{} {name}, the scan takes {channels}", side.channels())));
     }
-    crate::exact::check_parameters(side.data(), name)
+    crate::exact::check_parameters(simd, side.data(), name)
 }
 
 /// Refuses parts whose numbers of features differ.

@@ -97,10 +97,10 @@ impl<'a> Steps<'a> {
     ///
     /// # Errors
     /// As [`crate::exact::quantize`]. Lengths must agree.
-    pub fn quantize(&self, y: &[f32], means: Option<&[f32]>, out: &mut [i32]) -> Result<()> {
+    pub fn quantize(&self, simd: Simd, y: &[f32], means: Option<&[f32]>, out: &mut [i32]) -> Result<()> {
         let difference = |i: usize| means.map_or(y[i], |means| y[i] - means[i]);
         let scaled = with_ieee(|| (0..y.len()).map(|i| difference(i) * self.gain_of(i)).collect::<Vec<_>>());
-        quantize(&scaled, None, out)
+        quantize(simd, &scaled, None, out)
     }
 
     /// Values of `symbols`, whose *scaled* scales are `scales`; without means they are zero.
@@ -136,7 +136,7 @@ impl<'a> Steps<'a> {
         let bounded = |scale: f32| if scale < shrinkage.bound { shrinkage.bound } else { scale };
         let features = part.iter().flat_map(|&i| [bounded(scales[i]), self.gain_of(i)]).collect();
         let amounts = shrinkage.run(features)?;
-        if let Some(k) = first_not_finite(&amounts) {
+        if let Some(k) = first_not_finite(shrinkage.network.simd(), &amounts) {
             return Err(Error::invalid(format!(
                 "shrinkage is {} at position {}: it must be finite",
                 amounts[k], part[k]
@@ -189,7 +189,7 @@ mod tests {
             let mut scales = raw.clone();
             steps.scale(&mut scales);
             let mut symbols = vec![0; y.len()];
-            steps.quantize(&y, Some(&means), &mut symbols).unwrap();
+            steps.quantize(simd, &y, Some(&means), &mut symbols).unwrap();
             let mut values = vec![0.0; y.len()];
             steps.dequantize(&symbols, &scales, Some(&means), &mut values).unwrap();
             for i in 0..y.len() {
@@ -205,7 +205,7 @@ mod tests {
     fn without_a_network_values_lie_on_the_lattice() {
         let steps = Steps::new(&[4.0], None).unwrap();
         let (mut symbols, mut values) = ([0; 3], [0.0; 3]);
-        steps.quantize(&[0.6, -1.2, 0.1], None, &mut symbols).unwrap();
+        steps.quantize(Simd::Scalar, &[0.6, -1.2, 0.1], None, &mut symbols).unwrap();
         steps.dequantize(&symbols, &[1.0; 3], None, &mut values).unwrap();
         assert_eq!((symbols, values), ([2, -5, 0], [0.5, -1.25, 0.0]));
     }
