@@ -161,6 +161,21 @@ mod tests {
         }
     }
 
+    /// Products of `(1 - 2^-46) 2^-150`, a hair less than half of the smallest subnormal number, which binary64 sums with
+    /// all but the smallest subnormal numbers lose.
+    #[test]
+    fn middles_between_subnormal_numbers() {
+        let scale = f32::from_bits((127 - 75) << 23);
+        let (a, b) = ((1.0 + f32::EPSILON) * scale, (1.0 - f32::EPSILON) * scale);
+        let random = numbers().map(|v| (v >> 40) as u32 >> (v % 20)).take(300_000);
+        for c in random.chain(0..300).chain(0x007f_ff00..0x0080_0100).map(f32::from_bits) {
+            for (a, c) in [(a, c), (-a, c), (a, -c), (-a, -c)] {
+                check(a, b, c);
+                check(a, scale, c);
+            }
+        }
+    }
+
     #[test]
     fn all_lanes_are_rounded() {
         let mut bits = numbers();
