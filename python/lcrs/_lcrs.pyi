@@ -649,6 +649,59 @@ class Package:
     def synthesis_digest(self) -> str:
         """SHA-256 of everything that turns symbols into pixels, 64 hexadecimal digits."""
 
+    @property
+    def analysis_digest(self) -> str:
+        """SHA-256 of everything that only encoders run, 64 hexadecimal digits."""
+
+    def compress_latent(
+        self,
+        y: NDArray[np.float32] | _Tensor,
+        quality: float | None = None,
+        *,
+        size: tuple[int, int],
+        kind: str = "lcrs",
+        icc: bytes | None = None,
+        exif: bytes | None = None,
+        threads: int | None = None,
+    ) -> bytes:
+        """The bytes of an .lcrs file from a latent y that g_a gave elsewhere.
+
+        What decides the symbols of y runs here, exactly, so the file decodes everywhere.
+
+        Args:
+            y: float32, (C, H, W), of the picture padded by repeating its last row and column.
+            quality: as in `compress`.
+            size: (H, W) of the picture.
+            kind, icc, exif, threads: as in `compress`.
+
+        Raises:
+            ValueError: if y has another shape or numbers that are not finite, or the quality is not legal.
+        """
+
+    def decompress_latent(
+        self, data: _Bytes, *, allow_other_synthesis: bool = False, threads: int | None = None
+    ) -> dict[str, Any]:
+        """The decoded latent of an .lcrs file, for a g_s that runs elsewhere; arguments and errors as in `decompress`.
+
+        Returns:
+            ``y``: float32, (C, H, W); ``level``: what g_s runs at, or None; ``size``: (H, W) of the visible picture; ``crop``:
+            rows and columns of what g_s gives that come before it.
+        """
+
+    def level(self, quality: float | None = None) -> float | None:
+        """The level at a quality, for networks that run elsewhere; None for a fixed rate.
+
+        Raises:
+            ValueError: if the quality is out of range, missing, or given for a fixed rate.
+        """
+
+    def parameter(self, name: str) -> NDArray[np.float32]:
+        """A tensor of the package as float32.
+
+        Raises:
+            KeyError: if there is no such tensor of floats.
+        """
+
     def compress(
         self,
         pixels: NDArray[np.uint8] | _Tensor | bytes,
@@ -725,8 +778,8 @@ def transcode(
         DesyncError: if a value lies between those that the model's symbols can have.
     """
 
-def package_digests(description: str, tensors: dict[str, NDArray[Any]]) -> tuple[str, str]:
-    """The entropy digest and the synthesis digest of a description (JSON) and its tensors.
+def package_digests(description: str, tensors: dict[str, NDArray[Any]]) -> dict[str, str]:
+    """The digests of a description (JSON) and its tensors, by the members of the description that hold them.
 
     Raises:
         LcrsError: if the description is not one, or names a tensor that is not there.

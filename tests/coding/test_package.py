@@ -29,7 +29,8 @@ def test_a_package_says_what_it_is(package: coding.Package, tiny_models: Path) -
         written = json.loads(file.metadata()["lcrs"])
     assert written["entropy_digest"] == package.entropy_digest
     assert written["synthesis_digest"] == package.synthesis_digest
-    assert len(package.entropy_digest) == len(package.synthesis_digest) == 64
+    assert written["analysis_digest"] == package.analysis_digest
+    assert len(package.entropy_digest) == len(package.synthesis_digest) == len(package.analysis_digest) == 64
 
 
 def test_bytes_do_not_depend_on_the_order_of_things(tmp_path: Path, package: coding.Package) -> None:
@@ -44,21 +45,26 @@ def test_bytes_do_not_depend_on_the_order_of_things(tmp_path: Path, package: cod
 
 
 def test_digests_cover_what_they_should() -> None:
-    def digests(change: str | None = None, **members: object) -> tuple[str, str]:
+    def digests(change: str | None = None, **members: object) -> dict[str, str]:
         tensors = tiny_package.tensors()
         if change:
             tensors[change] = tensors[change].copy()
             tensors[change].flat[0] += 1
         return coding.package_digests(json.dumps(tiny_package.description() | members), tensors)
 
-    entropy, synthesis = digests()
-    assert digests(name="other", card={}) == (entropy, synthesis)
-    assert digests("g_a.bias") == (entropy, synthesis)
-    assert digests("g_s.bias")[0] == entropy
-    assert digests("g_s.bias")[1] != synthesis
-    for changed in ("h_s.bias", "medians", "thresholds", "y.offsets"):
-        assert digests(changed)[0] != entropy
-        assert digests(changed)[1] == synthesis
+    plain = digests()
+    assert digests(name="other", card={}) == plain
+    covered = {
+        "entropy_digest": ("h_s.bias", "medians", "thresholds", "y.offsets"),
+        "synthesis_digest": ("g_s.bias",),
+        "analysis_digest": ("g_a.bias", "h_a.weight"),
+    }
+    for key, names in covered.items():
+        for changed in names:
+            found = digests(changed)
+            assert {k for k in plain if found[k] != plain[k]} == {key}, changed
+    everywhere = digests("log_gain")
+    assert not any(everywhere[key] == plain[key] for key in plain)
 
 
 def test_pictures_go_through(package: coding.Package, photo: np.ndarray) -> None:

@@ -23,6 +23,31 @@ def add_model(parser: argparse.ArgumentParser, when_absent: str) -> None:
     )
 
 
+def add_runtime(parser: argparse.ArgumentParser, what: str) -> None:
+    """``--runtime`` and ``--device``."""
+    parser.add_argument(
+        "--runtime",
+        choices=("native", "torch"),
+        default="native",
+        help=f"what runs the networks of pictures; torch: faster on a GPU, but {what} equal only up to rounding",
+    )
+    parser.add_argument("--device", metavar="DEVICE", help="of the runtime torch: cuda, cpu; default cpu")
+
+
+def check_runtime(runtime: str, device: str | None) -> None:
+    """Refuses, before any work is done, a runtime that is not here.
+
+    Raises:
+        UsageError: if there is a device for the native runtime.
+        OSError: if torch is needed and not installed.
+    """
+    if runtime == "torch":
+        require_torch("--runtime torch")
+    elif device is not None:
+        msg = f"--device {device} is for --runtime torch"
+        raise UsageError(msg)
+
+
 def check_output(source: Path, target: Path, *, force: bool) -> None:
     """Refuses, before any work is done, to write where something is.
 
@@ -33,7 +58,11 @@ def check_output(source: Path, target: Path, *, force: bool) -> None:
     from lcrs.coding.files import refuse_existing
 
     if not force:
-        refuse_existing(target)
+        try:
+            refuse_existing(target)
+        except FileExistsError as error:
+            msg = f"{error}; --force replaces it"
+            raise FileExistsError(msg) from None
     if target.is_dir():
         raise IsADirectoryError(21, "is a folder, a file is needed", str(target))
     if not target.parent.is_dir():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from lcrs.cli.arguments import add_model, add_output, check_output
+from lcrs.cli.arguments import add_model, add_output, add_runtime, check_output, check_runtime
 
 NAME = "decode"
 
@@ -15,12 +15,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("input", metavar="IN", type=Path, help="an .lcrs file")
     add_output(parser, "the picture to write: .png, .ppm, .tif, .bmp, .webp (lossless), .jpg")
     add_model(parser, "default: the one that the file names")
+    add_runtime(parser, "pixels are")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Reads, decompresses, writes."""
     from lcrs.cli.writing import encode_picture, format_of
 
+    check_runtime(arguments.runtime, arguments.device)
     name = format_of(arguments.output)
     check_output(arguments.input, arguments.output, force=arguments.force)
     data = arguments.input.read_bytes()
@@ -28,6 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
     from lcrs import codec
     from lcrs.coding.files import write_atomically
 
-    picture = codec.decompress_picture(data, arguments.model)
+    picture = codec.decompress_picture(
+        data, arguments.model, runtime=arguments.runtime, device=arguments.device
+    )
     write_atomically(arguments.output, encode_picture(picture, name), overwrite=arguments.force)
     return 0

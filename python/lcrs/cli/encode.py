@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from lcrs.cli.arguments import add_model, add_output, check_output, quality
+from lcrs.cli.arguments import add_model, add_output, add_runtime, check_output, check_runtime, quality
 
 NAME = "encode"
 
@@ -24,10 +24,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--to-8bit", action="store_true", help="round 16-bit components to 8 bits")
     parser.add_argument("--keep-exif", action="store_true", help="keep camera data, place and time included")
+    add_runtime(parser, "bytes are")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Reads, compresses, writes."""
+    check_runtime(arguments.runtime, arguments.device)
     check_output(arguments.input, arguments.output, force=arguments.force)
 
     from lcrs import codec
@@ -42,6 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
             background=arguments.background,
             to_8bit=arguments.to_8bit,
             keep_exif=arguments.keep_exif,
+            runtime=arguments.runtime,
+            device=arguments.device,
         )
     write_atomically(arguments.output, data, overwrite=arguments.force)
     header = codec.info(data)

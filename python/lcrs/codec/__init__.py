@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from lcrs import coding
 from lcrs.codec.packages import DEFAULT_MODEL, load_package, load_packages, missing, package_names
@@ -28,11 +28,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
+    from lcrs.codec.torch_runtime import TorchRuntime
+
 
 __all__ = [
     "DEFAULT_MODEL",
     "DEFAULT_QUALITY",
     "Picture",
+    "Runtime",
     "compress",
     "decompress",
     "decompress_picture",
@@ -43,6 +46,9 @@ __all__ = [
 
 DEFAULT_QUALITY = 50.0
 """What `compress` uses when told nothing, for models whose rate can vary."""
+
+Runtime = Literal["native", "torch"]
+"""What runs g_a and g_s: the exact engine, or torch on a device. Everything that decides a symbol is always exact."""
 
 _T = TypeVar("_T")
 _Model = str | os.PathLike[str] | Package
@@ -57,6 +63,8 @@ def compress(
     to_8bit: bool = False,
     keep_exif: bool = False,
     threads: int | None = None,
+    runtime: Runtime = "native",
+    device: str | None = None,
 ) -> bytes:
     """Compresses a picture to the bytes of an .lcrs file.
 
@@ -72,10 +80,13 @@ def compress(
         to_8bit: whether to round 16-bit components to 8 bits. Without it such pictures are refused.
         keep_exif: whether the picture's EXIF block (camera, time, place) goes along.
         threads: how many to use; by default `lcrs.coding.num_threads`. The bytes do not depend on it.
+        runtime: ``native`` writes the same bytes on every machine. ``torch`` runs g_a in torch on ``device``:
+            the file decodes everywhere all the same, but another device may round a latent the other way.
+        device: of the runtime ``torch``, such as ``cuda``; by default ``cpu``.
 
     Raises:
         TypeError: if ``image`` is neither an array nor a Pillow image.
-        ValueError: if the picture or the quality is not as above.
+        ValueError: if the picture, the quality, the runtime or the device is not as above.
         MissingModelError: if there is no such model here.
     """
     from lcrs.codec.pictures import to_picture
@@ -85,13 +96,20 @@ def compress(
     if quality is None and package.levels is not None:
         quality = DEFAULT_QUALITY
     exif = picture.exif if keep_exif else None
+    if (networks := _networks(package, runtime, device)) is not None:
+        return networks.compress(picture, quality, icc=picture.icc, exif=exif, threads=threads)
     return package.compress(
         picture.rgb, quality, size=picture.size, icc=picture.icc, exif=exif, threads=threads
     )
 
 
 def decompress(
-    data: bytes | bytearray | memoryview, model: _Model | None = None, *, threads: int | None = None
+    data: bytes | bytearray | memoryview,
+    model: _Model | None = None,
+    *,
+    threads: int | None = None,
+    runtime: Runtime = "native",
+    device: str | None = None,
 ) -> NDArray[np.uint8]:
     """Restores the pixels of an .lcrs file.
 
@@ -99,23 +117,60 @@ def decompress(
         data: the whole file.
         model: as in `compress`; by default the model that the file names.
         threads: how many to use. The pixels do not depend on it.
+        runtime: ``native`` gives the same pixels on every machine. ``torch`` runs g_s in torch on ``device``, from
+            the same exact symbols: the pixels are equal up to rounding.
+        device: of the runtime ``torch``, such as ``cuda``; by default ``cpu``.
 
     Returns:
         uint8, (H, W, 3).
 
     Raises:
+        ValueError: if the runtime or the device is not as above.
         MissingModelError: if the model is not at hand, or another one goes by its name.
         LcrsError: if the file is cut off, damaged, or of a later version.
     """
-    return _with_model(data, model, lambda package: package.decompress(data, threads=threads))
+
+    def restore(package: Package) -> NDArray[np.uint8]:
+        networks = _networks(package, runtime, device)
+        return (package if networks is None else networks).decompress(data, threads=threads)
+
+    return _with_model(data, model, restore)
 
 
 def decompress_picture(
-    data: bytes | bytearray | memoryview, model: _Model | None = None, *, threads: int | None = None
+    data: bytes | bytearray | memoryview,
+    model: _Model | None = None,
+    *,
+    threads: int | None = None,
+    runtime: Runtime = "native",
+    device: str | None = None,
 ) -> Picture:
-    """Like `decompress`, with the colour profile and the EXIF block that came along, and without NumPy."""
-    rgb, size = _with_model(data, model, lambda package: package.decompress_bytes(data, threads=threads))
+    """Like `decompress`, with the colour profile and the EXIF block that came along; native, without NumPy."""
+
+    def restore(package: Package) -> tuple[bytes, tuple[int, int]]:
+        networks = _networks(package, runtime, device)
+        if networks is None:
+            return package.decompress_bytes(data, threads=threads)
+        pixels = networks.decompress(data, threads=threads)
+        return pixels.tobytes(), (pixels.shape[0], pixels.shape[1])
+
+    rgb, size = _with_model(data, model, restore)
     return Picture(rgb, size, **coding.metadata(data))
+
+
+def _networks(package: Package, runtime: Runtime, device: str | None) -> TorchRuntime | None:
+    """What runs g_a and g_s, unless that is the package itself."""
+    if runtime == "torch":
+        from lcrs.codec.torch_runtime import torch_runtime
+
+        return torch_runtime(package, device or "cpu")
+    if runtime != "native":
+        msg = f"runtime is {runtime!r}, must be 'native' or 'torch'"
+        raise ValueError(msg)
+    if device is not None:
+        msg = f"device is {device!r}, but the native runtime has none: pass runtime='torch' (--runtime torch)"
+        raise ValueError(msg)
+    return None
 
 
 def _with_model(

@@ -41,8 +41,7 @@ def write_package(
     """
     from safetensors.numpy import save
 
-    entropy_digest, synthesis_digest = package_digests(_json(description), tensors)
-    complete = description | {"entropy_digest": entropy_digest, "synthesis_digest": synthesis_digest}
+    complete = description | package_digests(_json(description), tensors)
     data = save(tensors, metadata={"lcrs": _json(complete)})
     Package.from_bytes(data)
     write_atomically(path, data, overwrite=overwrite)

@@ -45,16 +45,65 @@ pub fn compress(
     rt: &Runtime,
     limits: &Limits,
 ) -> Result<Vec<u8>> {
-    limits.check_picture(picture.width(), picture.height())?;
+    let size = (picture.width(), picture.height());
+    let (quality, height, width) = check(package, size, options, limits)?;
+    let job = Job { rt, limits, level: level(package, quality)? };
+    let y = analyse(package, picture, job, height, width)?;
+    write(package, &y, size, quality, options, job)
+}
+
+/// Compresses a picture of `size` (width and height) from the y that its analysis gave elsewhere, perhaps in other
+/// arithmetic. What decides the symbols of y runs here, so the file decodes everywhere; only its bytes depend on that y.
+///
+/// # Errors
+/// As [`compress`]; [`lcrs_core::ErrorKind::InvalidArgument`] too for a y of another shape, or one with numbers that are no latents.
+pub fn compress_latent(
+    package: &Package,
+    y: &Tensor,
+    size: (u32, u32),
+    options: &CompressOptions,
+    rt: &Runtime,
+    limits: &Limits,
+) -> Result<Vec<u8>> {
+    let (quality, height, width) = check(package, size, options, limits)?;
+    let (found, wanted) = (Shape::from(y), package.y_shape(height, width, limits)?);
+    if found != wanted {
+        return Err(Error::invalid(format!("y has the shape {found}, a picture of this size has {wanted}")));
+    }
+    if let Some(i) = y.data().iter().position(|value| !value.is_finite()) {
+        return Err(Error::invalid(format!("element {i} of y is {}, must be finite", y.data()[i])));
+    }
+    let job = Job { rt, limits, level: level(package, quality)? };
+    write(package, y, size, quality, options, job)
+}
+
+/// Checks what was asked for; gives the quality as files keep it, and the height and width that the model pads to.
+fn check(
+    package: &Package,
+    (width, height): (u32, u32),
+    options: &CompressOptions,
+    limits: &Limits,
+) -> Result<(Option<f32>, usize, usize)> {
+    if width == 0 || height == 0 {
+        return Err(Error::invalid(format!("picture of {width} x {height}, at least 1 x 1 is needed")));
+    }
+    limits.check_picture(width, height)?;
     check_metadata(&options.metadata, limits)?;
     let quality = checked_quality(package, options.quality)?;
-    let job = Job { rt, limits, level: level(package, quality)? };
-    let height = package.padded(picture.height().into()) as usize;
-    let width = package.padded(picture.width().into()) as usize;
-    let y = analyse(package, picture, job, height, width)?;
-    let coded = package.codec.encode(&package.networks, job, options.kind, &y)?;
+    Ok((quality, package.padded(height.into()) as usize, package.padded(width.into()) as usize))
+}
 
-    let mut header = Header::new(package.name(), picture.width(), picture.height());
+/// Codes y and packs the file.
+fn write(
+    package: &Package,
+    y: &Tensor,
+    (width, height): (u32, u32),
+    quality: Option<f32>,
+    options: &CompressOptions,
+    job: Job<'_>,
+) -> Result<Vec<u8>> {
+    let coded = package.codec.encode(&package.networks, job, options.kind, y)?;
+    let mut header = Header::new(package.name(), width, height);
     header.entropy_digest = prefix(&package.digests().entropy);
     header.synthesis_digest = prefix(&package.digests().synthesis);
     header.quality = quality;
@@ -94,6 +143,14 @@ pub(crate) fn prefix(digest: &[u8; 32]) -> [u8; DIGEST_PREFIX_LENGTH] {
     let mut prefix = [0; DIGEST_PREFIX_LENGTH];
     prefix.copy_from_slice(&digest[..DIGEST_PREFIX_LENGTH]);
     prefix
+}
+
+/// The level of a variable-rate model at a quality from 0 to 100; none for a fixed rate.
+///
+/// # Errors
+/// [`lcrs_core::ErrorKind::InvalidArgument`] for a quality that is out of range, missing, or given for a fixed rate.
+pub fn level_of(package: &Package, quality: Option<f64>) -> Result<Option<f32>> {
+    level(package, checked_quality(package, quality)?)
 }
 
 /// The place between the levels of a variable-rate model, as encoder and decoder both compute it.

@@ -2,7 +2,7 @@
 
 use lcrs_core::exact::Tensor;
 use lcrs_core::{Error, Limits, Result, Runtime};
-use lcrs_format::{parse, Color, Header, MetadataKind, DEFAULT_BIT_DEPTH};
+use lcrs_format::{parse, Color, Container, Header, MetadataKind, DEFAULT_BIT_DEPTH};
 
 use crate::compress::{level, prefix, PictureMetadata};
 use crate::container::{format_limits, from_format};
@@ -34,6 +34,50 @@ pub fn decompress(
     limits: &Limits,
 ) -> Result<Picture> {
     let container = parse(data, &format_limits(limits)).map_err(from_format)?;
+    let (y, job) = restore(package, &container, options, rt, limits)?;
+    synthesise(package, &y, &container.header, job)
+}
+
+/// What a file holds before its synthesis.
+#[derive(Debug, Clone)]
+pub struct DecodedLatent {
+    /// What the synthesis takes.
+    pub y: Tensor,
+    /// The level that it runs at, for a variable-rate model.
+    pub level: Option<f32>,
+    /// Width and height of the visible picture.
+    pub size: (u32, u32),
+    /// Columns and rows of what the synthesis gives that come before it.
+    pub crop: (u32, u32),
+}
+
+/// Decodes the latent of a file, for a synthesis that runs elsewhere.
+///
+/// # Errors
+/// As [`decompress`].
+pub fn decompress_latent(
+    package: &Package,
+    data: &[u8],
+    options: &DecompressOptions,
+    rt: &Runtime,
+    limits: &Limits,
+) -> Result<DecodedLatent> {
+    let container = parse(data, &format_limits(limits)).map_err(from_format)?;
+    let (y, job) = restore(package, &container, options, rt, limits)?;
+    package.check_synthesis((&y).into())?;
+    let header = &container.header;
+    let (size, crop) = ((header.width, header.height), (header.crop_left, header.crop_top));
+    Ok(DecodedLatent { y, level: job.level, size, crop })
+}
+
+/// The decoded latent, and what its synthesis runs on.
+fn restore<'a>(
+    package: &Package,
+    container: &Container<'_>,
+    options: &DecompressOptions,
+    rt: &'a Runtime,
+    limits: &'a Limits,
+) -> Result<(Tensor, Job<'a>)> {
     let header = &container.header;
     check_model(package, header, options)?;
     check_picture(header)?;
@@ -45,7 +89,7 @@ pub fn decompress(
     }
     let shape = package.y_shape(height, width, limits)?;
     let y = package.codec.decode(&package.networks, job, &container.sections, shape)?;
-    synthesise(package, &y, header, job)
+    Ok((y, job))
 }
 
 /// The visible part of what the model makes of y.

@@ -24,8 +24,8 @@ mod picture;
 mod tensors;
 mod transcode;
 
-pub use compress::{compress, CompressOptions, PictureMetadata};
-pub use decompress::{decompress, metadata, DecompressOptions};
+pub use compress::{compress, compress_latent, level_of, CompressOptions, PictureMetadata};
+pub use decompress::{decompress, decompress_latent, metadata, DecodedLatent, DecompressOptions};
 pub use environment::runtime_from_env;
 pub use graph::Graph;
 pub use info::{info, Info, SectionInfo};

@@ -166,9 +166,18 @@ fn codec_trees_are_checked() {
     assert!(missing_row.message().contains("5 medians"), "{missing_row}");
 }
 
+/// Else a graph that decides symbols would be under no digest that files carry.
+#[test]
+fn graphs_under_no_entropy_digest_decide_no_symbol() {
+    for (key, name) in [("synthesis", "g_a"), ("synthesis", "g_s"), ("synthesis", "h_a"), ("analysis", "g_s")] {
+        refused(name, ErrorKind::Corrupt, "must not decide symbols", |m| m.description["codec"][key] = name.into());
+    }
+    refused("deep", ErrorKind::Corrupt, "'params'", |m| m.description["codec"]["hyper"]["params"] = "g_a".into());
+}
+
 #[test]
 fn digests_are_verified() {
-    for name in ["entropy_digest", "synthesis_digest"] {
+    for name in ["entropy_digest", "synthesis_digest", "analysis_digest"] {
         let error = load(hyperprior(), |m| m.description[name] = "0".repeat(64).into()).unwrap_err();
         assert!(error.kind() == ErrorKind::Corrupt && error.message().contains(name), "{error}");
     }

@@ -4,15 +4,17 @@ use std::path::PathBuf;
 
 use lcrs_codec::{self as codec, CompressOptions, DecompressOptions, Picture, PictureMetadata};
 use lcrs_core::Limits;
-use numpy::{PyArray1, PyArray3, PyArrayMethods};
+use numpy::{PyArray1, PyArray3, PyArrayDyn, PyArrayMethods};
+use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyTuple};
+use pyo3::types::{PyBytes, PyDict};
 
 use crate::arrays::{self, Input};
 use crate::coder::stream_kind;
 use crate::errors::{detached, to_py};
 use crate::runtime::runtime;
 use crate::tensors::NamedArrays;
+use crate::transcode::latent;
 
 /// A model package (.lcrm), loaded and checked. It cannot be changed and may be used from many threads.
 #[pyclass(frozen, module = "lcrs.coding")]
@@ -70,6 +72,12 @@ impl Package {
     #[getter]
     fn synthesis_digest(&self) -> String {
         self.inner.digests().synthesis_hex()
+    }
+
+    /// SHA-256 of everything that only encoders run, 64 hexadecimal digits.
+    #[getter]
+    fn analysis_digest(&self) -> String {
+        self.inner.digests().analysis_hex()
     }
 
     /// The bytes of an .lcrs file.
@@ -143,6 +151,89 @@ impl Package {
         Ok((PyBytes::new(data.py(), picture.data()), (picture.height(), picture.width())))
     }
 
+    /// The bytes of an .lcrs file from a latent y that g_a gave elsewhere.
+    ///
+    /// What decides the symbols of y runs here, exactly, so the file decodes everywhere.
+    ///
+    /// Args:
+    ///     y: float32, (C, H, W), of the picture padded by repeating its last row and column.
+    ///     quality: as in `compress`.
+    ///     size: (H, W) of the picture.
+    ///     kind, icc, exif, threads: as in `compress`.
+    ///
+    /// Raises:
+    ///     ValueError: if y has another shape or numbers that are not finite, or the quality is not legal.
+    #[pyo3(signature = (y, quality=None, *, size, kind="lcrs", icc=None, exif=None, threads=None))]
+    #[allow(clippy::too_many_arguments)] // keywords in Python
+    fn compress_latent<'py>(
+        &self,
+        y: &Bound<'py, PyAny>,
+        quality: Option<f64>,
+        size: (u32, u32),
+        kind: &str,
+        icc: Option<Vec<u8>>,
+        exif: Option<Vec<u8>>,
+        threads: Option<i64>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let py = y.py();
+        let y = latent(y, "y")?;
+        let options =
+            CompressOptions { quality, kind: stream_kind(py, kind)?, metadata: PictureMetadata { icc, exif } };
+        let runtime = runtime(py, threads)?;
+        let limits = Limits::default();
+        let (height, width) = size;
+        let data = detached(py, usize::MAX, || {
+            codec::compress_latent(&self.inner, &y, (width, height), &options, &runtime, &limits)
+        })?;
+        Ok(PyBytes::new(py, &data))
+    }
+
+    /// The decoded latent of an .lcrs file, for a g_s that runs elsewhere; arguments and errors as in `decompress`.
+    ///
+    /// Returns:
+    ///     ``y``: float32, (C, H, W); ``level``: what g_s runs at, or None; ``size``: (H, W) of the visible picture; ``crop``:
+    ///     rows and columns of what g_s gives that come before it.
+    #[pyo3(signature = (data, *, allow_other_synthesis=false, threads=None))]
+    fn decompress_latent<'py>(
+        &self,
+        data: &Bound<'py, PyAny>,
+        allow_other_synthesis: bool,
+        threads: Option<i64>,
+    ) -> PyResult<Bound<'py, PyDict>> {
+        let py = data.py();
+        let data = arrays::bytes(data, "data")?;
+        let options = DecompressOptions { allow_other_synthesis };
+        let runtime = runtime(py, threads)?;
+        let limits = Limits::default();
+        let decode = || codec::decompress_latent(&self.inner, &data, &options, &runtime, &limits);
+        let decoded = detached(py, usize::MAX, decode)?;
+        let dict = PyDict::new(py);
+        let (channels, height, width) = decoded.y.shape();
+        dict.set_item("y", PyArray1::from_vec(py, decoded.y.to_nchw()).reshape([channels, height, width])?)?;
+        dict.set_item("level", decoded.level)?;
+        dict.set_item("size", (decoded.size.1, decoded.size.0))?;
+        dict.set_item("crop", (decoded.crop.1, decoded.crop.0))?;
+        Ok(dict)
+    }
+
+    /// The level at a quality, for networks that run elsewhere; None for a fixed rate.
+    ///
+    /// Raises:
+    ///     ValueError: if the quality is out of range, missing, or given for a fixed rate.
+    #[pyo3(signature = (quality=None))]
+    fn level(&self, py: Python<'_>, quality: Option<f64>) -> PyResult<Option<f32>> {
+        codec::level_of(&self.inner, quality).map_err(|error| to_py(py, &error))
+    }
+
+    /// A tensor of the package as float32.
+    ///
+    /// Raises:
+    ///     KeyError: if there is no such tensor of floats.
+    fn parameter<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
+        let (numbers, shape) = self.inner.parameter(name).ok_or_else(|| PyKeyError::new_err(name.to_owned()))?;
+        PyArray1::from_vec(py, numbers).reshape(shape)
+    }
+
     fn __repr__(&self) -> String {
         let levels = self.inner.levels().map_or("None".to_owned(), |levels| levels.to_string());
         format!("Package(name='{}', levels={levels})", self.inner.name())
@@ -197,15 +288,19 @@ pub(crate) fn metadata<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyD
     Ok(dict)
 }
 
-/// The entropy digest and the synthesis digest of a description (JSON) and its tensors.
+/// The digests of a description (JSON) and its tensors, by the members of the description that hold them.
 ///
 /// Raises:
 ///     LcrsError: if the description is not one, or names a tensor that is not there.
 #[pyfunction]
-pub(crate) fn package_digests<'py>(description: &str, tensors: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyTuple>> {
+pub(crate) fn package_digests<'py>(description: &str, tensors: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyDict>> {
     let py = tensors.py();
     let arrays = NamedArrays::new(tensors, "tensors")?;
     let views = arrays.views(py)?;
     let digests = detached(py, usize::MAX, || codec::package_digests(description, &views))?;
-    PyTuple::new(py, [digests.entropy_hex(), digests.synthesis_hex()])
+    let dict = PyDict::new(py);
+    dict.set_item("entropy_digest", digests.entropy_hex())?;
+    dict.set_item("synthesis_digest", digests.synthesis_hex())?;
+    dict.set_item("analysis_digest", digests.analysis_hex())?;
+    Ok(dict)
 }

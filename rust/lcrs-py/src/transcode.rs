@@ -52,7 +52,7 @@ pub(crate) fn transcode<'py>(
     Ok(PyBytes::new(py, &data))
 }
 
-fn latent(array: &Bound<'_, PyAny>, name: &str) -> PyResult<Tensor> {
+pub(crate) fn latent(array: &Bound<'_, PyAny>, name: &str) -> PyResult<Tensor> {
     let py = array.py();
     let input = Input::<f32>::new(array, name)?;
     input.check_ndim(name, 3, "(C, H, W)")?;

@@ -45,6 +45,7 @@ pub(crate) struct Description {
     pub levels: Option<usize>,
     pub entropy_digest: Option<String>,
     pub synthesis_digest: Option<String>,
+    pub analysis_digest: Option<String>,
     /// All of it, `config` and `card` included.
     pub json: Value,
 }
@@ -91,11 +92,25 @@ impl Description {
         let codec = members.required("codec")?.clone();
         let entropy_digest = members.optional_text("entropy_digest")?.map(str::to_owned);
         let synthesis_digest = members.optional_text("synthesis_digest")?.map(str::to_owned);
+        let analysis_digest = members.optional_text("analysis_digest")?.map(str::to_owned);
         for free in ["architecture", "config", "card"] {
             members.optional(free);
         }
         members.finish()?;
-        Ok(Self { name, numerics, graphs, codec, strides, stride, pad, levels, entropy_digest, synthesis_digest, json })
+        Ok(Self {
+            name,
+            numerics,
+            graphs,
+            codec,
+            strides,
+            stride,
+            pad,
+            levels,
+            entropy_digest,
+            synthesis_digest,
+            analysis_digest,
+            json,
+        })
     }
 }
 

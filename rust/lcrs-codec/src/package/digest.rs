@@ -1,5 +1,5 @@
-//! The two digests of a package: SHA-256 over canonical bytes, never over file bytes. The crate's README
-//! specifies the bytes.
+//! The digests of a package: SHA-256 over canonical bytes, never over file bytes. The crate's README specifies the
+//! bytes.
 
 use std::collections::BTreeSet;
 
@@ -15,13 +15,15 @@ use crate::tensors::{TensorData, TensorView, Tensors};
 const TENSOR_KEYS: [&str; 11] =
     ["weight", "bias", "factor", "beta", "gamma", "tensor", "cdf", "lengths", "offsets", "medians", "thresholds"];
 
-/// Two SHA-256 digests that name what a file was made with.
+/// SHA-256 digests of the three parts of a model. Files carry the first two, which decide what they decode to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Digests {
     /// Over everything that decides a symbol.
     pub entropy: [u8; 32],
     /// Over everything that turns symbols into pixels.
     pub synthesis: [u8; 32],
+    /// Over everything that only encoders run.
+    pub analysis: [u8; 32],
 }
 
 /// The digests of a package with this description (in which digests, if any, are ignored) and these tensors.
@@ -34,6 +36,7 @@ pub fn package_digests(description: &str, tensors: &Tensors<'_>) -> Result<Diges
 
 pub(crate) fn digests(description: &Description, tensors: &Tensors<'_>) -> Result<Digests> {
     let analyses: BTreeSet<&str> = analyses(&description.codec).into_iter().chain([ANALYSIS]).collect();
+    check_roles(&description.codec, &analyses).map_err(|e| e.at("codec"))?;
     let decides_symbols = |name: &str| name != SYNTHESIS && !analyses.contains(name);
     let select = |keep: &dyn Fn(&str) -> bool| -> Value {
         let kept = description.graphs.iter().filter(|(name, _)| keep(name.as_str()));
@@ -48,12 +51,31 @@ pub(crate) fn digests(description: &Description, tensors: &Tensors<'_>) -> Resul
         "strides": description.strides,
         "version": GRAPH_VERSION,
     });
-    let synthesis = json!({
-        "graphs": select(&|name| name == SYNTHESIS),
-        "numerics": description.numerics,
-        "version": GRAPH_VERSION,
-    });
-    Ok(Digests { entropy: digest(&entropy, tensors)?, synthesis: digest(&synthesis, tensors)? })
+    let networks_alone = |keep: &dyn Fn(&str) -> bool| {
+        let part = json!({"graphs": select(keep), "numerics": description.numerics, "version": GRAPH_VERSION});
+        digest(&part, tensors)
+    };
+    Ok(Digests {
+        entropy: digest(&entropy, tensors)?,
+        synthesis: networks_alone(&|name| name == SYNTHESIS)?,
+        analysis: networks_alone(&|name| analyses.contains(name))?,
+    })
+}
+
+/// Checks that no graph outside the entropy digest decides a symbol: the tree names such a graph as an analysis only.
+fn check_roles(codec: &Value, analyses: &BTreeSet<&str>) -> Result<()> {
+    let is_outside = |name: &str| name == SYNTHESIS || analyses.contains(name);
+    match codec {
+        Value::Object(members) => members.iter().try_for_each(|(key, value)| match value {
+            Value::String(name) if key == "analysis" && name != SYNTHESIS => Ok(()),
+            Value::String(name) if is_outside(name) => {
+                Err(Error::corrupt(format!("'{key}' is {name:?}, the name of a graph that must not decide symbols")))
+            }
+            other => check_roles(other, analyses),
+        }),
+        Value::Array(values) => values.iter().try_for_each(|value| check_roles(value, analyses)),
+        _ => Ok(()),
+    }
 }
 
 /// The graphs that the tree names as an analysis: only encoders run them.

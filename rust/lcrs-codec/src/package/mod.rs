@@ -76,6 +76,7 @@ impl Package {
         let digests = digest::digests(&description, &tensors)?;
         verify("entropy_digest", description.entropy_digest.as_deref(), &digests.entropy)?;
         verify("synthesis_digest", description.synthesis_digest.as_deref(), &digests.synthesis)?;
+        verify("analysis_digest", description.analysis_digest.as_deref(), &digests.analysis)?;
         let networks = Networks::new(&description.graphs, tensors)?;
         let z_ratio = description.stride.z.map(|z| z / description.stride.y);
         let codec = LatentCodec::parse(&description.codec, &networks.lookup(), z_ratio).map_err(|e| e.at("codec"))?;
@@ -124,6 +125,14 @@ impl Package {
     #[must_use]
     pub fn numerics(&self) -> Numerics {
         self.numerics
+    }
+
+    /// The numbers of a tensor, `F16` widened, and its shape; none if there is no such tensor, or it holds integers.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<(Vec<f32>, Vec<usize>)> {
+        let tensor = self.networks.lookup()(name)?;
+        let numbers = tensor.to_f32().ok()?.into_owned();
+        Some((numbers, tensor.shape().to_vec()))
     }
 
     /// The size that `side` pixels are padded to.
@@ -204,6 +213,12 @@ impl Digests {
     #[must_use]
     pub fn synthesis_hex(&self) -> String {
         hex(&self.synthesis)
+    }
+
+    /// The analysis digest in hexadecimal.
+    #[must_use]
+    pub fn analysis_hex(&self) -> String {
+        hex(&self.analysis)
     }
 }
 

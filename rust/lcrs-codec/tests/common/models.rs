@@ -32,6 +32,7 @@ impl Model {
         let mut description = self.description.clone();
         description["entropy_digest"] = digests.entropy_hex().into();
         description["synthesis_digest"] = digests.synthesis_hex().into();
+        description["analysis_digest"] = digests.analysis_hex().into();
         self.write(&description.to_string())
     }
 

@@ -89,8 +89,10 @@ pub(crate) fn verify(arguments: &Arguments) -> Result<(), Failure> {
         let package = Package::from_file(path, &limits)?;
         let digests = package.digests();
         let (entropy, synthesis) = (digests.entropy_hex(), digests.synthesis_hex());
-        let name = package.name();
-        return print(&format!("package {name} is whole\nentropy digest {entropy}\nsynthesis digest {synthesis}\n"));
+        let (name, analysis) = (package.name(), digests.analysis_hex());
+        return print(&format!(
+            "package {name} is whole\nentropy digest {entropy}\nsynthesis digest {synthesis}\nanalysis digest {analysis}\n"
+        ));
     }
     let data = read(path, &limits)?;
     let name = lcrs_codec::info(&data, &limits).map_err(at(path))?.model;
