@@ -27,9 +27,12 @@ const TAYLOR: [f64; 12] = [
 
 /// `e^x`, within 1 ulp. Overflows to infinity, underflows through the subnormals to zero; NaN stays NaN.
 ///
-/// 1. Clamp `x` to [-746, 710]; `k` = `x / ln 2` rounded to an integer; `r = (x - k * high) - k * low` with ln 2 in two parts.
-/// 2. `p = 1 + (r + r^2 q(r))`, `q` the Taylor series 1/2! + r/3! + ... + r^11/13! by Horner's rule.
-/// 3. `p * 2^floor(k/2) * 2^(k - floor(k/2))`: the first product is exact, so subnormal results are rounded once.
+/// Every operation rounds to binary64.
+///
+/// 1. Clamp `x` to [-746, 710]. `k = (x * L + B) - B`, an integer, with `L` the number nearest to log2(e) (`0x3FF71547652B82FE`) and
+///    `B = 1.5 * 2^52`. `r = (x - k * high) - k * low` with `high` = `0x3FE62E42FEE00000` and `low` = `0x3DEA39EF35793C76`, ln 2 in two parts.
+/// 2. `p = 1 + (r + (r * r) * q)`, with `q = 1/13!` and then `q = q * r + 1/n!` for n = 12, 11, ..., 2, each `1/n!` the nearest number.
+/// 3. `(p * 2^floor(k/2)) * 2^(k - floor(k/2))`: the first product is exact, so subnormal results are rounded once.
 #[must_use]
 #[inline(always)]
 pub fn exp(x: f64) -> f64 {

@@ -4,9 +4,13 @@ use super::exponential::{LN2_HIGH, LN2_LOW};
 
 /// `ln x`, within 1 ulp. `ln 0` is minus infinity; of negative numbers NaN.
 ///
-/// 1. `x = 2^k m` with `m` in [sqrt(1/2), sqrt(2)); `f = m - 1`, `s = f / (2 + f)`, so that `ln m = 2 artanh s`.
-/// 2. `R = sum of 2 s^(2n) / (2n + 1)` for n = 1..=11 by Horner's rule; with `h = f^2 / 2`: `ln m = f - (h - s (h + R))`.
-/// 3. `ln x = k * high - ((h - (s (h + R) + k * low)) - f)` with ln 2 in two parts.
+/// Every operation rounds to binary64.
+///
+/// 1. `x = 2^k m` with `m` in [1/c, c), `c` the number nearest to sqrt(2) (`0x3FF6A09E667F3BCD`): `m` in [1, 2), halved if it is not below
+///    `c`. `f = m - 1`, `s = f / (2 + f)`, so that `ln m = 2 artanh s`.
+/// 2. `R = sum of 2 s^(2n) / (2n + 1)`: from `R = 0` on `R = z * (2 / (2n + 1) + R)` for n = 11, 10, ..., 1, with `z = s * s`.
+///    With `h = (0.5 * f) * f`: `ln m = f - (h - s (h + R))`.
+/// 3. `ln x = k * high - ((h - (s * (h + R) + k * low)) - f)` with ln 2 in two parts as in [`super::exp`].
 #[must_use]
 pub fn ln(x: f64) -> f64 {
     if x.is_nan() || x < 0.0 {
