@@ -19,7 +19,7 @@ def graph(inputs: list[str], nodes: list[dict[str, Any]], **outputs: int) -> dic
     """A graph whose nodes name their places by number."""
     placed = [{"place": f"n{i}"} | node for i, node in enumerate(nodes)]
     return {
-        "version": 0,
+        "version": 1,
         "inputs": inputs,
         "outputs": [list(pair) for pair in outputs.items()],
         "nodes": placed,
@@ -139,7 +139,7 @@ def description(name: str = "tiny") -> dict[str, Any]:
     hyper = {"type": "factorized", "table": table("z"), "medians": "medians"}
     return {
         "format": "lcrm",
-        "version": 0,
+        "version": 1,
         "name": name,
         "architecture": "blocks",
         "config": {},

@@ -672,7 +672,10 @@ class Package:
             y: float32, (C, H, W), of the picture padded by repeating its last row and column.
             quality: as in `compress`.
             size: (H, W) of the picture.
-            kind, icc, exif, threads: as in `compress`.
+            kind: of the entropy-coded streams.
+            icc: a colour profile to keep.
+            exif: an EXIF block to keep, from its TIFF header on.
+            threads: how many to use; the bytes do not depend on it.
 
         Raises:
             ValueError: if y has another shape or numbers that are not finite, or the quality is not legal.
@@ -681,11 +684,13 @@ class Package:
     def decompress_latent(
         self, data: _Bytes, *, allow_other_synthesis: bool = False, threads: int | None = None
     ) -> dict[str, Any]:
-        """The decoded latent of an .lcrs file, for a g_s that runs elsewhere; arguments and errors as in `decompress`.
+        """The decoded latent of an .lcrs file, for a g_s that runs elsewhere.
+
+        Arguments and errors are those of `decompress`.
 
         Returns:
-            ``y``: float32, (C, H, W); ``level``: what g_s runs at, or None; ``size``: (H, W) of the visible picture; ``crop``:
-            rows and columns of what g_s gives that come before it.
+            ``y``: float32, (C, H, W); ``level``: what g_s runs at, or None; ``size``: (H, W) of the visible
+            picture; ``crop``: rows and columns of what g_s gives that come before it.
         """
 
     def level(self, quality: float | None = None) -> float | None:

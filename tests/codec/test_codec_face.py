@@ -102,7 +102,7 @@ def test_info_agrees_with_the_file(data: bytes, photo: np.ndarray, monkeypatch: 
     package = codec.load_package("tiny")
     assert info["num_bytes"] == len(data)
     assert (info["height"], info["width"], 3) == photo.shape
-    assert (info["model"], info["quality"], info["format_version"]) == ("tiny", 20, 0)
+    assert (info["model"], info["quality"], info["format_version"]) == ("tiny", 20, 1)
     assert (info["portable"], info["numerics"]) == (True, "f32-fma/1")
     digests = {"entropy_digest": package.entropy_digest, "synthesis_digest": package.synthesis_digest}
     assert {key: info[key] for key in digests} == digests

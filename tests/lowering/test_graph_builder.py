@@ -26,7 +26,7 @@ def test_convolution_has_torchs_weight_and_geometry():
     conv = nn.Conv2d(4, 6, (3, 5), stride=(2, 1), padding=(1, 2), groups=2)
     lowered = lower(conv)
     assert lowered.description == {
-        "version": 0,
+        "version": 1,
         "inputs": ["x"],
         "outputs": [["y", 1]],
         "nodes": [

@@ -29,7 +29,7 @@ def add_runtime(parser: argparse.ArgumentParser, what: str) -> None:
         "--runtime",
         choices=("native", "torch"),
         default="native",
-        help=f"what runs the networks of pictures; torch: faster on a GPU, but {what} equal only up to rounding",
+        help=f"what runs the networks of pictures; torch: fast on a GPU, {what} equal up to rounding",
     )
     parser.add_argument("--device", metavar="DEVICE", help="of the runtime torch: cuda, cpu; default cpu")
 

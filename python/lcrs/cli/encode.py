@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--to-8bit", action="store_true", help="round 16-bit components to 8 bits")
     parser.add_argument("--keep-exif", action="store_true", help="keep camera data, place and time included")
-    add_runtime(parser, "bytes are")
+    add_runtime(parser, "latents are")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -48,7 +48,7 @@ DEFAULT_QUALITY = 50.0
 """What `compress` uses when told nothing, for models whose rate can vary."""
 
 Runtime = Literal["native", "torch"]
-"""What runs g_a and g_s: the exact engine, or torch on a device. Everything that decides a symbol is always exact."""
+"""What runs g_a and g_s: the exact engine, or torch. Whatever decides a symbol is always exact."""
 
 _T = TypeVar("_T")
 _Model = str | os.PathLike[str] | Package
@@ -117,8 +117,8 @@ def decompress(
         data: the whole file.
         model: as in `compress`; by default the model that the file names.
         threads: how many to use. The pixels do not depend on it.
-        runtime: ``native`` gives the same pixels on every machine. ``torch`` runs g_s in torch on ``device``, from
-            the same exact symbols: the pixels are equal up to rounding.
+        runtime: ``native`` gives the same pixels on every machine. ``torch`` runs g_s in torch on ``device``,
+            from the same exact symbols: the pixels are equal up to rounding.
         device: of the runtime ``torch``, such as ``cuda``; by default ``cpu``.
 
     Returns:
@@ -145,7 +145,7 @@ def decompress_picture(
     runtime: Runtime = "native",
     device: str | None = None,
 ) -> Picture:
-    """Like `decompress`, with the colour profile and the EXIF block that came along; native, without NumPy."""
+    """Like `decompress`, with the colour profile and the EXIF block; the native one does without NumPy."""
 
     def restore(package: Package) -> tuple[bytes, tuple[int, int]]:
         networks = _networks(package, runtime, device)

@@ -1,7 +1,8 @@
 """Pictures to bytes and back with g_a and g_s in torch, on any device, from the same package.
 
-Everything that decides a symbol stays exact: the hyperprior, the scans and the coder run as ever, so any lcrs decodes the
-file to the same symbols. The pixels are those of torch's arithmetic on that device: equal up to rounding.
+Everything that decides a symbol stays exact: the hyperprior, the scans and the coder run as ever, so any lcrs
+decodes the file to the same symbols. The pixels are those of torch's arithmetic on that device: equal up to
+rounding.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class TorchRuntime:
         RuntimeError: there is no such device here.
     """
 
-    def __init__(self, package: Package, device: str):
+    def __init__(self, package: Package, device: str) -> None:
         import torch
 
         from lcrs.layers.torch_graph import TorchGraph
@@ -73,7 +74,7 @@ class TorchRuntime:
     def decompress(
         self, data: bytes | bytearray | memoryview, *, threads: int | None = None
     ) -> NDArray[np.uint8]:
-        """The pixels of an .lcrs file, uint8 (H, W, 3); errors as `lcrs.coding.Package.decompress` has them."""
+        """The pixels of an .lcrs file, uint8 (H, W, 3); errors as in `lcrs.coding.Package.decompress`."""
         import torch
 
         latent = self.package.decompress_latent(data, threads=threads)

@@ -4,7 +4,7 @@ A coding graph is what the exact engine runs instead of torch: a list of operati
 assignment form whose arithmetic has a fixed order, so that encoder and decoder agree to the last bit on
 every machine. A graph is JSON beside a dictionary of named float32 tensors::
 
-    {"version": 0, "inputs": ["x"], "outputs": [["y", 1]],
+    {"version": 1, "inputs": ["x"], "outputs": [["y", 1]],
      "nodes": [{"op": "conv2d", "in": [0], "place": "g_a.0", "weight": "g_a.0.weight", ...}]}
 
 Values are numbered: inputs first, then one value for each node. `GraphBuilder` writes such graphs. A module
@@ -40,7 +40,7 @@ from lcrs.errors import NotPortableError
 
 __all__ = ["GRAPH_VERSION", "GraphBuilder", "Lowerable", "LoweredGraph", "Value", "lower"]
 
-GRAPH_VERSION = 0
+GRAPH_VERSION = 1
 """Version of the graph format; a reader refuses one that it does not know."""
 
 
@@ -83,7 +83,7 @@ OPS: dict[str, _Op] = {
     "constant": _op(0, "tensor"),
     "interpolate": _op(0, "tensor"),
 }
-"""The operations of graph version 0; the specification of each is the exact engine's."""
+"""The operations of graph version 1; the specification of each is the exact engine's."""
 
 
 @dataclass(frozen=True)

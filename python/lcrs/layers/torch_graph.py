@@ -1,7 +1,7 @@
 """Coding graphs in torch, on any device: the opposite of lowering.
 
-The same networks as the exact engine runs, in torch's own arithmetic: fast on an accelerator, and equal to the exact
-engine's results only up to rounding. So nothing that decides a symbol may depend on it.
+The same networks as the exact engine runs, in torch's own arithmetic: fast on an accelerator, and equal to
+the exact engine's results only up to rounding. So nothing that decides a symbol may depend on it.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class TorchGraph:
         device: Where it runs.
     """
 
-    def __init__(self, graph: _Node, parameter: Callable[[str], Tensor], device: torch.device | str):
+    def __init__(self, graph: _Node, parameter: Callable[[str], Tensor], device: torch.device | str) -> None:
         self.graph = graph
         names = {
             node[key]
@@ -91,17 +91,17 @@ class TorchGraph:
             case "clamp":
                 return x[0].clamp(node.get("min"), node.get("max"))
             case "add_scalar":
-                return x[0] + node["value"]
+                return torch.add(x[0], node["value"])
             case "mul_scalar":
-                return x[0] * node["value"]
+                return torch.mul(x[0], node["value"])
             case "concat":
                 return torch.cat(x, dim=1)
             case "slice":
                 return x[0].narrow(1, node["start"], node["length"])
             case "pixel_shuffle":
-                return F.pixel_shuffle(x[0], node["factor"])
+                return torch.pixel_shuffle(x[0], node["factor"])
             case "pixel_unshuffle":
-                return F.pixel_unshuffle(x[0], node["factor"])
+                return torch.pixel_unshuffle(x[0], node["factor"])
             case "constant":
                 return self.tensors[node["tensor"]].reshape(1, -1, 1, 1)
             case "interpolate":

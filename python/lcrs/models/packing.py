@@ -23,7 +23,7 @@ from lcrs.registry import MODELS
 
 __all__ = ["NUMERICS", "PACKAGE_VERSION", "Packable", "PackageParts", "Tables", "pack"]
 
-PACKAGE_VERSION = 0
+PACKAGE_VERSION = 1
 NUMERICS = "f32-fma/1"
 """The arithmetic of the exact engine, which a package's digests cover."""
 

@@ -108,7 +108,7 @@ fn info_tells_what_is_in_the_file() {
     let file = compress(&package, &picture(33, 21, 6), &options, &Runtime::serial(), &limits()).unwrap();
     let info = info(&file, &limits()).unwrap();
     assert_eq!((info.num_bytes, info.width, info.height), (file.len(), 33, 21));
-    assert_eq!((info.model.as_str(), info.quality, info.format_version), ("tiny-rate", Some(25.0), 0));
+    assert_eq!((info.model.as_str(), info.quality, info.format_version), ("tiny-rate", Some(25.0), 1));
     assert_eq!(info.entropy_digest, package.digests().entropy_hex()[..16]);
     assert_eq!(info.synthesis_digest, package.digests().synthesis_hex()[..16]);
     assert_eq!((info.portable, info.numerics, info.bit_depth, info.color), (true, "f32-fma/1", 8, "rgb"));

@@ -11,8 +11,7 @@ use serde_json::{json, Value};
 /// What loading says about `model` after `change`, without digests, so that only the content can object.
 fn load(mut model: Model, change: impl FnOnce(&mut Model)) -> Result<Package, Error> {
     change(&mut model);
-    let description = model.description.to_string();
-    Package::from_bytes(&model.write(&description), &limits())
+    Package::from_parts(&model.description.to_string(), model.weights.tensors, &limits())
 }
 
 fn refused(what: &str, kind: ErrorKind, words: &str, change: impl FnOnce(&mut Model)) {
@@ -32,7 +31,7 @@ fn whole_packages_load() {
         assert_eq!(package.name(), model.description["name"].as_str().unwrap());
         let description: Value = serde_json::from_str(package.description()).unwrap();
         assert_eq!(description["card"], model.description["card"]);
-        assert!(load(model, |_| ()).is_ok(), "digests may be absent");
+        assert!(load(model, |_| ()).is_ok(), "digests may be absent while a package is being made");
     }
 }
 
@@ -40,7 +39,9 @@ fn whole_packages_load() {
 fn descriptions_are_checked() {
     use ErrorKind::{Corrupt, UnsupportedVersion};
     refused("other format", Corrupt, "'format'", |m| m.description["format"] = "onnx".into());
-    refused("newer", UnsupportedVersion, "version 1", |m| m.description["version"] = 1.into());
+    refused("older", UnsupportedVersion, "package version 0 was never stable", |m| m.description["version"] = 0.into());
+    refused("newer", UnsupportedVersion, "package version 2", |m| m.description["version"] = 2.into());
+    refused("no number", UnsupportedVersion, "package version \"1\"", |m| m.description["version"] = "1".into());
     refused("other numerics", UnsupportedVersion, "int8", |m| m.description["numerics"] = "int8".into());
     refused("bad name", Corrupt, "model name", |m| m.description["name"] = "../x".into());
     refused("unknown member", UnsupportedVersion, "'bits'", |m| m.description["bits"] = 9.into());
@@ -63,8 +64,11 @@ fn graphs_are_checked() {
     use ErrorKind::{Corrupt, UnsupportedVersion};
     refused("unknown op", UnsupportedVersion, "'gelu'", |m| node(m, "g_a", 4)["op"] = "gelu".into());
     refused("unknown attribute", UnsupportedVersion, "g_a.4", |m| node(m, "g_a", 4)["slopes"] = 1.into());
-    refused("newer graph", UnsupportedVersion, "graph version", |m| {
-        m.description["graphs"]["h_a"]["version"] = 1.into()
+    refused("older graph", UnsupportedVersion, "graph version 0 was never stable", |m| {
+        m.description["graphs"]["h_a"]["version"] = 0.into()
+    });
+    refused("newer graph", UnsupportedVersion, "graph version 2", |m| {
+        m.description["graphs"]["h_a"]["version"] = 2.into()
     });
     refused("itself", Corrupt, "only those below", |m| node(m, "g_a", 1)["in"] = json!([2]));
     refused("a later value", Corrupt, "only those below", |m| node(m, "g_a", 1)["in"] = json!([7]));
@@ -180,6 +184,11 @@ fn digests_are_verified() {
     for name in ["entropy_digest", "synthesis_digest", "analysis_digest"] {
         let error = load(hyperprior(), |m| m.description[name] = "0".repeat(64).into()).unwrap_err();
         assert!(error.kind() == ErrorKind::Corrupt && error.message().contains(name), "{error}");
+        let mut description: Value = serde_json::from_str(hyperprior().package().description()).unwrap();
+        description.as_object_mut().unwrap().remove(name);
+        let file = hyperprior().write(&description.to_string());
+        let error = Package::from_bytes(&file, &limits()).unwrap_err();
+        assert!(error.message().contains(name) && error.message().contains("missing"), "{error}");
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::{json, Value};
 const KINDS: [&str; 3] = ["raster", "checkerboard", "channel_groups"];
 
 fn load(model: &Model) -> Result<Package, Error> {
-    Package::from_bytes(&model.write(&model.description.to_string()), &limits())
+    Package::from_parts(&model.description.to_string(), model.weights.tensors.clone(), &limits())
 }
 
 #[test]
@@ -156,7 +156,7 @@ fn what_a_level_sets_is_checked_when_a_package_is_loaded() {
         ("must have one output, of [6] channels", |c| c["y"]["context_bias"] = "y.gain".into()),
         ("there is no graph 'no'", |c| c["y"]["gain"] = "no".into()),
         ("needs a 'gain'", |c| c["y"]["gain"] = Value::Null),
-        ("1x1 layers", |c| c["y"]["shrinkage"]["network"] = "h_a".into()),
+        ("1x1 layers", |c| c["y"]["shrinkage"]["network"] = "h_s".into()),
         ("'bound'", |c| c["y"]["shrinkage"]["bound"] = Value::Null),
         ("unknown key 'slope'", |c| c["y"]["shrinkage"]["slope"] = 1.into()),
         ("'tail_mass'", |c| c["hyper"]["tail_mass"] = 0.into()),

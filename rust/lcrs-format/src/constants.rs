@@ -5,8 +5,11 @@ use crc::{Crc, Table, CRC_32_ISCSI};
 /// First bytes of every file. The first one is not ASCII, so text transfers and text tools notice.
 pub const MAGIC: [u8; 4] = [0x8C, b'L', b'C', b'S'];
 
-/// Version written by this crate, and the only one it reads. Version 0 is unstable.
-pub const FORMAT_VERSION: u8 = 0;
+/// Version written by this crate, and the only one it reads. It is frozen: see the README.
+pub const FORMAT_VERSION: u8 = 1;
+
+/// The version before it, which was never stable.
+pub(crate) const UNSTABLE_VERSION: u8 = 0;
 
 /// Longest header body in bytes: far above any need, small enough to be read before it is trusted.
 pub const MAX_HEADER_LENGTH: usize = 65_535;
@@ -32,7 +35,7 @@ pub(crate) const NOT_PORTABLE: u8 = 0x80;
 /// Codes of [`crate::Numerics`].
 pub(crate) const NUMERICS_F32_FMA_1: u8 = 1;
 
-/// Field tags. All are critical in version 0.
+/// Field tags. All are critical.
 pub(crate) const FIELD_QUALITY: u8 = 0x01;
 pub(crate) const FIELD_CROP: u8 = 0x02;
 pub(crate) const FIELD_SAMPLES: u8 = 0x03;

@@ -98,7 +98,7 @@ pub struct Header {
     pub color: Color,
     /// Quality from 0 to 100 of a variable-rate model; `None` for a fixed rate.
     pub quality: Option<f32>,
-    /// Columns and rows of the tile grid; version 0 has one tile.
+    /// Columns and rows of the tile grid; version 1 has one tile.
     pub tiles: (u32, u32),
     /// The arithmetic that the file was made with.
     pub numerics: Numerics,

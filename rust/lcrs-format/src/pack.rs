@@ -44,7 +44,7 @@ fn check(header: &Header, sections: &[Section<'_>], metadata: &[Metadata<'_>]) -
         return invalid(fault);
     }
     if header.tiles != (1, 1) {
-        return invalid(format!("tile grid of {} x {}, version 0 has 1 x 1", header.tiles.0, header.tiles.1));
+        return invalid(format!("tile grid of {} x {}, version 1 has 1 x 1", header.tiles.0, header.tiles.1));
     }
     if sections.len() + metadata.len() > MAX_SECTIONS {
         return invalid(format!("{} sections, at most {MAX_SECTIONS} fit", sections.len() + metadata.len()));

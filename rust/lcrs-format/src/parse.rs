@@ -3,7 +3,7 @@
 use crate::constants::{
     crc32c, ANCILLARY, CRC_LENGTH, FIELD_CROP, FIELD_DECODED, FIELD_QUALITY, FIELD_SAMPLES, FIELD_TILES,
     FORMAT_VERSION, KIND_RAW, MAGIC, MAX_HEADER_LENGTH, MAX_PRECISION, NOT_PORTABLE, PRECISION_RAW, SECTION_EXIF,
-    SECTION_ICC,
+    SECTION_ICC, UNSTABLE_VERSION,
 };
 use crate::reader::{AtEnd, Reader};
 use crate::{Color, Error, Header, Limits, Metadata, MetadataKind, Numerics, Result, Section};
@@ -65,6 +65,12 @@ fn checked_header(data: &[u8]) -> Result<(&[u8], usize)> {
     let mut reader = Reader::new(data, AtEnd::Truncated);
     reader.bytes(MAGIC.len(), "magic number")?;
     let version = reader.byte("format version")?;
+    if version == UNSTABLE_VERSION {
+        let message = format!(
+            "format version {version} was never stable, this build reads {FORMAT_VERSION}: encode the picture again"
+        );
+        return Err(Error::UnsupportedVersion(message));
+    }
     if version != FORMAT_VERSION {
         return Err(Error::UnsupportedVersion(format!("format version {version}, this build reads {FORMAT_VERSION}")));
     }

@@ -82,14 +82,34 @@ impl<'a> Attributes<'a> {
     }
 }
 
+/// Refuses every version but `known`, in words for the one before the first stable one.
+///
+/// # Errors
+/// [`lcrs_core::ErrorKind::UnsupportedVersion`].
+pub(crate) fn check_version(what: &str, version: &Value, known: u64) -> Result<()> {
+    match version.as_u64() {
+        Some(number) if number == known => Ok(()),
+        Some(0) => {
+            let message = format!("{what} version 0 was never stable, this build reads {known}: pack the model again");
+            Err(Error::unsupported(message))
+        }
+        _ => Err(Error::unsupported(format!("{what} version {}, this build reads {known}", shown(version)))),
+    }
+}
+
 fn fault(key: &str, value: &Value, wanted: &str) -> Error {
+    Error::corrupt(format!("'{key}' is {}, must be {wanted}", shown(value)))
+}
+
+/// A value for messages, cut to a few words.
+fn shown(value: &Value) -> String {
     let mut shown = value.to_string();
     if shown.len() > 40 {
         let end = (0..=40).rev().find(|end| shown.is_char_boundary(*end)).unwrap_or(0);
         shown.truncate(end);
         shown.push_str("...");
     }
-    Error::corrupt(format!("'{key}' is {shown}, must be {wanted}"))
+    shown
 }
 
 fn in_range(key: &str, value: &Value, min: usize, max: usize) -> Result<usize> {
@@ -98,6 +118,7 @@ fn in_range(key: &str, value: &Value, min: usize, max: usize) -> Result<usize> {
 }
 
 fn finite(key: &str, value: &Value) -> Result<f32> {
-    let number = value.as_f64().map(|number| number as f32);
+    // Digests do not tell -0 from 0, so neither do graphs.
+    let number = value.as_f64().map(|number| number as f32 + 0.0);
     number.filter(|n| n.is_finite()).ok_or_else(|| fault(key, value, "a finite binary32 number"))
 }

@@ -14,7 +14,7 @@ mod rows;
 mod run;
 mod strips;
 
-pub(crate) use attributes::Attributes;
+pub(crate) use attributes::{check_version, Attributes};
 pub(crate) use op::{Convolution, Op, Shape};
 pub(crate) use program::{Node, Program, GRAPH_VERSION};
 pub(crate) use rows::Rows;

@@ -3,13 +3,13 @@
 use lcrs_core::{Error, Limits, Result};
 use serde_json::Value;
 
-use super::attributes::Attributes;
+use super::attributes::{check_version, Attributes};
 use super::op::{Op, Shape};
 use super::parse::parse_op;
 use crate::tensors::Lookup;
 
-/// The version of the graph description that this build reads and writes.
-pub(crate) const GRAPH_VERSION: u64 = 0;
+/// The version of the graph description that this build reads, which is frozen.
+pub(crate) const GRAPH_VERSION: u64 = 1;
 
 /// Most operations of one graph: ten times what the largest known model needs.
 const MAX_NODES: usize = 10_000;
@@ -52,9 +52,7 @@ impl Program {
     pub(crate) fn parse(graph: &Value, tensors: Lookup<'_, '_>) -> Result<Self> {
         let mut members = Attributes::new(graph, "graph")?;
         let version = members.required("version")?;
-        if version.as_u64() != Some(GRAPH_VERSION) {
-            return Err(Error::unsupported(format!("graph version {version}, this build reads {GRAPH_VERSION}")));
-        }
+        check_version("graph", version, GRAPH_VERSION)?;
         let inputs = names(members.list("inputs")?)?;
         let nodes = members.list("nodes")?;
         if nodes.len() > MAX_NODES {

@@ -93,7 +93,7 @@ mod tests {
             Some(if name == "v" { vector() } else { tensor() })
         };
         let last = nodes.as_array().unwrap().len();
-        let json = json!({"version": 0, "inputs": ["x"], "outputs": [["y", last]], "nodes": nodes});
+        let json = json!({"version": 1, "inputs": ["x"], "outputs": [["y", last]], "nodes": nodes});
         Graph::new(&json.to_string(), find, Simd::detect()).unwrap()
     }
 

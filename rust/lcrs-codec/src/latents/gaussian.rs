@@ -7,7 +7,7 @@ use lcrs_core::exact::{concat, crop, Tensor};
 use lcrs_core::scan::{Parameters, Steps};
 use lcrs_core::{Error, Limits, Result};
 
-use super::symbols::{spread, Condition};
+use super::symbols::{check_finite, spread, Condition};
 use super::table::{parse_table, parse_vector};
 use crate::graph::{Attributes, Shape};
 use crate::networks::{blame_data, Job};
@@ -120,7 +120,9 @@ impl Gaussian {
         if let Some(steps) = steps {
             steps.scale(&mut scales);
         }
+        check_finite(&scales, "scale")?;
         let means = if self.has_means { Some(fit(means, "means", shape, job.limits)?) } else { None };
+        check_finite(means.as_deref().unwrap_or_default(), "mean")?;
         let mut rows = job.limits.zeroed(scales.len(), "table indexes")?;
         indexes(job.rt.simd, &scales, &self.thresholds, &mut rows).map_err(blame_data)?;
         Ok((Condition { indexes: rows, means }, scales))

@@ -1,7 +1,7 @@
 //! From numbers to a section and back, once means and table indexes are known.
 
 use lcrs_core::cdf::CdfTable;
-use lcrs_core::exact::{dequantize, dequantize_in_steps, quantize, quantize_in_steps, Tensor};
+use lcrs_core::exact::{check_symbols, dequantize, dequantize_in_steps, quantize, quantize_in_steps, Tensor};
 use lcrs_core::rans::{self, StreamKind};
 use lcrs_core::scan::Steps;
 use lcrs_core::{Error, Limits, Result, Simd};
@@ -46,9 +46,6 @@ impl Lattice<'_> {
     }
 }
 
-/// Symbols are below 2^24, where every integer is a binary32 number.
-const SYMBOL_BOUND: u32 = 1 << 24;
-
 /// Rounds the differences to the means and codes them; returns the section and the numbers that a decoder will have.
 pub(crate) fn encode(
     job: Job<'_>,
@@ -82,9 +79,7 @@ pub(crate) fn decode(
     let kind = StreamKind::from_code(section.kind)?;
     let mut symbols: Vec<i32> = job.limits.zeroed(condition.indexes.len(), "symbols")?;
     rans::decode(kind, job.rt, section.data, &condition.indexes, table, &mut symbols).map_err(blame_data)?;
-    if let Some(i) = symbols.iter().position(|symbol| symbol.unsigned_abs() >= SYMBOL_BOUND) {
-        return Err(Error::corrupt(format!("symbol at position {i} is {}, must be within -2^24 and 2^24", symbols[i])));
-    }
+    check_symbols(&symbols)?;
     restore(&symbols, condition.means.as_deref(), lattice, shape, job.limits)
 }
 
@@ -97,7 +92,16 @@ fn restore(
 ) -> Result<Tensor> {
     let mut tensor = Tensor::zeroed(shape.channels, shape.height, shape.width, limits)?;
     lattice.dequantize(symbols, means, tensor.data_mut()).map_err(blame_data)?;
+    check_finite(tensor.data(), "value")?;
     Ok(tensor)
+}
+
+/// Refuses numbers that decide symbols or are their values and are not finite.
+pub(crate) fn check_finite(values: &[f32], name: &str) -> Result<()> {
+    match values.iter().position(|value| !value.is_finite()) {
+        Some(i) => Err(Error::corrupt(format!("{name} at position {i} is {}, must be finite", values[i]))),
+        None => Ok(()),
+    }
 }
 
 /// The condition of elements that have a row and a median for each channel.

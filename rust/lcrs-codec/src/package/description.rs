@@ -6,10 +6,10 @@ use lcrs_core::{Error, Result};
 use lcrs_format::{check_model_name, Numerics};
 use serde_json::Value;
 
-use crate::graph::Attributes;
+use crate::graph::{check_version, Attributes};
 
-/// The version of the package format that this build reads.
-const PACKAGE_VERSION: u64 = 0;
+/// The version of the package format that this build reads, which is frozen.
+const PACKAGE_VERSION: u64 = 1;
 
 /// Name of the graph from picture to latent.
 pub(crate) const ANALYSIS: &str = "g_a";
@@ -62,6 +62,22 @@ impl Description {
         Self::from_json(json).map_err(|e| e.at("description"))
     }
 
+    /// Files have all digests; only while a package is being made are they absent.
+    ///
+    /// # Errors
+    /// [`lcrs_core::ErrorKind::Corrupt`] with the name of the first that is missing.
+    pub(crate) fn check_digests_are_there(&self) -> Result<()> {
+        let digests = [
+            ("entropy_digest", &self.entropy_digest),
+            ("synthesis_digest", &self.synthesis_digest),
+            ("analysis_digest", &self.analysis_digest),
+        ];
+        match digests.iter().find(|(_, digest)| digest.is_none()) {
+            Some((name, _)) => Err(Error::corrupt(format!("'{name}' is missing")).at("description")),
+            None => Ok(()),
+        }
+    }
+
     fn from_json(json: Value) -> Result<Self> {
         let mut members = Attributes::new(&json, "it")?;
         let format = members.text("format")?;
@@ -69,9 +85,7 @@ impl Description {
             return Err(Error::corrupt(format!("'format' is {format:?}, must be \"lcrm\"")));
         }
         let version = members.required("version")?;
-        if version.as_u64() != Some(PACKAGE_VERSION) {
-            return Err(Error::unsupported(format!("package version {version}, this build reads {PACKAGE_VERSION}")));
-        }
+        check_version("package", version, PACKAGE_VERSION)?;
         let name = members.text("name")?.to_owned();
         check_model_name(&name).map_err(Error::corrupt)?;
         let numerics = members.text("numerics")?.to_owned();

@@ -64,7 +64,9 @@ impl Package {
     /// are not a package, [`lcrs_core::ErrorKind::UnsupportedVersion`] for one of another version or with unknown parts.
     pub fn from_bytes(bytes: &[u8], limits: &Limits) -> Result<Self> {
         let (description, tensors) = read::read(bytes, limits)?;
-        Self::from_parts(&description, tensors, limits)
+        let description = Description::parse(&description)?;
+        description.check_digests_are_there()?;
+        Self::from_description(description, tensors, limits)
     }
 
     /// A package of a description (JSON) and its tensors. Digests in the description are verified; absent ones are computed.
@@ -72,7 +74,10 @@ impl Package {
     /// # Errors
     /// As [`Package::from_bytes`].
     pub fn from_parts(description: &str, tensors: Tensors<'static>, limits: &Limits) -> Result<Self> {
-        let description = Description::parse(description)?;
+        Self::from_description(Description::parse(description)?, tensors, limits)
+    }
+
+    fn from_description(description: Description, tensors: Tensors<'static>, limits: &Limits) -> Result<Self> {
         let digests = digest::digests(&description, &tensors)?;
         verify("entropy_digest", description.entropy_digest.as_deref(), &digests.entropy)?;
         verify("synthesis_digest", description.synthesis_digest.as_deref(), &digests.synthesis)?;

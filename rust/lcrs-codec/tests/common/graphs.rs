@@ -111,6 +111,6 @@ impl<'a> GraphJson<'a> {
     }
 
     pub fn finish(self, outputs: &[(&str, usize)]) -> Value {
-        json!({"version": 0, "inputs": self.inputs, "nodes": self.nodes, "outputs": outputs})
+        json!({"version": 1, "inputs": self.inputs, "nodes": self.nodes, "outputs": outputs})
     }
 }

@@ -19,7 +19,7 @@ pub struct Model {
 impl Model {
     pub fn new(name: &str, graphs: Value, codec: Value, strides: Value, weights: Weights) -> Self {
         let description = json!({
-            "format": "lcrm", "version": 0, "name": name, "architecture": "test", "config": {"seed": 1},
+            "format": "lcrm", "version": 1, "name": name, "architecture": "test", "config": {"seed": 1},
             "numerics": "f32-fma/1", "graphs": graphs, "codec": codec, "strides": strides, "pad": 8,
             "levels": null, "card": {"licence": "none"},
         });

@@ -33,11 +33,16 @@ pub struct FactorizedParameters<'a> {
 ///
 /// The row covers `-minima..=maxima` around the median: `minima = max(ceil(median - lower), 0)` and `maxima` alike, in binary32,
 /// which is how CompressAI lays out its tables. Without quantiles they are the smallest numbers with
-/// `l(median - minima) <= -t` and `l(median + maxima) >= t`, `t = ln(2 / tail_mass - 1)`, at most 8191.
+/// `l(median - minima) <= -t` and `l(median + maxima) >= t`, `t = ln(2 / tail_mass - 1)`, at most 8191, as bisection finds them: from
+/// `inside = -1`, `outside = 8191` on, while these are not neighbours, `(inside + outside) div 2` (the integer quotient, rounded towards 0)
+/// becomes `outside` if the condition holds there, else `inside`; the result is `outside`.
 ///
-/// With logits `l` at the edges `median + k - 0.5` (binary64, [`math`]; sums ascending, multiplied and then added), the probability
-/// of a value is `abs(sigmoid(s u) - sigmoid(s v))` for its edges `v < u`, `s = -sign(u + v)`, rounded to binary32. The escape has
-/// what is left on both sides of this channel's own row. (CompressAI takes the upper rest at the end of the widest row, so
+/// All is in binary64 ([`math`]), each operation rounded. Matrices go through softplus and factors through tanh first. In a layer, the sum of
+/// `m * l` over the inputs ascending begins with 0, the bias is added last, and `tanh(f) * tanh(sum)` is added to that.
+/// With logits v, u at the edges `median + k - 0.5` and `median + k + 0.5` of value k the probability is
+/// `abs(sigmoid(s u) - sigmoid(s v))`, `s` = -1 if `v + u > 0`, else 1, rounded to binary32. The escape has
+/// what is left on both sides of this channel's own row, `sigmoid(l)` of its first edge plus `sigmoid(-l)` of its last, rounded.
+/// The row is [`super::pmf_to_quantized_cdf`] of these, of 16 bits; its offset is `-minima`. (CompressAI takes the upper rest at the end of the widest row, so
 /// channels with narrower rows give too little to the escape; where its tables must be met, load them.)
 ///
 /// # Errors

@@ -24,14 +24,16 @@
 //!
 //! **Functions of one number** ([`Unary`]). ReLU: `x > 0 ? x : +0`. LeakyReLU: `x < 0 ? x * slope : x`. Clamp: `x < min ? min : x`, then
 //! `x > max ? max : x`. Sums and products with a scalar round once. `sigmoid`, `softplus`, `exp`, `tanh`: widened to binary64,
-//! computed by [`math`], which specifies every step, and rounded to binary32. **Of two numbers** ([`Binary`]): one rounding.
+//! computed by [`math`], which specifies every step, and rounded to binary32. **Of two numbers** ([`Binary`]): one rounding. A NaN is neither above nor below anything, and stays one in all others.
 //!
 //! **Symbols** ([`quantize`], [`dequantize`]). `symbol = round_half_even(y - mean)`, the difference rounded to binary32 first;
 //! `value = symbol + mean`, the symbol converted first. A scale's index is the number of thresholds below it
-//! ([`crate::cdf::indexes`]). Tables come from [`crate::cdf`], which specifies how.
+//! ([`crate::cdf::indexes`]). Tables come from [`crate::cdf`], which specifies how. Other steps than 1: [`crate::scan::Steps`].
 //!
-//! **What is refused.** Parameters and inputs of layers that are not finite, and latents whose distance from the mean is not below
-//! 2^24: such numbers are errors with their place, never results. A chain may overflow to an infinity; the next layer refuses it.
+//! **What is refused.** Parameters and inputs of convolutions and normalisations that are not finite, scales and means that are not,
+//! latents whose distance from the mean is not below 2^24, and values that are not finite: such numbers are errors with their place,
+//! never results. A chain may overflow to an infinity; the next layer refuses it. (Layers inside a scan do not look: there every
+//! step whose weight or input is infinite or NaN is taken, so that infinities and NaN reach the scales and means, or vanish, alike everywhere.)
 //!
 //! # How it is computed
 //!
@@ -75,7 +77,7 @@ pub use conv_transpose::ConvTranspose2d;
 pub use elementwise::{Binary, Unary};
 pub use gdn::{Gdn, GdnKind};
 pub use layout::{concat, crop, pad_replicate, pixel_shuffle, pixel_unshuffle, slice};
-pub use symbols::{dequantize, dequantize_in_steps, quantize, quantize_in_steps};
+pub use symbols::{check_symbols, dequantize, dequantize_in_steps, quantize, quantize_in_steps};
 pub(crate) use symbols::{illegal_symbol, is_legal, round_half_even};
 pub use tensor::Tensor;
 

@@ -52,6 +52,19 @@ fn round_all(simd: Simd, y: &[f32], means: Option<&[f32]>, out: &mut [i32]) -> b
 }
 }
 
+/// Refuses decoded symbols that no encoder writes.
+///
+/// # Errors
+/// [`crate::ErrorKind::Corrupt`] if a symbol has a magnitude of 2^24 or more; the message has its position.
+pub fn check_symbols(symbols: &[i32]) -> Result<()> {
+    let is_legal = |symbol: i32| symbol.unsigned_abs() < SYMBOL_BOUND as u32;
+    if symbols.iter().fold(true, |legal, &symbol| legal & is_legal(symbol)) {
+        return Ok(());
+    }
+    let at = symbols.iter().position(|&symbol| !is_legal(symbol)).unwrap_or(0);
+    Err(Error::corrupt(format!("symbol at position {at} is {}, must be within -2^24 and 2^24", symbols[at])))
+}
+
 /// `out[i] = symbols[i] as f32 + means[i]`; without means the symbol itself.
 ///
 /// # Errors
@@ -152,6 +165,15 @@ mod tests {
         }
         quantize(Simd::Scalar, &[16_777_215.0, -16_777_215.0, 0.0], None, &mut out).expect("legal");
         assert_eq!(out, [16_777_215, -16_777_215, 0]);
+    }
+
+    #[test]
+    fn symbols_that_no_encoder_writes_are_refused() {
+        assert!(check_symbols(&[16_777_215, -16_777_215, 0]).is_ok());
+        for bad in [16_777_216, -16_777_216, i32::MAX, i32::MIN] {
+            let error = check_symbols(&[0, bad]).expect_err("must be refused");
+            assert!(error.message().contains("position 1"), "{error}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The two ends of a stream behind one face, so that encoder and decoder run the same scan.
 
 use super::{Gaussian, Steps};
-use crate::exact::{dequantize, first_not_finite, quantize, Tensor};
+use crate::exact::{check_symbols, dequantize, first_not_finite, quantize, Tensor};
 use crate::rans::{Decoder, Encoder};
 use crate::{cdf, Error, ErrorKind, Result, Simd};
 
@@ -108,18 +108,22 @@ impl Exchange {
             self.scales.extend_from_slice(gaussian.scales(row));
             self.means.extend_from_slice(gaussian.means(row));
         }
-        if let Some(i) = first_not_finite(self.simd, &self.means) {
-            let (row, column) = place(i / gaussian.channels());
-            let mean = self.means[i];
-            return Err(Error::invalid(format!("mean is {mean} at row {row}, column {column}: it must be finite")));
+        if let Some(steps) = steps {
+            steps.scale(&mut self.scales);
         }
         let count = self.scales.len();
         self.indexes.resize(count, 0);
         self.symbols.resize(count, 0);
         self.values.resize(count, 0.0);
-        if let Some(steps) = steps {
-            steps.scale(&mut self.scales);
-        }
+        let check = |values: &[f32], name: &str| match first_not_finite(self.simd, values) {
+            None => Ok(()),
+            Some(i) => {
+                let ((row, column), value) = (place(i / gaussian.channels()), values[i]);
+                Err(Error::invalid(format!("{name} is {value} at row {row}, column {column}: it must be finite")))
+            }
+        };
+        check(&self.means, "mean")?;
+        check(&self.scales, "scale")?;
         cdf::indexes(self.simd, &self.scales, gaussian.thresholds(), &mut self.indexes)?;
         let means = gaussian.has_means().then_some(&self.means[..]);
         match coder {
@@ -135,11 +139,15 @@ impl Exchange {
                 }
                 encoder.push(&self.symbols, &self.indexes, gaussian.table())?;
             }
-            Coder::Decode { decoder } => decoder.pull(&self.indexes, gaussian.table(), &mut self.symbols)?,
+            Coder::Decode { decoder } => {
+                decoder.pull(&self.indexes, gaussian.table(), &mut self.symbols)?;
+                check_symbols(&self.symbols)?;
+            }
         }
         match steps {
-            Some(steps) => steps.dequantize(&self.symbols, &self.scales, means, &mut self.values),
-            None => dequantize(&self.symbols, means, &mut self.values),
+            Some(steps) => steps.dequantize(&self.symbols, &self.scales, means, &mut self.values)?,
+            None => dequantize(&self.symbols, means, &mut self.values)?,
         }
+        check(&self.values, "value")
     }
 }

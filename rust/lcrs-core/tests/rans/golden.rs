@@ -32,7 +32,7 @@ fn golden_streams_are_written_and_read() {
     assert_eq!(lane_counts, [1, 1, 1, 1, 2, 4, 8, 16, 32, 4]);
 }
 
-/// Writes the file anew: only when the format changes.
+/// Wrote the file. Format version 1 is frozen, so it is not to be run again.
 #[test]
 #[ignore = "writes the golden streams"]
 fn write_golden_streams() {

@@ -1,0 +1,167 @@
+"""The `.lcrs` container: header, fields, sections."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+
+from reader.wrong import WrongFile, need
+
+MAGIC = bytes.fromhex("8C4C4353")
+VERSION = 1
+ANCILLARY = 0x80
+METADATA = {0x81: "icc", 0x82: "exif"}
+
+
+@dataclass
+class Section:
+    kind: int
+    precision: int
+    data: bytes
+
+
+@dataclass
+class Container:
+    entropy_digest: bytes
+    synthesis_digest: bytes
+    model: str
+    width: int
+    height: int
+    portable: bool
+    latents: list[Section] = field(default_factory=list)
+    metadata: dict[str, bytes] = field(default_factory=dict)
+    quality: float | None = None
+    crop: tuple[int, int] = (0, 0)
+    decoded: tuple[int, int] | None = None
+
+
+def _crc_table() -> list[int]:
+    table = []
+    for byte in range(256):
+        for _ in range(8):
+            byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
+        table.append(byte)
+    return table
+
+
+_CRC = _crc_table()
+
+
+def crc32c(data: bytes) -> int:
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = crc >> 8 ^ _CRC[(crc ^ byte) & 0xFF]
+    return crc ^ 0xFFFFFFFF
+
+
+class Cursor:
+    """Takes parts off the front of some bytes."""
+
+    def __init__(self, data: bytes):
+        self.data, self.at = data, 0
+
+    def take(self, length: int) -> bytes:
+        need(
+            self.at + length <= len(self.data),
+            f"{length} bytes are needed, {len(self.data) - self.at} are left",
+        )
+        self.at += length
+        return self.data[self.at - length : self.at]
+
+    def byte(self) -> int:
+        return self.take(1)[0]
+
+    def varint(self, bound: int = 1 << 64) -> int:
+        value = 0
+        for shift in range(0, 70, 7):
+            byte = self.byte()
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                need(byte or not shift, "a number is not in its shortest form")
+                need(value < bound, f"number {value} is not below {bound}")
+                return value
+        raise WrongFile("a number is longer than 10 bytes")
+
+    def left(self) -> int:
+        return len(self.data) - self.at
+
+
+def parse(data: bytes) -> Container:
+    """The parts of a file, each checked against its checksum."""
+    file = Cursor(data)
+    need(file.take(4) == MAGIC, "not an lcrs file")
+    version = file.byte()
+    need(version == VERSION, f"format version {version}")
+    length = file.varint()
+    need(length <= 65_535, f"header of {length} bytes")
+    body = Cursor(file.take(length))
+    covered = data[: file.at]
+    need(crc32c(covered) == struct.unpack("<I", file.take(4))[0], "checksum of the header")
+    container, entries = _read_base(body)
+    _read_fields(body, container)
+    for section, kind, precision, length, checksum in entries:
+        payload = file.take(length)
+        need(crc32c(payload) == checksum, f"checksum of section {section}")
+        if section < ANCILLARY:
+            need(section == len(container.latents), f"latent {section} is out of order")
+            container.latents.append(Section(kind, precision, payload))
+        elif section in METADATA:
+            container.metadata[METADATA[section]] = payload
+    need(file.left() == 0, f"{file.left()} bytes after the last payload")
+    return container
+
+
+def _read_base(body: Cursor) -> tuple[Container, list[tuple[int, int, int, int, int]]]:
+    numerics = body.byte()
+    need(numerics & 0x7F == 1, f"numerics {numerics & 0x7F}")
+    entropy_digest, synthesis_digest = body.take(8), body.take(8)
+    model = body.take(body.byte()).decode("ascii")
+    legal = all(c.isascii() and (c.isalnum() or c in "._-") for c in model)
+    need(1 <= len(model) <= 64 and legal and model[0] != ".", f"model name {model!r}")
+    width, height = body.varint(1 << 32), body.varint(1 << 32)
+    need(width and height, f"picture of {width} x {height}")
+    entries, last = [], -1
+    for _ in range(body.byte()):
+        section, kind, precision = body.take(3)
+        length = body.varint()
+        (checksum,) = struct.unpack("<I", body.take(4))
+        need(section > last, f"section {section} after {last}")
+        if section < ANCILLARY:
+            need(
+                kind != 255 and 1 <= precision <= 16, f"latent {section}: kind {kind}, precision {precision}"
+            )
+        elif section in METADATA:
+            need((kind, precision) == (255, 0), f"metadata of kind {kind}, precision {precision}")
+        entries.append((section, kind, precision, length, checksum))
+        last = section
+    return Container(entropy_digest, synthesis_digest, model, width, height, numerics < 0x80), entries
+
+
+def _read_fields(body: Cursor, container: Container) -> None:
+    last = -1
+    while body.left():
+        tag = body.byte()
+        need(tag > last, f"field {tag} after {last}")
+        last = tag
+        value = Cursor(body.take(body.varint()))
+        if tag == 1:
+            (container.quality,) = struct.unpack("<f", value.take(4))
+            need(0 <= container.quality <= 100, f"quality {container.quality}")
+        elif tag == 2:
+            container.crop = value.varint(1 << 32), value.varint(1 << 32)
+        elif tag == 3:
+            samples = value.byte(), value.byte()
+            need(samples == (8, 0), f"samples {samples}: only 8-bit RGB is read here")
+        elif tag == 4:
+            tiles = value.varint(1 << 32), value.varint(1 << 32)
+            need(tiles == (1, 1), f"tile grid {tiles}")
+        elif tag == 5:
+            container.decoded = value.varint(1 << 32), value.varint(1 << 32)
+        else:
+            need(tag & ANCILLARY, f"critical field {tag}")
+            continue
+        need(value.left() == 0, f"field {tag} has {value.left()} bytes too many")
+    right, bottom = container.crop[0] + container.width, container.crop[1] + container.height
+    need(max(right, bottom) < 1 << 32, "the visible part ends beyond 2^32")
+    if container.decoded:
+        need(container.decoded[0] >= right and container.decoded[1] >= bottom, "decoded size is too small")
