@@ -17,6 +17,19 @@ fn ideal_bytes(symbols: &[i32], indexes: &[i32], table: &CdfTable) -> f64 {
     symbols.iter().zip(indexes).map(bits).sum::<f64>() / 8.0
 }
 
+/// Requires of every prefix, each longer by a part of `step` than the one before, that it costs at most a thousandth
+/// and 8 bytes more than it must.
+fn check_overhead(symbols: &[i32], indexes: &[i32], table: &CdfTable, step: usize) {
+    let mut len = 1;
+    while len <= symbols.len() {
+        let (symbols, indexes) = (&symbols[..len], &indexes[..len]);
+        let data = rans::encode(StreamKind::Lcrs, &Runtime::serial(), symbols, indexes, table).unwrap();
+        let ideal = ideal_bytes(symbols, indexes, table);
+        assert!(data.len() as f64 <= ideal * 1.001 + 8.0, "{len} symbols: {} bytes, ideal {ideal:.1}", data.len());
+        len += len / step + 1;
+    }
+}
+
 #[test]
 fn overhead_is_a_thousandth_and_eight_bytes() {
     let rng = &mut Rng(17);
@@ -24,20 +37,44 @@ fn overhead_is_a_thousandth_and_eight_bytes() {
     let sure = table(&[vec![0, 65_000, 65_400, 65_536]], &[0], 16);
     for table in [gaussian_table(), flat, sure] {
         for rows in [3, 20, 64] {
-            let n = 400_000;
-            let indexes: Vec<i32> = (0..n).map(|_| rng.below(rows.min(table.num_rows())) as i32).collect();
-            let symbols = draw(rng, &table, &indexes, 0);
-            let mut len = 1;
-            while len <= n {
-                let (symbols, indexes) = (&symbols[..len], &indexes[..len]);
-                let data = rans::encode(StreamKind::Lcrs, &Runtime::serial(), symbols, indexes, &table).unwrap();
-                let ideal = ideal_bytes(symbols, indexes, &table);
-                let over = data.len() as f64 - ideal * 1.001;
-                assert!(over <= 8.0, "{len} symbols of {rows} rows: {} bytes, ideal {ideal:.1}", data.len());
-                len += len / 9 + 1;
-            }
+            let indexes: Vec<i32> = (0..400_000).map(|_| rng.below(rows.min(table.num_rows())) as i32).collect();
+            check_overhead(&draw(rng, &table, &indexes, 0), &indexes, &table, 9);
         }
     }
+}
+
+#[test]
+fn overhead_of_extreme_rows_and_other_precisions() {
+    let rng = &mut Rng(19);
+    let full: Vec<i32> = (0..=1 << 16).collect();
+    for (rows, precision) in [
+        (vec![vec![0, 65_535, 65_536]], 16),    // next to nothing a symbol
+        (vec![full], 16),                       // 16 bits a symbol
+        (vec![vec![0, 1, 65_535, 65_536]], 16), // a first entry of frequency 1
+        (vec![vec![0, 32_767, 65_535, 65_536]], 16),
+        (vec![random_row(rng, 200, 8), random_row(rng, 3, 8)], 8),
+        (vec![random_row(rng, 900, 11)], 11),
+        (vec![vec![0, 1, 2]], 1),
+    ] {
+        let table = table(&rows, &vec![-1; rows.len()], precision);
+        let indexes: Vec<i32> = (0..300_000).map(|_| rng.below(rows.len()) as i32).collect();
+        check_overhead(&draw(rng, &table, &indexes, 0), &indexes, &table, 4);
+    }
+}
+
+/// The worst that a row can be asked for: only its rarest values.
+#[test]
+fn overhead_of_unlikely_symbols() {
+    let table = table(&[vec![0, 1, 2, 65_535, 65_536], vec![0, 3, 65_000, 65_536]], &[0, 0], 16);
+    let indexes: Vec<i32> = (0..200_000).map(|i| i % 2).collect();
+    check_overhead(&vec![0; indexes.len()], &indexes, &table, 4);
+}
+
+#[test]
+fn overhead_of_millions() {
+    let (table, rng) = (gaussian_table(), &mut Rng(31));
+    let indexes: Vec<i32> = (0..5_000_000).map(|_| rng.below(64) as i32).collect();
+    check_overhead(&draw(rng, &table, &indexes, 0), &indexes, &table, 1);
 }
 
 #[test]
