@@ -7,5 +7,6 @@ mod interop;
 mod properties;
 mod rate;
 mod reference;
+mod replay;
 mod round_trip;
 mod support;
