@@ -1,5 +1,7 @@
-//! Bodies of the fuzz targets. Run one by `cargo fuzz run --fuzz-dir rust/fuzz --sanitizer none round_trip`; with
-//! `AddressSanitizer` (the default sanitizer) on nightly, or on stable with `RUSTC_BOOTSTRAP=1`.
+//! Bodies of the fuzz targets. All of them for a minute: `make fuzz`. One: `cargo fuzz run --fuzz-dir rust/fuzz round_trip`,
+//! with `AddressSanitizer` on nightly, or on stable with `RUSTC_BOOTSTRAP=1`; without it by `--sanitizer none`.
+//!
+//! The coder's bodies also run in its tests, on the inputs in `seeds/coder`.
 
 mod coder;
 mod files;

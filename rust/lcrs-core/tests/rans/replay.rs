@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+#[allow(unreachable_pub)] // it is the fuzzer's
 #[path = "../../../fuzz/src/coder.rs"]
 mod coder;
 

@@ -1,4 +1,11 @@
 //! Which code runs the groups: the plain one or that of an instruction set. All do the same.
+//!
+//! What the instruction sets do not serve goes to the plain path, or from AVX-512 to AVX2:
+//! - streams of few lanes, since a register of states is then mostly empty;
+//! - encoding with a row of one entry, whose frequency 2^16 has no room in 16 bits: rare, and such rows cost no time;
+//! - decoding with wide cells, that is with values beyond 15 bits or a row of one entry: what a register does at once
+//!   there is bound by the loads of cells, and those are far apart in large tables;
+//! - looking up in more than 64 rows on AVX-512, whose registers hold no more: the loads of AVX2 serve any number.
 
 #[cfg(target_arch = "aarch64")]
 use super::neon::Neon;
