@@ -78,7 +78,8 @@ impl Kept {
             Entry::Occupied(there) => there.into_mut(),
             Entry::Vacant(room) => {
                 let layer = Layer::new(simd, kind, [inputs, outputs, k, stride, groups])?;
-                let x = Tensor::from_vec(inputs, height, width, numbers(inputs * height * width, 3))?;
+                let mut x = Tensor::zeroed(inputs, height, width, &Limits::default())?;
+                x.data_mut().copy_from_slice(&numbers(inputs * height * width, 3));
                 room.insert((layer, x))
             }
         };

@@ -1,7 +1,8 @@
 //! The window of a tensor, with zeros around it, that one tile of a convolution reads.
 
+use super::tensor::ROOM;
 use super::Tensor;
-use crate::wide::wide;
+use crate::wide::wider;
 use crate::{Error, Limits, Result, Simd};
 use std::ops::Range;
 
@@ -35,11 +36,12 @@ impl Extent {
             let len = ((self.rows - 1) * width + self.columns) * channels;
             return Ok(Window { values: &x.data()[start..start + len], pitch: width * channels });
         }
-        self.copy(x, limits, buffer)?;
-        Ok(Window { values: buffer, pitch: self.columns * channels })
+        let start = self.copy(x, limits, buffer)?;
+        Ok(Window { values: &buffer[start..], pitch: self.columns * channels })
     }
 
-    fn copy(self, x: &Tensor, limits: &Limits, buffer: &mut Vec<f32>) -> Result<()> {
+    /// Fills the buffer; the window begins, on a cache line, at the returned element.
+    fn copy(self, x: &Tensor, limits: &Limits, buffer: &mut Vec<f32>) -> Result<usize> {
         let (channels, height, width) = x.shape();
         let pitch = self.columns * channels;
         let bytes = self.rows.saturating_mul(pitch).saturating_mul(size_of::<f32>());
@@ -51,7 +53,9 @@ impl Extent {
         }
         buffer.clear();
         let no_memory = |_| Error::limit(format!("no memory for {bytes} bytes of inputs"));
-        buffer.try_reserve(self.rows * pitch).map_err(no_memory)?;
+        buffer.try_reserve(self.rows * pitch + ROOM).map_err(no_memory)?;
+        let start = buffer.as_ptr().align_offset(64).min(ROOM);
+        buffer.resize(start, 0.0);
         let before = self.left.min(0).unsigned_abs().min(self.columns);
         let first = self.left.max(0) as usize;
         let inside = width.saturating_sub(first).min(self.columns - before);
@@ -65,7 +69,7 @@ impl Extent {
             }
             buffer.resize(end, 0.0);
         }
-        Ok(())
+        Ok(start)
     }
 }
 
@@ -114,10 +118,11 @@ pub(crate) fn first_not_finite(simd: Simd, values: &[f32]) -> Option<usize> {
     values[part..].iter().position(|v| !v.is_finite()).map(|i| part + i)
 }
 
-wide! {
+wider! {
 fn any_not_finite(simd: Simd, values: &[f32]) -> bool {
-    const EXPONENT: u32 = 0x7f80_0000;
-    values.iter().fold(0, |bad, v| bad | u32::from(v.to_bits() & EXPONENT == EXPONENT)) != 0
+    const MAGNITUDE: u32 = 0x7fff_ffff;
+    // magnitudes compare as integers; infinity and NaN are the largest
+    values.iter().fold(0, |largest, v| largest.max(v.to_bits() & MAGNITUDE)) >= f32::INFINITY.to_bits()
 }
 }
 
