@@ -236,7 +236,7 @@ impl Group {
             }
             None => (vec![("side", side)], 0),
         };
-        let Places::Serial { context, parameters, .. } = &self.places else {
+        let Places::Serial { order, context, parameters } = &self.places else {
             self.prior.check(&outputs, |shape| shape == latent)?;
             return Ok(macs);
         };
@@ -246,7 +246,12 @@ impl Group {
         if (side.height, side.width) != (latent.height, latent.width) {
             return Err(Error::corrupt(format!("side information of {side} for a latent of {latent}")));
         }
-        context_weights(networks, context)?;
+        let (weight, shape, bias) = context_weights(networks, context)?;
+        let legal = match order {
+            Order::Raster => Context::check_raster(&weight, shape, bias.as_deref()),
+            Order::Checkerboard(_) => Context::check_checkerboard(&weight, shape, bias.as_deref()),
+        };
+        legal.map_err(|e| blame_data(e).at(format!("graph '{context}'")))?;
         let (features, work) = networks.infer(context, &[latent], limits)?;
         macs = macs.saturating_add(work);
         let &[(_, features)] = features.as_slice() else {

@@ -41,40 +41,30 @@ impl Context {
         Self::new(simd, weight, shape, bias, Kind::Checkerboard)
     }
 
+    /// What [`Context::raster`] would refuse, without building anything.
+    ///
+    /// # Errors
+    /// As [`Context::raster`].
+    pub fn check_raster(weight: &[f32], shape: [usize; 4], bias: Option<&[f32]>) -> Result<()> {
+        check(Simd::detect(), weight, shape, bias, Kind::Raster).map(drop)
+    }
+
+    /// What [`Context::checkerboard`] would refuse, without building anything.
+    ///
+    /// # Errors
+    /// As [`Context::raster`].
+    pub fn check_checkerboard(weight: &[f32], shape: [usize; 4], bias: Option<&[f32]>) -> Result<()> {
+        check(Simd::detect(), weight, shape, bias, Kind::Checkerboard).map(drop)
+    }
+
     fn new(simd: Simd, weight: &[f32], shape: [usize; 4], bias: Option<&[f32]>, kind: Kind) -> Result<Self> {
-        let [outputs, channels, k, width] = shape;
-        let len = shape.iter().try_fold(1_usize, |len, &side| len.checked_mul(side));
-        if len != Some(weight.len()) || weight.is_empty() || bias.is_some_and(|bias| bias.len() != outputs) {
-            return Err(Error::invalid(format!(
-                "context weight has {} elements, its shape is {shape:?}",
-                weight.len()
-            )));
-        }
-        if k != width || k % 2 == 0 || !(3..=255).contains(&k) {
-            return Err(Error::invalid(format!(
-                "context kernel is {k} x {width}: it must be square, odd and within 3..=255"
-            )));
-        }
-        check_parameters(simd, weight, "context weight")?;
-        check_parameters(simd, bias.unwrap_or_default(), "context bias")?;
-        let half = k / 2;
-        let seen = |&(ky, kx): &(usize, usize)| match kind {
-            Kind::Raster => (ky, kx) < (half, half),
-            Kind::Checkerboard => (ky + kx + k + 1) % 2 == 1,
-        };
-        let (taps, hidden): (Vec<_>, Vec<_>) = (0..k * k).map(|t| (t / k, t % k)).partition(seen);
-        let at = |o: usize, i: usize, (ky, kx): (usize, usize)| weight[((o * channels + i) * k + ky) * k + kx];
-        for &tap in &hidden {
-            if (0..outputs).any(|o| (0..channels).any(|i| at(o, i, tap).to_bits() << 1 != 0)) {
-                return Err(Error::invalid(format!(
-                    "context weight of the hidden tap {tap:?} (row, column) is not zero"
-                )));
-            }
-        }
+        let taps = check(simd, weight, shape, bias, kind)?;
+        let [outputs, channels, k, _] = shape;
         let panels = Panels::new(simd, taps.len() * channels, outputs, bias, |step, o| {
-            at(o, step % channels, taps[step / channels])
+            let ((ky, kx), i) = (taps[step / channels], step % channels);
+            weight[((o * channels + i) * k + ky) * k + kx]
         })?;
-        Ok(Self { channels, half, kind, taps, panels })
+        Ok(Self { channels, half: k / 2, kind, taps, panels })
     }
 
     /// Number of features.
@@ -112,4 +102,38 @@ impl Context {
         let tap = |&(ky, kx): &(usize, usize)| Segment { offset: ky * pitch + kx * self.channels, len: self.channels };
         self.taps[taps].iter().map(tap).collect()
     }
+}
+
+/// The taps that are seen, (ky, kx), ascending; refuses weights that make no context.
+fn check(
+    simd: Simd,
+    weight: &[f32],
+    shape: [usize; 4],
+    bias: Option<&[f32]>,
+    kind: Kind,
+) -> Result<Vec<(usize, usize)>> {
+    let [outputs, _, k, width] = shape;
+    let len = shape.iter().try_fold(1_usize, |len, &side| len.checked_mul(side));
+    if len != Some(weight.len()) || weight.is_empty() || bias.is_some_and(|bias| bias.len() != outputs) {
+        return Err(Error::invalid(format!("context weight has {} elements, its shape is {shape:?}", weight.len())));
+    }
+    if k != width || k % 2 == 0 || !(3..=255).contains(&k) {
+        return Err(Error::invalid(format!(
+            "context kernel is {k} x {width}: it must be square, odd and within 3..=255"
+        )));
+    }
+    check_parameters(simd, weight, "context weight")?;
+    check_parameters(simd, bias.unwrap_or_default(), "context bias")?;
+    let half = k / 2;
+    let seen = |&(ky, kx): &(usize, usize)| match kind {
+        Kind::Raster => (ky, kx) < (half, half),
+        Kind::Checkerboard => (ky + kx + k + 1) % 2 == 1,
+    };
+    let (taps, hidden): (Vec<_>, Vec<_>) = (0..k * k).map(|t| (t / k, t % k)).partition(seen);
+    for kernel in weight.chunks_exact(k * k) {
+        if let Some(tap) = hidden.iter().find(|(ky, kx)| kernel[ky * k + kx].to_bits() << 1 != 0) {
+            return Err(Error::invalid(format!("context weight of the hidden tap {tap:?} (row, column) is not zero")));
+        }
+    }
+    Ok(taps)
 }
