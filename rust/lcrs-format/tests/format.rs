@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use lcrs_format::{pack, parse, Color, Error, Header, Limits, Metadata, MetadataKind, Section};
+use lcrs_format::{pack, parse, Color, Error, Header, Limits, Metadata, MetadataKind, Section, FORMAT_VERSION};
 use proptest::prelude::*;
 
 fn example() -> (Header, Vec<Section<'static>>) {
@@ -94,7 +94,7 @@ fn every_bit_flip_is_noticed() {
 
 /// A file around a header body written by hand, with its checksum made right.
 fn with_body(body: &[u8]) -> Vec<u8> {
-    let mut file = vec![0x8C, b'L', b'C', b'S', 0, body.len() as u8];
+    let mut file = vec![0x8C, b'L', b'C', b'S', FORMAT_VERSION, body.len() as u8];
     assert!(body.len() < 128);
     file.extend_from_slice(body);
     let crc = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI).checksum(&file);
@@ -247,7 +247,7 @@ proptest! {
 
     #[test]
     fn garbage_is_an_error(tail in proptest::collection::vec(any::<u8>(), 0..300), has_magic in any::<bool>()) {
-        let mut file = if has_magic { vec![0x8C, b'L', b'C', b'S', 0] } else { Vec::new() };
+        let mut file = if has_magic { vec![0x8C, b'L', b'C', b'S', FORMAT_VERSION] } else { Vec::new() };
         file.extend(tail);
         prop_assert!(parse(&file, &Limits::default()).is_err());
     }
