@@ -12,7 +12,7 @@ from lcrs.errors import NotPortableError
 from lcrs.layers.lowering import lower
 from lcrs.ops.cache import KeyedCache, fingerprint
 
-__all__ = ["ExactNetwork"]
+__all__ = ["ExactNetwork", "suits_exact_engine"]
 
 
 class ExactNetwork:
@@ -51,8 +51,7 @@ class ExactNetwork:
         That is for float32 on the CPU and modules that lower; others are applied by torch, in the type that
         they have.
         """
-        is_plain = x.dtype == torch.float32 and x.device.type == "cpu" and x.dim() == 4 and x.numel() > 0
-        if is_plain and not torch.is_grad_enabled():
+        if suits_exact_engine(x):
             try:
                 return self.run(module, x, place)
             except NotPortableError:
@@ -60,6 +59,12 @@ class ExactNetwork:
         dtype = next((p.dtype for p in module.parameters()), x.dtype)
         y: Tensor = module(x.to(dtype))
         return y
+
+
+def suits_exact_engine(x: Tensor) -> bool:
+    """Whether `x` is what the engine takes as it is: float32 pictures on the CPU, and no gradient is wanted."""
+    is_plain = x.dtype == torch.float32 and x.device.type == "cpu" and x.dim() == 4 and x.numel() > 0
+    return is_plain and not torch.is_grad_enabled()
 
 
 def _build(module: nn.Module, place: str) -> coding.Graph:

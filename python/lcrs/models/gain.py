@@ -16,17 +16,20 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 import torch.nn as nn
 from torch import Tensor
 
 from lcrs import coding
 from lcrs.entropy_models import GaussianConditional
+from lcrs.errors import NotPortableError
 from lcrs.layers.efficient import DenseBlock, DepthwiseBlock
+from lcrs.layers.exact import suits_exact_engine
 from lcrs.layers.lowering import GraphBuilder, LoweredGraph, Value
-from lcrs.models.base import CompressionModel, get_scale_table
+from lcrs.models.base import PictureModel, get_scale_table
 from lcrs.models.packing import PackageParts, Tables
-from lcrs.models.pictures import crop_to, pad_to_multiple, restored_picture
+from lcrs.models.pictures import crop_to, restored_picture
 from lcrs.models.strings import check_strings
 from lcrs.ops import quantize_ste
 from lcrs.ops.cache import KeyedCache, fingerprint
@@ -35,7 +38,7 @@ from lcrs.registry import register_model
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["GainHyperprior", "LevelTable"]
+__all__ = ["GainHyperprior", "LevelTable", "level_of"]
 
 
 def down(in_channels: int, out_channels: int, factor: int) -> nn.Sequential:
@@ -46,6 +49,19 @@ def down(in_channels: int, out_channels: int, factor: int) -> nn.Sequential:
 def up(in_channels: int, out_channels: int, factor: int) -> nn.Sequential:
     """1x1 convolution, then pixel-shuffle by `factor`: (N, C, H, W) to (N, C', f * H, f * W)."""
     return nn.Sequential(nn.Conv2d(in_channels, out_channels * factor**2, 1), nn.PixelShuffle(factor))
+
+
+def level_of(quality: float, num_levels: int) -> float:
+    """The level, 0 to `num_levels` - 1, that a file of `quality` (0 to 100) is at, to the bit.
+
+    Files keep the quality as binary32, and levels are binary32.
+
+    Raises:
+        ValueError: the quality is outside 0..100.
+    """
+    if not 0 <= quality <= 100:
+        raise ValueError(f"quality {quality} is outside 0..100")
+    return float(np.float32(float(np.float32(quality)) / 100 * (num_levels - 1)))
 
 
 class LevelTable(nn.Module):
@@ -74,7 +90,7 @@ class LevelTable(nn.Module):
 
 
 @register_model("gain-hyperprior")
-class GainHyperprior(CompressionModel):
+class GainHyperprior(PictureModel):
     r"""Mean-scale hyperprior whose rate is steered by one number.
 
     .. code-block:: none
@@ -101,6 +117,9 @@ class GainHyperprior(CompressionModel):
     """
 
     log_lmbda: Tensor
+    downsampling_factor = 16
+    g_a: nn.Sequential
+    g_s: nn.Sequential
 
     def __init__(
         self,
@@ -118,7 +137,7 @@ class GainHyperprior(CompressionModel):
         self.config: dict[str, Any] = {"C1": C1, "C2": C2, "M": M, "H": H, "Z": Z, "num_levels": num_levels}
         self.config |= {"lmbda_min": lmbda_min, "lmbda_max": lmbda_max}
         self.M = M
-        self._graphs: KeyedCache[dict[str, coding.Graph]] = KeyedCache()
+        self._graphs: dict[str, KeyedCache[coding.Graph]] = {}
         self.num_levels = num_levels
         self.g_a = nn.Sequential(
             down(3, C1, 4), DenseBlock(C1), DenseBlock(C1),
@@ -156,14 +175,8 @@ class GainHyperprior(CompressionModel):
         self.gaussian_conditional = GaussianConditional(get_scale_table())
 
     def level_of(self, quality: float) -> float:
-        """The level, 0 to K - 1, that stands for a quality from 0 to 100.
-
-        Raises:
-            ValueError: if the quality is outside 0..100.
-        """
-        if not 0 <= quality <= 100:
-            raise ValueError(f"quality {quality} is outside 0..100")
-        return quality / 100 * (self.num_levels - 1)
+        """As the function `level_of`, for this model."""
+        return level_of(quality, self.num_levels)
 
     def lmbda(self, level: Tensor) -> Tensor:
         """Lagrangian weight of 255^2 MSE at `level` (N,), each from 0 to K - 1."""
@@ -175,13 +188,18 @@ class GainHyperprior(CompressionModel):
         _, likelihoods = self.gaussian_conditional(values, scales, means=means)
         return quantize_ste(values - means) + means, likelihoods
 
-    def _analysis(self, x: Tensor, level: Tensor) -> tuple[Tensor, Tensor]:
-        """The gained latents y and z of pictures whose sides are multiples of 16."""
-        y = self.g_a(x - 0.5) * torch.exp(self.y_log_gain(level))
-        z = self.h_a(y * torch.exp(-self.means_log_gain(level))) * torch.exp(self.z_log_gain(level))
-        return y, z
+    def _analysis(self, x: Tensor, level: Tensor) -> Tensor:
+        """The gained latent y of pictures whose sides are multiples of 16."""
+        y: Tensor = self.g_a(x - 0.5) * torch.exp(self.y_log_gain(level))
+        return y
+
+    def _hyper_analysis(self, y: Tensor, level: Tensor) -> Tensor:
+        """The gained latent z of a gained y."""
+        z: Tensor = self.h_a(y * torch.exp(-self.means_log_gain(level))) * torch.exp(self.z_log_gain(level))
+        return z
 
     def _synthesis(self, y_hat: Tensor, level: Tensor) -> Tensor:
+        """Pictures of a gained y."""
         x_hat: Tensor = self.g_s(y_hat * torch.exp(self.y_log_gain_inv(level))) + 0.5
         return x_hat
 
@@ -196,7 +214,8 @@ class GainHyperprior(CompressionModel):
             `x_hat` (N, 3, H, W), not clamped, and `likelihoods` of the padded picture's `y`, a 16th of its
             sides, and `z`, a 64th.
         """
-        y, z = self._analysis(pad_to_multiple(x, 16), level)
+        y = self._analysis(self._padded(x), level)
+        z = self._hyper_analysis(y, level)
         z_means = self.z_mean(level).expand_as(z)
         z_hat, z_likelihoods = self._likelihoods(z, torch.exp(self.z_log_scale(level)).expand_as(z), z_means)
         params = crop_to(self.h_s(z_hat * torch.exp(-self.z_log_gain(level))), y.shape[-2:])
@@ -278,13 +297,7 @@ class GainHyperprior(CompressionModel):
         Scales stay logarithms up to the choice of a row, so no exponential is taken for a symbol.
         """
         tables = Tables()
-        graphs = {
-            "g_a": self._lower_analysis(),
-            "g_s": self._lower_synthesis(),
-            "h_a": self._lower_hyper_analysis(),
-            "h_p": self._lower_hyper_prior(),
-            "h_s": self._lower_hyper_synthesis(),
-        }
+        graphs = {name: self._lowered(name) for name in ("g_a", "g_s", "h_a", "h_p", "h_s")}
         conditional = tables.gaussian(
             "gaussian", self.gaussian_conditional, means=True, domain="log", nearest=True
         )
@@ -300,14 +313,40 @@ class GainHyperprior(CompressionModel):
 
     # --- coding ---
 
-    def _exact_graphs(self) -> dict[str, coding.Graph]:
-        """The hyper prior and synthesis on the exact engine, lowered anew when parameters change."""
+    def _lowered(self, name: str) -> LoweredGraph:
+        """A part of the model with its gains, as a coding graph."""
+        parts = {
+            "g_a": self._lower_analysis,
+            "g_s": self._lower_synthesis,
+            "h_a": self._lower_hyper_analysis,
+            "h_p": self._lower_hyper_prior,
+            "h_s": self._lower_hyper_synthesis,
+        }
+        return parts[name]()
 
-        def build() -> dict[str, coding.Graph]:
-            lowered = {"h_p": self._lower_hyper_prior(), "h_s": self._lower_hyper_synthesis()}
-            return {name: coding.Graph(graph.json, graph.tensors) for name, graph in lowered.items()}
+    def _exact(self, name: str, level: float, *inputs: Tensor) -> dict[str, Tensor]:
+        """Runs a part of the model on the exact engine; it is lowered anew when parameters change."""
 
-        return self._graphs.get(fingerprint(self.parameters()), build)
+        def build() -> coding.Graph:
+            lowered = self._lowered(name)
+            return coding.Graph(lowered.json, lowered.tensors)
+
+        cache = self._graphs.setdefault(name, KeyedCache())
+        graph = cache.get(fingerprint(self.parameters()) + repr(self).encode(), build)
+        arrays = [x.detach().float().cpu().contiguous().numpy() for x in inputs]
+        return {key: torch.from_numpy(out) for key, out in graph.run(arrays, level=level).items()}
+
+    def _transformed_at(self, name: str, x: Tensor, level: float) -> Tensor:
+        """The transform `name` of `x` at a level, for coding; where it runs is as in `PictureModel`."""
+        if suits_exact_engine(x):
+            try:
+                (out,) = self._exact(name, level, x).values()
+                return out
+            except NotPortableError:
+                pass
+        in_torch = {"g_a": self._analysis, "h_a": self._hyper_analysis, "g_s": self._synthesis}
+        x = x.to(self.z_mean.values)
+        return in_torch[name](x, x.new_full((x.shape[0],), level))
 
     def _indexes(self, log_scales: Tensor) -> Tensor:
         """Row of the table whose scale is nearest in ratio, int32, same shape."""
@@ -317,19 +356,18 @@ class GainHyperprior(CompressionModel):
 
     def _prior(self, shape: Sequence[int], level: float) -> tuple[Tensor, Tensor]:
         """Table rows and means of `z` (N, Z, H, W)."""
-        params = self._exact_graphs()["h_p"].run([], level=level)
-        rows = self._indexes(torch.from_numpy(params["scales"]))
-        means = torch.from_numpy(params["means"])
+        params = self._exact("h_p", level)
+        rows, means = self._indexes(params["scales"]), params["means"]
         return rows.expand(*shape).contiguous(), means.expand(*shape).contiguous()
 
     def _conditional(self, z_hat: Tensor, size: Sequence[int], level: float) -> tuple[Tensor, Tensor]:
         """Table rows and means of `y`, whose size is (H, W)."""
-        params = self._exact_graphs()["h_s"].run([z_hat.contiguous().numpy()], level=level)
-        log_scales, means = (crop_to(torch.from_numpy(params[name]), size) for name in ("scales", "means"))
+        params = self._exact("h_s", level, z_hat)
+        log_scales, means = (crop_to(params[name], size) for name in ("scales", "means"))
         return self._indexes(log_scales), means.contiguous()
 
     @torch.no_grad()
-    def compress(self, x: Tensor, quality: float) -> dict[str, Any]:
+    def compress(self, x: Tensor, quality: float) -> dict[str, Any]:  # type: ignore[override]
         """Codes pictures.
 
         Args:
@@ -344,7 +382,8 @@ class GainHyperprior(CompressionModel):
             ValueError: the quality is outside 0..100.
         """
         level = self.level_of(quality)
-        y, z = self._analysis(pad_to_multiple(x, 16), x.new_full((x.shape[0],), level))
+        y = self._transformed_at("g_a", self._padded(x), level)
+        z = self._transformed_at("h_a", y, level)
         rows, means = self._prior(z.shape, level)
         z_strings = self.gaussian_conditional.compress(z, rows, means)
         z_hat = self.gaussian_conditional.decompress(z_strings, rows, means=means)
@@ -352,7 +391,7 @@ class GainHyperprior(CompressionModel):
         return {"strings": [y_strings, z_strings], "shape": y.shape[-2:], "size": x.shape[-2:]}
 
     @torch.no_grad()
-    def decompress(
+    def decompress(  # type: ignore[override]
         self,
         strings: Sequence[Sequence[bytes]],
         shape: Sequence[int],
@@ -382,6 +421,5 @@ class GainHyperprior(CompressionModel):
         z_hat = self.gaussian_conditional.decompress(z_strings, rows, means=means)
         rows, means = self._conditional(z_hat, shape, level)
         y_hat = self.gaussian_conditional.decompress(y_strings, rows, means=means)
-        device = self.z_mean.values.device
-        x_hat = self._synthesis(y_hat.to(device), torch.full((len(y_strings),), level, device=device))
+        x_hat = self._transformed_at("g_s", y_hat.to(self.z_mean.values.device), level)
         return {"x_hat": restored_picture(x_hat, size)}

@@ -23,7 +23,7 @@ from lcrs.latent_codecs import (
 from lcrs.layers.lowering import GraphBuilder, LoweredGraph, Value
 from lcrs.models.base import PictureModel
 from lcrs.models.codec_tree import CodecTree
-from lcrs.models.gain import LevelTable
+from lcrs.models.gain import LevelTable, level_of
 from lcrs.models.google.transforms import (
     analysis,
     mean_scale_hyper_analysis,
@@ -129,14 +129,12 @@ class GainedMeanScaleHyperprior(PictureModel):
         return torch.exp(first + level / (self.num_levels - 1) * (last - first))
 
     def level_of(self, quality: float) -> float:
-        """The level that a file's quality, 0 to 100, stands for.
+        """The level that a file of `quality`, 0 to 100, is at.
 
         Raises:
             ValueError: the quality is outside 0..100.
         """
-        if not 0 <= quality <= 100:
-            raise ValueError(f"quality {quality} is outside 0..100")
-        return quality / 100 * (self.num_levels - 1)
+        return level_of(quality, self.num_levels)
 
     def _checked(self, level: Tensor | float, x: Tensor) -> Tensor:
         """Levels of the pictures `x`, (N,)."""
