@@ -366,6 +366,42 @@ fn wide_scans_do_what_a_naive_loop_does() {
     check(&Case { checkerboard: true, height: 7, width: 23, ..raster });
 }
 
+/// Layers of many panels, so that threads share each step: few, as many as there are, and more than processors or panels.
+#[test]
+fn threads_change_nothing() {
+    let case = Case {
+        checkerboard: false,
+        odd_first: false,
+        context_first: false,
+        parameters: Parameters::MeansScales,
+        kernel: 5,
+        channels: 40,
+        side: 50,
+        features: 210,
+        hidden: vec![200, 1],
+        height: 17,
+        width: 60,
+        seed: 9,
+        variable: false,
+    };
+    for case in [case.clone(), Case { context_first: true, kernel: 3, ..case }] {
+        let numbers = case.numbers();
+        let (want, _, _) = case.naive(&numbers, SymbolOrder::Wavefront);
+        for simd in Simd::available() {
+            let scan = case.scan(simd, &numbers, SymbolOrder::Wavefront);
+            let counts: &[usize] = if simd == Simd::Scalar { &[3] } else { &[1, 2, 3, 4, 5, 17] };
+            for (i, &threads) in counts.iter().enumerate() {
+                let other = Runtime::new(simd, counts[counts.len() - 1 - i]).unwrap();
+                let rt = Runtime::new(simd, threads).unwrap();
+                let (sent, data) = encode(&rt, StreamKind::Lcrs, &scan, &numbers.y, &numbers.side);
+                let received = decode(&other, StreamKind::Lcrs, &scan, &data, &numbers.side);
+                assert_eq!(bits(&sent), bits(&want), "{case:?} on {} x {threads}", simd.name());
+                assert_eq!(bits(&received), bits(&want), "{case:?} on {}, decoded", simd.name());
+            }
+        }
+    }
+}
+
 #[test]
 fn channel_groups_see_the_groups_before() {
     let (height, width) = (5, 6);

@@ -2,9 +2,10 @@
 
 use super::math;
 use super::rows::{elementwise_chunk, for_chunks};
-use super::Tensor;
+use super::{Tensor, Tile};
 use crate::wide::wide;
 use crate::{Error, Limits, Result, Runtime, Simd};
+use std::ops::Range;
 
 /// A function of one number. Transcendental ones are computed in binary64 by [`math`] and rounded to binary32.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,10 +53,29 @@ impl Unary {
     pub(crate) fn apply_slice(self, simd: Simd, part: &mut [f32]) {
         apply(simd, self, part);
     }
+
+    /// Replaces every element of some rows of a tile. The caller has set the float control register.
+    pub(crate) fn apply_tile(self, simd: Simd, tile: &mut Tile, rows: Range<usize>) {
+        apply_tile(simd, self, tile, rows);
+    }
 }
 
 wide! {
 fn apply(simd: Simd, op: Unary, part: &mut [f32]) {
+    replace(op, part);
+}
+}
+
+wide! {
+fn apply_tile(simd: Simd, op: Unary, tile: &mut Tile, rows: Range<usize>) {
+    for row in rows {
+        replace(op, tile.row_mut(row));
+    }
+}
+}
+
+#[inline(always)]
+fn replace(op: Unary, part: &mut [f32]) {
     match op {
         Unary::Relu => each(part, |v| if v > 0.0 { v } else { 0.0 }),
         Unary::LeakyRelu(slope) => each(part, |v| if v < 0.0 { v * slope } else { v }),
@@ -78,7 +98,6 @@ fn apply(simd: Simd, op: Unary, part: &mut [f32]) {
         Unary::AddScalar(value) => each(part, |v| v + value),
         Unary::MulScalar(value) => each(part, |v| v * value),
     }
-}
 }
 
 #[inline(always)]

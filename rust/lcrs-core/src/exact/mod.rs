@@ -84,5 +84,5 @@ pub use tensor::Tensor;
 pub(crate) use band::{check_parameters, first_not_finite};
 pub(crate) use float_control::with_ieee;
 pub(crate) use fma::emulated_fma;
-pub(crate) use kernel::{advance, Init, Panels, Part, Rows, Segment};
+pub(crate) use kernel::{advance, Ahead, Init, Panels, Part, Rows, Segment, Tile};
 pub(crate) use rows::for_chunks;

@@ -2,10 +2,10 @@
 
 use super::coder::Exchange;
 use super::context::Kind;
-use super::network::Run;
+use super::network::{Places, Run};
 use super::raster::{check_parts, check_side};
 use super::{Coder, Context, Gaussian, Network};
-use crate::exact::{advance, for_chunks, with_ieee, Init, Part, Rows, Tensor};
+use crate::exact::{advance, for_chunks, Ahead, Init, Part, Rows, Tensor, Tile};
 use crate::{Error, Limits, Result, Runtime};
 
 /// Which colour of the checkerboard comes first.
@@ -126,9 +126,8 @@ impl Checkerboard {
                     slot: (row.y - first) * room,
                 })
                 .collect();
-            let mut scratch = self.network.scratch(rows.len() * room);
-            self.network.run(&runs, side, None, context.as_deref(), &mut scratch, None);
-            chunk.copy_from_slice(&scratch[scratch.len() - 1]);
+            let places = Places { runs: &runs, side, side_sums: None };
+            self.network.run(places, context.as_deref(), chunk);
             Ok(())
         })?;
         Ok(parameters)
@@ -139,21 +138,20 @@ impl Checkerboard {
         let (channels, features) = (self.context.channels(), self.context.features());
         let columns = width + 2 * self.context.half();
         let mut out = vec![0.0; rows.len() * room * features];
-        let rows: Vec<Rows> = rows
-            .iter()
-            .enumerate()
-            .map(|(i, row)| Rows {
-                count: row.count,
-                input: (row.y * columns + row.first) * channels,
-                input_step: 2 * channels,
-                init: Init::Bias,
-                output: i * room * features,
-                output_step: features,
-            })
-            .collect();
-        let part = Part { panels: self.context.panels(), first: 0, next: None };
+        let rows = rows.iter().enumerate().map(|(i, row)| Rows {
+            count: row.count,
+            input: (row.y * columns + row.first) * channels,
+            input_step: 2 * channels,
+            init: Init::Bias,
+            output: i * room,
+        });
+        let panels = self.context.panels();
         let segments = self.context.segments(0..self.context.taps().len(), columns * channels);
-        with_ieee(|| advance(part, &segments, &rows, values, &mut out));
+        for panel in 0..panels.count() {
+            let next = (panel + 1 < panels.count()).then_some(Ahead { panels, panel: panel + 1, step: 0 });
+            let mut tile = Tile::new(&mut out, features, panels.columns(panel));
+            advance(Part { panels, panel, first: 0, next }, &segments, rows.clone(), values, &mut tile);
+        }
         out
     }
 }

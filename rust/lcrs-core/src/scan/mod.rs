@@ -51,7 +51,9 @@
 //! # Ok::<(), lcrs_core::Error>(())
 //! ```
 
+mod bell;
 mod checkerboard;
+mod claims;
 mod coder;
 mod context;
 mod gaussian;

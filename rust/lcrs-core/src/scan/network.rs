@@ -1,6 +1,8 @@
 //! Layers of 1x1 convolutions from side and context features to parameters.
 
-use crate::exact::{advance, check_parameters, for_chunks, Init, Panels, Part, Rows, Segment, Tensor, Unary};
+use crate::exact::{
+    advance, check_parameters, for_chunks, Ahead, Init, Panels, Part, Rows, Segment, Tensor, Tile, Unary,
+};
 use crate::{Error, Limits, Result, Runtime, Simd};
 
 /// The order in which the first layer sees its inputs.
@@ -51,14 +53,26 @@ pub(super) struct Run {
     pub(super) slot: usize,
 }
 
+/// Where the first layer finds what it needs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Places<'a> {
+    pub(super) runs: &'a [Run],
+    pub(super) side: &'a Tensor,
+    /// What [`Network::side_sums`] gave.
+    pub(super) side_sums: Option<&'a [f32]>,
+}
+
 impl Network {
     /// A network of `side` side features and `context` context features.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::InvalidArgument`] without layers, if sizes contradict each other or a parameter is not finite.
+    /// [`crate::ErrorKind::InvalidArgument`] without side features or layers, if sizes contradict each other or a parameter is not finite.
     pub fn new(simd: Simd, side: usize, context: usize, merge: Merge, layers: &[Pointwise]) -> Result<Self> {
         if layers.is_empty() {
             return Err(Error::invalid("a parameter network needs at least one layer"));
+        }
+        if side == 0 {
+            return Err(Error::invalid("a parameter network needs side features"));
         }
         let mut inputs = side.checked_add(context).ok_or_else(|| Error::invalid("too many features"))?;
         let mut packed = Vec::with_capacity(layers.len());
@@ -104,15 +118,15 @@ impl Network {
         self.layers[self.layers.len() - 1].panels.outputs()
     }
 
-    /// Buffers for the outputs of all layers at up to `places` places.
-    pub(super) fn scratch(&self, places: usize) -> Vec<Vec<f32>> {
-        self.layers.iter().map(|layer| vec![0.0; places * layer.panels.outputs()]).collect()
+    /// The layers' weights.
+    pub(super) fn panels(&self) -> impl ExactSizeIterator<Item = &Panels> {
+        self.layers.iter().map(|layer| &layer.panels)
     }
 
     /// For [`Merge::SideFirst`], the part of the first layer that needs no context, for the whole picture: chains from the
     /// bias over the side features.
     pub(super) fn side_sums(&self, rt: &Runtime, limits: &Limits, side: &Tensor) -> Result<Option<Vec<f32>>> {
-        if self.merge == Merge::ContextFirst || self.side == 0 {
+        if self.merge == Merge::ContextFirst {
             return Ok(None);
         }
         const PLACES: usize = 96;
@@ -121,114 +135,114 @@ impl Network {
         let mut sums = limits.zeroed(side.height() * side.width() * outputs, "side features")?;
         for_chunks(&rt.pool, &mut sums, PLACES * outputs, |i, chunk| {
             let runs = [Run { count: chunk.len() / outputs, place: i * PLACES, step: 1, slot: 0 }];
-            self.side_part(&runs, Init::Bias, side, chunk, None);
+            let places = Places { runs: &runs, side, side_sums: None };
+            for panel in 0..panels.count() {
+                let part = Part { panels, panel, first: 0, next: self.ahead(0, panel + 1) };
+                let mut tile = Tile::new(chunk, outputs, panels.columns(panel));
+                self.over_side(part, places, Init::Bias, &mut tile);
+            }
             Ok(())
         })?;
         Ok(Some(sums))
     }
 
-    /// Parameters of all places of `runs`, into the last buffer of `scratch`. Context features lie in the order of slots;
-    /// without them they are zero. `side_sums` is what [`Network::side_sums`] gave; `next` is read after the last layer.
-    pub(super) fn run(
-        &self,
-        runs: &[Run],
-        side: &Tensor,
-        side_sums: Option<&[f32]>,
-        context: Option<&[f32]>,
-        scratch: &mut [Vec<f32>],
-        next: Option<(&Panels, usize)>,
-    ) {
-        let panels = |i: usize| self.layers.get(i).map(|layer| (&layer.panels, 0)).or(next);
-        let first = &mut scratch[0];
-        match (self.merge, side_sums, context) {
-            (Merge::SideFirst, Some(sums), Some(context)) => {
-                self.context_part(runs, Some(sums), context, first, panels(1));
-            }
-            (Merge::SideFirst, _, context) => {
-                self.side_part(runs, Init::Bias, side, first, None);
-                if let Some(context) = context {
-                    self.context_part(runs, None, context, first, panels(1));
-                }
-            }
-            (Merge::ContextFirst, _, Some(context)) => {
-                self.context_part(runs, None, context, first, None);
-                self.side_part(runs, Init::InPlace, side, first, panels(1));
-            }
-            (Merge::ContextFirst, _, None) => self.side_part(runs, Init::Bias, side, first, panels(1)),
+    /// The weights of a panel of a layer, or of the next layer if there is no such panel.
+    fn ahead(&self, layer: usize, panel: usize) -> Option<Ahead<'_>> {
+        let panels = &self.layers.get(layer)?.panels;
+        if panel < panels.count() {
+            return Some(Ahead { panels, panel, step: 0 });
         }
-        let end = runs.iter().map(|run| run.slot + run.count).max().unwrap_or(0);
-        for (i, layer) in self.layers.iter().enumerate() {
-            let outputs = layer.panels.outputs();
-            if i > 0 {
-                let (before, after) = scratch.split_at_mut(i);
-                let inputs = layer.panels.depth();
-                let rows: Vec<Rows> = runs
-                    .iter()
-                    .map(|run| Rows {
-                        count: run.count,
-                        input: run.slot * inputs,
-                        input_step: inputs,
-                        init: Init::Bias,
-                        output: run.slot * outputs,
-                        output_step: outputs,
-                    })
-                    .collect();
-                let part = Part { panels: &layer.panels, first: 0, next: panels(i + 1) };
-                advance(part, &[Segment { offset: 0, len: inputs }], &rows, &before[i - 1], &mut after[0]);
+        let panels = &self.layers.get(layer + 1)?.panels;
+        Some(Ahead { panels, panel: 0, step: 0 })
+    }
+
+    /// Parameters of all places into `out`, in rows by slots. Context features lie in the order of slots; without them they are zero.
+    pub(super) fn run(&self, places: Places, context: Option<&[f32]>, out: &mut [f32]) {
+        let slots = out.len() / self.outputs();
+        let mut features = Vec::new();
+        let last = self.layers.len() - 1;
+        for (layer, panels) in self.panels().enumerate() {
+            let outputs = panels.outputs();
+            let mut hidden = vec![0.0; if layer == last { 0 } else { slots * outputs }];
+            let to = if layer == last { &mut *out } else { &mut hidden[..] };
+            let input = if layer == 0 { context } else { Some(&features[..]) };
+            for panel in 0..panels.count() {
+                let mut tile = Tile::new(to, outputs, panels.columns(panel));
+                self.tile([layer, panel], places, input, &mut tile, self.ahead(layer, panel + 1));
             }
-            if let Some(activation) = layer.activation {
-                activation.apply_slice(layer.panels.simd(), &mut scratch[i][..end * outputs]);
+            features = hidden;
+        }
+    }
+
+    /// The outputs of one panel of one layer from the features before it, which lie in the order of slots; `next` is read after that.
+    pub(super) fn tile(
+        &self,
+        [layer, panel]: [usize; 2],
+        places: Places,
+        features: Option<&[f32]>,
+        out: &mut Tile,
+        next: Option<Ahead>,
+    ) {
+        let Places { runs, side_sums, .. } = places;
+        let Layer { panels, activation } = &self.layers[layer];
+        let part = |first: usize, next| Part { panels, panel, first, next };
+        let then = |step: usize| Some(Ahead { panels, panel, step });
+        match (self.merge, features) {
+            (_, Some(features)) if layer > 0 => {
+                over_features(part(0, next), runs, |_| Init::Bias, (features, panels.depth()), out);
+            }
+            (Merge::SideFirst, Some(context)) => {
+                let sums = |run: &Run| match side_sums {
+                    Some(sums) => Init::From(sums, run.place * panels.outputs(), run.step * panels.outputs()),
+                    None => Init::InPlace,
+                };
+                if side_sums.is_none() {
+                    self.over_side(part(0, then(self.side)), places, Init::Bias, out);
+                }
+                over_features(part(self.side, next), runs, sums, (context, self.context), out);
+            }
+            (Merge::ContextFirst, Some(context)) => {
+                let start = part(0, then(self.context));
+                over_features(start, runs, |_| Init::Bias, (context, self.context), out);
+                self.over_side(part(self.context, next), places, Init::InPlace, out);
+            }
+            (Merge::SideFirst, None) => self.over_side(part(0, next), places, Init::Bias, out),
+            (Merge::ContextFirst, None) => self.over_side(part(self.context, next), places, Init::Bias, out),
+        }
+        if let Some(activation) = activation {
+            for run in runs {
+                activation.apply_tile(panels.simd(), out, run.slot..run.slot + run.count);
             }
         }
     }
 
     /// Continues the first layer's chains over the side features.
-    fn side_part(&self, runs: &[Run], init: Init, side: &Tensor, out: &mut [f32], next: Option<(&Panels, usize)>) {
-        let panels = &self.layers[0].panels;
-        let outputs = panels.outputs();
-        let rows: Vec<Rows> = runs
-            .iter()
-            .map(|run| Rows {
-                count: run.count,
-                input: run.place * self.side,
-                input_step: run.step * self.side,
-                init,
-                output: run.slot * outputs,
-                output_step: outputs,
-            })
-            .collect();
-        let first = if self.merge == Merge::SideFirst { 0 } else { self.context };
-        advance(Part { panels, first, next }, &[Segment { offset: 0, len: self.side }], &rows, side.data(), out);
+    fn over_side(&self, part: Part, places: Places, init: Init, out: &mut Tile) {
+        let rows = places.runs.iter().map(|run| Rows {
+            count: run.count,
+            input: run.place * self.side,
+            input_step: run.step * self.side,
+            init,
+            output: run.slot,
+        });
+        advance(part, &[Segment { offset: 0, len: self.side }], rows, places.side.data(), out);
     }
+}
 
-    /// Continues the first layer's chains over the context features: from sums of the whole picture, or in place if the
-    /// side features come first, or from the bias.
-    fn context_part(
-        &self,
-        runs: &[Run],
-        sums: Option<&[f32]>,
-        context: &[f32],
-        out: &mut [f32],
-        next: Option<(&Panels, usize)>,
-    ) {
-        let panels = &self.layers[0].panels;
-        let outputs = panels.outputs();
-        let first = if self.merge == Merge::SideFirst { self.side } else { 0 };
-        let rows: Vec<Rows> = runs
-            .iter()
-            .map(|run| Rows {
-                count: run.count,
-                input: run.slot * self.context,
-                input_step: self.context,
-                init: match sums {
-                    Some(sums) => Init::From(sums, run.place * outputs, run.step * outputs),
-                    None if first > 0 => Init::InPlace,
-                    None => Init::Bias,
-                },
-                output: run.slot * outputs,
-                output_step: outputs,
-            })
-            .collect();
-        advance(Part { panels, first, next }, &[Segment { offset: 0, len: self.context }], &rows, context, out);
-    }
+/// Continues chains over `len` features of each place, which lie in the order of slots.
+fn over_features<'a>(
+    part: Part,
+    runs: &[Run],
+    init: impl Fn(&Run) -> Init<'a> + Clone,
+    (features, len): (&[f32], usize),
+    out: &mut Tile,
+) {
+    let rows = runs.iter().map(|run| Rows {
+        count: run.count,
+        input: run.slot * len,
+        input_step: len,
+        init: init(run),
+        output: run.slot,
+    });
+    advance(part, &[Segment { offset: 0, len }], rows, features, out);
 }

@@ -2,18 +2,16 @@
 //!
 //! What a step costs is streaming the weights (megabytes) past a few places, so: the half of the first layer that sees
 //! side features is done beforehand for the whole picture; taps of rows above, known early, are done for four and for two
-//! steps at a time; and while a chunk of weights is in use, the next one is prefetched.
+//! steps at a time; while a chunk of weights is in use, the next one is prefetched; and threads share the weights.
 
 use super::coder::Exchange;
 use super::context::Kind;
-use super::network::Run;
-use super::team::{self, Gate};
+use super::network::{Places, Run};
+use super::team::{self, Stage, Task};
 use super::wave::Wave;
 use super::{Coder, Context, Gaussian, Network, Steps};
-use crate::exact::{advance, with_ieee, Init, Part, Rows, Tensor};
+use crate::exact::{advance, Ahead, Init, Panels, Part, Rows, Segment, Tensor, Tile};
 use crate::{Error, Limits, Result, Runtime, Simd};
-use std::ops::Range;
-use std::sync::{Mutex, PoisonError, RwLock};
 
 /// In which order the symbols of a raster scan stand in the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -45,18 +43,20 @@ pub struct Conditions<'a> {
 
 /// Steps whose context sums are begun together.
 const BATCHES: [usize; 2] = [4, 2];
+/// Multiplications in a step that are worth a thread.
+const MIN_WORK: usize = 1 << 19;
 
-/// What all threads of one run share.
+/// One run of a scan.
 struct Job<'a> {
     scan: &'a Raster,
     conditions: Conditions<'a>,
     wave: Wave,
     side: &'a Tensor,
     side_sums: Option<Vec<f32>>,
-    /// Values known so far, padded by half a kernel above and on both sides.
-    values: RwLock<Vec<f32>>,
-    /// Parameters of the current step, by thread.
-    parameters: Vec<Mutex<Vec<f32>>>,
+    /// Places that the buffers have room for in one step.
+    room: usize,
+    /// The taps as parts of the context's chains.
+    segments: Vec<Segment>,
     /// Taps that are done for four steps at a time, for two, and in all.
     cuts: [usize; 3],
 }
@@ -114,27 +114,32 @@ impl Raster {
             SymbolOrder::Raster => width,
         };
         let wave = Wave { height, width, slope };
-        // inside a job of a pool, as for one picture of a batch, the other threads have work of their own
-        let is_alone = rayon::current_thread_index().is_none();
-        let threads = if is_alone { (wave.widest() / 4).clamp(1, rt.pool.threads()) } else { 1 };
         let known = |batch| wave.known_before(batch, self.context.taps(), self.context.half());
+        let taps = self.context.taps().len();
+        let columns = width + 2 * self.context.half();
         let job = Job {
             scan: self,
             conditions,
             wave,
             side,
             side_sums: self.network.side_sums(rt, limits, side)?,
-            values: RwLock::new(self.padded(limits, height, width)?),
-            parameters: (0..threads).map(|_| Mutex::new(Vec::new())).collect(),
-            cuts: [known(BATCHES[0]), known(BATCHES[1]), self.context.taps().len()],
+            room: wave.widest(),
+            segments: self.context.segments(0..taps, columns * channels),
+            cuts: [known(BATCHES[0]), known(BATCHES[1]), taps],
         };
-        let leader = |gate: &Gate| with_ieee(|| job.lead(gate, coder));
-        team::run(threads, leader, |gate, i| with_ieee(|| job.work(gate, i)))?;
-        let values = job.values.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut values = self.padded(limits, height, width)?;
+        let mut stages = job.stages(limits)?;
+        let mut exchange = Exchange::new(rt.simd);
+        let turn = |s: usize, parameters: &[f32], values: &mut [f32]| {
+            let coded = job.code(s, coder, &mut exchange, parameters, values);
+            coded.map_err(|e| e.at(format_args!("step {s} of the scan")))
+        };
+        let compute = |task: Task, next, input: &[f32], tile: &mut Tile| job.compute(task, next, input, tile);
+        team::run(job.threads(rt), wave.steps(), &mut values, &mut stages, compute, turn)?;
         let mut out = Tensor::zeroed(channels, height, width, limits)?;
         let (half, row_len) = (self.context.half(), width * channels);
         for (y, row) in out.data_mut().chunks_exact_mut(row_len).enumerate() {
-            let start = ((y + half) * (width + 2 * half) + half) * channels;
+            let start = ((y + half) * columns + half) * channels;
             row.copy_from_slice(&values[start..start + row_len]);
         }
         Ok(out)
@@ -160,92 +165,71 @@ impl Raster {
     }
 }
 
-/// One thread's buffers.
-struct Thread {
-    index: usize,
-    /// Context sums of the steps of a batch.
-    context: Vec<f32>,
-    /// Places that the buffers have room for in one step.
-    room: usize,
-    scratch: Vec<Vec<f32>>,
-}
-
 impl Job<'_> {
-    fn thread(&self, index: usize) -> Thread {
-        let room = self.wave.widest().div_ceil(self.parameters.len());
-        let context = vec![0.0; BATCHES[0] * room * self.scan.context.features()];
-        Thread { index, context, room, scratch: self.scan.network.scratch(room) }
-    }
-
-    /// The first thread: its share of the places, then the coding of all.
-    fn lead(&self, gate: &Gate, coder: &mut Coder) -> Result<()> {
-        let mut thread = self.thread(0);
-        let mut exchange = Exchange::new(self.scan.network.simd());
-        for s in 0..self.wave.steps() {
-            self.parameters_of(s, &mut thread);
-            if !gate.meet() {
-                return Err(Error::invalid("a thread of the scan has failed"));
-            }
-            self.code(s, coder, &mut exchange).map_err(|e| e.at(format_args!("step {s} of the scan")))?;
-            gate.meet();
+    /// How many threads share the steps.
+    fn threads(&self, rt: &Runtime) -> usize {
+        // inside a job of a pool, as for one picture of a batch, the other threads have work of their own
+        if rayon::current_thread_index().is_some() {
+            return 1;
         }
-        Ok(())
+        let panels = self.scan.network.panels().chain([self.scan.context.panels()]);
+        let work: usize = panels.map(|panels| panels.depth() * panels.outputs()).sum();
+        (self.room * work / MIN_WORK).clamp(1, rt.pool.threads())
     }
 
-    /// Every other thread.
-    fn work(&self, gate: &Gate, index: usize) {
-        let mut thread = self.thread(index);
-        for s in 0..self.wave.steps() {
-            self.parameters_of(s, &mut thread);
-            if !gate.meet() || !gate.meet() {
-                return;
-            }
-        }
+    /// The context sums of the steps of a batch, then the outputs of each layer.
+    fn stages(&self, limits: &Limits) -> Result<Vec<Stage>> {
+        let stage = |panels: &Panels, rows: usize| -> Result<Stage> {
+            let row_len = panels.outputs();
+            Ok(Stage { data: limits.zeroed(rows * row_len, "features of a scan")?, row_len, tile: panels.width() })
+        };
+        let context = stage(self.scan.context.panels(), BATCHES[0] * self.room);
+        let layers = self.scan.network.panels().map(|panels| stage(panels, self.room));
+        std::iter::once(context).chain(layers).collect()
     }
 
-    /// The rows of step `s` that fall to a thread.
-    fn share(&self, s: usize, index: usize) -> Range<usize> {
-        let rows = self.wave.rows(s);
-        let (count, threads) = (rows.len(), self.parameters.len());
-        rows.start + count * index / threads..rows.start + count * (index + 1) / threads
-    }
-
-    /// Advances the context of coming steps as far as it is known, and computes the parameters of this one.
-    fn parameters_of(&self, s: usize, thread: &mut Thread) {
-        let rows = self.share(s, thread.index);
-        {
-            let values = self.values.read().unwrap_or_else(PoisonError::into_inner);
-            let mut from = 0;
-            for (batch, to) in [BATCHES[0], BATCHES[1], 1].into_iter().zip(self.cuts) {
-                if s.is_multiple_of(batch) && to > from {
-                    self.advance_context(s..(s + batch).min(self.wave.steps()), from..to, &values, thread);
-                }
-                from = to;
-            }
-        }
+    /// Computes a tile of context sums or of a layer.
+    fn compute(&self, task: Task, next: Option<Task>, input: &[f32], tile: &mut Tile) {
+        let next = next.and_then(|next| self.ahead(next));
+        let Some(layer) = task.stage.checked_sub(1) else {
+            return self.advance_context(task, next, input, tile);
+        };
+        let rows = self.wave.rows(task.step);
         if rows.is_empty() {
             return;
         }
-        let (wave, features) = (&self.wave, self.scan.context.features());
         let run = Run {
             count: rows.len(),
-            place: rows.start * wave.width + wave.column(s, rows.start),
-            step: wave.width.saturating_sub(wave.slope),
+            place: rows.start * self.wave.width + self.wave.column(task.step, rows.start),
+            step: self.wave.width.saturating_sub(self.wave.slope),
             slot: 0,
         };
-        let context = &thread.context[s % BATCHES[0] * thread.room * features..][..rows.len() * features];
-        let next = self.next_cut(s + 1) * self.scan.context.channels();
-        let next = Some((self.scan.context.panels(), next));
-        let network = &self.scan.network;
-        network.run(&[run], self.side, self.side_sums.as_deref(), Some(context), &mut thread.scratch, next);
-        let mut parameters = self.parameters[thread.index].lock().unwrap_or_else(PoisonError::into_inner);
-        parameters.clear();
-        let last = &thread.scratch[thread.scratch.len() - 1];
-        parameters.extend_from_slice(&last[..rows.len() * network.outputs()]);
+        let places = Places { runs: &[run], side: self.side, side_sums: self.side_sums.as_deref() };
+        let features = match layer {
+            0 => &input[task.step % BATCHES[0] * self.room * self.scan.context.features()..],
+            _ => input,
+        };
+        self.scan.network.tile([layer, task.tile], places, Some(features), tile, next);
     }
 
-    /// The first tap that step `s` will need weights of.
-    fn next_cut(&self, s: usize) -> usize {
+    /// The weights that a task begins with.
+    fn ahead(&self, task: Task) -> Option<Ahead<'_>> {
+        let (context, network) = (&self.scan.context, &self.scan.network);
+        Some(match task.stage.checked_sub(1) {
+            None => {
+                let panels = context.panels();
+                Ahead { panels, panel: task.tile, step: self.first_cut(task.step) * context.channels() }
+            }
+            Some(layer) => {
+                let panels = network.panels().nth(layer)?;
+                let step = if layer == 0 && self.side_sums.is_some() { network.side() } else { 0 };
+                Ahead { panels, panel: task.tile, step }
+            }
+        })
+    }
+
+    /// The first tap that step `s` needs weights of.
+    fn first_cut(&self, s: usize) -> usize {
         match (s % BATCHES[0], s % BATCHES[1]) {
             (0, _) => 0,
             (_, 0) => self.cuts[0],
@@ -253,52 +237,59 @@ impl Job<'_> {
         }
     }
 
-    /// Continues the context sums of some steps over some taps.
-    fn advance_context(&self, steps: Range<usize>, taps: Range<usize>, values: &[f32], thread: &mut Thread) {
+    /// Advances the context sums of coming steps as far as they are known, and completes those of this one.
+    fn advance_context(&self, task: Task, next: Option<Ahead>, values: &[f32], tile: &mut Tile) {
         let context = &self.scan.context;
-        let (channels, features) = (context.channels(), context.features());
-        let columns = self.wave.width + 2 * context.half();
+        let (panels, channels) = (context.panels(), context.channels());
+        let mut from = 0;
+        for (batch, to) in [BATCHES[0], BATCHES[1], 1].into_iter().zip(self.cuts) {
+            if task.step.is_multiple_of(batch) && to > from {
+                let steps = task.step..(task.step + batch).min(self.wave.steps());
+                let rows = steps.map(|s| self.context_rows(s, from == 0));
+                let next = match to {
+                    to if to == self.cuts[2] => next,
+                    _ => Some(Ahead { panels, panel: task.tile, step: to * channels }),
+                };
+                let part = Part { panels, panel: task.tile, first: from * channels, next };
+                advance(part, &self.segments[from..to], rows, values, tile);
+            }
+            from = to;
+        }
+    }
+
+    /// The places of step `s` in the values and among the context sums, whose chains begin here or go on.
+    fn context_rows(&self, s: usize, begin: bool) -> Rows<'_> {
+        let (channels, rows) = (self.scan.context.channels(), self.wave.rows(s));
+        let columns = self.wave.width + 2 * self.scan.context.half();
+        let column = if rows.is_empty() { 0 } else { self.wave.column(s, rows.start) };
         let start = self.conditions.context_bias.map_or(Init::Bias, |bias| Init::From(bias, 0, 0));
-        let rows: Vec<Rows> = steps
-            .map(|s| {
-                let rows = self.share(s, thread.index);
-                let column = if rows.is_empty() { 0 } else { self.wave.column(s, rows.start) };
-                Rows {
-                    count: rows.len(),
-                    input: (rows.start * columns + column) * channels,
-                    input_step: (columns - self.wave.slope) * channels,
-                    init: if taps.start == 0 { start } else { Init::InPlace },
-                    output: s % BATCHES[0] * thread.room * features,
-                    output_step: features,
-                }
-            })
-            .collect();
-        let part = Part {
-            panels: context.panels(),
-            first: taps.start * channels,
-            next: (taps.end < context.taps().len()).then_some((context.panels(), taps.end * channels)),
-        };
-        advance(part, &context.segments(taps, columns * channels), &rows, values, &mut thread.context);
+        Rows {
+            count: rows.len(),
+            input: (rows.start * columns + column) * channels,
+            input_step: (columns - self.wave.slope) * channels,
+            init: if begin { start } else { Init::InPlace },
+            output: s % BATCHES[0] * self.room,
+        }
     }
 
     /// Codes the symbols of step `s` and stores their values.
-    fn code(&self, s: usize, coder: &mut Coder, exchange: &mut Exchange) -> Result<()> {
-        let (half, channels) = (self.scan.context.half(), self.scan.channels());
-        let mut values = self.values.write().unwrap_or_else(PoisonError::into_inner);
-        for (index, parameters) in self.parameters.iter().enumerate() {
-            let rows = self.share(s, index);
-            if rows.is_empty() {
-                continue;
-            }
-            let parameters = parameters.lock().unwrap_or_else(PoisonError::into_inner);
-            let place = |i: usize| (rows.start + i, self.wave.column(s, rows.start + i));
-            let steps = self.conditions.steps.as_ref();
-            let new = exchange.code_in_steps(coder, &self.scan.gaussian, steps, &parameters, place)?;
-            for (i, new) in new.chunks_exact(channels).enumerate() {
-                let (row, column) = place(i);
-                let at = ((row + half) * (self.wave.width + 2 * half) + column + half) * channels;
-                values[at..at + channels].copy_from_slice(new);
-            }
+    fn code(
+        &self,
+        s: usize,
+        coder: &mut Coder,
+        exchange: &mut Exchange,
+        parameters: &[f32],
+        values: &mut [f32],
+    ) -> Result<()> {
+        let (half, channels, gaussian) = (self.scan.context.half(), self.scan.channels(), &self.scan.gaussian);
+        let rows = self.wave.rows(s);
+        let parameters = &parameters[..rows.len() * gaussian.parameter_channels()];
+        let place = |i: usize| (rows.start + i, self.wave.column(s, rows.start + i));
+        let new = exchange.code_in_steps(coder, gaussian, self.conditions.steps.as_ref(), parameters, place)?;
+        for (i, new) in new.chunks_exact(channels).enumerate() {
+            let (row, column) = place(i);
+            let at = ((row + half) * (self.wave.width + 2 * half) + column + half) * channels;
+            values[at..at + channels].copy_from_slice(new);
         }
         Ok(())
     }

@@ -9,7 +9,7 @@
 //!
 //! Every operation is rounded to binary32 by itself; without a mean, m is left out.
 
-use super::network::{Merge, Network, Pointwise, Run};
+use super::network::{Merge, Network, Places, Pointwise, Run};
 use crate::exact::{first_not_finite, quantize, with_ieee, Tensor};
 use crate::{Error, Result, Simd};
 
@@ -50,10 +50,10 @@ impl Shrinkage {
     fn run(&self, features: Vec<f32>) -> Result<Vec<f32>> {
         let count = features.len() / 2;
         let side = Tensor::from_vec(2, 1, count, features)?;
-        let mut scratch = self.network.scratch(count);
         let runs = [Run { count, place: 0, step: 1, slot: 0 }];
-        self.network.run(&runs, &side, None, None, &mut scratch, None);
-        Ok(scratch.pop().unwrap_or_default())
+        let mut out = vec![0.0; count];
+        self.network.run(Places { runs: &runs, side: &side, side_sums: None }, None, &mut out);
+        Ok(out)
     }
 }
 

@@ -10,12 +10,14 @@ mod neon;
 mod panels;
 mod scalar;
 mod stream;
+mod tile;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
 pub(crate) use grid::{depthwise, product, Grid};
 pub(crate) use panels::Panels;
-pub(crate) use stream::{advance, Init, Part, Rows};
+pub(crate) use stream::{advance, Ahead, Init, Part, Rows};
+pub(crate) use tile::Tile;
 
 use crate::{Error, Result, Simd};
 

@@ -2,6 +2,7 @@
 
 use super::isa;
 use crate::{Limits, Result, Simd};
+use std::ops::Range;
 
 /// A vector of numbers whose first lies on a cache line.
 #[derive(Debug, Clone)]
@@ -51,11 +52,6 @@ impl Panel<'_> {
     /// Where the weights of step `k` lie.
     pub(super) fn at(&self, k: usize) -> *const f32 {
         self.weights.as_ptr().wrapping_add(k * self.bias.len())
-    }
-
-    /// Where the weights of step `k` of the next panel lie, if that is as wide as this one; to be prefetched.
-    pub(super) fn past_end(&self, k: usize) -> *const f32 {
-        self.at(k).wrapping_add(self.weights.len())
     }
 }
 
@@ -113,27 +109,39 @@ impl Panels {
         self.outputs
     }
 
-    /// Where the weights of step `k` of the first panel lie, to be prefetched.
-    pub(super) fn at_step(&self, k: usize) -> *const f32 {
+    /// Number of panels.
+    pub(crate) fn count(&self) -> usize {
+        self.outputs.div_ceil(self.width())
+    }
+
+    /// Outputs of a panel but the last.
+    pub(crate) fn width(&self) -> usize {
+        2 * isa(self.simd).lanes
+    }
+
+    /// The outputs of panel `i`.
+    pub(crate) fn columns(&self, i: usize) -> Range<usize> {
+        i * self.width()..((i + 1) * self.width()).min(self.outputs)
+    }
+
+    /// Panel `i`.
+    pub(super) fn panel(&self, i: usize) -> Panel<'_> {
         let lanes = isa(self.simd).lanes;
-        let width = if self.outputs > lanes { 2 * lanes } else { lanes };
-        self.weights.slice().as_ptr().wrapping_add(k * width)
+        let columns = self.columns(i);
+        let (first, width) = (columns.start, columns.len());
+        let vectors = width.div_ceil(lanes);
+        let start = first * self.depth;
+        Panel {
+            first,
+            vectors,
+            last: width - (vectors - 1) * lanes,
+            weights: &self.weights.slice()[start..start + vectors * lanes * self.depth],
+            bias: &self.bias.slice()[first..first + vectors * lanes],
+        }
     }
 
     /// The panels in order.
     pub(super) fn iter(&self) -> impl Iterator<Item = Panel<'_>> {
-        let lanes = isa(self.simd).lanes;
-        (0..self.outputs).step_by(2 * lanes).map(move |first| {
-            let width = (2 * lanes).min(self.outputs - first);
-            let vectors = width.div_ceil(lanes);
-            let start = first * self.depth;
-            Panel {
-                first,
-                vectors,
-                last: width - (vectors - 1) * lanes,
-                weights: &self.weights.slice()[start..start + vectors * lanes * self.depth],
-                bias: &self.bias.slice()[first..first + vectors * lanes],
-            }
-        })
+        (0..self.count()).map(|i| self.panel(i))
     }
 }
