@@ -763,23 +763,25 @@ def transcode(
     size: tuple[int, int],
     crop: tuple[int, int],
     decoded: tuple[int, int],
+    quality: float | None = None,
     kind: _Kind = "lcrs",
     threads: int | None = None,
 ) -> bytes:
     """The bytes of an .lcrs file that decodes to latents which another program decoded, symbol by symbol.
 
     Args:
-        package: the model, of a fixed rate.
+        package: the model.
         y: float32, (C, H, W), what the synthesis takes.
         z: float32, (C, H, W), what y is conditioned on; None for a model without it.
         size: (height, width) of the visible picture.
         crop: (top, left): rows and columns of what the synthesis gives that come before the visible picture.
         decoded: (height, width) of what the synthesis gives.
+        quality: 0 to 100, which the latents of a variable-rate model are at; None for one of a fixed rate.
         kind: of the entropy-coded streams.
         threads: how many to use; the bytes do not depend on it.
 
     Raises:
-        ValueError: if shapes and sizes are not those of the model.
+        ValueError: if shapes, sizes or the quality are not those of the model.
         DesyncError: if a value lies between those that the model's symbols can have.
     """
 

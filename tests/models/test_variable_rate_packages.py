@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 from exact_twins import exact_twin
+from PIL import Image
 from tiny_networks import make
 from torch import nn
 
 from lcrs import CorruptError, coding
+from lcrs.cli import main
 from lcrs.models.packing import pack
 
 NAMES = ["bmshj2018-hyperprior-vbr", "mbt2018-mean-vbr", "mbt2018-vbr"]
@@ -28,8 +30,8 @@ def make_variant(name, variant, seed=0):
     return net
 
 
-def write(net, path):
-    coding.write_package(path, *pack(net, "tiny"))
+def write(net, path, **options):
+    coding.write_package(path, *pack(net, "tiny", **options))
     return coding.Package.from_file(path)
 
 
@@ -73,6 +75,101 @@ def test_quality_lies_between_the_scales(net, tmp_path, rng):
     out = net.compress(x, inputscale=scale)
     for (string,) in out["strings"]:
         assert string in data
+
+
+@pytest.mark.parametrize("size", [(1, 1), (17, 33), (128, 192)])
+def test_files_of_stage_1_have_no_scale(net, size, tmp_path, rng):
+    package = write(net, tmp_path / "tiny.lcrm", stage=1)
+    assert package.levels is None
+    pixels = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+    x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
+    data = package.compress(pixels)
+    out = net.compress(x, stage=1)
+    for (string,) in out["strings"]:
+        assert string in data
+    restored = net.decompress(out["strings"], out["shape"], stage=1, size=size)["x_hat"]
+    expected = np.round(restored[0].permute(1, 2, 0).numpy() * np.float32(255))
+    assert np.array_equal(package.decompress(data), expected)
+
+
+@pytest.mark.parametrize("scale", [0.05, 0.31, 1.7, 6.0])
+def test_files_of_any_scale(net, scale, tmp_path, rng):
+    package = write(net, tmp_path / "tiny.lcrm", scales=[0.05, 0.4, 1, 6])
+    pixels = rng.integers(0, 256, (64, 70, 3), dtype=np.uint8)
+    x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
+    quality = coding.quality_of_scale(package, scale)
+    named = coding.scale_of_quality(package, quality)
+    assert named == pytest.approx(scale, rel=1e-6)
+    data = package.compress(pixels, quality)
+    out = net.compress(x, inputscale=torch.tensor(named))
+    for (string,) in out["strings"]:
+        assert string in data
+    restored = net.decompress(out["strings"], out["shape"], inputscale=torch.tensor(named), size=(64, 70))
+    expected = np.round(restored["x_hat"][0].permute(1, 2, 0).numpy() * np.float32(255))
+    assert np.array_equal(package.decompress(data), expected)
+
+
+def test_every_scale_has_a_quality(tmp_path, rng):
+    net = make_variant("bmshj2018-hyperprior-vbr", "plain")
+    package = write(net, tmp_path / "tiny.lcrm")
+    for s, gain in enumerate(net.Gain.tolist()):
+        assert coding.quality_of_scale(package, gain) == pytest.approx(100 * s / 7, abs=1e-4)
+        assert coding.scale_of_quality(package, 100 * s / 7) == gain
+    for scale in rng.uniform(0.1, 1, 20).astype(np.float32).tolist():
+        found = coding.scale_of_quality(package, coding.quality_of_scale(package, scale))
+        assert abs(found - scale) < 2e-7
+    for scale in (0.09, 1.01, float("nan")):
+        with pytest.raises(ValueError, match=r"outside those of model 'tiny', 0\.1 to 1"):
+            coding.quality_of_scale(package, scale)
+    for other in (
+        write(net, tmp_path / "one.lcrm", stage=1),
+        write(make("mbt2018-mean-gain"), tmp_path / "g"),
+    ):
+        with pytest.raises(ValueError, match="no scale"):
+            coding.quality_of_scale(other, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"stage": 3}, "stage is 3"),
+        ({"stage": 1, "scales": [1, 2]}, "stage 1 has no scale"),
+        ({"scales": [1]}, "at least 2"),
+        ({"scales": [1, 1]}, "ascending"),
+        ({"scales": [0, 1]}, "positive"),
+        ({"scales": [0.5, float("inf")]}, "finite"),
+        ({"scales": [0.5, float("nan")]}, "ascending"),
+    ],
+)
+def test_impossible_scales_are_refused(name, options, message):
+    with pytest.raises(ValueError, match=message):
+        pack(make(name), "tiny", **options)
+
+
+def test_other_models_take_no_scales():
+    with pytest.raises(ValueError, match="mbt2018-mean takes no scales"):
+        pack(make("mbt2018-mean"), "tiny", scales=[1, 2])
+
+
+def test_the_commands(tmp_path, rng, capsys):
+    net = make_variant("mbt2018-mean-vbr", "step of z")
+    torch.save(net.state_dict(), tmp_path / "net.pth")
+    pixels = rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "in.png")
+    checkpoint, model, source = (str(tmp_path / name) for name in ("net.pth", "net.lcrm", "in.png"))
+    target = tmp_path / "out.lcrs"
+    encode = ["encode", source, "--model", model, "-o", str(target), "--force"]
+    assert main(["zoo", "import", checkpoint, "-o", model, "--scales", "0.5", "1", "2"]) == 0
+    assert main([*encode, "--scale", "1.5"]) == 0
+    assert target.read_bytes() == coding.Package.from_file(model).compress(pixels, 75)
+    assert main([*encode, "--scale", "2.5"]) == 1
+    assert "outside those of model 'net', 0.5 to 2" in capsys.readouterr().err
+    assert main(["zoo", "import", checkpoint, "-o", model, "--stage", "1", "--force"]) == 0
+    assert main(encode) == 0
+    assert coding.info(target.read_bytes())["quality"] is None
+    torch.save(make("mbt2018").state_dict(), tmp_path / "net.pth")
+    assert main(["zoo", "import", checkpoint, "-o", model, "--stage", "1", "--force"]) == 1
+    assert "mbt2018 takes no stage" in capsys.readouterr().err
 
 
 def test_size_rises_with_quality(net, tmp_path, rng):

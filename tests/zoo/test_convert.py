@@ -230,7 +230,7 @@ def field(data, offset, layout, *values):
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
-        ((0, "B", 9), UnsupportedVersionError, "model number is 9"),
+        ((0, "B", 10), UnsupportedVersionError, "model number is 10"),
         ((1, "B", 0x20), CorruptError, "metric number is 2"),
         ((2, ">I", 0), CorruptError, "at least 1 x 1"),
         ((2, ">I", 2**31), LimitError, "above the limit"),
@@ -265,6 +265,52 @@ def test_by_default_the_published_weights_are_used(tmp_path, monkeypatch):
     data = convert(case.file(case.padded, metric=1, quality=2))
     assert asked == ["bmshj2018-factorized-ms-ssim-2-4a584386.pth.tar"]
     assert data == convert(case.file(case.padded), case.checkpoint)
+
+
+VARIABLE = ["bmshj2018-hyperprior-vbr", "mbt2018-mean-vbr", "mbt2018-vbr"]
+
+
+@pytest.mark.parametrize("way", ["quality", "scale"])
+def test_files_of_variable_rate(way, tmp_path):
+    """CompressAI wrote these strings at s = 3."""
+    case = Case("mbt2018-vbr", tmp_path)
+    size = tuple(int(side) - 9 for side in case.padded)
+    gain = torch.load(case.checkpoint)["Gain"][3].item()
+    rate = {"quality": 300 / 7} if way == "quality" else {"scale": gain}
+    data = convert(case.file(size), case.checkpoint, **rate)
+    assert lcrs.info(data)["quality"] == pytest.approx(300 / 7, abs=1e-4)
+    check_converted(case, data, size)
+    for wrong in ({}, {"quality": 60}, {"scale": 0.9}):
+        with pytest.raises(LcrsError):
+            convert(case.file(size), case.checkpoint, **wrong)
+
+
+@pytest.mark.parametrize("name", VARIABLE)
+@pytest.mark.parametrize("arguments", [{}, {"vr_entbttlnck": True}])
+def test_by_default_files_of_variable_rate_are_of_the_default_scale(name, arguments, tmp_path):
+    net = make(name, **arguments)
+    torch.save(net.state_dict(), tmp_path / "net.pth")
+    net.entropy_coder = "ans"
+    out = net.compress(torch.rand(1, 3, 64, 128))
+    data = peer_file(name, (64, 128), out["shape"], [string for (string,) in out["strings"]])
+    converted = convert(data, tmp_path / "net.pth")
+    assert lcrs.info(converted)["quality"] == pytest.approx(100 / 7, abs=1e-4)
+    package = tmp_path / "net.lcrm"
+    assert main(["zoo", "import", str(tmp_path / "net.pth"), "-o", str(package)]) == 0
+    restored = net.decompress(out["strings"], out["shape"])["x_hat"][0].permute(1, 2, 0) * 255
+    assert np.abs(lcrs.decompress(converted, model=package) - restored.numpy()).max() <= 0.5 + 0.03
+    with pytest.raises(MissingModelError, match="give that instead"):
+        convert(data, package)
+    with pytest.raises(ValueError, match="outside those of model 'net'"):
+        convert(data, tmp_path / "net.pth", scale=1.5)
+    with pytest.raises(ValueError, match="one of them"):
+        convert(data, tmp_path / "net.pth", scale=0.5, quality=30)
+
+
+def test_fixed_rates_take_no_scale(tmp_path):
+    case = Case("mbt2018-mean", tmp_path)
+    with pytest.raises(ValueError, match="mbt2018-mean, whose rate is fixed"):
+        convert(case.file(case.padded), case.checkpoint, quality=30)
 
 
 def test_the_command(tmp_path, capsys):

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from lcrs.cli.arguments import add_output, check_output, require_torch
+from lcrs.cli.arguments import add_output, check_output, quality, require_torch
 
 NAME = "convert"
 
@@ -24,6 +24,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--name", metavar="NAME", help="what OUT calls a checkpoint's model, as for lcrs zoo import"
     )
+    rate = parser.add_mutually_exclusive_group()
+    rate.add_argument(
+        "-q",
+        "--quality",
+        metavar="Q",
+        type=quality,
+        help="of a variable-rate model, which IN does not say: 100 * s / 7 (default: of s = 1, codec.py's)",
+    )
+    rate.add_argument("--scale", metavar="S", type=float, help="the same as the model's inputscale")
     add_output(parser, "the .lcrs file to write; the package of the same checkpoint decodes it")
 
 
@@ -37,7 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     from lcrs.coding.files import write_atomically
     from lcrs.zoo.convert import convert
 
-    converted = convert(data, arguments.model, arguments.name)
+    rate = {"quality": arguments.quality, "scale": arguments.scale}
+    converted = convert(data, arguments.model, arguments.name, **rate)
     write_atomically(arguments.output, converted, overwrite=arguments.force)
     sys.stderr.write(f"{arguments.output}: {len(converted)} bytes, {arguments.input} has {len(data)}\n")
     return 0

@@ -15,8 +15,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``lcrs encode``."""
     parser.add_argument("input", metavar="IN", type=Path, help="a picture that Pillow can read")
     add_output(parser, "the .lcrs file to write")
-    parser.add_argument(
+    rate = parser.add_mutually_exclusive_group()
+    rate.add_argument(
         "-q", "--quality", metavar="Q", type=quality, help="0 (smallest) to 100 (best); default 50"
+    )
+    rate.add_argument(
+        "--scale", metavar="S", type=float, help="of CompressAI's variable-rate models, in place of a quality"
     )
     add_model(parser, "default: photo, which ships with lcrs")
     parser.add_argument(
@@ -32,15 +36,19 @@ def run(arguments: argparse.Namespace) -> int:
     check_runtime(arguments.runtime, arguments.device)
     check_output(arguments.input, arguments.output, force=arguments.force)
 
-    from lcrs import codec
+    from lcrs import codec, coding
     from lcrs.cli.reading import open_picture
     from lcrs.coding.files import write_atomically
 
+    model, rate = arguments.model or codec.DEFAULT_MODEL, arguments.quality
+    if arguments.scale is not None:
+        model = codec.load_package(model)
+        rate = coding.quality_of_scale(model, arguments.scale)
     with open_picture(arguments.input) as image:
         data = codec.compress(
             image,
-            quality=arguments.quality,
-            model=arguments.model or codec.DEFAULT_MODEL,
+            quality=rate,
+            model=model,
             background=arguments.background,
             to_8bit=arguments.to_8bit,
             keep_exif=arguments.keep_exif,

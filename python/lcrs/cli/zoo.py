@@ -28,6 +28,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     importing.add_argument(
         "--name", metavar="NAME", help="what .lcrs files call the model (default: from FILE's name)"
     )
+    importing.add_argument(
+        "--stage",
+        type=int,
+        choices=(1, 2),
+        help="of a model of variable rate: 2 (default), or 1 for files at its only scale, without a quality",
+    )
+    importing.add_argument(
+        "--scales",
+        metavar="S",
+        type=float,
+        nargs="+",
+        help="of a model of variable rate: what qualities 0 to 100 lie between, two or more, ascending "
+        "(default: its gains)",
+    )
     add_output(importing, "the .lcrm package to write")
     importing.set_defaults(action_of_zoo=import_checkpoint)
 
@@ -71,8 +85,10 @@ def import_checkpoint(arguments: argparse.Namespace) -> int:
     from lcrs.coding import write_package
     from lcrs.zoo import package_of_checkpoint
 
+    given = {"stage": arguments.stage, "scales": arguments.scales}
+    options = {key: value for key, value in given.items() if value is not None}
     description, tensors = package_of_checkpoint(
-        arguments.input, architecture=arguments.architecture, name=arguments.name
+        arguments.input, architecture=arguments.architecture, name=arguments.name, **options
     )
     write_package(arguments.output, description, tensors, overwrite=arguments.force)
     num_bytes = arguments.output.stat().st_size

@@ -31,6 +31,7 @@ from lcrs.coding.latent import decode_latents, encode_latents
 from lcrs.coding.package import Package, package_digests, transcode, write_package
 from lcrs.coding.quantization import dequantize, quantize
 from lcrs.coding.runtime import build_profile, num_threads, simd_path, simd_paths
+from lcrs.coding.scales import quality_of_scale, scale_of_quality
 from lcrs.coding.scan import CheckerboardScan, RasterScan, each_step
 from lcrs.coding.table import CdfTable, pmf_to_quantized_cdf
 
@@ -65,7 +66,9 @@ __all__ = [
     "num_threads",
     "package_digests",
     "pmf_to_quantized_cdf",
+    "quality_of_scale",
     "quantize",
+    "scale_of_quality",
     "scale_table",
     "simd_path",
     "simd_paths",

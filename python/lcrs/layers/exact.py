@@ -62,7 +62,7 @@ class ExactNetwork:
 
 
 def suits_exact_engine(x: Tensor) -> bool:
-    """Whether `x` is what the engine takes as it is: float32 pictures on the CPU, and no gradient is wanted."""
+    """Whether `x` is what the engine takes as it is, float32 pictures on the CPU, and wants no gradient."""
     is_plain = x.dtype == torch.float32 and x.device.type == "cpu" and x.dim() == 4 and x.numel() > 0
     return is_plain and not torch.is_grad_enabled()
 

@@ -7,6 +7,7 @@ and the tables of its entropy models. `pack` joins that with the model's name an
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -57,8 +58,8 @@ class Packable(Protocol):
         """Constructor arguments, JSON values."""
         ...
 
-    def package_parts(self) -> PackageParts:
-        """What the model consists of."""
+    def package_parts(self, **options: Any) -> PackageParts:
+        """What the model consists of; models of a variable rate take `options`."""
         ...
 
 
@@ -151,7 +152,7 @@ class Tables:
 
 
 def pack(
-    model: Packable, name: str, card: Mapping[str, Any] | None = None
+    model: Packable, name: str, card: Mapping[str, Any] | None = None, **options: Any
 ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """The package of `model`.
 
@@ -159,17 +160,24 @@ def pack(
         model: A registered model.
         name: What files will call it.
         card: Free-form: training data, licences, steps, results.
+        **options: For a model of variable rate: as its `package_parts` takes them.
 
     Returns:
         The description, without digests, and the tensors, as `lcrs.coding.write_package` takes them.
 
     Raises:
         NotPortableError: the model says of no package what is in it, or a part of it does not lower.
-        ValueError: the model is not registered, or two parts give one name to different tensors.
+        ValueError: the model is not registered, or takes no such option, or two parts give one name to
+            different tensors.
     """
     if not hasattr(model, "package_parts"):
         raise NotPortableError(f"{type(model).__name__} has no package_parts: packages cannot say this model")
-    parts = model.package_parts()
+    architecture = _registered_name(type(model))
+    known = inspect.signature(model.package_parts).parameters
+    for option in options:
+        if option not in known:
+            raise ValueError(f"{architecture} takes no {option}: it is for models of variable rate (...-vbr)")
+    parts = model.package_parts(**options)
     tensors: dict[str, NDArray[Any]] = {}
     for group in (*(graph.tensors for graph in parts.graphs.values()), parts.tensors):
         for key, array in group.items():
@@ -178,7 +186,7 @@ def pack(
         "format": "lcrm",
         "version": PACKAGE_VERSION,
         "name": name,
-        "architecture": _registered_name(type(model)),
+        "architecture": architecture,
         "config": dict(model.config),
         "numerics": NUMERICS,
         "graphs": {key: graph.description for key, graph in parts.graphs.items()},

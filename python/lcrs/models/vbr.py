@@ -78,7 +78,8 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
 
     Every method takes `stage`, `s` and `inputscale`. At stage 1 the model is `ScaleHyperprior`: no scale, no
     offsets. At stage 2 the scale is `inputscale` if that is not zero, and else `Gain[s]` with `s` brought
-    into 0..7; it must be the same for `compress` and `decompress`, and no string carries it.
+    into 0..7; it must be the same for `compress` and `decompress`, and no string carries it. (A file does, as
+    a quality from 0 to 100; see `package_parts`.)
 
     Args:
         N: Channels inside the transforms, and of z.
@@ -214,6 +215,12 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
         y_hat = decode_any(self.entropy_coder, strings, decode)["y_hat"]
         return {"x_hat": restored_picture(self._transformed("g_s", y_hat.to(self.Gain.device)), size)}
 
+    def step_of_z(self, s: int = 1, inputscale: float | Tensor = 0) -> tuple[float, ...]:
+        """The step of z at a scale, or nothing where that does not depend on it: what comes last in the
+        arguments of its entropy bottleneck.
+        """
+        return self._step_arguments(2, self.scale_of(2, s, inputscale))
+
     def _step_arguments(self, stage: int, scale: Tensor) -> tuple[float, ...]:
         """What the entropy bottleneck is to be told for coding: the step of z, the same on every machine."""
         if not self.vr_entbttlnck or stage == 1:
@@ -263,34 +270,54 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
         """Constructor arguments."""
         return {"N": self.N, "M": self.M, "vr_entbttlnck": self.vr_entbttlnck}
 
-    def package_parts(self) -> PackageParts:
-        """Graphs and tables for coding without torch, at any scale between the first and the last of `Gain`.
+    def package_parts(self, stage: int = 2, scales: Sequence[float] | None = None) -> PackageParts:
+        """Graphs and tables for coding without torch, at one stage.
 
-        A quality from 0 to 100 is a place in `Gain`, whose entries are interpolated linearly: a file of
-        quality `100 * s / 7` has the symbols of stage 2 at `s`. The file carries the quality.
+        At stage 2 a file carries its scale as a quality: from 0 to 100, a place in `scales`, whose entries
+        are interpolated linearly. So with the entries of `Gain` a file of quality `100 * s / 7` has the
+        symbols of `s`, and other scales have a quality too (`lcrs.coding.quality_of_scale`), if they lie
+        between the first and the last.
+
+        Args:
+            stage: 1 for files without scale or quality, as those of `ScaleHyperprior`; or 2.
+            scales: At least two, positive and ascending; by default those of `Gain`. With others, files can
+                have any `inputscale`.
 
         Raises:
             NotPortableError: a network does not lower.
+            ValueError: `stage` or `scales` are not as above.
         """
+        ladder = self._ladder(stage, scales)
         parts = super().package_parts()
+        if stage == 1:
+            return parts
         tables = Tables(dict(parts.tensors))
         graphs = dict(parts.graphs)
         codec = {**parts.codec, "y": {**parts.codec["y"], "gain": "y.gain"}}
         graph = GraphBuilder()
-        graphs["y.gain"] = graph.finish({"gain": self._lower_gain(graph)})
+        graphs["y.gain"] = graph.finish({"gain": _lower_scale(graph, ladder)})
         if not self.no_quantoffset:
             graphs["y.shrinkage"] = lower(self.QuantABCD, "QuantABCD")
             codec["y"]["shrinkage"] = {"network": "y.shrinkage", "bound": self._least_scale}
         if isinstance(self.entropy_bottleneck, EntropyBottleneckVbr):
             graph = GraphBuilder()
-            graphs["z.step"] = graph.finish({"step": self._lower_z_step(graph, self._lower_gain(graph))})
+            graphs["z.step"] = graph.finish({"step": self._lower_z_step(graph, _lower_scale(graph, ladder))})
             tables = Tables({k: v for k, v in parts.tensors.items() if not k.startswith("z.")})
             codec["hyper"] = tables.density("z", self.entropy_bottleneck, "z.step")
-        return replace(parts, graphs=graphs, codec=codec, tensors=tables.tensors, levels=len(self.Gain))
+        return replace(parts, graphs=graphs, codec=codec, tensors=tables.tensors, levels=len(ladder))
 
-    def _lower_gain(self, graph: GraphBuilder) -> Value:
-        """The scale at the level of a run, (1, 1, 1)."""
-        return graph.op("interpolate", tensor=graph.tensor("Gain", self.Gain.abs()[:, None]))
+    def _ladder(self, stage: int, scales: Sequence[float] | None) -> Tensor:
+        """The checked scales of a package, (levels,)."""
+        self.scale_of(stage, 0)  # checks the stage
+        if scales is None:
+            return self.Gain.abs()
+        if stage == 1:
+            raise ValueError("stage 1 has no scale")
+        ladder = torch.tensor(scales, dtype=torch.float32)
+        rises = ladder.dim() == 1 and len(ladder) >= 2 and bool((ladder[1:] > ladder[:-1]).all())
+        if not (rises and ladder[0] > 0 and torch.isfinite(ladder[-1])):
+            raise ValueError(f"scales are {list(scales)}, must be at least 2, positive, finite, ascending")
+        return ladder
 
     def _lower_z_step(self, graph: GraphBuilder, scale: Value) -> Value:
         """The step of z at `scale`, as `_step_arguments` has it."""
@@ -329,6 +356,11 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
         return net
 
 
+def _lower_scale(graph: GraphBuilder, ladder: Tensor) -> Value:
+    """The scale at the level of a run, (1, 1, 1), between those of `ladder` (levels,)."""
+    return graph.op("interpolate", tensor=graph.tensor("Gain", ladder[:, None]))
+
+
 @register_model("mbt2018-mean-vbr")
 class MeanScaleHyperpriorVbr(ScaleHyperpriorVbr, MeanScaleHyperprior):
     """`MeanScaleHyperprior` at a variable rate; as `ScaleHyperpriorVbr`."""
@@ -352,13 +384,14 @@ class JointAutoregressiveHierarchicalPriorsVbr(ScaleHyperpriorVbr, JointAutoregr
         self.scale_to_context = nn.Linear(1, 2 * M)
         self._variable_scans = RasterScanLatentCodec(context_prediction=self.context_prediction)._scans
 
-    def package_parts(self) -> PackageParts:
-        """As in `ScaleHyperpriorVbr`; the context depends on the level, too."""
-        parts = super().package_parts()
-        if not self.scl2ctx:
+    def package_parts(self, stage: int = 2, scales: Sequence[float] | None = None) -> PackageParts:
+        """As in `ScaleHyperpriorVbr`; the context depends on the scale, too."""
+        parts = super().package_parts(stage, scales)
+        if not self.scl2ctx or stage == 1:
             return parts
         graph = GraphBuilder()
-        bias = graph.call(self.scale_to_context, self._lower_gain(graph), "scale_to_context")
+        scale = _lower_scale(graph, self._ladder(stage, scales))
+        bias = graph.call(self.scale_to_context, scale, "scale_to_context")
         if self.context_prediction.bias is not None:
             own = graph.tensor("context_prediction.bias", self.context_prediction.bias)
             bias = graph.op("add", bias, graph.op("constant", tensor=own))

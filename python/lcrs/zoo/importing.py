@@ -33,7 +33,7 @@ def package_name_of(path: str | Path) -> str:
 
 
 def package_of_checkpoint(
-    path: str | Path, *, architecture: str | None = None, name: str | None = None
+    path: str | Path, *, architecture: str | None = None, name: str | None = None, **options: Any
 ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Description and tensors of the package of a checkpoint, as `lcrs.coding.write_package` takes them.
 
@@ -43,21 +43,23 @@ def package_of_checkpoint(
         path: As `lcrs.zoo.state_dicts.read_state_dict` takes it.
         architecture: Registered name; by default told by the keys.
         name: What files will call the model; by default `package_name_of(path)`.
+        **options: `stage` and `scales`, for models of variable rate; see
+            `lcrs.models.ScaleHyperpriorVbr.package_parts`.
 
     Raises:
         MissingModelError: there is no such file.
         CorruptError: it is no checkpoint.
-        ValueError: it is of no architecture that is known.
+        ValueError: it is of no architecture that is known, or of one that takes no such option.
         NotPortableError: the architecture has no form without torch.
     """
-    return package_of_network(load_checkpoint(path, architecture), path, name)
+    return package_of_network(load_checkpoint(path, architecture), path, name, **options)
 
 
 def package_of_network(
-    net: nn.Module, path: str | Path, name: str | None = None
+    net: nn.Module, path: str | Path, name: str | None = None, **options: Any
 ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """`package_of_checkpoint` for the network that was read from `path`."""
     model: Any = net
     card = {"checkpoint": Path(path).name, "checkpoint_sha256": hash_of(Path(path))}
-    description, tensors = pack(model, name or package_name_of(path), card)
+    description, tensors = pack(model, name or package_name_of(path), card, **options)
     return description, {key: np.ascontiguousarray(array) for key, array in tensors.items()}

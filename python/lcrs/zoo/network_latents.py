@@ -26,16 +26,16 @@ class Tap(nn.Module):
         return y_hat.new_zeros(len(y_hat), 3, 1, 1)
 
 
-def _decompress(model: Any, strings: Sequence[bytes], shape: tuple[int, int]) -> None:
+def _decompress(model: Any, strings: Sequence[bytes], shape: tuple[int, int], rate: dict[str, float]) -> None:
     """Exact parameters, then torch's, then those of its other kernels, whose sums have another order."""
     batch = [[string] for string in strings]
     try:
-        model.decompress(batch, shape)
+        model.decompress(batch, shape, **rate)
     except LcrsError:
         if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
             raise
         with _without_mkldnn():
-            model.decompress(batch, shape)
+            model.decompress(batch, shape, **rate)
 
 
 @contextmanager
@@ -48,7 +48,7 @@ def _without_mkldnn() -> Iterator[None]:
 
 @torch.no_grad()
 def latents_of_network(
-    net: nn.Module, strings: Sequence[bytes], shape: tuple[int, int]
+    net: nn.Module, strings: Sequence[bytes], shape: tuple[int, int], **rate: float
 ) -> tuple[Tensor, Tensor | None]:
     """Y and z (None without a hyperprior), each (C, H, W), that `strings` code.
 
@@ -56,6 +56,7 @@ def latents_of_network(
         net: A model with one string for y and, if it has a hyperprior, one for z.
         strings: These, in this order.
         shape: (height, width) of the last string's latent.
+        **rate: `inputscale` of a variable-rate model.
 
     Raises:
         LcrsError: the strings decode neither with exact parameters nor with torch's.
@@ -65,8 +66,9 @@ def latents_of_network(
     tap = Tap()
     try:
         model.g_s, model.entropy_coder = tap, "ans"
-        _decompress(model, strings, shape)
-        z = model.entropy_bottleneck.decompress([strings[1]], shape)[0] if len(strings) > 1 else None
+        _decompress(model, strings, shape, rate)
+        step = model.step_of_z(**rate) if rate else ()
+        z = model.entropy_bottleneck.decompress([strings[1]], shape, *step)[0] if len(strings) > 1 else None
     finally:
         model.g_s, model.entropy_coder = synthesis, kind
     assert tap.taken is not None

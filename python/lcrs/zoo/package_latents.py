@@ -29,7 +29,7 @@ def latents_of_package(
         shape: (height, width) of the last string's latent.
 
     Raises:
-        MissingModelError: the model has a context, or other latents.
+        MissingModelError: the model has a context or a variable rate, or other latents.
         DesyncError: the strings do not decode with exact parameters.
     """
     coding.Package.from_file(path)  # verifies the digests
@@ -54,7 +54,7 @@ def latents_of_package(
 
 def _is_plain_hyperprior(tree: dict[str, Any]) -> bool:
     types = tree["type"], tree.get("hyper", {}).get("type"), tree.get("y", {}).get("type")
-    return types == ("hyperprior", "factorized", "gaussian")
+    return types == ("hyperprior", "factorized", "gaussian") and "gain" not in tree["y"]
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

@@ -22,8 +22,11 @@ _MODELS = (
     "mbt2018",
     "cheng2020-anchor",
     "cheng2020-attn",
+    "bmshj2018-hyperprior-vbr",
+    "mbt2018-mean-vbr",
+    "mbt2018-vbr",
 )
-"""By number. Higher ones are variable-rate models, whose rate these files do not say, or not for pictures."""
+"""By number; higher ones are not for pictures. Files of a variable-rate model do not say its scale."""
 
 _METRICS = ("mse", "ms-ssim")
 _BLOCK = 64

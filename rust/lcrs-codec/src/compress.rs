@@ -166,7 +166,7 @@ pub(crate) fn level(package: &Package, quality: Option<f32>) -> Result<Option<f3
 }
 
 /// The quality as files keep it. What is too small for a normal binary32 number is zero.
-fn checked_quality(package: &Package, quality: Option<f64>) -> Result<Option<f32>> {
+pub(crate) fn checked_quality(package: &Package, quality: Option<f64>) -> Result<Option<f32>> {
     match quality {
         Some(quality) if !(0.0..=100.0).contains(&quality) => {
             Err(Error::invalid(format!("quality is {quality} (0 to 100)")))

@@ -2,20 +2,20 @@
 //!
 //! The other program computed its means in its own arithmetic, so its latents lie next to, not on, the values that
 //! this arithmetic gives the same symbols. What is written is accepted only if every value comes back within a
-//! quarter of a step: then no symbol has changed.
+//! quarter of a step of quantisation: then no symbol has changed.
 
 use lcrs_core::exact::Tensor;
 use lcrs_core::rans::StreamKind;
 use lcrs_core::{Error, Limits, Result, Runtime};
 use lcrs_format::{pack, Header, Section};
 
-use crate::compress::prefix;
+use crate::compress::{checked_quality, level, prefix};
 use crate::container::from_format;
 use crate::graph::Shape;
 use crate::networks::Job;
 use crate::Package;
 
-/// Values may differ by less than this when symbols are the same.
+/// Values may differ by less than this part of a step when symbols are the same.
 const TOLERANCE: f32 = 0.25;
 
 /// The decoded latents of a picture.
@@ -38,26 +38,26 @@ pub struct Placement {
     pub decoded: (u32, u32),
 }
 
-/// Writes a file that decodes to `latents`, but for the last bits of their means.
+/// Writes a file that decodes to `latents`, but for the last bits of their means. A model of a variable rate has them at
+/// `quality`.
 ///
 /// # Errors
-/// [`lcrs_core::ErrorKind::InvalidArgument`] for latents or a placement that the model cannot have,
+/// [`lcrs_core::ErrorKind::InvalidArgument`] for latents, a placement or a quality that the model cannot have,
 /// [`lcrs_core::ErrorKind::Desync`] if the model at hand gives the latents other symbols: they are not its own.
 pub fn transcode(
     package: &Package,
     latents: &Latents,
     placement: &Placement,
+    quality: Option<f64>,
     kind: StreamKind,
     rt: &Runtime,
     limits: &Limits,
 ) -> Result<Vec<u8>> {
-    if package.levels().is_some() {
-        return Err(Error::invalid(format!("model '{}' is of a variable rate, latents are of none", package.name())));
-    }
-    let header = header(package, placement)?;
+    let quality = checked_quality(package, quality)?;
+    let header = Header { quality, ..header(package, placement)? };
     let (width, height) = placement.decoded;
     limits.check_picture(width, height)?;
-    let job = Job { rt, limits, level: None };
+    let job = Job { rt, limits, level: level(package, quality)? };
     let wanted = package.y_shape(height as usize, width as usize, limits)?;
     let found = Shape::from(&latents.y);
     if found != wanted {
@@ -70,7 +70,8 @@ pub fn transcode(
         .map(|(coded, latent)| Section { latent, kind: kind.code(), precision: coded.precision, data: &coded.data })
         .collect();
     let decoded = package.codec.decode(&package.networks, job, &sections, wanted)?;
-    check_same(&latents.y, &decoded).map_err(|e| e.at("latent y"))?;
+    let step = package.codec.finest_step(&package.networks, job)?;
+    check_same(&latents.y, &decoded, step).map_err(|e| e.at("latent y"))?;
     pack(&header, &sections, &[]).map_err(from_format)
 }
 
@@ -94,9 +95,9 @@ fn header(package: &Package, placement: &Placement) -> Result<Header> {
 }
 
 /// Checks that values of which some lie off by less than half a step belong to the same symbols.
-pub(crate) fn check_same(given: &Tensor, decoded: &Tensor) -> Result<()> {
+pub(crate) fn check_same(given: &Tensor, decoded: &Tensor, step: f32) -> Result<()> {
     // NaN is far, too.
-    let is_near = |given: f32, decoded: f32| (given - decoded).abs() < TOLERANCE;
+    let is_near = |given: f32, decoded: f32| (given - decoded).abs() < TOLERANCE * step;
     let far = |(given, decoded): (&f32, &f32)| !is_near(*given, *decoded);
     match given.data().iter().zip(decoded.data()).position(far) {
         None => Ok(()),

@@ -25,7 +25,7 @@ fn latents(height: usize, width: usize) -> Latents {
 }
 
 fn write(package: &Package, latents: &Latents, placement: &Placement) -> Result<Vec<u8>, Error> {
-    transcode(package, latents, placement, StreamKind::Lcrs, &Runtime::serial(), &limits())
+    transcode(package, latents, placement, None, StreamKind::Lcrs, &Runtime::serial(), &limits())
 }
 
 fn read(package: &Package, file: &[u8]) -> Vec<u8> {
@@ -84,5 +84,12 @@ fn what_the_model_cannot_have_is_refused() {
     {
         let error = write(package, latents, &placement).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    }
+    for (package, quality) in [(&package, 50.0), (&variable_rate().package(), 100.1)] {
+        let runtime = Runtime::serial();
+        let result = transcode(package, &good, &placement, Some(quality), StreamKind::Lcrs, &runtime, &limits());
+        let error = result.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+        assert!(error.to_string().contains(&format!("quality is {quality}")), "{error}");
     }
 }

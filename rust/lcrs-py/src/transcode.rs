@@ -15,20 +15,21 @@ use crate::runtime::runtime;
 /// The bytes of an .lcrs file that decodes to latents which another program decoded, symbol by symbol.
 ///
 /// Args:
-///     package: the model, of a fixed rate.
+///     package: the model.
 ///     y: float32, (C, H, W), what the synthesis takes.
 ///     z: float32, (C, H, W), what y is conditioned on; None for a model without it.
 ///     size: (height, width) of the visible picture.
 ///     crop: (top, left): rows and columns of what the synthesis gives that come before the visible picture.
 ///     decoded: (height, width) of what the synthesis gives.
+///     quality: 0 to 100, which the latents of a variable-rate model are at; None for one of a fixed rate.
 ///     kind: of the entropy-coded streams.
 ///     threads: how many to use; the bytes do not depend on it.
 ///
 /// Raises:
-///     ValueError: if shapes and sizes are not those of the model.
+///     ValueError: if shapes, sizes or the quality are not those of the model.
 ///     DesyncError: if a value lies between those that the model's symbols can have.
 #[pyfunction]
-#[pyo3(signature = (package, y, z, *, size, crop, decoded, kind="lcrs", threads=None))]
+#[pyo3(signature = (package, y, z, *, size, crop, decoded, quality=None, kind="lcrs", threads=None))]
 #[allow(clippy::too_many_arguments)]
 pub(crate) fn transcode<'py>(
     package: &Bound<'py, Package>,
@@ -37,6 +38,7 @@ pub(crate) fn transcode<'py>(
     size: (u32, u32),
     crop: (u32, u32),
     decoded: (u32, u32),
+    quality: Option<f64>,
     kind: &str,
     threads: Option<i64>,
 ) -> PyResult<Bound<'py, PyBytes>> {
@@ -48,7 +50,8 @@ pub(crate) fn transcode<'py>(
     let runtime = runtime(py, threads)?;
     let package = &package.get().inner;
     let limits = Limits::default();
-    let data = detached(py, usize::MAX, || codec::transcode(package, &latents, &placement, kind, &runtime, &limits))?;
+    let data =
+        detached(py, usize::MAX, || codec::transcode(package, &latents, &placement, quality, kind, &runtime, &limits))?;
     Ok(PyBytes::new(py, &data))
 }
 

@@ -139,9 +139,21 @@ impl Hyperprior {
             return Err(Error::invalid(format!("z has the shape {found}, the model has {wanted} for this y")));
         }
         let (coded_z, decoded_z) = self.encode_z(networks, job, kind, z)?;
-        check_same(z, &decoded_z).map_err(|e| e.at("latent z"))?;
+        let step = match &self.hyper {
+            Hyper::Density(density) => density.at_level(networks, job)?.0,
+            Hyper::Factorized(_) | Hyper::Gaussian { .. } => 1.0,
+        };
+        check_same(z, &decoded_z, step).map_err(|e| e.at("latent z"))?;
         let coded_y = self.encode_y(networks, job, kind, y, decoded_z).map_err(|e| e.at("latent y"))?;
         Ok(vec![coded_z, coded_y])
+    }
+
+    pub(crate) fn finest_step(&self, networks: &Networks, job: Job<'_>) -> Result<f32> {
+        let variable = match &self.y {
+            Conditional::Gaussian { variable, .. } => variable.as_ref(),
+            Conditional::Scanned(scan) => scan.variable(),
+        };
+        variable.map_or(Ok(1.0), |variable| variable.finest_step(networks, job))
     }
 
     fn encode_z(&self, networks: &Networks, job: Job<'_>, kind: StreamKind, z: &Tensor) -> Result<(Coded, Tensor)> {

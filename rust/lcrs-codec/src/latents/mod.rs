@@ -100,6 +100,14 @@ impl LatentCodec {
         }
     }
 
+    /// The shortest step of quantisation of y at the level of the job.
+    pub(crate) fn finest_step(&self, networks: &Networks, job: Job<'_>) -> Result<f32> {
+        match self {
+            Self::Factorized(_) => Ok(1.0),
+            Self::Hyperprior(codec) => codec.finest_step(networks, job),
+        }
+    }
+
     /// The decoded latent of shape `y` from its sections.
     pub(crate) fn decode(
         &self,

@@ -100,6 +100,10 @@ impl Scanned {
         Ok(Self { groups, by_level: ByLevel::default(), built: Default::default() })
     }
 
+    pub(crate) fn variable(&self) -> Option<&Variable> {
+        self.by_level.variable.as_ref()
+    }
+
     /// Checks that the graphs fit a latent of shape `y` and side information of shape `side`; returns their
     /// multiply-accumulates.
     pub(crate) fn check(

@@ -75,6 +75,12 @@ impl Variable {
         }
     }
 
+    /// The shortest step at the level of the job.
+    pub(crate) fn finest_step(&self, networks: &Networks, job: Job<'_>) -> Result<f32> {
+        let gain = networks.run_constant(&self.gain, job)?;
+        Ok(1.0 / gain.into_iter().fold(f32::MIN_POSITIVE, f32::max))
+    }
+
     pub(crate) fn at_level(&self, networks: &Networks, job: Job<'_>) -> Result<AtLevel<'_>> {
         let gain = networks.run_constant(&self.gain, job)?;
         let shrinkage = self.shrinkage.as_ref().map(|shrinkage| shrinkage.built(networks, job.rt.simd));
