@@ -118,7 +118,7 @@ def test_every_scale_has_a_quality(tmp_path, rng):
     for scale in rng.uniform(0.1, 1, 20).astype(np.float32).tolist():
         found = coding.scale_of_quality(package, coding.quality_of_scale(package, scale))
         assert abs(found - scale) < 2e-7
-    for scale in (0.09, 1.01, float("nan")):
+    for scale in (0.09, 1.01, 1e300, -1, float("nan")):
         with pytest.raises(ValueError, match=r"outside those of model 'tiny', 0\.1 to 1"):
             coding.quality_of_scale(package, scale)
     for other in (

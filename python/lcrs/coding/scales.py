@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-
-import numpy as np
+import struct
 
 from lcrs._lcrs import Graph, Package
 
@@ -32,7 +31,7 @@ def quality_of_scale(package: Package, scale: float) -> float:
     Raises:
         ValueError: if the model has no scale, or none of its qualities reaches this one.
     """
-    scales, scale = _Scales(package), float(np.float32(scale))
+    scales, scale = _Scales(package), _single(scale)
     last = (package.levels or 1) - 1
     levels = [scales.at(100 * level / last) for level in range(last + 1)]
     if not min(levels) <= scale <= max(levels):
@@ -48,14 +47,19 @@ def quality_of_scale(package: Package, scale: float) -> float:
     return min(candidates, key=lambda quality: abs(scales.at(quality) - scale))
 
 
+def _single(number: float) -> float:
+    """The binary32 number nearest to `number`; out of their range, that itself."""
+    return float(struct.unpack("<f", struct.pack("<f", number))[0]) if abs(number) < 1e38 else number
+
+
 def _around(quality: float) -> list[float]:
-    """`quality` as files keep it, and its neighbours."""
-    low = high = np.float32(quality)
-    found = [low]
-    for _ in range(_NEIGHBOURS):
-        low, high = np.nextafter(low, np.float32(0)), np.nextafter(high, np.float32(100))
-        found += [low, high]
-    return [float(number) for number in found]
+    """`quality` as files keep it, and its neighbours from 0 to 100."""
+    (code,) = struct.unpack(
+        "<I", struct.pack("<f", quality)
+    )  # the codes of positive numbers ascend with them
+    codes = range(max(code - _NEIGHBOURS, 0), code + _NEIGHBOURS + 1)
+    numbers = [float(struct.unpack("<f", struct.pack("<I", code))[0]) for code in codes]
+    return [number for number in numbers if number <= 100]
 
 
 class _Scales:
