@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{factorized, hyperprior, limits, variable_rate, Model, Random};
+use common::{factorized, hyperprior, limits, scanned_variable, variable_rate, Model, Random};
 use lcrs_codec::Package;
 use lcrs_core::{Error, ErrorKind, Limits};
 use serde_json::{json, Value};
@@ -238,4 +238,71 @@ fn large_files_are_above_the_limit() {
     let mut announced = bytes.clone();
     announced[..8].copy_from_slice(&(1_u64 << 40).to_le_bytes());
     assert_eq!(Package::from_bytes(&announced, &Limits::default()).unwrap_err().kind(), ErrorKind::Limit);
+}
+
+/// Operations that name one tensor have a packed copy each.
+#[test]
+fn many_operations_with_one_large_tensor_are_above_the_limit() {
+    let weight = |nodes: usize| {
+        load(variable_rate(), |m| {
+            m.weights.random("large", &[512, 512, 1, 1], 0.0, 0.1);
+            let node = json!({
+                "op": "conv2d", "weight": "large", "stride": [1, 1], "padding": [0, 0], "groups": 1, "place": "p", "in": [0],
+            });
+            let graph = json!({"version": 1, "inputs": ["x"], "outputs": [["y", 1]], "nodes": vec![node; nodes]});
+            m.description["graphs"]["unused"] = graph;
+        })
+    };
+    let (bytes, limit) = (512 * 512 * 4, limits().max_bytes as usize);
+    assert!(weight(20).is_ok());
+    let error = weight(limit / bytes + 1).unwrap_err();
+    assert!(error.kind() == ErrorKind::Limit && error.message().contains("bytes of tensors"), "{error}");
+}
+
+/// Rows of a density are found by hundreds of thousands of evaluations.
+#[test]
+fn densities_that_would_take_minutes_are_above_the_limit() {
+    let widened = |width: usize| {
+        load(scanned_variable(), |m| {
+            m.weights.random("wide.0", &[40, width, 1], 0.0, 1.0);
+            m.weights.random("wide.1", &[40, width, width], 0.0, 1.0);
+            m.weights.random("wide.2", &[40, 1, width], 0.0, 1.0);
+            m.weights.random("wide.vector", &[40, width], 0.0, 1.0);
+            m.weights.random("wide.last", &[40, 1], 0.0, 1.0);
+            m.weights.random("wide.medians", &[40], 0.0, 1.0);
+            let layer =
+                |i: usize| json!({"weight": format!("wide.{i}"), "bias": "wide.vector", "factor": "wide.vector"});
+            let hyper = &mut m.description["codec"]["hyper"];
+            hyper["layers"] = json!([layer(0), layer(1), {"weight": "wide.2", "bias": "wide.last"}]);
+            hyper["medians"] = "wide.medians".into();
+        })
+    };
+    let error = widened(256).unwrap_err();
+    assert!(error.kind() == ErrorKind::Limit && error.message().contains("products"), "{error}");
+    assert!(!widened(8).unwrap_err().message().contains("products"), "it is refused for its 40 channels only");
+}
+
+#[test]
+fn descriptions_are_nested_a_hundred_deep_at_most() {
+    let nested = |depth: usize| (0..depth).fold(Value::Null, |inner, _| json!([inner]));
+    let with_card = |depth: usize| load(hyperprior(), |m| m.description["card"] = nested(depth));
+    assert!(with_card(99).is_ok());
+    assert!(with_card(100).unwrap_err().message().contains("100 deep"));
+}
+
+/// Names in packages may hold anything; messages that quote them stay one line.
+#[test]
+fn messages_stay_one_line() {
+    let long = "evil\n\u{1b}[31m".repeat(100_000);
+    let changes: [&dyn Fn(&mut Model); 5] = [
+        &|m| node(m, "g_a", 4)["op"] = long.as_str().into(),
+        &|m| node(m, "g_a", 4)[&long] = 1.into(),
+        &|m| node(m, "g_a", 2)["weight"] = long.as_str().into(),
+        &|m| m.description["graphs"][&long] = json!({}),
+        &|m| m.description["name"] = long.as_str().into(),
+    ];
+    for change in changes {
+        let error = load(variable_rate(), |m| change(m)).unwrap_err();
+        assert!(error.message().len() <= 400 && !error.message().contains(char::is_control), "{error}");
+    }
 }

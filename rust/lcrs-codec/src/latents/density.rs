@@ -18,6 +18,12 @@ const MAX_LAYERS: usize = 64;
 /// Most entries of a row of a table that is built: the tails that [`factorized_table_in_steps`] looks for, and the ends.
 const MAX_ROW: u64 = 16_386;
 
+/// Most work for the rows of all channels: about ten seconds. Known densities take a tenth of it.
+const MAX_WORK: u64 = 1 << 33;
+
+/// Work of one output of a layer, in products.
+const OUTPUT_WORK: u64 = 16;
+
 /// Bytes that one entry takes while a table is built.
 const ENTRY_BYTES: u64 = 16;
 
@@ -53,16 +59,23 @@ impl Density {
         if !(1..=MAX_LAYERS).contains(&list.len()) {
             return Err(Error::corrupt(format!("{} layers, must be 1 to {MAX_LAYERS}", list.len())));
         }
-        let (mut layers, mut filters, mut inputs) = (Vec::new(), Vec::new(), 1);
+        let (mut layers, mut filters, mut inputs, mut work) = (Vec::new(), Vec::new(), 1, 0);
         for (i, value) in list.iter().enumerate() {
             let is_last = i + 1 == list.len();
             let parsed = parse_layer(value, tensors, [medians.len(), inputs], is_last);
             let (layer, outputs) = parsed.map_err(|e| e.at(format!("layer {i}")))?;
             layers.push(layer);
             filters.push(outputs);
+            work += outputs as u64 * (inputs as u64 + OUTPUT_WORK);
             inputs = outputs;
         }
         filters.pop();
+        let work = (medians.len() as u64).saturating_mul(MAX_ROW * work);
+        if work > MAX_WORK {
+            return Err(Error::limit(format!(
+                "rows of densities need {work} products, at most {MAX_WORK} are allowed"
+            )));
+        }
         Ok(Self { layers, filters, medians, tail_mass, step, built: Mutex::new(None) })
     }
 

@@ -101,13 +101,20 @@ impl Gaussian {
         Ok(())
     }
 
-    /// Means and indexes for a latent of `shape`, from parameters at least as large (cut to the top left), or from
-    /// (C, 1, 1) parameters, which are then those of every position.
+    /// Means and indexes for a latent of `shape`, from (C, 1, 1) parameters, which are those of every position.
     pub(crate) fn condition(&self, outputs: Vec<(String, Tensor)>, shape: Shape, job: Job<'_>) -> Result<Condition> {
+        let everywhere = |(name, tensor): (String, Tensor)| {
+            let shape = Shape { channels: tensor.channels(), ..shape };
+            let values = spread(tensor.data(), shape, job.limits)?;
+            Ok((name, Tensor::from_vec(shape.channels, shape.height, shape.width, values)?))
+        };
+        let outputs = outputs.into_iter().filter(|(_, tensor)| (tensor.height(), tensor.width()) == (1, 1));
+        let outputs = outputs.map(everywhere).collect::<Result<_>>()?;
         self.condition_in_steps(outputs, shape, None, job).map(|(condition, _)| condition)
     }
 
-    /// The same with scales scaled by `steps`, and those.
+    /// Means and indexes for a latent of `shape`, from parameters at least as large (cut to the top left), their scales scaled by
+    /// `steps`; and those scales.
     pub(crate) fn condition_in_steps(
         &self,
         outputs: Vec<(String, Tensor)>,
@@ -134,9 +141,6 @@ fn fit(tensor: Option<Tensor>, name: &str, shape: Shape, limits: &Limits) -> Res
     let found = Shape::from(&tensor);
     if found == shape {
         return Ok(tensor.into_vec());
-    }
-    if found == Shape::new(shape.channels, 1, 1) {
-        return spread(tensor.data(), shape, limits);
     }
     if found.channels != shape.channels || found.height < shape.height || found.width < shape.width {
         return Err(Error::corrupt(format!("output '{name}' of {found} does not cover a latent of {shape}")));

@@ -95,16 +95,20 @@ impl Hyperprior {
             }
         }
         let (outputs, synthesis_macs) = networks.infer(&self.synthesis, &[wanted], limits)?;
-        if let Some((name, shape)) = outputs.iter().find(|(_, s)| s.height < y.height || s.width < y.width) {
-            let message = format!("output '{name}' of {shape} does not cover y of {y}");
-            return Err(Error::corrupt(message).at(format!("graph '{}'", self.synthesis)));
-        }
+        let covers_y = |shape: Shape| shape.height >= y.height && shape.width >= y.width;
         let scan_macs = match &self.y {
             Conditional::Gaussian { prior, variable } => {
-                let checked = prior.check(&outputs, |shape| shape.channels == y.channels);
+                let checked = prior.check(&outputs, |shape| shape.channels == y.channels && covers_y(shape));
+                let checked = checked.map_err(|e| e.at(format!("graph '{}'", self.synthesis)));
                 checked.and_then(|()| variable.as_ref().map_or(Ok(0), |variable| variable.check(networks, y)))
             }
-            Conditional::Scanned(scan) => scan.check(networks, limits, y, &outputs),
+            Conditional::Scanned(scan) => match outputs.iter().find(|(_, shape)| !covers_y(*shape)) {
+                Some((name, shape)) => {
+                    let message = format!("output '{name}' of {shape} does not cover y of {y}");
+                    Err(Error::corrupt(message).at(format!("graph '{}'", self.synthesis)))
+                }
+                None => scan.check(networks, limits, y, &outputs),
+            },
         };
         let scan_macs = scan_macs.map_err(|e| e.at("y"))?;
         Ok(analysis_macs.saturating_add(synthesis_macs).saturating_add(scan_macs))

@@ -6,6 +6,7 @@ use lcrs_core::{Error, Result};
 use lcrs_format::{check_model_name, Numerics};
 use serde_json::Value;
 
+use super::budget::check_depth;
 use crate::graph::{check_version, Attributes};
 
 /// The version of the package format that this build reads, which is frozen.
@@ -59,6 +60,7 @@ impl Description {
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let json: Value =
             serde_json::from_str(text).map_err(|e| Error::corrupt(format!("description is not JSON: {e}")))?;
+        check_depth(&json)?;
         Self::from_json(json).map_err(|e| e.at("description"))
     }
 

@@ -12,7 +12,7 @@ use crate::graph::GRAPH_VERSION;
 use crate::tensors::{TensorData, TensorView, Tensors};
 
 /// Members of a graph node or of a codec tree whose value is the name of a tensor.
-const TENSOR_KEYS: [&str; 11] =
+pub(super) const TENSOR_KEYS: [&str; 11] =
     ["weight", "bias", "factor", "beta", "gamma", "tensor", "cdf", "lengths", "offsets", "medians", "thresholds"];
 
 /// SHA-256 digests of the three parts of a model. Files carry the first two, which decide what they decode to.

@@ -3,6 +3,7 @@
 //! Everything in a package comes from outside: it is parsed, checked and its digests are verified before
 //! any of it is used. The crate's README specifies the format.
 
+mod budget;
 mod description;
 mod digest;
 mod read;
@@ -82,6 +83,8 @@ impl Package {
         verify("entropy_digest", description.entropy_digest.as_deref(), &digests.entropy)?;
         verify("synthesis_digest", description.synthesis_digest.as_deref(), &digests.synthesis)?;
         verify("analysis_digest", description.analysis_digest.as_deref(), &digests.analysis)?;
+        let parts = description.graphs.values().chain([&description.codec]);
+        budget::check_named_bytes(parts, &tensors, limits)?;
         let networks = Networks::new(&description.graphs, tensors)?;
         let z_ratio = description.stride.z.map(|z| z / description.stride.y);
         let codec = LatentCodec::parse(&description.codec, &networks.lookup(), z_ratio).map_err(|e| e.at("codec"))?;

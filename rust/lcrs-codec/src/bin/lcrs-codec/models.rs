@@ -14,14 +14,12 @@ const SEARCH_PATH: &str = "LCRS_MODEL_PATH";
 /// The package `asked` for, a file or a name; else the one called `name`.
 pub(crate) fn load(asked: Option<&OsStr>, name: Option<&str>, limits: &Limits) -> Result<Package> {
     let path = match (asked, name) {
-        (Some(asked), _) if Path::new(asked).exists() => PathBuf::from(asked),
-        (Some(asked), _) => {
-            let name = asked.to_str().filter(|name| check_model_name(name).is_ok());
-            let name = name.ok_or_else(|| {
-                Error::missing_model(format!("there is no model file {}", Path::new(asked).display()))
-            })?;
-            find(name)?
-        }
+        (Some(asked), _) if Path::new(asked).is_file() => PathBuf::from(asked),
+        (Some(asked), _) => match asked.to_str().filter(|name| check_model_name(name).is_ok()) {
+            Some(name) => find(name)?,
+            // Reading says what is there instead, if anything.
+            None => PathBuf::from(asked),
+        },
         (None, Some(name)) => find(name)?,
         (None, None) => return Err(Error::missing_model("a model is needed: --model FILE")),
     };
