@@ -181,6 +181,48 @@ def test_a_fork_during_a_job_is_safe(long_message, table) -> None:
         worker.join()
 
 
+FORK_AND_COUNT = """
+import os, sys, threading, time, warnings
+import numpy as np
+from lcrs import coding
+
+warnings.simplefilter("ignore")
+table = coding.gaussian_table(coding.default_scale_table())
+symbols, stop, ticks, forks = np.zeros((64, 1 << 18), np.int32), threading.Event(), [], []
+
+def work():
+    while not stop.is_set():
+        coding.encode_batch(symbols, symbols, table, threads=1)
+
+def tick():
+    while not stop.is_set():
+        ticks.append(time.monotonic())
+        time.sleep(0.001)
+
+def mark():
+    forks.append(time.monotonic())
+
+os.register_at_fork(before=mark, after_in_parent=mark)
+threads = [threading.Thread(target=target) for target in (work, work, tick)]
+[thread.start() for thread in threads]
+for _ in range(5):
+    time.sleep(0.01)
+    child = os.fork()
+    if child == 0:
+        os._exit(coding.encode(symbols[0], symbols[0], table) == b"")
+    assert os.waitpid(child, 0)[1] == 0
+stop.set()
+[thread.join() for thread in threads]
+print(sum(begin < tick < end for begin, end in zip(forks[::2], forks[1::2]) for tick in ticks))
+"""
+
+
+@needs_fork
+def test_other_threads_go_on_while_a_fork_waits_for_a_job(fresh_python) -> None:
+    """Five forks wait for nearly half a second each. Under the GIL a few ticks would come through."""
+    assert int(fresh_python(FORK_AND_COUNT)) > 60
+
+
 WORKERS = """
 import sys
 import torch.utils.data as data
