@@ -154,6 +154,33 @@ def test_failures_exit_with_1_in_one_line_and_leave_nothing(
     assert sorted(tmp_path.iterdir()) == before
 
 
+def test_messages_name_the_file_that_is_wrong(encoded: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.chdir(tmp_path)
+    cut, notes, folder = Path("cut.lcrs"), Path("notes"), Path("folder.lcrm")
+    cut.write_bytes(encoded.read_bytes()[:-1])
+    notes.write_text("no package, but long enough for the head of one")
+    folder.mkdir()
+    wrong = {
+        ("decode", str(cut), "-o", "x.png"): f"{cut}: ",
+        ("info", str(cut)): f"{cut}: ",
+        ("decode", str(encoded), "-o", "x.png", "--model", str(notes)): f"{tmp_path / notes}: ",
+        ("info", str(encoded), "--model", str(folder)): f"cannot read {tmp_path / folder}: ",
+        (
+            "encode",
+            str(encoded.with_suffix(".png")),
+            "-o",
+            "x",
+            "--model",
+            str(notes),
+        ): f"{tmp_path / notes}: ",
+        ("encode", str(encoded.with_suffix(".png")), "-o", str(encoded)): f"{encoded} exists; --force ",
+    }
+    for arguments, words in wrong.items():
+        assert main(arguments) == 1
+        message = capsys.readouterr().err
+        assert message.startswith(f"lcrs {arguments[0]}: error: {words}"), message
+
+
 def test_a_failed_write_leaves_the_old_file(
     encoded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+
+from lcrs.errors import LcrsError
 
 
 class UsageError(Exception):
@@ -69,6 +73,15 @@ def check_output(source: Path, target: Path, *, force: bool) -> None:
         raise FileNotFoundError(2, "there is no such folder", str(target.parent))
     if target.exists() and source.exists() and target.samefile(source):
         raise FileExistsError(17, "is the input itself", str(target))
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """What is wrong with a file is said with its name."""
+    try:
+        yield
+    except LcrsError as error:
+        raise type(error)(f"{path}: {error}") from error
 
 
 def require_torch(who: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from lcrs.cli.arguments import add_model, add_output, add_runtime, check_output, check_runtime
+from lcrs.cli.arguments import add_model, add_output, add_runtime, check_output, check_runtime, naming
 
 NAME = "decode"
 
@@ -30,8 +30,8 @@ def run(arguments: argparse.Namespace) -> int:
     from lcrs import codec
     from lcrs.coding.files import write_atomically
 
-    picture = codec.decompress_picture(
-        data, arguments.model, runtime=arguments.runtime, device=arguments.device
-    )
+    model = None if arguments.model is None else codec.load_package(arguments.model)
+    with naming(arguments.input):
+        picture = codec.decompress_picture(data, model, runtime=arguments.runtime, device=arguments.device)
     write_atomically(arguments.output, encode_picture(picture, name), overwrite=arguments.force)
     return 0

@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from lcrs.cli.arguments import add_model
+from lcrs.cli.arguments import add_model, naming
 
 NAME = "info"
 
@@ -25,7 +25,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     from lcrs import codec
 
-    fields = codec.info(data, arguments.model)
+    model = None if arguments.model is None else codec.load_package(arguments.model)
+    with naming(arguments.input):
+        fields = codec.info(data, model)
     if arguments.json:
         sys.stdout.write(json.dumps(fields) + "\n")
     else:

@@ -25,17 +25,19 @@ _NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 def load_package(model: str | os.PathLike[str] | Package) -> Package:
     """The package called ``model``, or in the file ``model``; a `Package` is returned as it is.
 
-    A name is looked for in the folders of ``LCRS_MODEL_PATH``, then among those that ship with lcrs. Loaded
-    packages are kept until their file changes.
+    A name is looked for in the folders of ``LCRS_MODEL_PATH``, then among those that ship with lcrs, and last
+    as a file of that name. Loaded packages are kept until their file changes.
 
     Raises:
         MissingModelError: if there is none.
-        LcrsError: if the file is damaged.
+        LcrsError: if the file is damaged, or no package.
     """
     if isinstance(model, Package):
         return model
     for path in find_packages(model):
         return _load(path)
+    if os.path.lexists(model):
+        return _load(Path(model))
     raise missing(model)
 
 
