@@ -92,8 +92,10 @@ def test_the_architecture_is_told_by_the_keys(name, updated):
 def test_elic_variants_of_confusing_sizes_are_told_apart():
     # 2 M of one is 3/2 N of the other.
     for name in ("elic2022-official", "elic2022-chandelier"):
-        net = MODELS[name](N=32, M=24, groups=[8, 16])
-        assert architecture_of(net.state_dict()) == name
+        for groups in ([8, 16], [24], [1] * 24):
+            net = MODELS[name](N=32, M=24, groups=groups)
+            assert architecture_of(net.state_dict()) == name
+            assert network_of(net.state_dict()).config == {"N": 32, "M": 24, "groups": groups}
 
 
 @pytest.fixture

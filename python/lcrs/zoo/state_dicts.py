@@ -77,7 +77,7 @@ def architecture_of(state_dict: Mapping[str, Tensor]) -> str:
     """
     if "img_encoder.0.weight" in state_dict:
         return "ssf2020"
-    if "latent_codec.y.channel_context.y1.0.weight" in state_dict:
+    if "latent_codec.y.latent_codec.y0.context_prediction.weight" in state_dict:
         return _elic(state_dict)
     if "latent_codec.y.context_prediction.weight" in state_dict:
         return "cheng2020-anchor-checkerboard"
