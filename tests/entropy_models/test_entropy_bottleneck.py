@@ -8,8 +8,9 @@ import pytest
 import torch
 from torch import nn
 
-from lcrs import LcrsError
+from lcrs import LcrsError, coding
 from lcrs.entropy_models import EntropyBottleneck
+from lcrs.entropy_models.peer_tables import peer_table
 
 
 def trained_like(channels=4, seed=0):
@@ -276,3 +277,56 @@ def test_copies_code_alike(copied):
     model.update()
     filled = copied(model)
     assert np.array_equal(filled.cdf_table().lengths, model.cdf_length.numpy())
+
+
+def with_its_own_table(model):
+    """`model` with the table that CompressAI's `update` makes here."""
+    model = copy.deepcopy(model)
+    model.entropy_coder = "ans"
+    model._fill(peer_table(model))
+    return model
+
+
+@pytest.fixture
+def trained():
+    """Quantiles that differ between channels, and are not those that bisection finds."""
+    model = trained_like()
+    with torch.no_grad():
+        model.quantiles[:, 0, 0] -= torch.arange(4)
+        model.quantiles[:, 0, 2] += torch.arange(4) / 3
+    return model
+
+
+def test_strings_decode_without_the_table_that_they_were_written_with(trained):
+    writer, x = with_its_own_table(trained), 5 * torch.randn(2, 4, 3, 4)
+    strings = writer.compress(x)
+    trained.entropy_coder = "ans"
+    assert not np.array_equal(trained.cdf_table().cdfs, writer.cdf_table().cdfs)
+    assert torch.equal(trained.decompress(strings, (3, 4)), writer.decompress(strings, (3, 4)))
+    trained.update()
+    assert torch.equal(trained.decompress(strings, (3, 4)), writer.decompress(strings, (3, 4)))
+
+
+def test_what_no_table_decodes_is_refused(trained):
+    strings = with_its_own_table(trained).compress(5 * torch.randn(1, 4, 3, 4))
+    trained.entropy_coder = "ans"
+    with pytest.raises(LcrsError):
+        trained.decompress([strings[0][:-4]], (3, 4))
+    with torch.no_grad():
+        trained.quantiles[0, 0, 2] = float("nan")
+    with pytest.raises((LcrsError, ValueError)):
+        trained.decompress(strings, (3, 4))
+
+
+def test_the_table_of_the_peer_has_its_layout(trained):
+    ours = coding.factorized_table(**trained._parameter_arrays(), tail_mass=trained.tail_mass)
+    theirs = peer_table(trained)
+    assert np.array_equal(ours.lengths, theirs.lengths)
+    assert np.array_equal(ours.offsets, theirs.offsets)
+    for ours_row, theirs_row, length in zip(ours.cdfs, theirs.cdfs, ours.lengths - 1, strict=True):
+        # All but the tail, which CompressAI takes from where the widest channel ends.
+        np.testing.assert_allclose(ours_row[: length - 1], theirs_row[: length - 1], rtol=0.05, atol=30)
+    with torch.no_grad():
+        trained.quantiles[0, 0, 2] = 1e6
+    with pytest.raises(ValueError, match="more than a table can have"):
+        peer_table(trained)

@@ -18,6 +18,8 @@ from torch.nn import functional as F
 
 from lcrs import coding
 from lcrs.entropy_models.base import EntropyModel
+from lcrs.entropy_models.peer_tables import peer_table
+from lcrs.errors import LcrsError
 
 __all__ = ["EntropyBottleneck"]
 
@@ -236,6 +238,9 @@ class EntropyBottleneck(EntropyModel):
             strings: N strings.
             size: Spatial sizes of the latent, what follows (N, C).
 
+        "ans" strings that the table does not decode are tried with the one that CompressAI's `update` makes
+        on this machine; a checkpoint that was never updated has no other.
+
         Returns:
             The rounded latent (N, C, *size), on the module's device, float32 or wider.
         """
@@ -243,6 +248,26 @@ class EntropyBottleneck(EntropyModel):
         dtype = torch.promote_types(self.quantiles.dtype, torch.float32)
         medians = self._spatial_medians(len(shape)).to(dtype)
         return super().decompress(strings, self._indexes(shape), dtype, medians)
+
+    def _decode(
+        self,
+        strings: Sequence[bytes],
+        indexes: Tensor,
+        dtype: torch.dtype,
+        means: Tensor | None,
+        table: coding.CdfTable,
+        step: float = 1.0,
+    ) -> Tensor:
+        """As in `EntropyModel`; "ans" strings that `table` does not decode are tried with CompressAI's."""
+        try:
+            return super()._decode(strings, indexes, dtype, means, table)
+        except LcrsError as error:
+            if self.entropy_coder != "ans":
+                raise
+            try:
+                return super()._decode(strings, indexes, dtype, means, peer_table(self, step))
+            except ValueError:
+                raise error from None
 
     def restore(self, x: Tensor) -> Tensor:  # type: ignore[override]
         """What `decompress` will make of the latent `x` (N, C, ...), to the bit: float32 on the CPU."""

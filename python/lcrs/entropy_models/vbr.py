@@ -181,7 +181,8 @@ class EntropyBottleneckVbr(EntropyBottleneck, EntropyModelVbr):
         """Decode what `compress` wrote with the same `qs`; as `EntropyBottleneck.decompress`."""
         shape = (len(strings), self.channels, *size)
         table = self.cdf_table(qs)
-        symbols = self._decode(strings, self._indexes(shape), torch.float32, None, table)
+        step = _checked_step(qs)
+        symbols = self._decode(strings, self._indexes(shape), torch.float32, None, table, step)
         dtype = torch.promote_types(self.quantiles.dtype, torch.float32)
         return self._unscaled(symbols.cpu(), qs).to(device=self.quantiles.device, dtype=dtype)
 

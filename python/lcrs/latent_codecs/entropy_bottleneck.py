@@ -30,6 +30,8 @@ def encode_bottleneck(writer: SymbolWriter, bottleneck: EntropyBottleneck, z: Te
 
 def decode_bottleneck(reader: SymbolReader, bottleneck: EntropyBottleneck, size: Sequence[int]) -> Tensor:
     """Reads what `encode_bottleneck` wrote of a latent of spatial `size`."""
+    if reader.kind == "ans":  # perhaps CompressAI's, with a table of its own
+        return single(bottleneck.decompress(reader.next_strings(), size))
     shape = (reader.batch_size, bottleneck.channels, *size)
     symbols = reader.take(_channel_numbers(shape), bottleneck.cdf_table())
     return torch.from_numpy(coding.dequantize(symbols, _medians(bottleneck, shape)))

@@ -132,7 +132,7 @@ class SymbolReader:
     def take_in_order(self, indexes: _Symbols, table: coding.CdfTable) -> _Symbols:
         """The symbols of a step that was written with `put_in_order`."""
         if self.kind != "lcrs":
-            return coding.decode_batch(self._next_strings(), indexes, table, kind=self.kind)
+            return coding.decode_batch(self.next_strings(), indexes, table, kind=self.kind)
         decoded = [decoder.pull(rows, table) for decoder, rows in zip(self._decoders, indexes, strict=True)]
         return np.stack(decoded) if decoded else np.empty_like(indexes)
 
@@ -140,7 +140,7 @@ class SymbolReader:
         """Decoders, one for each picture, that give the next step; `close_decoders` must follow."""
         if self.kind == "lcrs":
             return self._decoders
-        return [coding.Decoder(data, self.kind) for data in self._next_strings()]
+        return [coding.Decoder(data, self.kind) for data in self.next_strings()]
 
     def close_decoders(self, decoders: list[coding.Decoder]) -> None:
         """Ends a step that came from `open_decoders`; errors as in `finish`."""
@@ -151,7 +151,7 @@ class SymbolReader:
     def skip(self) -> None:
         """Passes over a step without symbols."""
         if self.kind != "lcrs":
-            self._next_strings()
+            self.next_strings()
 
     def finish(self) -> None:
         """Checks that nothing is left.
@@ -166,7 +166,8 @@ class SymbolReader:
         elif self._num_steps != len(self._strings):
             raise ValueError(f"strings has {len(self._strings)} lists; there are {self._num_steps} steps")
 
-    def _next_strings(self) -> list[bytes]:
+    def next_strings(self) -> list[bytes]:
+        """The strings of the next step, one for each picture, undecoded; of kind "ans" only."""
         if self._num_steps == len(self._strings):
             raise ValueError(f"strings has {len(self._strings)} lists; there are more steps")
         self._num_steps += 1
