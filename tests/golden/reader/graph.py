@@ -24,33 +24,34 @@ class Graphs:
     def __init__(self, graphs: dict[str, Any], tensors: dict[str, np.ndarray], level: np.float32 | None):
         self.graphs, self.tensors, self.level = graphs, tensors, level
 
-    def run(self, name: str, *inputs: np.ndarray) -> dict[str, np.ndarray]:
-        """The outputs of a graph, by name."""
+    def run(self, name: str, *inputs: np.ndarray, checked: bool = True) -> dict[str, np.ndarray]:
+        """The outputs of a graph, by name; its convolutions want finite inputs if they are ``checked``."""
         graph = self.graphs[name]
         need(len(inputs) == len(graph["inputs"]), f"graph {name} takes {len(graph['inputs'])} inputs")
         values = list(inputs)
         for node in graph["nodes"]:
             need(all(0 <= i < len(values) for i in node["in"]), f"{node} takes a value that is not there yet")
-            values.append(self._apply(node, [values[i] for i in node["in"]]))
+            values.append(self._apply(node, [values[i] for i in node["in"]], checked=checked))
         return {output: values[i] for output, i in graph["outputs"]}
 
-    def only(self, name: str, *inputs: np.ndarray) -> np.ndarray:
+    def only(self, name: str, *inputs: np.ndarray, checked: bool = True) -> np.ndarray:
         """The output of a graph that has one."""
-        (output,) = self.run(name, *inputs).values()
+        (output,) = self.run(name, *inputs, checked=checked).values()
         return output
 
     def numbers(self, name: str) -> np.ndarray:
         """A tensor as binary32."""
         return self.tensors[name].astype(F32)
 
-    def _apply(self, node: dict[str, Any], x: list[np.ndarray]) -> np.ndarray:
+    def _apply(self, node: dict[str, Any], x: list[np.ndarray], *, checked: bool) -> np.ndarray:
         match node["op"]:
             case "conv2d" | "conv_transpose2d" as op:
                 bias = self.numbers(node["bias"]) if node.get("bias") else None
-                extra = [node["output_padding"]] if op == "conv_transpose2d" else []
-                layer = getattr(layers, op)
-                weight = self.numbers(node["weight"])
-                return layer(x[0], weight, bias, node["stride"], node["padding"], *extra, node["groups"])
+                weight, geometry = self.numbers(node["weight"]), [node["stride"], node["padding"]]
+                if op == "conv2d":
+                    return layers.conv2d(x[0], weight, bias, *geometry, node["groups"], checked=checked)
+                geometry.append(node["output_padding"])
+                return layers.conv_transpose2d(x[0], weight, bias, *geometry, node["groups"])
             case "gdn" | "gdn1" as op:
                 beta, gamma = self.numbers(node["beta"]), self.numbers(node["gamma"])
                 return layers.gdn(x[0], beta, gamma, node["inverse"], op == "gdn")
@@ -78,6 +79,7 @@ class Graphs:
         i = min(int(np.floor(self.level)), len(rows) - 2)
         fraction = F32(self.level - F32(i))
         a, b = rows[i], rows[i + 1]
+        need(np.isfinite(b - a).all(), "levels are too far from each other")
         return arithmetic.fma(np.full_like(a, fraction), b - a, a) + F32(0)
 
 

@@ -8,9 +8,10 @@ from reader.arithmetic import F32, chain
 from reader.wrong import need
 
 
-def conv2d(x, weight, bias, stride, padding, groups):
-    """``weight`` (O, C / groups, kh, kw)."""
-    _check_finite(x, weight, bias)
+def conv2d(x, weight, bias, stride, padding, groups, *, checked=True):
+    """``weight`` (O, C / groups, kh, kw). Layers inside a scan do not look whether inputs are finite."""
+    if checked:
+        _check_finite(x, weight, bias)
     _, inputs, kh, kw = weight.shape
     (sy, sx), (py, px) = stride, padding
     need(x.shape[0] == inputs * groups, f"{x.shape[0]} channels, {inputs * groups} are needed")

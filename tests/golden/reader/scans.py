@@ -70,15 +70,15 @@ class Gaussian:
             return Gained(gain, None)
         bound = F32(self.shrinkage["bound"])
         features = np.stack([np.where(scales < bound, bound, scales), gain])[:, :, None]
-        return Gained(gain, self.graphs.only(self.shrinkage["network"], features)[0, :, 0])
+        amounts = self.graphs.only(self.shrinkage["network"], features, checked=False)
+        return Gained(gain, amounts[0, :, 0])
 
 
-def code_all(prior: Gaussian, coder: Coder, outputs, channels: slice, size: tuple[int, int]) -> np.ndarray:
-    """All places, row by row. Parameters of one place are those of every place."""
+def code_all(prior: Gaussian, coder: Coder, outputs, channels: slice, size, at=None) -> np.ndarray:
+    """All places, row by row, with the parameters of place ``at`` or else with their own."""
     values = np.zeros((channels.stop - channels.start, *size), F32)
-    is_vector = outputs["scales"].shape[1:] == (1, 1)
     for y, x in np.ndindex(*size):
-        values[:, y, x] = prior.code(coder, outputs, channels, (y, x), (0, 0) if is_vector else None)
+        values[:, y, x] = prior.code(coder, outputs, channels, (y, x), at)
     return values
 
 
@@ -113,7 +113,8 @@ def code_scan(node, graphs: Graphs, coder: Coder, side: np.ndarray, channels: sl
             features = context(graphs, conv, around, bias)[:, half : half + 1, half : half + 1]
             if node["type"] == "checkerboard" and number == 0:
                 features = np.zeros_like(features)  # places without a context: bias and all
-            outputs = graphs.run(node["parameters"], side[:, y : y + 1, x : x + 1], features)
+            here = side[:, y : y + 1, x : x + 1]
+            outputs = graphs.run(node["parameters"], here, features, checked=False)
             values[:, y + half, x + half] = prior.code(coder, outputs, channels, (y, x), (0, 0))
     return values[:, half : half + size[0], half : half + size[1]]
 

@@ -65,7 +65,8 @@ class Tree:
             case "gaussian":
                 prior = Gaussian(node, self.graphs)
                 outputs = self.graphs.run(node["params"])
-                return scans.code_all(prior, coder, outputs, slice(0, len(outputs["scales"])), size)
+                need(outputs["scales"].shape[1:] == (1, 1), "parameters of z are those of one place")
+                return scans.code_all(prior, coder, outputs, slice(0, len(outputs["scales"])), size, (0, 0))
             case other:
                 raise WrongFile(f"hyper {other}")
 

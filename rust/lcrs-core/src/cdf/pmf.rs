@@ -9,7 +9,8 @@ pub const MAX_PRECISION: u32 = 16;
 /// symbol has a frequency of at least 1.
 ///
 /// Integer for integer CompressAI's function of that name: frequencies are rounded (half away from
-/// zero) in `f32`, rescaled by integer division, the last symbol takes what is left over, and each
+/// zero), `r[i] = round(pmf[i] * 2^precision)` with a product in `f32`, rescaled by integer division,
+/// `r[i] * 2^precision div sum of r`, the last symbol takes what is left over, and each
 /// symbol that came out empty, in ascending order, takes 1 from the smallest frequency above 1
 /// (the first of equal ones). `pmf` need not sum to 1. The result has `pmf.len() + 1` entries, from 0
 /// to `2^precision`.
