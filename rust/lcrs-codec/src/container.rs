@@ -10,7 +10,7 @@ pub(crate) fn from_format(error: lcrs_format::Error) -> Error {
         Format::Truncated(message) => Error::truncated(message),
         Format::UnsupportedVersion(message) => Error::unsupported(message),
         Format::Limit(message) => Error::limit(message),
-        other => Error::corrupt(other.into_message()),
+        other => Error::corrupt(other.to_string()),
     }
 }
 

@@ -33,18 +33,6 @@ impl Error {
             | Self::Limit(m) => m,
         }
     }
-
-    /// The message, taken out.
-    #[must_use]
-    pub fn into_message(self) -> String {
-        match self {
-            Self::InvalidArgument(m)
-            | Self::Truncated(m)
-            | Self::Corrupt(m)
-            | Self::UnsupportedVersion(m)
-            | Self::Limit(m) => m,
-        }
-    }
 }
 
 impl fmt::Display for Error {
