@@ -1,19 +1,22 @@
 //! Threads as a value that is passed in: nothing here is global, so nothing can be stale after a fork.
 
 use crate::{Error, Result};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A pool of threads that jobs are spread over. Work is only ever split between outputs, so results
-/// do not depend on the number of threads.
+/// A pool of threads that jobs are spread over: the thread that calls and others. Work is only ever split between
+/// outputs, so results do not depend on the number of threads.
 #[derive(Debug)]
 pub struct Pool {
-    inner: Option<rayon::ThreadPool>,
+    /// The other threads. The caller works with them: a job of a few milliseconds is half done before a system has
+    /// found a processor for every thread that it wakes.
+    others: Option<rayon::ThreadPool>,
 }
 
 impl Pool {
     /// A pool that runs everything on the calling thread.
     #[must_use]
     pub fn serial() -> Self {
-        Self { inner: None }
+        Self { others: None }
     }
 
     /// A pool of `threads` threads; 1 means the calling thread.
@@ -25,10 +28,10 @@ impl Pool {
             0 => Err(Error::invalid("number of threads is 0, at least 1 is needed")),
             1 => Ok(Self::serial()),
             _ => rayon::ThreadPoolBuilder::new()
-                .num_threads(threads)
+                .num_threads(threads - 1)
                 .thread_name(|i| format!("lcrs-{i}"))
                 .build()
-                .map(|pool| Self { inner: Some(pool) })
+                .map(|others| Self { others: Some(others) })
                 .map_err(|e| Error::limit(format!("cannot start {threads} threads: {e}"))),
         }
     }
@@ -36,36 +39,114 @@ impl Pool {
     /// Number of threads that jobs run on.
     #[must_use]
     pub fn threads(&self) -> usize {
-        self.inner.as_ref().map_or(1, rayon::ThreadPool::current_num_threads)
+        1 + self.others.as_ref().map_or(0, rayon::ThreadPool::current_num_threads)
     }
 
     /// Calls `job(i)` for every `i < count`, in parallel and in any order, and returns when all are done.
     pub fn for_each(&self, count: usize, job: impl Fn(usize) + Send + Sync) {
-        use rayon::prelude::*;
-        match &self.inner {
-            Some(pool) if count > 1 => pool.install(|| (0..count).into_par_iter().with_max_len(1).for_each(job)),
-            _ => (0..count).for_each(job),
-        }
+        self.spread(0..count, job);
     }
 
     /// Like [`Pool::for_each`] for jobs that return something; results are in the order of `i`.
     pub fn map<T: Send>(&self, count: usize, job: impl Fn(usize) -> T + Send + Sync) -> Vec<T> {
-        use rayon::prelude::*;
-        match &self.inner {
-            Some(pool) if count > 1 => pool.install(|| (0..count).into_par_iter().with_max_len(1).map(job).collect()),
-            _ => (0..count).map(job).collect(),
-        }
+        self.map_each(0..count, job)
     }
 
     /// Like [`Pool::map`] for jobs that change an item each.
     pub fn map_mut<T: Send, R: Send>(&self, items: &mut [T], job: impl Fn(usize, &mut T) -> R + Send + Sync) -> Vec<R> {
-        use rayon::prelude::*;
-        match &self.inner {
-            Some(pool) if items.len() > 1 => pool.install(|| {
-                let items = items.par_iter_mut().enumerate().with_max_len(1);
-                items.map(|(i, item)| job(i, item)).collect()
-            }),
-            _ => items.iter_mut().enumerate().map(|(i, item)| job(i, item)).collect(),
+        self.map_each(items.iter_mut().enumerate(), |(i, item)| job(i, item))
+    }
+
+    fn map_each<I: ExactSizeIterator + Send, T: Send>(
+        &self,
+        items: I,
+        job: impl Fn(I::Item) -> T + Send + Sync,
+    ) -> Vec<T> {
+        let results = Mutex::new(Vec::with_capacity(items.len()));
+        let numbered = items.enumerate();
+        self.spread(numbered, |(i, item)| {
+            let result = job(item);
+            lock(&results).push((i, result));
+        });
+        let mut results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+        results.sort_unstable_by_key(|(i, _)| *i);
+        results.into_iter().map(|(_, result)| result).collect()
+    }
+
+    /// Calls `job` with every item; each thread takes the next one when it is done with one.
+    fn spread<I: ExactSizeIterator + Send>(&self, items: I, job: impl Fn(I::Item) + Send + Sync) {
+        let count = items.len();
+        match &self.others {
+            Some(others) if count > 1 => {
+                let items = Mutex::new(items);
+                let work = || {
+                    while let Some(item) = next(&items) {
+                        job(item);
+                    }
+                };
+                others.in_place_scope(|scope| {
+                    for _ in 1..self.threads().min(count) {
+                        scope.spawn(|_| work());
+                    }
+                    work();
+                });
+            }
+            _ => items.for_each(job),
         }
+    }
+}
+
+/// The next item; the lock is given back before anything is done with it.
+fn next<I: Iterator>(items: &Mutex<I>) -> Option<I::Item> {
+    lock(items).next()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_item_is_done_once_and_results_are_in_order() {
+        for (threads, count) in [(1, 5), (2, 0), (2, 1), (2, 2), (3, 100), (8, 3)] {
+            let pool = Pool::new(threads).expect("legal");
+            assert_eq!(pool.threads(), threads);
+            assert_eq!(pool.map(count, |i| 3 * i), (0..count).map(|i| 3 * i).collect::<Vec<_>>());
+            let mut items = vec![1; count];
+            assert_eq!(pool.map_mut(&mut items, |i, item| *item += i), vec![(); count]);
+            assert_eq!(items, (1..=count).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn as_many_threads_as_asked_for_work_at_once_the_caller_among_them() {
+        let pool = Pool::new(3).expect("legal");
+        let meeting = std::sync::Barrier::new(3); // nobody passes alone
+        let threads = pool.map(3, |_| {
+            meeting.wait();
+            std::thread::current().id()
+        });
+        assert!(threads.contains(&std::thread::current().id()));
+        assert_eq!(threads.iter().collect::<std::collections::HashSet<_>>().len(), 3);
+    }
+
+    #[test]
+    fn jobs_may_spread_jobs_of_their_own() {
+        let pool = Pool::new(2).expect("legal");
+        let sums = pool.map(8, |i| pool.map(8, |j| i * j).into_iter().sum::<usize>());
+        assert_eq!(sums, (0..8).map(|i| 28 * i).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_panic_of_a_job_reaches_the_caller() {
+        let pool = Pool::new(2).expect("legal");
+        for bad in 0..4 {
+            let run = || pool.for_each(4, |i| assert_ne!(i, bad));
+            assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).is_err());
+        }
+        assert_eq!(pool.map(2, |i| i), [0, 1]);
     }
 }
