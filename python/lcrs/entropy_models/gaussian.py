@@ -179,17 +179,24 @@ class GaussianConditional(EntropyModel):
         return torch.from_numpy(coding.indexes(plain.numpy(), self.thresholds())).to(scales.device)
 
     def thresholds(self) -> NDArray[np.float32]:
-        """Scales above which the next row begins, for `coding.indexes`: float32 (rows - 1,).
+        """Scales above which the next row begins, for `coding.indexes`: float32 (rows - 1,), read-only.
 
         A scale below the bound picks the row that the bound would: all pass the rows before it.
         """
-        limits = coding.thresholds(self.effective_scale_table().numpy())
-        limits[limits < np.float32(self.scale_bound.item())] = -np.inf
-        return limits
+        return _thresholds(self.effective_scale_table().numpy().tobytes(), self.scale_bound.item())
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         resize_buffers(self, ("scale_table",), state_dict, prefix)
         super()._load_from_state_dict(state_dict, prefix, *args)
+
+
+@functools.lru_cache(maxsize=16)
+def _thresholds(scales: bytes, bound: float) -> NDArray[np.float32]:
+    """`GaussianConditional.thresholds` of float32 `scales`."""
+    limits = coding.thresholds(np.frombuffer(scales, np.float32))
+    limits[limits < np.float32(bound)] = -np.inf
+    limits.flags.writeable = False
+    return limits
 
 
 @functools.lru_cache(maxsize=16)
