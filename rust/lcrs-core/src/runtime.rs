@@ -15,6 +15,8 @@ pub struct Runtime {
     pub(crate) spares: Arc<Spares<f32>>,
     /// The same for streams.
     pub(crate) spare_streams: Arc<Spares<u8>>,
+    /// The same for symbols that are about to be encoded.
+    pub(crate) spare_entries: Arc<Spares<u32>>,
 }
 
 impl Runtime {
@@ -23,13 +25,18 @@ impl Runtime {
     /// # Errors
     /// As [`Pool::new`].
     pub fn new(simd: Simd, threads: usize) -> Result<Self> {
-        Ok(Self { simd, pool: Pool::new(threads)?, spares: Arc::default(), spare_streams: Arc::default() })
+        Ok(Self::on(simd, Pool::new(threads)?))
     }
 
     /// The fastest instruction set here, on the calling thread alone.
     #[must_use]
     pub fn serial() -> Self {
-        Self { simd: Simd::detect(), pool: Pool::serial(), spares: Arc::default(), spare_streams: Arc::default() }
+        Self::on(Simd::detect(), Pool::serial())
+    }
+
+    fn on(simd: Simd, pool: Pool) -> Self {
+        let (spares, spare_streams, spare_entries) = Default::default();
+        Self { simd, pool, spares, spare_streams, spare_entries }
     }
 
     /// Calls `job` for every item of a batch, with a runtime for it: side by side on a thread each if the items keep all
@@ -52,6 +59,7 @@ impl Runtime {
                 pool: Pool::serial(),
                 spares: Arc::clone(&self.spares),
                 spare_streams: Arc::clone(&self.spare_streams),
+                spare_entries: Arc::clone(&self.spare_entries),
             };
             placed(i, job(i, item, &alone))
         });

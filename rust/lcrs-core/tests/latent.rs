@@ -61,11 +61,11 @@ fn check(rt: &Runtime, kind: StreamKind, shape: [usize; 3], seed: u64, by_channe
     let (ordered, ordered_rows) = (in_order(kind, shape, &symbols), in_order(kind, shape, &all_rows));
     let plain = Runtime::new(Simd::Scalar, 1).expect("a runtime");
     let expected = rans::encode_batch(kind, &plain, shape[0], &ordered, &ordered_rows, &table).expect("legal");
-    assert!(streams.iter().eq(expected.iter().map(|stream| &**stream)));
+    assert!(streams.iter().map(|stream| &**stream).eq(expected.iter().map(|stream| &**stream)));
 
     let mut restored = vec![0.0; len];
     exact::dequantize(&symbols, all_means.as_deref(), &mut restored).expect("fits");
-    let streams: Vec<&[u8]> = streams.iter().map(Vec::as_slice).collect();
+    let streams: Vec<&[u8]> = streams.iter().map(|stream| &**stream).collect();
     let mut out = vec![f32::NAN; len];
     latents.decode(kind, rt, &streams, &table, &mut out).expect("a whole stream");
     assert_eq!(out, restored);

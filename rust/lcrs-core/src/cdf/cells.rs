@@ -5,8 +5,6 @@
 //! 1, and knows both: `slot < boundary` says which. Equal neighbours among one-cell buckets share their cell, so that
 //! the flat parts of a row cost nothing and the steep parts stay in the cache.
 
-use std::hint;
-
 use super::table::CdfTable;
 
 /// Buckets of a row.
@@ -17,30 +15,37 @@ const MAX_CELLS: usize = 1 << 23;
 /// The bucket descriptors and cells of a table.
 #[derive(Debug)]
 pub(crate) struct Cells {
-    /// For each row and bucket `first cell << 4 | shift`.
-    buckets: Vec<[u32; BUCKETS]>,
+    /// For each row and bucket `(first cell - first slot >> shift) << 5 | shift`, so that the cell of a slot is
+    /// `(bucket >> 5) + (slot >> shift)`.
+    buckets: Vec<[i32; BUCKETS]>,
     cells: Vec<u64>,
     /// Of each row the offset and the escape entry; used with wide cells.
     limits: Vec<(i32, i32)>,
     narrow: bool,
 }
 
+/// The bit of [`Taken::escape`] that counts.
+pub(crate) const ESCAPE: u64 = 1 << 48;
+
 /// A symbol taken from a state.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Taken {
     /// The value; that of the escape entry is `offset + max`.
     pub(crate) value: i32,
-    /// Not 0 if it is the row's escape. (A number, so that loops gather it without a comparison a symbol.)
+    /// Has [`ESCAPE`] if it is the row's escape, and anything else. (So loops gather it without a comparison a symbol.)
     pub(crate) escape: u64,
     /// The state after the symbol, before renormalisation.
     pub(crate) state: u64,
 }
 
-/// How a decoder finds the entry for a slot and what it makes of the state.
+/// How a decoder finds the entry for a slot and what it makes of the state. In two steps, since the first one is made of
+/// loads and the second one of arithmetic, which compilers do for several states at once.
 pub(crate) trait Search: Copy {
-    /// Takes the symbol of `row` off the state `x`: with the slot `x mod 2^16` and the entry that covers it,
-    /// the new state is `frequency * (x div 2^16) + slot - start`.
-    fn take(self, row: i32, x: u64) -> Taken;
+    /// What is known of the entry of `row` that covers the slot `x mod 2^16`.
+    fn find(self, row: i32, x: u64) -> u64;
+
+    /// Takes that symbol off the state `x`: the new state is `frequency * (x div 2^16) + slot - start`.
+    fn take(self, row: i32, x: u64, found: u64) -> Taken;
 
     /// The narrow cells, if these are they: SIMD paths read them themselves.
     fn narrow(&self) -> Option<Narrow<'_>> {
@@ -107,7 +112,7 @@ impl Cells {
             if is_repeated {
                 self.cells.pop();
             }
-            *bucket = ((first - usize::from(is_repeated)) as u32) << 4 | shift;
+            *bucket = ((first - usize::from(is_repeated)) as i32 - (low >> shift) as i32) << 5 | shift as i32;
         }
         self.buckets.push(buckets);
     }
@@ -142,8 +147,8 @@ impl Cells {
 
     #[inline(always)]
     fn find(&self, row: i32, slot: u64) -> u64 {
-        let bucket = self.buckets[row as usize][(slot >> 8) as usize & (BUCKETS - 1)];
-        self.cells[(bucket >> 4) as usize + ((slot & 255) >> (bucket & 15)) as usize]
+        let bucket = self.buckets[row as usize][(slot >> 8) as usize % BUCKETS];
+        self.cells[((bucket >> 5) + (slot as u32 >> (bucket & 31)) as i32) as usize]
     }
 }
 
@@ -164,22 +169,20 @@ fn coarsest_shift(starts: &[u32], low: u32) -> u32 {
 }
 
 /// The state after taking the entry that covers `slot` of a cell with this boundary, and all ones if that is A, else
-/// 0. Both states are computed and one is chosen: that is the shorter chain, and no branch, since A or B is a toss
-///    that no predictor learns.
+/// 0. Masks rather than branches, since A or B is a toss that no predictor learns.
 #[inline(always)]
 fn take_either(x: u64, boundary: u64, frequencies: [u64; 2]) -> (u64, u64) {
     let [high, rest] = [x >> 16, (x & 0xffff).wrapping_sub(boundary)];
     let in_a = ((rest as i64) >> 63) as u64;
-    let a = (frequencies[0] * high).wrapping_add(rest).wrapping_add(frequencies[0]);
-    let b = (frequencies[1] * high).wrapping_add(rest);
-    (hint::select_unpredictable(in_a != 0, a, b), in_a)
+    let frequency = frequencies[1] ^ (frequencies[0] ^ frequencies[1]) & in_a;
+    (frequency * high + rest.wrapping_add(frequency & in_a), in_a)
 }
 
 impl<'a> Narrow<'a> {
-    /// Buckets of each row, as `first cell << 4 | shift`, and all cells. With `bucket` that of a row and a slot, the
-    /// cell `(bucket >> 4) + ((slot mod 256) >> (bucket & 15))` exists.
+    /// Buckets of each row and all cells. With `bucket` that of a row and a slot, the cell
+    /// `(bucket >> 5) + (slot >> (bucket & 31))` exists.
     #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), allow(dead_code))]
-    pub(crate) fn parts(self) -> (&'a [[u32; BUCKETS]], &'a [u64]) {
+    pub(crate) fn parts(self) -> (&'a [[i32; BUCKETS]], &'a [u64]) {
         (&self.0.buckets, &self.0.cells)
     }
 }
@@ -190,37 +193,52 @@ impl Search for Narrow<'_> {
     }
 
     #[inline(always)]
-    fn take(self, row: i32, x: u64) -> Taken {
-        let cell = self.0.find(row, x & 0xffff);
+    fn find(self, row: i32, x: u64) -> u64 {
+        self.0.find(row, x & 0xffff)
+    }
+
+    #[inline(always)]
+    fn take(self, _: i32, x: u64, cell: u64) -> Taken {
         let (state, in_a) = take_either(x, cell & 0xffff, [cell >> 16 & 0xffff, cell >> 32 & 0xffff]);
-        Taken { value: (cell as i64 >> 49) as i32 + 1 + in_a as i32, escape: cell & 1 << 48 & !in_a, state }
+        Taken { value: ((cell >> 32) as i32 >> 17) + 1 + in_a as i32, escape: cell & !in_a, state }
     }
 }
 
 impl Search for Wide<'_> {
     #[inline(always)]
-    fn take(self, row: i32, x: u64) -> Taken {
-        let cell = self.0.find(row, x & 0xffff);
+    fn find(self, row: i32, x: u64) -> u64 {
+        self.0.find(row, x & 0xffff)
+    }
+
+    #[inline(always)]
+    fn take(self, row: i32, x: u64, cell: u64) -> Taken {
         let frequencies = [(cell >> 16 & 0xffff) + 1, (cell >> 32 & 0xffff) + 1];
         let (state, in_a) = take_either(x, cell & 0xffff, frequencies);
         let entry = (cell >> 48) as i32 + in_a as i32;
         let (offset, max) = self.0.limits[row as usize];
-        Taken { value: offset + entry, escape: u64::from(entry == max), state }
+        Taken { value: offset + entry, escape: u64::from(entry == max) * ESCAPE, state }
     }
 }
 
 impl Search for Bisect<'_> {
+    /// The number of the entry.
     #[inline]
-    fn take(self, row: i32, x: u64) -> Taken {
+    fn find(self, row: i32, x: u64) -> u64 {
         let table = self.0;
         let scale = 16 - table.precision();
         let (row, slot) = (table.row(row as usize), (x & 0xffff) as u32);
-        let entry = row.cdf.partition_point(|c| c << scale <= slot) - 1;
-        let (start, end) = (row.cdf[entry] << scale, row.cdf[entry + 1] << scale);
+        row.cdf.partition_point(|c| c << scale <= slot) as u64 - 1
+    }
+
+    #[inline]
+    fn take(self, row: i32, x: u64, entry: u64) -> Taken {
+        let scale = 16 - self.0.precision();
+        let row = self.0.row(row as usize);
+        let [start, end] = [0, 1].map(|k| u64::from(row.cdf[entry as usize + k]) << scale);
         Taken {
             value: row.offset + entry as i32,
-            escape: u64::from(entry + 2 == row.length),
-            state: u64::from(end - start) * (x >> 16) + u64::from(slot - start),
+            escape: u64::from(entry as usize + 2 == row.length) * ESCAPE,
+            state: (end - start) * (x >> 16) + (x & 0xffff) - start,
         }
     }
 }

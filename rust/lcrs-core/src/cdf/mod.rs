@@ -12,7 +12,7 @@ mod rows;
 mod table;
 mod thresholds;
 
-pub(crate) use cells::{Bisect, Narrow, Search};
+pub(crate) use cells::{Bisect, Narrow, Search, ESCAPE};
 pub use factorized::{factorized_medians, factorized_table, factorized_table_in_steps, FactorizedParameters};
 pub use gaussian::{default_scale_table, gaussian_table, scale_table};
 pub use indexes::indexes;

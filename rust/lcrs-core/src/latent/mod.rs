@@ -15,7 +15,7 @@ use self::block::Block;
 use self::field::Field;
 use crate::cdf::CdfTable;
 use crate::exact::{illegal_symbol, with_ieee};
-use crate::rans::{self, StreamKind};
+use crate::rans::{self, Stream, StreamKind};
 use crate::{Error, Result, Runtime, Simd};
 
 /// A batch of latents whose distributions are known.
@@ -44,10 +44,10 @@ impl<'a> Latents<'a> {
     /// # Errors
     /// [`crate::ErrorKind::InvalidArgument`] if the number of values is wrong, a difference is not finite or has a
     /// magnitude of 2^24 or more, or an index is not a row; the message has the position.
-    pub fn encode(&self, kind: StreamKind, rt: &Runtime, values: &[f32], table: &CdfTable) -> Result<Vec<Vec<u8>>> {
+    pub fn encode(&self, kind: StreamKind, rt: &Runtime, values: &[f32], table: &CdfTable) -> Result<Vec<Stream>> {
         self.check_len("values", values.len())?;
         self.in_stream_order(kind, |latents| {
-            let job = |item| with_ieee(|| latents.encode_item(kind, rt.simd, item, values, table));
+            let job = |item| with_ieee(|| latents.encode_item(kind, rt, item, values, table));
             rt.pool.map(latents.shape[0], job).into_iter().collect()
         })
     }
@@ -55,21 +55,21 @@ impl<'a> Latents<'a> {
     fn encode_item(
         &self,
         kind: StreamKind,
-        simd: Simd,
+        rt: &Runtime,
         item: usize,
         values: &[f32],
         table: &CdfTable,
-    ) -> Result<Vec<u8>> {
+    ) -> Result<Stream> {
         let [_, channels, pixels] = self.shape;
-        let mut encoder = rans::Encoder::with_capacity(kind, simd, channels * pixels);
-        let mut block = Block::new(simd, self, item);
+        let mut encoder = rans::Encoder::on(kind, rt, channels * pixels);
+        let mut block = Block::new(rt.simd, self, item);
         while block.advance() {
             if !block.quantize(&values[item * channels * pixels..]) {
                 return Err(self.illegal_value(values));
             }
             encoder.push(block.symbols(), block.indexes(), table).map_err(|error| self.explain(table, error))?;
         }
-        encoder.finish()
+        encoder.finish_stream()
     }
 
     /// The values `symbol + mean` of the streams' symbols.

@@ -63,15 +63,18 @@ impl Encoder {
     /// An encoder without symbols.
     #[must_use]
     pub fn new(kind: StreamKind, simd: Simd) -> Self {
-        Self::with_capacity(kind, simd, 0)
-    }
-
-    /// An encoder without symbols that makes room for so many at once.
-    #[must_use]
-    pub fn with_capacity(kind: StreamKind, simd: Simd, num_symbols: usize) -> Self {
         Self(match kind {
             StreamKind::Ans => EncoderOf::Ans(ans::Encoder::new()),
-            StreamKind::Lcrs => EncoderOf::Lcrs(native::Encoder::new(simd, num_symbols)),
+            StreamKind::Lcrs => EncoderOf::Lcrs(native::Encoder::new(simd)),
+        })
+    }
+
+    /// An encoder without symbols that makes room for so many at once, in memory of the runtime.
+    #[must_use]
+    pub fn on(kind: StreamKind, rt: &Runtime, num_symbols: usize) -> Self {
+        Self(match kind {
+            StreamKind::Ans => EncoderOf::Ans(ans::Encoder::new()),
+            StreamKind::Lcrs => EncoderOf::Lcrs(native::Encoder::on(rt, num_symbols)),
         })
     }
 
@@ -92,11 +95,18 @@ impl Encoder {
     /// # Errors
     /// None at present; a limit on streams would be reported here.
     pub fn finish(self) -> Result<Vec<u8>> {
-        let stream = match self.0 {
+        self.finish_stream().map(|stream| stream.to_vec())
+    }
+
+    /// [`Self::finish`] without the last copy.
+    ///
+    /// # Errors
+    /// As [`Self::finish`].
+    pub fn finish_stream(self) -> Result<Stream> {
+        Ok(match self.0 {
             EncoderOf::Ans(encoder) => encoder.finish(),
             EncoderOf::Lcrs(encoder) => encoder.finish(),
-        };
-        Ok(stream.to_vec())
+        })
     }
 }
 

@@ -139,6 +139,24 @@ fn arguments_out_of_range_are_named() {
 }
 
 #[test]
+fn an_index_out_of_range_is_named_anywhere_in_a_long_stream() {
+    let table = gaussian_table();
+    let good = vec![60; 60_000]; // 60 kilobytes, so that all lanes are in use
+    for simd in Simd::available() {
+        let rt = Runtime::new(simd, 1).unwrap();
+        for at in [0, 31, 32, 4095, 4096, 30_000, 40_959, 40_960, 59_967, 59_999] {
+            for bad in [-1, 64, i32::MAX] {
+                let mut indexes = good.clone();
+                indexes[at] = bad;
+                let error = rans::encode(StreamKind::Lcrs, &rt, &good, &indexes, &table).unwrap_err();
+                let place = format!("index {bad} at position {at} is outside the table (0..=63)");
+                assert!(error.message().contains(&place), "{simd:?}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
 fn tables_out_of_range_are_refused() {
     for (cdfs, width, lengths, offsets, precision, what) in [
         (&[0, 65536][..], 2, &[2][..], &[0][..], 17, "precision of 17"),

@@ -1,5 +1,8 @@
 //! What the fuzzer has found worth keeping, through the bodies of its targets: runs wherever the tests run, also under
 //! Valgrind and on other processors. A find becomes a file in `rust/fuzz/seeds/coder` that says in its name what it was.
+//!
+//! `LCRS_FUZZ_CORPUS` names another folder, for example one that the fuzzer has filled; CONTRIBUTING.md has the command
+//! that does it under Valgrind.
 
 use std::path::PathBuf;
 
@@ -9,7 +12,8 @@ mod coder;
 
 /// The inputs, in the order of their names.
 fn seeds() -> Vec<(PathBuf, Vec<u8>)> {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds/coder");
+    let seeds = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds/coder");
+    let folder = std::env::var_os("LCRS_FUZZ_CORPUS").map_or_else(seeds, PathBuf::from);
     let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     assert!(!paths.is_empty());

@@ -48,6 +48,19 @@ fn gaussian_rows_at_many_lengths() {
     check_drawn(&mut Rng(1), &gaussian_table(), (0..70).chain([127, 128, 129, 1000, 5000, 20_011]));
 }
 
+/// Past 16 kilobytes streams have all lanes, and what follows is encoded as it comes.
+#[test]
+fn long_streams_and_escapes_anywhere_in_them() {
+    let (rng, table) = (&mut Rng(9), gaussian_table());
+    check_drawn(rng, &table, [70_001]);
+    let indexes: Vec<i32> = (0..70_001).map(|_| 20 + rng.below(44) as i32).collect();
+    let mut symbols = draw(rng, &table, &indexes, 0);
+    for at in [0, 15, 16, 31, 32, 4095, 4096, 40_959, 40_960, 65_535, 65_536, 69_999, 70_000] {
+        symbols[at] = if at % 2 == 0 { i32::MIN } else { i32::MAX };
+    }
+    check(rng, &symbols, &indexes, &table);
+}
+
 #[test]
 fn odd_tables() {
     let rng = &mut Rng(2);

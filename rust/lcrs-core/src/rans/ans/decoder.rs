@@ -1,7 +1,7 @@
 //! Decoding, one symbol after the other.
 
 use super::{DIGIT_BITS, LOW, MAX_DIGITS};
-use crate::cdf::{Bisect, CdfTable, Search};
+use crate::cdf::{Bisect, CdfTable, Search, ESCAPE};
 use crate::rans::escape::unfold;
 use crate::{Error, Result};
 
@@ -46,10 +46,10 @@ impl<'a> Decoder<'a> {
 
     fn pull_by(&mut self, search: impl Search, indexes: &[i32], table: &CdfTable, out: &mut [i32]) -> Result<()> {
         for (&index, out) in indexes.iter().zip(out) {
-            let taken = search.take(index, self.x);
+            let taken = search.take(index, self.x, search.find(index, self.x));
             self.x = taken.state;
             self.renormalise()?;
-            *out = if taken.escape != 0 { self.escape(table, index)? } else { taken.value };
+            *out = if taken.escape & ESCAPE != 0 { self.escape(table, index)? } else { taken.value };
         }
         Ok(())
     }

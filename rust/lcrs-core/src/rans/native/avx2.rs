@@ -308,9 +308,8 @@ unsafe fn take_groups<const B: usize>(
             let at = _mm256_add_epi32(row, _mm256_srli_epi32::<8>(slot));
             // SAFETY: 256 buckets a row.
             let bucket = unsafe { _mm256_i32gather_epi32::<4>(buckets.as_ptr().cast(), at) };
-            let within = _mm256_and_si256(slot, _mm256_set1_epi32(255));
-            let within = _mm256_srlv_epi32(within, _mm256_and_si256(bucket, _mm256_set1_epi32(15)));
-            let at = _mm256_add_epi32(_mm256_srli_epi32::<4>(bucket), within);
+            let within = _mm256_srlv_epi32(slot, _mm256_and_si256(bucket, _mm256_set1_epi32(31)));
+            let at = _mm256_add_epi32(_mm256_srai_epi32::<5>(bucket), within);
             // SAFETY: the cells exist (see `Narrow::parts`).
             let [even, odd] = unsafe {
                 [_mm256_and_si256(at, m32), _mm256_srli_epi64::<32>(at)]

@@ -4,7 +4,7 @@ use super::digits::DigitReader;
 use super::head::Head;
 use super::path::{Path, Progress};
 use super::{Lanes, LOW, MAX_LANES, START};
-use crate::cdf::{Bisect, CdfTable, Search};
+use crate::cdf::{Bisect, CdfTable, Search, ESCAPE};
 use crate::{Error, Result, Simd};
 
 /// Indexes are checked and symbols decoded in runs of this many, which stay in the cache; a multiple of [`MAX_LANES`].
@@ -129,7 +129,8 @@ impl<'a> Decoder<'a> {
     /// One symbol, wherever it is.
     #[inline(always)]
     fn take_one(&mut self, search: impl Search, lane: usize, index: i32, table: &CdfTable) -> Result<i32> {
-        let taken = search.take(index, self.lanes[lane]);
+        let x = self.lanes[lane];
+        let taken = search.take(index, x, search.find(index, x));
         let x = taken.state;
         self.lanes[lane] = if x >= LOW {
             x
@@ -140,7 +141,7 @@ impl<'a> Decoder<'a> {
         } else {
             x
         };
-        if taken.escape != 0 {
+        if taken.escape & ESCAPE != 0 {
             self.digits.pull(table, index)
         } else {
             Ok(taken.value)

@@ -50,6 +50,15 @@ impl DigitWriter {
         }
     }
 
+    /// Those of [`Self::push_some`] alone.
+    #[cfg(target_arch = "x86_64")]
+    #[cold]
+    pub(super) fn of_some(table: &CdfTable, symbols: &[i32], indexes: &[i32], at: usize, which: u32) -> Self {
+        let mut some = Self::default();
+        some.push_some(table, symbols, indexes, at, which);
+        some
+    }
+
     /// Number of bytes.
     pub(super) fn num_bytes(&self) -> usize {
         self.digits.len().div_ceil(2)

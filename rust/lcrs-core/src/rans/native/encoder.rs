@@ -1,10 +1,13 @@
 //! Encoding: symbols become entries as they come, and words once all have come, since the coder runs backwards.
 
+use std::sync::Arc;
+
 use super::digits::DigitWriter;
 use super::path::Path;
 use super::{head, scalar, Lanes, LOW, MAX_LANES, START};
 use crate::cdf::CdfTable;
 use crate::rans::words::{Stream, WordStack};
+use crate::spares::Spares;
 use crate::{Result, Runtime, Simd};
 
 /// Symbols are looked up and coded in runs of at most this many, a multiple of [`MAX_LANES`].
@@ -19,7 +22,7 @@ const COST_BITS: u32 = 20;
 /// Encodes all symbols at once. Beyond the point where the number of lanes is settled, entries are looked up run by
 /// run just before they are coded, so that they never leave the cache.
 pub(in crate::rans) fn encode(rt: &Runtime, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<Stream> {
-    let mut first = Encoder::new(rt.simd, symbols.len().min(MAX_SETTLING));
+    let mut first = Encoder::on(rt, symbols.len().min(MAX_SETTLING));
     let mut settled = 0;
     while settled < symbols.len() && first.cost < FULL_COST {
         let run = settled..symbols.len().min(settled + RUN);
@@ -27,31 +30,30 @@ pub(in crate::rans) fn encode(rt: &Runtime, symbols: &[i32], indexes: &[i32], ta
         first.push_run(&symbols[run.clone()], &indexes[run], table).map_or_else(|| table.check_indexes(indexes), Ok)?;
     }
     let words = expected_words(first.cost) as f64 * (symbols.len() as f64 / settled.max(1) as f64);
-    let home = (symbols.len() > RUN).then(|| rt.spare_streams.clone());
-    let mut coder = first.coder(WordStack::new(words as usize, home), table.has_certainty());
+    let words = WordStack::new(words as usize, first.home.as_ref().map(|home| home.streams.clone()));
+    let mut coder = first.coder(words, table.has_certainty());
     let mut late_digits = Vec::new();
     let mut scratch = vec![0; RUN.min(symbols.len() - settled)];
     for start in (settled..symbols.len()).step_by(RUN).rev() {
         let run = start..symbols.len().min(start + RUN);
-        let entries = &mut scratch[..run.len()];
-        let mut digits = DigitWriter::default();
-        let found = first.path.look_up(table, &symbols[run.clone()], &indexes[run], entries, &mut digits);
+        let (symbols, indexes_of_run) = (&symbols[run.clone()], &indexes[run]);
+        let found = coder.encode_run(table, start, symbols, indexes_of_run, &mut scratch, &mut late_digits);
         found.map_or_else(|| table.check_indexes(indexes), Ok)?;
-        coder.put_run(start, entries);
-        late_digits.push(digits);
     }
     for digits in late_digits.iter().rev() {
         first.digits.append(digits);
     }
-    Ok(coder.finish(&first.entries, &first.digits))
+    Ok(coder.finish(first.entries(), &first.digits))
 }
 
 /// Collects symbols in pieces; they are coded in [`Encoder::finish`].
 #[derive(Debug)]
 pub(in crate::rans) struct Encoder {
     path: Path,
-    /// `start | frequency << 16` of each symbol; a frequency of 2^16 reads 0.
-    entries: Vec<u32>,
+    /// `start | frequency << 16` of each symbol, `len` of them; a frequency of 2^16 reads 0.
+    buffer: Vec<u32>,
+    len: usize,
+    home: Option<Home>,
     digits: DigitWriter,
     /// Sum of the entries' costs, in 1/256 bit.
     cost: u64,
@@ -59,11 +61,44 @@ pub(in crate::rans) struct Encoder {
     has_certainty: bool,
 }
 
+/// Where the memory of an encoder comes from and goes back to.
+#[derive(Debug)]
+struct Home {
+    entries: Arc<Spares<u32>>,
+    streams: Arc<Spares<u8>>,
+}
+
+impl Drop for Encoder {
+    fn drop(&mut self) {
+        if let Some(home) = &self.home {
+            home.entries.give(std::mem::take(&mut self.buffer));
+        }
+    }
+}
+
 impl Encoder {
-    /// With room for `capacity` symbols.
-    pub(in crate::rans) fn new(simd: Simd, capacity: usize) -> Self {
-        let (entries, digits) = (Vec::with_capacity(capacity), DigitWriter::default());
-        Self { path: Path::new(simd), entries, digits, cost: 0, has_certainty: false }
+    /// With memory of its own.
+    pub(in crate::rans) fn new(simd: Simd) -> Self {
+        let (path, digits) = (Path::new(simd), DigitWriter::default());
+        Self { path, buffer: vec![], len: 0, home: None, digits, cost: 0, has_certainty: false }
+    }
+
+    /// With room for `capacity` symbols, in memory of the runtime.
+    pub(in crate::rans) fn on(rt: &Runtime, capacity: usize) -> Self {
+        let mut encoder = Self::new(rt.simd);
+        // fresh memory costs a page fault every four kilobytes, but is faster had for a page or two
+        if capacity > RUN {
+            encoder.home = Some(Home { entries: rt.spare_entries.clone(), streams: rt.spare_streams.clone() });
+            encoder.buffer = rt.spare_entries.take(capacity).unwrap_or_default();
+        }
+        if encoder.buffer.len() < capacity {
+            encoder.buffer = vec![0; capacity];
+        }
+        encoder
+    }
+
+    fn entries(&self) -> &[u32] {
+        &self.buffer[..self.len]
     }
 
     pub(in crate::rans) fn push(&mut self, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<()> {
@@ -72,22 +107,25 @@ impl Encoder {
 
     /// Appends symbols, or nothing if an index is not a row.
     fn push_run(&mut self, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Option<()> {
-        let (at, num_digits) = (self.entries.len(), self.digits.len());
-        self.entries.resize(at + symbols.len(), 0);
-        let found = self.path.look_up(table, symbols, indexes, &mut self.entries[at..], &mut self.digits);
+        let (end, num_digits) = (self.len + symbols.len(), self.digits.len());
+        if self.buffer.len() < end {
+            self.buffer.resize(end.max(2 * self.buffer.len()), 0);
+        }
+        let entries = &mut self.buffer[self.len..end];
+        let found = self.path.look_up(table, symbols, indexes, entries, &mut self.digits);
         if found.is_some() {
-            self.cost += self.path.cost(&self.entries[at..]);
+            self.len = end;
+            self.cost += self.path.cost(entries);
             self.has_certainty |= table.has_certainty();
         } else {
-            self.entries.truncate(at);
             self.digits.truncate(num_digits);
         }
         found
     }
 
     pub(in crate::rans) fn finish(self) -> Stream {
-        let words = WordStack::new(expected_words(self.cost), None);
-        self.coder(words, false).finish(&self.entries, &self.digits)
+        let words = WordStack::new(expected_words(self.cost), self.home.as_ref().map(|home| home.streams.clone()));
+        self.coder(words, false).finish(self.entries(), &self.digits)
     }
 
     /// A coder for these symbols and others, which have rows of one entry or not.
@@ -125,6 +163,31 @@ struct Coder {
 }
 
 impl Coder {
+    /// Looks up and codes the symbols that begin at `start`, a multiple of `MAX_LANES`; nothing if an index is not a row.
+    /// Escapes come piece by piece, from the last to the first.
+    fn encode_run(
+        &mut self,
+        table: &CdfTable,
+        start: usize,
+        symbols: &[i32],
+        indexes: &[i32],
+        scratch: &mut [u32],
+        late_digits: &mut Vec<DigitWriter>,
+    ) -> Option<()> {
+        if self.main.is_some() && self.path.encodes_groups(table, self.num_lanes) {
+            let (room, mut top) = self.words.room(symbols.len());
+            self.path.encode_groups(table, &mut self.lanes, symbols, indexes, room, &mut top, late_digits)?;
+            self.words.set_top(top);
+            return Some(());
+        }
+        let entries = &mut scratch[..symbols.len()];
+        let mut digits = DigitWriter::default();
+        self.path.look_up(table, symbols, indexes, entries, &mut digits)?;
+        self.put_run(start, entries);
+        late_digits.push(digits);
+        Some(())
+    }
+
     /// Codes the entries that begin at symbol `start`, a multiple of `MAX_LANES`.
     fn put_run(&mut self, start: usize, mut entries: &[u32]) {
         if self.main.is_none() {

@@ -80,7 +80,6 @@ mod head;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod path;
-#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 mod quotient;
 mod scalar;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]

@@ -272,12 +272,12 @@ fn take_four(cells: Narrow<'_>, states: States, index: int32x4_t, escapes: &mut 
     let row = vminq_u32(vreinterpretq_u32_s32(index), vdupq_n_u32(buckets.len() as u32 - 1));
     let at = to_array(vsraq_n_u32::<8>(vshlq_n_u32::<8>(row), slot));
     // SAFETY: 256 buckets a row, and rows are clamped.
-    let bucket = at.map(|at| unsafe { *buckets.as_ptr().cast::<u32>().add(at as usize) });
+    let bucket = at.map(|at| unsafe { *buckets.as_ptr().cast::<i32>().add(at as usize) });
     // SAFETY: four elements of 32 bits are a register.
-    let bucket = unsafe { vld1q_u32(bucket.as_ptr()) };
-    let shift = vnegq_s32(vreinterpretq_s32_u32(vandq_u32(bucket, vdupq_n_u32(15))));
-    let within = vshlq_u32(vandq_u32(slot, vdupq_n_u32(255)), shift);
-    let at = to_array(vsraq_n_u32::<4>(within, bucket));
+    let bucket = unsafe { vld1q_s32(bucket.as_ptr()) };
+    let shift = vnegq_s32(vandq_s32(bucket, vdupq_n_s32(31)));
+    let within = vreinterpretq_s32_u32(vshlq_u32(slot, shift));
+    let at = to_array(vreinterpretq_u32_s32(vsraq_n_s32::<5>(within, bucket)));
     // SAFETY: the cells exist (see `Narrow::parts`).
     let cell = at.map(|at| unsafe { *cells.as_ptr().add(at as usize) });
     // SAFETY: four elements of 64 bits are two registers.

@@ -11,7 +11,7 @@
 use super::neon::Neon;
 #[cfg(target_arch = "x86_64")]
 use super::{avx2::Avx2, avx512::Avx512};
-use super::{digits::DigitWriter, scalar, Lanes};
+use super::{digits::DigitWriter, scalar, Lanes, MAX_LANES};
 use crate::cdf::{CdfTable, Search};
 use crate::Simd;
 
@@ -103,6 +103,39 @@ impl Path {
         }
     }
 
+    /// Whether [`Self::encode_groups`] serves this table and number of lanes.
+    pub(super) fn encodes_groups(self, table: &CdfTable, num_lanes: usize) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        if let Self::Avx512(..) = self {
+            return num_lanes == Avx512::LANES && !table.has_certainty() && table.num_rows() <= Avx512::MAX_ROWS;
+        }
+        let _ = (table, num_lanes);
+        false
+    }
+
+    /// Looks up and encodes whole groups, where one loop does both, as [`Self::look_up`] and [`Self::put_groups`] do one
+    /// after the other. Escapes come group by group, from the last to the first.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn encode_groups(
+        self,
+        table: &CdfTable,
+        lanes: &mut Lanes,
+        symbols: &[i32],
+        indexes: &[i32],
+        room: &mut [[u8; 2]],
+        top: &mut usize,
+        late_digits: &mut Vec<DigitWriter>,
+    ) -> Option<()> {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx512(path, _) => path.encode_groups(table, lanes, symbols, indexes, room, top, late_digits),
+            _ => {
+                let _ = (table, lanes, symbols, indexes, room, top, late_digits);
+                unreachable!("see `encodes_groups`")
+            }
+        }
+    }
+
     /// Encodes whole groups, from the last to the first, into `room` below `top`, which has a
     /// register of words more than a word for each entry. No frequency is 2^16.
     pub(super) fn put_groups(
@@ -145,7 +178,10 @@ impl Path {
             {
                 path.take_part(cells, lanes, first, words, indexes, out)
             }
-            _ => scalar::take_part(search, &mut lanes[first..first + out.len()], words, indexes, out),
+            _ => {
+                let (lanes, mut found) = (&mut lanes[first..first + out.len()], [0; MAX_LANES]);
+                scalar::take_part(search, lanes, words, indexes, out, &mut found)
+            }
         };
         Progress { symbols: out.len(), bytes, suspects: if has_escapes { out.len() } else { 0 } }
     }

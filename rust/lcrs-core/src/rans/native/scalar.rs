@@ -1,10 +1,13 @@
 //! The plain path: the specification as loops over groups. Every other path gives the same words and symbols.
 
+use std::hint::select_unpredictable;
+
 use super::digits::DigitWriter;
 use super::encoder::RUN;
 use super::path::Progress;
-use super::{Lanes, LOW};
-use crate::cdf::{CdfTable, Search};
+use super::quotient::{ABOVE_ONE, FLOOR, UNIT};
+use super::{Lanes, LOW, MAX_LANES};
+use crate::cdf::{CdfTable, Search, ESCAPE};
 
 /// Looks up the entries of symbols and spells the escapes; nothing if an index is not a row.
 pub(super) fn look_up(
@@ -31,10 +34,7 @@ pub(super) fn look_up(
 /// everywhere.
 #[inline(always)]
 pub(super) fn cost(entries: &[u32]) -> u64 {
-    let cost = |entry: u32| {
-        let frequency = ((entry >> 16).wrapping_sub(1) & 0xffff) + 1; // certainty, which reads 0, is 2^16
-        (65536f32.to_bits() - (frequency as i32 as f32).to_bits()) >> 15
-    };
+    let cost = |entry: u32| (65536f32.to_bits() - (frequency(entry) as i32 as f32).to_bits()) >> 15;
     // at most 2^12 each, so that a run's sum has 32 bits
     entries.chunks(RUN).map(|run| u64::from(run.iter().map(|&entry| cost(entry)).sum::<u32>())).sum()
 }
@@ -42,33 +42,66 @@ pub(super) fn cost(entries: &[u32]) -> u64 {
 /// Puts the entry `start | frequency << 16` on the state `x`, emitting at most one word to `room` below `top`.
 #[inline(always)]
 pub(super) fn put(x: &mut u64, entry: u32, room: &mut [[u8; 2]], top: &mut usize) {
-    let (start, frequency) = (u64::from(entry & 0xffff), u64::from(entry >> 16));
-    if frequency == 0 {
-        return; // 2^16: certainty changes nothing
-    }
-    // written always, kept if due: whether it is due no branch predictor learns
-    room[*top - 1] = (*x as u16).to_le_bytes();
-    let is_due = *x >> 32 >= frequency;
-    *top -= usize::from(is_due);
-    let y = if is_due { *x >> 16 } else { *x };
-    *x = y + start + quotient(y, frequency) * (65536 - frequency);
+    // the reciprocal does not wait for the state, which is all that a single lane waits for
+    let reciprocal = ABOVE_ONE / f64::from(frequency(entry));
+    make_room(x, entry, room, top);
+    *x = pushed(*x, entry, (raised(*x) - UNIT) * reciprocal + FLOOR);
 }
 
-/// `y div f` for `f <= y < 2^48`, `f < 2^16` and a quotient below 2^32, by a division of binary64, which is faster
-/// than that of integers. `(2 y + 1) / 2 f - 1/2` is nearest to the quotient, from which it differs by at most `1/2 -
-/// 2^-17` and an error of `2^-21`; the sum with `2^52` rounds it and shows it in the low bits.
+/// The frequency of an entry, in 1..=2^16.
 #[inline(always)]
-fn quotient(y: u64, f: u64) -> u64 {
-    let exact = (2 * y + 1) as i64 as f64 / (2 * f) as i64 as f64;
-    (exact + ((1u64 << 52) as f64 - 0.5)).to_bits() & 0xffff_ffff
+fn frequency(entry: u32) -> u32 {
+    ((entry >> 16).wrapping_sub(1) & 0xffff) + 1 // certainty reads 0
+}
+
+/// Emits a word if the state has no room for the entry without.
+#[inline(always)]
+fn make_room(x: &mut u64, entry: u32, room: &mut [[u8; 2]], top: &mut usize) {
+    // written always, kept if due: whether it is due no branch predictor learns
+    room[*top - 1] = (*x as u16).to_le_bytes();
+    let is_due = (*x >> 32) as u32 > (entry >> 16).wrapping_sub(1) & 0xffff; // at least the frequency
+    *top -= usize::from(is_due);
+    *x = select_unpredictable(is_due, *x >> 16, *x);
+}
+
+/// The state `y`, which has room, with the entry on it. The quotient of `y` and the frequency is in the low 32 bits of
+/// `quotient`.
+#[inline(always)]
+fn pushed(y: u64, entry: u32, quotient: f64) -> u64 {
+    y + u64::from(entry & 0xffff) + (quotient.to_bits() & 0xffff_ffff) * u64::from(65536 - frequency(entry))
+}
+
+/// A number below 2^52 as the low bits of one from 2^52 on. What this makes of a conversion to binary64, a subtraction,
+/// all instruction sets do for vectors.
+#[inline(always)]
+fn raised(n: u64) -> f64 {
+    f64::from_bits(n | UNIT.to_bits())
+}
+
+/// `y div f` in the low 32 bits, for `f <= y < 2^48`, `f <= 2^16` and a quotient below 2^32, by a division of binary64,
+/// which is faster than that of integers. `(y + 1/2) / f - 1/2` is nearest to the quotient, from which it differs by at
+/// most `1/2 - 2^-17` and an error of `2^-21`; the sum with `2^52` rounds it and shows it in the low bits.
+#[inline(always)]
+fn quotient(y: u64, f: u32) -> f64 {
+    (raised(y) - (UNIT - 0.5)) / (raised(u64::from(f)) - UNIT) + FLOOR
 }
 
 /// Encodes whole groups, from the last to the first.
 pub(super) fn put_groups(lanes: &mut Lanes, num_lanes: usize, entries: &[u32], room: &mut [[u8; 2]], top: &mut usize) {
-    let mut at = *top;
+    let (mut at, lanes) = (*top, &mut lanes[..num_lanes]);
     for group in entries.chunks_exact(num_lanes).rev() {
-        for (x, &entry) in lanes[..num_lanes].iter_mut().zip(group).rev() {
-            put(x, entry, room, &mut at);
+        // four at a time: less to do for the loop itself
+        let ((lanes4, few), (group4, few_entries)) = (lanes.as_chunks_mut::<4>(), group.as_chunks::<4>());
+        for (x, &entry) in few.iter_mut().zip(few_entries).rev() {
+            make_room(x, entry, room, &mut at);
+        }
+        for (lanes, group) in lanes4.iter_mut().zip(group4).rev() {
+            for k in [3, 2, 1, 0] {
+                make_room(&mut lanes[k], group[k], room, &mut at);
+            }
+        }
+        for (x, &entry) in lanes.iter_mut().zip(group) {
+            *x = pushed(*x, entry, quotient(*x, frequency(entry)));
         }
     }
     *top = at;
@@ -85,8 +118,10 @@ pub(super) fn take_groups(
     out: &mut [i32],
 ) -> Progress {
     let mut progress = Progress { symbols: 0, bytes: 0, suspects: 0 };
+    let mut found = [0; MAX_LANES];
     for (indexes, out) in indexes.chunks_exact(num_lanes).zip(out.chunks_exact_mut(num_lanes)) {
-        let (bytes, has_escapes) = take_part(search, &mut lanes[..num_lanes], &words[progress.bytes..], indexes, out);
+        let (lanes, words) = (&mut lanes[..num_lanes], &words[progress.bytes..]);
+        let (bytes, has_escapes) = take_part(search, lanes, words, indexes, out, &mut found);
         progress.bytes += bytes;
         progress.symbols += num_lanes;
         if has_escapes {
@@ -99,7 +134,7 @@ pub(super) fn take_groups(
 
 /// Decodes a symbol on each of the given lanes, a group or part of one. `words` begins with a word for each of them;
 /// returns how many bytes of it were read and whether there are escapes, of which `out` holds the value of the escape
-/// entry.
+/// entry. What is in `found` does not matter.
 #[inline(always)]
 pub(super) fn take_part(
     search: impl Search,
@@ -107,44 +142,44 @@ pub(super) fn take_part(
     words: &[u8],
     indexes: &[i32],
     out: &mut [i32],
+    found: &mut [u64; MAX_LANES],
 ) -> (usize, bool) {
-    let (mut at, mut escapes) = (0, 0);
-    let (lanes4, lanes) = lanes.as_chunks_mut::<4>();
-    let (indexes4, indexes) = indexes.as_chunks();
-    let (out4, out) = out.as_chunks_mut();
-    for ((lanes, indexes), out) in lanes4.iter_mut().zip(indexes4).zip(out4) {
-        // four symbols take at most four words, so that one load serves them
-        let next = words[at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-        at += take_some(search, lanes, next, indexes, out, &mut escapes);
+    let found = &mut found[..lanes.len()];
+    for ((found, &x), &index) in found.iter_mut().zip(&*lanes).zip(indexes) {
+        *found = search.find(index, x);
     }
-    for ((x, &index), out) in lanes.iter_mut().zip(indexes).zip(out) {
-        let next = words[at..].first_chunk().map_or(0, |bytes| u64::from(u16::from_le_bytes(*bytes)));
-        at += take_some(search, std::array::from_mut(x), next, &[index], std::array::from_mut(out), &mut escapes);
+    let mut escapes = 0;
+    for (((x, &index), &mut found), out) in lanes.iter_mut().zip(indexes).zip(found).zip(out) {
+        // states are below 2^48: with the mask compilers see that products are of 32-bit factors
+        let taken = search.take(index, *x & 0xffff_ffff_ffff, found);
+        *out = taken.value;
+        *x = taken.state;
+        escapes |= taken.escape;
     }
-    (at, escapes != 0)
+    (2 * renormalise(lanes, words), escapes & ESCAPE != 0)
 }
 
-/// Decodes a symbol on each of at most four lanes, with the next words in `next`, the first one lowest; returns how
-/// many bytes of them were read.
+/// Moves the states below 2^32 up by a word; returns how many there are.
 #[inline(always)]
-fn take_some<const N: usize>(
-    search: impl Search,
-    lanes: &mut [u64; N],
-    mut next: u64,
-    indexes: &[i32; N],
-    out: &mut [i32; N],
-    escapes: &mut u64,
-) -> usize {
-    let mut read = 0;
-    for k in 0..N {
-        let taken = search.take(indexes[k], lanes[k]);
-        out[k] = taken.value;
-        *escapes |= taken.escape;
-        // by masks, as in `put`
-        let due = ((taken.state.wrapping_sub(LOW) as i64) >> 63) as u64;
-        lanes[k] = taken.state ^ (taken.state ^ (taken.state << 16 | next & 0xffff)) & due;
-        next >>= due & 16;
-        read += due & 2;
+fn renormalise(lanes: &mut [u64], words: &[u8]) -> usize {
+    let mut at = 0;
+    let (lanes4, lanes) = lanes.as_chunks_mut::<4>();
+    for lanes in lanes4 {
+        // four symbols take at most four words, so that one load serves them
+        let mut next = words[2 * at..].first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        for x in lanes {
+            // chosen without a branch, as in `put`
+            let is_due = *x < LOW;
+            *x = select_unpredictable(is_due, *x << 16 | next & 0xffff, *x);
+            next = select_unpredictable(is_due, next >> 16, next);
+            at += usize::from(is_due);
+        }
     }
-    read as usize
+    for x in lanes {
+        if *x < LOW {
+            *x = *x << 16 | words[2 * at..].first_chunk().map_or(0, |bytes| u64::from(u16::from_le_bytes(*bytes)));
+            at += 1;
+        }
+    }
+    at
 }

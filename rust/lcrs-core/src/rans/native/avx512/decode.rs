@@ -55,6 +55,9 @@ impl States {
     }
 }
 
+/// Symbols between the ones that are decoded and those after them for which memory is fetched to the cache.
+const AHEAD: usize = 512;
+
 /// What a decoder looks up in.
 #[derive(Clone, Copy)]
 struct Tables {
@@ -73,45 +76,51 @@ impl Tables {
     }
 }
 
-/// Takes a symbol off each of the lanes in `on`, by the rows in `index`; returns the values and collects escape bits.
+/// The cells of 16 lanes, those of the even ones and those of the odd ones.
+type Found = [__m512i; 2];
+
+/// Finds the cells for states by the rows in `index`.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl")]
+fn find(tables: Tables, states: States, index: __m512i) -> Found {
+    let row = _mm512_slli_epi32::<8>(_mm512_min_epu32(index, tables.last_row));
+    let at = _mm512_add_epi32(row, _mm512_srli_epi32::<8>(states.low));
+    // SAFETY: 256 buckets a row, and rows are clamped.
+    let bucket = unsafe { _mm512_i32gather_epi32::<4>(at, tables.buckets) };
+    let within = _mm512_srlv_epi32(states.low, _mm512_and_si512(bucket, _mm512_set1_epi32(31)));
+    let at = _mm512_add_epi32(_mm512_srai_epi32::<5>(bucket), within);
+    let both = [_mm512_and_si512(at, _mm512_set1_epi64(0xffff_ffff)), _mm512_srli_epi64::<32>(at)];
+    // SAFETY: the cells exist (see `Narrow::parts`).
+    both.map(|at| unsafe { _mm512_i64gather_epi64::<8>(at, tables.cells) })
+}
+
+/// Takes a symbol off each of the lanes in `on`, whose cells are `found`; returns the values and collects escape bits.
 /// The next 16 words are at `words`; returns how many of them were read.
 ///
 /// # Safety
-/// `tables` are those of [`Narrow::parts`], 32 bytes can be read at `words`.
+/// 32 bytes can be read at `words`.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,bmi2,popcnt")]
 unsafe fn take_symbols(
-    tables: Tables,
+    [even, odd]: Found,
     states: &mut States,
     on: __mmask16,
-    index: __m512i,
     words: *const u8,
     escapes: &mut __m512i,
 ) -> (__m512i, usize) {
     let (m16, m32) = (_mm512_set1_epi32(0xffff), _mm512_set1_epi64(0xffff_ffff));
     let States { high, low: slot } = *states;
-    let row = _mm512_slli_epi32::<8>(_mm512_min_epu32(index, tables.last_row));
-    let at = _mm512_add_epi32(row, _mm512_srli_epi32::<8>(slot));
-    // SAFETY: 256 buckets a row, and rows are clamped.
-    let bucket = unsafe { _mm512_i32gather_epi32::<4>(at, tables.buckets) };
-    let within = _mm512_and_si512(slot, _mm512_set1_epi32(255));
-    let within = _mm512_srlv_epi32(within, _mm512_and_si512(bucket, _mm512_set1_epi32(15)));
-    let at = _mm512_add_epi32(_mm512_srli_epi32::<4>(bucket), within);
-    // SAFETY: the cells exist (see `Narrow::parts`).
-    let [even, odd] = unsafe {
-        [_mm512_and_si512(at, m32), _mm512_srli_epi64::<32>(at)].map(|at| _mm512_i64gather_epi64::<8>(at, tables.cells))
-    };
     // boundary | frequency of A << 16, and frequency of B | escape << 16 | value of A << 17
     let a = _mm512_mask_blend_epi32(0xaaaa, even, _mm512_slli_epi64::<32>(odd));
     let b = _mm512_mask_blend_epi32(0xaaaa, _mm512_srli_epi64::<32>(even), odd);
-    let boundary = _mm512_and_si512(a, m16);
-    let in_b = _mm512_cmpge_epu32_mask(slot, boundary);
-    let frequency = _mm512_mask_and_epi32(_mm512_srli_epi32::<16>(a), in_b, b, m16);
-    let rest = _mm512_sub_epi32(slot, boundary);
-    let rest = _mm512_mask_add_epi32(rest, !in_b, rest, frequency);
-    *escapes = _mm512_mask_or_epi32(*escapes, in_b & on, *escapes, b);
-    let value = _mm512_srai_epi32::<17>(b);
-    let value = _mm512_mask_sub_epi32(value, in_b, value, _mm512_set1_epi32(-1));
+    let rest = _mm512_sub_epi32(slot, _mm512_and_si512(a, m16));
+    let in_a = _mm512_srai_epi32::<31>(rest);
+    // by bits: `in_a ? first : second`, and `second & !in_a`
+    let frequency_b = _mm512_and_si512(b, m16);
+    let frequency = _mm512_ternarylogic_epi32::<0xca>(in_a, _mm512_srli_epi32::<16>(a), frequency_b);
+    let rest = _mm512_add_epi32(rest, _mm512_and_si512(frequency, in_a));
+    *escapes = _mm512_mask_or_epi32(*escapes, on, *escapes, _mm512_andnot_si512(in_a, b));
+    let value = _mm512_add_epi32(_mm512_srai_epi32::<17>(b), _mm512_sub_epi32(in_a, _mm512_set1_epi32(-1)));
 
     let even = _mm512_add_epi64(_mm512_mul_epu32(frequency, high), _mm512_and_si512(rest, m32));
     let odd = _mm512_mul_epu32(_mm512_srli_epi64::<32>(frequency), _mm512_srli_epi64::<32>(high));
@@ -149,13 +158,21 @@ pub(super) unsafe fn take_groups<const H: usize>(
     let mut progress = Progress { symbols: 0, bytes: 0, suspects: 0 };
     for (indexes, out) in indexes.chunks_exact(16 * H).zip(out.chunks_exact_mut(16 * H)) {
         let mut escapes = _mm512_setzero_si512();
+        for h in 0..H {
+            // half of the time would go by waiting for memory that is read and written once
+            _mm_prefetch::<_MM_HINT_T0>(indexes.as_ptr().wrapping_add(16 * h + AHEAD).cast());
+            _mm_prefetch::<_MM_HINT_ET0>(out.as_ptr().wrapping_add(16 * h + AHEAD).cast());
+        }
+        let found: [Found; H] = std::array::from_fn(|h| {
+            // SAFETY: there are 16 indexes in this block.
+            find(tables, states[h], unsafe { _mm512_loadu_si512(indexes.as_ptr().add(16 * h).cast()) })
+        });
         for (h, states) in states.iter_mut().enumerate() {
-            // SAFETY: there are 16 indexes and symbols in this block; and words for all symbols to come, 32 bytes of
-            // them for these.
+            // SAFETY: there are 16 symbols in this block; and words for all symbols to come, 32 bytes of them for
+            // these.
             unsafe {
-                let index = _mm512_loadu_si512(indexes.as_ptr().add(16 * h).cast());
                 let next = words.as_ptr().add(progress.bytes);
-                let (value, read) = take_symbols(tables, states, !0, index, next, &mut escapes);
+                let (value, read) = take_symbols(found[h], states, !0, next, &mut escapes);
                 _mm512_storeu_si512(out.as_mut_ptr().add(16 * h).cast(), value);
                 progress.bytes += 2 * read;
             }
@@ -195,7 +212,8 @@ pub(super) unsafe fn take_part(
             unsafe {
                 let index = _mm512_maskz_loadu_epi32(on, indexes.as_ptr().wrapping_add(at));
                 let next = words.as_ptr().add(bytes);
-                let (value, read) = take_symbols(tables, &mut states, on, index, next, &mut escapes);
+                let found = find(tables, states, index);
+                let (value, read) = take_symbols(found, &mut states, on, next, &mut escapes);
                 _mm512_mask_storeu_epi32(out.as_mut_ptr().wrapping_add(at), on, value);
                 bytes += 2 * read;
             }

@@ -61,6 +61,26 @@ impl Avx512 {
         unsafe { encode::put_groups(lanes, entries, room, top) }
     }
 
+    /// As [`Self::look_up`] and [`Self::put_groups`] of whole groups of 32 symbols. Escapes come group by group, from the
+    /// last to the first.
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn encode_groups(
+        self,
+        table: &CdfTable,
+        lanes: &mut Lanes,
+        symbols: &[i32],
+        indexes: &[i32],
+        room: &mut [[u8; 2]],
+        top: &mut usize,
+        late_digits: &mut Vec<DigitWriter>,
+    ) -> Option<()> {
+        assert!(table.num_rows() <= Self::MAX_ROWS && !table.has_certainty());
+        assert!(symbols.len() == indexes.len() && symbols.len().is_multiple_of(Self::LANES));
+        assert!(*top <= room.len() && *top >= symbols.len() + MARGIN);
+        // SAFETY: the processor has the features (see `new`); the sizes are as asserted.
+        unsafe { encode::encode_groups(table, lanes, symbols, indexes, room, top, late_digits) }
+    }
+
     /// As [`super::scalar::take_part`], for the lanes from `first` on of 16 or 32. There are words for all lanes of
     /// the group.
     pub(super) fn take_part(
