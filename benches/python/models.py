@@ -3,9 +3,9 @@
 Run it in the environment that ``make_peers_env.sh`` makes. Both libraries have the same weights, random but
 busy: latents and scales vary as in a trained model. Each library has a process for each number of threads;
 they take turns, and the figure of a library is that of its best number. Writes ``models.json`` and
-``models.md``.
+``models.md``; with ``--keep`` what these have of other models and parts stays.
 
-    python benches/python/models.py [--models NAME ...] [--parts coding training processes]
+    python benches/python/models.py [--models NAME ...] [--parts whole coding training processes] [--keep]
 """
 
 from __future__ import annotations
@@ -28,10 +28,18 @@ import cold
 from model_work import MODELS, Model, serve
 
 LIBRARIES = ("compressai", "lcrs")
-PARTS = ("coding", "training", "processes")
+PARTS = ("whole", "coding", "training", "processes")
 REPOSITORY = Path(__file__).parents[2]
-SLOW = 1.0
-"""What takes more seconds is timed once."""
+SLOW, VERY_SLOW = 1.0, 5.0
+"""What takes more seconds is timed once; after that, without a turn to warm up."""
+
+
+def most_turns(taken: list[dict[str, float]], turns: int) -> int:
+    """How many turns to take after the first, whose figures are `taken[0]`."""
+    slowest = max((s for what, s in taken[0].items() if what != "bytes"), default=0.0) if taken else 0.0
+    if slowest > VERY_SLOW:
+        return 0
+    return 1 if slowest > SLOW else turns
 
 
 class Workers:
@@ -61,8 +69,7 @@ class Workers:
         failures: dict[str, str] = {}
         for turn in range(turns + 1):
             for key, taken in times.items():
-                is_slow = taken and max(s for what, s in taken[0].items() if what != "bytes") > SLOW
-                if key[0] in failures or (is_slow and turn > 1):
+                if key[0] in failures or turn > most_turns(taken, turns):
                     continue
                 try:
                     taken.append(self.call(key, method, *arguments))
@@ -84,13 +91,15 @@ class Workers:
         return result
 
 
-def measure_coding(workers: Workers, model: Model, picture: Path, turns: int) -> dict[str, Any]:
-    """Whole `compress` and `decompress`, and both without g_a and g_s."""
+def measure_coding(
+    workers: Workers, model: Model, picture: Path, turns: int, parts: list[str]
+) -> dict[str, Any]:
+    """`compress` and `decompress`: "whole", and without g_a and g_s ("coding")."""
     with tempfile.TemporaryDirectory() as folder:
         state = Path(folder) / "net.pth"
         for key in workers.pipes:  # CompressAI's first one makes the weights
             workers.call(key, "build", model, state, picture)
-        return {what: workers.take_turns(turns, "code", what) for what in ("whole", "coding")}
+        return {what: workers.take_turns(turns, "code", what) for what in parts}
 
 
 def measure_training(workers: Workers, model: Model, batch: int, side: int, turns: int) -> dict[str, Any]:
@@ -134,11 +143,12 @@ def as_text(result: dict[str, Any]) -> str:
         "says how many times faster lcrs is.",
     ]
     for what, title in (("whole", "A picture as a tensor"), ("coding", "The same without g_a and g_s")):
-        if result["coding"]:
+        measured = {name: rows[what] for name, rows in result["coding"].items() if what in rows}
+        if measured:
             lines += ["", f"## {title}, {result['picture']}", ""]
             lines += ["| model | compress, ms | ratio | decompress, ms | ratio |", "|---|---|---|---|---|"]
-        for name, rows in result["coding"].items():
-            lines.append(f"| {name} | {cell(rows[what], 'compress')} | {cell(rows[what], 'decompress')} |")
+        for name, row in measured.items():
+            lines.append(f"| {name} | {cell(row, 'compress')} | {cell(row, 'decompress')} |")
     if result["training"]:
         lines += [
             "",
@@ -190,6 +200,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--threads", nargs="+", type=int, default=sorted({1, os.cpu_count() or 1}))
     parser.add_argument("--turns", type=int, default=3)
     parser.add_argument("--batch", nargs=2, type=int, default=[8, 256], metavar=("PICTURES", "SIDE"))
+    parser.add_argument("--keep", action="store_true", help="keep what --out has of other models and parts")
     parser.add_argument("--out", type=Path, default=REPOSITORY / "benches" / "results")
     return parser.parse_args()
 
@@ -199,6 +210,9 @@ def main() -> None:
     args = parse_arguments()
     chosen = [model for model in MODELS if model.name in args.models]
     result: dict[str, Any] = {"machine": machine(), "coding": {}, "training": {}, "processes": {}}
+    kept = args.out / "models.json"
+    if args.keep and kept.exists():
+        result = {**json.loads(kept.read_text()), "machine": result["machine"]}
     result["picture"], result["batch"] = args.picture.name, "{0} x {1} x {1}".format(*args.batch)
     with tempfile.TemporaryDirectory() as name:
         picture = cold.enlarged(args.picture, Path(name), (768, 512))
@@ -206,8 +220,9 @@ def main() -> None:
             result["processes"] = cold.measure(args.picture, args.turns)
         workers = Workers(args.threads)
         for model in chosen:
-            if "coding" in args.parts:
-                result["coding"][model.name] = measure_coding(workers, model, picture, args.turns)
+            if parts := [part for part in ("whole", "coding") if part in args.parts]:
+                rows = measure_coding(workers, model, picture, args.turns, parts)
+                result["coding"].setdefault(model.name, {}).update(rows)
             if "training" in args.parts and model.in_training:
                 result["training"][model.name] = measure_training(workers, model, *args.batch, args.turns)
             print(
