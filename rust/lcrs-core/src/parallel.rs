@@ -75,23 +75,30 @@ impl Pool {
 
     /// Calls `job` with every item; each thread takes the next one when it is done with one.
     fn spread<I: ExactSizeIterator + Send>(&self, items: I, job: impl Fn(I::Item) + Send + Sync) {
-        let count = items.len();
-        match &self.others {
-            Some(others) if count > 1 => {
-                let items = Mutex::new(items);
-                let work = || {
-                    while let Some(item) = next(&items) {
-                        job(item);
-                    }
-                };
-                others.in_place_scope(|scope| {
-                    for _ in 1..self.threads().min(count) {
-                        scope.spawn(|_| work());
-                    }
-                    work();
-                });
+        let threads = self.threads().min(items.len());
+        if threads < 2 {
+            return items.for_each(job);
+        }
+        let items = Mutex::new(items);
+        let work = || {
+            while let Some(item) = next(&items) {
+                job(item);
             }
-            _ => items.for_each(job),
+        };
+        self.lead(threads, |_| work(), work);
+    }
+
+    /// Runs `leader` on the calling thread and `helper(i)`, 1 <= i < `threads`, on others, and returns when all have ended.
+    ///
+    /// Helpers may begin late, even after the leader's end, if their threads are busy: nobody may wait for one to begin.
+    pub(crate) fn lead<T>(&self, threads: usize, helper: impl Fn(usize) + Sync, leader: impl FnOnce() -> T) -> T {
+        match &self.others {
+            Some(others) if threads > 1 => others.in_place_scope(|scope| {
+                let helper = &helper;
+                (1..threads).for_each(|i| scope.spawn(move |_| helper(i)));
+                leader()
+            }),
+            _ => leader(),
         }
     }
 }

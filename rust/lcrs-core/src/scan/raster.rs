@@ -135,7 +135,7 @@ impl Raster {
             coded.map_err(|e| e.at(format_args!("step {s} of the scan")))
         };
         let compute = |task: Task, next, input: &[f32], tile: &mut Tile| job.compute(task, next, input, tile);
-        team::run(job.threads(rt), wave.steps(), &mut values, &mut stages, compute, turn)?;
+        team::run(&rt.pool, job.threads(rt), wave.steps(), &mut values, &mut stages, compute, turn)?;
         let mut out = Tensor::zeroed(channels, height, width, limits)?;
         let (half, row_len) = (self.context.half(), width * channels);
         for (y, row) in out.data_mut().chunks_exact_mut(row_len).enumerate() {

@@ -9,7 +9,7 @@
 use super::bell::Bell;
 use super::claims::{Claims, MAX_TILES};
 use crate::exact::{with_ieee, Tile};
-use crate::{Error, Result};
+use crate::{Error, Pool, Result};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -65,7 +65,8 @@ struct Team<'a, F> {
 // SAFETY: threads touch what pointers point to only in `Team::work` and `Team::lead`, which say why they may.
 unsafe impl<F: Sync> Sync for Team<'_, F> {}
 
-/// Works through `steps` steps with the calling thread, the leader, and `threads - 1` helpers, all under IEEE-754 defaults.
+/// Works through `steps` steps with the calling thread, the leader, and `threads - 1` helpers of the pool, all under IEEE-754
+/// defaults. The leader does not wait for helpers to come.
 ///
 /// `compute(task, next, input, tile)` fills a tile from the whole stage before, or from `values`; `next` is what the thread will
 /// probably do after that. After the last stage, `turn(step, last, values)` may change the values.
@@ -76,6 +77,7 @@ unsafe impl<F: Sync> Sync for Team<'_, F> {}
 /// # Panics
 /// If `compute` or `turn` does.
 pub(super) fn run<F>(
+    pool: &Pool,
     threads: usize,
     steps: usize,
     values: &mut [f32],
@@ -91,14 +93,11 @@ where
         return Ok(());
     }
     team.begin(0);
-    std::thread::scope(|scope| {
-        for thread in 1..threads {
-            let team = &team;
-            scope.spawn(move || {
-                let _stop = StopOnDrop(team);
-                with_ieee(|| team.help(thread));
-            });
-        }
+    let help = |thread| {
+        let _stop = StopOnDrop(&team);
+        with_ieee(|| team.help(thread));
+    };
+    pool.lead(threads, help, || {
         let _stop = StopOnDrop(&team);
         with_ieee(|| team.lead(turn))
     })
@@ -246,6 +245,10 @@ mod tests {
     use super::*;
     use std::sync::atomic::AtomicU32;
 
+    fn pool(threads: usize) -> Pool {
+        Pool::new(threads).expect("threads start")
+    }
+
     /// Two stages of `widths` outputs over a matrix of two rows, and a turn that feeds the last one back: all numbers stay small.
     fn stages(widths: [usize; 2], tile: usize) -> Vec<Stage> {
         widths.map(|row_len| Stage { data: vec![0.0; 2 * row_len], row_len, tile }).into()
@@ -272,7 +275,7 @@ mod tests {
         let run_on = |threads, widths, tile| {
             let (mut values, mut stages) = (vec![1.0; 5], stages(widths, tile));
             let work = |task, _: Option<Task>, input: &[f32], out: &mut Tile| compute(task, input, out, tile);
-            run(threads, 50, &mut values, &mut stages, work, feed).expect("no turn fails");
+            run(&pool(threads), threads, 50, &mut values, &mut stages, work, feed).expect("no turn fails");
             (values, stages.pop().map(|stage| stage.data))
         };
         for (widths, tile) in [([1, 1], 1), ([9, 30], 4), ([64, 3], 1), ([5, 5], 8)] {
@@ -298,7 +301,7 @@ mod tests {
             }
             (0..2).for_each(|row| out.row_mut(row).fill(task.tile as f32));
         };
-        run(2, done.len(), &mut [0.0], &mut stages, work, |_, _, _| Ok(())).expect("no turn fails");
+        run(&pool(2), 2, done.len(), &mut [0.0], &mut stages, work, |_, _, _| Ok(())).expect("no turn fails");
         assert!(done.iter().all(|done| done.load(Ordering::SeqCst) == 8));
         assert_eq!(stages[0].data[..8], [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]);
     }
@@ -312,7 +315,7 @@ mod tests {
             assert!(expected.is_none_or(|e| e == task), "{task:?} instead of {expected:?}");
             *expected = next;
         };
-        run(1, 3, &mut [0.0], &mut stages, work, |_, _, _| Ok(())).expect("no turn fails");
+        run(&Pool::serial(), 1, 3, &mut [0.0], &mut stages, work, |_, _, _| Ok(())).expect("no turn fails");
         assert_eq!(*expected.lock().expect("no panic"), None, "nothing comes after the end");
     }
 
@@ -327,7 +330,7 @@ mod tests {
                     true => Err(Error::corrupt("a turn")),
                     false => Ok(()),
                 };
-                run(threads, 9, &mut [0.0], &mut stages([16, 4], 1), work, turn)
+                run(&pool(threads), threads, 9, &mut [0.0], &mut stages([16, 4], 1), work, turn)
             };
             let error = run_until(3, true).expect_err("the turn fails");
             assert_eq!(error.to_string(), Error::corrupt("a turn").to_string());
