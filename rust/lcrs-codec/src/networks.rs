@@ -115,8 +115,8 @@ impl Networks {
     }
 
     /// Runs graph `name`, which has a single output.
-    pub(crate) fn run_single(&self, name: &str, job: Job<'_>, input: Tensor) -> Result<Tensor> {
-        let mut outputs = self.run(name, job, &[input])?;
+    pub(crate) fn run_single(&self, name: &str, job: Job<'_>, input: &Tensor) -> Result<Tensor> {
+        let mut outputs = self.run(name, job, std::slice::from_ref(input))?;
         match (outputs.pop(), outputs.len()) {
             (Some((_, tensor)), 0) => Ok(tensor),
             _ => Err(Error::corrupt(format!("graph '{name}' must have one output"))),

@@ -7,10 +7,10 @@ mod reference;
 mod support;
 
 use lcrs_core::cdf::{
-    default_scale_table, factorized_medians, factorized_table, factorized_table_in_steps, gaussian_table, indexes,
-    scale_table, CdfTable, FactorizedParameters,
+    default_scale_table, factorized_medians, factorized_table, factorized_table_in_steps, gaussian_table, scale_table,
+    CdfTable, FactorizedParameters,
 };
-use lcrs_core::{ErrorKind, Simd};
+use lcrs_core::ErrorKind;
 use support::Vectors;
 
 #[test]
@@ -53,6 +53,7 @@ fn gaussian_rows_are_symmetric_and_cover_the_tails() {
 #[test]
 #[cfg(target_arch = "x86_64")]
 fn indexes_of_subnormal_scales() {
+    use lcrs_core::{cdf::indexes, Simd};
     let tiny = [0.0, f32::from_bits(1), f32::from_bits(5), 1e-39];
     let mut out = [0; 4];
     reference::with_flushing(|| {

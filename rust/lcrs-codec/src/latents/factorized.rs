@@ -58,13 +58,11 @@ impl Factorized {
 
     pub(crate) fn encode(&self, job: Job<'_>, kind: StreamKind, y: &Tensor) -> Result<Coded> {
         let condition = self.condition(y.into(), job.limits)?;
-        symbols::encode(job, kind, y, &condition, Lattice::Whole, &self.table)
-            .map(|(coded, _)| coded)
-            .map_err(|e| e.at("latent y"))
+        symbols::encode(job, kind, y, &condition, Lattice::Whole, &self.table).map_err(|e| e.at("latent y"))
     }
 
     pub(crate) fn decode(&self, job: Job<'_>, section: &Section<'_>, y: Shape) -> Result<Tensor> {
         let condition = self.condition(y, job.limits)?;
-        symbols::decode(job, section, y, &condition, Lattice::Whole, &self.table).map_err(|e| e.at("latent y"))
+        symbols::decode(job, section, y, condition, Lattice::Whole, &self.table).map_err(|e| e.at("latent y"))
     }
 }

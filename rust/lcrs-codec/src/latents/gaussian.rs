@@ -114,7 +114,7 @@ impl Gaussian {
     }
 
     /// Means and indexes for a latent of `shape`, from parameters at least as large (cut to the top left), their scales scaled by
-    /// `steps`; and those scales.
+    /// `steps`; and those scales, if there are steps.
     pub(crate) fn condition_in_steps(
         &self,
         outputs: Vec<(String, Tensor)>,
@@ -132,6 +132,7 @@ impl Gaussian {
         check_finite(means.as_deref().unwrap_or_default(), "mean")?;
         let mut rows = job.limits.zeroed(scales.len(), "table indexes")?;
         indexes(job.rt.simd, &scales, &self.thresholds, &mut rows).map_err(blame_data)?;
+        let scales = if steps.is_some() { scales } else { Vec::new() };
         Ok((Condition { indexes: rows, means }, scales))
     }
 }

@@ -115,7 +115,7 @@ impl Hyperprior {
     }
 
     pub(crate) fn encode(&self, networks: &Networks, job: Job<'_>, kind: StreamKind, y: &Tensor) -> Result<Vec<Coded>> {
-        let z = networks.run_single(&self.analysis, job, y.clone())?;
+        let z = networks.run_single(&self.analysis, job, y)?;
         let wanted = self.z_shape(networks, job.limits, y.into())?;
         if Shape::from(&z) != wanted {
             return Err(Error::corrupt(format!(
@@ -162,7 +162,7 @@ impl Hyperprior {
 
     fn encode_z(&self, networks: &Networks, job: Job<'_>, kind: StreamKind, z: &Tensor) -> Result<(Coded, Tensor)> {
         let prior = self.z_prior(networks, job, z.into())?;
-        let coded = symbols::encode(job, kind, z, &prior.condition, prior.lattice, prior.table());
+        let coded = symbols::encode_and_restore(job, kind, z, &prior.condition, prior.lattice, prior.table.get());
         coded.map_err(|e| e.at("latent z"))
     }
 
@@ -176,7 +176,7 @@ impl Hyperprior {
     ) -> Result<Tensor> {
         let z = self.z_shape(networks, job.limits, y)?;
         let prior = self.z_prior(networks, job, z)?;
-        let z = symbols::decode(job, z_section, z, &prior.condition, prior.lattice, prior.table());
+        let z = symbols::decode(job, z_section, z, prior.condition, prior.lattice, prior.table.get());
         let z = z.map_err(|e| e.at("latent z"))?;
         self.decode_y(networks, job, y_section, y, z).map_err(|e| e.at("latent y"))
     }
@@ -188,7 +188,7 @@ impl Hyperprior {
                 in_steps(variable.as_ref(), networks, job, |steps| {
                     let (condition, scales) = prior.condition_in_steps(outputs, y.into(), steps, job)?;
                     let lattice = steps.map_or(Lattice::Whole, |steps| Lattice::Gained(*steps, &scales));
-                    symbols::encode(job, kind, y, &condition, lattice, prior.table()).map(|(coded, _)| coded)
+                    symbols::encode(job, kind, y, &condition, lattice, prior.table())
                 })
             }
             Conditional::Scanned(scan) => {
@@ -212,7 +212,7 @@ impl Hyperprior {
                 in_steps(variable.as_ref(), networks, job, |steps| {
                     let (condition, scales) = prior.condition_in_steps(outputs, y, steps, job)?;
                     let lattice = steps.map_or(Lattice::Whole, |steps| Lattice::Gained(*steps, &scales));
-                    symbols::decode(job, section, y, &condition, lattice, prior.table())
+                    symbols::decode(job, section, y, condition, lattice, prior.table())
                 })
             }
             Conditional::Scanned(scan) => {
@@ -224,7 +224,7 @@ impl Hyperprior {
 
     /// Side information of the height and width of `y`.
     fn side(&self, networks: &Networks, job: Job<'_>, z: Tensor, y: Shape) -> Result<Tensor> {
-        let side = networks.run_single(&self.synthesis, job, z)?;
+        let side = networks.run_single(&self.synthesis, job, &z)?;
         if (side.height(), side.width()) == (y.height, y.width) {
             return Ok(side);
         }
@@ -276,11 +276,11 @@ enum Table<'a> {
     Built(Arc<CdfTable>),
 }
 
-impl ZPrior<'_> {
-    fn table(&self) -> &CdfTable {
-        match &self.table {
-            Table::Kept(table) => table,
-            Table::Built(table) => table,
+impl Table<'_> {
+    fn get(&self) -> &CdfTable {
+        match self {
+            Self::Kept(table) => table,
+            Self::Built(table) => table,
         }
     }
 }

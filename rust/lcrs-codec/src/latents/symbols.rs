@@ -46,7 +46,7 @@ impl Lattice<'_> {
     }
 }
 
-/// Rounds the differences to the means and codes them; returns the section and the numbers that a decoder will have.
+/// Rounds the differences to the means and codes them. What a decoder would refuse is an error.
 pub(crate) fn encode(
     job: Job<'_>,
     kind: StreamKind,
@@ -54,21 +54,48 @@ pub(crate) fn encode(
     condition: &Condition,
     lattice: Lattice<'_>,
     table: &CdfTable,
-) -> Result<(Coded, Tensor)> {
-    let means = condition.means.as_deref();
-    let mut symbols: Vec<i32> = job.limits.zeroed(latent.data().len(), "symbols")?;
-    lattice.quantize(job.rt.simd, latent.data(), means, &mut symbols).map_err(blame_data)?;
-    let data = rans::encode(kind, job.rt, &symbols, &condition.indexes, table)?;
-    let decoded = restore(&symbols, means, lattice, Shape::from(latent), job.limits)?;
-    Ok((Coded { precision: table.precision() as u8, data }, decoded))
+) -> Result<Coded> {
+    match lattice {
+        // A finite mean and a symbol have a finite sum.
+        Lattice::Whole => encode_symbols(job, kind, latent, condition, lattice, table).map(|(coded, _)| coded),
+        _ => encode_and_restore(job, kind, latent, condition, lattice, table).map(|(coded, _)| coded),
+    }
 }
 
-/// Decodes a section of shape `shape`.
+/// The same, and the numbers that a decoder will have.
+pub(crate) fn encode_and_restore(
+    job: Job<'_>,
+    kind: StreamKind,
+    latent: &Tensor,
+    condition: &Condition,
+    lattice: Lattice<'_>,
+    table: &CdfTable,
+) -> Result<(Coded, Tensor)> {
+    let (coded, symbols) = encode_symbols(job, kind, latent, condition, lattice, table)?;
+    let means = condition.means.as_deref();
+    Ok((coded, restore(&symbols, means, lattice, Shape::from(latent), job.limits)?))
+}
+
+fn encode_symbols(
+    job: Job<'_>,
+    kind: StreamKind,
+    latent: &Tensor,
+    condition: &Condition,
+    lattice: Lattice<'_>,
+    table: &CdfTable,
+) -> Result<(Coded, Vec<i32>)> {
+    let mut symbols: Vec<i32> = job.limits.zeroed(latent.data().len(), "symbols")?;
+    lattice.quantize(job.rt.simd, latent.data(), condition.means.as_deref(), &mut symbols).map_err(blame_data)?;
+    let data = rans::encode(kind, job.rt, &symbols, &condition.indexes, table)?;
+    Ok((Coded { precision: table.precision() as u8, data }, symbols))
+}
+
+/// Decodes a section of shape `shape`. Of vectors as long as the latent no more than three are there at a time.
 pub(crate) fn decode(
     job: Job<'_>,
     section: &Section<'_>,
     shape: Shape,
-    condition: &Condition,
+    condition: Condition,
     lattice: Lattice<'_>,
     table: &CdfTable,
 ) -> Result<Tensor> {
@@ -79,6 +106,7 @@ pub(crate) fn decode(
     let kind = StreamKind::from_code(section.kind)?;
     let mut symbols: Vec<i32> = job.limits.zeroed(condition.indexes.len(), "symbols")?;
     rans::decode(kind, job.rt, section.data, &condition.indexes, table, &mut symbols).map_err(blame_data)?;
+    drop(condition.indexes);
     check_symbols(&symbols)?;
     restore(&symbols, condition.means.as_deref(), lattice, shape, job.limits)
 }

@@ -26,6 +26,9 @@ pub use digest::{package_digests, Digests};
 /// Multiply-accumulates that a model may spend on a pixel: several times what the heaviest known one does.
 const MAX_MACS_PER_PIXEL: u64 = 1 << 24;
 
+/// Bytes that an element of y takes while it is decoded: of its row, its mean, its symbol and its value three at a time.
+const LATENT_BYTES: u64 = 12;
+
 /// At least this many pixels a side are planned to check a package.
 const TRIAL_SIDE: usize = 256;
 
@@ -153,7 +156,7 @@ impl Package {
         let (outputs, _) = self.networks.infer_shapes(ANALYSIS, &[Shape::new(COMPONENTS, height, width)])?;
         match outputs.as_slice() {
             [(_, y)] if (y.height * self.strides.y, y.width * self.strides.y) == (height, width) => {
-                let bytes = y.elements().map_or(u64::MAX, |elements| elements.saturating_mul(size_of::<f32>() as u64));
+                let bytes = y.elements().map_or(u64::MAX, |elements| elements.saturating_mul(LATENT_BYTES));
                 if bytes > limits.max_bytes {
                     let message =
                         format!("latent of {y} needs {bytes} bytes, at most {} are allowed", limits.max_bytes);
