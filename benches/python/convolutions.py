@@ -184,7 +184,7 @@ def change_of_layout(turns: int, clock: str) -> dict[str, float]:
     from lcrs import coding
 
     node = {"op": "mul_scalar", "in": [0], "place": "", "value": 1.0}
-    description = {"version": 0, "inputs": ["x"], "outputs": [["y", 1]], "nodes": [node]}
+    description = {"version": 1, "inputs": ["x"], "outputs": [["y", 1]], "nodes": [node]}
     graph = coding.Graph(json.dumps(description), {})
     times = {}
     for shape in ((3, 512, 768), (192, 32, 48), (128, 256, 384)):
