@@ -39,7 +39,7 @@
 //!
 //! [`Tensor`]s are channels-last, so that a row of a kernel's taps is one run of memory. Weights are packed into panels when a
 //! layer is built ([`crate::Simd`] chooses for which instruction set); a block of up to twelve places times two vectors of
-//! outputs stays in registers for a whole chain. Jobs are rows of outputs; each sets the float control register of its
+//! outputs stays in registers for a whole chain. Jobs are rows of outputs, in a raster scan panels of weights; each sets the float control register of its
 //! thread and restores it, for other libraries switch flushing of subnormals on. Without an instruction for it, `fma` is
 //! computed exactly in binary64 by rounding to odd.
 //!
