@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import datetime
+import hashlib
 import json
 import multiprocessing
 import os
@@ -21,6 +22,7 @@ import subprocess
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from multiprocessing.connection import Connection
@@ -409,6 +411,7 @@ def tensor_face(turns: int, clock: Clock) -> dict[str, dict[str, float]]:
 def two_threads(work: Work, turns: int) -> dict[str, float]:
     """How many times faster two streams are on two threads than on one, by the wall clock.
 
+    Beside them the same for SHA-256 of two buffers: what the machine gave to two threads in these moments.
     Nothing where this process may use one processor only.
     """
     from lcrs import coding
@@ -417,6 +420,7 @@ def two_threads(work: Work, turns: int) -> dict[str, float]:
         return {}
     table = coding.CdfTable(work.cdfs, work.lengths, work.offsets)
     symbols, indexes = (a[: a.size // 2 * 2].reshape(2, -1) for a in (work.symbols, work.indexes))
+    buffers = [bytes(8_000_000)] * 2
     times: dict[tuple[str, int], list[float]] = {}
     for _ in range(turns):
         for threads in (1, 2):
@@ -425,10 +429,14 @@ def two_threads(work: Work, turns: int) -> dict[str, float]:
             middle = time.perf_counter()
             coding.decode_batch(streams, indexes, table, threads=threads)
             times.setdefault(("encode", threads), []).append(middle - begin)
-            times.setdefault(("decode", threads), []).append(time.perf_counter() - middle)
+            end = time.perf_counter()
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(hashlib.sha256, buffers))
+            times.setdefault(("decode", threads), []).append(end - middle)
+            times.setdefault(("SHA-256", threads), []).append(time.perf_counter() - end)
     return {
         what: statistics.median(times[what, 1]) / statistics.median(times[what, 2])
-        for what in ("encode", "decode")
+        for what in ("encode", "decode", "SHA-256")
     }
 
 
@@ -543,7 +551,8 @@ def main() -> None:
         *(
             [
                 f"Two streams on two threads: {scaling['encode']:.2f} times one in encoding,",
-                f"{scaling['decode']:.2f} times in decoding (wall clock).",
+                f"{scaling['decode']:.2f} times in decoding; SHA-256 of two buffers",
+                f"{scaling['SHA-256']:.2f} times (wall clock).",
             ]
             if scaling
             else ["Two streams on two threads: not measured, this process may use one processor only."]
