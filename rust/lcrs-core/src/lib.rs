@@ -12,6 +12,7 @@ mod fingerprint;
 pub mod latent;
 mod limits;
 mod parallel;
+mod placement;
 pub mod rans;
 mod runtime;
 pub mod scan;

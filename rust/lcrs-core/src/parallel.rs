@@ -1,7 +1,8 @@
 //! Threads as a value that is passed in: nothing here is global, so nothing can be stale after a fork.
 
+use crate::placement::Placement;
 use crate::{Error, Result};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A pool of threads that jobs are spread over: the thread that calls and others. Work is only ever split between
 /// outputs, so results do not depend on the number of threads.
@@ -9,7 +10,26 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub struct Pool {
     /// The other threads. The caller works with them: a job of a few milliseconds is half done before a system has
     /// found a processor for every thread that it wakes.
-    others: Option<rayon::ThreadPool>,
+    others: Option<Others>,
+}
+
+#[derive(Debug)]
+struct Others {
+    threads: rayon::ThreadPool,
+    placement: Arc<Placement>,
+}
+
+impl Others {
+    fn new(threads: usize) -> std::result::Result<Self, rayon::ThreadPoolBuildError> {
+        let placement = Arc::new(Placement::default());
+        let joined = Arc::clone(&placement);
+        let threads = rayon::ThreadPoolBuilder::new()
+            .num_threads(threads)
+            .thread_name(|i| format!("lcrs-{i}"))
+            .start_handler(move |_| joined.join())
+            .build()?;
+        Ok(Self { threads, placement })
+    }
 }
 
 impl Pool {
@@ -27,10 +47,7 @@ impl Pool {
         match threads {
             0 => Err(Error::invalid("number of threads is 0, at least 1 is needed")),
             1 => Ok(Self::serial()),
-            _ => rayon::ThreadPoolBuilder::new()
-                .num_threads(threads - 1)
-                .thread_name(|i| format!("lcrs-{i}"))
-                .build()
+            _ => Others::new(threads - 1)
                 .map(|others| Self { others: Some(others) })
                 .map_err(|e| Error::limit(format!("cannot start {threads} threads: {e}"))),
         }
@@ -39,7 +56,7 @@ impl Pool {
     /// Number of threads that jobs run on.
     #[must_use]
     pub fn threads(&self) -> usize {
-        1 + self.others.as_ref().map_or(0, rayon::ThreadPool::current_num_threads)
+        1 + self.others.as_ref().map_or(0, |others| others.threads.current_num_threads())
     }
 
     /// Calls `job(i)` for every `i < count`, in parallel and in any order, and returns when all are done.
@@ -93,11 +110,16 @@ impl Pool {
     /// Helpers may begin late, even after the leader's end, if their threads are busy: nobody may wait for one to begin.
     pub(crate) fn lead<T>(&self, threads: usize, helper: impl Fn(usize) + Sync, leader: impl FnOnce() -> T) -> T {
         match &self.others {
-            Some(others) if threads > 1 => others.in_place_scope(|scope| {
-                let helper = &helper;
-                (1..threads).for_each(|i| scope.spawn(move |_| helper(i)));
-                leader()
-            }),
+            Some(Others { threads: others, placement }) if threads > 1 => {
+                if others.current_thread_index().is_none() {
+                    placement.keep_off_caller();
+                }
+                others.in_place_scope(|scope| {
+                    let helper = &helper;
+                    (1..threads).for_each(|i| scope.spawn(move |_| helper(i)));
+                    leader()
+                })
+            }
             _ => leader(),
         }
     }
