@@ -12,7 +12,9 @@ mod rows;
 mod table;
 mod thresholds;
 
-pub(crate) use cells::{Bisect, Narrow, Search, ESCAPE};
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+pub(crate) use cells::Narrow;
+pub(crate) use cells::{Bisect, Search, ESCAPE};
 pub use factorized::{factorized_medians, factorized_table, factorized_table_in_steps, FactorizedParameters};
 pub use gaussian::{default_scale_table, gaussian_table, scale_table};
 pub use indexes::indexes;

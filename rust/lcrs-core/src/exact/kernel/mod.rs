@@ -29,6 +29,7 @@ pub(crate) struct Segment {
 }
 
 /// One call of a kernel. Pointers are valid for what [`grid`] has checked.
+#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), allow(dead_code))] // plain kernels take one position
 struct Block<'a> {
     segments: &'a [Segment],
     /// The first position's inputs; positions are `a_step` elements apart.
@@ -50,6 +51,7 @@ struct Block<'a> {
 }
 
 /// One call of a depthwise kernel: every lane has its own channel.
+#[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), allow(dead_code))] // plain kernels take one position
 struct DepthwiseBlock<'a> {
     /// Offsets of the taps from a position's first input.
     taps: &'a [usize],
