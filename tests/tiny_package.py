@@ -114,17 +114,17 @@ def tensors(seed: int = 0) -> dict[str, np.ndarray]:
     y_table = coding.gaussian_table(scales)
     z_table = coding.gaussian_table(np.linspace(1, 4, HYPER_CHANNELS).astype(np.float32))
     arrays["thresholds"] = scales[:-1].copy()
-    for name, table in (("y", y_table), ("z", z_table)):
-        arrays |= {
-            f"{name}.cdf": table.cdfs,
-            f"{name}.lengths": table.lengths,
-            f"{name}.offsets": table.offsets,
-        }
-    return arrays
+    return arrays | table_arrays("y", y_table) | table_arrays("z", z_table)
 
 
-def table(name: str) -> dict[str, Any]:
-    return {"cdf": f"{name}.cdf", "lengths": f"{name}.lengths", "offsets": f"{name}.offsets", "precision": 16}
+def table_arrays(name: str, table: coding.CdfTable) -> dict[str, np.ndarray]:
+    """The tensors that `table` names."""
+    return {f"{name}.cdf": table.cdfs, f"{name}.lengths": table.lengths, f"{name}.offsets": table.offsets}
+
+
+def table(name: str, precision: int = 16) -> dict[str, Any]:
+    tensors = {"cdf": f"{name}.cdf", "lengths": f"{name}.lengths", "offsets": f"{name}.offsets"}
+    return {**tensors, "precision": precision}
 
 
 def description(name: str = "tiny") -> dict[str, Any]:

@@ -14,6 +14,7 @@ import numpy as np
 from lcrs import coding
 from lcrs.layers.lowering import GRAPH_VERSION
 from lcrs.models.packing import PACKAGE_VERSION
+from tiny_package import table, table_arrays
 
 Y, Z = 6, 4
 
@@ -120,7 +121,7 @@ def tensors() -> dict[str, np.ndarray]:
     y, z = coarse(coding.gaussian_table(scales)), coding.gaussian_table(scales)
     arrays |= {"y.thresholds": scales[:-1].copy(), "z.thresholds": np.log(scales[:-1]).astype(np.float32)}
     arrays |= {"y.cdf": y[0], "y.lengths": y[1], "y.offsets": y[2]}
-    arrays |= {"z.cdf": z.cdfs, "z.lengths": z.lengths, "z.offsets": z.offsets}
+    arrays |= table_arrays("z", z)
     return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
 
 
@@ -138,14 +139,6 @@ def coarse(table: coding.CdfTable) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def description() -> dict[str, Any]:
-    def table(name: str, precision: int) -> dict[str, Any]:
-        return {
-            "cdf": f"{name}.cdf",
-            "lengths": f"{name}.lengths",
-            "offsets": f"{name}.offsets",
-            "precision": precision,
-        }
-
     def gaussian(name: str, domain: str, precision: int) -> dict[str, Any]:
         node = {"type": "gaussian", "table": table(name, precision), "thresholds": f"{name}.thresholds"}
         return node | {"domain": domain, "means": True}

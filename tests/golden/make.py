@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from PIL import Image, ImageCms
 from torch import nn
 
@@ -73,14 +72,7 @@ def variable_rate_package(name: str, path: Path) -> coding.Package:
     architecture = VARIABLE_RATES[name]
     tiny_networks.TINY[architecture] = {"N": 6, "M": 8}
     net = tiny_networks.make(architecture, vr_entbttlnck=name == "variable-mean")
-    with torch.no_grad():
-        for layer in net.QuantABCD:
-            if isinstance(layer, nn.Linear):
-                layer.weight.mul_(1.5)
-        net.QuantABCD[-1].bias.fill_(0.15)
-        if net.vr_entbttlnck:
-            net.gayn2zqstep[-2].weight.mul_(3)
-            net.gayn2zqstep[-2].bias.fill_(0.4)
+    tiny_networks.show_offsets(net)
     net.update(scale_table=coding.scale_table(0.11, 12, 16).tolist(), force=True)
     coding.write_package(path, *pack(net, name, {"licence": "Apache-2.0"}))
     return coding.Package.from_file(path)

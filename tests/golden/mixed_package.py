@@ -14,6 +14,7 @@ from functions_package import conv, graph, op
 
 from lcrs import coding
 from lcrs.models.packing import PACKAGE_VERSION
+from tiny_package import table, table_arrays
 
 Y, Z, SIDE = 6, 3, 5
 
@@ -78,24 +79,11 @@ def tensors() -> dict[str, np.ndarray]:
     scales = coding.scale_table(0.11, 6, 8)
     y, z = coding.gaussian_table(scales), coding.gaussian_table(np.array([1, 2, 3], np.float32))
     arrays["y.thresholds"] = scales[:-1].copy()
-    for name, table in (("y", y), ("z", z)):
-        arrays |= {
-            f"{name}.cdf": table.cdfs,
-            f"{name}.lengths": table.lengths,
-            f"{name}.offsets": table.offsets,
-        }
+    arrays |= table_arrays("y", y) | table_arrays("z", z)
     return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
 
 
 def description() -> dict[str, Any]:
-    def table(name: str) -> dict[str, Any]:
-        return {
-            "cdf": f"{name}.cdf",
-            "lengths": f"{name}.lengths",
-            "offsets": f"{name}.offsets",
-            "precision": 16,
-        }
-
     def group(kind: str, number: int, means: bool, **more: Any) -> dict[str, Any]:
         node = {"type": kind, "channels": 2, "side": f"side{number}", "table": table("y")}
         return node | {"thresholds": "y.thresholds", "domain": "linear", "means": means} | more

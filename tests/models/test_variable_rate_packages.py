@@ -5,8 +5,7 @@ import pytest
 import torch
 from exact_twins import exact_twin
 from PIL import Image
-from tiny_networks import make
-from torch import nn
+from tiny_networks import make, show_offsets
 
 from lcrs import CorruptError, coding
 from lcrs.cli import main
@@ -19,14 +18,7 @@ VARIANTS = ["plain", "step of z", "no offsets"]
 def make_variant(name, variant, seed=0):
     net = make(name, seed, vr_entbttlnck=variant == "step of z")
     net.no_quantoffset = variant == "no offsets"
-    with torch.no_grad():
-        for layer in net.QuantABCD:  # offsets that are seen
-            if isinstance(layer, nn.Linear):
-                layer.weight.mul_(1.5)
-        net.QuantABCD[-1].bias.fill_(0.15)
-        if net.vr_entbttlnck:
-            net.gayn2zqstep[-2].weight.mul_(3)
-            net.gayn2zqstep[-2].bias.fill_(0.4)
+    show_offsets(net)
     return net
 
 

@@ -49,3 +49,15 @@ def make(name, seed=0, **arguments):
                     layer.weight.mul_(3)
                     layer.bias.uniform_(0.05, 4)
     return net
+
+
+def show_offsets(net):
+    """Makes a variable-rate model's offsets, and the step of z if it has one, large enough to be seen."""
+    with torch.no_grad():
+        for layer in net.QuantABCD:
+            if isinstance(layer, nn.Linear):
+                layer.weight.mul_(1.5)
+        net.QuantABCD[-1].bias.fill_(0.15)
+        if net.vr_entbttlnck:
+            net.gayn2zqstep[-2].weight.mul_(3)
+            net.gayn2zqstep[-2].bias.fill_(0.4)

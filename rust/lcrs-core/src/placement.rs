@@ -95,6 +95,10 @@ mod linux {
     mod tests {
         use super::*;
 
+        fn processors(set: &CpuSet) -> Vec<usize> {
+            (0..CpuSet::MAX_CPU).filter(|i| set.is_set(*i)).collect()
+        }
+
         /// What this thread may use after it was kept off `processor`.
         fn after(threads: &Threads, processor: usize) -> CpuSet {
             threads.keep_off(processor);
@@ -106,7 +110,7 @@ mod linux {
             let allowed = sched_getaffinity(None).expect("the mask of the own thread");
             let threads = Threads::default();
             threads.join();
-            let processors: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|i| allowed.is_set(*i)).collect();
+            let processors = processors(&allowed);
             for &processor in processors.iter().take(3) {
                 let mut expected = allowed;
                 if processors.len() > 1 {
@@ -122,7 +126,7 @@ mod linux {
             let threads = Threads::default();
             threads.join();
             let allowed = sched_getaffinity(None).expect("the mask of the own thread");
-            let processors: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|i| allowed.is_set(*i)).collect();
+            let processors = processors(&allowed);
             after(&threads, processors[0]);
             let mut one = CpuSet::new();
             one.set(processors[0]);
