@@ -14,20 +14,20 @@ class UsageError(Exception):
     """The command line asks for something that does not exist."""
 
 
-def add_output(parser: argparse.ArgumentParser, what: str) -> None:
+def add_output(parser: argparse._ActionsContainer, what: str) -> None:
     """``-o OUT`` and ``--force``."""
     parser.add_argument("-o", "--output", metavar="OUT", type=Path, required=True, help=what)
     parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
 
 
-def add_model(parser: argparse.ArgumentParser, when_absent: str) -> None:
+def add_model(parser: argparse._ActionsContainer, when_absent: str) -> None:
     """``--model NAME|FILE``."""
     parser.add_argument(
         "--model", metavar="NAME|FILE", help=f"a model's name, or an .lcrm file ({when_absent})"
     )
 
 
-def add_runtime(parser: argparse.ArgumentParser, what: str) -> None:
+def add_runtime(parser: argparse._ActionsContainer, what: str) -> None:
     """``--runtime`` and ``--device``."""
     parser.add_argument(
         "--runtime",
