@@ -28,7 +28,7 @@ pub use compress::{compress, compress_latent, level_of, CompressOptions, Picture
 pub use decompress::{decompress, decompress_latent, metadata, DecodedLatent, DecompressOptions};
 pub use environment::runtime_from_env;
 pub use graph::Graph;
-pub use info::{info, Info, SectionInfo};
+pub use info::{bytes_needed, info, Info, SectionInfo};
 pub use package::{package_digests, Digests, Package};
 pub use picture::Picture;
 pub use tensors::{TensorData, TensorView, Tensors};
