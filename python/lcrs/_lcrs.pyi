@@ -24,6 +24,7 @@ __all__ = [
     "RasterScan",
     "__version__",
     "build_profile",
+    "bytes_needed",
     "decode",
     "decode_batch",
     "decode_into",
@@ -808,6 +809,18 @@ def package_digests(description: str, tensors: dict[str, NDArray[Any]]) -> dict[
 
 def info_json(data: _Bytes) -> str:
     """What an .lcrs file says about itself, as a JSON object; errors as in `metadata`."""
+
+def bytes_needed(first: _Bytes) -> int:
+    """How many bytes must be at hand before more can be said of an .lcrs file that begins with ``first``.
+
+    As soon as that is not more than ``len(first)``, it is the length of the file: so one reads what a file
+    announces, and no more. After 8 bytes the length of the header is known, after the header that of the
+    file.
+
+    Raises:
+        LcrsError: if the first bytes are damaged, of a later version, or no .lcrs file at all.
+        LimitError: if the picture, the metadata or the file are above the limits.
+    """
 
 def metadata(data: _Bytes) -> dict[str, bytes | None]:
     """The colour profile (``icc``) and the EXIF block (``exif``) that an .lcrs file carries.

@@ -21,6 +21,7 @@ mod latents;
 mod networks;
 mod package;
 mod picture;
+mod reading;
 mod tensors;
 mod transcode;
 
@@ -28,8 +29,9 @@ pub use compress::{compress, compress_latent, level_of, CompressOptions, Picture
 pub use decompress::{decompress, decompress_latent, metadata, DecodedLatent, DecompressOptions};
 pub use environment::runtime_from_env;
 pub use graph::Graph;
-pub use info::{info, Info, SectionInfo};
+pub use info::{bytes_needed, info, Info, SectionInfo};
 pub use package::{package_digests, Digests, Package};
 pub use picture::Picture;
+pub use reading::{read, ReadError};
 pub use tensors::{TensorData, TensorView, Tensors};
 pub use transcode::{transcode, Latents, Placement};
