@@ -504,8 +504,8 @@ class RasterScan:
             gain: float32, (1,) or (C,): inverse of the step of quantisation, which scales are multiplied by;
                 by default 1.
             context_bias: float32, (features,): instead of the context's bias.
-            log_gain: float32, as many as ``gain``: where scales and thresholds are logarithms, this is added to
-                scales instead.
+            log_gain: float32, as many as ``gain``: where scales and thresholds are logarithms, what is added
+                to scales instead.
 
         Returns:
             The latents as they will be decoded, float32 (N, C, H, W).

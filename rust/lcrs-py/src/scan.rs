@@ -103,8 +103,8 @@ impl RasterScan {
     ///     side: float32, (N, S, H, W): side features.
     ///     threads: how many to use; by default `num_threads`. The bytes do not depend on it.
     ///     gain: float32, (1,) or (C,): inverse of the step of quantisation, which scales are multiplied by; by default 1.
-    ///     log_gain: float32, as many as ``gain``: where scales and thresholds are logarithms, what is added to scales instead.
     ///     context_bias: float32, (features,): instead of the context's bias.
+    ///     log_gain: float32, as many as ``gain``: where scales and thresholds are logarithms, what is added to scales instead.
     ///
     /// Returns:
     ///     The latents as they will be decoded, float32 (N, C, H, W).
