@@ -349,7 +349,7 @@ impl BatchScan {
                     Scan::Raster(scan) => scan.run_with(runtime, &limits, coder, &side, conditions),
                     scan => scan.run(runtime, &limits, coder, &side),
                 };
-                Ok(code(item, coder, &scan)?.to_nchw())
+                code(item, coder, &scan)?.to_nchw()
             })
         })?;
         PyArray1::from_vec(py, latents.concat()).reshape([items, self.inner.channels(), height, width])
