@@ -86,7 +86,7 @@ impl Graph {
             let mut items = vec![(); batch.items.unwrap_or(1)];
             runtime.each(&mut items, |item, (), runtime| {
                 let outputs = self.inner.run(runtime, &limits, &batch.tensors(item, &limits)?, level)?;
-                Ok(outputs.into_iter().map(Output::of).collect::<Vec<_>>())
+                outputs.into_iter().map(Output::of).collect::<Result<Vec<_>>>()
             })
         })?;
         batch.collect(py, results)
@@ -162,8 +162,8 @@ struct Output {
 }
 
 impl Output {
-    fn of((name, tensor): (String, Tensor)) -> Self {
+    fn of((name, tensor): (String, Tensor)) -> Result<Self> {
         let (channels, height, width) = tensor.shape();
-        Self { name, shape: [channels, height, width], data: tensor.to_nchw() }
+        Ok(Self { name, shape: [channels, height, width], data: tensor.to_nchw()? })
     }
 }

@@ -214,7 +214,8 @@ impl Package {
         let decoded = detached(py, usize::MAX, decode)?;
         let dict = PyDict::new(py);
         let (channels, height, width) = decoded.y.shape();
-        dict.set_item("y", PyArray1::from_vec(py, decoded.y.to_nchw()).reshape([channels, height, width])?)?;
+        let y = decoded.y.to_nchw().map_err(|error| to_py(py, &error))?;
+        dict.set_item("y", PyArray1::from_vec(py, y).reshape([channels, height, width])?)?;
         dict.set_item("level", decoded.level)?;
         dict.set_item("size", (decoded.size.1, decoded.size.0))?;
         dict.set_item("crop", (decoded.crop.1, decoded.crop.0))?;

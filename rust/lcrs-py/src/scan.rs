@@ -375,7 +375,7 @@ impl BatchScan {
             runtime.each(coders, |item, coder, runtime| {
                 let side = side.tensor(item)?;
                 let scan = |coder: &mut Coder<'_, '_>| self.inner.run_with(runtime, &limits, coder, &side, conditions);
-                Ok(code(item, coder, &scan)?.to_nchw())
+                code(item, coder, &scan)?.to_nchw()
             })
         })?;
         PyArray1::from_vec(py, latents.concat()).reshape([items, self.inner.channels(), height, width])
