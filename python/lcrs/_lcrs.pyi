@@ -23,6 +23,7 @@ __all__ = [
     "Package",
     "RasterScan",
     "__version__",
+    "_panic",
     "build_profile",
     "bytes_needed",
     "decode",
@@ -88,6 +89,9 @@ def simd_path() -> str:
     Raises:
         ValueError: if ``LCRS_SIMD`` names one that is unknown or not to be had here.
     """
+
+def _panic(message: str, threads: int | None = None) -> None:
+    """Panics in a job, on this thread or on one of the pool; tests see that it becomes an `LcrsError`."""
 
 def num_threads() -> int:
     """The number of threads of calls without ``threads=``.
@@ -168,7 +172,11 @@ def default_scale_table() -> NDArray[np.float32]:
     """The field's 64 scales from 0.11 to 256, float32 (64,)."""
 
 def scale_table(min: float, max: float, levels: int) -> NDArray[np.float32]:
-    """Scales in geometric progression from ``min`` to ``max``, float32 (levels,)."""
+    """Scales in geometric progression from ``min`` to ``max``, float32 (levels,).
+
+    Raises:
+        ValueError: if a bound is not positive and finite, or there are more than 65,536 levels.
+    """
 
 def gaussian_table(scales: _Float32, tail_mass: float = 1e-9) -> CdfTable:
     """The table of zero-mean Gaussians, one row a scale.
