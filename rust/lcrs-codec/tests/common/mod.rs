@@ -6,7 +6,7 @@ mod models;
 mod scans;
 
 pub use graphs::{GraphJson, Weights};
-pub use models::{factorized, hyperprior, variable_rate, Model};
+pub use models::{arrays, factorized, hyperprior, variable_rate, Model};
 pub use scans::{scanned, scanned_variable};
 
 use lcrs_codec::Picture;
