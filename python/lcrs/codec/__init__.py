@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from lcrs import coding
 from lcrs.codec.packages import DEFAULT_MODEL, load_package, load_packages, missing, package_names
 from lcrs.codec.picture import Background, Picture
-from lcrs.codec.sources import to_source
+from lcrs.codec.samples import to_samples
 from lcrs.codec.targets import only_target, reached
 from lcrs.coding import Package
 from lcrs.errors import LcrsError, MissingModelError
@@ -113,21 +113,21 @@ def compress(
     """
     target = only_target(quality, target_bpp=target_bpp, target_size=target_size, target_psnr=target_psnr)
     package = load_package(model)
-    source = to_source(package, image, background, to_8bit=to_8bit, bit_depth=bit_depth)
+    samples = to_samples(package, image, background, to_8bit=to_8bit, bit_depth=bit_depth)
     if quality is None and package.levels is not None:
         quality = DEFAULT_QUALITY
     options: dict[str, Any] = {
-        key: value for key, value in source.metadata.items() if key != "exif" or keep_exif
+        key: value for key, value in samples.metadata.items() if key != "exif" or keep_exif
     }
     options |= {"threads": threads, "max_pixels": max_pixels, "max_bytes": max_bytes}
     networks = _networks(package, runtime, device)
     if target is not None and networks is not None:
-        return reached(networks.compress_to_target(source, target, **options))
+        return reached(networks.compress_to_target(samples, target, **options))
     if target is not None:
-        return reached(package.compress_to_target(source.samples, *target, **source.form | options))
+        return reached(package.compress_to_target(samples.data, *target, **samples.form | options))
     if networks is not None:
-        return networks.compress(source, quality, **options)
-    return package.compress(source.samples, quality, **source.form, **options)
+        return networks.compress(samples, quality, **options)
+    return package.compress(samples.data, quality, **samples.form, **options)
 
 
 def decompress(

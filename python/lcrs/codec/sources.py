@@ -1,91 +1,90 @@
-"""What is compressed, a picture or an array, as packages take it."""
+"""Files as people have them: bytes, a path, or an object that reads and writes bytes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+import io
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from lcrs.codec.picture import Background, Picture
-from lcrs.coding import Package
+from lcrs import coding
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from PIL import Image
 
-__all__ = ["Source", "to_source"]
+__all__ = ["Source", "as_image", "read_file"]
 
+Source = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
+"""The bytes of a file, its path, or a binary file object that is open for reading."""
 
-@dataclass(frozen=True)
-class Source:
-    """Samples, and what says how they are meant."""
-
-    samples: Any
-    """The bytes of a picture, or an array."""
-    form: dict[str, Any] = field(default_factory=dict)
-    """``shape``, ``dtype`` and ``bit_depth`` of bytes, as `lcrs.coding.Package.compress` takes them."""
-    metadata: dict[str, Any] = field(default_factory=dict)
-    """What travels with a picture."""
-
-    def array(self) -> NDArray[Any]:
-        """The samples as an array (H, W, C) or (H, W), not to be written to."""
-        import numpy as np
-
-        if not self.form:
-            array: NDArray[Any] = np.asarray(self.samples)
-            return array
-        dtype = np.dtype(self.form["dtype"]).newbyteorder("<")
-        array = np.frombuffer(self.samples, dtype).reshape(self.form["shape"])
-        return array
+_CHUNK = 1 << 24
+"""Bytes that are asked for at a time: what a file announces is not believed before it is there."""
 
 
-def to_source(
-    package: Package, image: Any, background: Background | None, *, to_8bit: bool, bit_depth: int | None
-) -> Source:
-    """What ``package`` compresses of ``image``; the arguments are those of `lcrs.codec.compress`.
+def read_file(source: Source) -> bytes | bytearray | memoryview:
+    """The bytes of an .lcrs file: as many as its header announces, and one more if there are more.
+
+    Bytes are given back as they are. A file object is read from where it stands, and closed by its owner.
 
     Raises:
-        ValueError: if an argument does not go with the model or the picture.
+        OSError: if it cannot be read.
+        TypeError: if ``source`` is none of these.
+        LcrsError: if what comes first is not the header of an .lcrs file, or above the limits.
     """
-    if package.samples is not None:
-        given = {"background": background, "to_8bit": to_8bit or None, "bit_depth": bit_depth}
-        for name, value in given.items():
-            if value is not None:
-                msg = f"{name} is for pictures, model '{package.name}' codes arrays"
-                raise ValueError(msg)
-        return Source(_contiguous(image))
-
-    from lcrs.codec.pictures import to_picture
-
-    picture = to_picture(image, background=background, to_8bit=to_8bit)
-    if bit_depth is not None:
-        picture = _in_bits(picture, bit_depth, image, to_8bit=to_8bit)
-    has_axis = picture.channels > 1 or getattr(image, "ndim", 2) == 3
-    form = {
-        "shape": (*picture.size, picture.channels) if has_axis else picture.size,
-        "dtype": "uint8" if picture.bit_depth <= 8 else "uint16",
-        "bit_depth": picture.bit_depth,
-    }
-    return Source(picture.samples, form, {"icc": picture.icc, "exif": picture.exif})
+    if isinstance(source, bytes | bytearray | memoryview):
+        return source
+    if isinstance(source, str | os.PathLike):
+        with Path(source).open("rb") as file:
+            return _read(file)
+    if hasattr(source, "read"):
+        return _read(source)
+    msg = f"a file is needed as bytes, a path or a binary file object, not as {type(source).__qualname__}"
+    raise TypeError(msg)
 
 
-def _in_bits(picture: Picture, bit_depth: int, image: Any, *, to_8bit: bool) -> Picture:
-    """The same components, as numbers of fewer bits than their type has."""
-    if hasattr(image, "getbands"):
-        msg = f"bit_depth is {bit_depth}, but image is a Pillow image: it is for arrays"
-        raise ValueError(msg)
-    if to_8bit:
-        msg = f"bit_depth is {bit_depth}, which does not go together with to_8bit"
-        raise ValueError(msg)
-    least, most = (1, 8) if picture.bit_depth <= 8 else (9, 16)
-    if not least <= bit_depth <= most:
-        msg = f"bit_depth is {bit_depth} ({least} to {most} for {'uint8' if most == 8 else 'uint16'})"
-        raise ValueError(msg)
-    return replace(picture, bit_depth=bit_depth)
+def as_image(source: Any) -> Any:
+    """A picture file as a Pillow image whose pixels are not yet read; all else as it is.
+
+    Raises:
+        OSError: if it cannot be read, or Pillow knows no such format.
+    """
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _open(io.BytesIO(source))
+    if isinstance(source, str | os.PathLike):
+        return _open(Path(source))
+    if hasattr(source, "read") and not hasattr(source, "__array_interface__"):
+        seekable = getattr(source, "seekable", None)
+        return _open(source if seekable is not None and seekable() else io.BytesIO(_bytes(source.read())))
+    return source
 
 
-def _contiguous(image: Any) -> Any:
-    """An array, or what is one, row after row; tensors stay as they are."""
-    if not hasattr(image, "__array_interface__"):
-        return image
-    import numpy as np
+def _open(file: Any) -> Image.Image:
+    from PIL import Image
 
-    return np.ascontiguousarray(image)
+    return Image.open(file)
+
+
+def _read(file: BinaryIO) -> bytes:
+    data = b""
+    while (needed := coding.bytes_needed(data)) > len(data):
+        data += _up_to(file, needed - len(data))
+        if len(data) < needed:
+            return data  # cut off, as whoever decodes it will say
+    return data + _bytes(file.read(1))
+
+
+def _up_to(file: BinaryIO, num_bytes: int) -> bytes:
+    """The next bytes of a file, fewer only at its end."""
+    chunks = []
+    while num_bytes > 0 and (chunk := _bytes(file.read(min(num_bytes, _CHUNK)))):
+        chunks.append(chunk)
+        num_bytes -= len(chunk)
+    return b"".join(chunks)
+
+
+def _bytes(data: Any) -> bytes:
+    """What a file object gave, if that is bytes."""
+    if isinstance(data, bytes | bytearray | memoryview):
+        return bytes(data)
+    msg = f"the file object reads {type(data).__name__}, bytes are needed: open it as binary"
+    raise TypeError(msg)

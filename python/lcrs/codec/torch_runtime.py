@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lcrs.codec import targets
-from lcrs.codec.sources import Source
+from lcrs.codec.samples import Samples
 from lcrs.codec.targets import Target
 from lcrs.coding import Package
 from lcrs.errors import CorruptError
@@ -23,13 +23,30 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-__all__ = ["TorchRuntime", "torch_runtime"]
+__all__ = ["TorchRuntime", "check_device", "torch_runtime"]
 
 
 @lru_cache(maxsize=2)
 def torch_runtime(package: Package, device: str) -> TorchRuntime:
-    """The networks of ``package`` on ``device``; the last ones asked for are kept."""
+    """The networks of ``package`` on ``device``; the last ones asked for are kept.
+
+    Raises:
+        ValueError: if torch cannot compute on that device here.
+    """
+    check_device(device)
     return TorchRuntime(package, device)
+
+
+def check_device(device: str) -> None:
+    """Raises `ValueError` if torch cannot compute on ``device`` here."""
+    import torch
+
+    try:
+        torch.zeros(1, device=device).add_(1)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # the middle one: built without CUDA
+        reason = str(error).strip().partition("\n")[0].rstrip(".")
+        msg = f"device {device!r} (--device {device}) cannot be used here: {reason}"
+        raise ValueError(msg) from error
 
 
 class TorchRuntime:
@@ -61,31 +78,31 @@ class TorchRuntime:
             TorchGraph(description["graphs"][name], parameter, self.device) for name in ("g_a", "g_s")
         )
 
-    def compress(self, source: Source, quality: float | None, **options: Any) -> bytes:
+    def compress(self, samples: Samples, quality: float | None, **options: Any) -> bytes:
         """The bytes of an .lcrs file; ``options`` as `lcrs.coding.Package.compress_latent` takes them."""
         import torch
 
         with torch.inference_mode():
-            (y,) = self.g_a(self._numbers(source, options), level=self.package.level(quality))
-        return self._coded(source, y, quality, options)
+            (y,) = self.g_a(self._numbers(samples, options), level=self.package.level(quality))
+        return self._coded(samples, y, quality, options)
 
-    def compress_to_target(self, source: Source, target: Target, **options: Any) -> tuple[bytes, str | None]:
+    def compress_to_target(self, samples: Samples, target: Target, **options: Any) -> tuple[bytes, str | None]:
         """A file, and what was reached instead of the target; as `lcrs.coding.Package.compress_to_target`."""
         import torch
 
-        pixels = source.array()
+        pixels = samples.array()
         with torch.inference_mode():
-            same_everywhere = self.g_a.before_level(self._numbers(source, options))
+            same_everywhere = self.g_a.before_level(self._numbers(samples, options))
 
         def compress(quality: float) -> bytes:
             with torch.inference_mode():
                 (y,) = self.g_a.at_level(same_everywhere, self.package.level(quality))
-            return self._coded(source, y, quality, options)
+            return self._coded(samples, y, quality, options)
 
         def psnr(data: bytes) -> float:
             limits = {key: options[key] for key in ("max_pixels", "max_bytes") if key in options}
             restored = self.decompress(data, threads=options.get("threads"), **limits)
-            return targets.psnr(pixels, restored, self._peak(source.form.get("bit_depth")))
+            return targets.psnr(pixels, restored, self._peak(samples.form.get("bit_depth")))
 
         num_pixels = pixels.shape[0] * pixels.shape[1]
         return targets.search(self.package, target, num_pixels, compress, psnr)
@@ -115,23 +132,23 @@ class TorchRuntime:
             pixels: NDArray[Any] = samples.astype(latent["dtype"]).reshape(shape)
             return pixels
 
-    def _numbers(self, source: Source, options: dict[str, Any]) -> torch.Tensor:
+    def _numbers(self, samples: Samples, options: dict[str, Any]) -> torch.Tensor:
         """What g_a takes, (1, C, H, W), padded."""
         import torch
 
-        samples = source.array()
+        pixels = samples.array()
         limits = {key: options.get(key) for key in ("max_pixels", "max_bytes")}
-        padded = self.package.padded_size(samples.shape[:2], **limits)
-        samples = samples[..., None] if samples.ndim == 2 else samples
+        padded = self.package.padded_size(pixels.shape[:2], **limits)
+        pixels = pixels[..., None] if pixels.ndim == 2 else pixels
         if self._range is None:
-            x = torch.from_numpy(samples.astype(np.float32 if samples.itemsize > 1 else np.uint8))
-            x = x.to(self.device).permute(2, 0, 1).float() / self._peak(source.form["bit_depth"])
+            x = torch.from_numpy(pixels.astype(np.float32 if pixels.itemsize > 1 else np.uint8))
+            x = x.to(self.device).permute(2, 0, 1).float() / self._peak(samples.form["bit_depth"])
             x = x.expand(3, -1, -1)
         else:
             low, high = self._range
-            numbers = (samples.astype(np.float64).clip(low, high) - low) / (high - low)
+            numbers = (pixels.astype(np.float64).clip(low, high) - low) / (high - low)
             x = torch.from_numpy(numbers.astype(np.float32)).to(self.device).permute(2, 0, 1)
-        below, right = (after - before for after, before in zip(padded, samples.shape[:2], strict=True))
+        below, right = (after - before for after, before in zip(padded, pixels.shape[:2], strict=True))
         return torch.nn.functional.pad(x[None], (0, right, 0, below), mode="replicate")
 
     def _samples(self, numbers: torch.Tensor, latent: dict[str, Any]) -> NDArray[Any]:
@@ -154,8 +171,8 @@ class TorchRuntime:
         return float(2 ** (bit_depth or 8) - 1)
 
     def _coded(
-        self, source: Source, y: torch.Tensor, quality: float | None, options: dict[str, Any]
+        self, samples: Samples, y: torch.Tensor, quality: float | None, options: dict[str, Any]
     ) -> bytes:
         latent = y[0].float().cpu().contiguous().numpy()
-        form = source.form or {"shape": source.array().shape}
+        form = samples.form or {"shape": samples.array().shape}
         return self.package.compress_latent(latent, quality, **form, **options)
