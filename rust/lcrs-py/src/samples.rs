@@ -2,7 +2,7 @@
 
 use lcrs_codec::{self as codec, Layout, Picture};
 use lcrs_format::{Color, NumberType, Samples};
-use numpy::{Element, PyArray1, PyArrayDyn, PyArrayMethods};
+use numpy::{Element, PyArrayDyn, PyArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyTuple};
@@ -22,8 +22,9 @@ pub(crate) fn picture(package: &codec::Package, pixels: &Bound<'_, PyAny>, given
     let py = pixels.py();
     if given.shape.is_some() {
         let layout = layout(package, given)?;
-        let data = arrays::bytes(pixels, "pixels")?.to_vec();
-        return Picture::with_layout(layout, data).map_err(|error| to_py(py, &error.at("pixels")));
+        let bytes = arrays::bytes(pixels, "pixels")?;
+        let picture = arrays::copied(&bytes, "pixels").and_then(|data| Picture::with_layout(layout, data));
+        return picture.map_err(|error| to_py(py, &error.at("pixels")));
     }
     if given.dtype.is_some() {
         return Err(PyValueError::new_err("dtype is for pixels that are given as bytes, with their shape"));
@@ -105,11 +106,12 @@ fn taken<T: Element + Copy, const N: usize>(
     pixels: &Bound<'_, PyAny>,
     bytes: impl Fn(T) -> [u8; N],
 ) -> PyResult<(Vec<usize>, Vec<u8>)> {
+    let py = pixels.py();
     let pixels = Input::<T>::new(pixels, "pixels")?;
     let samples = pixels.slice()?;
-    let mut data = vec![0; size_of_val(samples)];
-    for (target, sample) in data.chunks_exact_mut(N).zip(samples) {
-        target.copy_from_slice(&bytes(*sample));
+    let mut data = arrays::room::<u8>(py, size_of_val(samples), "pixels")?;
+    for sample in samples {
+        data.extend_from_slice(&bytes(*sample));
     }
     Ok((pixels.shape().to_vec(), data))
 }
@@ -134,7 +136,7 @@ pub(crate) fn array(py: Python<'_>, picture: Picture) -> PyResult<Bound<'_, PyAn
     let layout = picture.layout();
     match layout.samples.number() {
         NumberType::U8 => {
-            let array = PyArray1::from_vec(py, picture.into_data());
+            let array = arrays::to_array(py, picture.into_data())?;
             Ok(array.reshape(shape(&layout))?.into_any())
         }
         NumberType::I8 => given(py, &picture, i8::from_le_bytes),
@@ -150,11 +152,12 @@ fn given<'py, T: Element, const N: usize>(
     sample: impl Fn([u8; N]) -> T,
 ) -> PyResult<Bound<'py, PyAny>> {
     let mut bytes = [0; N];
-    let samples = picture.data().chunks_exact(N).map(|source| {
+    let mut samples = arrays::room::<T>(py, picture.data().len() / N, "samples")?;
+    samples.extend(picture.data().chunks_exact(N).map(|source| {
         bytes.copy_from_slice(source);
         sample(bytes)
-    });
-    let array = PyArray1::from_vec(py, samples.collect());
+    }));
+    let array = arrays::to_array(py, samples)?;
     Ok(array.reshape(shape(&picture.layout()))?.into_any())
 }
 
