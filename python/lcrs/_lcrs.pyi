@@ -491,6 +491,7 @@ class RasterScan:
         threads: int | None = None,
         gain: NDArray[np.float32] | None = None,
         context_bias: NDArray[np.float32] | None = None,
+        log_gain: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float32]:
         """Appends the symbols of latents to streams.
 
@@ -499,8 +500,11 @@ class RasterScan:
             y: float32, (N, C, H, W).
             side: float32, (N, S, H, W): side features.
             threads: how many to use; by default `num_threads`. The bytes do not depend on it.
-            gain: float32, (1,) or (C,): inverse of the step of quantisation; by default 1.
+            gain: float32, (1,) or (C,): inverse of the step of quantisation, which scales are multiplied by;
+                by default 1.
             context_bias: float32, (features,): instead of the context's bias.
+            log_gain: float32, as many as ``gain``: where scales and thresholds are logarithms, this is added to
+                scales instead.
 
         Returns:
             The latents as they will be decoded, float32 (N, C, H, W).
@@ -516,6 +520,7 @@ class RasterScan:
         threads: int | None = None,
         gain: NDArray[np.float32] | None = None,
         context_bias: NDArray[np.float32] | None = None,
+        log_gain: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float32]:
         """The latents, float32 (N, C, H, W), whose symbols come next in streams; arguments as in `encode`.
 
@@ -561,11 +566,20 @@ class CheckerboardScan:
         y: NDArray[np.float32],
         side: NDArray[np.float32],
         threads: int | None = None,
+        gain: NDArray[np.float32] | None = None,
+        context_bias: NDArray[np.float32] | None = None,
+        log_gain: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float32]:
         """Appends the symbols of latents to streams; arguments and errors as in `RasterScan.encode`."""
 
     def decode(
-        self, decoders: list[Decoder], side: NDArray[np.float32], threads: int | None = None
+        self,
+        decoders: list[Decoder],
+        side: NDArray[np.float32],
+        threads: int | None = None,
+        gain: NDArray[np.float32] | None = None,
+        context_bias: NDArray[np.float32] | None = None,
+        log_gain: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float32]:
         """The latents whose symbols come next in streams; arguments and errors as in `RasterScan.decode`."""
 
