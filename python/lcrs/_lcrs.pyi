@@ -168,7 +168,11 @@ def default_scale_table() -> NDArray[np.float32]:
     """The field's 64 scales from 0.11 to 256, float32 (64,)."""
 
 def scale_table(min: float, max: float, levels: int) -> NDArray[np.float32]:
-    """Scales in geometric progression from ``min`` to ``max``, float32 (levels,)."""
+    """Scales in geometric progression from ``min`` to ``max``, float32 (levels,).
+
+    Raises:
+        ValueError: if not 0 < min <= max, both finite, or levels is not from 1 to 65536.
+    """
 
 def gaussian_table(scales: _Float32, tail_mass: float = 1e-9) -> CdfTable:
     """The table of zero-mean Gaussians, one row a scale.

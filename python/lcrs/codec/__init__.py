@@ -6,8 +6,8 @@ Example:
     >>> data = codec.compress(np.full((20, 30, 3), 128, np.uint8), quality=30)
     >>> codec.decompress(data).shape
     (20, 30, 3)
-    >>> codec.info(data)["model"]
-    'photo'
+    >>> codec.info(data)["model"] == codec.DEFAULT_MODEL
+    True
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from lcrs import coding
+from lcrs.codec.containers import Container, read_container
 from lcrs.codec.packages import DEFAULT_MODEL, load_package, load_packages, missing, package_names
 from lcrs.codec.picture import Background, Picture
 from lcrs.coding import Package
@@ -104,7 +105,7 @@ def compress(
 
 
 def decompress(
-    data: bytes | bytearray | memoryview,
+    data: Container,
     model: _Model | None = None,
     *,
     threads: int | None = None,
@@ -114,7 +115,7 @@ def decompress(
     """Restores the pixels of an .lcrs file.
 
     Args:
-        data: the whole file.
+        data: the file: its bytes, its path, or a binary file object that is open for reading.
         model: as in `compress`; by default the model that the file names.
         threads: how many to use. The pixels do not depend on it.
         runtime: ``native`` gives the same pixels on every machine. ``torch`` runs g_s in torch on ``device``,
@@ -129,6 +130,7 @@ def decompress(
         MissingModelError: if the model is not at hand, or another one goes by its name.
         LcrsError: if the file is cut off, damaged, or of a later version.
     """
+    data = read_container(data)
 
     def restore(package: Package) -> NDArray[np.uint8]:
         networks = _networks(package, runtime, device)
@@ -138,7 +140,7 @@ def decompress(
 
 
 def decompress_picture(
-    data: bytes | bytearray | memoryview,
+    data: Container,
     model: _Model | None = None,
     *,
     threads: int | None = None,
@@ -146,6 +148,7 @@ def decompress_picture(
     device: str | None = None,
 ) -> Picture:
     """Like `decompress`, with the colour profile and the EXIF block; the native one does without NumPy."""
+    data = read_container(data)
 
     def restore(package: Package) -> tuple[bytes, tuple[int, int]]:
         networks = _networks(package, runtime, device)
@@ -178,18 +181,18 @@ def _with_model(
 ) -> _T:
     """What ``decompress`` makes of the first package that the file was made with."""
     error: MissingModelError | None = None
-    name = coding.info(data)["model"]
-    for package in _packages_for(name, model):
+    fields = coding.info(data)
+    for package in _packages_for(fields, model):
         try:
             return decompress(package)
         except MissingModelError as other:
             error = error or other  # another model of that name; perhaps the next one fits
-    raise error or missing(model or name)
+    raise error or missing(model or fields["model"])
 
 
-def info(data: bytes | bytearray | memoryview, model: _Model | None = None) -> dict[str, Any]:
-    """What an .lcrs file says about itself. Every byte is checked against its checksum, but nothing is
-    decoded.
+def info(data: Container, model: _Model | None = None) -> dict[str, Any]:
+    """What an .lcrs file says about itself: its bytes, a path, or a binary file object. Every byte is checked
+    against its checksum, but nothing is decoded.
 
     Returns:
         At least ``num_bytes, width, height, model, quality, format_version, entropy_digest, synthesis_digest,
@@ -199,8 +202,8 @@ def info(data: bytes | bytearray | memoryview, model: _Model | None = None) -> d
     Raises:
         LcrsError: if the file is cut off, damaged, or of a later version.
     """
-    fields = coding.info(data)
-    packages = _packages_for(fields["model"], model)
+    fields = coding.info(read_container(data))
+    packages = _packages_for(fields, model)
     with contextlib.suppress(LcrsError):  # a model that is missing or damaged is no fault of this file
         for package in packages:
             digests = {"entropy_digest": package.entropy_digest, "synthesis_digest": package.synthesis_digest}
@@ -209,6 +212,6 @@ def info(data: bytes | bytearray | memoryview, model: _Model | None = None) -> d
     return fields
 
 
-def _packages_for(name: str, model: _Model | None) -> Iterator[Package]:
-    """The packages to try for a file that names a model: the one asked for, or all of that name."""
-    return load_packages(name) if model is None else iter([load_package(model)])
+def _packages_for(fields: dict[str, Any], model: _Model | None) -> Iterator[Package]:
+    """The packages to try for a file of these fields: the one asked for, or all that may have written it."""
+    return load_packages(fields) if model is None else iter([load_package(model)])

@@ -16,10 +16,26 @@ pub(crate) fn default_scale_table(py: Python<'_>) -> Bound<'_, PyArray1<f32>> {
     PyArray1::from_slice(py, cdf::default_scale_table())
 }
 
+/// Most scales of a table: far more than there are distinct ones of use.
+const MAX_LEVELS: i64 = 1 << 16;
+
 /// Scales in geometric progression from ``min`` to ``max``, float32 (levels,).
+///
+/// Raises:
+///     ValueError: if not 0 < min <= max, both finite, or levels is not from 1 to 65536.
 #[pyfunction]
-pub(crate) fn scale_table(py: Python<'_>, min: f64, max: f64, levels: usize) -> Bound<'_, PyArray1<f32>> {
-    PyArray1::from_vec(py, cdf::scale_table(min, max, levels))
+pub(crate) fn scale_table(py: Python<'_>, min: f64, max: f64, levels: i64) -> PyResult<Bound<'_, PyArray1<f32>>> {
+    if !(0.0 < min && min <= max && max <= f64::from(f32::MAX)) {
+        return Err(PyValueError::new_err(format!(
+            "min is {min} and max is {max}, finite numbers with 0 < min <= max are needed"
+        )));
+    }
+    match usize::try_from(levels) {
+        Ok(count) if (1..=MAX_LEVELS).contains(&levels) => {
+            Ok(PyArray1::from_vec(py, cdf::scale_table(min, max, count)))
+        }
+        _ => Err(PyValueError::new_err(format!("levels is {levels}, must be from 1 to {MAX_LEVELS}"))),
+    }
 }
 
 /// The table of zero-mean Gaussians, one row a scale.
