@@ -23,6 +23,7 @@ __all__ = [
     "Package",
     "RasterScan",
     "__version__",
+    "_panic",
     "build_profile",
     "bytes_needed",
     "decode",
@@ -88,6 +89,9 @@ def simd_path() -> str:
     Raises:
         ValueError: if ``LCRS_SIMD`` names one that is unknown or not to be had here.
     """
+
+def _panic(message: str, threads: int | None = None) -> None:
+    """Panics in a job, on this thread or on one of the pool; tests see that it becomes an `LcrsError`."""
 
 def num_threads() -> int:
     """The number of threads of calls without ``threads=``.
@@ -171,7 +175,7 @@ def scale_table(min: float, max: float, levels: int) -> NDArray[np.float32]:
     """Scales in geometric progression from ``min`` to ``max``, float32 (levels,).
 
     Raises:
-        ValueError: if not 0 < min <= max, both finite, or levels is not from 1 to 65536.
+        ValueError: if a bound is not positive and finite, or there are more than 65,536 levels.
     """
 
 def gaussian_table(scales: _Float32, tail_mass: float = 1e-9) -> CdfTable:
@@ -496,6 +500,7 @@ class RasterScan:
         threads: int | None = None,
         gain: NDArray[np.float32] | None = None,
         context_bias: NDArray[np.float32] | None = None,
+        log_gain: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float32]:
         """Appends the symbols of latents to streams.
 
@@ -504,8 +509,11 @@ class RasterScan:
             y: float32, (N, C, H, W).
             side: float32, (N, S, H, W): side features.
             threads: how many to use; by default `num_threads`. The bytes do not depend on it.
-            gain: float32, (1,) or (C,): inverse of the step of quantisation; by default 1.
+            gain: float32, (1,) or (C,): inverse of the step of quantisation, which scales are multiplied by;
+                by default 1.
             context_bias: float32, (features,): instead of the context's bias.
+            log_gain: float32, as many as ``gain``: where scales and thresholds are logarithms, what is added
+                to scales instead.
 
         Returns:
             The latents as they will be decoded, float32 (N, C, H, W).
@@ -521,6 +529,7 @@ class RasterScan:
         threads: int | None = None,
         gain: NDArray[np.float32] | None = None,
         context_bias: NDArray[np.float32] | None = None,
+        log_gain: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float32]:
         """The latents, float32 (N, C, H, W), whose symbols come next in streams; arguments as in `encode`.
 
@@ -566,11 +575,20 @@ class CheckerboardScan:
         y: NDArray[np.float32],
         side: NDArray[np.float32],
         threads: int | None = None,
+        gain: NDArray[np.float32] | None = None,
+        context_bias: NDArray[np.float32] | None = None,
+        log_gain: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float32]:
         """Appends the symbols of latents to streams; arguments and errors as in `RasterScan.encode`."""
 
     def decode(
-        self, decoders: list[Decoder], side: NDArray[np.float32], threads: int | None = None
+        self,
+        decoders: list[Decoder],
+        side: NDArray[np.float32],
+        threads: int | None = None,
+        gain: NDArray[np.float32] | None = None,
+        context_bias: NDArray[np.float32] | None = None,
+        log_gain: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float32]:
         """The latents whose symbols come next in streams; arguments and errors as in `RasterScan.decode`."""
 

@@ -21,6 +21,7 @@ mod latents;
 mod networks;
 mod package;
 mod picture;
+mod reading;
 mod tensors;
 mod transcode;
 
@@ -31,5 +32,6 @@ pub use graph::Graph;
 pub use info::{bytes_needed, info, Info, SectionInfo};
 pub use package::{package_digests, Digests, Package};
 pub use picture::Picture;
+pub use reading::{read, ReadError};
 pub use tensors::{TensorData, TensorView, Tensors};
 pub use transcode::{transcode, Latents, Placement};

@@ -30,6 +30,8 @@ mod _lcrs {
         thresholds,
     };
     #[pymodule_export]
+    use crate::errors::panic_in_job;
+    #[pymodule_export]
     use crate::fingerprint::fingerprint;
     #[pymodule_export]
     use crate::graph::Graph;
@@ -52,6 +54,7 @@ mod _lcrs {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::errors::keep_panics();
         crate::fork::register(module)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("build_profile", if cfg!(debug_assertions) { "debug" } else { "release" })

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use lcrs_codec::{self as codec, CompressOptions, DecompressOptions, Picture, PictureMetadata};
 use lcrs_core::Limits;
-use numpy::{PyArray1, PyArray3, PyArrayDyn, PyArrayMethods};
+use numpy::{PyArray3, PyArrayDyn, PyArrayMethods};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyDict, PyString};
 
 use crate::arrays::{self, Input};
 use crate::coder::stream_kind;
-use crate::errors::{detached, to_py};
+use crate::errors::{caught, detached, to_py};
 use crate::runtime::runtime;
 use crate::tensors::NamedArrays;
 use crate::transcode::latent;
@@ -52,8 +52,8 @@ impl Package {
 
     /// The whole description as JSON: architecture, configuration and card included.
     #[getter]
-    fn description(&self) -> &str {
-        self.inner.description()
+    fn description<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
+        arrays::to_text(py, self.inner.description())
     }
 
     /// Number of levels of a variable-rate model; None for a fixed rate.
@@ -113,7 +113,7 @@ impl Package {
         let runtime = runtime(py, threads)?;
         let limits = Limits::default();
         let data = detached(py, usize::MAX, || codec::compress(&self.inner, &picture, &options, &runtime, &limits))?;
-        Ok(PyBytes::new(py, &data))
+        arrays::to_bytes(py, &data)
     }
 
     /// The picture of an .lcrs file, uint8 (H, W, 3).
@@ -136,7 +136,7 @@ impl Package {
     ) -> PyResult<Bound<'py, PyArray3<u8>>> {
         let picture = self.picture(data, allow_other_synthesis, threads)?;
         let shape = [picture.height() as usize, picture.width() as usize, 3];
-        PyArray1::from_vec(data.py(), picture.into_data()).reshape(shape)
+        arrays::to_array(data.py(), picture.into_data())?.reshape(shape)
     }
 
     /// `decompress` to bytes and (H, W), for programs that do without NumPy.
@@ -148,7 +148,7 @@ impl Package {
         threads: Option<i64>,
     ) -> PyResult<(Bound<'py, PyBytes>, (u32, u32))> {
         let picture = self.picture(data, allow_other_synthesis, threads)?;
-        Ok((PyBytes::new(data.py(), picture.data()), (picture.height(), picture.width())))
+        Ok((arrays::to_bytes(data.py(), picture.data())?, (picture.height(), picture.width())))
     }
 
     /// The bytes of an .lcrs file from a latent y that g_a gave elsewhere.
@@ -188,7 +188,7 @@ impl Package {
         let data = detached(py, usize::MAX, || {
             codec::compress_latent(&self.inner, &y, (width, height), &options, &runtime, &limits)
         })?;
-        Ok(PyBytes::new(py, &data))
+        arrays::to_bytes(py, &data)
     }
 
     /// The decoded latent of an .lcrs file, for a g_s that runs elsewhere.
@@ -214,7 +214,8 @@ impl Package {
         let decoded = detached(py, usize::MAX, decode)?;
         let dict = PyDict::new(py);
         let (channels, height, width) = decoded.y.shape();
-        dict.set_item("y", PyArray1::from_vec(py, decoded.y.to_nchw()).reshape([channels, height, width])?)?;
+        let y = decoded.y.to_nchw().map_err(|error| to_py(py, &error))?;
+        dict.set_item("y", arrays::to_array(py, y)?.reshape([channels, height, width])?)?;
         dict.set_item("level", decoded.level)?;
         dict.set_item("size", (decoded.size.1, decoded.size.0))?;
         dict.set_item("crop", (decoded.crop.1, decoded.crop.0))?;
@@ -227,7 +228,7 @@ impl Package {
     ///     ValueError: if the quality is out of range, missing, or given for a fixed rate.
     #[pyo3(signature = (quality=None))]
     fn level(&self, py: Python<'_>, quality: Option<f64>) -> PyResult<Option<f32>> {
-        codec::level_of(&self.inner, quality).map_err(|error| to_py(py, &error))
+        caught(py, || codec::level_of(&self.inner, quality))
     }
 
     /// A tensor of the package as float32.
@@ -236,7 +237,7 @@ impl Package {
     ///     KeyError: if there is no such tensor of floats.
     fn parameter<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
         let (numbers, shape) = self.inner.parameter(name).ok_or_else(|| PyKeyError::new_err(name.to_owned()))?;
-        PyArray1::from_vec(py, numbers).reshape(shape)
+        arrays::to_array(py, numbers)?.reshape(shape)
     }
 
     fn __repr__(&self) -> String {
@@ -258,24 +259,26 @@ impl Package {
 
 /// A picture from an array (H, W, 3), or from the bytes of one whose (H, W) is `size`.
 fn picture(pixels: &Bound<'_, PyAny>, size: Option<(u32, u32)>) -> PyResult<Picture> {
+    let new = |width, height, data: &[u8]| Picture::new(width, height, arrays::copied(data, "pixels")?);
     let picture = if let Some((height, width)) = size {
-        Picture::new(width, height, arrays::bytes(pixels, "pixels")?.to_vec())
+        new(width, height, &arrays::bytes(pixels, "pixels")?)
     } else {
         let pixels = Input::<u8>::new(pixels, "pixels")?;
         pixels.check_ndim("pixels", 3, "(H, W, 3)")?;
         let side = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
         let (height, width) = (side(pixels.shape()[0]), side(pixels.shape()[1]));
-        Picture::new(width, height, pixels.slice()?.to_vec())
+        new(width, height, pixels.slice()?)
     };
     picture.map_err(|error| to_py(pixels.py(), &error.at("pixels")))
 }
 
 /// What an .lcrs file says about itself, as a JSON object; errors as in `metadata`.
 #[pyfunction]
-pub(crate) fn info_json(data: &Bound<'_, PyAny>) -> PyResult<String> {
+pub(crate) fn info_json<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyString>> {
     let py = data.py();
     let data = arrays::bytes(data, "data")?;
-    detached(py, data.len(), || codec::info(&data, &Limits::default()).map(|info| info.to_json()))
+    let json = detached(py, data.len(), || codec::info(&data, &Limits::default()).map(|info| info.to_json()))?;
+    arrays::to_text(py, &json)
 }
 
 /// How many bytes must be at hand before more can be said of an .lcrs file that begins with ``first``.
@@ -290,7 +293,7 @@ pub(crate) fn info_json(data: &Bound<'_, PyAny>) -> PyResult<String> {
 pub(crate) fn bytes_needed(first: &Bound<'_, PyAny>) -> PyResult<u64> {
     let py = first.py();
     let first = arrays::bytes(first, "first")?;
-    codec::bytes_needed(&first, &Limits::default()).map_err(|error| to_py(py, &error))
+    caught(py, || codec::bytes_needed(&first, &Limits::default()))
 }
 
 /// The colour profile (``icc``) and the EXIF block (``exif``) that an .lcrs file carries.
@@ -303,8 +306,8 @@ pub(crate) fn metadata<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyD
     let data = arrays::bytes(data, "data")?;
     let metadata = detached(py, data.len(), || codec::metadata(&data, &Limits::default()))?;
     let dict = PyDict::new(py);
-    dict.set_item("icc", metadata.icc.map(|icc| PyBytes::new(py, &icc)))?;
-    dict.set_item("exif", metadata.exif.map(|exif| PyBytes::new(py, &exif)))?;
+    dict.set_item("icc", metadata.icc.map(|icc| arrays::to_bytes(py, &icc)).transpose()?)?;
+    dict.set_item("exif", metadata.exif.map(|exif| arrays::to_bytes(py, &exif)).transpose()?)?;
     Ok(dict)
 }
 
