@@ -78,13 +78,13 @@ def _run(parsed: argparse.Namespace, verb: str) -> int:
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all verbs."""
-    from lcrs.cli import convert, decode, encode, info, zoo
+    from lcrs.cli import compare, completion, convert, decode, encode, info, zoo
 
     parser = argparse.ArgumentParser(prog="lcrs", description="Learned image compression.")
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     parser.set_defaults(run=lambda parsed: _without_verb(parser, parsed))
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
-    for module in (encode, decode, info, zoo, convert):
+    for module in (encode, decode, info, compare, zoo, convert, completion):
         verb = verbs.add_parser(module.NAME, help=module.SUMMARY, description=f"{module.SUMMARY}.")
         module.add_arguments(verb)
         verb.set_defaults(run=module.run)
