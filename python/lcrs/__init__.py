@@ -63,6 +63,7 @@ _SUBPACKAGES = frozenset(
         "models",
         "ops",
         "optimizers",
+        "pictures",
         "registry",
         "train",
         "transforms",

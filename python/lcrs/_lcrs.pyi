@@ -660,8 +660,7 @@ class Package:
         *,
         size: tuple[int, int],
         kind: str = "lcrs",
-        icc: bytes | None = None,
-        exif: bytes | None = None,
+        metadata: dict[str, Any] | None = None,
         threads: int | None = None,
     ) -> bytes:
         """The bytes of an .lcrs file from a latent y that g_a gave elsewhere.
@@ -673,8 +672,7 @@ class Package:
             quality: as in `compress`.
             size: (H, W) of the picture.
             kind: of the entropy-coded streams.
-            icc: a colour profile to keep.
-            exif: an EXIF block to keep, from its TIFF header on.
+            metadata: what goes along, by the names that `metadata` gives.
             threads: how many to use; the bytes do not depend on it.
 
         Raises:
@@ -714,8 +712,7 @@ class Package:
         *,
         size: tuple[int, int] | None = None,
         kind: _Kind = "lcrs",
-        icc: bytes | None = None,
-        exif: bytes | None = None,
+        metadata: dict[str, Any] | None = None,
         threads: int | None = None,
     ) -> bytes:
         """The bytes of an .lcrs file.
@@ -725,8 +722,7 @@ class Package:
             quality: 0 to 100 for a variable-rate model, None for one of a fixed rate.
             size: (H, W) of a picture given as bytes.
             kind: of the entropy-coded streams.
-            icc: a colour profile to keep.
-            exif: an EXIF block to keep, from its TIFF header on.
+            metadata: what goes along, by the names that `metadata` gives.
             threads: how many to use; the bytes do not depend on it.
 
         Raises:
@@ -795,8 +791,15 @@ def package_digests(description: str, tensors: dict[str, NDArray[Any]]) -> dict[
 def info_json(data: _Bytes) -> str:
     """What an .lcrs file says about itself, as a JSON object; errors as in `metadata`."""
 
-def metadata(data: _Bytes) -> dict[str, bytes | None]:
-    """The colour profile (``icc``) and the EXIF block (``exif``) that an .lcrs file carries.
+def metadata(data: _Bytes) -> dict[str, Any]:
+    """What travels with the picture of an .lcrs file, None where it carries no such thing.
+
+    Returns:
+        ``icc``: a colour profile; ``exif``: an EXIF block from its TIFF header on; ``xmp``: an XMP packet;
+        ``iptc``: IPTC-IIM records; ``resolution``: pixels an inch, across and down; ``cicp``: primaries,
+        transfer characteristics, matrix coefficients and full-range flag of ITU-T H.273; ``gamma``: the
+        exponent from light to components times 100,000; ``chromaticities``: x and y of the white point, of
+        red, of green and of blue, times 100,000.
 
     Raises:
         LcrsError: if the file is cut off, damaged, or of a later version.

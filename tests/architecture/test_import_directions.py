@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[2] / "python" / "lcrs"
 LEVELS = [
     {"errors", "needs_torch"},
     {"typing", "registry", "_lcrs"},
-    {"coding", "metrics"},
+    {"coding", "metrics", "pictures"},
     {"ops"},
     {"layers", "losses", "optimizers", "datasets", "transforms"},
     {"entropy_models"},

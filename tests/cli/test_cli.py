@@ -253,13 +253,20 @@ def test_pictures_that_lose_something_are_refused_or_converted(
     photo: np.ndarray, data_dir: Path, tmp_path: Path, model_path: Path, capsys
 ) -> None:
     with_alpha, target = tmp_path / "rgba.png", tmp_path / "out.lcrs"
-    Image.fromarray(photo).convert("RGBA").save(with_alpha)
+    seen = Image.fromarray(photo).convert("RGBA")
+    seen.putpixel((0, 0), (255, 255, 255, 0))
+    seen.save(with_alpha)
     encode = ["encode", str(with_alpha), "-o", str(target), "--model", "tiny"]
     assert main(encode) == 1
-    assert "--background white" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert message.startswith(f"lcrs encode: error: {with_alpha}: image has transparent parts")
+    assert "--background white" in message
+    assert "background=" not in message
     assert main([*encode, "--background", "white"]) == 0
+    flat = photo.copy()
+    flat[0, 0] = 255
     np.testing.assert_array_equal(
-        lcrs.decompress(target.read_bytes()), lcrs.decompress(lcrs.compress(photo, model="tiny"))
+        lcrs.decompress(target.read_bytes()), lcrs.decompress(lcrs.compress(flat, model="tiny"))
     )
     encode = ["encode", str(data_dir / "rgb16.png"), "-o", str(target), "--model", "tiny", "--force"]
     assert main(encode) == 1

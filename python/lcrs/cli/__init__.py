@@ -62,4 +62,5 @@ def _message(error: BaseException) -> str:
     """One line for people."""
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
-    return " ".join(str(error).split()) or type(error).__name__
+    text = error.for_command_line() if hasattr(error, "for_command_line") else str(error)
+    return " ".join(text.split()) or type(error).__name__

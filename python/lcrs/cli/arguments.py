@@ -82,6 +82,10 @@ def naming(path: Path) -> Iterator[None]:
         yield
     except LcrsError as error:
         raise type(error)(f"{path}: {error}") from error
+    except ValueError as error:
+        if not hasattr(error, "for_command_line"):
+            raise
+        raise ValueError(f"{path}: {error.for_command_line()}") from error
 
 
 def require_torch(who: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from lcrs.cli.arguments import add_model, add_output, add_runtime, check_output, check_runtime, naming
@@ -13,7 +14,7 @@ NAME = "decode"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``lcrs decode``."""
     parser.add_argument("input", metavar="IN", type=Path, help="an .lcrs file")
-    add_output(parser, "the picture to write: .png, .ppm, .tif, .bmp, .webp (lossless), .jpg")
+    add_output(parser, "the picture to write: .png, .tif, .webp, .bmp, .ppm (all lossless), .jpg, .avif")
     add_model(parser, "default: the one that the file names")
     add_runtime(parser, "pixels are")
 
@@ -33,5 +34,9 @@ def run(arguments: argparse.Namespace) -> int:
     model = None if arguments.model is None else codec.load_package(arguments.model)
     with naming(arguments.input):
         picture = codec.decompress_picture(data, model, runtime=arguments.runtime, device=arguments.device)
-    write_atomically(arguments.output, encode_picture(picture, name), overwrite=arguments.force)
+    with naming(arguments.output):
+        written, lost = encode_picture(picture, name)
+    write_atomically(arguments.output, written, overwrite=arguments.force)
+    if lost:
+        sys.stderr.write(f"{arguments.output}: no place in {name} for {', '.join(lost)}\n")
     return 0

@@ -6,7 +6,16 @@ import argparse
 import sys
 from pathlib import Path
 
-from lcrs.cli.arguments import add_model, add_output, add_runtime, check_output, check_runtime, quality
+from lcrs.cli.arguments import (
+    add_model,
+    add_output,
+    add_runtime,
+    check_output,
+    check_runtime,
+    naming,
+    quality,
+)
+from lcrs.cli.reading import add_picture_arguments, keep_options, losses_line, read_picture
 
 NAME = "encode"
 
@@ -23,11 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--scale", metavar="S", type=float, help="of CompressAI's variable-rate models, in place of a quality"
     )
     add_model(parser, "default: photo, which ships with lcrs")
-    parser.add_argument(
-        "--background", metavar="COLOR", help="flatten transparency on this colour: white, #102030"
-    )
-    parser.add_argument("--to-8bit", action="store_true", help="round 16-bit components to 8 bits")
-    parser.add_argument("--keep-exif", action="store_true", help="keep camera data, place and time included")
+    add_picture_arguments(parser)
     add_runtime(parser, "latents are")
 
 
@@ -37,26 +42,25 @@ def run(arguments: argparse.Namespace) -> int:
     check_output(arguments.input, arguments.output, force=arguments.force)
 
     from lcrs import codec, coding
-    from lcrs.cli.reading import open_picture
     from lcrs.coding.files import write_atomically
 
-    model, rate = arguments.model or codec.DEFAULT_MODEL, arguments.quality
+    model, rate = codec.load_package(arguments.model or codec.DEFAULT_MODEL), arguments.quality
     if arguments.scale is not None:
-        model = codec.load_package(model)
         rate = coding.quality_of_scale(model, arguments.scale)
-    with open_picture(arguments.input) as image:
+    picture = read_picture(arguments.input, arguments)
+    with naming(arguments.input):
         data = codec.compress(
-            image,
+            picture,
             quality=rate,
             model=model,
-            background=arguments.background,
-            to_8bit=arguments.to_8bit,
-            keep_exif=arguments.keep_exif,
             runtime=arguments.runtime,
             device=arguments.device,
+            **keep_options(arguments),
         )
     write_atomically(arguments.output, data, overwrite=arguments.force)
     header = codec.info(data)
     bpp = 8 * len(data) / (header["width"] * header["height"])
     sys.stderr.write(f"{arguments.output}: {len(data)} bytes, {bpp:.3f} bits a pixel\n")
+    if line := losses_line(arguments.input, picture, arguments):
+        sys.stderr.write(f"{line}\n")
     return 0

@@ -1,31 +1,61 @@
-"""Opening picture files."""
+"""What ``lcrs encode`` takes from a picture: arguments, and the picture that they describe."""
 
 from __future__ import annotations
 
+import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from lcrs.pictures import Picture
+
+
+def add_picture_arguments(group: argparse._ActionsContainer) -> None:
+    """What becomes of pixels and metadata; read by `read_picture` and `keep_options`."""
+    group.add_argument(
+        "--background", metavar="COLOR", help="flatten transparency on this colour: white, #102030"
+    )
+    group.add_argument("--to-8bit", action="store_true", help="round deeper components to 8 bits")
+    group.add_argument(
+        "--to-srgb", action="store_true", help="convert colours to sRGB by their profile, CMYK too"
+    )
+    group.add_argument("--frame", metavar="N", type=int, help="of a file with several pictures, from 0")
+    group.add_argument("--keep-exif", action="store_true", help="keep camera data, place and time included")
+    group.add_argument("--keep-metadata", action="store_true", help="keep EXIF, XMP and IPTC")
+    group.add_argument(
+        "--max-pixels", metavar="N", type=int, default=1 << 28, help="refuse larger pictures (default: 2^28)"
+    )
+
+
+def read_picture(source: Any, arguments: argparse.Namespace) -> Picture:
+    """The picture in a file (a path or an open one), as the arguments want it."""
     from PIL import Image
 
-MAX_PIXELS = 1 << 28
-"""What lcrs accepts, too; Pillow by itself warns at a third of it."""
+    from lcrs.pictures import to_picture
+
+    Image.MAX_IMAGE_PIXELS = None  # --max-pixels stands for it
+    return to_picture(
+        source,
+        background=arguments.background,
+        to_8bit=arguments.to_8bit,
+        to_srgb=arguments.to_srgb,
+        frame=arguments.frame,
+        max_pixels=arguments.max_pixels,
+    )
 
 
-def open_picture(path: Path) -> Image.Image:
-    """A picture file, its pixels not yet read.
+def keep_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Which metadata `lcrs.compress` is to keep."""
+    return {"keep_exif": arguments.keep_exif, "keep_metadata": arguments.keep_metadata}
 
-    Raises:
-        OSError: if there is no such file, or Pillow knows no such format.
-        ValueError: if it is damaged or too large.
-    """
-    from PIL import Image
 
-    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
-    try:
-        return Image.open(path)
-    except (OSError, ValueError, MemoryError):
-        raise
-    except Exception as error:  # Pillow's readers raise all sorts of things on damaged files
-        msg = f"{path}: cannot be read as a picture: {error}"
-        raise ValueError(msg) from error
+def losses_line(name: Path | str, picture: Picture, arguments: argparse.Namespace) -> str:
+    """What of a picture's file is not kept, in a line for people; empty if all is."""
+    from lcrs.codec import private_metadata
+
+    private = [kind.upper() for kind in private_metadata(picture, **keep_options(arguments))]
+    parts = list(picture.losses)
+    if private:
+        them = "it" if len(private) == 1 else "them"
+        parts.insert(0, f"{', '.join(private)} (--keep-metadata keeps {them})")
+    return f"{name}: not kept: {'; '.join(parts)}" if parts else ""

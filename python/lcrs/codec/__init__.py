@@ -15,13 +15,13 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeVar
 
 from lcrs import coding
 from lcrs.codec.packages import DEFAULT_MODEL, load_package, load_packages, missing, package_names
-from lcrs.codec.picture import Background, Picture
 from lcrs.coding import Package
 from lcrs.errors import LcrsError, MissingModelError
+from lcrs.pictures import MAX_PIXELS, Background, Picture, PictureError, to_picture
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +35,7 @@ __all__ = [
     "DEFAULT_MODEL",
     "DEFAULT_QUALITY",
     "Picture",
+    "PictureError",
     "Runtime",
     "compress",
     "decompress",
@@ -42,6 +43,8 @@ __all__ = [
     "info",
     "load_package",
     "package_names",
+    "private_metadata",
+    "to_picture",
 ]
 
 DEFAULT_QUALITY = 50.0
@@ -55,13 +58,17 @@ _Model = str | os.PathLike[str] | Package
 
 
 def compress(
-    image: NDArray[Any] | Image.Image,
+    image: NDArray[Any] | Image.Image | Picture | str | os.PathLike[str] | bytes | BinaryIO,
     *,
     quality: float | None = None,
     model: _Model = DEFAULT_MODEL,
     background: Background | None = None,
     to_8bit: bool = False,
+    to_srgb: bool = False,
+    frame: int | None = None,
     keep_exif: bool = False,
+    keep_metadata: bool = False,
+    max_pixels: int = MAX_PIXELS,
     threads: int | None = None,
     runtime: Runtime = "native",
     device: str | None = None,
@@ -69,16 +76,21 @@ def compress(
     """Compresses a picture to the bytes of an .lcrs file.
 
     Args:
-        image: a uint8 array (H, W, 3), or a Pillow image, of any size from 1 x 1. Grey pictures, (H, W) or
-            (H, W, 1), and palettes are taken as colour ones; EXIF orientation is applied; an RGB colour
-            profile is kept.
+        image: an array, a Pillow image, or the path, the bytes or an open file of a picture, of any size from
+            1 x 1, or what `to_picture` made of one, which tells what had to be left out. EXIF orientation is
+            applied; colour profile and resolution are kept.
         quality: from 0 (smallest) to 100 (best), in any steps; 50 if not given. Models of a fixed rate take
             none.
         model: a model's name, an .lcrm file, or a loaded `lcrs.coding.Package`.
         background: the colour to flatten transparency on: a name, ``#rrggbb``, or three numbers from 0 to
-            255. Without it pictures with an alpha channel are refused.
-        to_8bit: whether to round 16-bit components to 8 bits. Without it such pictures are refused.
+            255. Without it pictures with transparent parts are refused.
+        to_8bit: whether to round deeper components to 8 bits. Without it such pictures are refused.
+        to_srgb: whether to convert colours to sRGB by their profile, instead of keeping it. Without it CMYK
+            is refused.
+        frame: which frame, page or layer of a file with several to take, from 0.
         keep_exif: whether the picture's EXIF block (camera, time, place) goes along.
+        keep_metadata: whether EXIF, XMP and IPTC go along.
+        max_pixels: how many pixels are accepted.
         threads: how many to use; by default `lcrs.coding.num_threads`. The bytes do not depend on it.
         runtime: ``native`` writes the same bytes on every machine. ``torch`` runs g_a in torch on ``device``:
             the file decodes everywhere all the same, but another device may round a latent the other way.
@@ -86,21 +98,30 @@ def compress(
 
     Raises:
         TypeError: if ``image`` is neither an array nor a Pillow image.
-        ValueError: if the picture, the quality, the runtime or the device is not as above.
+        PictureError: if the picture is damaged, or holds what the call does not say what to do with.
+        ValueError: if the quality, the runtime or the device is not as above.
         MissingModelError: if there is no such model here.
     """
-    from lcrs.codec.pictures import to_picture
-
     package = load_package(model)
-    picture = to_picture(image, background=background, to_8bit=to_8bit)
+    picture = to_picture(
+        image, background=background, to_8bit=to_8bit, to_srgb=to_srgb, frame=frame, max_pixels=max_pixels
+    )
     if quality is None and package.levels is not None:
         quality = DEFAULT_QUALITY
-    exif = picture.exif if keep_exif else None
+    left_out = private_metadata(picture, keep_exif=keep_exif, keep_metadata=keep_metadata)
+    metadata = {name: value for name, value in picture.metadata().items() if name not in left_out}
+    if metadata.get("icc", b"")[16:20] == b"GRAY":
+        del metadata["icc"]  # three components are coded
     if (networks := _networks(package, runtime, device)) is not None:
-        return networks.compress(picture, quality, icc=picture.icc, exif=exif, threads=threads)
-    return package.compress(
-        picture.rgb, quality, size=picture.size, icc=picture.icc, exif=exif, threads=threads
-    )
+        return networks.compress(picture, quality, metadata=metadata, threads=threads)
+    return package.compress(picture.rgb, quality, size=picture.size, metadata=metadata, threads=threads)
+
+
+def private_metadata(picture: Picture, *, keep_exif: bool, keep_metadata: bool) -> list[str]:
+    """What `compress` leaves out because nobody asked for it: it may tell of places and people."""
+    kept = {"exif"} if keep_exif else set()
+    private = () if keep_metadata else ("exif", "xmp", "iptc")
+    return [name for name in private if name not in kept and getattr(picture, name) is not None]
 
 
 def decompress(
@@ -154,8 +175,8 @@ def decompress_picture(
         pixels = networks.decompress(data, threads=threads)
         return pixels.tobytes(), (pixels.shape[0], pixels.shape[1])
 
-    rgb, size = _with_model(data, model, restore)
-    return Picture(rgb, size, **coding.metadata(data))
+    samples, size = _with_model(data, model, restore)
+    return Picture(samples, size, **coding.metadata(data))
 
 
 def _networks(package: Package, runtime: Runtime, device: str | None) -> TorchRuntime | None:

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lcrs.codec.picture import Picture
 from lcrs.coding import Package
 from lcrs.errors import CorruptError
+from lcrs.pictures import Picture
 
 if TYPE_CHECKING:
     import torch
@@ -63,7 +63,8 @@ class TorchRuntime:
         import torch
 
         with torch.inference_mode():
-            pixels = torch.from_numpy(np.array(picture.pixels)).to(self.device)
+            rgb = np.frombuffer(picture.rgb, np.uint8).reshape(*picture.size, 3)
+            pixels = torch.from_numpy(rgb.copy()).to(self.device)
             x = pixels.permute(2, 0, 1)[None].float() / 255
             below, right = (-side % self.pad for side in picture.size)
             x = torch.nn.functional.pad(x, (0, right, 0, below), mode="replicate")

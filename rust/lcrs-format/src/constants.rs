@@ -35,16 +35,24 @@ pub(crate) const NOT_PORTABLE: u8 = 0x80;
 /// Codes of [`crate::Numerics`].
 pub(crate) const NUMERICS_F32_FMA_1: u8 = 1;
 
-/// Field tags. All are critical.
+/// Field tags. These are critical.
 pub(crate) const FIELD_QUALITY: u8 = 0x01;
 pub(crate) const FIELD_CROP: u8 = 0x02;
 pub(crate) const FIELD_SAMPLES: u8 = 0x03;
 pub(crate) const FIELD_TILES: u8 = 0x04;
 pub(crate) const FIELD_DECODED: u8 = 0x05;
 
+/// Field tags that are ancillary.
+pub(crate) const FIELD_RESOLUTION: u8 = 0x81;
+pub(crate) const FIELD_CICP: u8 = 0x82;
+pub(crate) const FIELD_GAMMA: u8 = 0x83;
+pub(crate) const FIELD_CHROMATICITIES: u8 = 0x84;
+
 /// Section ids above the latents.
 pub(crate) const SECTION_ICC: u8 = 0x81;
 pub(crate) const SECTION_EXIF: u8 = 0x82;
+pub(crate) const SECTION_XMP: u8 = 0x83;
+pub(crate) const SECTION_IPTC: u8 = 0x84;
 
 /// Kind and precision of a section that is not entropy coded.
 pub(crate) const KIND_RAW: u8 = 0xFF;
@@ -81,13 +89,15 @@ mod tests {
     fn the_largest_base_header_fits() {
         let section_entry = 3 + 10 + CRC_LENGTH;
         let base = 1 + 2 * DIGEST_PREFIX_LENGTH + 1 + MAX_NAME_LENGTH + 2 * 5 + 1 + MAX_SECTIONS * section_entry;
-        let fields = (2 + 4) + (2 + 10) + (2 + 2) + (2 + 10) + (2 + 10);
+        let critical = (2 + 4) + (2 + 10) + (2 + 2) + (2 + 10) + (2 + 10);
+        let fields = critical + (2 + 8) + (2 + 4) + (2 + 4) + (2 + 32);
         assert!(base + fields <= MAX_HEADER_LENGTH);
     }
 
     #[test]
     fn ancillary_ids_carry_the_bit() {
-        for id in [SECTION_ICC, SECTION_EXIF] {
+        let fields = [FIELD_RESOLUTION, FIELD_CICP, FIELD_GAMMA, FIELD_CHROMATICITIES];
+        for id in [SECTION_ICC, SECTION_EXIF, SECTION_XMP, SECTION_IPTC].into_iter().chain(fields) {
             assert_ne!(id & ANCILLARY, 0);
         }
         for tag in [FIELD_QUALITY, FIELD_CROP, FIELD_SAMPLES, FIELD_TILES, FIELD_DECODED] {

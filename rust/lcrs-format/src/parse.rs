@@ -1,12 +1,12 @@
 //! Reading a container. Nothing is copied but the header; nothing is built before its size is checked.
 
 use crate::constants::{
-    crc32c, ANCILLARY, CRC_LENGTH, FIELD_CROP, FIELD_DECODED, FIELD_QUALITY, FIELD_SAMPLES, FIELD_TILES,
-    FORMAT_VERSION, KIND_RAW, MAGIC, MAX_HEADER_LENGTH, MAX_PRECISION, NOT_PORTABLE, PRECISION_RAW, SECTION_EXIF,
-    SECTION_ICC, UNSTABLE_VERSION,
+    crc32c, ANCILLARY, CRC_LENGTH, FIELD_CHROMATICITIES, FIELD_CICP, FIELD_CROP, FIELD_DECODED, FIELD_GAMMA,
+    FIELD_QUALITY, FIELD_RESOLUTION, FIELD_SAMPLES, FIELD_TILES, FORMAT_VERSION, KIND_RAW, MAGIC, MAX_HEADER_LENGTH,
+    MAX_PRECISION, NOT_PORTABLE, PRECISION_RAW, UNSTABLE_VERSION,
 };
 use crate::reader::{AtEnd, Reader};
-use crate::{Color, Error, Header, Limits, Metadata, MetadataKind, Numerics, Result, Section};
+use crate::{Cicp, Color, Error, Header, Limits, Metadata, MetadataKind, Numerics, Result, Section};
 
 /// A parsed file. Payloads are slices of the bytes that were parsed.
 #[derive(Debug, Clone, PartialEq)]
@@ -119,7 +119,7 @@ fn read_entries(reader: &mut Reader<'_>) -> Result<Vec<Entry>> {
         }
         let is_raw = kind == KIND_RAW && precision == PRECISION_RAW;
         let is_coded = kind != KIND_RAW && (1..=MAX_PRECISION).contains(&precision);
-        if (id & ANCILLARY == 0 && !is_coded) || (matches!(id, SECTION_ICC | SECTION_EXIF) && !is_raw) {
+        if (id & ANCILLARY == 0 && !is_coded) || (MetadataKind::from_section_id(id).is_some() && !is_raw) {
             return Err(Error::Corrupt(format!("section {id} has kind {kind} and precision {precision}")));
         }
         entries.push(Entry { id, kind, precision, length, checksum });
@@ -154,6 +154,22 @@ fn read_fields(reader: &mut Reader<'_>, header: &mut Header) -> Result<()> {
             FIELD_DECODED => {
                 header.decoded = Some((value.varint_u32("decoded size")?, value.varint_u32("decoded size")?))
             }
+            FIELD_RESOLUTION => {
+                let mut number = || Ok(f32::from_le_bytes(value.array("resolution")?));
+                header.resolution = Some((number()?, number()?));
+            }
+            FIELD_CICP => {
+                let cicp = Cicp::from_bytes(value.array("colour code points")?);
+                header.cicp = Some(cicp.ok_or_else(|| Error::Corrupt("full-range flag is above 1".to_owned()))?);
+            }
+            FIELD_GAMMA => header.gamma = Some(u32::from_le_bytes(value.array("gamma")?)),
+            FIELD_CHROMATICITIES => {
+                let mut numbers = [0; 8];
+                for number in &mut numbers {
+                    *number = u32::from_le_bytes(value.array("chromaticities")?);
+                }
+                header.chromaticities = Some(numbers);
+            }
             _ if tag & ANCILLARY != 0 => continue,
             _ => return Err(Error::UnsupportedVersion(format!("unknown critical field {tag:#04x}"))),
         }
@@ -184,11 +200,11 @@ fn read_payloads<'a>(data: &'a [u8], entries: &[Entry]) -> Result<(Vec<Section<'
                 crc32c(payload)
             )));
         }
-        match entry.id {
-            SECTION_ICC => metadata.push(Metadata { kind: MetadataKind::Icc, data: payload }),
-            SECTION_EXIF => metadata.push(Metadata { kind: MetadataKind::Exif, data: payload }),
-            id if id & ANCILLARY != 0 => {}
-            latent => sections.push(Section { latent, kind: entry.kind, precision: entry.precision, data: payload }),
+        let (latent, kind, precision) = (entry.id, entry.kind, entry.precision);
+        if let Some(kind) = MetadataKind::from_section_id(entry.id) {
+            metadata.push(Metadata { kind, data: payload });
+        } else if latent & ANCILLARY == 0 {
+            sections.push(Section { latent, kind, precision, data: payload });
         }
     }
     Ok((sections, metadata))

@@ -10,6 +10,7 @@ mod fingerprint;
 mod fork;
 mod graph;
 mod latent;
+mod metadata;
 mod package;
 mod quantization;
 mod runtime;

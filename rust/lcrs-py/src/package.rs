@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use lcrs_codec::{self as codec, CompressOptions, DecompressOptions, Picture, PictureMetadata};
+use lcrs_codec::{self as codec, CompressOptions, DecompressOptions, Picture};
 use lcrs_core::Limits;
 use numpy::{PyArray1, PyArray3, PyArrayDyn, PyArrayMethods};
 use pyo3::exceptions::PyKeyError;
@@ -12,6 +12,7 @@ use pyo3::types::{PyBytes, PyDict};
 use crate::arrays::{self, Input};
 use crate::coder::stream_kind;
 use crate::errors::{detached, to_py};
+use crate::metadata::{from_dict, to_dict};
 use crate::runtime::runtime;
 use crate::tensors::NamedArrays;
 use crate::transcode::latent;
@@ -87,14 +88,13 @@ impl Package {
     ///     quality: 0 to 100 for a variable-rate model, None for one of a fixed rate.
     ///     size: (H, W) of a picture given as bytes.
     ///     kind: of the entropy-coded streams.
-    ///     icc: a colour profile to keep.
-    ///     exif: an EXIF block to keep, from its TIFF header on.
+    ///     metadata: what goes along, by the names that `metadata` gives.
     ///     threads: how many to use; the bytes do not depend on it.
     ///
     /// Raises:
     ///     ValueError: if the pixels or the quality are not as above.
     ///     LimitError: if the picture or the metadata are above the limits.
-    #[pyo3(signature = (pixels, quality=None, *, size=None, kind="lcrs", icc=None, exif=None, threads=None))]
+    #[pyo3(signature = (pixels, quality=None, *, size=None, kind="lcrs", metadata=None, threads=None))]
     #[allow(clippy::too_many_arguments)] // keywords in Python
     fn compress<'py>(
         &self,
@@ -102,14 +102,12 @@ impl Package {
         quality: Option<f64>,
         size: Option<(u32, u32)>,
         kind: &str,
-        icc: Option<Vec<u8>>,
-        exif: Option<Vec<u8>>,
+        metadata: Option<&Bound<'py, PyDict>>,
         threads: Option<i64>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let py = pixels.py();
         let picture = picture(pixels, size)?;
-        let metadata = PictureMetadata { icc, exif };
-        let options = CompressOptions { quality, kind: stream_kind(py, kind)?, metadata };
+        let options = CompressOptions { quality, kind: stream_kind(py, kind)?, metadata: from_dict(metadata)? };
         let runtime = runtime(py, threads)?;
         let limits = Limits::default();
         let data = detached(py, usize::MAX, || codec::compress(&self.inner, &picture, &options, &runtime, &limits))?;
@@ -160,13 +158,12 @@ impl Package {
     ///     quality: as in `compress`.
     ///     size: (H, W) of the picture.
     ///     kind: of the entropy-coded streams.
-    ///     icc: a colour profile to keep.
-    ///     exif: an EXIF block to keep, from its TIFF header on.
+    ///     metadata: what goes along, by the names that `metadata` gives.
     ///     threads: how many to use; the bytes do not depend on it.
     ///
     /// Raises:
     ///     ValueError: if y has another shape or numbers that are not finite, or the quality is not legal.
-    #[pyo3(signature = (y, quality=None, *, size, kind="lcrs", icc=None, exif=None, threads=None))]
+    #[pyo3(signature = (y, quality=None, *, size, kind="lcrs", metadata=None, threads=None))]
     #[allow(clippy::too_many_arguments)] // keywords in Python
     fn compress_latent<'py>(
         &self,
@@ -174,14 +171,12 @@ impl Package {
         quality: Option<f64>,
         size: (u32, u32),
         kind: &str,
-        icc: Option<Vec<u8>>,
-        exif: Option<Vec<u8>>,
+        metadata: Option<&Bound<'py, PyDict>>,
         threads: Option<i64>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let py = y.py();
         let y = latent(y, "y")?;
-        let options =
-            CompressOptions { quality, kind: stream_kind(py, kind)?, metadata: PictureMetadata { icc, exif } };
+        let options = CompressOptions { quality, kind: stream_kind(py, kind)?, metadata: from_dict(metadata)? };
         let runtime = runtime(py, threads)?;
         let limits = Limits::default();
         let (height, width) = size;
@@ -278,7 +273,14 @@ pub(crate) fn info_json(data: &Bound<'_, PyAny>) -> PyResult<String> {
     detached(py, data.len(), || codec::info(&data, &Limits::default()).map(|info| info.to_json()))
 }
 
-/// The colour profile (``icc``) and the EXIF block (``exif``) that an .lcrs file carries.
+/// What travels with the picture of an .lcrs file, None where it carries no such thing.
+///
+/// Returns:
+///     ``icc``: a colour profile; ``exif``: an EXIF block from its TIFF header on; ``xmp``: an XMP packet;
+///     ``iptc``: IPTC-IIM records; ``resolution``: pixels an inch, across and down; ``cicp``: primaries,
+///     transfer characteristics, matrix coefficients and full-range flag of ITU-T H.273; ``gamma``: the
+///     exponent from light to components times 100,000; ``chromaticities``: x and y of the white point, of
+///     red, of green and of blue, times 100,000.
 ///
 /// Raises:
 ///     LcrsError: if the file is cut off, damaged, or of a later version.
@@ -287,10 +289,7 @@ pub(crate) fn metadata<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyD
     let py = data.py();
     let data = arrays::bytes(data, "data")?;
     let metadata = detached(py, data.len(), || codec::metadata(&data, &Limits::default()))?;
-    let dict = PyDict::new(py);
-    dict.set_item("icc", metadata.icc.map(|icc| PyBytes::new(py, &icc)))?;
-    dict.set_item("exif", metadata.exif.map(|exif| PyBytes::new(py, &exif)))?;
-    Ok(dict)
+    to_dict(py, &metadata)
 }
 
 /// The digests of a description (JSON) and its tensors, by the members of the description that hold them.
