@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,8 @@ def read_picture(source: Any, arguments: argparse.Namespace) -> Picture:
     from lcrs.pictures import to_picture
 
     Image.MAX_IMAGE_PIXELS = None  # --max-pixels stands for it
+    # What Pillow finds odd in a file, and reads all the same, is no news to who asked for a picture.
+    warnings.filterwarnings("ignore", module=r"PIL\.")
     return to_picture(
         source,
         background=arguments.background,

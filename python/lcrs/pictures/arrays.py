@@ -72,7 +72,7 @@ def _flatten(pixels: NDArray[Any], bits: int, background: Background | None) -> 
     if (alpha == largest).all():
         return colors
     if background is None:
-        purpose = "or another colour to flatten it on"
+        purpose = "or another colour to flatten them on"
         raise PictureError("image has transparent parts, which are not kept", "background", "white", purpose)
     color = rescaled(np.array(color_of(background)), 8, bits).astype(np.uint32)
     if colors.shape[2] == 1:

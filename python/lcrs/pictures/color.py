@@ -6,7 +6,7 @@ import io
 import struct
 from typing import TYPE_CHECKING
 
-from lcrs.pictures.errors import PictureError
+from lcrs.pictures.errors import NO_INKS, PictureError
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -82,10 +82,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
         source = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
     elif profile is None:
         if image.mode == "CMYK":
-            raise PictureError(
-                "image is CMYK without a profile that says what its inks look like: "
-                "convert it to RGB with a program that knows"
-            )
+            raise PictureError(NO_INKS)
         return image.convert("RGB")
     else:
         try:

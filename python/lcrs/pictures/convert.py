@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lcrs.pictures.errors import PictureError
+from lcrs.pictures.errors import NO_INKS, PictureError
 from lcrs.pictures.picture import Background, Picture
 
 if TYPE_CHECKING:
@@ -138,7 +138,9 @@ def _from_pillow(image: Image.Image, choices: Choices) -> Picture:
     needs_source = image.format in _HIDING
     source = source_of(image) if needs_source else None
     bits = _source_bits(image, source)
-    is_deep = bits > 8 and image.mode not in _DEEP_MODES and image.mode not in _PRINT_MODES
+    is_deep = bits > 8 and image.mode not in _PRINT_MODES | {"F"}
+    if image.mode in _DEEP_MODES:
+        is_deep = image.format == "PPM" and bits < 16  # the others are whole in Pillow
     if is_deep and not _is_as_in(image, source, bits, choices):
         is_deep = False
     with _decoding():
@@ -212,11 +214,14 @@ def _source_bits(image: Image.Image, source: Buffer | None) -> int:
             return 16 if image.mode in _DEEP_MODES else 8
         return avif_properties(source)[0] if image.format == "AVIF" else jpeg2000_bits(source)
     tiles = tiles_of(image)
+    stated = getattr(image, "tag_v2", {}).get(258, 8) if image.format == "TIFF" else 8
+    if image.mode not in _DEEP_MODES and max(stated if isinstance(stated, tuple) else (stated,)) == 16:
+        return 16
     if not tiles and source is not None:
         with _decoding():
             tiles = tiles_of(reopened(image, source))
     bits = max((_tile_bits(tile) for tile in tiles), default=8)
-    return max(bits, 16) if image.mode in _DEEP_MODES and bits != 12 else bits
+    return 16 if image.mode in _DEEP_MODES and bits == 8 else bits
 
 
 def _tile_bits(tile: Any) -> int:
@@ -325,6 +330,8 @@ def _pixels(upright: Image.Image, image: Image.Image, bits: int, choices: Choice
             with _decoding():
                 rgb = to_srgb(upright, image.info.get("icc_profile"))
             return Picture(rgb.tobytes(), (height, width))
+        if mode == "CMYK" and not image.info.get("icc_profile"):
+            raise PictureError(NO_INKS)
         purpose = "to convert it by its profile"
         raise PictureError(f"image is {mode}, which has no one meaning in RGB", "to_srgb", True, purpose)
     if mode == "F":

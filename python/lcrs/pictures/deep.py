@@ -2,7 +2,7 @@
 
 Pillow has no mode for deep colours: it keeps their high bytes. Its decoders are used all the same, twice:
 told that the numbers of a file lie in the other byte order, they keep the low bytes. What they cannot do at
-all is read here (PPM, SGI) or by imagecodecs (JPEG 2000, AVIF), if that is installed.
+all is read here (PPM, SGI) or by imagecodecs (JPEG 2000, AVIF, planes of TIFF), if that is installed.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ def read_deep(image: Image.Image, source: Buffer, bits: int) -> Deep:
     """
     fresh = reopened(image, source)
     if fresh.format == "HEIF":
-        return _read_by_pillow_heif(source, fresh.tell())
+        return _read_by_pillow_heif(source, fresh.tell(), bits)
     decoder, arguments = tiles_of(fresh)[0][0], tiles_of(fresh)[0][3]
     if decoder in ("ppm", "ppm_plain"):
         return _read_ppm(fresh, source, plain=decoder == "ppm_plain")
     if decoder in ("SGI16", "sgi_rle"):
         return _read_sgi(fresh, source, runs=decoder == "sgi_rle")
-    if fresh.format in ("JPEG2000", "AVIF"):
+    if fresh.format in ("JPEG2000", "AVIF") or _is_planar(fresh):
         return _read_by_imagecodecs(fresh, source, bits)
     rawmode = arguments if isinstance(arguments, str) else arguments[0]
     if rawmode == "LA;16B":
@@ -172,10 +172,14 @@ def _read_by_imagecodecs(fresh: Image.Image, source: Buffer, bits: int) -> Deep:
     try:
         if fresh.format == "AVIF":
             decoded = imagecodecs.avif_decode(bytes(source), index=fresh.tell())
+        elif fresh.format == "TIFF":
+            decoded = imagecodecs.tiff_decode(bytes(source), index=fresh.tell())
         else:
             decoded = imagecodecs.jpeg2k_decode(bytes(source))
     except Exception as error:  # its own kinds, one for each codec
         raise PictureError(f"image cannot be decoded: {error}") from error
+    if _is_planar(fresh) and decoded.ndim == 3 and decoded.shape[1:] == (fresh.height, fresh.width):
+        decoded = decoded.transpose(1, 2, 0)
     decoded = decoded[..., None] if decoded.ndim == 2 else decoded
     if decoded.dtype.kind not in "iu" or decoded.ndim != 3 or decoded.shape[2] > 4:
         raise PictureError(f"image has components {decoded.dtype} {decoded.shape}, which are no picture")
@@ -184,8 +188,13 @@ def _read_by_imagecodecs(fresh: Image.Image, source: Buffer, bits: int) -> Deep:
     return decoded.astype(np.uint16)
 
 
-def _read_by_pillow_heif(source: Buffer, frame: int) -> Deep:
-    """Components of 16 bits, which is what pillow-heif gives of more than 8."""
+def _is_planar(image: Any) -> bool:
+    """Whether a TIFF file keeps each component apart, which Pillow's decoders read in a way of their own."""
+    return image.format == "TIFF" and bool(image.tag_v2.get(284) == 2)
+
+
+def _read_by_pillow_heif(source: Buffer, frame: int, bits: int) -> Deep:
+    """What pillow-heif has moved to the high bits of 16."""
     import pillow_heif  # type: ignore[import-not-found, unused-ignore]
 
     found = pillow_heif.open_heif(io.BytesIO(bytes(source)), convert_hdr_to_8bit=False)[frame]
@@ -193,7 +202,8 @@ def _read_by_pillow_heif(source: Buffer, frame: int) -> Deep:
     if bands is None:
         raise PictureError(f"image has deep components as {found.mode}, which cannot be read here")
     rows = np.frombuffer(bytes(found.data), np.uint16).reshape(found.size[1], -1)
-    return rows[:, : found.size[0] * bands].reshape(found.size[1], found.size[0], bands)
+    pixels: Deep = rows[:, : found.size[0] * bands].reshape(found.size[1], found.size[0], bands)
+    return np.right_shift(pixels, 16 - bits).astype(np.uint16)
 
 
 def deep_grey(image: Image.Image, bits: int) -> Deep:

@@ -95,9 +95,9 @@ def _tiff(pixels: NDArray[np.uint16], options: dict[str, Any]) -> bytes:
     ]
     if "dpi" in options:
         entries += resolution_entries(options["dpi"], "<")
-    blocks = options.get("tiffinfo", {}) | {34675: options.get("icc_profile")}
-    kinds = {700: 1}
-    entries += [Entry(t, kinds.get(t, 7), len(v), bytes(v), "<") for t, v in blocks.items() if v is not None]
+    if "icc_profile" in options:
+        profile = options["icc_profile"]
+        entries.append(Entry(34675, 7, len(profile), profile, "<"))
     body = b"".join(strips)
     body += bytes(len(body) % 2)
     start = 8 + len(body)

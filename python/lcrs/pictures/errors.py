@@ -4,6 +4,11 @@ from __future__ import annotations
 
 __all__ = ["PictureError"]
 
+NO_INKS = (
+    "image is CMYK without a profile that says what its inks look like: "
+    "convert it to RGB with a program that knows"
+)
+
 
 class PictureError(ValueError):
     """A picture that is damaged, too large, or holds what the call does not say what to do with.

@@ -15,6 +15,7 @@ __all__ = ["add_to_tiff", "from_tiff", "upright", "upright_xmp", "with_resolutio
 PREFIX = b"Exif\0\0"
 _ORIENTATION = 0x0112
 _CAMERA = 0x8769
+_RESOLUTION = frozenset({0x011A, 0x011B, 0x0128})
 _DESCRIPTIVE = frozenset(
     {0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x013C, 0x4746, 0x4749, 0x8298, 0xC4A5}
     | set(range(0x9C9B, 0x9CA0))
@@ -62,18 +63,34 @@ def upright_xmp(packet: bytes) -> bytes:
 
 def from_tiff(block: TiffBlock) -> bytes | None:
     """What a TIFF file says of its photo, as an EXIF block."""
-    entries = [entry for tag, entry in block.first.entries.items() if tag in _DESCRIPTIVE]
-    return build(entries, block.order) if entries else None
+    tags = block.first.entries.keys() & _DESCRIPTIVE
+    if not tags:
+        return None
+    return build(
+        (block.first.entries[tag] for tag in tags | block.first.entries.keys() & RESOLUTION), block.order
+    )
 
 
-def add_to_tiff(tiff: bytes, exif: bytes) -> bytes:
-    """The TIFF file with what an EXIF block says of the photo.
+def add_to_tiff(
+    tiff: bytes, exif: bytes | None = None, xmp: bytes | None = None, iptc: bytes | None = None
+) -> bytes:
+    """The TIFF file with what an EXIF block says of the photo, an XMP packet and IPTC records.
 
     Raises:
         ValueError: if the block is damaged.
     """
-    entries = TiffBlock(exif).first.entries
-    return with_entries(TiffBlock(tiff), (entries[tag] for tag in entries.keys() & _DESCRIPTIVE))
+    file = TiffBlock(tiff)
+    new: list[Entry] = []
+    if exif is not None:
+        entries = TiffBlock(exif).first.entries
+        new += [entries[tag] for tag in entries.keys() & _DESCRIPTIVE]
+    if xmp is not None:
+        new.append(Entry(700, 1, len(xmp), xmp, file.order))
+    if iptc is not None:
+        # By custom a multiple of four bytes, as if they were numbers.
+        padded = iptc + bytes(-len(iptc) % 4)
+        new.append(Entry(33723, 4, len(padded) // 4, padded, file.order))
+    return with_entries(file, new) if new else tiff
 
 
 def with_resolution(exif: bytes | None, resolution: tuple[float, float]) -> bytes:

@@ -77,8 +77,8 @@ def picture_file(picture: Picture, extension: str) -> tuple[bytes, list[str]]:
         data = _by_pillow(picture, extension, options)
     if name == "PNG":
         data = _with_png_colors(data, picture)
-    if name == "TIFF" and "exif" in kept:
-        data = blocks.add_to_tiff(data, kept["exif"])
+    if name == "TIFF":
+        data = blocks.add_to_tiff(data, **{kind: kept.get(kind) for kind in ("exif", "xmp", "iptc")})
     return data, lost
 
 
@@ -169,9 +169,6 @@ def _options(name: str, kept: dict[str, Any]) -> dict[str, Any]:
         options["xmp"] = kept["xmp"]
     if name == "JPEG" and "iptc" in kept:
         options["extra"] = _photoshop_segment(kept["iptc"])
-    if name == "TIFF":
-        tags = {700: kept.get("xmp"), 33723: kept.get("iptc")}
-        options["tiffinfo"] = {tag: value for tag, value in tags.items() if value is not None}
     if name == "PNG":
         options["pnginfo"] = _png_texts(kept)
     return options

@@ -9,7 +9,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from lcrs.pictures import exif as blocks
-from lcrs.pictures.ifd import TiffBlock
+from lcrs.pictures.ifd import TiffBlock, swapped
 from lcrs.pictures.source import Buffer, avif_properties, png_chunks
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ def gather(
     info, losses = image.info, _left_out(image)
     block, exif = _exif(image, source, losses)
     if exif is not None:
+        turned = turned or (image.format == "TIFF" and block is not None and block.integer(0x0112, 1) > 1)
         try:
             exif = blocks.upright(exif, size, turned=turned)
             block = block or TiffBlock(exif)
@@ -50,7 +51,10 @@ def gather(
             losses.append("a damaged EXIF block")
     if image.format != "TIFF" and block is not None and block.first.entries.keys() <= {0x0112}:
         exif = None  # it said how to turn the picture, and no more
-    found: dict[str, Any] = {"exif": exif, "xmp": _xmp(info, losses), "iptc": _iptc(image)}
+    found: dict[str, Any] = {"exif": exif, "xmp": _xmp(info, losses), "iptc": _iptc(image, block)}
+    if found["iptc"] is not None and not found["iptc"].startswith(b"\x1c"):
+        found["iptc"] = None
+        losses.append("damaged IPTC records")
     found["resolution"] = _resolution(image, block)
     found |= _color(image, source, channels, losses)
     return {name: value for name, value in found.items() if value is not None}, losses
@@ -102,20 +106,18 @@ def _xmp(info: dict[Any, Any], losses: list[str]) -> bytes | None:
     return blocks.upright_xmp(_PADDING.sub(b"\n", text.encode())) or None
 
 
-def _iptc(image: Any) -> bytes | None:
+def _iptc(image: Any, block: TiffBlock | None) -> bytes | None:
     resources = image.info.get("photoshop")
     if isinstance(resources, dict) and isinstance(resources.get(0x0404), bytes):
         return resources[0x0404] or None
     if image.format == "TIFF":
-        tags = getattr(image, "tag_v2", {})
-        records, wrapped = tags.get(33723), tags.get(34377)
-        if isinstance(records, tuple) and all(isinstance(number, int) for number in records):
-            # Written as 32-bit numbers by some, in the order of the file.
-            order = "<" if getattr(tags, "prefix", b"II") == b"II" else ">"
-            records = b"".join(struct.pack(f"{order}I", number & 0xFFFFFFFF) for number in records)
-        if isinstance(records, bytes) and records[:1] == b"\x1c":
-            return records.rstrip(b"\0")
-        return iptc_of_resources(wrapped) if isinstance(wrapped, bytes) else None
+        entries = block.first.entries if block is not None else {}
+        records, wrapped = entries.get(33723), entries.get(34377)
+        if records is not None:
+            # A multiple of four bytes, as if they were numbers; some programs have swapped them as such.
+            data = records.data if records.data[:1] == b"\x1c" else swapped(records.data, 4)
+            return data.rstrip(b"\0") or None
+        return iptc_of_resources(wrapped.data) if wrapped is not None else None
     profile = _raw_profile(image.info, "iptc")
     return (iptc_of_resources(profile) or profile) if profile else None
 
@@ -142,7 +144,7 @@ def _raw_profile(info: dict[Any, Any], name: str) -> bytes | None:
     )
     if not isinstance(text, str):
         return None
-    parts = text.split(maxsplit=2)
+    parts = text.strip().split("\n", 2)  # a name, a length, the digits
     try:
         return binascii.unhexlify("".join(parts[2].split())) if len(parts) == 3 else None
     except (ValueError, binascii.Error):
@@ -208,7 +210,7 @@ def _left_out(image: Any) -> list[str]:
     info = image.info
     if any(data.startswith(_EXTENDED_XMP) for _, data in getattr(image, "applist", ())):
         losses.append("the extended part of an XMP packet")
-    if info.get("comment"):
+    if info.get("comment") and image.format != "JPEG2000":  # there it names the program
         losses.append("a comment")
     texts = [
         key for key in getattr(image, "text", ()) if not key.startswith(("Raw profile", "XML:com.adobe"))

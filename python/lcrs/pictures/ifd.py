@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from lcrs.pictures.source import Buffer
 
-__all__ = ["Directory", "Entry", "TiffBlock", "build", "resolution_entries", "with_entries"]
+__all__ = ["Directory", "Entry", "TiffBlock", "build", "resolution_entries", "swapped", "with_entries"]
 
 _UNIT = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 1, 7: 1, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4}
 """Bytes that change places between the two byte orders, by type."""
@@ -140,7 +140,7 @@ def serialized(
             extra = serialized(entry.below.entries.values(), order, at)
             value = struct.pack(f"{order}I", at)
         else:
-            data = entry.data if order == entry.order else _swapped(entry.data, _UNIT[entry.type])
+            data = entry.data if order == entry.order else swapped(entry.data, _UNIT[entry.type])
             value, extra = (data, b"") if len(data) <= 4 else (struct.pack(f"{order}I", at), data)
         table += struct.pack(f"{order}HHI", entry.tag, entry.type, entry.count) + value.ljust(4, b"\0")
         rest += extra + bytes(len(extra) % 2)
@@ -186,7 +186,7 @@ def _fraction(number: float) -> tuple[int, int]:
     return max(1, min(round(number * below), 0xFFFFFFFF)), below
 
 
-def _swapped(data: bytes, unit: int) -> bytes:
+def swapped(data: bytes, unit: int) -> bytes:
     """The same values in the other byte order."""
     if unit == 1:
         return data

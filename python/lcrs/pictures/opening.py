@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import io
 import os
-import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,18 @@ __all__ = ["open_image"]
 
 _HEAD = 64
 _LCRS = b"\x8cLCS"
+_KINDS = {
+    b"\x89PNG": "PNG",
+    b"\xff\xd8": "JPEG",
+    b"GIF8": "GIF",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"RIFF": "WebP",
+    b"8BPS": "PSD",
+    b"BM": "BMP",
+    b"%PDF": "PDF",
+    b"<svg": "SVG",
+}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1", b"heif"}
 
 
@@ -62,17 +73,15 @@ def _open(source: Any, max_pixels: int) -> Image.Image:
 
 
 def _by_pillow(stream: Any, max_pixels: int) -> Image.Image:
-    """What Pillow makes of a file, without its warning of pictures that are a third of what we accept."""
+    """What Pillow makes of a file. It has a limit of its own, which belongs to the whole program."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            return Image.open(stream)
+        return Image.open(stream)
     except UnidentifiedImageError:
         raise
-    except Image.DecompressionBombError as error:
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         limit = Image.MAX_IMAGE_PIXELS
-        problem = f"image is too large: {max_pixels} pixels are allowed here, but by Pillow only 2 * {limit}"
-        raise PictureError(f"{problem} (PIL.Image.MAX_IMAGE_PIXELS)") from error
+        problem = f"image is too large: {max_pixels} pixels are allowed here, fewer by Pillow"
+        raise PictureError(f"{problem} (PIL.Image.MAX_IMAGE_PIXELS = {limit})") from error
     except MemoryError:
         raise
     except Exception as error:  # Pillow's readers raise all sorts of things on damaged files
@@ -117,4 +126,7 @@ def _what_it_is(head: bytes) -> str:
         return "image is empty: it has 0 bytes"
     if head.startswith(_LCRS):
         return "image is an .lcrs file already: it is decoded, not encoded"
+    for start, kind in _KINDS.items():
+        if head.startswith(start):
+            return f"image is {kind}, but damaged or of a kind that Pillow does not read"
     return "image is of no format that Pillow knows"
