@@ -63,12 +63,10 @@ def upright_xmp(packet: bytes) -> bytes:
 
 def from_tiff(block: TiffBlock) -> bytes | None:
     """What a TIFF file says of its photo, as an EXIF block."""
-    tags = block.first.entries.keys() & _DESCRIPTIVE
-    if not tags:
+    entries = block.first.entries
+    if entries.keys().isdisjoint(_DESCRIPTIVE):
         return None
-    return build(
-        (block.first.entries[tag] for tag in tags | block.first.entries.keys() & RESOLUTION), block.order
-    )
+    return build((entries[tag] for tag in entries.keys() & (_DESCRIPTIVE | _RESOLUTION)), block.order)
 
 
 def add_to_tiff(
