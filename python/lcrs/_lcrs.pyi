@@ -24,6 +24,7 @@ __all__ = [
     "RasterScan",
     "__version__",
     "build_profile",
+    "bytes_needed",
     "decode",
     "decode_batch",
     "decode_into",
@@ -491,6 +492,7 @@ class RasterScan:
         threads: int | None = None,
         gain: NDArray[np.float32] | None = None,
         context_bias: NDArray[np.float32] | None = None,
+        log_gain: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float32]:
         """Appends the symbols of latents to streams.
 
@@ -499,8 +501,11 @@ class RasterScan:
             y: float32, (N, C, H, W).
             side: float32, (N, S, H, W): side features.
             threads: how many to use; by default `num_threads`. The bytes do not depend on it.
-            gain: float32, (1,) or (C,): inverse of the step of quantisation; by default 1.
+            gain: float32, (1,) or (C,): inverse of the step of quantisation, which scales are multiplied by;
+                by default 1.
             context_bias: float32, (features,): instead of the context's bias.
+            log_gain: float32, as many as ``gain``: where scales and thresholds are logarithms, this is added to
+                scales instead.
 
         Returns:
             The latents as they will be decoded, float32 (N, C, H, W).
@@ -516,6 +521,7 @@ class RasterScan:
         threads: int | None = None,
         gain: NDArray[np.float32] | None = None,
         context_bias: NDArray[np.float32] | None = None,
+        log_gain: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float32]:
         """The latents, float32 (N, C, H, W), whose symbols come next in streams; arguments as in `encode`.
 
@@ -561,11 +567,20 @@ class CheckerboardScan:
         y: NDArray[np.float32],
         side: NDArray[np.float32],
         threads: int | None = None,
+        gain: NDArray[np.float32] | None = None,
+        context_bias: NDArray[np.float32] | None = None,
+        log_gain: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float32]:
         """Appends the symbols of latents to streams; arguments and errors as in `RasterScan.encode`."""
 
     def decode(
-        self, decoders: list[Decoder], side: NDArray[np.float32], threads: int | None = None
+        self,
+        decoders: list[Decoder],
+        side: NDArray[np.float32],
+        threads: int | None = None,
+        gain: NDArray[np.float32] | None = None,
+        context_bias: NDArray[np.float32] | None = None,
+        log_gain: NDArray[np.float32] | None = None,
     ) -> NDArray[np.float32]:
         """The latents whose symbols come next in streams; arguments and errors as in `RasterScan.decode`."""
 
@@ -790,6 +805,18 @@ def package_digests(description: str, tensors: dict[str, NDArray[Any]]) -> dict[
 
 def info_json(data: _Bytes) -> str:
     """What an .lcrs file says about itself, as a JSON object; errors as in `metadata`."""
+
+def bytes_needed(first: _Bytes) -> int:
+    """How many bytes must be at hand before more can be said of an .lcrs file that begins with ``first``.
+
+    As soon as that is not more than ``len(first)``, it is the length of the file: so one reads what a file
+    announces, and no more. After 8 bytes the length of the header is known, after the header that of the
+    file.
+
+    Raises:
+        LcrsError: if the first bytes are damaged, of a later version, or no .lcrs file at all.
+        LimitError: if the picture, the metadata or the file are above the limits.
+    """
 
 def metadata(data: _Bytes) -> dict[str, Any]:
     """What travels with the picture of an .lcrs file, None where it carries no such thing.

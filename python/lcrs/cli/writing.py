@@ -1,27 +1,33 @@
-"""Picture files that ``lcrs decode`` writes."""
+"""Picture files: which format an extension means, and the bytes of one."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lcrs.cli.arguments import UsageError
+from lcrs.cli.messages import UsageError
+from lcrs.cli.streams import STANDARD
 
 if TYPE_CHECKING:
     from lcrs.pictures import Picture
 
-EXTENSIONS = (".png", ".ppm", ".pgm", ".tif", ".tiff", ".bmp", ".webp", ".jpg", ".jpeg", ".avif")
+_ENDINGS = (".png", ".ppm", ".pgm", ".tif", ".tiff", ".bmp", ".webp", ".jpg", ".jpeg", ".avif")
+FORMATS = sorted(ending.lstrip(".") for ending in _ENDINGS)
+"""What ``--format`` may be."""
 
 
-def format_of(path: Path) -> str:
-    """The extension of ``path``, if it is one that pictures can be written to.
+def format_of(path: Path, asked: str | None = None) -> str:
+    """The extension of ``path``, if it is one that pictures can be written to, unless a format is asked for.
 
     Raises:
         UsageError: if it is not.
     """
+    if asked is not None:
+        return f".{asked}"
     extension = path.suffix.lower()
-    if extension not in EXTENSIONS:
-        msg = f"{path} ends in '{path.suffix}', one of {' '.join(EXTENSIONS)} is needed"
+    if extension not in _ENDINGS:
+        what = "standard output" if path == STANDARD else f"{path} ends in '{path.suffix}', which"
+        msg = f"{what} does not say what kind of picture it is: --format {' | '.join(FORMATS)}"
         raise UsageError(msg)
     return extension
 

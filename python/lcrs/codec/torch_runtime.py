@@ -21,13 +21,30 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-__all__ = ["TorchRuntime", "torch_runtime"]
+__all__ = ["TorchRuntime", "check_device", "torch_runtime"]
 
 
 @lru_cache(maxsize=2)
 def torch_runtime(package: Package, device: str) -> TorchRuntime:
-    """The networks of ``package`` on ``device``; the last ones asked for are kept."""
+    """The networks of ``package`` on ``device``; the last ones asked for are kept.
+
+    Raises:
+        ValueError: if torch cannot compute on that device here.
+    """
+    check_device(device)
     return TorchRuntime(package, device)
+
+
+def check_device(device: str) -> None:
+    """Raises `ValueError` if torch cannot compute on ``device`` here."""
+    import torch
+
+    try:
+        torch.zeros(1, device=device).add_(1)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:  # the middle one: built without CUDA
+        reason = str(error).strip().partition("\n")[0].rstrip(".")
+        msg = f"device {device!r} (--device {device}) cannot be used here: {reason}"
+        raise ValueError(msg) from error
 
 
 class TorchRuntime:

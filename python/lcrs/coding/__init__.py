@@ -14,7 +14,7 @@ from lcrs.coding.coder import (
     encode_batch,
     encoded_bound,
 )
-from lcrs.coding.container import info, metadata
+from lcrs.coding.container import bytes_needed, info, metadata
 from lcrs.coding.distributions import (
     default_scale_table,
     factorized_medians,
@@ -44,6 +44,7 @@ __all__ = [
     "Package",
     "RasterScan",
     "build_profile",
+    "bytes_needed",
     "decode",
     "decode_batch",
     "decode_into",

@@ -110,6 +110,15 @@ pub fn info(data: &[u8], limits: &Limits) -> Result<Info> {
     })
 }
 
+/// How many bytes must be at hand before more can be said of a file that begins with `first`. As soon as that is not
+/// more than `first` has, it is the length of the file: so one reads what a file announces, and no more.
+///
+/// # Errors
+/// As [`info`] for what the first bytes show; `Limit` for a file above [`Limits::max_bytes`].
+pub fn bytes_needed(first: &[u8], limits: &Limits) -> Result<u64> {
+    lcrs_format::bytes_needed(first, &format_limits(limits)).map_err(from_format)
+}
+
 impl Info {
     /// The same as a JSON object, member by member.
     #[must_use]

@@ -41,6 +41,25 @@ impl Limits {
         Ok(())
     }
 
+    /// Checks that `bytes` more are allowed and to be had, for what takes them without asking: libraries that end the process
+    /// where memory ends.
+    ///
+    /// # Errors
+    /// As [`Limits::zeroed`].
+    pub fn rehearse(&self, bytes: u64, what: &str) -> Result<()> {
+        if bytes > self.max_bytes {
+            return Err(Error::limit(format!("{what} needs {bytes} bytes, at most {} are allowed", self.max_bytes)));
+        }
+        let mut rehearsed: Vec<u8> = Vec::new();
+        let size = usize::try_from(bytes).unwrap_or(usize::MAX);
+        rehearsed
+            .try_reserve_exact(size)
+            .map_err(|_| Error::limit(format!("no memory for {bytes} bytes of {what}")))?;
+        // Whoever does not look at it might do without it.
+        std::hint::black_box(&rehearsed);
+        Ok(())
+    }
+
     /// A zeroed vector of `len` elements, if that many bytes are allowed and to be had.
     ///
     /// # Errors

@@ -14,6 +14,10 @@ pub(crate) const UNSTABLE_VERSION: u8 = 0;
 /// Longest header body in bytes: far above any need, small enough to be read before it is trusted.
 pub const MAX_HEADER_LENGTH: usize = 65_535;
 
+/// Magic number, version and the longest form of a legal header length: so much tells how long the header is. No
+/// file is as short.
+pub(crate) const PREAMBLE_LENGTH: usize = MAGIC.len() + 1 + 3;
+
 /// Longest model name in bytes.
 pub const MAX_NAME_LENGTH: usize = 64;
 

@@ -4,7 +4,7 @@
 //! format itself is specified, field by field, in the crate's `README.md`.
 //!
 //! [`pack`] writes a file from a [`Header`] and its sections, [`parse`] reads one without copying
-//! any payload. Every byte of a file is covered by a CRC-32C or is checked by value, so a damaged
+//! any payload, [`bytes_needed`] tells how long a file is from its first bytes. Every byte of a file is covered by a CRC-32C or is checked by value, so a damaged
 //! file is an [`Error`], never a wrong picture.
 //!
 //! ```
@@ -34,7 +34,7 @@ pub use error::{Error, Result};
 pub use header::{check_model_name, Cicp, Color, Header, Numerics};
 pub use limits::Limits;
 pub use pack::pack;
-pub use parse::{parse, Container};
+pub use parse::{bytes_needed, parse, Container};
 
 /// One entropy-coded section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use crate::{Error, Result};
 
-/// Limits that [`crate::parse`] checks before anything is built from what a file says.
+/// Limits that [`crate::parse`] and [`crate::bytes_needed`] check before anything is built from what a file says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Pixels of one picture.
@@ -11,11 +11,13 @@ pub struct Limits {
     pub max_side: u32,
     /// Bytes of all metadata of one file.
     pub max_metadata_bytes: u64,
+    /// Bytes of one file.
+    pub max_bytes: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_pixels: 1 << 28, max_side: 65_535, max_metadata_bytes: 64 << 20 }
+        Self { max_pixels: 1 << 28, max_side: 65_535, max_metadata_bytes: 64 << 20, max_bytes: 2 << 30 }
     }
 }
 

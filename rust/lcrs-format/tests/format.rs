@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-use lcrs_format::{pack, parse, Cicp, Color, Error, Header, Limits, Metadata, MetadataKind, Section, FORMAT_VERSION};
+use lcrs_format::{
+    bytes_needed, pack, parse, Cicp, Color, Error, Header, Limits, Metadata, MetadataKind, Section, FORMAT_VERSION,
+};
 use proptest::prelude::*;
 
 fn example() -> (Header, Vec<Section<'static>>) {
@@ -86,6 +88,53 @@ fn bytes_after_the_end_are_refused() {
     let mut file = full_file();
     file.push(0);
     assert!(matches!(parse(&file, &Limits::default()), Err(Error::Corrupt(_))));
+}
+
+#[test]
+fn the_first_bytes_tell_the_length() {
+    let file = full_file();
+    let limits = Limits::default();
+    let header = parse(&file, &limits).unwrap().header_bytes;
+    for length in 0..=file.len() {
+        let expected = if length < 8 {
+            8
+        } else if length < header {
+            header
+        } else {
+            file.len()
+        };
+        assert_eq!(bytes_needed(&file[..length], &limits), Ok(expected as u64), "{length} bytes");
+    }
+    // Nothing after the end changes it: whoever reads on finds what does not belong to the file.
+    let longer = [&file[..], &[0; 100]].concat();
+    assert_eq!(bytes_needed(&longer, &limits), Ok(file.len() as u64));
+}
+
+#[test]
+fn what_cannot_be_a_file_is_refused_at_its_first_byte() {
+    let limits = Limits::default();
+    for bytes in [&b"\0"[..], b"\x8CLCX", b"\x8CLCS\x02", b"\x8CLCS\x00"] {
+        assert!(bytes_needed(bytes, &limits).is_err(), "{bytes:?}");
+    }
+    // a header length of 65,536, of one that does not end, and of one that is not in its shortest form
+    for bytes in [b"\x8CLCS\x01\x80\x80\x04", b"\x8CLCS\x01\xFF\xFF\xFF", b"\x8CLCS\x01\x80\x80\x00"] {
+        let error = bytes_needed(bytes, &limits).unwrap_err();
+        assert!(matches!(error, Error::Corrupt(_)), "{error:?}");
+    }
+}
+
+#[test]
+fn announced_lengths_above_the_limit_are_refused() {
+    let length = 1_000_000_u32;
+    let entry = [0, 1, 16, 0xC0, 0x84, 0x3D, 0, 0, 0, 0]; // one latent of a million bytes
+    let file = with_body(&body(b"m", &[&[1, 1, 1][..], &entry].concat()));
+    let whole = file.len() as u64 + u64::from(length);
+    let limits = |max_bytes| Limits { max_bytes, ..Limits::default() };
+    assert_eq!(bytes_needed(&file, &limits(whole)), Ok(whole));
+    assert!(matches!(bytes_needed(&file, &limits(whole - 1)), Err(Error::Limit(_))));
+    let entry = [&[0, 1, 16][..], &[0xFF; 9], &[0x01], &[0; 4]].concat(); // 2^64 - 1 bytes
+    let file = with_body(&body(b"m", &[&[1, 1, 1][..], &entry].concat()));
+    assert!(matches!(bytes_needed(&file, &Limits::default()), Err(Error::Limit(_))));
 }
 
 #[test]
@@ -192,7 +241,7 @@ fn limits_are_respected() {
     ] {
         assert!(matches!(parse(&file, &limits), Err(Error::Limit(_))), "{limits:?}");
     }
-    let exact = Limits { max_side: 768, max_pixels: 768 * 512, max_metadata_bytes: 33 };
+    let exact = Limits { max_side: 768, max_pixels: 768 * 512, max_metadata_bytes: 33, ..Limits::default() };
     assert!(parse(&file, &exact).is_ok());
 }
 

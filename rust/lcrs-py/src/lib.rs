@@ -37,7 +37,7 @@ mod _lcrs {
     #[pymodule_export]
     use crate::latent::{decode_latents, encode_latents};
     #[pymodule_export]
-    use crate::package::{info_json, metadata, package_digests, Package};
+    use crate::package::{bytes_needed, info_json, metadata, package_digests, Package};
     #[pymodule_export]
     use crate::quantization::{dequantize, quantize};
     #[pymodule_export]

@@ -273,6 +273,21 @@ pub(crate) fn info_json(data: &Bound<'_, PyAny>) -> PyResult<String> {
     detached(py, data.len(), || codec::info(&data, &Limits::default()).map(|info| info.to_json()))
 }
 
+/// How many bytes must be at hand before more can be said of an .lcrs file that begins with ``first``.
+///
+/// As soon as that is not more than ``len(first)``, it is the length of the file: so one reads what a file
+/// announces, and no more. After 8 bytes the length of the header is known, after the header that of the file.
+///
+/// Raises:
+///     LcrsError: if the first bytes are damaged, of a later version, or no .lcrs file at all.
+///     LimitError: if the picture, the metadata or the file are above the limits.
+#[pyfunction]
+pub(crate) fn bytes_needed(first: &Bound<'_, PyAny>) -> PyResult<u64> {
+    let py = first.py();
+    let first = arrays::bytes(first, "first")?;
+    codec::bytes_needed(&first, &Limits::default()).map_err(|error| to_py(py, &error))
+}
+
 /// What travels with the picture of an .lcrs file, None where it carries no such thing.
 ///
 /// Returns:

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use lcrs_core::{Error, Result};
+use lcrs_core::{Error, Limits, Result};
 use lcrs_format::{check_model_name, Numerics};
 use serde_json::Value;
 
-use super::budget::check_depth;
+use super::budget::{check_depth, check_json};
 use crate::graph::{check_version, Attributes};
 
 /// The version of the package format that this build reads, which is frozen.
 const PACKAGE_VERSION: u64 = 1;
+
+/// Parsed copies of a description that are there at one time: the whole, its parts, and what a digest is taken over.
+const JSON_COPIES: u64 = 3;
 
 /// Name of the graph from picture to latent.
 pub(crate) const ANALYSIS: &str = "g_a";
@@ -57,7 +60,8 @@ impl Description {
     /// # Errors
     /// [`lcrs_core::ErrorKind::UnsupportedVersion`] for another version or numerics,
     /// [`lcrs_core::ErrorKind::Corrupt`] for everything else that is wrong.
-    pub(crate) fn parse(text: &str) -> Result<Self> {
+    pub(crate) fn parse(text: &str, limits: &Limits) -> Result<Self> {
+        check_json(text, JSON_COPIES, limits)?;
         let json: Value =
             serde_json::from_str(text).map_err(|e| Error::corrupt(format!("description is not JSON: {e}")))?;
         check_depth(&json)?;

@@ -8,6 +8,7 @@ mod description;
 mod digest;
 mod read;
 
+use std::fs::File;
 use std::path::Path;
 
 use lcrs_core::{Error, Limits, Result};
@@ -17,6 +18,7 @@ use crate::graph::Shape;
 use crate::latents::LatentCodec;
 use crate::networks::Networks;
 use crate::picture::COMPONENTS;
+use crate::reading::{read_announced, ReadError};
 use crate::tensors::Tensors;
 use description::{Description, Strides};
 pub(crate) use description::{ANALYSIS, SYNTHESIS};
@@ -52,13 +54,17 @@ impl Package {
     /// [`lcrs_core::ErrorKind::MissingModel`] if the file cannot be read, else as [`Package::from_bytes`].
     pub fn from_file(path: &Path, limits: &Limits) -> Result<Self> {
         let missing = |e: std::io::Error| Error::missing_model(format!("cannot read {}: {e}", path.display()));
-        let length = std::fs::metadata(path).map_err(missing)?.len();
-        if length > limits.max_bytes {
-            let message = format!("{}: {length} bytes, at most {} are allowed", path.display(), limits.max_bytes);
-            return Err(Error::limit(message));
+        let bytes = File::open(path).map_err(ReadError::Io).and_then(|mut file| {
+            // Of a regular file the system knows the length before any of it is read.
+            let length = file.metadata()?.len();
+            read::check_length(length, limits)?;
+            read_announced(&mut file, |first| read::bytes_needed(first, limits))
+        });
+        match bytes {
+            Ok(bytes) => Self::from_bytes(&bytes, limits).map_err(|e| e.at(path.display())),
+            Err(ReadError::File(error)) => Err(error.at(path.display())),
+            Err(ReadError::Io(error)) => Err(missing(error)),
         }
-        let bytes = std::fs::read(path).map_err(missing)?;
-        Self::from_bytes(&bytes, limits).map_err(|e| e.at(path.display()))
     }
 
     /// Reads a package, checks all of it and verifies its digests.
@@ -68,7 +74,7 @@ impl Package {
     /// are not a package, [`lcrs_core::ErrorKind::UnsupportedVersion`] for one of another version or with unknown parts.
     pub fn from_bytes(bytes: &[u8], limits: &Limits) -> Result<Self> {
         let (description, tensors) = read::read(bytes, limits)?;
-        let description = Description::parse(&description)?;
+        let description = Description::parse(&description, limits)?;
         description.check_digests_are_there()?;
         Self::from_description(description, tensors, limits)
     }
@@ -78,7 +84,7 @@ impl Package {
     /// # Errors
     /// As [`Package::from_bytes`].
     pub fn from_parts(description: &str, tensors: Tensors<'static>, limits: &Limits) -> Result<Self> {
-        Self::from_description(Description::parse(description)?, tensors, limits)
+        Self::from_description(Description::parse(description, limits)?, tensors, limits)
     }
 
     fn from_description(description: Description, tensors: Tensors<'static>, limits: &Limits) -> Result<Self> {
