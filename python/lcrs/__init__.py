@@ -64,6 +64,7 @@ _SUBPACKAGES = frozenset(
         "ops",
         "optimizers",
         "pictures",
+        "pillow",
         "registry",
         "train",
         "transforms",

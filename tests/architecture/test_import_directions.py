@@ -20,7 +20,7 @@ LEVELS = [
     {"models"},
     {"zoo", "train"},
     {"codec", "evaluate"},
-    {"cli", "testing", "ans", "_CXX", "shims", "utils", "version", "__init__"},
+    {"cli", "pillow", "testing", "ans", "_CXX", "shims", "utils", "version", "__init__"},
     {"__main__"},
 ]
 RANK = {name: rank for rank, level in enumerate(LEVELS) for name in level}

@@ -92,10 +92,9 @@ def _xmp(info: dict[Any, Any], losses: list[str]) -> bytes | None:
         packet = packet.encode()
     if not packet:
         return None
-    packet = bytes(packet).rstrip(b"\0 \r\n\t")
     for encoding in ("utf-8", "utf-16", "utf-32"):
         try:
-            text = packet.decode(encoding)
+            text = bytes(packet).decode(encoding).rstrip("\0 \r\n\t")
             break
         except UnicodeDecodeError:
             continue
