@@ -106,7 +106,7 @@ def _tell_losses(job: Job, picture: Picture, arguments: argparse.Namespace) -> N
     from lcrs.codec import private_metadata
 
     parts = list(picture.losses)
-    if private := private_metadata(picture, **_keep_options(arguments)):
+    if private := private_metadata(picture.metadata(), **_keep_options(arguments)):
         them = "it" if len(private) == 1 else "them"
         parts.insert(0, f"{', '.join(private).upper()} (--keep-metadata keeps {them})")
     if parts:

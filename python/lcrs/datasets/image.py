@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image
 from torch.utils.data import Dataset
 
-from lcrs.pictures import MAX_PIXELS, Background, PictureError, to_picture
+from lcrs.pictures import Background, PictureError, to_picture
 from lcrs.registry import register_dataset
 
 __all__ = ["ImageFolder", "load_rgb"]
@@ -23,7 +23,7 @@ def load_rgb(
     background: Background | None = None,
     to_8bit: bool = False,
     to_srgb: bool = False,
-    max_pixels: int = MAX_PIXELS,
+    max_pixels: int | None = None,
 ) -> Image.Image:
     """Opens a picture of 8 bits a channel as RGB, as `lcrs.compress` sees it; grey is repeated.
 
@@ -59,8 +59,8 @@ class ImageFolder(Dataset[Any]):
             - test/
                 - img000.png
 
-    Unlike CompressAI's, it leaves out files that are no pictures by their names, applies EXIF orientation, and
-    drops neither transparency nor bits silently.
+    Unlike CompressAI's, it leaves out files that are no pictures by their names, applies EXIF orientation,
+    and drops neither transparency nor bits silently.
 
     Attributes:
         samples: Paths of the pictures.

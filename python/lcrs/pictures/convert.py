@@ -53,7 +53,7 @@ def to_picture(
     to_8bit: bool = False,
     to_srgb: bool = False,
     frame: int | None = None,
-    max_pixels: int = MAX_PIXELS,
+    max_pixels: int | None = None,
 ) -> Picture:
     """The picture in a file, a Pillow image or an array.
 
@@ -69,7 +69,7 @@ def to_picture(
         to_srgb: whether colours are converted to sRGB by their profile. Without it, RGB keeps its profile,
             and CMYK and LAB are refused.
         frame: which frame, page or layer of a file with several, from 0.
-        max_pixels: how many pixels are accepted; a file is refused by its header.
+        max_pixels: how many pixels are accepted, by default 2^28; a file is refused by its header.
 
     Raises:
         TypeError: if ``image`` is none of these.
@@ -77,7 +77,8 @@ def to_picture(
         PictureError: if it is damaged, too large, or holds what a picture cannot hold and the call does not
             say what to do with that.
     """
-    choices = Choices(background, to_8bit, to_srgb, frame, max_pixels)
+    limit = MAX_PIXELS if max_pixels is None else max_pixels
+    choices = Choices(background, to_8bit, to_srgb, frame, limit)
     if isinstance(image, Picture):
         return image
     if hasattr(image, "getbands") and hasattr(image, "getexif"):
@@ -85,7 +86,7 @@ def to_picture(
     if isinstance(image, (str, os.PathLike, bytes, bytearray, memoryview)) or hasattr(image, "read"):
         from lcrs.pictures.opening import open_image
 
-        with _naming(image), open_image(image, max_pixels=max_pixels) as opened:
+        with _naming(image), open_image(image, max_pixels=limit) as opened:
             return _from_pillow(opened, choices)
     if hasattr(image, "__array_interface__"):
         from lcrs.pictures.arrays import array_to_picture

@@ -69,7 +69,8 @@ impl PictureMetadata {
     pub(crate) fn check(&self, limits: &Limits) -> Result<()> {
         let bytes: u64 = self.sections().iter().map(|metadata| metadata.data.len() as u64).sum();
         if bytes > limits.max_metadata_bytes {
-            let message = format!("metadata of {bytes} bytes, at most {} are allowed", limits.max_metadata_bytes);
+            let limit = limits.max_metadata_bytes;
+            let message = format!("metadata of {bytes} bytes, at most {limit} are allowed (max_metadata_bytes)");
             return Err(Error::limit(message));
         }
         Ok(())

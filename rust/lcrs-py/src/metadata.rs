@@ -3,15 +3,17 @@
 use lcrs_codec::{Cicp, PictureMetadata};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::PyDict;
+
+use crate::arrays::to_bytes;
 
 pub(crate) fn to_dict<'py>(py: Python<'py>, metadata: &PictureMetadata) -> PyResult<Bound<'py, PyDict>> {
-    let bytes = |data: &Option<Vec<u8>>| data.as_ref().map(|data| PyBytes::new(py, data));
+    let bytes = |data: &Option<Vec<u8>>| data.as_ref().map(|data| to_bytes(py, data)).transpose();
     let dict = PyDict::new(py);
-    dict.set_item("icc", bytes(&metadata.icc))?;
-    dict.set_item("exif", bytes(&metadata.exif))?;
-    dict.set_item("xmp", bytes(&metadata.xmp))?;
-    dict.set_item("iptc", bytes(&metadata.iptc))?;
+    dict.set_item("icc", bytes(&metadata.icc)?)?;
+    dict.set_item("exif", bytes(&metadata.exif)?)?;
+    dict.set_item("xmp", bytes(&metadata.xmp)?)?;
+    dict.set_item("iptc", bytes(&metadata.iptc)?)?;
     dict.set_item("resolution", metadata.resolution)?;
     let cicp = metadata.cicp.map(|cicp| (cicp.primaries, cicp.transfer, cicp.matrix, cicp.is_full_range));
     dict.set_item("cicp", cicp)?;
