@@ -83,24 +83,23 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _read(path: Path, arguments: argparse.Namespace) -> Side:
-    import numpy as np
-
     from lcrs import codec
     from lcrs.cli.reading import open_picture, read_stream
 
     if _is_stream(path):
         data = read_stream(path)
         with naming(path):
-            pixels = codec.decompress(data, arguments.model)
+            picture = codec.decompress_picture(data, arguments.model)
         num_bytes = len(data)
     else:
         from lcrs.codec.pictures import to_picture
 
         with naming(path), open_picture(path) as image:
-            pixels = to_picture(image, background=arguments.background, to_8bit=arguments.to_8bit).pixels
+            picture = to_picture(image, background=arguments.background, to_8bit=arguments.to_8bit)
         num_bytes = path.stat().st_size
+    pixels = picture.pixels
     pixels = pixels[..., None] if pixels.ndim == 2 else pixels
-    return Side(path, num_bytes, pixels, int(np.iinfo(pixels.dtype).max))
+    return Side(path, num_bytes, pixels, 2**picture.bit_depth - 1)
 
 
 def _is_stream(path: Path) -> bool:

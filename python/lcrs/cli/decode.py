@@ -117,7 +117,7 @@ def _shrunk(picture: Picture, size: tuple[int, int]) -> Picture:
     from PIL import Image
 
     small = picture.to_pillow().resize(size, Image.Resampling.LANCZOS)
-    return replace(picture, rgb=small.tobytes(), size=size[::-1])
+    return replace(picture, samples=small.tobytes(), size=size[::-1])
 
 
 def _check_picture(path: Path, size: tuple[int, int]) -> None:

@@ -17,10 +17,13 @@ _CHUNK = 1 << 24
 """Bytes that are asked for at a time: what a file announces is not believed before it is there."""
 
 
-def read_container(source: Container) -> bytes | bytearray | memoryview:
+def read_container(
+    source: Container, *, max_pixels: int | None = None, max_bytes: int | None = None
+) -> bytes | bytearray | memoryview:
     """The bytes of an .lcrs file: as many as its header announces, and one more if there are more.
 
-    Bytes are given back as they are. A file object is read from where it stands, and closed by its owner.
+    Bytes are given back as they are. The limits are those of `lcrs.coding.info`. A file object is read
+    from where it stands, and closed by its owner.
 
     Raises:
         OSError: if it cannot be read.
@@ -29,18 +32,19 @@ def read_container(source: Container) -> bytes | bytearray | memoryview:
     """
     if isinstance(source, bytes | bytearray | memoryview):
         return source
+    limits = {"max_pixels": max_pixels, "max_bytes": max_bytes}
     if isinstance(source, str | os.PathLike):
         with Path(source).open("rb") as file:
-            return _read(file)
+            return _read(file, limits)
     if hasattr(source, "read"):
-        return _read(source)
+        return _read(source, limits)
     msg = f"data is a {type(source).__qualname__}, bytes, a path or a binary file object is needed"
     raise TypeError(msg)
 
 
-def _read(file: BinaryIO) -> bytes:
+def _read(file: BinaryIO, limits: dict[str, int | None]) -> bytes:
     data = b""
-    while (needed := coding.bytes_needed(data)) > len(data):
+    while (needed := coding.bytes_needed(data, **limits)) > len(data):
         data += _up_to(file, needed - len(data))
         if len(data) < needed:
             return data  # cut off, as whoever decodes it will say

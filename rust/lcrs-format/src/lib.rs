@@ -26,15 +26,17 @@ mod limits;
 mod pack;
 mod parse;
 mod reader;
+mod samples;
 
 pub use constants::{
     DEFAULT_BIT_DEPTH, DIGEST_PREFIX_LENGTH, FORMAT_VERSION, MAGIC, MAX_HEADER_LENGTH, MAX_NAME_LENGTH, MAX_SECTIONS,
 };
 pub use error::{Error, Result};
-pub use header::{check_model_name, Color, Header, Numerics};
+pub use header::{check_model_name, Header, Numerics};
 pub use limits::Limits;
 pub use pack::pack;
 pub use parse::{bytes_needed, parse, Container};
+pub use samples::{Color, NumberType, Samples};
 
 /// One entropy-coded section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

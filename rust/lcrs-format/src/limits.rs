@@ -24,19 +24,20 @@ impl Default for Limits {
 impl Limits {
     pub(crate) fn check_picture(&self, width: u32, height: u32) -> Result<()> {
         let pixels = u64::from(width) * u64::from(height);
-        if width > self.max_side || height > self.max_side || pixels > self.max_pixels {
-            return Err(Error::Limit(format!(
-                "picture of {width} x {height} is above the limit of {} a side and {} pixels",
-                self.max_side, self.max_pixels
-            )));
-        }
-        Ok(())
+        let (most, limit) = if width > self.max_side || height > self.max_side {
+            (format!("{} a side", self.max_side), "max_side")
+        } else if pixels > self.max_pixels {
+            (format!("{} pixels", self.max_pixels), "max_pixels")
+        } else {
+            return Ok(());
+        };
+        Err(Error::Limit(format!("picture of {width} x {height}, at most {most} are allowed ({limit})")))
     }
 
     pub(crate) fn check_metadata(&self, bytes: u64) -> Result<()> {
         if bytes > self.max_metadata_bytes {
             return Err(Error::Limit(format!(
-                "metadata of {bytes} bytes, at most {} are allowed",
+                "metadata of {bytes} bytes, at most {} are allowed (max_metadata_bytes)",
                 self.max_metadata_bytes
             )));
         }

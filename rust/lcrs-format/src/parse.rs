@@ -1,12 +1,12 @@
 //! Reading a container. Nothing is copied but the header; nothing is built before its size is checked.
 
 use crate::constants::{
-    crc32c, ANCILLARY, CRC_LENGTH, FIELD_CROP, FIELD_DECODED, FIELD_QUALITY, FIELD_SAMPLES, FIELD_TILES,
-    FORMAT_VERSION, KIND_RAW, MAGIC, MAX_HEADER_LENGTH, MAX_PRECISION, NOT_PORTABLE, PREAMBLE_LENGTH, PRECISION_RAW,
-    SECTION_EXIF, SECTION_ICC, UNSTABLE_VERSION,
+    crc32c, ANCILLARY, AXES_ALONE, AXES_WITH_CHANNELS, CRC_LENGTH, FIELD_ARRAY, FIELD_AXES, FIELD_CROP, FIELD_DECODED,
+    FIELD_QUALITY, FIELD_SAMPLES, FIELD_TILES, FORMAT_VERSION, KIND_RAW, MAGIC, MAX_HEADER_LENGTH, MAX_PRECISION,
+    NOT_PORTABLE, PREAMBLE_LENGTH, PRECISION_RAW, SECTION_EXIF, SECTION_ICC, UNSTABLE_VERSION,
 };
 use crate::reader::{AtEnd, Reader};
-use crate::{Color, Error, Header, Limits, Metadata, MetadataKind, Numerics, Result, Section};
+use crate::{Color, Error, Header, Limits, Metadata, MetadataKind, NumberType, Numerics, Result, Samples, Section};
 
 /// A parsed file. Payloads are slices of the bytes that were parsed.
 #[derive(Debug, Clone, PartialEq)]
@@ -191,7 +191,7 @@ fn read_entries(reader: &mut Reader<'_>) -> Result<Vec<Entry>> {
 }
 
 fn read_fields(reader: &mut Reader<'_>, header: &mut Header) -> Result<()> {
-    let mut last_tag = None;
+    let (mut last_tag, mut is_picture, mut axes) = (None, false, None);
     while reader.remaining() > 0 {
         let tag = reader.byte("field tag")?;
         if last_tag.is_some_and(|last| last >= tag) {
@@ -208,14 +208,32 @@ fn read_fields(reader: &mut Reader<'_>, header: &mut Header) -> Result<()> {
                 header.crop_top = value.varint_u32("crop offset")?;
             }
             FIELD_SAMPLES => {
-                header.bit_depth = value.byte("bit depth")?;
+                let bit_depth = value.byte("bit depth")?;
                 let color = value.byte("colour")?;
-                header.color = Color::from_code(color)
+                let color = Color::from_code(color)
                     .ok_or_else(|| Error::UnsupportedVersion(format!("colour {color}, this build knows 0 and 1")))?;
+                header.samples = Samples::Picture { color, bit_depth };
+                is_picture = true;
             }
             FIELD_TILES => header.tiles = (value.varint_u32("tile columns")?, value.varint_u32("tile rows")?),
             FIELD_DECODED => {
                 header.decoded = Some((value.varint_u32("decoded size")?, value.varint_u32("decoded size")?))
+            }
+            FIELD_ARRAY if is_picture => {
+                return Err(Error::Corrupt("the samples are those of a picture and of an array".to_owned()))
+            }
+            FIELD_ARRAY => {
+                let number = value.byte("number type")?;
+                let number = NumberType::from_code(number).ok_or_else(|| {
+                    Error::UnsupportedVersion(format!("number type {number}, this build knows 0 to 4"))
+                })?;
+                header.samples = Samples::Array { number, channels: value.varint_u32("channels")? };
+            }
+            FIELD_AXES => {
+                axes = match value.byte("axes")? {
+                    axes @ (AXES_ALONE | AXES_WITH_CHANNELS) => Some(axes),
+                    axes => return Err(Error::Corrupt(format!("array of {axes} axes (2 or 3)"))),
+                }
             }
             _ if tag & ANCILLARY != 0 => continue,
             _ => return Err(Error::UnsupportedVersion(format!("unknown critical field {tag:#04x}"))),
@@ -224,6 +242,7 @@ fn read_fields(reader: &mut Reader<'_>, header: &mut Header) -> Result<()> {
             return Err(Error::Corrupt(format!("field {tag:#04x} has {} bytes too many", value.remaining())));
         }
     }
+    header.has_channel_axis = axes.map_or(header.samples.channels() != 1, |axes| axes == AXES_WITH_CHANNELS);
     Ok(())
 }
 

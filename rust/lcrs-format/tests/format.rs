@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use lcrs_format::{
-    bytes_needed, pack, parse, Color, Error, Header, Limits, Metadata, MetadataKind, Section, FORMAT_VERSION,
+    bytes_needed, pack, parse, Color, Error, Header, Limits, Metadata, MetadataKind, NumberType, Samples, Section,
+    FORMAT_VERSION,
 };
 use proptest::prelude::*;
 
@@ -25,8 +26,7 @@ fn full_file() -> Vec<u8> {
     header.crop_left = 3;
     header.crop_top = 300;
     header.decoded = Some((1024, 1024));
-    header.bit_depth = 10;
-    header.color = Color::Grey;
+    header.samples = Samples::Picture { color: Color::Grey, bit_depth: 10 };
     header.is_portable = false;
     let metadata = [
         Metadata { kind: MetadataKind::Icc, data: b"profile" },
@@ -196,6 +196,14 @@ fn values_out_of_range_are_corrupt() {
         ("fields out of order", body(b"m", &[1, 1, 0, 3, 2, 8, 0, 2, 2, 0, 0])),
         ("bit depth 0", body(b"m", &[1, 1, 0, 3, 2, 0, 0])),
         ("bit depth 17", body(b"m", &[1, 1, 0, 3, 2, 17, 0])),
+        ("array without channels", body(b"m", &[1, 1, 0, 6, 1, 0])),
+        ("array of 0 channels", body(b"m", &[1, 1, 0, 6, 2, 0, 0])),
+        ("array of 2^20 + 1 channels", body(b"m", &[1, 1, 0, 6, 4, 0, 0x81, 0x80, 0x40])),
+        ("array of a byte too many", body(b"m", &[1, 1, 0, 6, 3, 0, 5, 0])),
+        ("picture and array", body(b"m", &[1, 1, 0, 3, 2, 8, 0, 6, 2, 0, 5])),
+        ("one axis", body(b"m", &[1, 1, 0, 3, 2, 8, 1, 0x86, 1, 1])),
+        ("four axes", body(b"m", &[1, 1, 0, 3, 2, 8, 1, 0x86, 1, 4])),
+        ("three components without an axis", body(b"m", &[1, 1, 0, 0x86, 1, 2])),
         ("crop past the end", body(b"m", &[2, 1, 0, 2, 6, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F, 0])),
         ("field longer than the body", body(b"m", &[1, 1, 0, 0xFF, 9])),
         ("missing section entry", body(b"m", &[1, 1, 1])),
@@ -208,6 +216,30 @@ fn values_out_of_range_are_corrupt() {
     for (what, bytes) in cases {
         let result = parse(&with_body(bytes), &Limits::default()).map(|container| container.header);
         assert!(matches!(result, Err(Error::Corrupt(_))), "{what}: {result:?}");
+    }
+}
+
+#[test]
+fn later_samples_are_unsupported() {
+    for fields in [[3, 2, 8, 2], [6, 2, 5, 1]] {
+        let file = with_body(&body(b"m", &[&[1, 1, 0][..], &fields].concat()));
+        assert!(matches!(parse(&file, &Limits::default()), Err(Error::UnsupportedVersion(_))), "{fields:?}");
+    }
+}
+
+#[test]
+fn a_single_channel_has_an_axis_where_the_file_says_so() {
+    let has_axis = |fields: &[u8]| {
+        let file = with_body(&body(b"m", &[&[1, 1, 0], fields].concat()));
+        parse(&file, &Limits::default()).unwrap().header.has_channel_axis
+    };
+    assert!(has_axis(&[]));
+    assert!(has_axis(&[0x86, 1, 3]));
+    assert!(has_axis(&[6, 2, 4, 7]));
+    for single in [&[3, 2, 16, 1], &[6, 2, 4, 1]] {
+        assert!(!has_axis(single));
+        assert!(!has_axis(&[&single[..], &[0x86, 1, 2]].concat()));
+        assert!(has_axis(&[&single[..], &[0x86, 1, 3]].concat()));
     }
 }
 
@@ -237,7 +269,15 @@ fn what_the_format_cannot_hold_is_not_written() {
     assert!(refused(&Header { quality: Some(f32::NAN), ..header.clone() }, &sections, &[]));
     assert!(refused(&Header { quality: Some(-1.0), ..header.clone() }, &sections, &[]));
     assert!(refused(&Header { tiles: (2, 1), ..header.clone() }, &sections, &[]));
-    assert!(refused(&Header { bit_depth: 0, ..header.clone() }, &sections, &[]));
+    for samples in [
+        Samples::Picture { color: Color::Rgb, bit_depth: 0 },
+        Samples::Picture { color: Color::Grey, bit_depth: 17 },
+        Samples::Array { number: NumberType::F32, channels: 0 },
+        Samples::Array { number: NumberType::F32, channels: (1 << 20) + 1 },
+    ] {
+        assert!(refused(&Header { samples, ..header.clone() }, &sections, &[]), "{samples}");
+    }
+    assert!(refused(&Header { has_channel_axis: false, ..header.clone() }, &sections, &[]));
     assert!(refused(&Header { crop_left: u32::MAX, ..header.clone() }, &sections, &[]));
     assert!(refused(&Header { crop_left: 1, decoded: Some((768, 512)), ..header.clone() }, &sections, &[]));
     assert!(refused(&Header { decoded: Some((768, 511)), ..header.clone() }, &sections, &[]));
@@ -249,20 +289,28 @@ fn what_the_format_cannot_hold_is_not_written() {
     assert!(refused(&header, &sections, &[icc, icc]));
 }
 
+fn samples() -> impl Strategy<Value = Samples> {
+    let color = prop_oneof![Just(Color::Rgb), Just(Color::Grey)];
+    let picture = (color, 1_u8..=16).prop_map(|(color, bit_depth)| Samples::Picture { color, bit_depth });
+    let number = proptest::sample::select(NumberType::ALL.to_vec());
+    let channels = prop_oneof![1_u32..5, 1_u32..=1 << 20];
+    prop_oneof![picture, (number, channels).prop_map(|(number, channels)| Samples::Array { number, channels })]
+}
+
 fn headers() -> impl Strategy<Value = Header> {
     let identity = ("[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}", any::<[u8; 8]>(), any::<[u8; 8]>(), any::<bool>());
     let geometry = (1_u32..65_536, 1_u32..4096, any::<u16>(), any::<u16>());
-    let samples = (1_u8..=16, any::<bool>(), proptest::option::of(0.0_f32..=100.0));
+    let samples = (samples(), any::<bool>(), proptest::option::of(0.0_f32..=100.0));
     (identity, geometry, samples).prop_map(
-        |((model, entropy, synthesis, portable), (w, h, left, top), (bits, grey, q))| {
+        |((model, entropy, synthesis, portable), (w, h, left, top), (samples, has_channel_axis, q))| {
             let mut header = Header::new(&model, w, h);
             header.entropy_digest = entropy;
             header.synthesis_digest = synthesis;
             header.is_portable = portable;
             header.crop_left = left.into();
             header.crop_top = top.into();
-            header.bit_depth = bits;
-            header.color = if grey { Color::Grey } else { Color::Rgb };
+            header.samples = samples;
+            header.has_channel_axis = has_channel_axis || samples.channels() > 1;
             header.quality = q;
             header.decoded = q.map(|q| (w + u32::from(left) + q as u32, h + u32::from(top)));
             header

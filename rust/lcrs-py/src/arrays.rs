@@ -11,7 +11,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyMemoryView, PyString, PyTuple};
 
-use crate::errors::caught;
+use crate::errors::{caught, to_py};
 
 /// Looks up NumPy's functions, if that has not been done in this process. Nothing of NumPy is to be touched before.
 ///
@@ -69,11 +69,21 @@ pub(crate) fn to_array<T: Element>(py: Python<'_>, numbers: Vec<T>) -> PyResult<
 
 /// A copy of `data` for a job that keeps it.
 pub(crate) fn copied(data: &[u8], what: &str) -> lcrs_core::Result<Vec<u8>> {
-    let mut copy = Vec::new();
-    let no_memory = |_| Error::limit(format!("no memory for {} bytes of {what}", data.len()));
-    copy.try_reserve_exact(data.len()).map_err(no_memory)?;
+    let mut copy = reserved(data.len(), what)?;
     copy.extend_from_slice(data);
     Ok(copy)
+}
+
+/// An empty vector with room for `len` elements.
+pub(crate) fn room<T>(py: Python<'_>, len: usize, what: &str) -> PyResult<Vec<T>> {
+    reserved(len, what).map_err(|error| to_py(py, &error))
+}
+
+fn reserved<T>(len: usize, what: &str) -> lcrs_core::Result<Vec<T>> {
+    let mut vector = Vec::new();
+    let no_memory = |_| Error::limit(format!("no memory for {} bytes of {what}", len.saturating_mul(size_of::<T>())));
+    vector.try_reserve_exact(len).map_err(no_memory)?;
+    Ok(vector)
 }
 
 /// An array that is read during a call: C-contiguous, of any shape.

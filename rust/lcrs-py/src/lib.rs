@@ -10,11 +10,14 @@ mod fingerprint;
 mod fork;
 mod graph;
 mod latent;
+mod limits;
 mod package;
 mod quantization;
 mod runtime;
+mod samples;
 mod scan;
 mod table;
+mod target;
 mod tensors;
 mod transcode;
 
@@ -47,6 +50,8 @@ mod _lcrs {
     use crate::scan::{each_step, CheckerboardScan, RasterScan};
     #[pymodule_export]
     use crate::table::{pmf_to_quantized_cdf, CdfTable};
+    #[pymodule_export]
+    use crate::target::RateSearch;
     #[pymodule_export]
     use crate::transcode::transcode;
 

@@ -56,8 +56,10 @@ pub(super) fn check_named_bytes<'a>(
 ) -> Result<()> {
     let bytes = parts.map(|part| named_bytes(part, tensors)).fold(0, u64::saturating_add);
     if bytes > limits.max_bytes {
-        let message =
-            format!("operations and tables take {bytes} bytes of tensors, at most {} are allowed", limits.max_bytes);
+        let message = format!(
+            "operations and tables take {bytes} bytes of tensors, at most {} are allowed (max_bytes)",
+            limits.max_bytes
+        );
         return Err(Error::limit(message));
     }
     Ok(())

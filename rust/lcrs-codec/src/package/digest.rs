@@ -52,7 +52,10 @@ pub(crate) fn digests(description: &Description, tensors: &Tensors<'_>) -> Resul
         "version": GRAPH_VERSION,
     });
     let networks_alone = |keep: &dyn Fn(&str) -> bool| {
-        let part = json!({"graphs": select(keep), "numerics": description.numerics, "version": GRAPH_VERSION});
+        let mut part = json!({"graphs": select(keep), "numerics": description.numerics, "version": GRAPH_VERSION});
+        if description.samples.is_some() {
+            part["samples"] = description.json["samples"].clone();
+        }
         digest(&part, tensors)
     };
     Ok(Digests {
