@@ -15,16 +15,16 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeVar
 
 from lcrs import coding
-from lcrs.codec.containers import Container, read_container
+from lcrs.codec.containers import Container, Output, give, give_picture, read_container
 from lcrs.codec.packages import DEFAULT_MODEL, load_package, load_packages, missing, package_names
-from lcrs.codec.picture import Background, Picture
-from lcrs.codec.samples import to_samples
+from lcrs.codec.samples import private_metadata, to_samples
 from lcrs.codec.targets import only_target, reached
 from lcrs.coding import Package
 from lcrs.errors import LcrsError, MissingModelError
+from lcrs.pictures import Background, Picture, PictureError, to_picture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,6 +37,7 @@ __all__ = [
     "DEFAULT_MODEL",
     "DEFAULT_QUALITY",
     "Picture",
+    "PictureError",
     "Runtime",
     "compress",
     "decompress",
@@ -44,6 +45,8 @@ __all__ = [
     "info",
     "load_package",
     "package_names",
+    "private_metadata",
+    "to_picture",
 ]
 
 DEFAULT_QUALITY = 50.0
@@ -57,7 +60,7 @@ _Model = str | os.PathLike[str] | Package
 
 
 def compress(
-    image: NDArray[Any] | Image.Image,
+    image: NDArray[Any] | Image.Image | Picture | str | os.PathLike[str] | bytes | BinaryIO,
     *,
     quality: float | None = None,
     target_bpp: float | None = None,
@@ -66,21 +69,26 @@ def compress(
     model: _Model = DEFAULT_MODEL,
     background: Background | None = None,
     to_8bit: bool = False,
+    to_srgb: bool = False,
+    frame: int | None = None,
     bit_depth: int | None = None,
     keep_exif: bool = False,
+    keep_metadata: bool = False,
     threads: int | None = None,
     runtime: Runtime = "native",
     device: str | None = None,
     max_pixels: int | None = None,
     max_bytes: int | None = None,
+    output: Output | None = None,
 ) -> bytes:
     """Compresses a picture, or an array, to the bytes of an .lcrs file.
 
     Args:
-        image: a uint8 or uint16 array (H, W, 3), or grey: (H, W) or (H, W, 1); or a Pillow image, of any size
-            from 1 x 1. EXIF orientation is applied; a colour profile is kept. A model of arrays takes those
-            of its type and channels, (H, W, C), or (H, W) if it has one channel; numbers outside of its range
-            count as the end of that.
+        image: a uint8 or uint16 array (H, W, 3), or grey: (H, W) or (H, W, 1); a Pillow image; or the path,
+            the bytes or an open file of a picture, of any size from 1 x 1; or what `to_picture` made of one,
+            which tells what had to be left out. EXIF orientation is applied; colour profile and resolution
+            are kept. A model of arrays takes those of its type and channels, (H, W, C), or (H, W) if it has
+            one channel; numbers outside of its range count as the end of that.
         quality: from 0 (smallest) to 100 (best), in any steps; 50 if not given. Models of a fixed rate take
             none.
         target_bpp: in place of a quality: bits of the whole file for each pixel, reached to within 1 %.
@@ -90,21 +98,28 @@ def compress(
             are found by trials, mostly three to five; each decodes, too, for a PSNR.
         model: a model's name, an .lcrm file, or a loaded `lcrs.coding.Package`.
         background: the colour to flatten transparency on: a name, ``#rrggbb``, or three numbers from 0 to
-            255. Without it pictures with an alpha channel are refused.
-        to_8bit: whether to round 16-bit components to 8 bits.
+            255. Without it pictures with transparent parts are refused.
+        to_8bit: whether to round deeper components to 8 bits.
+        to_srgb: whether to convert colours to sRGB by their profile, instead of keeping it. Without it CMYK
+            is refused.
+        frame: which frame, page or layer of a file with several to take, from 0.
         bit_depth: of an array whose components use fewer bits than its type has: 1 to 8 of uint8, 9 to 16 of
             uint16. The largest component is ``2**bit_depth - 1``.
         keep_exif: whether the picture's EXIF block (camera, time, place) goes along.
+        keep_metadata: whether EXIF, XMP and IPTC go along.
         threads: how many to use; by default `lcrs.coding.num_threads`. The bytes do not depend on it.
         runtime: ``native`` writes the same bytes on every machine. ``torch`` runs g_a in torch on ``device``:
             the file decodes everywhere all the same, but another device may round a latent the other way.
         device: of the runtime ``torch``, such as ``cuda``; by default ``cpu``.
         max_pixels: of the picture; by default 2^28.
         max_bytes: that the call may hold at a time; by default 2^31.
+        output: where to write the file, too: a path, whose file is replaced if it is there, or a binary file
+            object that is open for writing.
 
     Raises:
-        TypeError: if ``image`` is neither an array nor a Pillow image.
-        ValueError: if the picture, the quality, a target, the runtime or the device is not as above.
+        TypeError: if ``image`` is none of these.
+        PictureError: if the picture is damaged, or holds what the call does not say what to do with.
+        ValueError: if the quality, a target, the runtime or the device is not as above.
         MissingModelError: if there is no such model here.
         LimitError: if the picture is above ``max_pixels`` or needs more than ``max_bytes``.
 
@@ -114,21 +129,29 @@ def compress(
     """
     target = only_target(quality, target_bpp=target_bpp, target_size=target_size, target_psnr=target_psnr)
     package = load_package(model)
-    samples = to_samples(package, image, background, to_8bit=to_8bit, bit_depth=bit_depth)
+    choices = {"background": background, "to_8bit": to_8bit, "to_srgb": to_srgb, "frame": frame}
+    samples = to_samples(package, image, choices, bit_depth=bit_depth, max_pixels=max_pixels)
     if quality is None and package.levels is not None:
         quality = DEFAULT_QUALITY
+    private = private_metadata(samples.metadata, keep_exif=keep_exif, keep_metadata=keep_metadata)
     options: dict[str, Any] = {
-        key: value for key, value in samples.metadata.items() if key != "exif" or keep_exif
+        "metadata": {key: value for key, value in samples.metadata.items() if key not in private},
+        "threads": threads,
+        "max_pixels": max_pixels,
+        "max_bytes": max_bytes,
     }
-    options |= {"threads": threads, "max_pixels": max_pixels, "max_bytes": max_bytes}
     networks = _networks(package, runtime, device)
     if target is not None and networks is not None:
-        return reached(networks.compress_to_target(samples, target, **options))
-    if target is not None:
-        return reached(package.compress_to_target(samples.data, *target, **samples.form | options))
-    if networks is not None:
-        return networks.compress(samples, quality, **options)
-    return package.compress(samples.data, quality, **samples.form, **options)
+        data = reached(networks.compress_to_target(samples, target, **options))
+    elif target is not None:
+        data = reached(package.compress_to_target(samples.data, *target, **samples.form | options))
+    elif networks is not None:
+        data = networks.compress(samples, quality, **options)
+    else:
+        data = package.compress(samples.data, quality, **samples.form, **options)
+    if output is not None:
+        give(data, output)
+    return data
 
 
 def decompress(
@@ -140,6 +163,7 @@ def decompress(
     device: str | None = None,
     max_pixels: int | None = None,
     max_bytes: int | None = None,
+    output: Output | None = None,
 ) -> NDArray[Any]:
     """Restores the pixels of an .lcrs file.
 
@@ -152,6 +176,8 @@ def decompress(
         device: of the runtime ``torch``, such as ``cuda``; by default ``cpu``.
         max_pixels: of the picture; by default 2^28.
         max_bytes: that the call may hold at a time; by default 2^31.
+        output: where to write the picture, too: a path, whose file is replaced if it is there, or a binary
+            file object that is open for writing. The ending of its name says the format; PNG without one.
 
     Returns:
         An array of the shape and type that `compress` was given: uint8 (H, W, 3) of an RGB picture, (H, W) of
@@ -164,6 +190,11 @@ def decompress(
     """
     limits: dict[str, Any] = {"max_pixels": max_pixels, "max_bytes": max_bytes}
     data = read_container(data, **limits)
+    if output is not None:
+        picture = decompress_picture(data, model, threads=threads, runtime=runtime, device=device, **limits)
+        give_picture(picture, output)
+        pixels: NDArray[Any] = picture.pixels.copy()
+        return pixels
 
     def restore(package: Package) -> NDArray[Any]:
         networks = _networks(package, runtime, device)

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from lcrs import coding
+from lcrs.coding.files import write_atomically
 
-__all__ = ["Container", "read_container"]
+if TYPE_CHECKING:
+    from lcrs.pictures import Picture
+
+__all__ = ["Container", "Output", "give", "give_picture", "read_container"]
 
 Container = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
 """The bytes of a file, its path, or a binary file object that is open for reading."""
+
+Output = str | os.PathLike[str] | BinaryIO
+"""The path of a file, which is replaced if it is there, or a binary file object that is open for writing."""
 
 _CHUNK = 1 << 24
 """Bytes that are asked for at a time: what a file announces is not believed before it is there."""
@@ -40,6 +48,44 @@ def read_container(
         return _read(source, limits)
     msg = f"data is a {type(source).__qualname__}, bytes, a path or a binary file object is needed"
     raise TypeError(msg)
+
+
+def give(data: bytes, output: Output) -> None:
+    """Writes a file whole or not at all, or to a file object.
+
+    Raises:
+        OSError: if it cannot be written.
+        TypeError: if ``output`` is neither.
+    """
+    if isinstance(output, str | os.PathLike):
+        write_atomically(output, data, overwrite=True)
+        return
+    if not hasattr(output, "write"):
+        msg = f"output is a {type(output).__qualname__}, a path or a binary file object is needed"
+        raise TypeError(msg)
+    rest = memoryview(data)
+    while rest:
+        num_written = output.write(rest)
+        rest = rest[len(rest) if num_written is None else num_written :]
+
+
+def give_picture(picture: Picture, output: Output) -> None:
+    """Writes a picture in the format that the ending of a name says, PNG without one; errors as in `give`.
+
+    Raises:
+        ValueError: if pictures cannot be written in that format.
+    """
+    from lcrs.pictures.files import FORMATS, picture_file
+
+    name = output if isinstance(output, str | os.PathLike) else getattr(output, "name", None)
+    extension = Path(name).suffix.lower() if isinstance(name, str | os.PathLike) else ""
+    if (extension or ".png") not in FORMATS:
+        msg = f"output ends in '{extension}', one of {' '.join(FORMATS)} is needed"
+        raise ValueError(msg)
+    data, lost = picture_file(picture, extension or ".png")
+    if lost:
+        warnings.warn(f"not kept in the {extension} file: {', '.join(lost)}", UserWarning, stacklevel=3)
+    give(data, output)
 
 
 def _read(file: BinaryIO, limits: dict[str, int | None]) -> bytes:
