@@ -8,7 +8,7 @@ from typing import IO, Any
 from PIL import Image, ImageFile
 
 from lcrs import codec, coding
-from lcrs.pictures import Picture
+from lcrs.pictures import Picture, PictureError
 
 __all__ = ["LcrsImageFile", "accept", "save"]
 
@@ -31,6 +31,9 @@ class LcrsImageFile(ImageFile.ImageFile):
         assert self.fp is not None
         self._data = bytes(self.fp.read())
         fields = coding.info(self._data)
+        if fields["color"] is None:
+            msg = "the file holds an array, no picture: lcrs.decompress gives it"
+            raise PictureError(msg)
         self._size = fields["width"], fields["height"]
         self._mode = _mode(fields["color"], fields["bit_depth"])
         metadata = coding.metadata(self._data)
