@@ -29,7 +29,7 @@ class LcrsImageFile(ImageFile.ImageFile):
 
     def _open(self) -> None:
         assert self.fp is not None
-        self._data = bytes(self.fp.read())
+        self._data: bytes | None = bytes(self.fp.read())
         fields = coding.info(self._data)
         if fields["color"] is None:
             msg = "the file holds an array, no picture: lcrs.decompress gives it"
@@ -50,9 +50,9 @@ class LcrsImageFile(ImageFile.ImageFile):
 
     def load(self) -> Any:
         """Decodes the pixels, once."""
-        if self._im is None:
+        if self._data is not None:
             image = pillow_image(codec.decompress_picture(self._data))
-            self._mode, self.im = image.mode, image.im
+            self._mode, self.im, self._data = image.mode, image.im, None
         return super().load()
 
 
