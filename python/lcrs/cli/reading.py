@@ -52,11 +52,11 @@ def _lift_limit() -> None:
 
 
 def read_stream(path: Path) -> bytes | bytearray | memoryview:
-    """The bytes of an .lcrs file, as `read_file` reads it; ``-`` is standard input. Errors bear its name."""
-    from lcrs.codec.sources import read_file
+    """The bytes of an .lcrs file; ``-`` is standard input. Errors as of `read_container`, with its name."""
+    from lcrs.codec.containers import read_container
 
     with naming(title(path)):
-        return read_file(standard_input() if path == STANDARD else path)
+        return read_container(standard_input() if path == STANDARD else path)
 
 
 def _standard_picture() -> io.BytesIO:

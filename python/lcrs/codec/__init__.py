@@ -6,8 +6,8 @@ Example:
     >>> data = codec.compress(np.full((20, 30, 3), 128, np.uint8), quality=30)
     >>> codec.decompress(data).shape
     (20, 30, 3)
-    >>> codec.info(data)["model"]
-    'photo'
+    >>> codec.info(data)["model"] == codec.DEFAULT_MODEL
+    True
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeVar
 
 from lcrs import coding
+from lcrs.codec.containers import Container, read_container
 from lcrs.codec.packages import DEFAULT_MODEL, load_package, load_packages, missing, package_names
 from lcrs.codec.samples import private_metadata, to_samples
 from lcrs.codec.targets import only_target, reached
@@ -147,7 +148,7 @@ def compress(
 
 
 def decompress(
-    data: bytes | bytearray | memoryview,
+    data: Container,
     model: _Model | None = None,
     *,
     threads: int | None = None,
@@ -159,7 +160,7 @@ def decompress(
     """Restores the pixels of an .lcrs file.
 
     Args:
-        data: the whole file.
+        data: the file: its bytes, its path, or a binary file object that is open for reading.
         model: as in `compress`; by default the model that the file names.
         threads: how many to use. The pixels do not depend on it.
         runtime: ``native`` gives the same pixels on every machine. ``torch`` runs g_s in torch on ``device``,
@@ -177,6 +178,7 @@ def decompress(
         MissingModelError: if the model is not at hand, or another one goes by its name.
         LcrsError: if the file is cut off, damaged, of a later version, or above a limit.
     """
+    data = read_container(data)
     limits: dict[str, Any] = {"max_pixels": max_pixels, "max_bytes": max_bytes}
 
     def restore(package: Package) -> NDArray[Any]:
@@ -187,7 +189,7 @@ def decompress(
 
 
 def decompress_picture(
-    data: bytes | bytearray | memoryview,
+    data: Container,
     model: _Model | None = None,
     *,
     threads: int | None = None,
@@ -201,6 +203,7 @@ def decompress_picture(
     Raises:
         ValueError: if the file holds an array; and as `decompress`.
     """
+    data = read_container(data)
     limits: dict[str, Any] = {"max_pixels": max_pixels, "max_bytes": max_bytes}
     fields = coding.info(data, **limits)
     if fields["color"] is None:
@@ -245,17 +248,17 @@ def _with_model(
 ) -> _T:
     """What ``decompress`` makes of the first package that the file was made with."""
     error: MissingModelError | None = None
-    name = coding.info(data, **limits)["model"]
-    for package in _packages_for(name, model):
+    fields = coding.info(data, **limits)
+    for package in _packages_for(fields, model):
         try:
             return decompress(package)
         except MissingModelError as other:
             error = error or other  # another model of that name; perhaps the next one fits
-    raise error or missing(model or name)
+    raise error or missing(model or fields["model"])
 
 
 def info(
-    data: bytes | bytearray | memoryview,
+    data: Container,
     model: _Model | None = None,
     *,
     max_pixels: int | None = None,
@@ -265,7 +268,7 @@ def info(
     decoded.
 
     Args:
-        data: the whole file.
+        data: the file: its bytes, a path, or a binary file object.
         model: as in `compress`; by default the model that the file names. It is not needed.
         max_pixels: of the picture; by default 2^28.
         max_bytes: that the call may hold at a time; by default 2^31.
@@ -279,8 +282,8 @@ def info(
     Raises:
         LcrsError: if the file is cut off, damaged, of a later version, or above a limit.
     """
-    fields = coding.info(data, max_pixels=max_pixels, max_bytes=max_bytes)
-    packages = _packages_for(fields["model"], model)
+    fields = coding.info(read_container(data), max_pixels=max_pixels, max_bytes=max_bytes)
+    packages = _packages_for(fields, model)
     with contextlib.suppress(LcrsError):  # a model that is missing or damaged is no fault of this file
         for package in packages:
             digests = {"entropy_digest": package.entropy_digest, "synthesis_digest": package.synthesis_digest}
@@ -289,6 +292,6 @@ def info(
     return fields
 
 
-def _packages_for(name: str, model: _Model | None) -> Iterator[Package]:
-    """The packages to try for a file that names a model: the one asked for, or all of that name."""
-    return load_packages(name) if model is None else iter([load_package(model)])
+def _packages_for(fields: dict[str, Any], model: _Model | None) -> Iterator[Package]:
+    """The packages to try for a file of these fields: the one asked for, or all that may have written it."""
+    return load_packages(fields) if model is None else iter([load_package(model)])
