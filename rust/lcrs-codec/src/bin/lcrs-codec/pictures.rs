@@ -122,7 +122,7 @@ fn read_png(bytes: &[u8], limits: &Limits) -> std::result::Result<(Picture, Pict
             return Err(Failure::Failed(message));
         }
     };
-    Ok((Picture::new(width, height, data)?, PictureMetadata { icc, exif: None }))
+    Ok((Picture::new(width, height, data)?, PictureMetadata { icc, ..PictureMetadata::default() }))
 }
 
 /// `P6`, width, height and 255 with white space and comments between, one white space, the components.
