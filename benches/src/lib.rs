@@ -1,7 +1,9 @@
 //! Workloads shared by the benchmarks.
 
+mod grouped;
 mod latent_loop;
 
+pub use grouped::GroupedLatent;
 pub use latent_loop::LatentLoop;
 
 use lcrs_core::cdf::{pmf_to_quantized_cdf, CdfTable};
