@@ -2,9 +2,11 @@
 
 mod grouped;
 mod latent_loop;
+mod peak;
 
 pub use grouped::GroupedLatent;
 pub use latent_loop::LatentLoop;
+pub use peak::peak_macs;
 
 use lcrs_core::cdf::{pmf_to_quantized_cdf, CdfTable};
 

@@ -1,5 +1,6 @@
 """From a checkpoint to a package, and files with it in processes that have no torch."""
 
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -36,6 +37,8 @@ def picture(photo, tmp_path):
 
 def rate_of(net, quality):
     """Arguments with which a model of a variable rate codes as its package does at a quality."""
+    if "quality" in inspect.signature(net.compress).parameters:
+        return {"quality": quality}
     if hasattr(net, "level_of"):
         return {"level": net.level_of(quality)}
     if not hasattr(net, "Gain"):
@@ -147,12 +150,17 @@ def test_listing(capsys, model_path):
     text = capsys.readouterr().out
     assert "cheng2020-attn" in text
     assert "tiny" in text
+    assert "lcrs zoo import FILE -o NAME.lcrm" in text
     assert main(["zoo", "list", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
-    assert {"architecture": "mbt2018", "qualities": 8, "weights": ["mse", "ms-ssim"]} in listed[
-        "architectures"
-    ]
+    (entry,) = (entry for entry in listed["architectures"] if entry["architecture"] == "mbt2018")
+    files = entry.pop("files")
+    assert entry == {"architecture": "mbt2018", "qualities": 8, "weights": ["mse", "ms-ssim"]}
+    assert {metric: len(urls) for metric, urls in files.items()} == {"mse": 8, "ms-ssim": 8}
     assert "tiny" in listed["packages"]
+    assert {"name": "tiny", "file": str(model_path / "tiny.lcrm")} in listed["package_files"]
+    assert main(["zoo", "list", "--files"]) == 0
+    assert set(files["mse"]) <= set(capsys.readouterr().out.split())
 
 
 def test_without_torch_the_command_says_what_to_install(tmp_path, fresh_python):
@@ -166,7 +174,7 @@ with contextlib.redirect_stderr(io.StringIO()) as err:
     assert main(["zoo", "import", "a.pth", "-o", "b.lcrm"]) == 1
 print(err.getvalue())
 """
-    assert "pip install 'lcrs[torch]'" in fresh_python(code)
+    assert "pip install '.[torch]'" in fresh_python(code)
 
 
 def test_a_model_without_a_portable_form_is_refused_by_name(tmp_path, monkeypatch):

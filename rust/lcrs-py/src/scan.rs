@@ -6,14 +6,14 @@ use lcrs_core::scan::{
     Raster, Scan, Shrinkage, Steps, SymbolOrder,
 };
 use lcrs_core::{Error, Limits, Result, Simd};
-use numpy::{PyArray1, PyArray4, PyArrayMethods};
+use numpy::PyArray4;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pyclass::boolean_struct::False;
 use pyo3::types::PyList;
 use pyo3::PyClass;
 
-use crate::arrays::Input;
+use crate::arrays::{to_array, Input, Output};
 use crate::coder::{finished, Decoder, Encoder};
 use crate::errors::{detached, to_py};
 use crate::runtime::{runtime, simd_of};
@@ -44,7 +44,7 @@ pub(crate) fn each_step(
     for places in raster_steps(symbol_order(order)?, kernel_size, height, width) {
         let (rows, columns): (Vec<i64>, Vec<i64>) =
             places.iter().map(|&(row, column)| (row as i64, column as i64)).unzip();
-        step.call1((PyArray1::from_vec(step.py(), rows), PyArray1::from_vec(step.py(), columns)))?;
+        step.call1((to_array(step.py(), rows)?, to_array(step.py(), columns)?))?;
     }
     Ok(())
 }
@@ -375,10 +375,13 @@ impl BatchScan {
             runtime.each(coders, |item, coder, runtime| {
                 let side = side.tensor(item)?;
                 let scan = |coder: &mut Coder<'_, '_>| self.inner.run_with(runtime, &limits, coder, &side, conditions);
-                Ok(code(item, coder, &scan)?.to_nchw())
+                code(item, coder, &scan)?.to_nchw()
             })
         })?;
-        PyArray1::from_vec(py, latents.concat()).reshape([items, self.inner.channels(), height, width])
+        let mut out = Output::empty(py, &[items, self.inner.channels(), height, width])?;
+        let size = latents.first().map_or(0, Vec::len).max(1);
+        out.slice()?.chunks_mut(size).zip(&latents).for_each(|(item, latent)| item.copy_from_slice(latent));
+        Ok(out.into_array().cast_into()?)
     }
 }
 
