@@ -1,6 +1,6 @@
 //! From a picture to a file.
 
-use lcrs_core::exact::Tensor;
+use lcrs_core::exact::{Tensor, View};
 use lcrs_core::rans::StreamKind;
 use lcrs_core::{Error, Limits, Result, Runtime};
 use lcrs_format::{pack, Header, Metadata, MetadataKind, Section, DIGEST_PREFIX_LENGTH};
@@ -129,7 +129,7 @@ fn analyse(package: &Package, picture: &Picture, job: Job<'_>, height: usize, wi
     let mut y = Tensor::zeroed(shape.channels, shape.height, shape.width, job.limits)?;
     let row = shape.channels * shape.width;
     let mut source = |rows: &Rows| picture.padded_rows(rows, width, job.limits);
-    let mut sink = |rows: Rows, strip: Tensor| {
+    let mut sink = |rows: Rows, strip: View<'_>| {
         y.data_mut()[rows.start * row..rows.end * row].copy_from_slice(strip.data());
         Ok(())
     };

@@ -1,6 +1,6 @@
 //! Pictures of 8-bit RGB, and their way to and from the numbers that networks take.
 
-use lcrs_core::exact::Tensor;
+use lcrs_core::exact::{Tensor, View};
 use lcrs_core::{Error, Limits, Result};
 
 use crate::graph::Rows;
@@ -92,7 +92,7 @@ impl Canvas {
     }
 
     /// Takes the rows of a tensor: numbers are clamped to 0..=1, times 255, rounded half to even.
-    pub(crate) fn paint(&mut self, rows: Rows, tensor: &Tensor) -> Result<()> {
+    pub(crate) fn paint(&mut self, rows: Rows, tensor: View<'_>) -> Result<()> {
         let (start, length) = (self.left * COMPONENTS, self.width as usize * COMPONENTS);
         let visible = self.top..self.top + self.height as usize;
         for (y, numbers) in rows.zip(tensor.data().chunks_exact(tensor.width() * COMPONENTS)) {
@@ -121,7 +121,7 @@ mod tests {
 
     fn painted(tensor: &Tensor, left: u32, top: u32, width: u32, height: u32) -> Result<Picture> {
         let mut canvas = Canvas::new(left, top, width, height, &Limits::default())?;
-        canvas.paint(0..tensor.height(), tensor)?;
+        canvas.paint(0..tensor.height(), tensor.view())?;
         canvas.finish()
     }
 
