@@ -14,6 +14,8 @@ mod program;
 mod rows;
 mod run;
 mod strips;
+#[cfg(test)]
+mod tests;
 mod tiled;
 
 pub(crate) use attributes::{check_version, Attributes};

@@ -31,7 +31,7 @@ impl Graph {
     }
 
     /// Runs in strips of so many rows of the output.
-    fn run_rows_at_once(
+    pub(super) fn run_rows_at_once(
         &self,
         rows_at_once: usize,
         job: Job<'_>,

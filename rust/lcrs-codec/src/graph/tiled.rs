@@ -195,11 +195,10 @@ impl Graph {
             job.rt.pool.check()?;
             let result = self.program.inputs.len() + unit.node;
             let kept = left[result].take();
-            if strip.rows[result].is_empty() {
-                continue;
+            if !strip.rows[result].is_empty() {
+                let tensor = self.run_unit(i, &mut slots, [strip, next.unwrap_or(&last)], kept, shapes, job);
+                slots[result] = Slot::Owned(tensor.map_err(|e| e.at(&self.program.nodes[unit.node].place))?);
             }
-            let tensor = self.run_unit(i, &mut slots, [strip, next.unwrap_or(&last)], kept, shapes, job);
-            slots[result] = Slot::Owned(tensor.map_err(|e| e.at(&self.program.nodes[unit.node].place))?);
             for value in self.dying(i) {
                 left[value] = leave(&slots[value], &strip.rows[value], next.map(|next| &next.kept[value]), job)?;
                 slots[value] = Slot::Free;
@@ -347,7 +346,9 @@ fn view<'a>(slot: &'a Slot<'_>, there: &Rows, wanted: &Rows) -> Result<View<'a>>
 /// A copy of the rows that the next strip keeps.
 fn leave(slot: &Slot<'_>, there: &Rows, kept: Option<&Rows>, job: Job<'_>) -> Result<Option<Tensor>> {
     match kept {
-        Some(kept) if !kept.is_empty() => view(slot, there, kept)?.to_tensor(job.rt, job.limits).map(Some),
+        Some(kept) if !kept.is_empty() && !there.is_empty() => {
+            view(slot, there, kept)?.to_tensor(job.rt, job.limits).map(Some)
+        }
         _ => Ok(None),
     }
 }
