@@ -128,13 +128,15 @@ fn analyse(package: &Package, picture: &Picture, job: Job<'_>, height: usize, wi
     let shape = package.y_shape(height, width, job.limits)?;
     let mut y = Tensor::zeroed(shape.channels, shape.height, shape.width, job.limits)?;
     let row = shape.channels * shape.width;
+    let held = (picture.data().len() + size_of_val(y.data())) as u64;
+    let limits = job.limits.without(held, "a picture with its latent")?;
     let mut source = |rows: &Rows| picture.padded_rows(rows, width, job.limits);
     let mut sink = |rows: Rows, strip: View<'_>| {
         y.data_mut()[rows.start * row..rows.end * row].copy_from_slice(strip.data());
         Ok(())
     };
     let x = Shape::new(COMPONENTS, height, width);
-    package.networks.run_in_strips(ANALYSIS, job, x, &mut source, &mut sink)?;
+    package.networks.run_in_strips(ANALYSIS, Job { limits: &limits, ..job }, x, &mut source, &mut sink)?;
     Ok(y)
 }
 

@@ -96,9 +96,17 @@ fn restore<'a>(
 fn synthesise(package: &Package, y: &Tensor, header: &Header, job: Job<'_>) -> Result<Picture> {
     package.check_synthesis(y.into())?;
     let mut canvas = Canvas::new(header.crop_left, header.crop_top, header.width, header.height, job.limits)?;
+    let held = canvas.bytes() + size_of_val(y.data()) as u64;
+    let limits = job.limits.without(held, "a picture with its latent")?;
     let mut source = |rows: &Rows| y.view().rows(rows.clone())?.to_tensor(job.rt, job.limits);
     let mut sink = |rows: Rows, strip: View<'_>| canvas.paint(rows, strip);
-    package.networks.run_in_strips(SYNTHESIS, job, Shape::from(y), &mut source, &mut sink)?;
+    package.networks.run_in_strips(
+        SYNTHESIS,
+        Job { limits: &limits, ..job },
+        Shape::from(y),
+        &mut source,
+        &mut sink,
+    )?;
     canvas.finish()
 }
 

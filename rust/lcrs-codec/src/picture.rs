@@ -91,6 +91,11 @@ impl Canvas {
         Ok(Self { left: left as usize, top: top as usize, width, height, data })
     }
 
+    /// Bytes of the whole picture.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.data.capacity() as u64
+    }
+
     /// Takes the rows of a tensor: numbers are clamped to 0..=1, times 255, rounded half to even.
     pub(crate) fn paint(&mut self, rows: Rows, tensor: View<'_>) -> Result<()> {
         let (start, length) = (self.left * COMPONENTS, self.width as usize * COMPONENTS);

@@ -191,8 +191,11 @@ impl Graph {
         let last = Strip::nothing(shapes.len());
         let mut slots = inputs;
         slots.resize_with(shapes.len(), || Slot::Free);
-        for (i, unit) in self.units.iter().enumerate() {
+        let live = self.live_bytes(strip, next, shapes, job.rt.pool.threads());
+        for (i, (unit, (_, live))) in self.units.iter().zip(live).enumerate() {
             job.rt.pool.check()?;
+            // what is kept for later counts as well
+            job.rt.trim(job.limits.max_bytes.saturating_sub(live));
             let result = self.program.inputs.len() + unit.node;
             let kept = left[result].take();
             if !strip.rows[result].is_empty() {
