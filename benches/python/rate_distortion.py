@@ -1,11 +1,13 @@
-"""Rate and distortion of a model on a folder of pictures, through real files, against anchor curves.
+"""Rate and distortion of a model on a folder of pictures, through real files, against other codecs.
 
-``python benches/python/rate_distortion.py --pictures KODAK --anchors CURVES --output RESULT``
+``python benches/python/rate_distortion.py --pictures KODAK --anchors CURVES --peers webp avif --output RESULT``
 
 Every picture is compressed at every quality into a file and restored from it; rates count whole files.
 Curves are means over pictures of bits per pixel and of PSNR (RGB, dB), as usual for this set; BD-rate
-(Bjontegaard 2001) is by piecewise cubic interpolation over the overlap of the two curves.
-``LCRS_BENCH_NOTE`` is kept with the result.
+(Bjontegaard 2001) is by piecewise cubic interpolation over the overlap of the two curves. Anchors are
+published curves of the same pictures; peers are Pillow's codecs, run here on the same pictures. With
+``--weights``, the checkpoint that the package was made of, the bits that torch estimates for rounded latents
+stand beside those of the files. ``LCRS_BENCH_NOTE`` is kept with the result.
 """
 
 from __future__ import annotations
@@ -17,24 +19,53 @@ import platform
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import bjontegaard
 import numpy as np
 from PIL import Image
+from pillow_codecs import QUALITIES as PEER_QUALITIES
+from pillow_codecs import SETTINGS, coded, described, psnr_db
 
 import lcrs
 
-QUALITIES = (0.0, 20.0, 40.0, 60.0, 80.0, 100.0)
-ANCHORS = ("jpeg", "webp", "jpeg2000", "bpg_444_x265_ycbcr", "vtm")
+QUALITIES = tuple(range(0, 101, 10))
+ANCHORS = (
+    "vtm",
+    "hm",
+    "av1",
+    "bpg_444_x265_ycbcr",
+    "webp",
+    "jpeg2000",
+    "jpeg",
+    "compressai-bmshj2018-hyperprior_mse_cpu",
+    "compressai-mbt2018-mean_mse_cpu",
+    "compressai-mbt2018_mse_cpu",
+    "compressai-cheng2020-anchor_mse_cpu",
+    "mbt2018-mean-vbr-ans",
+    "paper-elic2022_mse",
+)
+SUFFIXES = frozenset({".png", ".webp", ".avif", ".jpg", ".jpeg", ".ppm", ".bmp", ".tif", ".tiff"})
+Row = dict[str, float]
+Curve = tuple[list[float], list[float]]
 
 
-def psnr_db(a: np.ndarray, b: np.ndarray) -> float:
-    return float(10 * np.log10(255.0**2 / np.mean((a.astype(np.float64) - b) ** 2)))
+def load(folder: Path) -> dict[str, np.ndarray]:
+    """The pictures directly in a folder."""
+    paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+    if not paths:
+        raise SystemExit(f"no pictures in {folder}")
+    return {path.name: np.asarray(Image.open(path).convert("RGB")) for path in paths}
 
 
-def measure(picture: np.ndarray, quality: float, model: str) -> dict[str, float]:
+def bpp(num_bytes: float, picture: np.ndarray) -> float:
+    return 8 * num_bytes / (picture.shape[0] * picture.shape[1])
+
+
+def through_file(picture: np.ndarray, quality: float, model: lcrs.coding.Package) -> Row:
     """Compresses into a file and restores from it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "picture.lcrs"
@@ -45,59 +76,165 @@ def measure(picture: np.ndarray, quality: float, model: str) -> dict[str, float]
         decoded = time.perf_counter()
         num_bytes = path.stat().st_size
     return {
-        "bpp": 8 * num_bytes / (picture.shape[0] * picture.shape[1]),
+        "bpp": bpp(num_bytes, picture),
         "psnr_db": psnr_db(picture, restored),
         "encode_s": encoded - start,
         "decode_s": decoded - encoded,
     }
 
 
-def anchor_curve(folder: Path, name: str) -> tuple[list[float], list[float]] | None:
-    path = folder / f"{name}.json"
-    if not path.exists():
-        return None
-    results = json.loads(path.read_text())["results"]
-    points = sorted(zip(results["bpp"], results["psnr-rgb"], strict=True))
-    return [p[0] for p in points], [p[1] for p in points]
+def peer(picture: np.ndarray, codec: str, quality: float) -> Row:
+    num_bytes, restored = coded(picture, codec, int(quality))
+    return {"bpp": bpp(num_bytes, picture), "psnr_db": psnr_db(picture, restored)}
 
 
-def bd_rate(anchor: tuple[list[float], list[float]], ours: tuple[list[float], list[float]]) -> float:
+def estimator(checkpoint: Path, architecture: str) -> Callable[[np.ndarray, float], Row]:
+    """What torch expects of a picture at a quality: bits of rounded latents, and PSNR."""
+    import torch
+
+    from lcrs.registry import MODELS
+
+    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+    # What is packed are weights rounded to binary16.
+    halves = {k: v.half().float() if v.is_floating_point() and v.dim() == 4 else v for k, v in state.items()}
+    net = MODELS[architecture].from_state_dict(halves).eval()
+
+    @torch.no_grad()
+    def estimate(picture: np.ndarray, quality: float) -> Row:
+        x = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 255
+        out = net(x, net.level_of(quality))
+        bits = {name: float(-p.double().log2().sum()) for name, p in out["likelihoods"].items()}
+        pixels = (out["x_hat"][0].clamp(0, 1) * 255).round().permute(1, 2, 0).numpy()
+        return {
+            "estimated_bpp": bpp(sum(bits.values()) / 8, picture),
+            "estimated_z_bpp": bpp(bits["z"] / 8, picture),
+            "estimated_psnr_db": psnr_db(picture, pixels),
+        }
+
+    return estimate
+
+
+def means(rows: Mapping[str, Row]) -> Row:
+    """Over pictures."""
+    keys = next(iter(rows.values())).keys()
+    return {key: float(np.mean([row[key] for row in rows.values()])) for key in keys}
+
+
+def curve(points: Sequence[Row]) -> Curve:
+    """In the order of rates; a point that costs more and gives less is no part of a curve."""
+    kept: list[tuple[float, float]] = []
+    for rate, psnr in sorted((p["bpp"], p["psnr_db"]) for p in points):
+        if not kept or (rate > kept[-1][0] and psnr > kept[-1][1]):
+            kept.append((rate, psnr))
+    return [p[0] for p in kept], [p[1] for p in kept]
+
+
+def anchor_curves(folder: Path) -> dict[str, Curve]:
+    """Those of `ANCHORS` that are there, as NAME.json."""
+    found = {}
+    for name in ANCHORS:
+        path = folder / f"{name}.json"
+        if path.exists():
+            results = json.loads(path.read_text())["results"]
+            pairs = zip(results["bpp"], results["psnr-rgb"], strict=True)
+            found[name] = curve([{"bpp": b, "psnr_db": p} for b, p in pairs])
+    return found
+
+
+def bd_rate(anchor: Curve, ours: Curve) -> float:
+    """In percent of the anchor's rate; NaN where the curves do not overlap or are too short."""
+    overlap = min(anchor[1][-1], ours[1][-1]) - max(anchor[1][0], ours[1][0])
+    if min(len(anchor[0]), len(ours[0])) < 3 or overlap <= 0:
+        return float("nan")
     return float(
         bjontegaard.bd_rate(*anchor, *ours, method="pchip", require_matching_points=False, min_overlap=0)
     )
 
 
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    return [f"| {' | '.join(row)} |" for row in (head, ["---"] * len(head), *rows)]
+
+
+def report(result: dict[str, Any]) -> str:
+    """The result for reading."""
+    ours = {float(quality): mean for quality, mean in result["means"].items()}
+    some = next(iter(ours.values()))
+    head, rows = ["quality", "bpp", "PSNR, dB"], []
+    if "estimated_bpp" in some:
+        head += ["estimated bpp", "files above estimate, %", "of it z, bpp", "PSNR of torch, dB"]
+    for quality, mean in ours.items():
+        row = [f"{quality:g}", f"{mean['bpp']:.4f}", f"{mean['psnr_db']:.3f}"]
+        if "estimated_bpp" in mean:
+            above = 100 * (mean["bpp"] / mean["estimated_bpp"] - 1)
+            row += [f"{mean['estimated_bpp']:.4f}", f"{above:+.2f}", f"{mean['estimated_z_bpp']:.4f}"]
+            row += [f"{mean['estimated_psnr_db']:.3f}"]
+        rows.append(row)
+    lines = [f"# {result['model']} on {result['num_pictures']} pictures", ""]
+    lines += [result["note"], ""] if result["note"] else []
+    lines += table(head, rows)
+    if result["bd_rate_percent"]:
+        lines += ["", "Against published curves of the same pictures:", ""]
+        rows = [[name, f"{v:+.1f}"] for name, v in result["bd_rate_percent"].items()]
+        lines += table(["BD-rate (PSNR) against", "%"], rows)
+    if result["peers"]:
+        lines += ["", "Against Pillow's codecs, run on the same pictures:", ""]
+        rows = [
+            [name, peer["settings"], f"{peer['bd_rate_percent']:+.1f}", f"{peer['bd_rate_percent_median']:+.1f}"]
+            for name, peer in result["peers"].items()
+        ]
+        lines += table(["codec", "settings", "BD-rate of the means, %", "median over pictures, %"], rows)
+        for name, peer in result["peers"].items():
+            points = "; ".join(f"{m['bpp']:.3f} bpp {m['psnr_db']:.2f} dB" for m in peer["means"].values())
+            lines += ["", f"{name}: {points}."]
+    return "\n".join(lines) + "\n"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pictures", type=Path, required=True)
-    parser.add_argument("--anchors", type=Path, help="folder of anchor curves, NAME.json")
-    parser.add_argument("--model", default="photo")
+    parser.add_argument("--anchors", type=Path, help="folder of curves of these pictures, NAME.json")
+    parser.add_argument("--peers", nargs="*", default=[], choices=sorted(SETTINGS))
+    parser.add_argument("--model", default="photo", help="name, or a package's path")
+    parser.add_argument("--weights", type=Path, help="checkpoint to estimate bits with")
+    parser.add_argument("--architecture", default="gain-space-channel-hyperprior", help="of the weights")
     parser.add_argument("--qualities", type=float, nargs="+", default=QUALITIES)
+    parser.add_argument("--title", help="what the result calls the model")
     parser.add_argument(
         "--output", type=Path, required=True, help="path without suffix; .json and .md are written"
     )
     arguments = parser.parse_args()
 
-    paths = sorted(arguments.pictures.glob("*.png"))
-    pictures = {path.name: np.asarray(Image.open(path).convert("RGB")) for path in paths}
+    pictures = load(arguments.pictures)
+    model = lcrs.codec.load_package(arguments.model)
     rows = {
-        quality: {name: measure(picture, quality, arguments.model) for name, picture in pictures.items()}
+        quality: {name: through_file(picture, quality, model) for name, picture in pictures.items()}
         for quality in arguments.qualities
     }
-    means = {
-        quality: {
-            key: float(np.mean([row[key] for row in per_picture.values()])) for key in ("bpp", "psnr_db")
+    if arguments.weights:
+        estimate = estimator(arguments.weights, arguments.architecture)
+        for quality, per_picture in rows.items():
+            for name, row in per_picture.items():
+                row |= estimate(pictures[name], quality)
+    ours = curve([means(per_picture) for per_picture in rows.values()])
+    own_curves = {name: curve([per[name] for per in rows.values()]) for name in pictures}
+    peers = {}
+    for codec in arguments.peers:
+        theirs = {
+            quality: {name: peer(picture, codec, quality) for name, picture in pictures.items()}
+            for quality in PEER_QUALITIES[codec]
         }
-        for quality, per_picture in rows.items()
-    }
-    ours = ([m["bpp"] for m in means.values()], [m["psnr_db"] for m in means.values()])
-    bd = {}
-    for name in ANCHORS if arguments.anchors else ():
-        curve = anchor_curve(arguments.anchors, name)
-        if curve:
-            bd[name] = bd_rate(curve, ours)
+        singly = [bd_rate(curve([per[n] for per in theirs.values()]), own_curves[n]) for n in pictures]
+        peers[codec] = {
+            "settings": described(codec),
+            "means": {str(quality): means(per) for quality, per in theirs.items()},
+            "bd_rate_percent": bd_rate(curve([means(per) for per in theirs.values()]), ours),
+            "bd_rate_percent_median": float(np.nanmedian(singly)),
+        }
+    anchors = anchor_curves(arguments.anchors) if arguments.anchors else {}
+    bd = {name: bd_rate(theirs, ours) for name, theirs in anchors.items()}
+    times = [row for per in rows.values() for row in per.values()]
     result = {
-        "model": arguments.model,
+        "model": arguments.title or str(arguments.model),
         "num_pictures": len(pictures),
         "lcrs": version("lcrs"),
         "commit": subprocess.run(
@@ -106,29 +243,17 @@ def main() -> None:
         "machine": platform.processor() or platform.machine(),
         "threads": os.environ.get("LCRS_NUM_THREADS", str(os.cpu_count())),
         "note": os.environ.get("LCRS_BENCH_NOTE", ""),
-        "means": {f"{q:g}": m for q, m in means.items()},
-        "encode_s_median": float(np.median([r["encode_s"] for per in rows.values() for r in per.values()])),
-        "decode_s_median": float(np.median([r["decode_s"] for per in rows.values() for r in per.values()])),
-        "bd_rate_percent": bd,
+        "means": {f"{q:g}": means(per) for q, per in rows.items()},
+        "encode_s_median": float(np.median([row["encode_s"] for row in times])),
+        "decode_s_median": float(np.median([row["decode_s"] for row in times])),
+        "bd_rate_percent": {name: value for name, value in bd.items() if np.isfinite(value)},
+        "peers": peers,
         "pictures": {f"{q:g}": per for q, per in rows.items()},
     }
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")
-    lines = [
-        f"# {arguments.model} on {len(pictures)} pictures",
-        "",
-        "| quality | bpp | PSNR, dB |",
-        "|---|---|---|",
-    ]
-    lines += [f"| {q:g} | {m['bpp']:.4f} | {m['psnr_db']:.3f} |" for q, m in means.items()]
-    lines += [
-        "",
-        "| BD-rate (PSNR) against | % |",
-        "|---|---|",
-        *(f"| {name} | {v:+.1f} |" for name, v in bd.items()),
-    ]
-    arguments.output.with_suffix(".md").write_text("\n".join(lines) + "\n")
-    print("\n".join(lines))
+    arguments.output.with_suffix(".md").write_text(report(result))
+    print(report(result))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use lcrs_core::cdf::{default_scale_table, gaussian_table};
 use lcrs_core::exact::{Tensor, Unary};
 use lcrs_core::rans::{Decoder, Encoder, StreamKind};
-use lcrs_core::scan::{Coder, Context, Gaussian, Merge, Network, Parameters, Pointwise, Raster, SymbolOrder};
+use lcrs_core::scan::{Coder, Context, Gaussian, Merge, Network, Parameters, Pointwise, Raster, Scan, SymbolOrder};
 use lcrs_core::{Limits, Result, Runtime, Simd};
 
 /// Channels of the latent.
@@ -14,7 +14,7 @@ const CHANNELS: usize = 192;
 /// The loop with weights of a moderate size, and a latent to code.
 #[derive(Debug)]
 pub struct LatentLoop {
-    scan: Raster,
+    scan: Scan,
     side: Tensor,
     y: Tensor,
 }
@@ -48,7 +48,7 @@ impl LatentLoop {
         let scales = default_scale_table();
         let table = Arc::new(gaussian_table(scales, 1e-9)?);
         let gaussian = Gaussian::new(table, scales[..63].to_vec(), CHANNELS, Parameters::ScalesMeans)?;
-        let scan = Raster::new(context, network, gaussian, SymbolOrder::Wavefront)?;
+        let scan = Scan::Raster(Raster::new(context, network, gaussian, SymbolOrder::Wavefront)?);
         let places = height * width;
         let side = Tensor::from_vec(features, height, width, numbers(places * features, 20, 1.0))?;
         let y = Tensor::from_vec(CHANNELS, height, width, numbers(places * CHANNELS, 21, 8.0))?;
@@ -58,7 +58,7 @@ impl LatentLoop {
     /// The stream of the latent.
     ///
     /// # Errors
-    /// As [`Raster::run`].
+    /// As [`Scan::run`].
     pub fn encode(&self, rt: &Runtime) -> Result<Vec<u8>> {
         let mut encoder = Encoder::new(StreamKind::Lcrs, rt.simd);
         let mut coder = Coder::Encode { encoder: &mut encoder, y: &self.y };
@@ -69,7 +69,7 @@ impl LatentLoop {
     /// The values in a stream.
     ///
     /// # Errors
-    /// As [`Raster::run`].
+    /// As [`Scan::run`].
     pub fn decode(&self, rt: &Runtime, data: &[u8]) -> Result<Tensor> {
         let mut decoder = Decoder::new(StreamKind::Lcrs, rt.simd, data)?;
         let mut coder = Coder::Decode { decoder: &mut decoder };

@@ -22,6 +22,7 @@ from lcrs.errors import (
     LimitError,
     MissingModelError,
     NotPortableError,
+    TargetWarning,
     TruncatedError,
     UnsupportedVersionError,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "LimitError",
     "MissingModelError",
     "NotPortableError",
+    "TargetWarning",
     "TruncatedError",
     "UnsupportedVersionError",
     "__version__",

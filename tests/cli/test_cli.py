@@ -61,7 +61,7 @@ def test_a_photo_goes_through_other_processes(png: Path, photo: np.ndarray, tmp_
 def test_info_prints_json_or_text(encoded: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", str(encoded), "--json"]) == 0
     fields = json.loads(capsys.readouterr().out)
-    assert fields == lcrs.info(encoded.read_bytes())
+    assert fields == {"file": str(encoded)} | lcrs.info(encoded.read_bytes())
     assert {
         *("num_bytes", "width", "height", "model", "quality", "format_version"),
         *("entropy_digest", "synthesis_digest", "portable", "numerics"),
@@ -101,7 +101,14 @@ def test_the_input_is_never_the_output(png: Path, capsys) -> None:
         [],
         ["frobnicate"],
         ["encode"],
-        ["encode", "x.png"],
+        ["encode", "x.png", "y.png", "-o", "-"],
+        ["decode", "x.lcrs", "-o", "-"],
+        ["encode", "x.png", "-o", "y", "--model", ""],
+        ["encode", "x.png", "-", "-o", "y/"],
+        ["encode", "-", "-o", "y/"],
+        ["encode", "x.png", "-j", "-1"],
+        ["encode", "x.png", "-o", "y", "--device", "cuda"],
+        ["decode", "x.lcrs", "--max-side", "0"],
         ["encode", "x.png", "-o", "y", "-q", "101"],
         ["encode", "x.png", "-o", "y", "-q", "-0.5"],
         ["encode", "x.png", "-o", "y", "-q", "nan"],

@@ -19,8 +19,9 @@ def test_errors_can_be_pickled_and_named(name: str) -> None:
     assert type(again) is type(error)
     assert str(again) == "picture of 0 x 3"
     assert type(error).__module__ == "lcrs.errors"
-    assert isinstance(error, lcrs.LcrsError)
-    assert isinstance(error, ValueError)
+    if not isinstance(error, Warning):
+        assert isinstance(error, lcrs.LcrsError)
+        assert isinstance(error, ValueError)
     assert getattr(lcrs, name) is getattr(errors, name)
 
 

@@ -246,13 +246,13 @@ class TestForeignStrings:
     @pytest.mark.parametrize("name", ["gaussian", "checkerboard", "groups-checkerboard", "raster"])
     def test_are_decoded_where_the_sums_agree(self, name, monkeypatch):
         codec, y = set_kind(hyperprior(name).eval(), "ans"), latent(2)
-        monkeypatch.setattr("lcrs.layers.exact.ExactNetwork.run", lambda self, module, x, place: module(x))
+        monkeypatch.setattr("lcrs.layers.exact.ExactNetwork.run", lambda self, module, x, *place: module(x))
         monkeypatch.setattr("lcrs.latent_codecs.stepwise.step_graph", lambda codec: None)
         foreign = codec.compress(y)
         monkeypatch.undo()
         with pytest.MonkeyPatch.context() as patch:  # exact parameters that decode nothing
 
-            def run(self, module, x, place):
+            def run(self, module, x, *place):
                 return module(x) + 0.37
 
             patch.setattr("lcrs.layers.exact.ExactNetwork.run", run)

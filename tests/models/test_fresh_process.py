@@ -17,12 +17,12 @@ RATES = {
     "mbt2018-vbr": {"inputscale": 0.31},
     "mbt2018-mean-gain": {"level": 1.3},
     "gain-hyperprior": {"quality": 43.0},
+    "gain-space-channel-hyperprior": {"quality": 43.0},
 }
 STEPS = {"vr_entbttlnck": True}
 # What is coded: the name, further arguments, the rate.
 CASES = [
     *((name, {}, RATES.get(name, {})) for name in TINY),
-    ("gain-hyperprior", {}, RATES["gain-hyperprior"]),
     ("bmshj2018-hyperprior-vbr", STEPS, {"s": 0}),
     ("bmshj2018-hyperprior-vbr", STEPS, {"s": 7, "inputscale": 1.7}),
     ("mbt2018-mean-vbr", {"vr_entbttlnck": False}, {"s": 3}),

@@ -20,10 +20,26 @@ TINY = {
     "mbt2018-mean-vbr": {"N": 8, "M": 12, "vr_entbttlnck": True},
     "mbt2018-vbr": {"N": 8, "M": 12},
     "mbt2018-mean-gain": {"N": 8, "M": 12, "num_levels": 3, "lmbda_min": 0.01, "lmbda_max": 0.1},
+    "gain-hyperprior": {"C1": 8, "C2": 8, "M": 12, "H": 8, "Z": 4, "num_levels": 3},
+    "gain-space-channel-hyperprior": {
+        "C1": 8,
+        "C2": 8,
+        "M": 12,
+        "H": 8,
+        "Z": 4,
+        "S": 10,
+        "groups": [2, 3, 7],
+        "analysis_blocks": [1, 2, 1],
+        "synthesis_blocks": [1, 1, 2],
+        "side_blocks": [1, 0, 2],
+        "side_channels": [8, 9, 10],
+        "context_channels": [4, 6, 8],
+        "hidden_channels": [8, 10, 12],
+        "num_levels": 3,
+        "lmbda_min": 0.01,
+        "lmbda_max": 0.1,
+    },
 }
-
-# Its rate has no default, so it is not called like the others.
-TINY_GAIN_HYPERPRIOR = {"C1": 8, "C2": 8, "M": 12, "H": 8, "Z": 4, "num_levels": 3}
 
 
 def last_layers(network, strided=False):
@@ -36,7 +52,7 @@ def make(name, seed=0, **arguments):
     """A model whose latents and scales vary, as random weights alone would not have it."""
     torch.set_num_threads(1)
     torch.manual_seed(seed)
-    net = MODELS[name](**{**TINY.get(name, TINY_GAIN_HYPERPRIOR), **arguments}).eval()
+    net = MODELS[name](**{**TINY[name], **arguments}).eval()
     with torch.no_grad():
         for path, module in net.named_modules():
             part = path.split(".")[-1]

@@ -1,5 +1,6 @@
 """From a checkpoint to a package, and files with it in processes that have no torch."""
 
+import inspect
 import json
 import sys
 from pathlib import Path
@@ -36,6 +37,8 @@ def picture(photo, tmp_path):
 
 def rate_of(net, quality):
     """Arguments with which a model of a variable rate codes as its package does at a quality."""
+    if "quality" in inspect.signature(net.compress).parameters:
+        return {"quality": quality}
     if hasattr(net, "level_of"):
         return {"level": net.level_of(quality)}
     if not hasattr(net, "Gain"):

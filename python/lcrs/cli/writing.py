@@ -6,7 +6,8 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lcrs.cli.arguments import UsageError
+from lcrs.cli.messages import UsageError
+from lcrs.cli.streams import STANDARD
 
 if TYPE_CHECKING:
     from lcrs.codec import Picture
@@ -25,15 +26,22 @@ _FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
 _WITH_METADATA = {"PNG", "TIFF", "WEBP", "JPEG"}
 
 
-def format_of(path: Path) -> str:
-    """The extension of ``path``, if it is one that pictures can be written to.
+FORMATS = sorted(ending.lstrip(".") for ending in _FORMATS)
+"""What ``--format`` may be."""
+
+
+def format_of(path: Path, asked: str | None = None) -> str:
+    """The extension of ``path``, if it is one that pictures can be written to, unless a format is asked for.
 
     Raises:
         UsageError: if it is not.
     """
+    if asked is not None:
+        return f".{asked}"
     extension = path.suffix.lower()
     if extension not in _FORMATS:
-        msg = f"{path} ends in '{path.suffix}', one of {' '.join(_FORMATS)} is needed"
+        what = "standard output" if path == STANDARD else f"{path} ends in '{path.suffix}', which"
+        msg = f"{what} does not say what kind of picture it is: --format {' | '.join(FORMATS)}"
         raise UsageError(msg)
     return extension
 

@@ -1,15 +1,17 @@
-"""List published models, or turn a checkpoint into a model package."""
+"""``lcrs zoo``: the models that there are, and packages of checkpoints."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
 
-from lcrs.cli.arguments import add_output, check_output, require_torch
+from lcrs.cli import streams
+from lcrs.cli.arguments import add_output, require_torch
+from lcrs.cli.targets import check_output
 
 NAME = "zoo"
+SUMMARY = "List published models, or turn a checkpoint into a model package"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,14 +68,14 @@ def list_models(arguments: argparse.Namespace) -> int:
     ]
     packages = package_names()
     if arguments.json:
-        sys.stdout.write(json.dumps({"architectures": published, "packages": packages}) + "\n")
+        streams.write_text(json.dumps({"architectures": published, "packages": packages}) + "\n")
         return 0
-    sys.stdout.write(f"{'architecture':<30}{'qualities':<12}published weights\n")
+    streams.write_text(f"{'architecture':<30}{'qualities':<12}published weights\n")
     for entry in ARCHITECTURES.values():
         qualities = f"1 to {entry.num_qualities}" if entry.num_qualities > 1 else "1"
         weights = ", ".join(entry.weights) or "none"
-        sys.stdout.write(f"{entry.name:<30}{'any' if entry.is_variable_rate else qualities:<12}{weights}\n")
-    sys.stdout.write(f"\npackages at hand: {', '.join(packages) or 'none'}\n")
+        streams.write_text(f"{entry.name:<30}{'any' if entry.is_variable_rate else qualities:<12}{weights}\n")
+    streams.write_text(f"\npackages at hand: {', '.join(packages) or 'none'}\n")
     return 0
 
 
@@ -93,5 +95,5 @@ def import_checkpoint(arguments: argparse.Namespace) -> int:
     write_package(arguments.output, description, tensors, overwrite=arguments.force)
     num_bytes = arguments.output.stat().st_size
     model = f"{description['architecture']} as model '{description['name']}'"
-    sys.stderr.write(f"{arguments.output}: {model}, {num_bytes} bytes\n")
+    streams.say(f"{arguments.output}: {model}, {num_bytes} bytes\n")
     return 0

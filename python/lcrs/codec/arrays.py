@@ -17,17 +17,19 @@ __all__ = ["array_to_picture", "deep_pixels"]
 
 def array_to_picture(pixels: NDArray[Any], background: Background | None, *, to_8bit: bool) -> Picture:
     """The picture of an array as `lcrs.codec.pictures.to_picture` takes it, with its errors."""
-    rgb = _flatten(_grey_to_color(_to_8bit(pixels, allowed=to_8bit)), background)
-    height, width, _ = rgb.shape
-    return Picture(rgb.tobytes(), (height, width))
+    if pixels.dtype not in (np.uint8, np.uint16):
+        msg = f"image has dtype {pixels.dtype}, uint8 is needed (0 to 255)"
+        raise ValueError(msg)
+    pixels = _with_channels(pixels)
+    if pixels.dtype == np.uint16 and (to_8bit or pixels.shape[2] == 4):
+        pixels = _to_8bit(pixels, allowed=to_8bit)
+    pixels = _flatten(pixels, background)
+    height, width, channels = pixels.shape
+    samples = pixels.astype(pixels.dtype.newbyteorder("<")).tobytes()
+    return Picture(samples, (height, width), channels, 8 * pixels.dtype.itemsize)
 
 
 def _to_8bit(pixels: NDArray[Any], *, allowed: bool) -> NDArray[np.uint8]:
-    if pixels.dtype == np.uint8:
-        return pixels
-    if pixels.dtype != np.uint16:
-        msg = f"image has dtype {pixels.dtype}, uint8 is needed (0 to 255)"
-        raise ValueError(msg)
     if not allowed:
         msg = "image has 16 bits a component, 8 are kept: pass to_8bit=True (--to-8bit) to round them"
         raise ValueError(msg)
@@ -35,21 +37,19 @@ def _to_8bit(pixels: NDArray[Any], *, allowed: bool) -> NDArray[np.uint8]:
     return ((pixels.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
-def _grey_to_color(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """(H, W) and (H, W, 1) as (H, W, 3); colours as they are."""
+def _with_channels(pixels: NDArray[Any]) -> NDArray[Any]:
+    """(H, W) as (H, W, 1); others as they are."""
     if pixels.ndim == 2:
         pixels = pixels[..., None]
     if pixels.ndim != 3 or pixels.shape[2] not in (1, 3, 4) or 0 in pixels.shape:
         msg = f"image has shape {pixels.shape}, (H, W, 3) is needed, with H and W at least 1"
         raise ValueError(msg)
-    if pixels.shape[2] == 1:
-        pixels = np.broadcast_to(pixels, (*pixels.shape[:2], 3))
     return pixels
 
 
-def _flatten(pixels: NDArray[np.uint8], background: Background | None) -> NDArray[np.uint8]:
-    """Puts (H, W, 4) on a background; (H, W, 3) stays as it is."""
-    if pixels.shape[2] == 3:
+def _flatten(pixels: NDArray[Any], background: Background | None) -> NDArray[Any]:
+    """Puts (H, W, 4) on a background; others stay as they are."""
+    if pixels.shape[2] != 4:
         return pixels
     if background is None:
         msg = (

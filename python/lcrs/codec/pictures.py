@@ -52,9 +52,10 @@ def _from_pillow(image: Image.Image, background: Background | None, *, to_8bit: 
     oriented = _upright(image)
     exif = oriented.info.get("exif")
     icc = oriented.info.get("icc_profile")
+    picture = _pillow_pixels(oriented, background, to_8bit=to_8bit)
     return replace(
-        _pillow_pixels(oriented, background, to_8bit=to_8bit),
-        icc=icc if icc and icc[16:20] == b"RGB " else None,
+        picture,
+        icc=icc if icc and icc[16:20] == (b"GRAY" if picture.channels == 1 else b"RGB ") else None,
         exif=exif.removeprefix(_EXIF_PREFIX) if exif else None,
     )
 
@@ -122,5 +123,7 @@ def _pillow_pixels(image: Image.Image, background: Background | None, *, to_8bit
     if mode not in {"1", "L", "P", "RGB", "RGBX", "YCbCr"}:
         msg = f"image has mode {mode}, which has no one meaning in RGB: convert it to RGB first"
         raise ValueError(msg)
+    if mode == "L":
+        return Picture(image.tobytes(), (image.height, image.width), 1)
     rgb = image if mode == "RGB" else image.convert("RGB")
     return Picture(rgb.tobytes(), (rgb.height, rgb.width))

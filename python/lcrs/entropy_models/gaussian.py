@@ -178,12 +178,17 @@ class GaussianConditional(EntropyModel):
         plain = scales.detach().to(device="cpu", dtype=torch.float32).contiguous()
         return torch.from_numpy(coding.indexes(plain.numpy(), self.thresholds())).to(scales.device)
 
-    def thresholds(self) -> NDArray[np.float32]:
+    def thresholds(self, *, nearest: bool = False, log: bool = False) -> NDArray[np.float32]:
         """Scales above which the next row begins, for `coding.indexes`: float32 (rows - 1,), read-only.
 
         A scale below the bound picks the row that the bound would: all pass the rows before it.
+
+        Args:
+            nearest: A scale picks the row whose scale is nearest in ratio, not the smallest above it.
+            log: Gives the logarithms, for scales that are logarithms themselves.
         """
-        return _thresholds(self.effective_scale_table().numpy().tobytes(), self.scale_bound.item())
+        scales = self.effective_scale_table().numpy().tobytes()
+        return _thresholds(scales, self.scale_bound.item(), nearest, log)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         resize_buffers(self, ("scale_table",), state_dict, prefix)
@@ -191,10 +196,11 @@ class GaussianConditional(EntropyModel):
 
 
 @functools.lru_cache(maxsize=16)
-def _thresholds(scales: bytes, bound: float) -> NDArray[np.float32]:
+def _thresholds(scales: bytes, bound: float, nearest: bool, log: bool) -> NDArray[np.float32]:
     """`GaussianConditional.thresholds` of float32 `scales`."""
-    limits = coding.thresholds(np.frombuffer(scales, np.float32))
-    limits[limits < np.float32(bound)] = -np.inf
+    table = np.frombuffer(scales, np.float32)
+    limits = coding.thresholds(table, nearest=nearest, log=log)
+    limits[coding.thresholds(table, nearest=nearest) < np.float32(bound)] = -np.inf
     limits.flags.writeable = False
     return limits
 

@@ -108,14 +108,19 @@ class LatentCodec(nn.Module):
         tensors = (*self.parameters(), *self.buffers())
         return tensors[0].device if tensors else torch.device("cpu")
 
-    def _network(self, name: str, x: Tensor, exact: bool = True) -> Tensor:
-        """Applies the network `name`, a dotted path from here, to `x`: float32 on the CPU, no gradient."""
+    def _network(self, name: str, x: Tensor, exact: bool = True, level: float | None = None) -> Tensor:
+        """Applies the network `name`, a dotted path from here, to `x`: float32 on the CPU, no gradient.
+
+        A network that depends on a rate level is told it.
+        """
         module = self.get_submodule(name)
         if isinstance(module, nn.Identity):
             return single(x)
         if not exact:
-            return single(module(x.to(self.device)))
-        return self._exact_networks.setdefault(name, ExactNetwork()).run(module, x, name)
+            x = x.to(self.device)
+            at = () if level is None else (torch.full((x.shape[0],), level, device=x.device),)
+            return single(module(x, *at))
+        return self._exact_networks.setdefault(name, ExactNetwork()).run(module, x, name, level)
 
     def _fast_network(self, name: str, x: Tensor) -> Tensor:
         """Applies a network that decides no probability, for coding: by the exact engine or by torch."""

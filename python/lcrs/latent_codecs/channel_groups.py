@@ -35,9 +35,14 @@ class ChannelGroupsLatentCodec(LatentCodec):
     `merge_y` (groups already known) and `merge_params` (context and `side_params`) concatenate; a derived
     class may override them, by concatenations of what they are given.
 
+    A gain, and in the domain "log" its logarithm, has a number for each channel of `y`: (C, 1, 1) or
+    (N, C, 1, 1), as for `CheckerboardLatentCodec`. Each codec is given its part.
+
     Args:
         latent_codec: Codecs "y0", "y1", ..., one for each group.
         channel_context: Networks "y1", "y2", ..., from the groups before to context.
+        side_networks: Networks "y0", "y1", ..., from what is merged to what the codec of the group is given;
+            they are called with the level too, where there is one. By default the identity.
         groups: Numbers of channels of the groups.
 
     Raises:
@@ -49,6 +54,7 @@ class ChannelGroupsLatentCodec(LatentCodec):
         latent_codec: Mapping[str, LatentCodec] | None = None,
         channel_context: Mapping[str, nn.Module] | None = None,
         *,
+        side_networks: Mapping[str, nn.Module] | None = None,
         groups: Sequence[int],
     ) -> None:
         super().__init__()
@@ -63,7 +69,13 @@ class ChannelGroupsLatentCodec(LatentCodec):
                 f"{len(self.groups)} groups need codecs {names} and channel contexts {names[1:]}; "
                 f"there are {sorted(codecs)} and {sorted(contexts)}"
             )
+        sides = dict(side_networks or {})
+        if sides and set(sides) != set(names):
+            raise ValueError(
+                f"{len(self.groups)} groups need side networks {names}; there are {sorted(sides)}"
+            )
         self.channel_context = nn.ModuleDict(contexts)
+        self.side_networks = nn.ModuleDict(sides)
         self.latent_codec = nn.ModuleDict(codecs)
 
     def __getitem__(self, key: str) -> LatentCodec:
@@ -71,51 +83,102 @@ class ChannelGroupsLatentCodec(LatentCodec):
         assert isinstance(codec, LatentCodec)
         return codec
 
-    def forward(self, y: Tensor, side_params: Tensor) -> dict[str, Any]:
+    def forward(
+        self,
+        y: Tensor,
+        side_params: Tensor,
+        gain: Tensor | None = None,
+        log_gain: Tensor | None = None,
+        level: Tensor | None = None,
+    ) -> dict[str, Any]:
         """The latent with quantisation modelled, and its likelihoods.
 
         Args:
             y: (N, C, H, W).
             side_params: (N, C', H, W) or larger; what is beyond `y` is cut off.
+            gain: Inverse of the step of quantisation; None is 1.
+            log_gain: Its logarithm, in the domain "log".
+            level: Rate levels for the side networks, (N,).
 
         Returns:
             "y_hat" and "likelihoods" with "y", of the shape of `y`.
         """
         side_params = fit(side_params, y.shape[2:])
+        steps = self._steps(gain, log_gain)
         y_hat: list[Tensor] = []
         likelihoods: list[Tensor] = []
         for k, group in enumerate(torch.split(y, self.groups, dim=1)):
-            out = self[f"y{k}"](group, self._get_ctx_params(k, side_params, y_hat))
+            params = self._side(k, self._get_ctx_params(k, side_params, y_hat), level)
+            out = self[f"y{k}"](group, params, **steps[k])
             y_hat.append(out["y_hat"])
             likelihoods.append(out["likelihoods"]["y"])
         return {"likelihoods": {"y": torch.cat(likelihoods, dim=1)}, "y_hat": torch.cat(y_hat, dim=1)}
 
-    def encode(self, writer: SymbolWriter, y: Tensor, side_params: Tensor) -> dict[str, Any]:
-        """Writes the groups; the shape is the list of theirs."""
+    def encode(
+        self,
+        writer: SymbolWriter,
+        y: Tensor,
+        side_params: Tensor,
+        gain: Tensor | None = None,
+        log_gain: Tensor | None = None,
+        level: float | None = None,
+    ) -> dict[str, Any]:
+        """Writes the groups; the shape is the list of theirs. There is one level for the batch."""
         side_params = single(fit(side_params, y.shape[2:]))
+        steps = self._steps(gain, log_gain)
         y_hat: list[Tensor] = []
         shapes = []
         for k, group in enumerate(torch.split(single(y), self.groups, dim=1)):
-            params = self._get_ctx_params(k, side_params, y_hat, self._network)
-            out = self[f"y{k}"].encode(writer, group, params)
+            merged = self._get_ctx_params(k, side_params, y_hat, self._network)
+            params = self._exact_side(k, merged, level)
+            out = self[f"y{k}"].encode(writer, group, params, **steps[k])
             y_hat.append(out["y_hat"])
             shapes.append(out["shape"])
         return {"shape": shapes, "y_hat": torch.cat(y_hat, dim=1)}
 
     def decode(
-        self, reader: SymbolReader, shape: Sequence[Sequence[int]], side_params: Tensor
+        self,
+        reader: SymbolReader,
+        shape: Sequence[Sequence[int]],
+        side_params: Tensor,
+        gain: Tensor | None = None,
+        log_gain: Tensor | None = None,
+        level: float | None = None,
     ) -> dict[str, Any]:
         """Reads groups of these shapes."""
         if len(shape) != len(self.groups):
             raise ValueError(f"there are {len(shape)} shapes for {len(self.groups)} groups")
         side_params = single(fit(side_params, shape[0][-2:]))
+        steps = self._steps(gain, log_gain)
         y_hat: list[Tensor] = []
         for k, group_shape in enumerate(shape):
-            params = self._get_ctx_params(
+            merged = self._get_ctx_params(
                 k, side_params, y_hat, lambda name, x: self._network(name, x, reader.exact)
             )
-            y_hat.append(self[f"y{k}"].decode(reader, group_shape, params)["y_hat"])
+            params = self._exact_side(k, merged, level, reader.exact)
+            y_hat.append(self[f"y{k}"].decode(reader, group_shape, params, **steps[k])["y_hat"])
         return {"y_hat": torch.cat(y_hat, dim=1)}
+
+    def _steps(self, gain: Tensor | None, log_gain: Tensor | None) -> list[dict[str, Tensor]]:
+        """What there is of gain and logarithm, for each group."""
+        given = {"gain": gain, "log_gain": log_gain}
+        parts = {
+            name: torch.split(value, self.groups, dim=-3)
+            for name, value in given.items()
+            if value is not None
+        }
+        return [{name: part[k] for name, part in parts.items()} for k in range(len(self.groups))]
+
+    def _side(self, k: int, merged: Tensor, level: Tensor | None) -> Tensor:
+        """What the codec of group `k` is given, in torch."""
+        if not self.side_networks:
+            return merged
+        side: Tensor = self.side_networks[f"y{k}"](merged, *(() if level is None else (level,)))
+        return side
+
+    def _exact_side(self, k: int, merged: Tensor, level: float | None, exact: bool = True) -> Tensor:
+        """The same for coding."""
+        return self._network(f"side_networks.y{k}", merged, exact, level) if self.side_networks else merged
 
     def merge_y(self, *args: Tensor) -> Tensor:
         """The groups that are known, as the channel context sees them."""
@@ -132,7 +195,7 @@ class ChannelGroupsLatentCodec(LatentCodec):
         y_hat: Sequence[Tensor],
         run: Callable[[str, Tensor], Tensor] | None = None,
     ) -> Tensor:
-        """What the codec of group `k` is given; `run(name, x)` applies a network, by default in torch."""
+        """What is merged for group `k`; `run(name, x)` applies a network, by default in torch."""
         if k == 0:
             return side_params
         known = self.merge_y(*y_hat[:k])

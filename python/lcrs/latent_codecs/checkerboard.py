@@ -10,8 +10,9 @@ from torch import Tensor, nn
 
 from lcrs import coding
 from lcrs.latent_codecs.base import LatentCodec, fit, single
-from lcrs.latent_codecs.gaussian_conditional import GaussianConditionalLatentCodec, round_around
+from lcrs.latent_codecs.gaussian_conditional import GaussianConditionalLatentCodec
 from lcrs.latent_codecs.native import scan_arguments, scan_key
+from lcrs.latent_codecs.steps import of_channels, round_around
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter
 from lcrs.layers import CheckerboardMaskedConv2d
 from lcrs.ops.cache import KeyedCache
@@ -20,6 +21,8 @@ from lcrs.registry import register_module
 __all__ = ["CheckerboardLatentCodec"]
 
 _METHODS = ("onepass", "twopass", "twopass_faster")
+_Steps = dict[str, Tensor]
+"""A gain and its logarithm by name, as far as there are any."""
 
 
 @register_module("CheckerboardLatentCodec")
@@ -48,6 +51,10 @@ class CheckerboardLatentCodec(LatentCodec):
     - "twopass" rounds the anchors around their means for the context, with the gradient passed straight
       through, runs EP for each half, and measures both halves together;
     - "twopass_faster" does the same with fewer operations; it gives the same where EP is pointwise.
+
+    A gain, and in the domain "log" its logarithm, goes to the codec "y", and steps of quantisation are the
+    inverse of it in the context as well. It broadcasts against `y`, (C, 1, 1) or (N, C, 1, 1) in `forward`;
+    for coding it is the same for the whole batch, and must be exact.
 
     Args:
         latent_codec: The codec "y", which codes each half; by default a
@@ -96,51 +103,55 @@ class CheckerboardLatentCodec(LatentCodec):
 
     # --- training ---
 
-    def forward(self, y: Tensor, side_params: Tensor) -> dict[str, Any]:
+    def forward(
+        self, y: Tensor, side_params: Tensor, gain: Tensor | None = None, log_gain: Tensor | None = None
+    ) -> dict[str, Any]:
         """The latent with quantisation modelled, and its likelihoods.
 
         Args:
             y: (N, C, H, W).
             side_params: (N, C', H, W) or larger; what is beyond `y` is cut off.
+            gain: Inverse of the step of quantisation; None is 1.
+            log_gain: Its logarithm, in the domain "log".
 
         Returns:
             "y_hat" and "likelihoods" with "y", of the shape of `y`.
         """
         side_params = fit(side_params, y.shape[2:])
+        steps = _given(gain, log_gain)
         if self.forward_method == "onepass":
-            return self._forward_onepass(y, side_params)
+            return self._forward_onepass(y, side_params, steps)
         if self.forward_method == "twopass":
-            return self._forward_twopass(y, side_params)
-        return self._forward_twopass_faster(y, side_params)
+            return self._forward_twopass(y, side_params, steps)
+        return self._forward_twopass_faster(y, side_params, steps)
 
-    def _forward_onepass(self, y: Tensor, side_params: Tensor) -> dict[str, Any]:
-        y_hat = self.quantize(y)
+    def _forward_onepass(self, y: Tensor, side_params: Tensor, steps: _Steps) -> dict[str, Any]:
+        y_hat = self.quantize(y, steps.get("gain"))
         context = self._only(self.context_prediction(y_hat), self.non_anchor_parity)
-        y_out = self.y(y, self.entropy_parameters(self.merge(context, side_params)))
+        y_out = self.y(y, self.entropy_parameters(self.merge(context, side_params)), **steps)
         return {"likelihoods": {"y": y_out["likelihoods"]["y"]}, "y_hat": y_hat}
 
-    def _forward_twopass(self, y: Tensor, side_params: Tensor) -> dict[str, Any]:
+    def _forward_twopass(self, y: Tensor, side_params: Tensor, steps: _Steps) -> dict[str, Any]:
         anchor_params = self.entropy_parameters(self.merge(self._no_context(y), side_params))
-        anchors = self._only(self._rounded(y, anchor_params), self.anchor_parity)
+        anchors = self._only(self._rounded(y, anchor_params, steps), self.anchor_parity)
         other_params = self.entropy_parameters(self.merge(self.context_prediction(anchors), side_params))
-        others = self._only(self._rounded(y, other_params), self.non_anchor_parity)
+        others = self._only(self._rounded(y, other_params, steps), self.non_anchor_parity)
         params = torch.where(self._mask(y, self.anchor_parity), anchor_params, other_params)
-        y_out = self.y(y, params)
+        y_out = self.y(y, params, **steps)
         return {"likelihoods": {"y": y_out["likelihoods"]["y"]}, "y_hat": anchors + others}
 
-    def _forward_twopass_faster(self, y: Tensor, side_params: Tensor) -> dict[str, Any]:
+    def _forward_twopass_faster(self, y: Tensor, side_params: Tensor, steps: _Steps) -> dict[str, Any]:
         anchor_params = self.entropy_parameters(self.merge(self._no_context(y), side_params))
-        anchors = self._only(self._rounded(y, anchor_params), self.anchor_parity)
+        anchors = self._only(self._rounded(y, anchor_params, steps), self.anchor_parity)
         context = self._only(self.context_prediction(anchors), self.non_anchor_parity)
-        y_out = self.y(y, self.entropy_parameters(self.merge(context, side_params)))
+        y_out = self.y(y, self.entropy_parameters(self.merge(context, side_params)), **steps)
         y_hat = torch.where(self._mask(y, self.anchor_parity), anchors, y_out["y_hat"])
         return {"likelihoods": {"y": y_out["likelihoods"]["y"]}, "y_hat": y_hat}
 
-    def _rounded(self, y: Tensor, params: Tensor) -> Tensor:
+    def _rounded(self, y: Tensor, params: Tensor, steps: _Steps) -> Tensor:
         """`y` rounded around the means that the codec "y" takes from `params`."""
-        return round_around(
-            y, self.y.means_of(params) if isinstance(self.y, GaussianConditionalLatentCodec) else None
-        )
+        means = self.y.means_of(params) if isinstance(self.y, GaussianConditionalLatentCodec) else None
+        return round_around(y, means, steps.get("gain"))
 
     def _no_context(self, y: Tensor) -> Tensor:
         """Zero in the shape that CP gives."""
@@ -150,9 +161,12 @@ class CheckerboardLatentCodec(LatentCodec):
                 channels = self.context_prediction(y.new_zeros(1, y.shape[1], 1, 1)).shape[1]
         return y.new_zeros(y.shape[0], channels, *y.shape[2:])
 
-    def quantize(self, y: Tensor) -> Tensor:
-        """`y` with noise in training, rounded otherwise."""
-        return y + torch.empty_like(y).uniform_(-0.5, 0.5) if self.training else torch.round(y)
+    def quantize(self, y: Tensor, gain: Tensor | None = None) -> Tensor:
+        """`y` with noise in training, rounded otherwise, in steps of `1 / gain`."""
+        scaled = y if gain is None else y * gain
+        noise = torch.empty_like(scaled).uniform_(-0.5, 0.5) if self.training else None
+        quantised = torch.round(scaled) if noise is None else scaled + noise
+        return quantised if gain is None else quantised / gain
 
     def merge(self, *args: Tensor) -> Tensor:
         """Context and `side_params` along the channels."""
@@ -160,12 +174,21 @@ class CheckerboardLatentCodec(LatentCodec):
 
     # --- coding ---
 
-    def encode(self, writer: SymbolWriter, y: Tensor, side_params: Tensor) -> dict[str, Any]:
+    def encode(
+        self,
+        writer: SymbolWriter,
+        y: Tensor,
+        side_params: Tensor,
+        gain: Tensor | None = None,
+        log_gain: Tensor | None = None,
+    ) -> dict[str, Any]:
         """Writes the anchors, then the others; the shape is (C, H, W)."""
         values, side_params = single(y), single(fit(side_params, y.shape[2:]))
+        steps = _given(gain, log_gain)
         scan = self._native_scan() if writer.kind == "lcrs" else None
         if scan is not None:
-            native = scan.encode(writer.open_encoders(), values.numpy(), side_params.numpy())
+            rate = self._native_steps(steps, y.shape[1])
+            native = scan.encode(writer.open_encoders(), values.numpy(), side_params.numpy(), **rate)
             return {"shape": y.shape[1:], "y_hat": torch.from_numpy(native)}
         y_hat = torch.zeros_like(values)
         for parity in (self.anchor_parity, self.non_anchor_parity):
@@ -174,16 +197,26 @@ class CheckerboardLatentCodec(LatentCodec):
                 writer.skip()
                 continue
             params = self._step_params(y_hat, side_params, parity, exact=True)
-            out = self.y.encode(writer, values[..., rows, columns].unsqueeze(2), params)
+            out = self.y.encode(writer, values[..., rows, columns].unsqueeze(2), params, **steps)
             y_hat[..., rows, columns] = out["y_hat"].squeeze(2)
         return {"shape": y.shape[1:], "y_hat": y_hat}
 
-    def decode(self, reader: SymbolReader, shape: Sequence[int], side_params: Tensor) -> dict[str, Any]:
+    def decode(
+        self,
+        reader: SymbolReader,
+        shape: Sequence[int],
+        side_params: Tensor,
+        gain: Tensor | None = None,
+        log_gain: Tensor | None = None,
+    ) -> dict[str, Any]:
         """Reads a latent of `shape` (C, H, W)."""
         side_params = single(fit(side_params, shape[1:]))
+        steps = _given(gain, log_gain)
         scan = self._native_scan() if reader.kind == "lcrs" and reader.exact else None
         if scan is not None:
-            return {"y_hat": torch.from_numpy(scan.decode(reader.open_decoders(), side_params.numpy()))}
+            rate = self._native_steps(steps, shape[0])
+            native = scan.decode(reader.open_decoders(), side_params.numpy(), **rate)
+            return {"y_hat": torch.from_numpy(native)}
         y_hat = torch.zeros(reader.batch_size, *shape)
         for parity in (self.anchor_parity, self.non_anchor_parity):
             rows, columns = self._places(shape[1:], parity)
@@ -191,7 +224,7 @@ class CheckerboardLatentCodec(LatentCodec):
                 reader.skip()
                 continue
             params = self._step_params(y_hat, side_params, parity, reader.exact)
-            out = self.y.decode(reader, (1, rows.numel()), params)
+            out = self.y.decode(reader, (1, rows.numel()), params, **steps)
             y_hat[..., rows, columns] = out["y_hat"].squeeze(2)
         return {"y_hat": y_hat}
 
@@ -208,13 +241,19 @@ class CheckerboardLatentCodec(LatentCodec):
         parts = (leaf.gaussian_conditional, self.context_prediction, network)
 
         def build() -> coding.CheckerboardScan | None:
-            arguments = scan_arguments(*parts)
+            arguments = scan_arguments(*parts, leaf.thresholds())
             if arguments is None:
                 return None
             geometry: Any = {"parameters": ", ".join(leaf.chunks), "first": self.anchor_parity}
             return coding.CheckerboardScan(**arguments, **geometry)
 
-        return self._scan.get(scan_key(*parts), build)
+        return self._scan.get(scan_key(*parts) + leaf.thresholds().tobytes(), build)
+
+    def _native_steps(self, steps: _Steps, num_channels: int) -> dict[str, Any]:
+        """Arguments of the native scan."""
+        assert isinstance(self.y, GaussianConditionalLatentCodec)
+        self.y.check_gain(**steps)
+        return {name: of_channels(value, num_channels).numpy() for name, value in steps.items()}
 
     def _step_params(self, y_hat: Tensor, side_params: Tensor, parity: str, exact: bool) -> Tensor:
         """What EP gives at the P places of `parity`, (N, C', 1, P), when `y_hat` is known at the others."""
@@ -288,6 +327,11 @@ class CheckerboardLatentCodec(LatentCodec):
         """Rows and columns of the places of `parity`, in raster order."""
         rows, columns = self._mask(torch.empty(*size, device="cpu"), parity).nonzero(as_tuple=True)
         return rows, columns
+
+
+def _given(gain: Tensor | None, log_gain: Tensor | None) -> _Steps:
+    steps = {"gain": gain, "log_gain": log_gain}
+    return {name: value for name, value in steps.items() if value is not None}
 
 
 def _is_pointwise(network: nn.Module) -> bool:

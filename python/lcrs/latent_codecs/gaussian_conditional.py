@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lcrs import coding
 from lcrs.entropy_models import GaussianConditional
 from lcrs.latent_codecs.base import LatentCodec, fit, single
+from lcrs.latent_codecs.steps import in_steps, of_channels, round_around, to_symbols, to_values
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter
-from lcrs.ops import quantize_ste
 from lcrs.registry import register_module
 
 __all__ = ["GaussianConditionalLatentCodec"]
@@ -40,6 +42,10 @@ class GaussianConditionalLatentCodec(LatentCodec):
         y ──►──┤ Q ├──►──····──►── y_hat
                └───┘      GC
 
+    With a gain, steps of quantisation are the inverse of it: the symbol is `round((y - mean) * gain)`, the
+    value `symbol / gain + mean`, and its scale counts in steps. A gain broadcasts against `y`, (C, 1, 1) or
+    (N, C, 1, 1) in `forward`; for coding it is the same for the whole batch, and must be exact.
+
     Args:
         scale_table: As for `GaussianConditional`.
         gaussian_conditional: GC; by default it is made from `scale_table` and `kwargs`.
@@ -48,10 +54,14 @@ class GaussianConditionalLatentCodec(LatentCodec):
             with the gradient passed straight through.
         chunks: What EP gives along the channels: `("scales", "means")`, the other way round, or only one of
             them. Means that are not given are 0, scales 1.
+        domain: "linear", or "log" if what EP gives as scales are logarithms. Then no exponential is taken for
+            a symbol, and a gain comes with its logarithm.
+        nearest: For coding, a scale picks the row of the table whose scale is nearest in ratio, which costs a
+            quarter of the excess rate of the smallest row above it, CompressAI's choice.
         **kwargs: Arguments of `GaussianConditional`.
 
     Raises:
-        ValueError: Another quantizer or other chunks.
+        ValueError: Another quantizer or domain, or other chunks.
     """
 
     def __init__(
@@ -61,6 +71,8 @@ class GaussianConditionalLatentCodec(LatentCodec):
         entropy_parameters: nn.Module | None = None,
         quantizer: str = "noise",
         chunks: Sequence[str] = ("scales", "means"),
+        domain: str = "linear",
+        nearest: bool = False,
         **kwargs: Any,
     ) -> None:
         super().__init__()
@@ -70,49 +82,111 @@ class GaussianConditionalLatentCodec(LatentCodec):
             raise ValueError(
                 f'chunks is {tuple(chunks)}; it must be "scales" and "means" in any order, or one of them'
             )
+        if domain not in ("linear", "log") or (domain == "log" and tuple(chunks) == ("means",)):
+            raise ValueError(f'domain is {domain!r}; it must be "linear", or "log" for scales that EP gives')
         self.quantizer = quantizer
+        self.domain = domain
+        self.nearest = nearest
         self.chunks = tuple(chunks)
         self.gaussian_conditional = gaussian_conditional or GaussianConditional(scale_table, **kwargs)
         self.entropy_parameters = entropy_parameters or nn.Identity()
 
-    def forward(self, y: Tensor, ctx_params: Tensor) -> dict[str, Any]:
+    def forward(
+        self, y: Tensor, ctx_params: Tensor, gain: Tensor | None = None, log_gain: Tensor | None = None
+    ) -> dict[str, Any]:
         """The latent with quantisation modelled, and its likelihoods.
 
         Args:
             y: (N, C, ...).
             ctx_params: (N, C', ...), as large as `y` or larger; what is beyond it is cut off.
+            gain: Inverse of the step of quantisation; None is 1.
+            log_gain: Its logarithm, in the domain "log".
 
         Returns:
             "y_hat" and "likelihoods" with "y", of the shape of `y`.
+
+        Raises:
+            ValueError: A gain lacks its logarithm, or has one in the domain "linear".
         """
+        self.check_gain(gain, log_gain)
         scales, means = self._chunk(self.entropy_parameters(fit(ctx_params, y.shape[2:])))
-        y_hat, y_likelihoods = self.gaussian_conditional(y, scales, means=means)
+        if self.domain == "log":
+            # exp(-8..8) is wider than the table of scales; the clamp keeps early training finite.
+            scales = torch.exp((scales if log_gain is None else scales + log_gain).clamp(-8, 8))
+        elif gain is not None:
+            scales = scales * gain
+        if gain is None:
+            y_hat, y_likelihoods = self.gaussian_conditional(y, scales, means=means)
+        else:
+            centred = y if means is None else y - means
+            noisy, y_likelihoods = self.gaussian_conditional(centred * gain, scales)
+            y_hat = noisy / gain if means is None else noisy / gain + means
         if self.quantizer == "ste":
-            y_hat = round_around(y, means)
+            y_hat = round_around(y, means, gain)
         return {"likelihoods": {"y": y_likelihoods}, "y_hat": y_hat}
 
     def means_of(self, ctx_params: Tensor) -> Tensor | None:
         """What EP gives as means for `ctx_params`; None if they are zero."""
         return self._chunk(self.entropy_parameters(ctx_params))[1]
 
-    def encode(self, writer: SymbolWriter, y: Tensor, ctx_params: Tensor) -> dict[str, Any]:
+    def encode(
+        self,
+        writer: SymbolWriter,
+        y: Tensor,
+        ctx_params: Tensor,
+        gain: Tensor | None = None,
+        log_gain: Tensor | None = None,
+    ) -> dict[str, Any]:
         """Writes `y`; the shape is its spatial size."""
-        scales, means = self._chunk(self._network("entropy_parameters", fit(ctx_params, y.shape[2:])))
-        table = self.gaussian_conditional.cdf_table()
-        indexes = self.gaussian_conditional.build_indexes(scales).numpy()
-        centres = None if means is None else means.contiguous().numpy()
-        symbols = coding.quantize(single(y).numpy(), centres)
-        writer.put(symbols, indexes, table)
-        return {"shape": y.shape[2:], "y_hat": torch.from_numpy(coding.dequantize(symbols, centres))}
+        params = self._network("entropy_parameters", fit(ctx_params, y.shape[2:]))
+        indexes, means, gain = self._coded(params, gain, log_gain)
+        symbols = to_symbols(single(y), means, gain)
+        writer.put(symbols, indexes, self.gaussian_conditional.cdf_table())
+        return {"shape": y.shape[2:], "y_hat": to_values(symbols, means, gain)}
 
-    def decode(self, reader: SymbolReader, shape: Sequence[int], ctx_params: Tensor) -> dict[str, Any]:
+    def decode(
+        self,
+        reader: SymbolReader,
+        shape: Sequence[int],
+        ctx_params: Tensor,
+        gain: Tensor | None = None,
+        log_gain: Tensor | None = None,
+    ) -> dict[str, Any]:
         """Reads a latent of spatial size `shape`."""
         params = self._network("entropy_parameters", fit(ctx_params, shape), reader.exact)
-        scales, means = self._chunk(params)
-        indexes = self.gaussian_conditional.build_indexes(scales).numpy()
+        indexes, means, gain = self._coded(params, gain, log_gain)
         symbols = reader.take(indexes, self.gaussian_conditional.cdf_table())
-        centres = None if means is None else means.contiguous().numpy()
-        return {"y_hat": torch.from_numpy(coding.dequantize(symbols, centres))}
+        return {"y_hat": to_values(symbols, means, gain)}
+
+    def thresholds(self) -> NDArray[np.float32]:
+        """Between which scales, in the codec's domain, which rows of the table are taken: (rows - 1,)."""
+        return self.gaussian_conditional.thresholds(nearest=self.nearest, log=self.domain == "log")
+
+    def _coded(
+        self, params: Tensor, gain: Tensor | None, log_gain: Tensor | None
+    ) -> tuple[NDArray[np.int32], Tensor | None, Tensor | None]:
+        """Rows of the table, means and gain (C,) for coding, from what EP gave."""
+        self.check_gain(gain, log_gain)
+        scales, means = self._chunk(params)
+        num_channels = scales.shape[1]
+        gain = None if gain is None else of_channels(gain, num_channels)
+        if gain is not None and not gain.min() > 0:
+            raise ValueError(f"gain has {gain.min()}, must be positive")
+        log_gain = None if log_gain is None else of_channels(log_gain, num_channels)
+        scales = in_steps(scales, gain, log_gain, log=self.domain == "log")
+        indexes = coding.indexes(scales.contiguous().numpy(), self.thresholds())
+        return indexes, None if means is None else means.contiguous(), gain
+
+    def check_gain(self, gain: Tensor | None = None, log_gain: Tensor | None = None) -> None:
+        """Refuses a gain without the logarithm that the domain "log" needs, and one that has no use.
+
+        Raises:
+            ValueError: It is one of these.
+        """
+        if (log_gain is not None) != (gain is not None and self.domain == "log"):
+            raise ValueError(
+                f"domain is {self.domain!r}: log_gain comes with a gain where scales are logarithms"
+            )
 
     def _chunk(self, params: Tensor) -> tuple[Tensor, Tensor | None]:
         """`params` as scales and means."""
@@ -122,8 +196,3 @@ class GaussianConditionalLatentCodec(LatentCodec):
             return torch.ones_like(params), params
         first, second = params.chunk(2, 1)
         return (first, second) if self.chunks == ("scales", "means") else (second, first)
-
-
-def round_around(y: Tensor, means: Tensor | None) -> Tensor:
-    """`y` rounded around `means` (None: zero), with the gradient passed straight through."""
-    return quantize_ste(y) if means is None else quantize_ste(y - means) + means

@@ -34,9 +34,18 @@ def scan_key(gaussian: GaussianConditional, context: nn.Module, network: nn.Modu
 
 
 def scan_arguments(
-    gaussian: GaussianConditional, context: nn.Module, network: nn.Module
+    gaussian: GaussianConditional,
+    context: nn.Module,
+    network: nn.Module,
+    thresholds: NDArray[np.float32] | None = None,
 ) -> dict[str, Any] | None:
     """Arguments of a native scan; None if there is no such form.
+
+    Args:
+        gaussian: Has the table.
+        context: The masked convolution.
+        network: Gives the parameters.
+        thresholds: How scales pick rows of the table; by default as in `gaussian`.
 
     Raises:
         NotPortableError: The network has no form on the exact engine at all.
@@ -50,7 +59,7 @@ def scan_arguments(
         "bias": None if context.bias is None else single(context.bias).numpy(),
         "layers": layers,
         "table": gaussian.cdf_table(),
-        "thresholds": gaussian.thresholds(),
+        "thresholds": gaussian.thresholds() if thresholds is None else thresholds,
     }
 
 

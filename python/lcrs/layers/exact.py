@@ -25,13 +25,14 @@ class ExactNetwork:
     def __init__(self) -> None:
         self._graphs: KeyedCache[coding.Graph] = KeyedCache()
 
-    def run(self, module: nn.Module, x: Tensor, place: str) -> Tensor:
+    def run(self, module: nn.Module, x: Tensor, place: str, level: float | None = None) -> Tensor:
         """Apply `module` to `x`.
 
         Args:
             module: What to run; every part of it must lower.
             x: (N, C, H, W), any device and dtype; taken as float32.
             place: Name of the module, for messages.
+            level: For modules that depend on a rate level.
 
         Returns:
             float32 (N, C', H', W') on the CPU, without gradient.
@@ -43,7 +44,7 @@ class ExactNetwork:
         state = fingerprint(itertools.chain(module.parameters(), module.buffers()))
         graph = self._graphs.get(state + repr(module).encode(), lambda: _build(module, place))
         plain = x.detach().to(device="cpu", dtype=torch.float32).contiguous()
-        return torch.from_numpy(graph.run([plain.numpy()])["y"])
+        return torch.from_numpy(graph.run([plain.numpy()], level=level)["y"])
 
     def run_where_possible(self, module: nn.Module, x: Tensor, place: str) -> Tensor:
         """As `run` where nothing decides about bits but speed and reproducibility are welcome.

@@ -9,7 +9,7 @@ from lcrs.models.base import (
     SimpleVAECompressionModel,
     get_scale_table,
 )
-from lcrs.models.gain import GainHyperprior
+from lcrs.models.gain import GainHyperprior, GainSpaceChannelHyperprior
 from lcrs.models.gained import GainedMeanScaleHyperprior
 from lcrs.models.google import (
     FactorizedPrior,
@@ -40,6 +40,7 @@ __all__ = [
     "FactorizedPrior",
     "FactorizedPriorReLU",
     "GainHyperprior",
+    "GainSpaceChannelHyperprior",
     "GainedMeanScaleHyperprior",
     "JointAutoregressiveHierarchicalPriors",
     "JointAutoregressiveHierarchicalPriorsVbr",

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from lcrs.entropy_models import GaussianConditional
 from lcrs.errors import NotPortableError
 from lcrs.latent_codecs import (
     ChannelGroupsLatentCodec,
@@ -34,10 +35,14 @@ class CodecTree:
     Attributes:
         graphs: Graphs so far, by name.
         tables: Tensors so far.
+        root: Where the codec of y is in the model: tensors of networks then have the keys of its state dict,
+            so that a network can be had back from a package. By default they have short names.
     """
 
     graphs: dict[str, LoweredGraph] = field(default_factory=dict)
     tables: Tables = field(default_factory=Tables)
+    root: str | None = None
+    _places: dict[tuple[int, str, bool], str] = field(default_factory=dict)
 
     def latent(self, codec: LatentCodec, num_channels: int) -> dict[str, Any]:
         """The tree of `codec` for y, of `num_channels` channels.
@@ -85,17 +90,33 @@ class CodecTree:
         self.graphs["h_s"] = graph.finish({"side": params})
         if isinstance(codec, ChannelGroupsLatentCodec):
             num_side_channels = _num_out_channels(h_s, num_z_channels)
-            return {"type": "channel_groups", "groups": self._groups(codec, num_side_channels)}
+            return {"type": "channel_groups", "groups": self.groups(codec, num_side_channels)}
         return self._scan("y", codec)
 
-    def _groups(self, codec: ChannelGroupsLatentCodec, num_side_channels: int) -> list[dict[str, Any]]:
+    def gaussian(
+        self, place: str, model: GaussianConditional, *, means: bool, domain: str, nearest: bool
+    ) -> dict[str, Any]:
+        """Members of a node that codes with `model`, as `Tables.gaussian`; equal ones share their tensors."""
+        place = self._places.setdefault((id(model), domain, nearest), place)
+        return self.tables.gaussian(place, model, means=means, domain=domain, nearest=nearest)
+
+    def groups(self, codec: ChannelGroupsLatentCodec, num_side_channels: int) -> list[dict[str, Any]]:
+        """The nodes of the groups of `codec`, which is given side information of so many channels.
+
+        Raises:
+            NotPortableError: a package cannot say a group, or a network does not lower.
+        """
         groups = []
         for k, size in enumerate(codec.groups):
             place, inner = f"y{k}", codec[f"y{k}"]
             graph = GraphBuilder()
             params = graph.input("side")
             if k:
-                params = _channel_context(graph, codec, k, (params, num_side_channels))
+                with graph.at(self.root or ""):
+                    params = _channel_context(graph, codec, k, (params, num_side_channels))
+            if codec.side_networks:
+                where = self._inside(f"side_networks.{place}", f"{place}.side_network")
+                params = graph.call(codec.side_networks[place], params, where)
             if isinstance(inner, GaussianConditionalLatentCodec):
                 outputs = gaussian_outputs(graph, inner, params, size)
                 node = {"type": "gaussian", **self._gaussian(place, inner, outputs)}
@@ -123,12 +144,13 @@ class CodecTree:
         else:
             raise _refusal(codec, place)
         context = codec.context_prediction
-        self.graphs[f"{place}.context"] = lower(context, f"{place}.context_prediction", "context")
+        where = self._inside(f"latent_codec.{place}", place)
+        self.graphs[f"{place}.context"] = lower(context, f"{where}.context_prediction", "context")
         graph = GraphBuilder()
         side, seen = graph.input("side"), graph.input("context")
         order = (side, seen) if isinstance(codec, RasterScanLatentCodec) else (seen, side)
         merged = graph.op("concat", *order)
-        params = graph.call(codec.entropy_parameters, merged, f"{place}.entropy_parameters")
+        params = graph.call(codec.entropy_parameters, merged, f"{where}.entropy_parameters")
         outputs = gaussian_outputs(graph, inner, params, num_channels)
         self.graphs[f"{place}.parameters"] = graph.finish(outputs)
         names = {"context": f"{place}.context", "parameters": f"{place}.parameters"}
@@ -137,7 +159,12 @@ class CodecTree:
     def _gaussian(
         self, place: str, codec: GaussianConditionalLatentCodec, outputs: dict[str, Value]
     ) -> dict[str, Any]:
-        return self.tables.gaussian(place, codec.gaussian_conditional, means="means" in outputs)
+        means, domain, nearest = "means" in outputs, codec.domain, codec.nearest
+        return self.gaussian(place, codec.gaussian_conditional, means=means, domain=domain, nearest=nearest)
+
+    def _inside(self, place: str, short: str) -> str:
+        """Where a network of the codec of y is, in the names of tensors."""
+        return short if self.root is None else f"{self.root}.{place}"
 
 
 def gaussian_outputs(
@@ -165,8 +192,14 @@ def _channel_context(
     network = codec.channel_context[f"y{k}"]
     context = graph.call(network, known, f"channel_context.y{k}")
     num_context = _num_out_channels(network, codec.merge_y(*_numbered(sizes)).shape[1])
-    both = graph.op("concat", context, side[0])
     counts = [num_context, side[1]]
+    side_first = codec.merge_params(*_numbered(counts)).flatten().tolist() == [
+        *range(num_context, sum(counts)),
+        *range(num_context),
+    ]
+    if side_first:
+        return graph.op("concat", side[0], context)
+    both = graph.op("concat", context, side[0])
     return _rearranged(graph, both, sum(counts), codec.merge_params, counts)
 
 

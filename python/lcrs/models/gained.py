@@ -23,7 +23,7 @@ from lcrs.latent_codecs import (
 from lcrs.layers.lowering import GraphBuilder, LoweredGraph, Value
 from lcrs.models.base import PictureModel
 from lcrs.models.codec_tree import CodecTree
-from lcrs.models.gain import LevelTable, level_of
+from lcrs.models.gain.levels import LevelTable, checked_levels, level_of
 from lcrs.models.google.transforms import (
     analysis,
     mean_scale_hyper_analysis,
@@ -136,18 +136,6 @@ class GainedMeanScaleHyperprior(PictureModel):
         """
         return level_of(quality, self.num_levels)
 
-    def _checked(self, level: Tensor | float, x: Tensor) -> Tensor:
-        """Levels of the pictures `x`, (N,)."""
-        last = self.num_levels - 1
-        is_legal: Any = True
-        if not isinstance(level, Tensor):
-            is_legal = 0 <= level <= last
-        elif not torch.compiler.is_compiling():  # tensors have no values there
-            is_legal = ((level >= 0) & (level <= last)).all()
-        if not is_legal:
-            raise ValueError(f"level is {level}, must be 0 to {last}")
-        return torch.as_tensor(level, dtype=torch.float32, device=x.device).expand(x.shape[0])
-
     def forward(self, x: Tensor, level: Tensor | float = 0.0) -> dict[str, Any]:
         """Restores pictures at given levels and measures their rate.
 
@@ -162,7 +150,7 @@ class GainedMeanScaleHyperprior(PictureModel):
         Raises:
             ValueError: a level is outside of that.
         """
-        levels = self._checked(level, x)
+        levels = checked_levels(level, self.num_levels, x)
         gains = {name: torch.exp(getattr(self, name)(levels)) for name in _GAINS}
         out = self.latent_codec(self.g_a(self._padded(x)), **gains)
         return {"x_hat": crop_to(self.g_s(out["y_hat"]), x.shape[-2:]), "likelihoods": out["likelihoods"]}
@@ -216,7 +204,7 @@ class GainedMeanScaleHyperprior(PictureModel):
 
     def _exact_gains(self, level: float, like: Tensor) -> dict[str, Tensor]:
         """The four gains, (C, 1, 1) each, the same on every machine; on the device of `like`."""
-        self._checked(level, like[:1])
+        checked_levels(level, self.num_levels, like[:1])
         tables = [getattr(self, name).values for name in _GAINS]
 
         def build() -> coding.Graph:

@@ -128,7 +128,9 @@ def training_loss(net: GainHyperprior, x: Tensor) -> Tensor:
 def save(net: GainHyperprior, path: Path, **facts: object) -> None:
     """Writes a checkpoint in one step: the old one stays until the new one is complete."""
     scratch = path.with_name(path.name + ".tmp")
-    torch.save({"state_dict": net.state_dict(), "config": net.config, **facts}, scratch)
+    architecture = "gain-hyperprior"
+    saved = {"architecture": architecture, "state_dict": net.state_dict(), "config": net.config}
+    torch.save({**saved, **facts}, scratch)
     scratch.replace(path)
 
 

@@ -81,6 +81,8 @@ def architecture_of(state_dict: Mapping[str, Tensor]) -> str:
         return _elic(state_dict)
     if "latent_codec.y.context_prediction.weight" in state_dict:
         return "cheng2020-anchor-checkerboard"
+    if {"coders.0.entry.weight", "latent_codec.side_networks.y0.entry.weight"} & state_dict.keys():
+        return "gain-space-channel-hyperprior"
     if "y_log_gain.values" in state_dict:
         return "gain-hyperprior"
     if "y_gain.values" in state_dict:

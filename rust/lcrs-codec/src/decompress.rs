@@ -2,7 +2,7 @@
 
 use lcrs_core::exact::{Tensor, View};
 use lcrs_core::{Error, Limits, Result, Runtime};
-use lcrs_format::{parse, Color, Container, Header, MetadataKind, DEFAULT_BIT_DEPTH};
+use lcrs_format::{parse, Container, Header, MetadataKind};
 
 use crate::compress::{level, prefix, PictureMetadata};
 use crate::container::{format_limits, from_format};
@@ -10,7 +10,7 @@ use crate::graph::{Rows, Shape};
 use crate::networks::{blame_data, Job};
 use crate::package::{hex, SYNTHESIS};
 use crate::picture::Canvas;
-use crate::{Package, Picture};
+use crate::{Layout, Package, Picture};
 
 /// How to decompress.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,8 +45,8 @@ pub struct DecodedLatent {
     pub y: Tensor,
     /// The level that it runs at, for a variable-rate model.
     pub level: Option<f32>,
-    /// Width and height of the visible picture.
-    pub size: (u32, u32),
+    /// Size and samples of the visible picture.
+    pub layout: Layout,
     /// Columns and rows of what the synthesis gives that come before it.
     pub crop: (u32, u32),
 }
@@ -66,8 +66,8 @@ pub fn decompress_latent(
     let (y, job) = restore(package, &container, options, rt, limits)?;
     package.check_synthesis((&y).into())?;
     let header = &container.header;
-    let (size, crop) = ((header.width, header.height), (header.crop_left, header.crop_top));
-    Ok(DecodedLatent { y, level: job.level, size, crop })
+    let crop = (header.crop_left, header.crop_top);
+    Ok(DecodedLatent { y, level: job.level, layout: layout(header), crop })
 }
 
 /// The decoded latent, and what its synthesis runs on.
@@ -80,7 +80,7 @@ fn restore<'a>(
 ) -> Result<(Tensor, Job<'a>)> {
     let header = &container.header;
     check_model(package, header, options)?;
-    check_picture(header)?;
+    package.scale(header.samples).map_err(blame_data)?;
     let job = Job { rt, limits, level: level(package, header.quality).map_err(blame_data)? };
     let (height, width) = padded_size(package, header, limits)?;
     let latents_ascend = container.sections.iter().zip(0..).all(|(section, latent): (_, u8)| section.latent == latent);
@@ -95,18 +95,14 @@ fn restore<'a>(
 /// The visible part of what the model makes of y.
 fn synthesise(package: &Package, y: &Tensor, header: &Header, job: Job<'_>) -> Result<Picture> {
     package.check_synthesis(y.into())?;
-    let mut canvas = Canvas::new(header.crop_left, header.crop_top, header.width, header.height, job.limits)?;
+    let scale = package.scale(header.samples).map_err(blame_data)?;
+    let mut canvas = Canvas::new((header.crop_left, header.crop_top), layout(header), scale, job.limits)?;
     let held = canvas.bytes() + size_of_val(y.data()) as u64;
     let limits = job.limits.without(held, "a picture with its latent")?;
     let mut source = |rows: &Rows| y.view().rows(rows.clone())?.to_tensor(job.rt, job.limits);
     let mut sink = |rows: Rows, strip: View<'_>| canvas.paint(rows, strip);
-    package.networks.run_in_strips(
-        SYNTHESIS,
-        Job { limits: &limits, ..job },
-        Shape::from(y),
-        &mut source,
-        &mut sink,
-    )?;
+    let job = Job { limits: &limits, ..job };
+    package.networks.run_in_strips(SYNTHESIS, job, Shape::from(y), &mut source, &mut sink)?;
     canvas.finish()
 }
 
@@ -143,12 +139,9 @@ fn check_model(package: &Package, header: &Header, options: &DecompressOptions) 
     Ok(())
 }
 
-fn check_picture(header: &Header) -> Result<()> {
-    if header.bit_depth != DEFAULT_BIT_DEPTH || header.color != Color::Rgb {
-        let (depth, color) = (header.bit_depth, header.color.name());
-        return Err(Error::unsupported(format!("{depth}-bit {color} picture, this build decodes 8-bit rgb")));
-    }
-    Ok(())
+pub(crate) fn layout(header: &Header) -> Layout {
+    let Header { width, height, samples, has_channel_axis, .. } = *header;
+    Layout { width, height, samples, has_channel_axis }
 }
 
 /// Height and width of what the model decodes: the visible part and what is cut off before it, padded.
@@ -162,7 +155,7 @@ fn padded_size(package: &Package, header: &Header, limits: &Limits) -> Result<(u
     }
     let width = package.padded(u64::from(header.crop_left) + u64::from(header.width));
     let height = package.padded(u64::from(header.crop_top) + u64::from(header.height));
-    let above = || Error::limit(format!("padded picture of {width} x {height} is above the limits"));
+    let above = || Error::limit(format!("padded picture of {width} x {height} is beyond any memory"));
     // Padding may go past the limit of a side by less than one block.
     let uncropped = |visible: u32, cut: u32| visible.checked_add(cut).ok_or_else(above);
     limits.check_picture(uncropped(header.width, header.crop_left)?, uncropped(header.height, header.crop_top)?)?;

@@ -11,6 +11,7 @@ use lcrs_codec::{
 };
 use lcrs_core::rans::StreamKind;
 use lcrs_core::{ErrorKind, Limits, Runtime};
+use lcrs_format::Samples;
 
 fn options(package: &Package, quality: f64) -> CompressOptions {
     CompressOptions { quality: package.levels().map(|_| quality), ..CompressOptions::default() }
@@ -111,7 +112,7 @@ fn info_tells_what_is_in_the_file() {
     assert_eq!((info.model.as_str(), info.quality, info.format_version), ("tiny-rate", Some(25.0), 1));
     assert_eq!(info.entropy_digest, package.digests().entropy_hex()[..16]);
     assert_eq!(info.synthesis_digest, package.digests().synthesis_hex()[..16]);
-    assert_eq!((info.portable, info.numerics, info.bit_depth, info.color), (true, "f32-fma/1", 8, "rgb"));
+    assert_eq!((info.portable, info.numerics, info.samples), (true, "f32-fma/1", Samples::RGB8));
     assert_eq!((info.num_icc_bytes, info.num_exif_bytes), (Some(3), Some(4)));
     let payload: usize = info.sections.iter().map(|section| section.num_bytes).sum();
     assert_eq!(info.num_bytes, info.num_header_bytes + payload + 7);

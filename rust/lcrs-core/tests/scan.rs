@@ -30,15 +30,27 @@ struct Case {
     height: usize,
     width: usize,
     seed: u64,
-    /// Whether a raster scan runs under conditions of a variable rate.
-    variable: bool,
+    /// Whether the scan runs under conditions of a variable rate.
+    rate: Rate,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Rate {
+    Fixed,
+    /// Gains for each channel, values closer to zero, and another bias of the context.
+    Variable,
+    /// The same with one gain for all channels.
+    OneGain,
+    /// Scales are logarithms; values lie on the lattice.
+    Logarithmic,
 }
 
 struct Numbers {
     context: Vec<f32>,
     context_bias: Vec<f32>,
-    /// Gains, the bias that replaces the context's, and weights of the shrinkage.
+    /// Gains, what is added to logarithms of scales, the bias that replaces the context's, and weights of the shrinkage.
     gain: Vec<f32>,
+    log_gain: Vec<f32>,
     other_bias: Vec<f32>,
     shrinkage: [Vec<f32>; 2],
     /// Weight and bias of each layer.
@@ -90,10 +102,12 @@ impl Case {
             Tensor::from_vec(self.side, self.height, self.width, values(self.seed + 5, len * self.side)).unwrap();
         let y = values(self.seed + 6, len * self.channels).into_iter().map(|v| v * 9.0).collect();
         let y = Tensor::from_vec(self.channels, self.height, self.width, y).unwrap();
+        let gains = if self.rate == Rate::OneGain { 1 } else { self.channels };
         Numbers {
             context,
             context_bias: values(self.seed + 1, self.features),
-            gain: values(self.seed + 7, self.channels).into_iter().map(|v| 0.2 + v.abs().min(2.0)).collect(),
+            gain: values(self.seed + 7, gains).into_iter().map(|v| 0.2 + v.abs().min(2.0)).collect(),
+            log_gain: small(self.seed + 12, gains, 1.0),
             other_bias: values(self.seed + 8, self.features),
             shrinkage: [small(self.seed + 9, 6, 0.3), small(self.seed + 11, 3, 0.3)],
             layers,
@@ -118,7 +132,7 @@ impl Case {
             })
             .collect();
         let network = Network::new(simd, self.side, self.features, merge, &layers).unwrap();
-        let gaussian = gaussian(self.channels, self.parameters);
+        let gaussian = Gaussian::new(table(), self.thresholds(), self.channels, self.parameters).unwrap();
         let bias = Some(&numbers.context_bias[..]);
         if self.checkerboard {
             let context = Context::checkerboard(simd, &numbers.context, shape, bias).unwrap();
@@ -128,6 +142,11 @@ impl Case {
             let context = Context::raster(simd, &numbers.context, shape, bias).unwrap();
             Scan::Raster(Raster::new(context, network, gaussian, order).unwrap())
         }
+    }
+
+    fn thresholds(&self) -> Vec<f32> {
+        let logarithm = |t: &f32| if self.rate == Rate::Logarithmic { t.ln() } else { *t };
+        default_scale_table()[..63].iter().map(logarithm).collect()
     }
 
     /// The places in an order in which they can be coded, with the step of each.
@@ -146,7 +165,7 @@ impl Case {
     /// One place after another: values, symbols and indexes in coding order.
     fn naive(&self, numbers: &Numbers, order: SymbolOrder) -> (Tensor, Vec<i32>, Vec<i32>) {
         let mut known = Tensor::zeroed(self.channels, self.height, self.width, &Limits::default()).unwrap();
-        let (mut symbols, mut indexes) = (vec![], vec![]);
+        let (mut symbols, mut indexes, thresholds) = (vec![], vec![], self.thresholds());
         for (step, row, column) in self.order(order) {
             let no_context = self.checkerboard && step == 0;
             let context =
@@ -169,11 +188,15 @@ impl Case {
                     Parameters::ScalesMeans => (v[c], v[self.channels + c]),
                     Parameters::MeansScales => (v[self.channels + c], v[c]),
                 };
-                let gain = if self.variable { numbers.gain[c] } else { 1.0 };
-                let scale = scale * gain;
+                let of = |numbers: &[f32]| numbers[c % numbers.len()];
+                let gain = if self.rate == Rate::Fixed { 1.0 } else { of(&numbers.gain) };
+                let scale = match self.rate {
+                    Rate::Logarithmic => scale + of(&numbers.log_gain),
+                    _ => scale * gain,
+                };
                 let symbol = ((numbers.y.pixel(row, column)[c] - mean) * gain).round_ties_even() as i32;
                 symbols.push(symbol);
-                indexes.push(default_scale_table()[..63].iter().filter(|t| scale > **t).count() as i32);
+                indexes.push(thresholds.iter().filter(|t| scale > **t).count() as i32);
                 let at = (row * self.width + column) * self.channels + c;
                 let value = numbers.shrunk(self, symbol, scale, gain) / gain;
                 known.data_mut()[at] = if self.parameters == Parameters::Scales { value } else { value + mean };
@@ -184,7 +207,7 @@ impl Case {
 
     fn context(&self, numbers: &Numbers, known: &Tensor, row: usize, column: usize) -> Vec<f32> {
         let (k, half) = (self.kernel, self.kernel / 2);
-        let mut out = if self.variable { numbers.other_bias.clone() } else { numbers.context_bias.clone() };
+        let mut out = if self.rate == Rate::Fixed { numbers.context_bias.clone() } else { numbers.other_bias.clone() };
         for (o, sum) in out.iter_mut().enumerate() {
             for (ky, kx) in (0..k * k).map(|t| (t / k, t % k)) {
                 let (r, c) = ((row + ky).checked_sub(half), (column + kx).checked_sub(half));
@@ -211,9 +234,18 @@ impl Numbers {
         Shrinkage::new(simd, &layers, 0.5).unwrap()
     }
 
+    fn conditions<'a>(&'a self, case: &Case, shrinkage: &'a Shrinkage) -> Conditions<'a> {
+        let steps = match case.rate {
+            Rate::Fixed => return Conditions::default(),
+            Rate::Variable | Rate::OneGain => Steps::new(&self.gain, Some(shrinkage)),
+            Rate::Logarithmic => Steps::logarithmic(&self.gain, &self.log_gain),
+        };
+        Conditions { steps: Some(steps.unwrap()), context_bias: Some(&self.other_bias) }
+    }
+
     /// The symbol, nearer to zero under a variable rate.
     fn shrunk(&self, case: &Case, symbol: i32, scale: f32, gain: f32) -> f32 {
-        if !case.variable || symbol == 0 {
+        if matches!(case.rate, Rate::Fixed | Rate::Logarithmic) || symbol == 0 {
             return symbol as f32;
         }
         let [first, second] = &self.shrinkage;
@@ -228,20 +260,6 @@ impl Numbers {
         });
         let amount = hidden.zip(second).fold(0.05_f32, |sum, (h, w)| h.mul_add(*w, sum)) + 0.0;
         symbol as f32 - symbol.signum() as f32 * amount
-    }
-}
-
-/// Runs a scan, under conditions if it is a raster scan.
-fn run(
-    rt: &Runtime,
-    scan: &Scan,
-    coder: &mut Coder,
-    side: &Tensor,
-    conditions: Conditions,
-) -> lcrs_core::Result<Tensor> {
-    match scan {
-        Scan::Raster(scan) => scan.run_with(rt, &Limits::default(), coder, side, conditions),
-        scan => scan.run(rt, &Limits::default(), coder, side),
     }
 }
 
@@ -280,21 +298,17 @@ fn check(case: &Case) {
         for rt in runtimes() {
             let scan = case.scan(rt.simd, &numbers, order);
             let shrinkage = numbers.shrinkage(rt.simd);
-            let steps = Steps::new(&numbers.gain, Some(&shrinkage)).unwrap();
-            let conditions = match case.variable {
-                true => Conditions { steps: Some(steps), context_bias: Some(&numbers.other_bias) },
-                false => Conditions::default(),
-            };
+            let conditions = numbers.conditions(case, &shrinkage);
             let mut encoder = Encoder::new(kind, rt.simd);
             let mut coder = Coder::Encode { encoder: &mut encoder, y: &numbers.y };
-            let sent = run(&rt, &scan, &mut coder, &numbers.side, conditions).unwrap();
+            let sent = scan.run_with(&rt, &Limits::default(), &mut coder, &numbers.side, conditions).unwrap();
             let data = encoder.finish().unwrap();
             let on = format!("{case:?} {order:?} on {} x {}", rt.simd.name(), rt.pool.threads());
             assert_eq!(bits(&sent), bits(&want), "values of {on}");
             assert_eq!(data, bytes, "bytes of {on}");
             let mut decoder = Decoder::new(kind, rt.simd, &bytes).unwrap();
             let mut coder = Coder::Decode { decoder: &mut decoder };
-            let received = run(&rt, &scan, &mut coder, &numbers.side, conditions).unwrap();
+            let received = scan.run_with(&rt, &Limits::default(), &mut coder, &numbers.side, conditions).unwrap();
             decoder.finish().unwrap();
             assert_eq!(bits(&received), bits(&want), "decoded values of {on}");
         }
@@ -306,22 +320,22 @@ fn cases() -> impl Strategy<Value = Case> {
         prop_oneof![Just(Parameters::Scales), Just(Parameters::ScalesMeans), Just(Parameters::MeansScales)];
     let sizes = (prop_oneof![Just(3_usize), Just(5), Just(7)], 1..7_usize, 1..9_usize, 1..9_usize);
     let shape = (prop::collection::vec(1..20_usize, 0..3), 1..12_usize, 1..12_usize);
-    (any::<[bool; 4]>(), parameters, sizes, shape, any::<u32>()).prop_map(|(flags, parameters, sizes, shape, seed)| {
-        Case {
-            checkerboard: flags[0],
-            odd_first: flags[1],
-            context_first: flags[2],
-            parameters,
-            kernel: sizes.0,
-            channels: sizes.1,
-            side: sizes.2,
-            features: sizes.3,
-            hidden: shape.0,
-            height: shape.1,
-            width: shape.2,
-            seed: u64::from(seed),
-            variable: flags[3] && !flags[0],
-        }
+    let rate = prop_oneof![Just(Rate::Fixed), Just(Rate::Variable), Just(Rate::OneGain), Just(Rate::Logarithmic)];
+    let parts = (any::<[bool; 3]>(), parameters, sizes, shape, rate, any::<u32>());
+    parts.prop_map(|(flags, parameters, sizes, shape, rate, seed)| Case {
+        checkerboard: flags[0],
+        odd_first: flags[1],
+        context_first: flags[2],
+        parameters,
+        kernel: sizes.0,
+        channels: sizes.1,
+        side: sizes.2,
+        features: sizes.3,
+        hidden: shape.0,
+        height: shape.1,
+        width: shape.2,
+        seed: u64::from(seed),
+        rate,
     })
 }
 
@@ -350,10 +364,11 @@ fn wide_scans_do_what_a_naive_loop_does() {
         height: 15,
         width: 40,
         seed: 5,
-        variable: false,
+        rate: Rate::Fixed,
     };
     check(&raster);
-    check(&Case { variable: true, ..raster.clone() });
+    check(&Case { rate: Rate::Variable, ..raster.clone() });
+    check(&Case { rate: Rate::Logarithmic, ..raster.clone() });
     check(&Case {
         context_first: true,
         kernel: 3,
@@ -363,7 +378,10 @@ fn wide_scans_do_what_a_naive_loop_does() {
         width: 12,
         ..raster.clone()
     });
-    check(&Case { checkerboard: true, height: 7, width: 23, ..raster });
+    let board = Case { checkerboard: true, height: 7, width: 23, ..raster };
+    for rate in [Rate::Fixed, Rate::Variable, Rate::OneGain, Rate::Logarithmic] {
+        check(&Case { rate, ..board.clone() });
+    }
 }
 
 /// Layers of many panels, so that threads share each step: few, as many as there are, and more than processors or panels.
@@ -382,7 +400,7 @@ fn threads_change_nothing() {
         height: 17,
         width: 60,
         seed: 9,
-        variable: false,
+        rate: Rate::Fixed,
     };
     for case in [case.clone(), Case { context_first: true, kernel: 3, ..case }] {
         let numbers = case.numbers();
@@ -420,7 +438,7 @@ fn channel_groups_see_the_groups_before() {
         height,
         width,
         seed: 77,
-        variable: false,
+        rate: Rate::Fixed,
     };
     let board = base.numbers();
     let serial = Case { checkerboard: false, channels: 4, ..base.clone() };
@@ -434,28 +452,59 @@ fn channel_groups_see_the_groups_before() {
         let noise = values(90 + k as u64, channels * height * width);
         Tensor::from_vec(channels, height, width, noise.iter().map(|v| v.abs() + (sum % 3.0) * 0.25).collect())
     };
-    let mut streams = vec![];
-    for rt in runtimes() {
-        let scans = [
-            Scan::Parallel(gaussian(2, Parameters::ScalesMeans)),
-            base.scan(rt.simd, &board, SymbolOrder::Wavefront),
-            serial.scan(rt.simd, &raster, SymbolOrder::Wavefront),
-        ];
-        assert_eq!(scans.each_ref().map(Scan::channels), sizes);
-        let mut encoder = Encoder::new(StreamKind::Lcrs, rt.simd);
-        let mut coder = Coder::Encode { encoder: &mut encoder, y: &y };
-        let sent = channel_groups(&rt, &limits, &scans, &mut coder, side).unwrap();
-        let data = encoder.finish().unwrap();
-        let error = sent.data().iter().zip(y.data()).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
-        assert!(error <= 0.5 + 1e-3, "values must be the latent, rounded: {error}");
-        let mut decoder = Decoder::new(StreamKind::Lcrs, rt.simd, &data).unwrap();
-        let mut coder = Coder::Decode { decoder: &mut decoder };
-        let received = channel_groups(&rt, &limits, &scans, &mut coder, side).unwrap();
-        decoder.finish().unwrap();
-        assert_eq!(bits(&sent), bits(&received));
-        streams.push(data);
+    let gain = values(5, 9).iter().map(|v| 0.3 + v.abs().min(2.0)).collect::<Vec<_>>();
+    let all = Steps::new(&gain, None).unwrap();
+    let ranges = [0..2, 2..5, 5..9];
+    for varies in [false, true] {
+        let conditions = ranges.clone().map(|part| Conditions {
+            steps: varies.then(|| Steps::new(&gain[part], None).unwrap()),
+            context_bias: None,
+        });
+        let sliced = ranges.clone().map(|part| Conditions {
+            steps: varies.then(|| all.of_channels(part.start, part.len()).unwrap()),
+            context_bias: None,
+        });
+        let mut streams = vec![];
+        for rt in runtimes() {
+            let scans = [
+                Scan::Parallel(gaussian(2, Parameters::ScalesMeans)),
+                base.scan(rt.simd, &board, SymbolOrder::Wavefront),
+                serial.scan(rt.simd, &raster, SymbolOrder::Wavefront),
+            ];
+            assert_eq!(scans.each_ref().map(Scan::channels), sizes);
+            // one scan after another by hand
+            let (mut encoder, mut known) = (Encoder::new(StreamKind::Lcrs, rt.simd), vec![]);
+            for (k, scan) in scans.iter().enumerate() {
+                let y = lcrs_core::exact::slice(&limits, &y, ranges[k].start, sizes[k]).unwrap();
+                let mut coder = Coder::Encode { encoder: &mut encoder, y: &y };
+                let side = side(k, &known).unwrap();
+                known.push(scan.run_with(&rt, &limits, &mut coder, &side, conditions[k]).unwrap());
+            }
+            let want = lcrs_core::exact::concat(&limits, &known.iter().collect::<Vec<_>>()).unwrap();
+            let bytes = encoder.finish().unwrap();
+
+            let mut encoder = Encoder::new(StreamKind::Lcrs, rt.simd);
+            let mut coder = Coder::Encode { encoder: &mut encoder, y: &y };
+            let sent = channel_groups(&rt, &limits, &scans, &sliced, &mut coder, side).unwrap();
+            let data = encoder.finish().unwrap();
+            assert_eq!((bits(&sent), &data), (bits(&want), &bytes));
+            for (place, (a, b)) in sent.data().iter().zip(y.data()).enumerate() {
+                let step = if varies { 1.0 / gain[place % 9] } else { 1.0 };
+                assert!((a - b).abs() <= 0.5 * step + 1e-3, "values must be the latent, rounded: {a} for {b}");
+            }
+            let mut decoder = Decoder::new(StreamKind::Lcrs, rt.simd, &data).unwrap();
+            let mut coder = Coder::Decode { decoder: &mut decoder };
+            let received = channel_groups(&rt, &limits, &scans, &sliced, &mut coder, side).unwrap();
+            decoder.finish().unwrap();
+            assert_eq!(bits(&sent), bits(&received));
+            streams.push(data);
+            let mut encoder = Encoder::new(StreamKind::Lcrs, rt.simd);
+            let mut coder = Coder::Encode { encoder: &mut encoder, y: &y };
+            let error = channel_groups(&rt, &limits, &scans, &sliced[..2], &mut coder, side).unwrap_err();
+            assert!(error.message().contains("3 scans have 2 conditions"), "{error}");
+        }
+        assert!(streams.iter().all(|data| *data == streams[0]), "bytes must not depend on path or threads");
     }
-    assert!(streams.iter().all(|data| *data == streams[0]), "bytes must not depend on path or threads");
 }
 
 #[test]
@@ -475,7 +524,7 @@ fn flushing_of_subnormals_changes_nothing() {
             height: 6,
             width: 7,
             seed: 1,
-            variable: false,
+            rate: Rate::Fixed,
         };
         let mut numbers = case.numbers();
         numbers.y.data_mut().iter_mut().for_each(|v| *v *= 1e-39);
@@ -526,9 +575,13 @@ fn parts_that_do_not_fit_are_refused() {
     let refused = |conditions: Conditions| {
         let mut encoder = Encoder::new(StreamKind::Lcrs, simd);
         let mut coder = Coder::Encode { encoder: &mut encoder, y: &y };
-        run(&Runtime::serial(), &scan, &mut coder, &two, conditions).unwrap_err().message().to_owned()
+        scan.run_with(&Runtime::serial(), &Limits::default(), &mut coder, &two, conditions)
+            .unwrap_err()
+            .message()
+            .to_owned()
     };
     let of_gain = |gain: &'static [f32]| Conditions { steps: Steps::new(gain, None).ok(), context_bias: None };
+    assert!(Steps::new(&[1.0; 5], None).unwrap().of_channels(3, 3).unwrap_err().message().contains("channels 3 to 6"));
     assert!(refused(of_gain(&[1.0, 2.0])).contains("2 gains for 1 channels"));
     assert!(refused(Conditions { steps: None, context_bias: Some(&[0.0; 2]) }).contains("2 numbers for 1 features"));
     assert!(refused(Conditions { steps: None, context_bias: Some(&[f32::NAN]) }).contains("context bias is NaN"));
@@ -550,7 +603,7 @@ fn bad_data_and_bad_side_information_are_errors() {
         height: 6,
         width: 9,
         seed: 8,
-        variable: false,
+        rate: Rate::Fixed,
     };
     let mut numbers = case.numbers();
     let rt = Runtime::new(Simd::detect(), 2).unwrap();

@@ -1,8 +1,7 @@
 //! What a file says about itself, and which of that is legal.
 
-use crate::constants::{
-    COLOR_GREY, COLOR_RGB, DEFAULT_BIT_DEPTH, DIGEST_PREFIX_LENGTH, MAX_NAME_LENGTH, NUMERICS_F32_FMA_1,
-};
+use crate::constants::{DIGEST_PREFIX_LENGTH, MAX_NAME_LENGTH, NUMERICS_F32_FMA_1};
+use crate::Samples;
 
 /// The name of the arithmetic that decided every symbol and pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,41 +36,6 @@ impl Numerics {
     }
 }
 
-/// Colour components of the picture.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Color {
-    /// Red, green, blue.
-    Rgb,
-    /// One component.
-    Grey,
-}
-
-impl Color {
-    /// The name that `info` uses.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Rgb => "rgb",
-            Self::Grey => "grey",
-        }
-    }
-
-    pub(crate) fn code(self) -> u8 {
-        match self {
-            Self::Rgb => COLOR_RGB,
-            Self::Grey => COLOR_GREY,
-        }
-    }
-
-    pub(crate) fn from_code(code: u8) -> Option<Self> {
-        match code {
-            COLOR_RGB => Some(Self::Rgb),
-            COLOR_GREY => Some(Self::Grey),
-            _ => None,
-        }
-    }
-}
-
 /// What a file says about itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Header {
@@ -92,10 +56,10 @@ pub struct Header {
     /// Width and height of what the model decodes, where that is more than the uncropped picture, padded as the
     /// model pads.
     pub decoded: Option<(u32, u32)>,
-    /// Bits of a component, 1 to 16.
-    pub bit_depth: u8,
-    /// Colour components.
-    pub color: Color,
+    /// What is stored for each pixel.
+    pub samples: Samples,
+    /// Whether a single channel has an axis of its own: (height, width, 1), not (height, width). Several always have one.
+    pub has_channel_axis: bool,
     /// Quality from 0 to 100 of a variable-rate model; `None` for a fixed rate.
     pub quality: Option<f32>,
     /// Columns and rows of the tile grid; version 1 has one tile.
@@ -119,8 +83,8 @@ impl Header {
             crop_left: 0,
             crop_top: 0,
             decoded: None,
-            bit_depth: DEFAULT_BIT_DEPTH,
-            color: Color::Rgb,
+            samples: Samples::RGB8,
+            has_channel_axis: true,
             quality: None,
             tiles: (1, 1),
             numerics: Numerics::F32Fma1,
@@ -146,8 +110,11 @@ impl Header {
                 return Some(format!("decoded size is {width} x {height}, the picture goes to {right} x {bottom}"));
             }
         }
-        if !(1..=16).contains(&self.bit_depth) {
-            return Some(format!("bit depth is {} (1 to 16)", self.bit_depth));
+        if let Some(fault) = self.samples.fault() {
+            return Some(fault);
+        }
+        if !self.has_channel_axis && self.samples.channels() != 1 {
+            return Some(format!("{} channels without an axis", self.samples.channels()));
         }
         match self.quality {
             Some(quality) if !(0.0..=100.0).contains(&quality) => Some(format!("quality is {quality} (0 to 100)")),

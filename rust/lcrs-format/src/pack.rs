@@ -1,11 +1,11 @@
 //! Writing a container.
 
 use crate::constants::{
-    crc32c, ANCILLARY, DEFAULT_BIT_DEPTH, FIELD_CROP, FIELD_DECODED, FIELD_QUALITY, FIELD_SAMPLES, FIELD_TILES,
-    FORMAT_VERSION, KIND_RAW, MAGIC, MAX_PRECISION, MAX_SECTIONS, NOT_PORTABLE, PRECISION_RAW, SECTION_EXIF,
-    SECTION_ICC,
+    crc32c, ANCILLARY, AXES_WITH_CHANNELS, FIELD_ARRAY, FIELD_AXES, FIELD_CROP, FIELD_DECODED, FIELD_QUALITY,
+    FIELD_SAMPLES, FIELD_TILES, FORMAT_VERSION, KIND_RAW, MAGIC, MAX_PRECISION, MAX_SECTIONS, NOT_PORTABLE,
+    PRECISION_RAW, SECTION_EXIF, SECTION_ICC,
 };
-use crate::{Color, Error, Header, Metadata, MetadataKind, Result, Section};
+use crate::{Error, Header, Metadata, MetadataKind, Result, Samples, Section};
 
 /// Writes a file from a header, its sections in coding order and optional metadata.
 ///
@@ -100,14 +100,25 @@ fn write_fields(out: &mut Vec<u8>, header: &Header) {
     if (header.crop_left, header.crop_top) != (0, 0) {
         write_field(out, FIELD_CROP, &varint_pair(header.crop_left, header.crop_top));
     }
-    if header.bit_depth != DEFAULT_BIT_DEPTH || header.color != Color::Rgb {
-        write_field(out, FIELD_SAMPLES, &[header.bit_depth, header.color.code()]);
+    match header.samples {
+        Samples::Picture { color, bit_depth } if header.samples != Samples::RGB8 => {
+            write_field(out, FIELD_SAMPLES, &[bit_depth, color.code()]);
+        }
+        _ => {}
     }
     if header.tiles != (1, 1) {
         write_field(out, FIELD_TILES, &varint_pair(header.tiles.0, header.tiles.1));
     }
     if let Some((width, height)) = header.decoded {
         write_field(out, FIELD_DECODED, &varint_pair(width, height));
+    }
+    if let Samples::Array { number, channels } = header.samples {
+        let mut value = vec![number.code()];
+        write_varint(&mut value, channels.into());
+        write_field(out, FIELD_ARRAY, &value);
+    }
+    if header.samples.channels() == 1 && header.has_channel_axis {
+        write_field(out, FIELD_AXES, &[AXES_WITH_CHANNELS]);
     }
 }
 

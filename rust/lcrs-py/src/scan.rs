@@ -6,14 +6,14 @@ use lcrs_core::scan::{
     Raster, Scan, Shrinkage, Steps, SymbolOrder,
 };
 use lcrs_core::{Error, Limits, Result, Simd};
-use numpy::{PyArray1, PyArray4, PyArrayMethods};
+use numpy::PyArray4;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pyclass::boolean_struct::False;
 use pyo3::types::PyList;
 use pyo3::PyClass;
 
-use crate::arrays::Input;
+use crate::arrays::{to_array, Input, Output};
 use crate::coder::{finished, Decoder, Encoder};
 use crate::errors::{detached, to_py};
 use crate::runtime::{runtime, simd_of};
@@ -44,7 +44,7 @@ pub(crate) fn each_step(
     for places in raster_steps(symbol_order(order)?, kernel_size, height, width) {
         let (rows, columns): (Vec<i64>, Vec<i64>) =
             places.iter().map(|&(row, column)| (row as i64, column as i64)).unzip();
-        step.call1((PyArray1::from_vec(step.py(), rows), PyArray1::from_vec(step.py(), columns)))?;
+        step.call1((to_array(step.py(), rows)?, to_array(step.py(), columns)?))?;
     }
     Ok(())
 }
@@ -102,15 +102,17 @@ impl RasterScan {
     ///     y: float32, (N, C, H, W).
     ///     side: float32, (N, S, H, W): side features.
     ///     threads: how many to use; by default `num_threads`. The bytes do not depend on it.
-    ///     gain: float32, (1,) or (C,): inverse of the step of quantisation; by default 1.
+    ///     gain: float32, (1,) or (C,): inverse of the step of quantisation, which scales are multiplied by; by default 1.
     ///     context_bias: float32, (features,): instead of the context's bias.
+    ///     log_gain: float32, as many as ``gain``: where scales and thresholds are logarithms, what is added to scales instead.
     ///
     /// Returns:
     ///     The latents as they will be decoded, float32 (N, C, H, W).
     ///
     /// Raises:
     ///     ValueError: if shapes do not fit, or a number is not finite or too large.
-    #[pyo3(signature = (encoders, y, side, threads=None, gain=None, context_bias=None))]
+    #[pyo3(signature = (encoders, y, side, threads=None, gain=None, context_bias=None, log_gain=None))]
+    #[allow(clippy::too_many_arguments)] // Python passes them by name
     fn encode<'py>(
         &self,
         encoders: &Bound<'py, PyList>,
@@ -119,8 +121,9 @@ impl RasterScan {
         threads: Option<i64>,
         gain: Option<&Bound<'py, PyAny>>,
         context_bias: Option<&Bound<'py, PyAny>>,
+        log_gain: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyArray4<f32>>> {
-        let rate = Rate::new(gain, context_bias)?;
+        let rate = Rate::new(gain, context_bias, log_gain)?;
         self.inner.encode(encoders, y, side, threads, rate.conditions(self.shrinkage.as_ref())?)
     }
 
@@ -129,7 +132,7 @@ impl RasterScan {
     /// Raises:
     ///     ValueError: if shapes do not fit, or a parameter is not finite.
     ///     LcrsError: if a stream is not what was encoded with this side information.
-    #[pyo3(signature = (decoders, side, threads=None, gain=None, context_bias=None))]
+    #[pyo3(signature = (decoders, side, threads=None, gain=None, context_bias=None, log_gain=None))]
     fn decode<'py>(
         &self,
         decoders: &Bound<'py, PyList>,
@@ -137,8 +140,9 @@ impl RasterScan {
         threads: Option<i64>,
         gain: Option<&Bound<'py, PyAny>>,
         context_bias: Option<&Bound<'py, PyAny>>,
+        log_gain: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyArray4<f32>>> {
-        let rate = Rate::new(gain, context_bias)?;
+        let rate = Rate::new(gain, context_bias, log_gain)?;
         self.inner.decode(decoders, side, threads, rate.conditions(self.shrinkage.as_ref())?)
     }
 }
@@ -147,18 +151,34 @@ impl RasterScan {
 struct Rate<'py> {
     gain: Option<Input<'py, f32>>,
     context_bias: Option<Input<'py, f32>>,
+    log_gain: Option<Input<'py, f32>>,
 }
 
 impl<'py> Rate<'py> {
-    fn new(gain: Option<&Bound<'py, PyAny>>, context_bias: Option<&Bound<'py, PyAny>>) -> PyResult<Self> {
+    fn new(
+        gain: Option<&Bound<'py, PyAny>>,
+        context_bias: Option<&Bound<'py, PyAny>>,
+        log_gain: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Self> {
         let gain = Input::optional(gain, "gain")?;
-        Ok(Self { gain, context_bias: Input::optional(context_bias, "context_bias")? })
+        let log_gain = Input::optional(log_gain, "log_gain")?;
+        if gain.is_none() && log_gain.is_some() {
+            return Err(PyValueError::new_err("log_gain is given without gain"));
+        }
+        Ok(Self { gain, context_bias: Input::optional(context_bias, "context_bias")?, log_gain })
     }
 
     fn conditions<'a>(&'a self, shrinkage: Option<&'a Shrinkage>) -> PyResult<Conditions<'a>> {
         let gain = self.gain.as_ref().map(Input::slice).transpose()?;
-        let steps = gain.map(|gain| Steps::new(gain, shrinkage)).transpose();
-        let steps = steps.map_err(|error| Python::attach(|py| to_py(py, &error)))?;
+        let log_gain = self.log_gain.as_ref().map(Input::slice).transpose()?;
+        if log_gain.is_some() && shrinkage.is_some() {
+            return Err(PyValueError::new_err("log_gain is given, but the scan has a shrinkage, which needs scales"));
+        }
+        let steps = gain.map(|gain| match log_gain {
+            Some(log_gain) => Steps::logarithmic(gain, log_gain),
+            None => Steps::new(gain, shrinkage),
+        });
+        let steps = steps.transpose().map_err(|error| Python::attach(|py| to_py(py, &error)))?;
         Ok(Conditions { steps, context_bias: self.context_bias.as_ref().map(Input::slice).transpose()? })
     }
 }
@@ -205,26 +225,35 @@ impl CheckerboardScan {
     }
 
     /// Appends the symbols of latents to streams; arguments and errors as in `RasterScan.encode`.
-    #[pyo3(signature = (encoders, y, side, threads=None))]
+    #[pyo3(signature = (encoders, y, side, threads=None, gain=None, context_bias=None, log_gain=None))]
+    #[allow(clippy::too_many_arguments)] // Python passes them by name
     fn encode<'py>(
         &self,
         encoders: &Bound<'py, PyList>,
         y: &Bound<'py, PyAny>,
         side: &Bound<'py, PyAny>,
         threads: Option<i64>,
+        gain: Option<&Bound<'py, PyAny>>,
+        context_bias: Option<&Bound<'py, PyAny>>,
+        log_gain: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyArray4<f32>>> {
-        self.inner.encode(encoders, y, side, threads, Conditions::default())
+        let rate = Rate::new(gain, context_bias, log_gain)?;
+        self.inner.encode(encoders, y, side, threads, rate.conditions(None)?)
     }
 
     /// The latents whose symbols come next in streams; arguments and errors as in `RasterScan.decode`.
-    #[pyo3(signature = (decoders, side, threads=None))]
+    #[pyo3(signature = (decoders, side, threads=None, gain=None, context_bias=None, log_gain=None))]
     fn decode<'py>(
         &self,
         decoders: &Bound<'py, PyList>,
         side: &Bound<'py, PyAny>,
         threads: Option<i64>,
+        gain: Option<&Bound<'py, PyAny>>,
+        context_bias: Option<&Bound<'py, PyAny>>,
+        log_gain: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyArray4<f32>>> {
-        self.inner.decode(decoders, side, threads, Conditions::default())
+        let rate = Rate::new(gain, context_bias, log_gain)?;
+        self.inner.decode(decoders, side, threads, rate.conditions(None)?)
     }
 }
 
@@ -345,14 +374,14 @@ impl BatchScan {
         let latents = detached(py, usize::MAX, || {
             runtime.each(coders, |item, coder, runtime| {
                 let side = side.tensor(item)?;
-                let scan = |coder: &mut Coder<'_, '_>| match &self.inner {
-                    Scan::Raster(scan) => scan.run_with(runtime, &limits, coder, &side, conditions),
-                    scan => scan.run(runtime, &limits, coder, &side),
-                };
+                let scan = |coder: &mut Coder<'_, '_>| self.inner.run_with(runtime, &limits, coder, &side, conditions);
                 code(item, coder, &scan)?.to_nchw()
             })
         })?;
-        PyArray1::from_vec(py, latents.concat()).reshape([items, self.inner.channels(), height, width])
+        let mut out = Output::empty(py, &[items, self.inner.channels(), height, width])?;
+        let size = latents.first().map_or(0, Vec::len).max(1);
+        out.slice()?.chunks_mut(size).zip(&latents).for_each(|(item, latent)| item.copy_from_slice(latent));
+        Ok(out.into_array().cast_into()?)
     }
 }
 

@@ -13,6 +13,14 @@ use crate::graph::{Attributes, Shape};
 use crate::networks::{blame_data, Job};
 use crate::tensors::Lookup;
 
+/// What scales and thresholds are. The comparison is the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Domain {
+    Linear,
+    /// Their logarithms.
+    Log,
+}
+
 /// Tables for a range of scales.
 #[derive(Debug)]
 pub(crate) struct Gaussian {
@@ -20,17 +28,18 @@ pub(crate) struct Gaussian {
     /// Element i separates row i from row i + 1.
     thresholds: Vec<f32>,
     has_means: bool,
+    domain: Domain,
 }
 
 impl Gaussian {
     pub(crate) fn parse(members: &mut Attributes<'_>, tensors: Lookup<'_, '_>) -> Result<Self> {
         let table = Arc::new(parse_table(members, tensors)?);
         let thresholds = parse_vector(members, "thresholds", tensors)?;
-        // Scales and thresholds are both linear or both logarithms; the comparison is the same.
-        match members.text("domain")? {
-            "linear" | "log" => {}
+        let domain = match members.text("domain")? {
+            "linear" => Domain::Linear,
+            "log" => Domain::Log,
             other => return Err(Error::unsupported(format!("'domain' is '{other}', this build knows linear and log"))),
-        }
+        };
         if thresholds.len() + 1 != table.num_rows() {
             let message = format!("{} thresholds for {} rows of the table", thresholds.len(), table.num_rows());
             return Err(Error::corrupt(message));
@@ -38,7 +47,7 @@ impl Gaussian {
         if let Some(pair) = thresholds.windows(2).find(|pair| pair[0] >= pair[1]) {
             return Err(Error::corrupt(format!("threshold {} comes after {}: they must ascend", pair[1], pair[0])));
         }
-        Ok(Self { table, thresholds, has_means: members.flag("means")? })
+        Ok(Self { table, thresholds, has_means: members.flag("means")?, domain })
     }
 
     pub(crate) fn table(&self) -> &CdfTable {
@@ -47,6 +56,10 @@ impl Gaussian {
 
     pub(crate) fn shared_table(&self) -> &Arc<CdfTable> {
         &self.table
+    }
+
+    pub(crate) fn domain(&self) -> Domain {
+        self.domain
     }
 
     pub(crate) fn thresholds(&self) -> &[f32] {
@@ -125,7 +138,7 @@ impl Gaussian {
         let (scales, means) = self.pick(outputs);
         let mut scales = fit(scales, "scales", shape, job.limits)?;
         if let Some(steps) = steps {
-            steps.scale(&mut scales);
+            steps.scale(job.rt.simd, &mut scales);
         }
         check_finite(&scales, "scale")?;
         let means = if self.has_means { Some(fit(means, "means", shape, job.limits)?) } else { None };

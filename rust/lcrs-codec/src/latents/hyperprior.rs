@@ -153,11 +153,11 @@ impl Hyperprior {
     }
 
     pub(crate) fn finest_step(&self, networks: &Networks, job: Job<'_>) -> Result<f32> {
-        let variable = match &self.y {
-            Conditional::Gaussian { variable, .. } => variable.as_ref(),
-            Conditional::Scanned(scan) => scan.variable(),
-        };
-        variable.map_or(Ok(1.0), |variable| variable.finest_step(networks, job))
+        match &self.y {
+            Conditional::Gaussian { variable: None, .. } => Ok(1.0),
+            Conditional::Gaussian { variable: Some(variable), .. } => Ok(variable.at_level(networks, job)?.finest()),
+            Conditional::Scanned(scan) => scan.finest_step(networks, job),
+        }
     }
 
     fn encode_z(&self, networks: &Networks, job: Job<'_>, kind: StreamKind, z: &Tensor) -> Result<(Coded, Tensor)> {
@@ -315,10 +315,11 @@ fn parse_hyper(value: &serde_json::Value, tensors: Lookup<'_, '_>) -> Result<Hyp
 fn parse_y(value: &serde_json::Value, tensors: Lookup<'_, '_>) -> Result<Conditional> {
     let mut members = Attributes::new(value, "it")?;
     let y = match members.text("type")? {
-        "gaussian" => Conditional::Gaussian {
-            prior: Gaussian::parse(&mut members, tensors)?,
-            variable: Variable::parse(&mut members)?,
-        },
+        "gaussian" => {
+            let prior = Gaussian::parse(&mut members, tensors)?;
+            let variable = Variable::parse(&mut members, prior.domain())?;
+            Conditional::Gaussian { prior, variable }
+        }
         "channel_groups" => Conditional::Scanned(Scanned::parse_groups(&mut members, tensors)?),
         kind => Conditional::Scanned(Scanned::parse(kind, &mut members, tensors)?),
     };

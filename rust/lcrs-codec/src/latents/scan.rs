@@ -51,38 +51,38 @@ struct Group {
     side: Option<String>,
     places: Places,
     prior: Gaussian,
+    by_level: ByLevel,
 }
 
 /// A latent that is coded by scans.
 #[derive(Debug)]
 pub(crate) struct Scanned {
     groups: Vec<Group>,
-    /// What a level changes; of a raster scan without groups only.
-    by_level: ByLevel,
+    /// Steps of all channels of all groups.
+    variable: Option<Variable>,
     /// By position in [`Simd::ALL`], made when first used.
     built: [OnceLock<Vec<Scan>>; Simd::ALL.len()],
 }
 
-/// What a raster scan may have of a variable rate.
-#[derive(Debug, Default)]
+/// What a group may have of a variable rate.
+#[derive(Debug)]
 struct ByLevel {
     variable: Option<Variable>,
     /// A graph without inputs that gives the bias of the context.
     context_bias: Option<String>,
 }
 
+/// What a run has of it.
+struct GroupAtLevel<'a> {
+    variable: Option<AtLevel<'a>>,
+    context_bias: Option<Vec<f32>>,
+}
+
 impl Scanned {
     /// A latent coded in one group; `kind` is `raster` or `checkerboard`.
     pub(crate) fn parse(kind: &str, members: &mut Attributes<'_>, tensors: Lookup<'_, '_>) -> Result<Self> {
         let group = parse_leaf(kind, members, tensors)?;
-        let by_level = match kind {
-            "raster" => ByLevel {
-                variable: Variable::parse(members)?,
-                context_bias: members.optional_text("context_bias")?.map(str::to_owned),
-            },
-            _ => ByLevel::default(),
-        };
-        Ok(Self { groups: vec![group], by_level, built: Default::default() })
+        Ok(Self { groups: vec![group], variable: None, built: Default::default() })
     }
 
     /// A latent coded in groups of channels.
@@ -97,11 +97,33 @@ impl Scanned {
         if groups.iter().any(|group| group.prior.table().precision() != precision) {
             return Err(Error::corrupt("groups of one stream must have tables of one precision"));
         }
-        Ok(Self { groups, by_level: ByLevel::default(), built: Default::default() })
+        let variable = Variable::parse(members, groups[0].prior.domain())?;
+        if variable.is_some() {
+            let domain = groups[0].prior.domain();
+            for (k, group) in groups.iter().enumerate() {
+                if group.by_level.variable.is_some() {
+                    return Err(Error::corrupt(format!("there is a 'gain' of all groups and one of group {k}")));
+                }
+                if group.prior.domain() != domain {
+                    return Err(Error::corrupt(format!(
+                        "group {k} has another domain than group 0, but the same 'gain'"
+                    )));
+                }
+            }
+        }
+        Ok(Self { groups, variable, built: Default::default() })
     }
 
-    pub(crate) fn variable(&self) -> Option<&Variable> {
-        self.by_level.variable.as_ref()
+    /// The shortest step of quantisation at the level of the job.
+    pub(crate) fn finest_step(&self, networks: &Networks, job: Job<'_>) -> Result<f32> {
+        if let Some(variable) = &self.variable {
+            return Ok(variable.at_level(networks, job)?.finest());
+        }
+        self.groups.iter().try_fold(f32::INFINITY, |finest, group| {
+            let variable = group.by_level.variable.as_ref();
+            let own = variable.map_or(Ok(1.0), |variable| variable.at_level(networks, job).map(|steps| steps.finest()));
+            own.map(|own: f32| own.min(finest))
+        })
     }
 
     /// Checks that the graphs fit a latent of shape `y` and side information of shape `side`; returns their
@@ -130,10 +152,7 @@ impl Scanned {
         if known != y.channels {
             return Err(Error::corrupt(format!("groups have {known} channels, the latent has {}", y.channels)));
         }
-        if let Some(graph) = &self.by_level.context_bias {
-            vector(networks, graph, &[self.groups[0].context_features(networks, y, limits)?])?;
-        }
-        let variable = self.by_level.variable.as_ref().map(|variable| variable.check(networks, y)).transpose()?;
+        let variable = self.variable.as_ref().map(|variable| variable.check(networks, y)).transpose()?;
         Ok(macs.saturating_add(variable.unwrap_or(0)))
     }
 
@@ -178,13 +197,15 @@ impl Scanned {
         side: &Tensor,
     ) -> Result<Tensor> {
         let scans = self.scans(networks, job.rt.simd, channels)?;
-        if let [Scan::Raster(scan)] = scans {
-            if self.by_level.variable.is_some() || self.by_level.context_bias.is_some() {
-                return self.by_level.run(scan, networks, job, coder, side);
-            }
+        let all = self.variable.as_ref().map(|variable| variable.at_level(networks, job)).transpose()?;
+        let own = self.groups.iter().map(|group| group.by_level.at_level(networks, job));
+        let own = own.collect::<Result<Vec<_>>>()?;
+        let conditions = conditions(scans, all.as_ref(), &own)?;
+        if let ([scan], [Group { side: None, .. }]) = (scans, self.groups.as_slice()) {
+            return scan.run_with(job.rt, job.limits, coder, side, conditions[0]).map_err(blame_data);
         }
         let side_of = |k: usize, known: &[Tensor]| self.groups[k].side(networks, job, side, known);
-        channel_groups(job.rt, job.limits, scans, coder, side_of).map_err(blame_data)
+        channel_groups(job.rt, job.limits, scans, &conditions, coder, side_of).map_err(blame_data)
     }
 
     fn scans(&self, networks: &Networks, simd: Simd, channels: usize) -> Result<&[Scan]> {
@@ -198,34 +219,34 @@ impl Scanned {
     }
 }
 
+/// The conditions of each scan: steps are those of its channels among `all`, or its own.
+fn conditions<'a>(
+    scans: &[Scan],
+    all: Option<&'a AtLevel<'_>>,
+    own: &'a [GroupAtLevel<'_>],
+) -> Result<Vec<Conditions<'a>>> {
+    let all = all.map(AtLevel::steps).transpose()?;
+    let mut first = 0;
+    let conditions = scans.iter().zip(own).map(|(scan, own)| {
+        let steps = match &all {
+            Some(all) => Some(all.of_channels(first, scan.channels()).map_err(blame_data)?),
+            None => own.variable.as_ref().map(AtLevel::steps).transpose()?,
+        };
+        first += scan.channels();
+        Ok(Conditions { steps, context_bias: own.context_bias.as_deref() })
+    });
+    conditions.collect()
+}
+
 impl ByLevel {
-    /// Runs a scan under the conditions of the job's level.
-    fn run(
-        &self,
-        scan: &Raster,
-        networks: &Networks,
-        job: Job<'_>,
-        coder: &mut Coder<'_, '_>,
-        side: &Tensor,
-    ) -> Result<Tensor> {
+    fn at_level(&self, networks: &Networks, job: Job<'_>) -> Result<GroupAtLevel<'_>> {
         let variable = self.variable.as_ref().map(|variable| variable.at_level(networks, job)).transpose()?;
         let bias = self.context_bias.as_ref().map(|graph| networks.run_constant(graph, job)).transpose()?;
-        let steps = variable.as_ref().map(AtLevel::steps).transpose()?;
-        let conditions = Conditions { steps, context_bias: bias.as_deref() };
-        scan.run_with(job.rt, job.limits, coder, side, conditions).map_err(blame_data)
+        Ok(GroupAtLevel { variable, context_bias: bias })
     }
 }
 
 impl Group {
-    /// Number of features of the context, for a latent of shape `y`.
-    fn context_features(&self, networks: &Networks, y: Shape, limits: &Limits) -> Result<usize> {
-        let Places::Serial { context, .. } = &self.places else {
-            return Err(Error::corrupt("'context_bias' needs a context"));
-        };
-        let (outputs, _) = networks.infer(context, &[y], limits)?;
-        outputs.first().map(|(_, shape)| shape.channels).ok_or_else(|| Error::corrupt("a context must have an output"))
-    }
-
     fn check(
         &self,
         networks: &Networks,
@@ -240,6 +261,9 @@ impl Group {
             }
             None => (vec![("side", side)], 0),
         };
+        if let Some(variable) = &self.by_level.variable {
+            macs = macs.saturating_add(variable.check(networks, latent)?);
+        }
         let Places::Serial { order, context, parameters } = &self.places else {
             self.prior.check(&outputs, |shape| shape == latent)?;
             return Ok(macs);
@@ -261,6 +285,9 @@ impl Group {
         let &[(_, features)] = features.as_slice() else {
             return Err(Error::corrupt(format!("graph '{context}' must have one output")));
         };
+        if let Some(graph) = &self.by_level.context_bias {
+            vector(networks, graph, &[features.channels])?;
+        }
         let (outputs, work) = networks.infer(parameters, &[side, features], limits)?;
         self.prior.check(&outputs, |shape| shape == latent).map_err(|e| e.at(format!("graph '{parameters}'")))?;
         pointwise::extract(networks.program(parameters)?).map_err(|e| e.at(format!("graph '{parameters}'")))?;
@@ -380,12 +407,11 @@ fn parse_group(value: &Value, tensors: Lookup<'_, '_>) -> Result<Group> {
     let side = members.text("side")?.to_owned();
     let kind = members.text("type")?;
     let mut group = match kind {
-        "gaussian" => Group {
-            channels: None,
-            side: None,
-            places: Places::Parallel,
-            prior: Gaussian::parse(&mut members, tensors)?,
-        },
+        "gaussian" => {
+            let prior = Gaussian::parse(&mut members, tensors)?;
+            let by_level = ByLevel { variable: Variable::parse(&mut members, prior.domain())?, context_bias: None };
+            Group { channels: None, side: None, places: Places::Parallel, prior, by_level }
+        }
         _ => parse_leaf(kind, &mut members, tensors)?,
     };
     members.finish()?;
@@ -406,5 +432,9 @@ fn parse_leaf(kind: &str, members: &mut Attributes<'_>, tensors: Lookup<'_, '_>)
     let context = members.text("context")?.to_owned();
     let parameters = members.text("parameters")?.to_owned();
     let prior = Gaussian::parse(members, tensors)?;
-    Ok(Group { channels: None, side: None, places: Places::Serial { order, context, parameters }, prior })
+    let by_level = ByLevel {
+        variable: Variable::parse(members, prior.domain())?,
+        context_bias: members.optional_text("context_bias")?.map(str::to_owned),
+    };
+    Ok(Group { channels: None, side: None, places: Places::Serial { order, context, parameters }, prior, by_level })
 }

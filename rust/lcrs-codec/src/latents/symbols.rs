@@ -37,11 +37,11 @@ impl Lattice<'_> {
         }
     }
 
-    fn dequantize(&self, symbols: &[i32], means: Option<&[f32]>, out: &mut [f32]) -> Result<()> {
+    fn dequantize(&self, simd: Simd, symbols: &[i32], means: Option<&[f32]>, out: &mut [f32]) -> Result<()> {
         match self {
             Self::Whole => dequantize(symbols, means, out),
             Self::Every(step) => dequantize_in_steps(symbols, means, *step, out),
-            Self::Gained(steps, scales) => steps.dequantize(symbols, scales, means, out),
+            Self::Gained(steps, scales) => steps.dequantize(simd, symbols, scales, means, out),
         }
     }
 }
@@ -73,7 +73,7 @@ pub(crate) fn encode_and_restore(
 ) -> Result<(Coded, Tensor)> {
     let (coded, symbols) = encode_symbols(job, kind, latent, condition, lattice, table)?;
     let means = condition.means.as_deref();
-    Ok((coded, restore(&symbols, means, lattice, Shape::from(latent), job.limits)?))
+    Ok((coded, restore(job, &symbols, means, lattice, Shape::from(latent))?))
 }
 
 fn encode_symbols(
@@ -108,18 +108,12 @@ pub(crate) fn decode(
     rans::decode(kind, job.rt, section.data, &condition.indexes, table, &mut symbols).map_err(blame_data)?;
     drop(condition.indexes);
     check_symbols(&symbols)?;
-    restore(&symbols, condition.means.as_deref(), lattice, shape, job.limits)
+    restore(job, &symbols, condition.means.as_deref(), lattice, shape)
 }
 
-fn restore(
-    symbols: &[i32],
-    means: Option<&[f32]>,
-    lattice: Lattice<'_>,
-    shape: Shape,
-    limits: &Limits,
-) -> Result<Tensor> {
-    let mut tensor = Tensor::zeroed(shape.channels, shape.height, shape.width, limits)?;
-    lattice.dequantize(symbols, means, tensor.data_mut()).map_err(blame_data)?;
+fn restore(job: Job<'_>, symbols: &[i32], means: Option<&[f32]>, lattice: Lattice<'_>, shape: Shape) -> Result<Tensor> {
+    let mut tensor = Tensor::zeroed(shape.channels, shape.height, shape.width, job.limits)?;
+    lattice.dequantize(job.rt.simd, symbols, means, tensor.data_mut()).map_err(blame_data)?;
     check_finite(tensor.data(), "value")?;
     Ok(tensor)
 }

@@ -5,16 +5,22 @@ use std::sync::OnceLock;
 use lcrs_core::scan::{Shrinkage, Steps};
 use lcrs_core::{Error, Result, Simd};
 
+use super::gaussian::Domain;
 use super::pointwise;
 use super::scan::pointwise_layers;
 use crate::graph::{Attributes, Shape};
 use crate::networks::{blame_data, Job, Networks};
 
+/// Outputs of a graph of gains where scales are logarithms.
+const GAIN: &str = "gain";
+const LOG_GAIN: &str = "log_gain";
+
 /// How a conditional is quantised.
 #[derive(Debug)]
 pub(crate) struct Variable {
-    /// A graph without inputs that gives the gain, the inverse of the step.
+    /// A graph without inputs that gives the gain, the inverse of the step; where scales are logarithms, also that of the gain.
     gain: String,
+    domain: Domain,
     shrinkage: Option<Shrunk>,
 }
 
@@ -29,19 +35,32 @@ struct Shrunk {
 
 /// What a run has of it.
 pub(crate) struct AtLevel<'a> {
+    /// The graph that gave the gain.
+    graph: &'a str,
     gain: Vec<f32>,
+    /// Where scales are logarithms.
+    log_gain: Option<Vec<f32>>,
     shrinkage: Option<&'a Shrinkage>,
 }
 
 impl AtLevel<'_> {
     pub(crate) fn steps(&self) -> Result<Steps<'_>> {
-        Steps::new(&self.gain, self.shrinkage).map_err(blame_data)
+        match &self.log_gain {
+            None => Steps::new(&self.gain, self.shrinkage),
+            Some(log_gain) => Steps::logarithmic(&self.gain, log_gain),
+        }
+        .map_err(|e| blame_data(e).at(format!("graph '{}'", self.graph)))
+    }
+
+    /// The shortest step.
+    pub(crate) fn finest(&self) -> f32 {
+        1.0 / self.gain.iter().copied().fold(f32::MIN_POSITIVE, f32::max)
     }
 }
 
 impl Variable {
-    /// Reads the members `gain` and `shrinkage`; `None` if there is neither.
-    pub(crate) fn parse(members: &mut Attributes<'_>) -> Result<Option<Self>> {
+    /// Reads the members `gain` and `shrinkage` of what has scales of a `domain`; `None` if there is neither.
+    pub(crate) fn parse(members: &mut Attributes<'_>, domain: Domain) -> Result<Option<Self>> {
         let gain = members.optional_text("gain")?.map(str::to_owned);
         let shrinkage = members.optional("shrinkage").map(|value| {
             let mut inner = Attributes::new(value, "it")?;
@@ -52,7 +71,10 @@ impl Variable {
         });
         let shrinkage = shrinkage.transpose().map_err(|e| e.at("shrinkage"))?;
         match gain {
-            Some(gain) => Ok(Some(Self { gain, shrinkage })),
+            Some(_) if domain == Domain::Log && shrinkage.is_some() => {
+                Err(Error::corrupt("'shrinkage' needs the domain 'linear'"))
+            }
+            Some(gain) => Ok(Some(Self { gain, domain, shrinkage })),
             None if shrinkage.is_some() => Err(Error::corrupt("'shrinkage' needs a 'gain'")),
             None => Ok(None),
         }
@@ -60,7 +82,10 @@ impl Variable {
 
     /// Checks that the graphs fit a latent of shape `y`; returns their multiply-accumulates.
     pub(crate) fn check(&self, networks: &Networks, y: Shape) -> Result<u64> {
-        vector(networks, &self.gain, &[1, y.channels])?;
+        match self.domain {
+            Domain::Linear => vector(networks, &self.gain, &[1, y.channels])?,
+            Domain::Log => pair(networks, &self.gain, &[1, y.channels])?,
+        }
         let Some(shrinkage) = &self.shrinkage else {
             return Ok(0);
         };
@@ -75,16 +100,21 @@ impl Variable {
         }
     }
 
-    /// The shortest step at the level of the job.
-    pub(crate) fn finest_step(&self, networks: &Networks, job: Job<'_>) -> Result<f32> {
-        let gain = networks.run_constant(&self.gain, job)?;
-        Ok(1.0 / gain.into_iter().fold(f32::MIN_POSITIVE, f32::max))
-    }
-
     pub(crate) fn at_level(&self, networks: &Networks, job: Job<'_>) -> Result<AtLevel<'_>> {
-        let gain = networks.run_constant(&self.gain, job)?;
         let shrinkage = self.shrinkage.as_ref().map(|shrinkage| shrinkage.built(networks, job.rt.simd));
-        Ok(AtLevel { gain, shrinkage: shrinkage.transpose()? })
+        let shrinkage = shrinkage.transpose()?;
+        let graph = self.gain.as_str();
+        if self.domain == Domain::Linear {
+            let gain = networks.run_constant(graph, job)?;
+            return Ok(AtLevel { graph, gain, log_gain: None, shrinkage });
+        }
+        let mut outputs = networks.run(graph, job, &[])?;
+        let mut take = |name: &str| {
+            let found = outputs.iter().position(|(output, _)| output == name);
+            let found = found.map(|i| outputs.swap_remove(i).1.into_vec());
+            found.ok_or_else(|| Error::corrupt(format!("graph '{graph}' has no output '{name}'")))
+        };
+        Ok(AtLevel { graph, gain: take(GAIN)?, log_gain: Some(take(LOG_GAIN)?), shrinkage })
     }
 }
 
@@ -108,6 +138,18 @@ pub(crate) fn vector(networks: &Networks, name: &str, lengths: &[usize]) -> Resu
         [(_, shape)] if (shape.height, shape.width) == (1, 1) && lengths.contains(&shape.channels) => Ok(()),
         _ => Err(Error::corrupt(format!(
             "graph '{name}' must have one output, of {lengths:?} channels and one position"
+        ))),
+    }
+}
+
+/// Checks that graph `name` takes nothing and gives gains and their logarithms, as many numbers each as `lengths` has one of.
+fn pair(networks: &Networks, name: &str, lengths: &[usize]) -> Result<()> {
+    let (outputs, _) = networks.infer_shapes(name, &[])?;
+    let is_legal = |shape: Shape| (shape.height, shape.width) == (1, 1) && lengths.contains(&shape.channels);
+    match outputs.as_slice() {
+        [(GAIN, gain), (LOG_GAIN, log)] | [(LOG_GAIN, log), (GAIN, gain)] if gain == log && is_legal(*gain) => Ok(()),
+        _ => Err(Error::corrupt(format!(
+            "graph '{name}' must have the outputs '{GAIN}' and '{LOG_GAIN}', both of one of {lengths:?} channels and one position"
         ))),
     }
 }

@@ -1,13 +1,15 @@
 //! Tiny models built in memory from pseudo-random weights, and pictures to code with them.
 #![allow(dead_code, unused_imports, clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod gains;
 mod graphs;
 mod models;
 mod scans;
 
+pub use gains::{gained, log_gain, LEVELS};
 pub use graphs::{GraphJson, Weights};
-pub use models::{factorized, hyperprior, variable_rate, Model};
-pub use scans::{scanned, scanned_variable};
+pub use models::{arrays, factorized, hyperprior, variable_rate, Model};
+pub use scans::{scanned, scanned_variable, CHANNELS, GAIN};
 
 use lcrs_codec::Picture;
 use lcrs_core::{Limits, Runtime, Simd};

@@ -6,11 +6,11 @@ use super::models::{add_scales, factorized_prior};
 use super::{GraphJson, Model, Weights};
 
 /// Channels of y: the 8 x 8 x 3 components of a block, times this gain, so that rounding is finer than a component.
-const CHANNELS: usize = 192;
-const GAIN: f32 = 512.0;
+pub const CHANNELS: usize = 192;
+pub const GAIN: f32 = 512.0;
 const SIDE: usize = 16;
 
-/// A model whose y is coded as `kind` says: `raster`, `checkerboard`, or `channel_groups`, which holds all three kinds.
+/// A model whose y is coded as `kind` says: `gaussian`, `raster`, `checkerboard`, or `channel_groups`, which holds all three kinds.
 pub fn scanned(kind: &str) -> Model {
     let mut w = Weights::new(51);
     let mut graphs = json!({"g_a": rearranged(&mut w, true), "g_s": rearranged(&mut w, false)});
@@ -34,6 +34,14 @@ pub fn scanned(kind: &str) -> Model {
             let mut third = scan(&mut w, &mut graphs, "raster", "y2", [72, 10]);
             (third["channels"], third["side"]) = (72.into(), "side_2".into());
             json!({"type": "channel_groups", "groups": [first, second, third]})
+        }
+        "gaussian" => {
+            let mut g = GraphJson::new("h_s", &["z_hat"], &mut w);
+            let [scales, means] = [(); 2].map(|()| g.up(0, [4, CHANNELS]));
+            graphs["h_s"] = g.finish(&[("scales", scales), ("means", means)]);
+            let mut y = prior(&mut w, "y");
+            y["type"] = "gaussian".into();
+            y
         }
         _ => scan(&mut w, &mut graphs, kind, "y", [CHANNELS, SIDE]),
     };

@@ -4,7 +4,7 @@ use super::coder::Exchange;
 use super::context::Kind;
 use super::network::{Places, Run};
 use super::raster::{check_parts, check_side};
-use super::{Coder, Context, Gaussian, Network};
+use super::{Coder, Conditions, Context, Gaussian, Network};
 use crate::exact::{advance, for_chunks, Ahead, Init, Part, Rows, Tensor, Tile};
 use crate::{Error, Limits, Result, Runtime};
 
@@ -35,6 +35,15 @@ struct Row {
     count: usize,
 }
 
+/// What the places of the second step see.
+#[derive(Debug, Clone, Copy)]
+struct Known<'a> {
+    /// Values of the other places, zero here, with a margin of half a kernel.
+    values: &'a [f32],
+    /// What the chains of the context begin with instead of its bias.
+    bias: Option<&'a [f32]>,
+}
+
 impl Checkerboard {
     /// A scan from its parts.
     ///
@@ -49,17 +58,21 @@ impl Checkerboard {
     }
 
     /// Channels of the latent.
-    #[must_use]
-    pub fn channels(&self) -> usize {
+    pub(super) fn channels(&self) -> usize {
         self.gaussian.channels()
     }
 
-    /// Codes a latent of the height and width of `side` and returns its values.
-    ///
-    /// # Errors
-    /// As [`super::Raster::run`].
-    pub fn run(&self, rt: &Runtime, limits: &Limits, coder: &mut Coder, side: &Tensor) -> Result<Tensor> {
+    /// As [`super::Scan::run_with`].
+    pub(super) fn run(
+        &self,
+        rt: &Runtime,
+        limits: &Limits,
+        coder: &mut Coder,
+        side: &Tensor,
+        conditions: Conditions,
+    ) -> Result<Tensor> {
         check_side(rt.simd, side, self.network.side(), "side features")?;
+        conditions.check(rt.simd, self.channels(), Some(self.context.features()))?;
         let (_, height, width) = side.shape();
         let channels = self.channels();
         coder.check_shape(channels, height, width)?;
@@ -72,7 +85,7 @@ impl Checkerboard {
         let mut values = limits.zeroed((height + 2 * half) * columns * channels, "values of a scan")?;
         let mut exchange = Exchange::new(rt.simd);
         for step in 0..2 {
-            let known = (step == 1).then_some(&values[..]);
+            let known = (step == 1).then_some(Known { values: &values, bias: conditions.context_bias });
             let parameters = self.parameters(rt, limits, side, step, known)?;
             let room = width.div_ceil(2) * self.gaussian.parameter_channels();
             for (y, parameters) in parameters.chunks_exact(room).enumerate() {
@@ -80,7 +93,7 @@ impl Checkerboard {
                 let parameters = &parameters[..row.count * self.gaussian.parameter_channels()];
                 let place = |i: usize| (y, row.first + 2 * i);
                 let new = exchange
-                    .code(coder, &self.gaussian, parameters, place)
+                    .code(coder, &self.gaussian, conditions.steps.as_ref(), parameters, place)
                     .map_err(|e| e.at(format_args!("step {step} of the scan")))?;
                 for (i, new) in new.chunks_exact(channels).enumerate() {
                     let column = row.first + 2 * i;
@@ -105,7 +118,7 @@ impl Checkerboard {
         limits: &Limits,
         side: &Tensor,
         step: usize,
-        known: Option<&[f32]>,
+        known: Option<Known>,
     ) -> Result<Vec<f32>> {
         let (_, height, width) = side.shape();
         let room = width.div_ceil(2);
@@ -116,7 +129,7 @@ impl Checkerboard {
         for_chunks(&rt.pool, &mut parameters, rows_per_job * row_len, |i, chunk| {
             let first = i * rows_per_job;
             let rows: Vec<Row> = (first..first + chunk.len() / row_len).map(|y| self.row(y, step, width)).collect();
-            let context = known.map(|values| self.context_features(&rows, room, width, values));
+            let context = known.map(|known| self.context_features(&rows, room, width, known));
             let runs: Vec<Run> = rows
                 .iter()
                 .map(|row| Run {
@@ -134,7 +147,7 @@ impl Checkerboard {
     }
 
     /// Context features of some rows, each with room for `room` places.
-    fn context_features(&self, rows: &[Row], room: usize, width: usize, values: &[f32]) -> Vec<f32> {
+    fn context_features(&self, rows: &[Row], room: usize, width: usize, known: Known) -> Vec<f32> {
         let (channels, features) = (self.context.channels(), self.context.features());
         let columns = width + 2 * self.context.half();
         let mut out = vec![0.0; rows.len() * room * features];
@@ -142,7 +155,7 @@ impl Checkerboard {
             count: row.count,
             input: (row.y * columns + row.first) * channels,
             input_step: 2 * channels,
-            init: Init::Bias,
+            init: known.bias.map_or(Init::Bias, |bias| Init::From(bias, 0, 0)),
             output: i * room,
         });
         let panels = self.context.panels();
@@ -150,7 +163,7 @@ impl Checkerboard {
         for panel in 0..panels.count() {
             let next = (panel + 1 < panels.count()).then_some(Ahead { panels, panel: panel + 1, step: 0 });
             let mut tile = Tile::new(&mut out, features, panels.columns(panel));
-            advance(Part { panels, panel, first: 0, next }, &segments, rows.clone(), values, &mut tile);
+            advance(Part { panels, panel, first: 0, next }, &segments, rows.clone(), known.values, &mut tile);
         }
         out
     }

@@ -62,23 +62,12 @@ impl Exchange {
         }
     }
 
-    /// Codes the symbols of some places, whose parameters lie one place after another in `parameters`, and returns their
-    /// values, channels innermost. `place(i)` is the row and the column of the i-th.
+    /// Codes the symbols of some places, whose parameters lie one place after another in `parameters`, in steps of 1 or others,
+    /// and returns their values, channels innermost. `place(i)` is the row and the column of the i-th.
     ///
     /// # Errors
     /// Parameters that are no legal numbers are the caller's fault when encoding, the stream's when decoding.
     pub(super) fn code(
-        &mut self,
-        coder: &mut Coder,
-        gaussian: &Gaussian,
-        parameters: &[f32],
-        place: impl Fn(usize) -> (usize, usize),
-    ) -> Result<&[f32]> {
-        self.code_in_steps(coder, gaussian, None, parameters, place)
-    }
-
-    /// The same with symbols of other steps than 1.
-    pub(super) fn code_in_steps(
         &mut self,
         coder: &mut Coder,
         gaussian: &Gaussian,
@@ -109,7 +98,7 @@ impl Exchange {
             self.means.extend_from_slice(gaussian.means(row));
         }
         if let Some(steps) = steps {
-            steps.scale(&mut self.scales);
+            steps.scale(self.simd, &mut self.scales);
         }
         let count = self.scales.len();
         self.indexes.resize(count, 0);
@@ -145,7 +134,7 @@ impl Exchange {
             }
         }
         match steps {
-            Some(steps) => steps.dequantize(&self.symbols, &self.scales, means, &mut self.values)?,
+            Some(steps) => steps.dequantize(self.simd, &self.symbols, &self.scales, means, &mut self.values)?,
             None => dequantize(&self.symbols, means, &mut self.values)?,
         }
         check(&self.values, "value")

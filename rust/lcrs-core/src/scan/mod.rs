@@ -18,7 +18,7 @@
 //! **Arithmetic**: that of [`crate::exact`]. The context is one masked convolution over values (zero outside the picture), whose
 //! hidden taps are left out; then layers of 1x1 convolutions over side and context features, concatenated in the order that
 //! [`Merge`] says, with functions between them. At places without a context (the first colour of a checkerboard) its
-//! features are zero: bias and all. Index, symbol and value follow as in [`Gaussian`]. A raster scan may run under
+//! features are zero: bias and all. Index, symbol and value follow as in [`Gaussian`]. Any scan may run under
 //! [`Conditions`] of a variable rate: symbols and values are then those of [`Steps`], and the context's chains begin with other numbers.
 //!
 //! ```
@@ -55,6 +55,7 @@ mod bell;
 mod checkerboard;
 mod claims;
 mod coder;
+mod conditions;
 mod context;
 mod gaussian;
 mod groups;
@@ -66,10 +67,11 @@ mod wave;
 
 pub use checkerboard::{Checkerboard, Parity};
 pub use coder::Coder;
+pub use conditions::Conditions;
 pub use context::Context;
 pub use gaussian::{Gaussian, Parameters};
 pub use groups::{channel_groups, Scan};
 pub use network::{Merge, Network, Pointwise};
-pub use raster::{Conditions, Raster, SymbolOrder};
+pub use raster::{Raster, SymbolOrder};
 pub use steps::{Shrinkage, Steps};
 pub use wave::raster_steps;

@@ -9,7 +9,7 @@ use super::context::Kind;
 use super::network::{Places, Run};
 use super::team::{self, Stage, Task};
 use super::wave::Wave;
-use super::{Coder, Context, Gaussian, Network, Steps};
+use super::{Coder, Conditions, Context, Gaussian, Network};
 use crate::exact::{advance, Ahead, Init, Panels, Part, Rows, Segment, Tensor, Tile};
 use crate::{Error, Limits, Result, Runtime, Simd};
 
@@ -30,15 +30,6 @@ pub struct Raster {
     network: Network,
     gaussian: Gaussian,
     order: SymbolOrder,
-}
-
-/// What may differ from one run of a scan to the next, for a variable rate.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Conditions<'a> {
-    /// Steps of quantisation other than 1.
-    pub steps: Option<Steps<'a>>,
-    /// What the chains of the context begin with instead of its bias, one number for each feature.
-    pub context_bias: Option<&'a [f32]>,
 }
 
 /// Steps whose context sums are begun together.
@@ -75,25 +66,12 @@ impl Raster {
     }
 
     /// Channels of the latent.
-    #[must_use]
-    pub fn channels(&self) -> usize {
+    pub(super) fn channels(&self) -> usize {
         self.gaussian.channels()
     }
 
-    /// Codes a latent of the height and width of `side` and returns its values.
-    ///
-    /// # Errors
-    /// [`crate::ErrorKind::InvalidArgument`] if shapes do not fit or parameters or latents are not finite;
-    /// [`crate::ErrorKind::Limit`] beyond the limits; decoding, also `Truncated`, `Corrupt` or `Desync`.
-    pub fn run(&self, rt: &Runtime, limits: &Limits, coder: &mut Coder, side: &Tensor) -> Result<Tensor> {
-        self.run_with(rt, limits, coder, side, Conditions::default())
-    }
-
-    /// The same under conditions of this run.
-    ///
-    /// # Errors
-    /// As [`Raster::run`]; [`crate::ErrorKind::InvalidArgument`] for conditions that do not fit or are not finite.
-    pub fn run_with(
+    /// As [`super::Scan::run_with`].
+    pub(super) fn run(
         &self,
         rt: &Runtime,
         limits: &Limits,
@@ -102,7 +80,7 @@ impl Raster {
         conditions: Conditions,
     ) -> Result<Tensor> {
         check_side(rt.simd, side, self.network.side(), "side features")?;
-        self.check_conditions(&conditions)?;
+        conditions.check(rt.simd, self.channels(), Some(self.context.features()))?;
         let (_, height, width) = side.shape();
         let channels = self.channels();
         coder.check_shape(channels, height, width)?;
@@ -143,20 +121,6 @@ impl Raster {
             row.copy_from_slice(&values[start..start + row_len]);
         }
         Ok(out)
-    }
-
-    fn check_conditions(&self, conditions: &Conditions) -> Result<()> {
-        if let Some(steps) = &conditions.steps {
-            steps.check_channels(self.channels())?;
-        }
-        let Some(bias) = conditions.context_bias else {
-            return Ok(());
-        };
-        if bias.len() != self.context.features() {
-            let features = self.context.features();
-            return Err(Error::invalid(format!("context bias of {} numbers for {features} features", bias.len())));
-        }
-        crate::exact::check_parameters(self.network.simd(), bias, "context bias")
     }
 
     fn padded(&self, limits: &Limits, height: usize, width: usize) -> Result<Vec<f32>> {
@@ -285,7 +249,7 @@ impl Job<'_> {
         let rows = self.wave.rows(s);
         let parameters = &parameters[..rows.len() * gaussian.parameter_channels()];
         let place = |i: usize| (rows.start + i, self.wave.column(s, rows.start + i));
-        let new = exchange.code_in_steps(coder, gaussian, self.conditions.steps.as_ref(), parameters, place)?;
+        let new = exchange.code(coder, gaussian, self.conditions.steps.as_ref(), parameters, place)?;
         for (i, new) in new.chunks_exact(channels).enumerate() {
             let (row, column) = place(i);
             let at = ((row + half) * (self.wave.width + 2 * half) + column + half) * channels;

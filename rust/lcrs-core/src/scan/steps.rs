@@ -2,7 +2,8 @@
 //!
 //! With a *gain* g, the inverse of the step, and a scale s, a mean m and a value y of a place and channel:
 //!
-//! - scaled scale `s' = s * g`; the table row is that of s';
+//! - scaled scale `s' = s * g`, or, where scales are logarithms, `s' = s + l` with a logarithm l that comes with g;
+//!   the table row is that of s';
 //! - symbol `q = round_half_even((y - m) * g)`;
 //! - value `v / g + m`, where v is q, or, with a [`Shrinkage`] and q other than zero, `q - r` above zero and `q + r` below:
 //!   r is what its network gives for the two features `max(s', bound)` and g.
@@ -10,7 +11,8 @@
 //! Every operation is rounded to binary32 by itself; without a mean, m is left out.
 
 use super::network::{Merge, Network, Places, Pointwise, Run};
-use crate::exact::{first_not_finite, quantize, with_ieee, Tensor};
+use crate::exact::{first_not_finite, illegal_symbol, is_legal, round_half_even, with_ieee, Tensor};
+use crate::wide::wide;
 use crate::{Error, Result, Simd};
 
 /// How much closer to zero than their symbols values are: a network of a scaled scale and a gain.
@@ -24,7 +26,16 @@ pub struct Shrinkage {
 #[derive(Debug, Clone, Copy)]
 pub struct Steps<'a> {
     gain: &'a [f32],
-    shrinkage: Option<&'a Shrinkage>,
+    scaling: Scaling<'a>,
+}
+
+/// What a level does to scales.
+#[derive(Debug, Clone, Copy)]
+enum Scaling<'a> {
+    /// They are multiplied by the gain.
+    Linear(Option<&'a Shrinkage>),
+    /// They are logarithms, and these are added.
+    Logarithmic(&'a [f32]),
 }
 
 /// Elements that the network sees at once: few enough for the first-level cache.
@@ -69,7 +80,41 @@ impl<'a> Steps<'a> {
         if gain.is_empty() {
             return Err(Error::invalid("there is no gain"));
         }
-        Ok(Self { gain, shrinkage })
+        Ok(Self { gain, scaling: Scaling::Linear(shrinkage) })
+    }
+
+    /// The same where scales are logarithms: `log_gain` has the logarithm of each gain. How near to it is not checked.
+    ///
+    /// # Errors
+    /// As [`Steps::new`]; also for a logarithm that is not finite, or another number of them.
+    pub fn logarithmic(gain: &'a [f32], log_gain: &'a [f32]) -> Result<Self> {
+        let steps = Self::new(gain, None)?;
+        if log_gain.len() != gain.len() {
+            let (gains, logarithms) = (gain.len(), log_gain.len());
+            return Err(Error::invalid(format!("{gains} gains, but {logarithms} logarithms of gains")));
+        }
+        if let Some(log_gain) = log_gain.iter().find(|log_gain| !log_gain.is_finite()) {
+            return Err(Error::invalid(format!("logarithm of a gain is {log_gain}, must be finite")));
+        }
+        Ok(Self { scaling: Scaling::Logarithmic(log_gain), ..steps })
+    }
+
+    /// The steps of some of the channels, `first` and on.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::InvalidArgument`] if there are several gains, but not for these channels.
+    pub fn of_channels(&self, first: usize, channels: usize) -> Result<Self> {
+        let part = |numbers: &'a [f32]| match numbers {
+            [_] => Ok(numbers),
+            _ => numbers.get(first..first + channels).filter(|part| !part.is_empty()).ok_or_else(|| {
+                Error::invalid(format!("{} gains, none for channels {first} to {}", numbers.len(), first + channels))
+            }),
+        };
+        let scaling = match self.scaling {
+            Scaling::Logarithmic(log_gain) => Scaling::Logarithmic(part(log_gain)?),
+            linear => linear,
+        };
+        Ok(Self { gain: part(self.gain)?, scaling })
     }
 
     /// Refuses a number of gains that does not fit `channels`.
@@ -89,44 +134,51 @@ impl<'a> Steps<'a> {
     }
 
     /// Replaces scales, channels innermost, by scaled scales.
-    pub fn scale(&self, scales: &mut [f32]) {
-        with_ieee(|| scales.iter_mut().enumerate().for_each(|(i, scale)| *scale *= self.gain_of(i)));
+    pub fn scale(&self, simd: Simd, scales: &mut [f32]) {
+        with_ieee(|| match self.scaling {
+            Scaling::Linear(_) => multiply(simd, scales, Row::new(self.gain).get()),
+            Scaling::Logarithmic(log_gain) => add(simd, scales, Row::new(log_gain).get()),
+        });
     }
 
     /// Symbols of `y`, channels innermost; without means they are zero.
     ///
     /// # Errors
-    /// As [`crate::exact::quantize`]. Lengths must agree.
+    /// As [`crate::exact::quantize`].
     pub fn quantize(&self, simd: Simd, y: &[f32], means: Option<&[f32]>, out: &mut [i32]) -> Result<()> {
+        check_lengths(y.len(), [means.map_or(y.len(), <[f32]>::len), out.len()])?;
+        let row = Row::new(self.gain);
+        if with_ieee(|| quantize_rows(simd, y, means, row.get(), out)) {
+            return Ok(());
+        }
         let difference = |i: usize| means.map_or(y[i], |means| y[i] - means[i]);
         let scaled = with_ieee(|| (0..y.len()).map(|i| difference(i) * self.gain_of(i)).collect::<Vec<_>>());
-        quantize(simd, &scaled, None, out)
+        Err(illegal_symbol(&scaled, None))
     }
 
-    /// Values of `symbols`, whose *scaled* scales are `scales`; without means they are zero.
+    /// Values of `symbols`, whose *scaled* scales are `scales` (looked at for a shrinkage only); without means they are zero.
     ///
     /// # Errors
     /// [`crate::ErrorKind::InvalidArgument`] if lengths differ or the shrinkage stops being finite.
-    pub fn dequantize(&self, symbols: &[i32], scales: &[f32], means: Option<&[f32]>, out: &mut [f32]) -> Result<()> {
-        let lengths = [scales.len(), means.map_or(symbols.len(), <[f32]>::len), out.len()];
-        if lengths != [symbols.len(); 3] {
-            return Err(Error::invalid(format!(
-                "{} symbols, but {lengths:?} scales, means and results",
-                symbols.len()
-            )));
-        }
+    pub fn dequantize(
+        &self,
+        simd: Simd,
+        symbols: &[i32],
+        scales: &[f32],
+        means: Option<&[f32]>,
+        out: &mut [f32],
+    ) -> Result<()> {
+        check_lengths(symbols.len(), [means.map_or(symbols.len(), <[f32]>::len), out.len()])?;
         with_ieee(|| {
-            out.iter_mut().zip(symbols).for_each(|(out, symbol)| *out = *symbol as f32);
-            if let Some(shrinkage) = self.shrinkage {
+            to_numbers(simd, symbols, out);
+            if let Scaling::Linear(Some(shrinkage)) = self.scaling {
+                check_lengths(symbols.len(), [scales.len(), out.len()])?;
                 let moved: Vec<usize> = (0..symbols.len()).filter(|i| symbols[*i] != 0).collect();
                 for part in moved.chunks(ELEMENTS) {
                     self.shrink(shrinkage, part, scales, out)?;
                 }
             }
-            for (i, out) in out.iter_mut().enumerate() {
-                let value = *out / self.gain_of(i);
-                *out = means.map_or(value, |means| value + means[i]);
-            }
+            restore_rows(simd, out, means, Row::new(self.gain).get());
             Ok(())
         })
     }
@@ -149,12 +201,104 @@ impl<'a> Steps<'a> {
     }
 }
 
+/// Gains of elements that lie side by side, over and over; one gain is repeated, so that loops over a row are long.
+struct Row<'a> {
+    given: &'a [f32],
+    repeated: [f32; ELEMENTS],
+}
+
+impl<'a> Row<'a> {
+    fn new(given: &'a [f32]) -> Self {
+        Self { given, repeated: [given[0]; ELEMENTS] }
+    }
+
+    fn get(&self) -> &[f32] {
+        match self.given {
+            [_] => &self.repeated,
+            _ => self.given,
+        }
+    }
+}
+
+wide! {
+fn multiply(simd: Simd, values: &mut [f32], row: &[f32]) {
+    for values in values.chunks_mut(row.len()) {
+        values.iter_mut().zip(row).for_each(|(value, factor)| *value *= factor);
+    }
+}
+}
+
+wide! {
+fn add(simd: Simd, values: &mut [f32], row: &[f32]) {
+    for values in values.chunks_mut(row.len()) {
+        values.iter_mut().zip(row).for_each(|(value, term)| *value += term);
+    }
+}
+}
+
+wide! {
+/// Writes the rounded products, and says whether all were legal.
+fn quantize_rows(simd: Simd, y: &[f32], means: Option<&[f32]>, row: &[f32], out: &mut [i32]) -> bool {
+    let mut legal = true;
+    let mut round = |scaled: f32, out: &mut i32| {
+        legal &= is_legal(scaled);
+        *out = round_half_even(scaled);
+    };
+    let rows = y.chunks(row.len()).zip(out.chunks_mut(row.len()));
+    match means {
+        Some(means) => {
+            for ((y, out), means) in rows.zip(means.chunks(row.len())) {
+                y.iter().zip(means).zip(row).zip(out).for_each(|(((y, mean), gain), out)| round((y - mean) * gain, out));
+            }
+        }
+        None => {
+            for (y, out) in rows {
+                y.iter().zip(row).zip(out).for_each(|((y, gain), out)| round(y * gain, out));
+            }
+        }
+    }
+    legal
+}
+}
+
+wide! {
+fn to_numbers(simd: Simd, symbols: &[i32], out: &mut [f32]) {
+    out.iter_mut().zip(symbols).for_each(|(out, symbol)| *out = *symbol as f32);
+}
+}
+
+wide! {
+fn restore_rows(simd: Simd, values: &mut [f32], means: Option<&[f32]>, row: &[f32]) {
+    match means {
+        Some(means) => {
+            for (values, means) in values.chunks_mut(row.len()).zip(means.chunks(row.len())) {
+                values.iter_mut().zip(means).zip(row).for_each(|((v, mean), gain)| *v = *v / gain + mean);
+            }
+        }
+        None => {
+            for values in values.chunks_mut(row.len()) {
+                values.iter_mut().zip(row).for_each(|(v, gain)| *v /= gain);
+            }
+        }
+    }
+}
+}
+
+fn check_lengths(symbols: usize, others: [usize; 2]) -> Result<()> {
+    match others == [symbols; 2] {
+        true => Ok(()),
+        false => Err(Error::invalid(format!("{symbols} elements do not fit others of {others:?}"))),
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use crate::exact::Unary;
+    use crate::wide::testing::{bits, compare, number};
     use crate::ErrorKind;
+    use proptest::prelude::*;
 
     /// `relu(0.25 scale - 0.5 gain + 0.1)`, then times 0.5 and plus 0.05.
     fn shrinkage(simd: Simd) -> Shrinkage {
@@ -187,11 +331,11 @@ mod tests {
             let shrinkage = shrinkage(simd);
             let steps = Steps::new(&gains, Some(&shrinkage)).unwrap();
             let mut scales = raw.clone();
-            steps.scale(&mut scales);
+            steps.scale(simd, &mut scales);
             let mut symbols = vec![0; y.len()];
             steps.quantize(simd, &y, Some(&means), &mut symbols).unwrap();
             let mut values = vec![0.0; y.len()];
-            steps.dequantize(&symbols, &scales, Some(&means), &mut values).unwrap();
+            steps.dequantize(simd, &symbols, &scales, Some(&means), &mut values).unwrap();
             for i in 0..y.len() {
                 let gain = gains[i % 3];
                 assert_eq!(symbols[i], ((y[i] - means[i]) * gain).round_ties_even() as i32);
@@ -201,28 +345,84 @@ mod tests {
         }
     }
 
+    proptest! {
+        #[test]
+        fn every_path_gives_the_plain_numbers(
+            pairs in prop::collection::vec((-1e4_f32..1e4, -100.0_f32..100.0), 1..700),
+            gain in prop::collection::vec(1e-3_f32..1e3, 1..20),
+            odd in number(),
+        ) {
+            let (mut y, means): (Vec<f32>, Vec<f32>) = pairs.into_iter().unzip();
+            let log_gain: Vec<f32> = gain.iter().map(|gain| gain.ln()).collect();
+            let of = |i: usize| i % gain.len();
+            let plain: Vec<f32> = y.iter().zip(&means).enumerate().map(|(i, (y, m))| (y - m) * gain[of(i)]).collect();
+            for steps in [Steps::new(&gain, None).unwrap(), Steps::logarithmic(&gain, &log_gain).unwrap()] {
+                for simd in Simd::available() {
+                    let (mut scales, mut symbols, mut values) = (y.clone(), vec![0; y.len()], vec![0.0; y.len()]);
+                    steps.scale(simd, &mut scales);
+                    let scaled = y.iter().enumerate().map(|(i, y)| match steps.scaling {
+                        Scaling::Linear(_) => y * gain[of(i)],
+                        Scaling::Logarithmic(log_gain) => y + log_gain[of(i)],
+                    });
+                    prop_assert_eq!(bits(&scales), bits(&scaled.collect::<Vec<_>>()));
+                    steps.quantize(simd, &y, Some(&means), &mut symbols).unwrap();
+                    let rounded = plain.iter().map(|v| v.round_ties_even() as i32);
+                    prop_assert_eq!(&symbols, &rounded.collect::<Vec<_>>());
+                    steps.dequantize(simd, &symbols, &[], Some(&means), &mut values).unwrap();
+                    let restored = symbols.iter().zip(&means).enumerate().map(|(i, (s, m))| *s as f32 / gain[of(i)] + m);
+                    prop_assert_eq!(bits(&values), bits(&restored.collect::<Vec<_>>()));
+                    steps.quantize(simd, &y, None, &mut symbols).unwrap();
+                    steps.dequantize(simd, &symbols, &[], None, &mut values).unwrap();
+                    for i in 0..y.len() {
+                        prop_assert_eq!(symbols[i], (y[i] * gain[of(i)]).round_ties_even() as i32);
+                        prop_assert_eq!(values[i], symbols[i] as f32 / gain[of(i)]);
+                    }
+                }
+            }
+            let middle = y.len() / 2;
+            y[middle] = odd;
+            let steps = Steps::new(&gain, None).unwrap();
+            compare(|simd| {
+                let mut out = vec![0; y.len()];
+                steps.quantize(simd, &y, Some(&means), &mut out).map(|()| out)
+            });
+        }
+    }
+
     #[test]
     fn without_a_network_values_lie_on_the_lattice() {
         let steps = Steps::new(&[4.0], None).unwrap();
         let (mut symbols, mut values) = ([0; 3], [0.0; 3]);
         steps.quantize(Simd::Scalar, &[0.6, -1.2, 0.1], None, &mut symbols).unwrap();
-        steps.dequantize(&symbols, &[1.0; 3], None, &mut values).unwrap();
+        steps.dequantize(Simd::Scalar, &symbols, &[1.0; 3], None, &mut values).unwrap();
         assert_eq!((symbols, values), ([2, -5, 0], [0.5, -1.25, 0.0]));
     }
 
     #[test]
     fn illegal_numbers_are_named() {
         for gain in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+            assert!(Steps::logarithmic(&[1.0, gain], &[0.0; 2]).is_err());
             assert_eq!(Steps::new(&[1.0, gain], None).unwrap_err().kind(), ErrorKind::InvalidArgument);
         }
         assert!(Steps::new(&[], None).is_err());
+        for log_gain in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            let error = Steps::logarithmic(&[1.0; 2], &[0.0, log_gain]).unwrap_err();
+            assert!(error.message().contains(&log_gain.to_string()), "{error}");
+        }
+        let error = Steps::logarithmic(&[1.0; 2], &[0.0]).unwrap_err();
+        assert!(error.message().contains("2 gains, but 1 logarithms"), "{error}");
+        let steps = Steps::new(&[1e30], None).unwrap();
+        let error = steps.quantize(Simd::Scalar, &[0.0, 1.0], None, &mut [0; 2]).unwrap_err();
+        assert!(error.message().contains("position 1"), "{error}");
+        assert!(steps.quantize(Simd::Scalar, &[0.0; 2], None, &mut [0; 3]).is_err());
+        assert!(steps.dequantize(Simd::Scalar, &[0; 2], &[], Some(&[0.0; 3]), &mut [0.0; 2]).is_err());
         assert!(Steps::new(&[1.0; 3], None).unwrap().check_channels(4).is_err());
         let two = [Pointwise { weight: &[1.0; 4], outputs: 2, bias: None, activation: None }];
         assert!(Shrinkage::new(Simd::Scalar, &two, 0.11).unwrap_err().message().contains("2 outputs"));
         let vast = [Pointwise { weight: &[f32::MAX, 0.0], outputs: 1, bias: None, activation: None }];
         let vast = Shrinkage::new(Simd::Scalar, &vast, 0.11).unwrap();
         let steps = Steps::new(&[1.0], Some(&vast)).unwrap();
-        let error = steps.dequantize(&[0, 1], &[9.0, 9.0], None, &mut [0.0; 2]).unwrap_err();
+        let error = steps.dequantize(Simd::Scalar, &[0, 1], &[9.0, 9.0], None, &mut [0.0; 2]).unwrap_err();
         assert!(error.message().contains("position 1"), "{error}");
     }
 }
