@@ -65,6 +65,8 @@ _SUBPACKAGES = frozenset(
         "models",
         "ops",
         "optimizers",
+        "pictures",
+        "pillow",
         "registry",
         "train",
         "transforms",

@@ -690,8 +690,7 @@ class Package:
         dtype: str | None = None,
         bit_depth: int | None = None,
         kind: str = "lcrs",
-        icc: bytes | None = None,
-        exif: bytes | None = None,
+        metadata: dict[str, Any] | None = None,
         threads: int | None = None,
         max_pixels: int | None = None,
         max_bytes: int | None = None,
@@ -707,8 +706,7 @@ class Package:
             dtype: of the picture.
             bit_depth: of the picture.
             kind: of the entropy-coded streams.
-            icc: a colour profile to keep.
-            exif: an EXIF block to keep, from its TIFF header on.
+            metadata: what goes along, by the names that `metadata` gives.
             threads: how many to use; the bytes do not depend on it.
             max_pixels: as in `compress`.
             max_bytes: as in `compress`.
@@ -773,8 +771,7 @@ class Package:
         dtype: str | None = None,
         bit_depth: int | None = None,
         kind: _Kind = "lcrs",
-        icc: bytes | None = None,
-        exif: bytes | None = None,
+        metadata: dict[str, Any] | None = None,
         threads: int | None = None,
         max_pixels: int | None = None,
         max_bytes: int | None = None,
@@ -792,8 +789,7 @@ class Package:
             bit_depth: bits of a component of a picture, 1 to 8 of uint8, 9 to 16 of uint16; by default 8 or
                 16.
             kind: of the entropy-coded streams.
-            icc: a colour profile to keep.
-            exif: an EXIF block to keep, from its TIFF header on.
+            metadata: what goes along, by the names that `metadata` gives.
             threads: how many to use; the bytes do not depend on it.
             max_pixels: of a picture; by default 2^28. Larger ones are refused before anything is done.
             max_bytes: that the call may hold at a time; by default 2^31.
@@ -813,8 +809,7 @@ class Package:
         dtype: str | None = None,
         bit_depth: int | None = None,
         kind: _Kind = "lcrs",
-        icc: bytes | None = None,
-        exif: bytes | None = None,
+        metadata: dict[str, Any] | None = None,
         threads: int | None = None,
         max_pixels: int | None = None,
         max_bytes: int | None = None,
@@ -830,8 +825,7 @@ class Package:
             dtype: as in `compress`.
             bit_depth: as in `compress`.
             kind: of the entropy-coded streams.
-            icc: a colour profile to keep.
-            exif: an EXIF block to keep, from its TIFF header on.
+            metadata: what goes along, by the names that `metadata` gives.
             threads: how many to use; the bytes do not depend on it.
             max_pixels: as in `compress`.
             max_bytes: as in `compress`.
@@ -964,10 +958,15 @@ def bytes_needed(first: _Bytes) -> int:
         LimitError: if the picture, the metadata or the file are above the limits.
     """
 
-def metadata(
-    data: _Bytes, *, max_pixels: int | None = None, max_bytes: int | None = None
-) -> dict[str, bytes | None]:
-    """The colour profile (``icc``) and the EXIF block (``exif``) that an .lcrs file carries.
+def metadata(data: _Bytes, *, max_pixels: int | None = None, max_bytes: int | None = None) -> dict[str, Any]:
+    """What travels with the picture of an .lcrs file, None where it carries no such thing.
+
+    Returns:
+        ``icc``: a colour profile; ``exif``: an EXIF block from its TIFF header on; ``xmp``: an XMP packet;
+        ``iptc``: IPTC-IIM records; ``resolution``: pixels an inch, across and down; ``cicp``: primaries,
+        transfer characteristics, matrix coefficients and full-range flag of ITU-T H.273; ``gamma``: the
+        exponent from light to components times 100,000; ``chromaticities``: x and y of the white point, of
+        red, of green and of blue, times 100,000.
 
     Raises:
         LcrsError: if the file is cut off, damaged, or of a later version.

@@ -76,15 +76,22 @@ def _run(parsed: argparse.Namespace, verb: str) -> int:
         return _fail(verb, error, 1)
 
 
+class _Parser(argparse.ArgumentParser):
+    """A parser whose help is a result as all others: that it cannot be written is an error."""
+
+    def print_help(self, file: object = None) -> None:
+        streams.write_text(self.format_help())
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all verbs."""
-    from lcrs.cli import convert, decode, encode, info, zoo
+    from lcrs.cli import compare, completion, convert, decode, encode, info, zoo
 
-    parser = argparse.ArgumentParser(prog="lcrs", description="Learned image compression.")
+    parser = _Parser(prog="lcrs", description="Learned image compression.")
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     parser.set_defaults(run=lambda parsed: _without_verb(parser, parsed))
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
-    for module in (encode, decode, info, zoo, convert):
+    for module in (encode, decode, info, compare, zoo, convert, completion):
         verb = verbs.add_parser(module.NAME, help=module.SUMMARY, description=f"{module.SUMMARY}.")
         module.add_arguments(verb)
         verb.set_defaults(run=module.run)

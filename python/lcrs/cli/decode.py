@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -87,7 +87,10 @@ def work(job: Job, arguments: argparse.Namespace) -> batch.Done:
             data, _model(arguments), runtime=arguments.runtime, device=arguments.device
         )
     with naming(job.target_text):
-        written = encode_picture(_shrunk(picture, size), extension)
+        written, lost = encode_picture(_shrunk(picture, size), extension)
+    if lost:
+        words = f"{job.target_text}: not kept: {', '.join(lost)}, which {extension} has no place for"
+        warnings.warn(words, UserWarning, stacklevel=2)
     deliver(job.target, written, force=arguments.force, makes_folders=job.is_named_here)
     return batch.Done(len(data), len(written))
 
@@ -114,10 +117,9 @@ def _shrunk(picture: Picture, size: tuple[int, int]) -> Picture:
     """A picture of another width and height; each pixel is a Lanczos mean of those that it stands for."""
     if size == picture.size[::-1]:
         return picture
-    from PIL import Image
+    from lcrs.pictures.scaling import resized
 
-    small = picture.to_pillow().resize(size, Image.Resampling.LANCZOS)
-    return replace(picture, rgb=small.tobytes(), size=size[::-1])
+    return resized(picture, size)
 
 
 def _check_picture(path: Path, size: tuple[int, int]) -> None:

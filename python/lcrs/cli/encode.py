@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lcrs.cli import batch
 from lcrs.cli.arguments import add_model, add_runtime, check_runtime, quality
@@ -12,6 +13,9 @@ from lcrs.cli.jobs import Job, Kind, add_files, plan
 from lcrs.cli.messages import naming
 from lcrs.cli.streams import title
 from lcrs.cli.targets import check_output, check_stream, deliver, is_whole
+
+if TYPE_CHECKING:
+    from lcrs.pictures import Picture
 
 NAME = "encode"
 SUMMARY = "Compress pictures to .lcrs files"
@@ -64,8 +68,16 @@ def _add_picture(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--background", metavar="COLOR", help="flatten transparency on this colour: white, #102030"
     )
-    group.add_argument("--to-8bit", action="store_true", help="round 16-bit components to 8 bits")
+    group.add_argument("--to-8bit", action="store_true", help="round deeper components to 8 bits")
+    group.add_argument(
+        "--to-srgb", action="store_true", help="convert colours to sRGB by their profile, those of CMYK too"
+    )
+    group.add_argument("--frame", metavar="N", type=int, help="of a file with several pictures, from 0")
     group.add_argument("--keep-exif", action="store_true", help="keep camera data, place and time included")
+    group.add_argument("--keep-metadata", action="store_true", help="keep EXIF, XMP and IPTC")
+    group.add_argument(
+        "--max-pixels", metavar="N", type=int, default=1 << 28, help="refuse larger pictures (default: 2^28)"
+    )
 
 
 def _rate_options(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -79,12 +91,26 @@ def _rate_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _picture_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What `lcrs.compress` is told of the picture."""
-    return {
-        "background": arguments.background,
-        "to_8bit": arguments.to_8bit,
-        "keep_exif": arguments.keep_exif,
-    }
+    """What `lcrs.pictures.to_picture` is told of the picture."""
+    names = ("background", "to_8bit", "to_srgb", "frame", "max_pixels")
+    return {name: getattr(arguments, name) for name in names}
+
+
+def _keep_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What `lcrs.compress` is told of metadata."""
+    return {"keep_exif": arguments.keep_exif, "keep_metadata": arguments.keep_metadata}
+
+
+def _tell_losses(job: Job, picture: Picture, arguments: argparse.Namespace) -> None:
+    """Says what of a picture's file does not go along."""
+    from lcrs.codec import private_metadata
+
+    parts = list(picture.losses)
+    if private := private_metadata(picture.metadata(), **_keep_options(arguments)):
+        them = "it" if len(private) == 1 else "them"
+        parts.insert(0, f"{', '.join(private).upper()} (--keep-metadata keeps {them})")
+    if parts:
+        warnings.warn(f"{title(job.source)}: not kept: {'; '.join(parts)}", UserWarning, stacklevel=2)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -110,11 +136,13 @@ def work(job: Job, arguments: argparse.Namespace) -> batch.Done:
     check_output(job.source, job.target, force=arguments.force, makes_folders=job.is_named_here)
 
     from lcrs import codec
-    from lcrs.cli.reading import open_picture
+    from lcrs.cli.reading import read_picture
 
     rate = _rate_options(arguments)
-    with naming(title(job.source)), open_picture(job.source) as image:
-        data = codec.compress(image, **rate, **_picture_options(arguments))
+    with naming(title(job.source)):
+        picture = read_picture(job.source, **_picture_options(arguments))
+        data = codec.compress(picture, **rate, **_keep_options(arguments))
+    _tell_losses(job, picture, arguments)
     deliver(job.target, data, force=arguments.force, makes_folders=job.is_named_here)
     header = codec.info(data)
     bpp = 8 * len(data) / (header["width"] * header["height"])

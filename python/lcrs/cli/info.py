@@ -112,6 +112,8 @@ def _text(value: object) -> str:
             return "yes" if value else "no"
         case None:
             return "none"
+        case [int() | float(), *_]:
+            return " ".join(str(float(part) if isinstance(part, float) else part) for part in value)
         case list():
             return ", ".join(f"{section['num_bytes']} bytes {section['kind']}" for section in value)
         case _:

@@ -16,6 +16,8 @@ class UsageError(Exception):
 def one_line(error: BaseException) -> str:
     """An exception as one line that a terminal can show."""
     text = str(error)
+    if hasattr(error, "for_command_line"):
+        text = error.for_command_line()
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         text = f"{_text(error.filename)}: {error.strerror}"
     elif isinstance(error, OSError) and error.strerror:

@@ -146,7 +146,7 @@ def size(num_bytes: int) -> str:
         if number < 999.5 or unit == "GB":
             break
         number /= 1000
-    return f"{number:.0f} {unit}" if unit == "bytes" or number >= 99.5 else f"{number:.1f} {unit}"
+    return f"{number:.0f} {unit}" if unit == "bytes" or number >= 99.95 else f"{number:.1f} {unit}"
 
 
 def duration(seconds: float) -> str:

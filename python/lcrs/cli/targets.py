@@ -103,6 +103,6 @@ def is_whole(target: Path, check: Callable[[Path], None], *, force: bool) -> boo
 def check_stream(path: Path) -> None:
     """Raises `LcrsError` if ``path`` is no whole .lcrs file."""
     from lcrs import coding
-    from lcrs.codec.sources import read_file
+    from lcrs.codec.containers import read_container
 
-    coding.info(read_file(path))
+    coding.info(read_container(path))

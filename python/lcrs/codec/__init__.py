@@ -6,8 +6,8 @@ Example:
     >>> data = codec.compress(np.full((20, 30, 3), 128, np.uint8), quality=30)
     >>> codec.decompress(data).shape
     (20, 30, 3)
-    >>> codec.info(data)["model"]
-    'photo'
+    >>> codec.info(data)["model"] == codec.DEFAULT_MODEL
+    True
 """
 
 from __future__ import annotations
@@ -15,15 +15,16 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeVar
 
 from lcrs import coding
+from lcrs.codec.containers import Container, read_container
 from lcrs.codec.packages import DEFAULT_MODEL, load_package, load_packages, missing, package_names
-from lcrs.codec.picture import Background, Picture
-from lcrs.codec.samples import to_samples
+from lcrs.codec.samples import private_metadata, to_samples
 from lcrs.codec.targets import only_target, reached
 from lcrs.coding import Package
 from lcrs.errors import LcrsError, MissingModelError
+from lcrs.pictures import Background, Picture, PictureError, to_picture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -36,6 +37,7 @@ __all__ = [
     "DEFAULT_MODEL",
     "DEFAULT_QUALITY",
     "Picture",
+    "PictureError",
     "Runtime",
     "compress",
     "decompress",
@@ -43,6 +45,8 @@ __all__ = [
     "info",
     "load_package",
     "package_names",
+    "private_metadata",
+    "to_picture",
 ]
 
 DEFAULT_QUALITY = 50.0
@@ -56,7 +60,7 @@ _Model = str | os.PathLike[str] | Package
 
 
 def compress(
-    image: NDArray[Any] | Image.Image,
+    image: NDArray[Any] | Image.Image | Picture | str | os.PathLike[str] | bytes | BinaryIO,
     *,
     quality: float | None = None,
     target_bpp: float | None = None,
@@ -65,8 +69,11 @@ def compress(
     model: _Model = DEFAULT_MODEL,
     background: Background | None = None,
     to_8bit: bool = False,
+    to_srgb: bool = False,
+    frame: int | None = None,
     bit_depth: int | None = None,
     keep_exif: bool = False,
+    keep_metadata: bool = False,
     threads: int | None = None,
     runtime: Runtime = "native",
     device: str | None = None,
@@ -76,10 +83,11 @@ def compress(
     """Compresses a picture, or an array, to the bytes of an .lcrs file.
 
     Args:
-        image: a uint8 or uint16 array (H, W, 3), or grey: (H, W) or (H, W, 1); or a Pillow image, of any size
-            from 1 x 1. EXIF orientation is applied; a colour profile is kept. A model of arrays takes those
-            of its type and channels, (H, W, C), or (H, W) if it has one channel; numbers outside of its range
-            count as the end of that.
+        image: a uint8 or uint16 array (H, W, 3), or grey: (H, W) or (H, W, 1); a Pillow image; or the path,
+            the bytes or an open file of a picture, of any size from 1 x 1; or what `to_picture` made of one,
+            which tells what had to be left out. EXIF orientation is applied; colour profile and resolution
+            are kept. A model of arrays takes those of its type and channels, (H, W, C), or (H, W) if it has
+            one channel; numbers outside of its range count as the end of that.
         quality: from 0 (smallest) to 100 (best), in any steps; 50 if not given. Models of a fixed rate take
             none.
         target_bpp: in place of a quality: bits of the whole file for each pixel, reached to within 1 %.
@@ -89,11 +97,15 @@ def compress(
             are found by trials, mostly three to five; each decodes, too, for a PSNR.
         model: a model's name, an .lcrm file, or a loaded `lcrs.coding.Package`.
         background: the colour to flatten transparency on: a name, ``#rrggbb``, or three numbers from 0 to
-            255. Without it pictures with an alpha channel are refused.
-        to_8bit: whether to round 16-bit components to 8 bits.
+            255. Without it pictures with transparent parts are refused.
+        to_8bit: whether to round deeper components to 8 bits.
+        to_srgb: whether to convert colours to sRGB by their profile, instead of keeping it. Without it CMYK
+            is refused.
+        frame: which frame, page or layer of a file with several to take, from 0.
         bit_depth: of an array whose components use fewer bits than its type has: 1 to 8 of uint8, 9 to 16 of
             uint16. The largest component is ``2**bit_depth - 1``.
         keep_exif: whether the picture's EXIF block (camera, time, place) goes along.
+        keep_metadata: whether EXIF, XMP and IPTC go along.
         threads: how many to use; by default `lcrs.coding.num_threads`. The bytes do not depend on it.
         runtime: ``native`` writes the same bytes on every machine. ``torch`` runs g_a in torch on ``device``:
             the file decodes everywhere all the same, but another device may round a latent the other way.
@@ -102,8 +114,9 @@ def compress(
         max_bytes: that the call may hold at a time; by default 2^31.
 
     Raises:
-        TypeError: if ``image`` is neither an array nor a Pillow image.
-        ValueError: if the picture, the quality, a target, the runtime or the device is not as above.
+        TypeError: if ``image`` is none of these.
+        PictureError: if the picture is damaged, or holds what the call does not say what to do with.
+        ValueError: if the quality, a target, the runtime or the device is not as above.
         MissingModelError: if there is no such model here.
         LimitError: if the picture is above ``max_pixels`` or needs more than ``max_bytes``.
 
@@ -113,13 +126,17 @@ def compress(
     """
     target = only_target(quality, target_bpp=target_bpp, target_size=target_size, target_psnr=target_psnr)
     package = load_package(model)
-    samples = to_samples(package, image, background, to_8bit=to_8bit, bit_depth=bit_depth)
+    choices = {"background": background, "to_8bit": to_8bit, "to_srgb": to_srgb, "frame": frame}
+    samples = to_samples(package, image, choices, bit_depth=bit_depth, max_pixels=max_pixels)
     if quality is None and package.levels is not None:
         quality = DEFAULT_QUALITY
+    private = private_metadata(samples.metadata, keep_exif=keep_exif, keep_metadata=keep_metadata)
     options: dict[str, Any] = {
-        key: value for key, value in samples.metadata.items() if key != "exif" or keep_exif
+        "metadata": {key: value for key, value in samples.metadata.items() if key not in private},
+        "threads": threads,
+        "max_pixels": max_pixels,
+        "max_bytes": max_bytes,
     }
-    options |= {"threads": threads, "max_pixels": max_pixels, "max_bytes": max_bytes}
     networks = _networks(package, runtime, device)
     if target is not None and networks is not None:
         return reached(networks.compress_to_target(samples, target, **options))
@@ -131,7 +148,7 @@ def compress(
 
 
 def decompress(
-    data: bytes | bytearray | memoryview,
+    data: Container,
     model: _Model | None = None,
     *,
     threads: int | None = None,
@@ -143,7 +160,7 @@ def decompress(
     """Restores the pixels of an .lcrs file.
 
     Args:
-        data: the whole file.
+        data: the file: its bytes, its path, or a binary file object that is open for reading.
         model: as in `compress`; by default the model that the file names.
         threads: how many to use. The pixels do not depend on it.
         runtime: ``native`` gives the same pixels on every machine. ``torch`` runs g_s in torch on ``device``,
@@ -161,6 +178,7 @@ def decompress(
         MissingModelError: if the model is not at hand, or another one goes by its name.
         LcrsError: if the file is cut off, damaged, of a later version, or above a limit.
     """
+    data = read_container(data)
     limits: dict[str, Any] = {"max_pixels": max_pixels, "max_bytes": max_bytes}
 
     def restore(package: Package) -> NDArray[Any]:
@@ -171,7 +189,7 @@ def decompress(
 
 
 def decompress_picture(
-    data: bytes | bytearray | memoryview,
+    data: Container,
     model: _Model | None = None,
     *,
     threads: int | None = None,
@@ -185,6 +203,7 @@ def decompress_picture(
     Raises:
         ValueError: if the file holds an array; and as `decompress`.
     """
+    data = read_container(data)
     limits: dict[str, Any] = {"max_pixels": max_pixels, "max_bytes": max_bytes}
     fields = coding.info(data, **limits)
     if fields["color"] is None:
@@ -229,17 +248,17 @@ def _with_model(
 ) -> _T:
     """What ``decompress`` makes of the first package that the file was made with."""
     error: MissingModelError | None = None
-    name = coding.info(data, **limits)["model"]
-    for package in _packages_for(name, model):
+    fields = coding.info(data, **limits)
+    for package in _packages_for(fields, model):
         try:
             return decompress(package)
         except MissingModelError as other:
             error = error or other  # another model of that name; perhaps the next one fits
-    raise error or missing(model or name)
+    raise error or missing(model or fields["model"])
 
 
 def info(
-    data: bytes | bytearray | memoryview,
+    data: Container,
     model: _Model | None = None,
     *,
     max_pixels: int | None = None,
@@ -249,7 +268,7 @@ def info(
     decoded.
 
     Args:
-        data: the whole file.
+        data: the file: its bytes, a path, or a binary file object.
         model: as in `compress`; by default the model that the file names. It is not needed.
         max_pixels: of the picture; by default 2^28.
         max_bytes: that the call may hold at a time; by default 2^31.
@@ -263,8 +282,8 @@ def info(
     Raises:
         LcrsError: if the file is cut off, damaged, of a later version, or above a limit.
     """
-    fields = coding.info(data, max_pixels=max_pixels, max_bytes=max_bytes)
-    packages = _packages_for(fields["model"], model)
+    fields = coding.info(read_container(data), max_pixels=max_pixels, max_bytes=max_bytes)
+    packages = _packages_for(fields, model)
     with contextlib.suppress(LcrsError):  # a model that is missing or damaged is no fault of this file
         for package in packages:
             digests = {"entropy_digest": package.entropy_digest, "synthesis_digest": package.synthesis_digest}
@@ -273,6 +292,6 @@ def info(
     return fields
 
 
-def _packages_for(name: str, model: _Model | None) -> Iterator[Package]:
-    """The packages to try for a file that names a model: the one asked for, or all of that name."""
-    return load_packages(name) if model is None else iter([load_package(model)])
+def _packages_for(fields: dict[str, Any], model: _Model | None) -> Iterator[Package]:
+    """The packages to try for a file of these fields: the one asked for, or all that may have written it."""
+    return load_packages(fields) if model is None else iter([load_package(model)])

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from lcrs.codec.picture import Background, Picture
 from lcrs.coding import Package
+from lcrs.pictures import Picture, to_picture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Samples", "to_samples"]
+__all__ = ["Samples", "private_metadata", "to_samples"]
 
 
 @dataclass(frozen=True)
@@ -38,39 +39,47 @@ class Samples:
 
 
 def to_samples(
-    package: Package, image: Any, background: Background | None, *, to_8bit: bool, bit_depth: int | None
+    package: Package,
+    image: Any,
+    choices: dict[str, Any],
+    *,
+    bit_depth: int | None,
+    max_pixels: int | None,
 ) -> Samples:
-    """What ``package`` compresses of ``image``; the arguments are those of `lcrs.codec.compress`.
+    """What ``package`` compresses of ``image``; ``choices`` are those of `lcrs.pictures.to_picture`.
 
     Raises:
         ValueError: if an argument does not go with the model or the picture.
     """
     if package.samples is not None:
-        given = {"background": background, "to_8bit": to_8bit or None, "bit_depth": bit_depth}
-        for name, value in given.items():
-            if value is not None:
+        for name, value in (choices | {"bit_depth": bit_depth}).items():
+            if value is not None and value is not False:
                 msg = f"{name} is for pictures, model '{package.name}' codes arrays"
                 raise ValueError(msg)
         return Samples(_contiguous(image))
 
-    from lcrs.codec.pictures import to_picture
-
-    picture = to_picture(image, background=background, to_8bit=to_8bit)
+    picture = to_picture(image, **choices, max_pixels=max_pixels)
     if bit_depth is not None:
-        picture = _in_bits(picture, bit_depth, image, to_8bit=to_8bit)
+        picture = _in_bits(picture, bit_depth, image, to_8bit=choices["to_8bit"])
     has_axis = picture.channels > 1 or getattr(image, "ndim", 2) == 3
     form = {
         "shape": (*picture.size, picture.channels) if has_axis else picture.size,
         "dtype": "uint8" if picture.bit_depth <= 8 else "uint16",
         "bit_depth": picture.bit_depth,
     }
-    return Samples(picture.samples, form, {"icc": picture.icc, "exif": picture.exif})
+    return Samples(picture.samples, form, picture.metadata())
+
+
+def private_metadata(metadata: Container[str], *, keep_exif: bool, keep_metadata: bool) -> list[str]:
+    """What `lcrs.codec.compress` leaves out unless told to keep it: it may tell of places and people."""
+    private = () if keep_metadata else ("xmp", "iptc") if keep_exif else ("exif", "xmp", "iptc")
+    return [name for name in private if name in metadata]
 
 
 def _in_bits(picture: Picture, bit_depth: int, image: Any, *, to_8bit: bool) -> Picture:
     """The same components, as numbers of fewer bits than their type has."""
-    if hasattr(image, "getbands"):
-        msg = f"bit_depth is {bit_depth}, but image is a Pillow image: it is for arrays"
+    if not hasattr(image, "__array_interface__") or hasattr(image, "getbands"):
+        msg = f"bit_depth is {bit_depth}, but image is no array: files and Pillow images say it themselves"
         raise ValueError(msg)
     if to_8bit:
         msg = f"bit_depth is {bit_depth}, which does not go together with to_8bit"

@@ -86,7 +86,9 @@ class TorchRuntime:
             (y,) = self.g_a(self._numbers(samples, options), level=self.package.level(quality))
         return self._coded(samples, y, quality, options)
 
-    def compress_to_target(self, samples: Samples, target: Target, **options: Any) -> tuple[bytes, str | None]:
+    def compress_to_target(
+        self, samples: Samples, target: Target, **options: Any
+    ) -> tuple[bytes, str | None]:
         """A file, and what was reached instead of the target; as `lcrs.coding.Package.compress_to_target`."""
         import torch
 

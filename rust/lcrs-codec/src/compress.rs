@@ -3,22 +3,13 @@
 use lcrs_core::exact::Tensor;
 use lcrs_core::rans::StreamKind;
 use lcrs_core::{Error, Limits, Result, Runtime};
-use lcrs_format::{pack, Header, Metadata, MetadataKind, Section, DIGEST_PREFIX_LENGTH};
+use lcrs_format::{pack, Header, Section, DIGEST_PREFIX_LENGTH};
 
 use crate::analysis::{analyse, Source};
 use crate::container::from_format;
 use crate::graph::Shape;
 use crate::networks::Job;
-use crate::{Layout, Package, Picture};
-
-/// Metadata that travels with a picture: kept as it is, never applied.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PictureMetadata {
-    /// An ICC profile.
-    pub icc: Option<Vec<u8>>,
-    /// An EXIF block from its TIFF header on.
-    pub exif: Option<Vec<u8>>,
-}
+use crate::{Layout, Package, Picture, PictureMetadata};
 
 /// How to compress.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -89,7 +80,7 @@ pub(crate) fn check(
         return Err(Error::invalid(format!("picture of {width} x {height}, at least 1 x 1 is needed")));
     }
     limits.check_picture(width, height)?;
-    check_metadata(&options.metadata, limits)?;
+    options.metadata.check(limits)?;
     package.scale(samples)?;
     let quality = checked_quality(package, options.quality)?;
     Ok((quality, package.padded(height.into()) as usize, package.padded(width.into()) as usize))
@@ -112,6 +103,7 @@ pub(crate) fn write(
     header.synthesis_digest = prefix(&package.digests().synthesis);
     header.quality = quality;
     header.numerics = package.numerics();
+    options.metadata.write_fields(&mut header);
     let sections: Vec<Section<'_>> = coded
         .iter()
         .zip(0..)
@@ -122,9 +114,7 @@ pub(crate) fn write(
             data: &coded.data,
         })
         .collect();
-    let icc = options.metadata.icc.iter().map(|data| Metadata { kind: MetadataKind::Icc, data });
-    let exif = options.metadata.exif.iter().map(|data| Metadata { kind: MetadataKind::Exif, data });
-    pack(&header, &sections, &icc.chain(exif).collect::<Vec<_>>()).map_err(from_format)
+    pack(&header, &sections, &options.metadata.sections()).map_err(from_format)
 }
 
 /// The part of a digest that files carry.
@@ -166,16 +156,4 @@ pub(crate) fn checked_quality(package: &Package, quality: Option<f64>) -> Result
             level(package, quality).map(|_| quality)
         }
     }
-}
-
-fn check_metadata(metadata: &PictureMetadata, limits: &Limits) -> Result<()> {
-    let bytes: u64 = [&metadata.icc, &metadata.exif].into_iter().flatten().map(|data| data.len() as u64).sum();
-    if bytes > limits.max_metadata_bytes {
-        let message = format!(
-            "metadata of {bytes} bytes, at most {} are allowed (max_metadata_bytes)",
-            limits.max_metadata_bytes
-        );
-        return Err(Error::limit(message));
-    }
-    Ok(())
 }

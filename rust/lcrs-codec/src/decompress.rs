@@ -2,15 +2,15 @@
 
 use lcrs_core::exact::Tensor;
 use lcrs_core::{Error, Limits, Result, Runtime};
-use lcrs_format::{parse, Container, Header, MetadataKind};
+use lcrs_format::{parse, Container, Header};
 
-use crate::compress::{level, prefix, PictureMetadata};
+use crate::compress::{level, prefix};
 use crate::container::{format_limits, from_format};
 use crate::graph::{Rows, Shape};
 use crate::networks::{blame_data, Job};
 use crate::package::{hex, SYNTHESIS};
 use crate::picture::Canvas;
-use crate::{Layout, Package, Picture};
+use crate::{Layout, Package, Picture, PictureMetadata};
 
 /// How to decompress.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -113,10 +113,7 @@ fn synthesise(package: &Package, y: &Tensor, header: &Header, job: Job<'_>) -> R
 /// As [`crate::info`].
 pub fn metadata(data: &[u8], limits: &Limits) -> Result<PictureMetadata> {
     let container = parse(data, &format_limits(limits)).map_err(from_format)?;
-    let of = |kind: MetadataKind| {
-        container.metadata.iter().find(|metadata| metadata.kind == kind).map(|metadata| metadata.data.to_vec())
-    };
-    Ok(PictureMetadata { icc: of(MetadataKind::Icc), exif: of(MetadataKind::Exif) })
+    Ok(PictureMetadata::of(&container))
 }
 
 fn check_model(package: &Package, header: &Header, options: &DecompressOptions) -> Result<()> {

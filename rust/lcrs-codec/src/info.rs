@@ -56,6 +56,18 @@ pub struct Info {
     pub num_icc_bytes: Option<usize>,
     /// Length of the EXIF block, if there is one.
     pub num_exif_bytes: Option<usize>,
+    /// Length of the XMP packet, if there is one.
+    pub num_xmp_bytes: Option<usize>,
+    /// Length of the IPTC records, if there are any.
+    pub num_iptc_bytes: Option<usize>,
+    /// Pixels an inch, across and down.
+    pub resolution: Option<(f32, f32)>,
+    /// Colour primaries, transfer characteristics, matrix coefficients and full-range flag of ITU-T H.273.
+    pub cicp: Option<(u8, u8, u8, bool)>,
+    /// Exponent from light to components, in units of 1/100,000.
+    pub gamma: Option<u32>,
+    /// x and y of the white point, of red, of green and of blue, in units of 1/100,000.
+    pub chromaticities: Option<[u32; 8]>,
 }
 
 /// What a file says about itself; all of it is checked but the entropy-coded symbols.
@@ -89,6 +101,12 @@ pub fn info(data: &[u8], limits: &Limits) -> Result<Info> {
         sections: sections.collect::<Result<_>>()?,
         num_icc_bytes: length_of(MetadataKind::Icc),
         num_exif_bytes: length_of(MetadataKind::Exif),
+        num_xmp_bytes: length_of(MetadataKind::Xmp),
+        num_iptc_bytes: length_of(MetadataKind::Iptc),
+        resolution: header.resolution,
+        cicp: header.cicp.map(|cicp| (cicp.primaries, cicp.transfer, cicp.matrix, cicp.is_full_range)),
+        gamma: header.gamma,
+        chromaticities: header.chromaticities,
     })
 }
 
@@ -140,6 +158,12 @@ impl Info {
             "sections": self.sections.iter().map(section).collect::<Vec<_>>(),
             "num_icc_bytes": self.num_icc_bytes,
             "num_exif_bytes": self.num_exif_bytes,
+            "num_xmp_bytes": self.num_xmp_bytes,
+            "num_iptc_bytes": self.num_iptc_bytes,
+            "resolution": self.resolution,
+            "cicp": self.cicp,
+            "gamma": self.gamma,
+            "chromaticities": self.chromaticities,
         })
         .to_string()
     }

@@ -48,11 +48,17 @@ pub(crate) const FIELD_DECODED: u8 = 0x05;
 pub(crate) const FIELD_ARRAY: u8 = 0x06;
 
 /// Tags of fields that a decoder may ignore.
+pub(crate) const FIELD_RESOLUTION: u8 = 0x81;
+pub(crate) const FIELD_CICP: u8 = 0x82;
+pub(crate) const FIELD_GAMMA: u8 = 0x83;
+pub(crate) const FIELD_CHROMATICITIES: u8 = 0x84;
 pub(crate) const FIELD_AXES: u8 = 0x86;
 
 /// Section ids above the latents.
 pub(crate) const SECTION_ICC: u8 = 0x81;
 pub(crate) const SECTION_EXIF: u8 = 0x82;
+pub(crate) const SECTION_XMP: u8 = 0x83;
+pub(crate) const SECTION_IPTC: u8 = 0x84;
 
 /// Kind and precision of a section that is not entropy coded.
 pub(crate) const KIND_RAW: u8 = 0xFF;
@@ -103,16 +109,17 @@ mod tests {
     fn the_largest_base_header_fits() {
         let section_entry = 3 + 10 + CRC_LENGTH;
         let base = 1 + 2 * DIGEST_PREFIX_LENGTH + 1 + MAX_NAME_LENGTH + 2 * 5 + 1 + MAX_SECTIONS * section_entry;
-        let fields = (2 + 4) + (2 + 10) + (2 + 2) + (2 + 10) + (2 + 10) + (2 + 1 + 5) + (2 + 1);
+        let critical = (2 + 4) + (2 + 10) + (2 + 2) + (2 + 10) + (2 + 10) + (2 + 1 + 5);
+        let fields = critical + (2 + 8) + (2 + 4) + (2 + 4) + (2 + 32) + (2 + 1);
         assert!(base + fields <= MAX_HEADER_LENGTH);
     }
 
     #[test]
     fn ancillary_ids_carry_the_bit() {
-        for id in [SECTION_ICC, SECTION_EXIF] {
+        let fields = [FIELD_RESOLUTION, FIELD_CICP, FIELD_GAMMA, FIELD_CHROMATICITIES, FIELD_AXES];
+        for id in [SECTION_ICC, SECTION_EXIF, SECTION_XMP, SECTION_IPTC].into_iter().chain(fields) {
             assert_ne!(id & ANCILLARY, 0);
         }
-        assert_ne!(FIELD_AXES & ANCILLARY, 0);
         for tag in [FIELD_QUALITY, FIELD_CROP, FIELD_SAMPLES, FIELD_TILES, FIELD_DECODED, FIELD_ARRAY] {
             assert_eq!(tag & ANCILLARY, 0);
         }

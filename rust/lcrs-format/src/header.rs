@@ -36,6 +36,29 @@ impl Numerics {
     }
 }
 
+/// What the numbers of the picture mean as colours, by the code points of ITU-T H.273.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cicp {
+    /// Colour primaries.
+    pub primaries: u8,
+    /// Transfer characteristics.
+    pub transfer: u8,
+    /// Matrix coefficients; 0 for red, green and blue.
+    pub matrix: u8,
+    /// Whether the numbers use all of their range.
+    pub is_full_range: bool,
+}
+
+impl Cicp {
+    pub(crate) fn to_bytes(self) -> [u8; 4] {
+        [self.primaries, self.transfer, self.matrix, self.is_full_range.into()]
+    }
+
+    pub(crate) fn from_bytes([primaries, transfer, matrix, range]: [u8; 4]) -> Option<Self> {
+        (range <= 1).then_some(Self { primaries, transfer, matrix, is_full_range: range == 1 })
+    }
+}
+
 /// What a file says about itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Header {
@@ -68,6 +91,14 @@ pub struct Header {
     pub numerics: Numerics,
     /// Whether every machine decodes the same symbols.
     pub is_portable: bool,
+    /// Pixels an inch, across and down, for print: finite, above 0.
+    pub resolution: Option<(f32, f32)>,
+    /// The meaning of the components as colours; it comes before an ICC profile, and that before the next two.
+    pub cicp: Option<Cicp>,
+    /// Exponent from light to components, in units of 1/100,000, above 0.
+    pub gamma: Option<u32>,
+    /// x and y of the white point, of red, of green and of blue, in units of 1/100,000.
+    pub chromaticities: Option<[u32; 8]>,
 }
 
 impl Header {
@@ -89,6 +120,10 @@ impl Header {
             tiles: (1, 1),
             numerics: Numerics::F32Fma1,
             is_portable: true,
+            resolution: None,
+            cicp: None,
+            gamma: None,
+            chromaticities: None,
         }
     }
 
@@ -115,6 +150,14 @@ impl Header {
         }
         if !self.has_channel_axis && self.samples.channels() != 1 {
             return Some(format!("{} channels without an axis", self.samples.channels()));
+        }
+        if let Some((x, y)) = self.resolution {
+            if ![x, y].iter().all(|number| number.is_finite() && *number > 0.0) {
+                return Some(format!("resolution is {x} x {y} pixels an inch (finite, above 0)"));
+            }
+        }
+        if self.gamma == Some(0) {
+            return Some("gamma is 0 (above 0)".to_owned());
         }
         match self.quality {
             Some(quality) if !(0.0..=100.0).contains(&quality) => Some(format!("quality is {quality} (0 to 100)")),

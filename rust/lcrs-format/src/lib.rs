@@ -32,7 +32,7 @@ pub use constants::{
     DEFAULT_BIT_DEPTH, DIGEST_PREFIX_LENGTH, FORMAT_VERSION, MAGIC, MAX_HEADER_LENGTH, MAX_NAME_LENGTH, MAX_SECTIONS,
 };
 pub use error::{Error, Result};
-pub use header::{check_model_name, Header, Numerics};
+pub use header::{check_model_name, Cicp, Header, Numerics};
 pub use limits::Limits;
 pub use pack::pack;
 pub use parse::{bytes_needed, parse, Container};
@@ -58,6 +58,28 @@ pub enum MetadataKind {
     Icc,
     /// An EXIF block, from its TIFF header on.
     Exif,
+    /// An XMP packet, UTF-8.
+    Xmp,
+    /// IPTC-IIM records, from the first tag marker on.
+    Iptc,
+}
+
+impl MetadataKind {
+    /// All kinds, in the order in which files hold them.
+    pub const ALL: [Self; 4] = [Self::Icc, Self::Exif, Self::Xmp, Self::Iptc];
+
+    pub(crate) fn section_id(self) -> u8 {
+        match self {
+            Self::Icc => constants::SECTION_ICC,
+            Self::Exif => constants::SECTION_EXIF,
+            Self::Xmp => constants::SECTION_XMP,
+            Self::Iptc => constants::SECTION_IPTC,
+        }
+    }
+
+    pub(crate) fn from_section_id(id: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.section_id() == id)
+    }
 }
 
 /// Metadata that travels with a picture.

@@ -1,12 +1,15 @@
 //! Reading a container. Nothing is copied but the header; nothing is built before its size is checked.
 
 use crate::constants::{
-    crc32c, ANCILLARY, AXES_ALONE, AXES_WITH_CHANNELS, CRC_LENGTH, FIELD_ARRAY, FIELD_AXES, FIELD_CROP, FIELD_DECODED,
-    FIELD_QUALITY, FIELD_SAMPLES, FIELD_TILES, FORMAT_VERSION, KIND_RAW, MAGIC, MAX_HEADER_LENGTH, MAX_PRECISION,
-    NOT_PORTABLE, PREAMBLE_LENGTH, PRECISION_RAW, SECTION_EXIF, SECTION_ICC, UNSTABLE_VERSION,
+    crc32c, ANCILLARY, AXES_ALONE, AXES_WITH_CHANNELS, CRC_LENGTH, FIELD_ARRAY, FIELD_AXES, FIELD_CHROMATICITIES,
+    FIELD_CICP, FIELD_CROP, FIELD_DECODED, FIELD_GAMMA, FIELD_QUALITY, FIELD_RESOLUTION, FIELD_SAMPLES, FIELD_TILES,
+    FORMAT_VERSION, KIND_RAW, MAGIC, MAX_HEADER_LENGTH, MAX_PRECISION, NOT_PORTABLE, PREAMBLE_LENGTH, PRECISION_RAW,
+    UNSTABLE_VERSION,
 };
 use crate::reader::{AtEnd, Reader};
-use crate::{Color, Error, Header, Limits, Metadata, MetadataKind, NumberType, Numerics, Result, Samples, Section};
+use crate::{
+    Cicp, Color, Error, Header, Limits, Metadata, MetadataKind, NumberType, Numerics, Result, Samples, Section,
+};
 
 /// A parsed file. Payloads are slices of the bytes that were parsed.
 #[derive(Debug, Clone, PartialEq)]
@@ -182,7 +185,7 @@ fn read_entries(reader: &mut Reader<'_>) -> Result<Vec<Entry>> {
         }
         let is_raw = kind == KIND_RAW && precision == PRECISION_RAW;
         let is_coded = kind != KIND_RAW && (1..=MAX_PRECISION).contains(&precision);
-        if (id & ANCILLARY == 0 && !is_coded) || (matches!(id, SECTION_ICC | SECTION_EXIF) && !is_raw) {
+        if (id & ANCILLARY == 0 && !is_coded) || (MetadataKind::from_section_id(id).is_some() && !is_raw) {
             return Err(Error::Corrupt(format!("section {id} has kind {kind} and precision {precision}")));
         }
         entries.push(Entry { id, kind, precision, length, checksum });
@@ -218,6 +221,22 @@ fn read_fields(reader: &mut Reader<'_>, header: &mut Header) -> Result<()> {
             FIELD_TILES => header.tiles = (value.varint_u32("tile columns")?, value.varint_u32("tile rows")?),
             FIELD_DECODED => {
                 header.decoded = Some((value.varint_u32("decoded size")?, value.varint_u32("decoded size")?))
+            }
+            FIELD_RESOLUTION => {
+                let mut number = || Ok(f32::from_le_bytes(value.array("resolution")?));
+                header.resolution = Some((number()?, number()?));
+            }
+            FIELD_CICP => {
+                let cicp = Cicp::from_bytes(value.array("colour code points")?);
+                header.cicp = Some(cicp.ok_or_else(|| Error::Corrupt("full-range flag is above 1".to_owned()))?);
+            }
+            FIELD_GAMMA => header.gamma = Some(u32::from_le_bytes(value.array("gamma")?)),
+            FIELD_CHROMATICITIES => {
+                let mut numbers = [0; 8];
+                for number in &mut numbers {
+                    *number = u32::from_le_bytes(value.array("chromaticities")?);
+                }
+                header.chromaticities = Some(numbers);
             }
             FIELD_ARRAY if is_picture => {
                 return Err(Error::Corrupt("the samples are those of a picture and of an array".to_owned()))
@@ -270,11 +289,11 @@ fn read_payloads<'a>(
                 crc32c(payload)
             )));
         }
-        match entry.id {
-            SECTION_ICC => metadata.push(Metadata { kind: MetadataKind::Icc, data: payload }),
-            SECTION_EXIF => metadata.push(Metadata { kind: MetadataKind::Exif, data: payload }),
-            id if id & ANCILLARY != 0 => {}
-            latent => sections.push(Section { latent, kind: entry.kind, precision: entry.precision, data: payload }),
+        let (latent, kind, precision) = (entry.id, entry.kind, entry.precision);
+        if let Some(kind) = MetadataKind::from_section_id(entry.id) {
+            metadata.push(Metadata { kind, data: payload });
+        } else if latent & ANCILLARY == 0 {
+            sections.push(Section { latent, kind, precision, data: payload });
         }
     }
     Ok((sections, metadata))

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use lcrs_format::{
-    bytes_needed, pack, parse, Color, Error, Header, Limits, Metadata, MetadataKind, NumberType, Samples, Section,
-    FORMAT_VERSION,
+    bytes_needed, pack, parse, Cicp, Color, Error, Header, Limits, Metadata, MetadataKind, NumberType, Samples,
+    Section, FORMAT_VERSION,
 };
 use proptest::prelude::*;
 
@@ -28,9 +28,15 @@ fn full_file() -> Vec<u8> {
     header.decoded = Some((1024, 1024));
     header.samples = Samples::Picture { color: Color::Grey, bit_depth: 10 };
     header.is_portable = false;
+    header.resolution = Some((300.0, 72.5));
+    header.cicp = Some(Cicp { primaries: 12, transfer: 13, matrix: 0, is_full_range: true });
+    header.gamma = Some(45_455);
+    header.chromaticities = Some([31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000]);
     let metadata = [
         Metadata { kind: MetadataKind::Icc, data: b"profile" },
         Metadata { kind: MetadataKind::Exif, data: b"II*\0exif" },
+        Metadata { kind: MetadataKind::Xmp, data: b"<x:xmpmeta/>" },
+        Metadata { kind: MetadataKind::Iptc, data: b"\x1C\x02iptc" },
     ];
     pack(&header, &sections, &metadata).unwrap()
 }
@@ -204,6 +210,19 @@ fn values_out_of_range_are_corrupt() {
         ("one axis", body(b"m", &[1, 1, 0, 3, 2, 8, 1, 0x86, 1, 1])),
         ("four axes", body(b"m", &[1, 1, 0, 3, 2, 8, 1, 0x86, 1, 4])),
         ("three components without an axis", body(b"m", &[1, 1, 0, 0x86, 1, 2])),
+        ("resolution of 7 bytes", body(b"m", &[1, 1, 0, 0x81, 7, 0, 0, 0x80, 0x3F, 0, 0, 0x80])),
+        ("resolution of 9 bytes", body(b"m", &[1, 1, 0, 0x81, 9, 0, 0, 0x80, 0x3F, 0, 0, 0x80, 0x3F, 0])),
+        ("resolution 0", body(b"m", &[1, 1, 0, 0x81, 8, 0, 0, 0x80, 0x3F, 0, 0, 0, 0])),
+        ("resolution below 0", body(b"m", &[1, 1, 0, 0x81, 8, 0, 0, 0x80, 0xBF, 0, 0, 0x80, 0x3F])),
+        ("resolution NaN", body(b"m", &[&[1, 1, 0, 0x81, 8, 0, 0, 0x80, 0x3F][..], &nan].concat())),
+        ("code points of 3 bytes", body(b"m", &[1, 1, 0, 0x82, 3, 1, 13, 0])),
+        ("code points of 5 bytes", body(b"m", &[1, 1, 0, 0x82, 5, 1, 13, 0, 1, 0])),
+        ("full-range flag 2", body(b"m", &[1, 1, 0, 0x82, 4, 1, 13, 0, 2])),
+        ("gamma 0", body(b"m", &[1, 1, 0, 0x83, 4, 0, 0, 0, 0])),
+        ("gamma of 3 bytes", body(b"m", &[1, 1, 0, 0x83, 3, 1, 0, 0])),
+        ("chromaticities of 31 bytes", body(b"m", &[&[1, 1, 0, 0x84, 31][..], &[1; 31]].concat())),
+        ("chromaticities of 33 bytes", body(b"m", &[&[1, 1, 0, 0x84, 33][..], &[1; 33]].concat())),
+        ("XMP of a coded kind", body(b"m", &[1, 1, 1, 0x83, 1, 16, 0, 0, 0, 0, 0])),
         ("crop past the end", body(b"m", &[2, 1, 0, 2, 6, 0xFF, 0xFF, 0xFF, 0xFF, 0x0F, 0])),
         ("field longer than the body", body(b"m", &[1, 1, 0, 0xFF, 9])),
         ("missing section entry", body(b"m", &[1, 1, 1])),
@@ -250,11 +269,11 @@ fn limits_are_respected() {
     for limits in [
         Limits { max_side: 767, ..defaults },
         Limits { max_pixels: 768 * 512 - 1, ..defaults },
-        Limits { max_metadata_bytes: 14, ..defaults },
+        Limits { max_metadata_bytes: 32, ..defaults },
     ] {
         assert!(matches!(parse(&file, &limits), Err(Error::Limit(_))), "{limits:?}");
     }
-    let exact = Limits { max_side: 768, max_pixels: 768 * 512, max_metadata_bytes: 15, ..Limits::default() };
+    let exact = Limits { max_side: 768, max_pixels: 768 * 512, max_metadata_bytes: 33, ..Limits::default() };
     assert!(parse(&file, &exact).is_ok());
 }
 
@@ -285,7 +304,12 @@ fn what_the_format_cannot_hold_is_not_written() {
     assert!(refused(&header, &[Section { latent: 128, ..sections[0] }], &[]));
     assert!(refused(&header, &[Section { kind: 255, ..sections[0] }], &[]));
     assert!(refused(&header, &[Section { precision: 17, ..sections[0] }], &[]));
+    assert!(refused(&Header { resolution: Some((300.0, f32::INFINITY)), ..header.clone() }, &sections, &[]));
+    assert!(refused(&Header { resolution: Some((0.0, 300.0)), ..header.clone() }, &sections, &[]));
+    assert!(refused(&Header { gamma: Some(0), ..header.clone() }, &sections, &[]));
     let icc = Metadata { kind: MetadataKind::Icc, data: b"p" };
+    let xmp = Metadata { kind: MetadataKind::Xmp, data: b"x" };
+    assert!(refused(&header, &sections, &[xmp, icc]));
     assert!(refused(&header, &sections, &[icc, icc]));
 }
 
@@ -300,9 +324,20 @@ fn samples() -> impl Strategy<Value = Samples> {
 fn headers() -> impl Strategy<Value = Header> {
     let identity = ("[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}", any::<[u8; 8]>(), any::<[u8; 8]>(), any::<bool>());
     let geometry = (1_u32..65_536, 1_u32..4096, any::<u16>(), any::<u16>());
+    let colors = (
+        proptest::option::of((1e-3_f32..1e6, 1e-3_f32..1e6)),
+        proptest::option::of(any::<(u8, u8, u8, bool)>()),
+        proptest::option::of(1_u32..),
+        proptest::option::of(any::<[u32; 8]>()),
+    );
     let samples = (samples(), any::<bool>(), proptest::option::of(0.0_f32..=100.0));
-    (identity, geometry, samples).prop_map(
-        |((model, entropy, synthesis, portable), (w, h, left, top), (samples, has_channel_axis, q))| {
+    (identity, geometry, samples, colors).prop_map(
+        |(
+            (model, entropy, synthesis, portable),
+            (w, h, left, top),
+            (samples, has_channel_axis, q),
+            (resolution, cicp, gamma, xy),
+        )| {
             let mut header = Header::new(&model, w, h);
             header.entropy_digest = entropy;
             header.synthesis_digest = synthesis;
@@ -312,6 +347,15 @@ fn headers() -> impl Strategy<Value = Header> {
             header.samples = samples;
             header.has_channel_axis = has_channel_axis || samples.channels() > 1;
             header.quality = q;
+            header.resolution = resolution;
+            header.cicp = cicp.map(|(primaries, transfer, matrix, is_full_range)| Cicp {
+                primaries,
+                transfer,
+                matrix,
+                is_full_range,
+            });
+            header.gamma = gamma;
+            header.chromaticities = xy;
             header.decoded = q.map(|q| (w + u32::from(left) + q as u32, h + u32::from(top)));
             header
         },
@@ -323,17 +367,15 @@ proptest! {
     fn files_round_trip(
         header in headers(),
         payloads in proptest::collection::vec((0_u8..255, 1_u8..=16, proptest::collection::vec(any::<u8>(), 0..200)), 0..9),
-        icc in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..50)),
-        exif in proptest::option::of(proptest::collection::vec(any::<u8>(), 0..50)),
+        blocks in proptest::array::uniform4(proptest::option::of(proptest::collection::vec(any::<u8>(), 0..50))),
     ) {
         let sections: Vec<_> = payloads
             .iter()
             .enumerate()
             .map(|(i, (kind, precision, data))| Section { latent: i as u8, kind: *kind, precision: *precision, data })
             .collect();
-        let mut metadata = Vec::new();
-        metadata.extend(icc.iter().map(|data| Metadata { kind: MetadataKind::Icc, data }));
-        metadata.extend(exif.iter().map(|data| Metadata { kind: MetadataKind::Exif, data }));
+        let blocks = MetadataKind::ALL.into_iter().zip(&blocks);
+        let metadata: Vec<_> = blocks.filter_map(|(kind, data)| data.as_ref().map(|data| Metadata { kind, data })).collect();
         let file = pack(&header, &sections, &metadata).unwrap();
         let container = parse(&file, &Limits::default()).unwrap();
         prop_assert_eq!(&container.header, &header);

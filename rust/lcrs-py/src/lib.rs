@@ -11,6 +11,7 @@ mod fork;
 mod graph;
 mod latent;
 mod limits;
+mod metadata;
 mod package;
 mod quantization;
 mod runtime;

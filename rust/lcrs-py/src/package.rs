@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use lcrs_codec::{self as codec, CompressOptions, DecompressOptions, Picture, PictureMetadata};
+use lcrs_codec::{self as codec, CompressOptions, DecompressOptions, Picture};
 use lcrs_core::Limits;
 use lcrs_format::Samples;
 use numpy::{PyArrayDyn, PyArrayMethods};
@@ -14,6 +14,7 @@ use crate::arrays;
 use crate::coder::stream_kind;
 use crate::errors::{caught, detached, to_py};
 use crate::limits::limits;
+use crate::metadata::{from_dict, to_dict};
 use crate::runtime::runtime;
 use crate::samples::{self, Given};
 use crate::target::target as target_of;
@@ -104,8 +105,7 @@ impl Package {
     ///     dtype: of what is given as bytes; by default uint8, or the type of the model.
     ///     bit_depth: bits of a component of a picture, 1 to 8 of uint8, 9 to 16 of uint16; by default 8 or 16.
     ///     kind: of the entropy-coded streams.
-    ///     icc: a colour profile to keep.
-    ///     exif: an EXIF block to keep, from its TIFF header on.
+    ///     metadata: what goes along, by the names that `metadata` gives.
     ///     threads: how many to use; the bytes do not depend on it.
     ///     max_pixels: of a picture; by default 2^28. Larger ones are refused before anything is done.
     ///     max_bytes: that the call may hold at a time; by default 2^31.
@@ -113,7 +113,7 @@ impl Package {
     /// Raises:
     ///     ValueError: if the pixels or the quality are not as above.
     ///     LimitError: if the picture or the metadata are above the limits.
-    #[pyo3(signature = (pixels, quality=None, *, shape=None, dtype=None, bit_depth=None, kind="lcrs", icc=None, exif=None, threads=None, max_pixels=None, max_bytes=None))]
+    #[pyo3(signature = (pixels, quality=None, *, shape=None, dtype=None, bit_depth=None, kind="lcrs", metadata=None, threads=None, max_pixels=None, max_bytes=None))]
     #[allow(clippy::too_many_arguments)] // keywords in Python
     fn compress<'py>(
         &self,
@@ -123,16 +123,14 @@ impl Package {
         dtype: Option<String>,
         bit_depth: Option<u8>,
         kind: &str,
-        icc: Option<Vec<u8>>,
-        exif: Option<Vec<u8>>,
+        metadata: Option<&Bound<'py, PyDict>>,
         threads: Option<i64>,
         max_pixels: Option<i64>,
         max_bytes: Option<i64>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let py = pixels.py();
         let picture = samples::picture(&self.inner, pixels, &Given { shape, dtype, bit_depth })?;
-        let metadata = PictureMetadata { icc, exif };
-        let options = CompressOptions { quality, kind: stream_kind(py, kind)?, metadata };
+        let options = CompressOptions { quality, kind: stream_kind(py, kind)?, metadata: from_dict(metadata)? };
         let runtime = runtime(py, threads)?;
         let limits = limits(max_pixels, max_bytes)?;
         let data = detached(py, usize::MAX, || codec::compress(&self.inner, &picture, &options, &runtime, &limits))?;
@@ -199,7 +197,7 @@ impl Package {
     ///
     /// Raises:
     ///     ValueError: if the target is not above 0 or not finite, or the model has a fixed rate.
-    #[pyo3(signature = (pixels, target, value, *, shape=None, dtype=None, bit_depth=None, kind="lcrs", icc=None, exif=None, threads=None, max_pixels=None, max_bytes=None))]
+    #[pyo3(signature = (pixels, target, value, *, shape=None, dtype=None, bit_depth=None, kind="lcrs", metadata=None, threads=None, max_pixels=None, max_bytes=None))]
     #[allow(clippy::too_many_arguments)] // keywords in Python
     fn compress_to_target<'py>(
         &self,
@@ -210,16 +208,14 @@ impl Package {
         dtype: Option<String>,
         bit_depth: Option<u8>,
         kind: &str,
-        icc: Option<Vec<u8>>,
-        exif: Option<Vec<u8>>,
+        metadata: Option<&Bound<'py, PyDict>>,
         threads: Option<i64>,
         max_pixels: Option<i64>,
         max_bytes: Option<i64>,
     ) -> PyResult<(Bound<'py, PyBytes>, Option<String>)> {
         let py = pixels.py();
         let picture = samples::picture(&self.inner, pixels, &Given { shape, dtype, bit_depth })?;
-        let metadata = PictureMetadata { icc, exif };
-        let options = CompressOptions { quality: None, kind: stream_kind(py, kind)?, metadata };
+        let options = CompressOptions { quality: None, kind: stream_kind(py, kind)?, metadata: from_dict(metadata)? };
         let (target, runtime, limits) =
             (target_of(target, value)?, runtime(py, threads)?, limits(max_pixels, max_bytes)?);
         let find = || codec::compress_to_target(&self.inner, &picture, target, &options, &runtime, &limits);
@@ -238,15 +234,14 @@ impl Package {
     ///     dtype: of the picture.
     ///     bit_depth: of the picture.
     ///     kind: of the entropy-coded streams.
-    ///     icc: a colour profile to keep.
-    ///     exif: an EXIF block to keep, from its TIFF header on.
+    ///     metadata: what goes along, by the names that `metadata` gives.
     ///     threads: how many to use; the bytes do not depend on it.
     ///     max_pixels: as in `compress`.
     ///     max_bytes: as in `compress`.
     ///
     /// Raises:
     ///     ValueError: if y has another shape or numbers that are not finite, or the quality is not legal.
-    #[pyo3(signature = (y, quality=None, *, shape, dtype=None, bit_depth=None, kind="lcrs", icc=None, exif=None, threads=None, max_pixels=None, max_bytes=None))]
+    #[pyo3(signature = (y, quality=None, *, shape, dtype=None, bit_depth=None, kind="lcrs", metadata=None, threads=None, max_pixels=None, max_bytes=None))]
     #[allow(clippy::too_many_arguments)] // keywords in Python
     fn compress_latent<'py>(
         &self,
@@ -256,16 +251,14 @@ impl Package {
         dtype: Option<String>,
         bit_depth: Option<u8>,
         kind: &str,
-        icc: Option<Vec<u8>>,
-        exif: Option<Vec<u8>>,
+        metadata: Option<&Bound<'py, PyDict>>,
         threads: Option<i64>,
         max_pixels: Option<i64>,
         max_bytes: Option<i64>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let py = y.py();
         let y = latent(y, "y")?;
-        let options =
-            CompressOptions { quality, kind: stream_kind(py, kind)?, metadata: PictureMetadata { icc, exif } };
+        let options = CompressOptions { quality, kind: stream_kind(py, kind)?, metadata: from_dict(metadata)? };
         let runtime = runtime(py, threads)?;
         let limits = limits(max_pixels, max_bytes)?;
         let layout = samples::layout(&self.inner, &Given { shape: Some(shape), dtype, bit_depth })?;
@@ -400,7 +393,14 @@ pub(crate) fn bytes_needed(first: &Bound<'_, PyAny>) -> PyResult<u64> {
     caught(py, || codec::bytes_needed(&first, &Limits::default()))
 }
 
-/// The colour profile (``icc``) and the EXIF block (``exif``) that an .lcrs file carries.
+/// What travels with the picture of an .lcrs file, None where it carries no such thing.
+///
+/// Returns:
+///     ``icc``: a colour profile; ``exif``: an EXIF block from its TIFF header on; ``xmp``: an XMP packet;
+///     ``iptc``: IPTC-IIM records; ``resolution``: pixels an inch, across and down; ``cicp``: primaries,
+///     transfer characteristics, matrix coefficients and full-range flag of ITU-T H.273; ``gamma``: the
+///     exponent from light to components times 100,000; ``chromaticities``: x and y of the white point, of
+///     red, of green and of blue, times 100,000.
 ///
 /// Raises:
 ///     LcrsError: if the file is cut off, damaged, or of a later version.
@@ -415,10 +415,7 @@ pub(crate) fn metadata<'py>(
     let data = arrays::bytes(data, "data")?;
     let limits = limits(max_pixels, max_bytes)?;
     let metadata = detached(py, data.len(), || codec::metadata(&data, &limits))?;
-    let dict = PyDict::new(py);
-    dict.set_item("icc", metadata.icc.map(|icc| arrays::to_bytes(py, &icc)).transpose()?)?;
-    dict.set_item("exif", metadata.exif.map(|exif| arrays::to_bytes(py, &exif)).transpose()?)?;
-    Ok(dict)
+    to_dict(py, &metadata)
 }
 
 /// The digests of a description (JSON) and its tensors, by the members of the description that hold them.

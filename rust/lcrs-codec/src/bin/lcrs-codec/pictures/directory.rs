@@ -22,6 +22,9 @@ pub(super) struct Directory<'a> {
 }
 
 const ORIENTATION: u16 = 0x0112;
+const X_RESOLUTION: u16 = 0x011A;
+const Y_RESOLUTION: u16 = 0x011B;
+const RESOLUTION_UNIT: u16 = 0x0128;
 const NEW_SUBFILE_TYPE: u16 = 0x00FE;
 const PROFILE: u16 = 0x8773;
 const CAMERA: u16 = 0x8769;
@@ -80,10 +83,27 @@ impl<'a> Directory<'a> {
         }
     }
 
+    fn rational(&self, tag: u16) -> Option<f64> {
+        let entry = self.entry(tag).filter(|entry| entry.kind == 5 && entry.count > 0)?;
+        let above = u32_at(self.data, entry.at, self.is_little)?;
+        let below = u32_at(self.data, entry.at + 4, self.is_little)?;
+        (above > 0 && below > 0).then(|| f64::from(above) / f64::from(below))
+    }
+
     /// How the picture is to be seen, from 1 to 8; 1 if nothing says otherwise.
     pub(super) fn orientation(&self) -> u8 {
         let number = self.integer(ORIENTATION).and_then(|number| u8::try_from(number).ok());
         number.filter(|number| (1..=8).contains(number)).unwrap_or(1)
+    }
+
+    /// Pixels an inch, if it says so.
+    pub(super) fn resolution(&self) -> Option<(f64, f64)> {
+        let scale = match self.integer(RESOLUTION_UNIT).unwrap_or(2) {
+            2 => 1.0,
+            3 => 2.54,
+            _ => return None,
+        };
+        Some((self.rational(X_RESOLUTION)? * scale, self.rational(Y_RESOLUTION)? * scale))
     }
 
     /// The colour profile.

@@ -10,7 +10,7 @@ use lcrs_format::{Color, Samples};
 
 use super::directory::{upright, Directory};
 use super::pixels::{Components, Pixels};
-use super::sources::{count_frames, is_cmyk, orientation};
+use super::sources::{count_frames, is_cmyk, orientation, resolution, PngChunks};
 
 /// What the caller says of what a picture cannot hold.
 #[derive(Debug, Clone, Copy, Default)]
@@ -82,6 +82,7 @@ pub(crate) fn read(bytes: &[u8], choices: Choices, limits: &Limits) -> Result<Re
     let mut losses = Vec::new();
     let icc = icc.and_then(|icc| fitting_profile(icc, pixels.channels, &mut losses));
     let size = (pixels.width, pixels.height);
+    let resolution = resolution(bytes, format, exif.as_deref());
     let exif = exif.filter(|_| choices.keep_exif).and_then(|exif| {
         upright(exif, size, orientation != 1).unwrap_or_else(|loss| {
             losses.push(loss.to_owned());
@@ -91,8 +92,29 @@ pub(crate) fn read(bytes: &[u8], choices: Choices, limits: &Limits) -> Result<Re
     if choices.keep_exif && format == ImageFormat::Tiff {
         losses.push("what a TIFF file says of its photo (lcrs encode keeps it)".to_owned());
     }
-    Ok(Read { picture: into_picture(pixels, limits)?, metadata: PictureMetadata { icc, exif }, losses })
+    let mut metadata = PictureMetadata { icc, exif, resolution, ..PictureMetadata::default() };
+    add_png_colors(&mut metadata, &PngChunks::of(bytes, format));
+    Ok(Read { picture: into_picture(pixels, limits)?, metadata, losses })
 }
+
+/// What a PNG file says of its colours in numbers; what says sRGB says nothing.
+fn add_png_colors(metadata: &mut PictureMetadata, chunks: &PngChunks<'_>) {
+    metadata.cicp = chunks.cicp();
+    if metadata.icc.is_some() || chunks.has(b"cICP") || chunks.has(b"sRGB") {
+        return;
+    }
+    let gamma = chunks.numbers::<1>(b"gAMA").map(|[gamma]| gamma).filter(|gamma| *gamma > 0);
+    let chromaticities = chunks.numbers(b"cHRM");
+    let is_usual = gamma.is_none_or(|gamma| gamma == SRGB_GAMMA)
+        && chromaticities.is_none_or(|numbers| numbers == SRGB_CHROMATICITIES);
+    if !is_usual {
+        (metadata.gamma, metadata.chromaticities) = (gamma, chromaticities);
+    }
+}
+
+/// What PNG says of sRGB.
+const SRGB_GAMMA: u32 = 45_455;
+const SRGB_CHROMATICITIES: [u32; 8] = [31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000];
 
 fn text(error: lcrs_core::Error) -> String {
     error.to_string()

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::path::Path;
 
 use image::codecs::bmp::BmpEncoder;
-use image::codecs::jpeg::JpegEncoder;
+use image::codecs::jpeg::{JpegEncoder, PixelDensity, PixelDensityUnit};
 use image::codecs::tiff::TiffEncoder;
 use image::codecs::webp::WebPEncoder;
 use image::{ExtendedColorType, ImageEncoder};
@@ -106,13 +106,11 @@ pub(crate) fn write(
     let is_deep = bit_depth > 8 && format.is_deep();
     let bytes = match format {
         Format::Png => png(picture, metadata, color, is_deep, &data),
-        Format::Ppm => {
-            lose(metadata, &mut losses);
-            Ok(ppm(picture, color, is_deep, &data))
-        }
+        Format::Ppm => Ok(ppm(picture, color, is_deep, &data)),
         _ => by_image(picture, metadata, (format, color, is_deep), &data, &mut losses),
     };
     let bytes = bytes.map_err(|why| format!("cannot be written as {}: {why}", format.name()))?;
+    lose(metadata, format, &mut losses);
     Ok((bytes, losses))
 }
 
@@ -150,11 +148,36 @@ fn png(
     let mut bytes = Vec::new();
     let write = |bytes: &mut Vec<u8>| {
         let mut writer = png::Encoder::with_info(bytes, info)?.write_header()?;
+        for (name, data) in png_chunks(metadata) {
+            writer.write_chunk(png::chunk::ChunkType(name), &data)?;
+        }
         writer.write_image_data(data)?;
         writer.finish()
     };
     write(&mut bytes).map_err(|error: png::EncodingError| error.to_string())?;
     Ok(bytes)
+}
+
+/// What a PNG file says of its colours and its size in print.
+fn png_chunks(metadata: &PictureMetadata) -> Vec<([u8; 4], Vec<u8>)> {
+    let mut chunks = Vec::new();
+    if let Some(cicp) = metadata.cicp {
+        chunks.push((*b"cICP", vec![cicp.primaries, cicp.transfer, cicp.matrix, cicp.is_full_range.into()]));
+    }
+    if let Some(gamma) = metadata.gamma {
+        chunks.push((*b"gAMA", gamma.to_be_bytes().to_vec()));
+    }
+    if let Some(numbers) = metadata.chromaticities {
+        chunks.push((*b"cHRM", numbers.iter().flat_map(|number| number.to_be_bytes()).collect()));
+    }
+    if let Some((x, y)) = metadata.resolution {
+        let a_metre = |number: f32| ((f64::from(number) / 0.0254 + 0.5) as u32).to_be_bytes();
+        chunks.push((*b"pHYs", [&a_metre(x)[..], &a_metre(y), &[1]].concat()));
+    }
+    if let Some(xmp) = &metadata.xmp {
+        chunks.push((*b"iTXt", [&b"XML:com.adobe.xmp\0\0\0\0\0"[..], xmp].concat()));
+    }
+    chunks
 }
 
 fn ppm(picture: &Picture, color: Color, is_deep: bool, data: &[u8]) -> Vec<u8> {
@@ -181,7 +204,14 @@ fn by_image(
     let done = match format {
         Format::WebP => encode(WebPEncoder::new_lossless(&mut bytes), metadata, losses, data, size, color),
         Format::Jpeg => {
-            encode(JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY), metadata, losses, data, size, color)
+            let mut encoder = JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY);
+            if let Some((x, y)) = metadata.resolution {
+                // There are whole numbers of 16 bits for it.
+                let whole = |number: f32| number.round_ties_even().clamp(1.0, 65_535.0) as u16;
+                encoder
+                    .set_pixel_density(PixelDensity { density: (whole(x), whole(y)), unit: PixelDensityUnit::Inches });
+            }
+            encode(encoder, metadata, losses, data, size, color)
         }
         Format::Tiff => {
             let mut file = std::io::Cursor::new(Vec::new());
@@ -214,8 +244,19 @@ fn encode(
 const PROFILE: &str = "the colour profile";
 const EXIF: &str = "EXIF";
 
-/// Tells of all that travels with a picture.
-fn lose(metadata: &PictureMetadata, losses: &mut Vec<String>) {
-    let parts = [(PROFILE, &metadata.icc), (EXIF, &metadata.exif)];
-    losses.extend(parts.into_iter().filter(|(_, part)| part.is_some()).map(|(name, _)| name.to_owned()));
+/// Tells of what travels with a picture and has no place in the format. Profiles and EXIF are up to the encoder, but that PPM
+/// has a place for nothing.
+fn lose(metadata: &PictureMetadata, format: Format, losses: &mut Vec<String>) {
+    let (is_png, is_ppm) = (format == Format::Png, format == Format::Ppm);
+    let parts = [
+        (metadata.icc.is_some() && is_ppm, PROFILE),
+        (metadata.exif.is_some() && is_ppm, EXIF),
+        (metadata.xmp.is_some() && !is_png, "XMP"),
+        (metadata.iptc.is_some(), "IPTC"),
+        (metadata.resolution.is_some() && !is_png && format != Format::Jpeg, "the resolution"),
+        (metadata.cicp.is_some() && !is_png, "the colour space"),
+        (metadata.gamma.is_some() && !is_png, "the gamma"),
+        (metadata.chromaticities.is_some() && !is_png, "the chromaticities"),
+    ];
+    losses.extend(parts.into_iter().filter(|(is_lost, _)| *is_lost).map(|(_, name)| name.to_owned()));
 }

@@ -1,27 +1,23 @@
-"""Files as people have them: bytes, a path, or an object that reads and writes bytes."""
+""".lcrs files as people have them: bytes, a path, or an object that reads or writes bytes."""
 
 from __future__ import annotations
 
-import io
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from lcrs import coding
 
-if TYPE_CHECKING:
-    from PIL import Image
+__all__ = ["Container", "read_container"]
 
-__all__ = ["Source", "as_image", "read_file"]
-
-Source = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
+Container = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
 """The bytes of a file, its path, or a binary file object that is open for reading."""
 
 _CHUNK = 1 << 24
 """Bytes that are asked for at a time: what a file announces is not believed before it is there."""
 
 
-def read_file(source: Source) -> bytes | bytearray | memoryview:
+def read_container(source: Container) -> bytes | bytearray | memoryview:
     """The bytes of an .lcrs file: as many as its header announces, and one more if there are more.
 
     Bytes are given back as they are. A file object is read from where it stands, and closed by its owner.
@@ -38,30 +34,8 @@ def read_file(source: Source) -> bytes | bytearray | memoryview:
             return _read(file)
     if hasattr(source, "read"):
         return _read(source)
-    msg = f"a file is needed as bytes, a path or a binary file object, not as {type(source).__qualname__}"
+    msg = f"data is a {type(source).__qualname__}, bytes, a path or a binary file object is needed"
     raise TypeError(msg)
-
-
-def as_image(source: Any) -> Any:
-    """A picture file as a Pillow image whose pixels are not yet read; all else as it is.
-
-    Raises:
-        OSError: if it cannot be read, or Pillow knows no such format.
-    """
-    if isinstance(source, bytes | bytearray | memoryview):
-        return _open(io.BytesIO(source))
-    if isinstance(source, str | os.PathLike):
-        return _open(Path(source))
-    if hasattr(source, "read") and not hasattr(source, "__array_interface__"):
-        seekable = getattr(source, "seekable", None)
-        return _open(source if seekable is not None and seekable() else io.BytesIO(_bytes(source.read())))
-    return source
-
-
-def _open(file: Any) -> Image.Image:
-    from PIL import Image
-
-    return Image.open(file)
 
 
 def _read(file: BinaryIO) -> bytes:
