@@ -489,6 +489,30 @@ mod unix {
     }
 
     #[test]
+    #[cfg(target_os = "linux")]
+    fn closed_streams_are_told_and_never_become_files() {
+        if std::env::var_os("LCRS_TEST_RUNNER").is_some() {
+            return; // the emulator opens files of its own
+        }
+        let folder = folder();
+        let run = |words: &str| {
+            let script = format!("exec '{}' {words}", env!("CARGO_BIN_EXE_lcrs-codec"));
+            let mut command = Command::new("sh");
+            command.args(["-c", &script]).current_dir(folder.folder.path()).env_clear().output().unwrap()
+        };
+        for words in ["info in.lcrs >&-", "decode in.lcrs --format ppm --model tiny-rate.lcrm -o - >&-", "--help >&-"] {
+            let output = run(words);
+            assert_eq!(code(&output), 1, "{words}");
+            assert!(message(&output).contains("standard output: is closed"), "{words}");
+        }
+        assert!(message(&run("info - <&-")).contains("standard input: is closed"));
+        assert_eq!(code(&run("info missing.lcrs 2>&-")), 1);
+        assert_eq!(code(&run("decode in.lcrs -o out.png --model tiny-rate.lcrm <&- >&- 2>&-")), 0);
+        assert_eq!(png_pixels(&folder.path("out.png")).0, folder.pixels());
+        assert!(message(&run("info in.lcrs >/dev/full")).contains("standard output: No space left on device"));
+    }
+
+    #[test]
     fn only_regular_files_are_replaced_and_links_stay() {
         let folder = folder();
         let decode = |output: &str, more: &[&str]| {

@@ -7,6 +7,7 @@ use std::path::Path;
 use lcrs_codec::ReadError;
 use lcrs_core::Limits;
 
+use crate::closed::is_input_closed;
 use crate::places::{is_standard, title};
 use crate::Failure;
 
@@ -44,6 +45,9 @@ pub(crate) fn picture(path: &Path, limits: &Limits) -> Result<Vec<u8>, Failure> 
 
 fn open(path: &Path) -> io::Result<Box<dyn Read>> {
     if is_standard(path) {
+        if is_input_closed() {
+            return Err(io::Error::other("is closed"));
+        }
         return Ok(Box::new(io::stdin().lock()));
     }
     let file = File::open(path)?;

@@ -1,6 +1,7 @@
 //! `lcrs-codec`: pictures to files and back without Python.
 
 mod arguments;
+mod closed;
 mod commands;
 mod input;
 mod models;

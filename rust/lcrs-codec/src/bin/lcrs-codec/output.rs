@@ -7,6 +7,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use crate::closed::is_output_closed;
 use crate::places::{folder_of, is_same_file, is_standard, Place};
 use crate::stopping::Part;
 use crate::Failure;
@@ -73,6 +74,9 @@ pub(crate) fn write(path: &Path, bytes: &[u8], is_forced: bool) -> Result<(), Fa
 
 /// Writes to standard output.
 pub(crate) fn to_standard_output(bytes: &[u8]) -> Result<(), Failure> {
+    if is_output_closed() {
+        return Err(Failure::Failed("standard output: is closed".to_owned()));
+    }
     let mut output = io::stdout().lock();
     let done = output.write_all(bytes).and_then(|()| output.flush());
     done.map_err(|error| Failure::of("standard output", &error))
