@@ -13,7 +13,7 @@ help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 demo: $(LIGHT)/.installed ## Compress and restore a real photo with the shipped model (no torch)
-	$(LIGHT)/bin/python examples/demo.py --output demo
+	@$(LIGHT)/bin/python examples/demo.py --output demo
 
 test: test-rust test-python ## Set everything up and run all tests
 
@@ -68,8 +68,10 @@ install-codec: ## Build the program lcrs-codec and install it in PREFIX (/usr/lo
 
 # The wheel needs no torch; sources newer than the stamp rebuild it.
 $(LIGHT)/.installed: pyproject.toml Cargo.toml Cargo.lock $(shell find rust python -name '*.rs' -o -name '*.py' -o -name '*.toml' -o -name '*.lcrm')
-	$(PYTHON) -m venv $(LIGHT)
+	@echo "Building lcrs and installing it into $(LIGHT), with NumPy, Pillow and safetensors: a few minutes, once"
+	@$(PYTHON) -m venv $(LIGHT)
 	$(LIGHT)/bin/pip install --quiet .
+	@du -sh $(LIGHT) | awk '{print "  done: " $$1 " in " $$2}'
 	@touch $@
 
 $(DEV)/.installed: pyproject.toml

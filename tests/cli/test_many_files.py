@@ -138,6 +138,15 @@ def test_what_cannot_be_is_told_with_its_name(pictures: Path, tmp_path: Path, ca
         assert capfd.readouterr().err.count("\n") == 1
 
 
+def test_a_second_name_is_not_taken_for_the_output(pictures: Path, monkeypatch, capfd) -> None:
+    monkeypatch.chdir(pictures)
+    assert main([*ENCODE, "a.png", "new.lcrs"]) == 2
+    assert "-o new.lcrs writes it" in capfd.readouterr().err
+    assert main([*ENCODE, "a.png", "-o", "new.lcrs"]) == 0
+    assert main(["decode", "new.lcrs", "new.png"]) == 2
+    assert not Path("a.lcrs").exists()
+
+
 def test_names_that_become_one_are_told_and_neither_is_written(pictures: Path, tmp_path: Path, capfd) -> None:
     (pictures / "a.bmp").write_bytes((pictures / "deep" / "c.bmp").read_bytes())
     out = tmp_path / "out"

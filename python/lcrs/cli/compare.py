@@ -55,6 +55,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--background", metavar="COLOR", help="flatten transparency on this colour")
     parser.add_argument("--to-8bit", action="store_true", help="round deeper components to 8 bits")
+    parser.add_argument("--to-srgb", action="store_true", help="convert colours to sRGB by their profiles")
+    parser.add_argument("--frame", metavar="N", type=int, help="of a file with several pictures, from 0")
     add_model(parser, "default: the one that an .lcrs file names")
 
 
@@ -83,24 +85,21 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _read(path: Path, arguments: argparse.Namespace) -> Side:
-    import numpy as np
-
     from lcrs import codec
-    from lcrs.cli.reading import open_picture, read_stream
+    from lcrs.cli.reading import read_picture, read_stream
 
     if _is_stream(path):
         data = read_stream(path)
         with naming(path):
-            pixels = codec.decompress(data, arguments.model)
+            picture = codec.decompress_picture(data, arguments.model)
         num_bytes = len(data)
     else:
-        from lcrs.codec.pictures import to_picture
-
-        with naming(path), open_picture(path) as image:
-            pixels = to_picture(image, background=arguments.background, to_8bit=arguments.to_8bit).pixels
+        choices = ("background", "to_8bit", "to_srgb", "frame")
+        picture = read_picture(path, **{name: getattr(arguments, name) for name in choices})
         num_bytes = path.stat().st_size
+    pixels = picture.pixels
     pixels = pixels[..., None] if pixels.ndim == 2 else pixels
-    return Side(path, num_bytes, pixels, int(np.iinfo(pixels.dtype).max))
+    return Side(path, num_bytes, pixels, 2**picture.bit_depth - 1)
 
 
 def _is_stream(path: Path) -> bool:

@@ -86,7 +86,7 @@ pub(super) fn bytes_needed(first: &[u8], limits: &Limits) -> Result<u64> {
 /// [`lcrs_core::ErrorKind::Limit`].
 pub(super) fn check_length(length: u64, limits: &Limits) -> Result<()> {
     if length > limits.max_bytes {
-        return Err(Error::limit(format!("{length} bytes, at most {} are allowed", limits.max_bytes)));
+        return Err(Error::limit(format!("{length} bytes, at most {} are allowed (max_bytes)", limits.max_bytes)));
     }
     Ok(())
 }

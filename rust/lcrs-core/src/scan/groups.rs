@@ -1,10 +1,12 @@
 //! Any scan, and groups of channels coded one after another.
 
-use super::coder::Exchange;
+use super::coder::{Exchange, Rule};
 use super::raster::check_side;
+use super::relay::relay;
 use super::{Checkerboard, Coder, Conditions, Gaussian, Raster};
-use crate::exact::{concat, slice, Tensor};
+use crate::exact::{for_chunks, Tensor};
 use crate::{Error, Limits, Result, Runtime};
+use std::ops::Range;
 
 /// One of the scans over places.
 #[derive(Debug)]
@@ -57,6 +59,9 @@ impl Scan {
     }
 }
 
+/// Symbols that are prepared together, about: few enough for the second-level cache.
+const SYMBOLS: usize = 1 << 13;
+
 /// One step over all places.
 fn parallel(
     rt: &Runtime,
@@ -70,14 +75,26 @@ fn parallel(
     conditions.check(rt.simd, gaussian.channels(), None)?;
     let (_, height, width) = side.shape();
     coder.check_shape(gaussian.channels(), height, width)?;
-    let mut out = Tensor::zeroed(gaussian.channels(), height, width, limits)?;
-    let mut exchange = Exchange::new(rt.simd);
-    let (row_len, side_len) = (width * gaussian.channels(), width * side.channels());
-    let rows = out.data_mut().chunks_exact_mut(row_len.max(1)).zip(side.data().chunks_exact(side_len.max(1)));
-    for (y, (row, parameters)) in rows.enumerate() {
-        row.copy_from_slice(exchange.code(coder, gaussian, conditions.steps.as_ref(), parameters, |x| (y, x))?);
-    }
+    let mut out = Tensor::output(rt, limits, (gaussian.channels(), height, width))?;
+    let (channels, parameters) = (gaussian.channels(), gaussian.parameter_channels());
+    let rule = Rule { simd: rt.simd, gaussian, steps: conditions.steps, y: coder.latent() };
+    let chunk = (SYMBOLS / channels).max(1);
+    let place = |at: usize| (at / width, at % width);
+    let make = |i: usize, exchange: &mut Exchange| {
+        let parameters = chunk_of(side.data(), i, chunk * parameters);
+        exchange.prepare(&rule, parameters, |at| place(i * chunk + at))
+    };
+    relay(&rt.pool, (height * width).div_ceil(chunk), make, |i, exchange| {
+        let values = exchange.transfer(&rule, coder, |at| place(i * chunk + at))?;
+        out.data_mut()[i * chunk * channels..][..values.len()].copy_from_slice(values);
+        Ok(())
+    })?;
     Ok(out)
+}
+
+/// Chunk `i` of `len` elements, or what there is of it.
+fn chunk_of(data: &[f32], i: usize, len: usize) -> &[f32] {
+    &data[i * len..data.len().min((i + 1) * len)]
 }
 
 /// Codes a latent in groups of channels, group k by `scans[k]` under `conditions[k]` (Minnen and Singh 2020; He et al. 2022,
@@ -103,19 +120,55 @@ pub fn channel_groups(
             return Err(Error::invalid(format!("latent has {} channels, the groups have {channels}", y.channels())));
         }
     }
-    let mut known: Vec<Tensor> = Vec::with_capacity(scans.len());
+    let (mut known, mut all): (Vec<Tensor>, Option<Tensor>) = (Vec::with_capacity(scans.len()), None);
     let mut first = 0;
     for (k, (scan, &conditions)) in scans.iter().zip(conditions).enumerate() {
         let side = side(k, &known)?;
+        let part = first..first + scan.channels();
         let values = match coder {
             Coder::Encode { encoder, y } => {
-                let y = slice(limits, y, first, scan.channels())?;
-                scan.run_with(rt, limits, &mut Coder::Encode { encoder, y: &y }, &side, conditions)
+                let mut own = Tensor::output(rt, limits, (part.len(), y.height(), y.width()))?;
+                copy_channels(rt, y, part.clone(), &mut own, 0..part.len())?;
+                scan.run_with(rt, limits, &mut Coder::Encode { encoder, y: &own }, &side, conditions)
             }
             Coder::Decode { decoder } => scan.run_with(rt, limits, &mut Coder::Decode { decoder }, &side, conditions),
         };
-        known.push(values.map_err(|e| e.at(format_args!("channel group {k}")))?);
+        let values = values.map_err(|e| e.at(format_args!("channel group {k}")))?;
+        let all = match &mut all {
+            Some(all) => all,
+            None => all.insert(Tensor::output(rt, limits, (channels, side.height(), side.width()))?),
+        };
+        if (values.height(), values.width()) != (all.height(), all.width()) {
+            let message = format!(
+                "{} x {} places, group 0 has {} x {}",
+                values.height(),
+                values.width(),
+                all.height(),
+                all.width()
+            );
+            return Err(Error::invalid(message).at(format_args!("channel group {k}")));
+        }
+        copy_channels(rt, &values, 0..part.len(), all, part)?;
+        known.push(values);
         first += scan.channels();
     }
-    concat(limits, &known.iter().collect::<Vec<_>>())
+    all.ok_or_else(|| Error::invalid("there are no groups of channels"))
+}
+
+/// Copies channels `part` of `from` to channels `to_part` of `to`, which has as many places.
+fn copy_channels(
+    rt: &Runtime,
+    from: &Tensor,
+    part: Range<usize>,
+    to: &mut Tensor,
+    to_part: Range<usize>,
+) -> Result<()> {
+    let (row, width, pixel) = (from.width() * from.channels(), to.width(), to.channels());
+    for_chunks(&rt.pool, to.data_mut(), width * pixel, |y, to| {
+        let from = from.data()[y * row..][..row].chunks_exact(from.channels());
+        for (to, from) in to.chunks_exact_mut(pixel).zip(from) {
+            to[to_part.clone()].copy_from_slice(&from[part.clone()]);
+        }
+        Ok(())
+    })
 }
