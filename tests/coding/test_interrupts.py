@@ -135,11 +135,12 @@ def test_threads_of_python_are_not_disturbed(packages: dict[str, Path]) -> None:
         thread.start()
         send(signal.SIGINT, 0.2)
         try:
-            while thread.is_alive():
-                thread.join(0.05)
+            while not results:
+                time.sleep(0.05)
         except KeyboardInterrupt:
             print("interrupted")
-        thread.join()
+        while not results:
+            time.sleep(0.05)
         print(results)
     """
     lines = run(script, packages["compress"], "compress", 0, 2)
