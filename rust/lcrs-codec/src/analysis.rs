@@ -1,9 +1,11 @@
 //! g_a of one picture, at one level or at many.
 
+use std::borrow::Cow;
+
 use lcrs_core::exact::Tensor;
 use lcrs_core::{Limits, Result};
 
-use crate::graph::{Graph, Rows, Shape};
+use crate::graph::{rows_of, Graph, Rows, Shape};
 use crate::networks::{blame_data, Job};
 use crate::package::ANALYSIS;
 use crate::samples::Scale;
@@ -54,19 +56,17 @@ impl<'a> Analysis<'a> {
     }
 
     /// y at the level of the job.
-    pub(crate) fn at_level(&self, job: Job<'_>) -> Result<Tensor> {
-        let Some(Kept { value, after }) = &self.kept else { return analyse(self.package, self.source, job) };
-        let Some(after) = after else { return Ok(value.clone()) };
+    pub(crate) fn at_level(&self, job: Job<'_>) -> Result<Cow<'_, Tensor>> {
+        let Some(Kept { value, after }) = &self.kept else {
+            return analyse(self.package, self.source, job).map(Cow::Owned);
+        };
+        let Some(after) = after else { return Ok(Cow::Borrowed(value)) };
         let y = self.package.y_shape(self.source.height, self.source.width, job.limits)?;
         let mut limits = *job.limits;
         limits.max_bytes = limits.max_bytes.saturating_sub(bytes(value.into()));
-        let row = value.channels() * value.width();
-        let mut source = |rows: &Rows| {
-            let data = value.data()[rows.start * row..rows.end * row].to_vec();
-            Tensor::from_vec(value.channels(), rows.len(), value.width(), data)
-        };
+        let mut source = |rows: &Rows| rows_of(value, rows, &limits);
         let run = |sink: Sink<'_>| after.run_in_strips(job.rt, &limits, job.level, value.into(), &mut source, sink);
-        gather(y, job.limits, run).map_err(blame)
+        gather(y, job.limits, run).map(Cow::Owned).map_err(blame)
     }
 }
 

@@ -6,7 +6,7 @@ use lcrs_format::{parse, Container, Header};
 
 use crate::compress::{level, prefix};
 use crate::container::{format_limits, from_format};
-use crate::graph::{Rows, Shape};
+use crate::graph::{rows_of, Rows, Shape};
 use crate::networks::{blame_data, Job};
 use crate::package::{hex, SYNTHESIS};
 use crate::picture::Canvas;
@@ -97,11 +97,7 @@ fn synthesise(package: &Package, y: &Tensor, header: &Header, job: Job<'_>) -> R
     package.check_synthesis(y.into())?;
     let scale = package.scale(header.samples).map_err(blame_data)?;
     let mut canvas = Canvas::new((header.crop_left, header.crop_top), layout(header), scale, job.limits)?;
-    let row = y.channels() * y.width();
-    let mut source = |rows: &Rows| {
-        let data = y.data()[rows.start * row..rows.end * row].to_vec();
-        Tensor::from_vec(y.channels(), rows.len(), y.width(), data)
-    };
+    let mut source = |rows: &Rows| rows_of(y, rows, job.limits);
     let mut sink = |rows: Rows, strip: Tensor| canvas.paint(rows, &strip);
     package.networks.run_in_strips(SYNTHESIS, job, Shape::from(y), &mut source, &mut sink)?;
     canvas.finish()

@@ -18,7 +18,7 @@ mod strips;
 pub(crate) use attributes::{check_version, Attributes};
 pub(crate) use op::{Convolution, Op, Shape};
 pub(crate) use program::{Node, Program, GRAPH_VERSION};
-pub(crate) use rows::Rows;
+pub(crate) use rows::{rows_of, Rows};
 
 use lcrs_core::{Error, Result, Simd};
 

@@ -6,6 +6,9 @@
 
 use std::ops::Range;
 
+use lcrs_core::exact::Tensor;
+use lcrs_core::{Limits, Result};
+
 use super::op::{Convolution, Op, Shape};
 use super::program::Program;
 
@@ -31,6 +34,14 @@ impl Program {
         }
         rows
     }
+}
+
+/// Rows of a tensor as a tensor of their own.
+pub(crate) fn rows_of(tensor: &Tensor, rows: &Rows, limits: &Limits) -> Result<Tensor> {
+    let mut part = Tensor::zeroed(tensor.channels(), rows.len(), tensor.width(), limits)?;
+    let row = tensor.channels() * tensor.width();
+    part.data_mut().copy_from_slice(&tensor.data()[rows.start * row..rows.end * row]);
+    Ok(part)
 }
 
 impl Op {
