@@ -6,9 +6,6 @@
 
 use std::ops::Range;
 
-use lcrs_core::exact::Tensor;
-use lcrs_core::{Limits, Result};
-
 use super::op::{Convolution, Op, Shape};
 use super::program::Program;
 
