@@ -97,7 +97,7 @@ fn most_held<T>(job: impl FnOnce() -> T) -> (T, u64) {
 }
 
 fn models() -> Vec<Model> {
-vec![factorized(), hyperprior(), variable_rate()]
+    vec![factorized(), hyperprior(), variable_rate()]
 }
 
 fn encode(package: &Package, picture: &Picture, rt: &Runtime, limits: &Limits) -> Result<Vec<u8>> {
