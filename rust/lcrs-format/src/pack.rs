@@ -12,7 +12,7 @@ use crate::{Error, Header, Metadata, Result, Samples, Section};
 /// # Errors
 /// [`Error::InvalidArgument`] for a header or a section that the format cannot hold: a value out of
 /// the range that [`Header`] states, latents not ascending, metadata twice or not in the order of
-/// [`MetadataKind`], more than one tile.
+/// [`MetadataKind`], more than one tile. [`Error::Limit`] if memory is short.
 pub fn pack(header: &Header, sections: &[Section<'_>], metadata: &[Metadata<'_>]) -> Result<Vec<u8>> {
     check(header, sections, metadata)?;
     let mut body = Vec::with_capacity(128);
@@ -27,7 +27,9 @@ pub fn pack(header: &Header, sections: &[Section<'_>], metadata: &[Metadata<'_>]
     write_fields(&mut body, header);
 
     let payloads = || sections.iter().map(|s| s.data).chain(metadata.iter().map(|m| m.data));
-    let mut file = Vec::with_capacity(body.len() + 16 + payloads().map(<[u8]>::len).sum::<usize>());
+    let size = body.len() + 16 + payloads().map(<[u8]>::len).sum::<usize>();
+    let mut file = Vec::new();
+    file.try_reserve_exact(size).map_err(|_| Error::Limit(format!("no memory for a file of {size} bytes")))?;
     file.extend_from_slice(&MAGIC);
     file.push(FORMAT_VERSION);
     write_varint(&mut file, body.len() as u64);

@@ -252,12 +252,11 @@ impl Graph {
             };
         };
         let is_last = self.last_use[links.input] == i && next.kept[links.input].is_empty();
-        if links.is_functions() && is_last && rows == computed && *rows == strip.rows[links.input] {
-            if matches!(slots[links.input], Slot::Owned(_)) {
-                let mut tensor = slots[links.input].take(true, job)?;
-                self.chain(links, computed, slots, strip, job)?.change(job.rt, &mut tensor)?;
-                return Ok(tensor);
-            }
+        let is_ours = is_last && matches!(slots[links.input], Slot::Owned(_));
+        if is_ours && links.is_functions() && rows == computed && *rows == strip.rows[links.input] {
+            let mut tensor = slots[links.input].take(true, job)?;
+            self.chain(links, computed, slots, strip, job)?.change(job.rt, &mut tensor)?;
+            return Ok(tensor);
         }
         let shape = shapes[result];
         let mut tensor = Tensor::output(job.rt, job.limits, (shape.channels, rows.len(), shape.width))?;

@@ -74,19 +74,19 @@ impl Cells {
             let last = i64::from(row.offset) + row.length as i64 - 2;
             row.length > 2 && row.offset >= -(1 << 14) && last <= 1 << 14
         };
-        let mut cells = Self {
-            buckets: Vec::with_capacity(rows.len()),
-            cells: vec![],
-            limits: table.heads().iter().map(|h| (h.offset, h.max)).collect(),
-            narrow: rows.clone().all(is_narrow),
-        };
+        let (mut buckets, mut limits) = (Vec::new(), Vec::new());
+        buckets.try_reserve_exact(rows.len()).ok()?;
+        limits.try_reserve_exact(rows.len()).ok()?;
+        limits.extend(table.heads().iter().map(|h| (h.offset, h.max)));
+        let mut cells = Self { buckets, cells: vec![], limits, narrow: rows.clone().all(is_narrow) };
         let mut starts = Vec::new();
         for r in rows {
             let row = table.row(r);
             let scale = 16 - table.precision();
             starts.clear();
+            starts.try_reserve(row.length).ok()?;
             starts.extend(row.cdf.iter().map(|c| c << scale));
-            cells.add_row(&starts, row.offset);
+            cells.add_row(&starts, row.offset)?;
             if cells.cells.len() > MAX_CELLS {
                 return None;
             }
@@ -94,13 +94,15 @@ impl Cells {
         Some(cells)
     }
 
-    fn add_row(&mut self, starts: &[u32], offset: i32) {
+    /// Adds the cells of a row, if there is memory for them.
+    fn add_row(&mut self, starts: &[u32], offset: i32) -> Option<()> {
         let mut buckets = [0; BUCKETS];
         let mut entry = 0;
         for (b, bucket) in buckets.iter_mut().enumerate() {
             let low = (b << 8) as u32;
             let shift = coarsest_shift(&starts[entry..], low);
             let first = self.cells.len();
+            self.cells.try_reserve(256 >> shift).ok()?;
             for slot in (low..low + 256).step_by(1 << shift) {
                 while starts[entry + 1] <= slot {
                     entry += 1;
@@ -115,6 +117,7 @@ impl Cells {
             *bucket = ((first - usize::from(is_repeated)) as i32 - (low >> shift) as i32) << 5 | shift as i32;
         }
         self.buckets.push(buckets);
+        Some(())
     }
 
     /// The cell that begins in `entry`. In the last entry there is no boundary to come, so that one is B there.

@@ -175,15 +175,23 @@ impl CdfTable {
     }
 
     /// For each entry what divides by its frequency, which is not scaled to a total of 2^16.
-    pub(crate) fn reciprocals(&self) -> &[Reciprocal] {
-        self.reciprocals.get_or_init(|| {
-            let scale = MAX_PRECISION - self.precision;
-            let frequency = |entry: &u32| (((entry >> 16).wrapping_sub(1) & 0xffff) + 1) >> scale;
-            self.entries.iter().map(|entry| Reciprocal::new(frequency(entry))).collect()
-        })
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Limit`] if memory is short.
+    pub(crate) fn reciprocals(&self) -> Result<&[Reciprocal]> {
+        if let Some(there) = self.reciprocals.get() {
+            return Ok(there);
+        }
+        let scale = MAX_PRECISION - self.precision;
+        let frequency = |entry: &u32| (((entry >> 16).wrapping_sub(1) & 0xffff) + 1) >> scale;
+        let mut reciprocals = Vec::new();
+        let short = |_| Error::limit(format!("no memory for the divisors of {} entries", self.entries.len()));
+        reciprocals.try_reserve_exact(self.entries.len()).map_err(short)?;
+        reciprocals.extend(self.entries.iter().map(|entry| Reciprocal::new(frequency(entry))));
+        Ok(self.reciprocals.get_or_init(|| reciprocals))
     }
 
-    /// What decoders search in; none for a table that would need too much memory for it.
+    /// What decoders search in; none for a table that would need too much memory for it, or more than there is.
     pub(crate) fn cells(&self) -> Option<&Cells> {
         self.cells.get_or_init(|| Cells::new(self)).as_ref()
     }

@@ -188,7 +188,7 @@ impl<'a> Chain<'a> {
             Head::ConvTranspose2d(layer) => layer.output_size(height, width),
             Head::PixelUnshuffle(factor) => {
                 shuffle_area(factor)?;
-                if height % factor != 0 || width % factor != 0 {
+                if !height.is_multiple_of(factor) || !width.is_multiple_of(factor) {
                     let message = format!("{height} x {width} is not a multiple of {factor} for pixel unshuffle");
                     return Err(Error::invalid(message));
                 }
@@ -221,7 +221,7 @@ impl<'a> Chain<'a> {
             after.push(channels);
         }
         let area = shuffle_area(self.shuffle)?;
-        if channels % area != 0 {
+        if !channels.is_multiple_of(area) {
             return Err(Error::invalid(format!(
                 "{channels} channels are not a multiple of {area} for pixel shuffle by {}",
                 self.shuffle
@@ -452,7 +452,7 @@ impl Run<'_, '_> {
         x: Option<View>,
         source: Source,
         window: &mut Vec<f32>,
-        powers: &mut Vec<f32>,
+        powers: &mut [f32],
         to: &mut Target,
     ) -> Result<()> {
         let (rows, columns, simd) = (spot.rows.len(), spot.columns.len(), self.rt.simd);

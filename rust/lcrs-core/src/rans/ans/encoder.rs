@@ -12,7 +12,7 @@ const RUN: usize = 2048;
 /// Encodes all symbols at once: division is by the table's reciprocals.
 pub(in crate::rans) fn encode(rt: &Runtime, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<Stream> {
     table.check_indexes(indexes)?;
-    let reciprocals = table.reciprocals();
+    let reciprocals = table.reciprocals()?;
     let home = (symbols.len() > RUN).then(|| rt.spare_streams.clone());
     let mut stack = Stack::new(WordStack::new(symbols.len() / 4, home));
     let mut places = Vec::with_capacity(RUN.min(symbols.len()));
