@@ -179,7 +179,12 @@ def report(result: dict[str, Any]) -> str:
     if result["peers"]:
         lines += ["", "Against Pillow's codecs, run on the same pictures:", ""]
         rows = [
-            [name, peer["settings"], f"{peer['bd_rate_percent']:+.1f}", f"{peer['bd_rate_percent_median']:+.1f}"]
+            [
+                name,
+                peer["settings"],
+                f"{peer['bd_rate_percent']:+.1f}",
+                f"{peer['bd_rate_percent_median']:+.1f}",
+            ]
             for name, peer in result["peers"].items()
         ]
         lines += table(["codec", "settings", "BD-rate of the means, %", "median over pictures, %"], rows)

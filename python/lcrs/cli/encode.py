@@ -85,7 +85,7 @@ def _add_picture(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--keep-exif", action="store_true", help="keep camera data, place and time included")
     group.add_argument("--keep-metadata", action="store_true", help="keep EXIF, XMP and IPTC")
     group.add_argument(
-        "--max-pixels", metavar="N", type=int, default=1 << 28, help="refuse larger pictures (default: 2^28)"
+        "--max-pixels", metavar="N", type=_pixels, help="refuse larger pictures (default: 2^28)"
     )
 
 
@@ -111,8 +111,16 @@ def _picture_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _keep_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What `lcrs.compress` is told of metadata."""
+    """Which metadata `lcrs.compress` is told to keep."""
     return {"keep_exif": arguments.keep_exif, "keep_metadata": arguments.keep_metadata}
+
+
+def _pixels(text: str) -> int:
+    """A number of pixels, as argparse wants it."""
+    if not text.isdecimal() or not 1 <= int(text) < 1 << 62:
+        msg = f"'{text}' is not a number of pixels"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
 
 
 def _tell_losses(job: Job, picture: Picture, arguments: argparse.Namespace) -> None:
@@ -155,8 +163,7 @@ def work(job: Job, arguments: argparse.Namespace) -> batch.Done:
     rate = _rate_options(arguments)
     with naming(title(job.source)):
         picture = read_picture(job.source, **_picture_options(arguments))
-        keep = _keep_options(arguments)
-        data = codec.compress(picture, **rate, **keep, max_pixels=arguments.max_pixels)
+        data = codec.compress(picture, **rate, **_keep_options(arguments), max_pixels=arguments.max_pixels)
     _tell_losses(job, picture, arguments)
     deliver(job.target, data, force=arguments.force, makes_folders=job.is_named_here)
     header = codec.info(data)

@@ -44,6 +44,17 @@ impl Limits {
         Ok(())
     }
 
+    /// The same limits for a job of which `bytes` are held already.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Limit`] if that is more than may be held.
+    pub fn without(&self, bytes: u64, what: &str) -> Result<Self> {
+        match self.max_bytes.checked_sub(bytes) {
+            Some(max_bytes) => Ok(Self { max_bytes, ..*self }),
+            None => Err(Error::limit(format!("{what} needs {bytes} bytes, at most {} are allowed", self.max_bytes))),
+        }
+    }
+
     /// Checks that `bytes` more are allowed and to be had, for what takes them without asking: libraries that end the process
     /// where memory ends.
     ///

@@ -397,10 +397,12 @@ pub(crate) fn info_json<'py>(
 ///     LcrsError: if the first bytes are damaged, of a later version, or no .lcrs file at all.
 ///     LimitError: if the picture, the metadata or the file are above the limits.
 #[pyfunction]
-pub(crate) fn bytes_needed(first: &Bound<'_, PyAny>) -> PyResult<u64> {
+#[pyo3(signature = (first, *, max_pixels=None, max_bytes=None))]
+pub(crate) fn bytes_needed(first: &Bound<'_, PyAny>, max_pixels: Option<i64>, max_bytes: Option<i64>) -> PyResult<u64> {
     let py = first.py();
     let first = arrays::bytes(first, "first")?;
-    caught(py, || codec::bytes_needed(&first, &Limits::default()))
+    let limits = limits(max_pixels, max_bytes)?;
+    caught(py, || codec::bytes_needed(&first, &limits))
 }
 
 /// What travels with the picture of an .lcrs file, None where it carries no such thing.

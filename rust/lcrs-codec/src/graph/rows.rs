@@ -6,9 +6,6 @@
 
 use std::ops::Range;
 
-use lcrs_core::exact::Tensor;
-use lcrs_core::{Limits, Result};
-
 use super::op::{Convolution, Op, Shape};
 use super::program::Program;
 
@@ -34,14 +31,6 @@ impl Program {
         }
         rows
     }
-}
-
-/// Rows of a tensor as a tensor of their own.
-pub(crate) fn rows_of(tensor: &Tensor, rows: &Rows, limits: &Limits) -> Result<Tensor> {
-    let mut part = Tensor::zeroed(tensor.channels(), rows.len(), tensor.width(), limits)?;
-    let row = tensor.channels() * tensor.width();
-    part.data_mut().copy_from_slice(&tensor.data()[rows.start * row..rows.end * row]);
-    Ok(part)
 }
 
 impl Op {
@@ -100,7 +89,7 @@ impl Convolution {
     }
 }
 
-fn union(a: &Rows, b: Rows) -> Rows {
+pub(super) fn union(a: &Rows, b: Rows) -> Rows {
     if a.is_empty() {
         b
     } else {
