@@ -238,13 +238,13 @@ class GraphicsSampler:
         self.rng = np.random.default_rng(seed)
         self.fonts = list(fonts)
         self.kinds: dict[str, tuple[Callable[[np.random.Generator, int], Pixels], float]] = {
-            "flat": (flat, 0.16),
+            "flat": (flat, 0.14),
             "gradient": (gradient, 0.12),
-            "dark": (dark, 0.08),
+            "dark": (dark, 0.06),
             "pattern": (pattern, 0.16),
-            "halftone": (halftone, 0.06),
+            "halftone": (halftone, 0.04),
             "lines": (lines, 0.10),
-            "text": (self.text, 0.18),
+            "text": (self.text, 0.24),
             "interface": (self.interface, 0.14),
         }
 
