@@ -1,8 +1,10 @@
 //! Workloads shared by the benchmarks.
 
 mod latent_loop;
+mod peak;
 
 pub use latent_loop::LatentLoop;
+pub use peak::peak_macs;
 
 use lcrs_core::cdf::{pmf_to_quantized_cdf, CdfTable};
 

@@ -22,8 +22,11 @@ __all__ = [
     "Graph",
     "Package",
     "RasterScan",
+    "RateSearch",
     "__version__",
+    "_panic",
     "build_profile",
+    "bytes_needed",
     "decode",
     "decode_batch",
     "decode_into",
@@ -87,6 +90,9 @@ def simd_path() -> str:
     Raises:
         ValueError: if ``LCRS_SIMD`` names one that is unknown or not to be had here.
     """
+
+def _panic(message: str, threads: int | None = None) -> None:
+    """Panics in a job, on this thread or on one of the pool; tests see that it becomes an `LcrsError`."""
 
 def num_threads() -> int:
     """The number of threads of calls without ``threads=``.
@@ -167,7 +173,11 @@ def default_scale_table() -> NDArray[np.float32]:
     """The field's 64 scales from 0.11 to 256, float32 (64,)."""
 
 def scale_table(min: float, max: float, levels: int) -> NDArray[np.float32]:
-    """Scales in geometric progression from ``min`` to ``max``, float32 (levels,)."""
+    """Scales in geometric progression from ``min`` to ``max``, float32 (levels,).
+
+    Raises:
+        ValueError: if a bound is not positive and finite, or there are more than 65,536 levels.
+    """
 
 def gaussian_table(scales: _Float32, tail_mass: float = 1e-9) -> CdfTable:
     """The table of zero-mean Gaussians, one row a scale.
@@ -503,8 +513,8 @@ class RasterScan:
             gain: float32, (1,) or (C,): inverse of the step of quantisation, which scales are multiplied by;
                 by default 1.
             context_bias: float32, (features,): instead of the context's bias.
-            log_gain: float32, as many as ``gain``: where scales and thresholds are logarithms, this is added to
-                scales instead.
+            log_gain: float32, as many as ``gain``: where scales and thresholds are logarithms, what is added
+                to scales instead.
 
         Returns:
             The latents as they will be decoded, float32 (N, C, H, W).
@@ -656,6 +666,10 @@ class Package:
         """Number of levels of a variable-rate model; None for a fixed rate."""
 
     @property
+    def samples(self) -> tuple[str, int] | None:
+        """Type and channels of the arrays that the model codes; None for a model of pictures."""
+
+    @property
     def entropy_digest(self) -> str:
         """SHA-256 of everything that decides a symbol, 64 hexadecimal digits."""
 
@@ -672,11 +686,14 @@ class Package:
         y: NDArray[np.float32] | _Tensor,
         quality: float | None = None,
         *,
-        size: tuple[int, int],
+        shape: Sequence[int],
+        dtype: str | None = None,
+        bit_depth: int | None = None,
         kind: str = "lcrs",
-        icc: bytes | None = None,
-        exif: bytes | None = None,
+        metadata: dict[str, Any] | None = None,
         threads: int | None = None,
+        max_pixels: int | None = None,
+        max_bytes: int | None = None,
     ) -> bytes:
         """The bytes of an .lcrs file from a latent y that g_a gave elsewhere.
 
@@ -685,26 +702,50 @@ class Package:
         Args:
             y: float32, (C, H, W), of the picture padded by repeating its last row and column.
             quality: as in `compress`.
-            size: (H, W) of the picture.
+            shape: of the picture, as `compress` takes it.
+            dtype: of the picture.
+            bit_depth: of the picture.
             kind: of the entropy-coded streams.
-            icc: a colour profile to keep.
-            exif: an EXIF block to keep, from its TIFF header on.
+            metadata: what goes along, by the names that `metadata` gives.
             threads: how many to use; the bytes do not depend on it.
+            max_pixels: as in `compress`.
+            max_bytes: as in `compress`.
 
         Raises:
             ValueError: if y has another shape or numbers that are not finite, or the quality is not legal.
         """
 
+    def padded_size(
+        self, size: tuple[int, int], *, max_pixels: int | None = None, max_bytes: int | None = None
+    ) -> tuple[int, int]:
+        """The (H, W) that a picture of ``size`` is padded to for g_a.
+
+        Args:
+            size: (H, W).
+            max_pixels: as in `compress`.
+            max_bytes: as in `compress`.
+
+        Raises:
+            LimitError: if the picture or its latent is above the limits.
+        """
+
     def decompress_latent(
-        self, data: _Bytes, *, allow_other_synthesis: bool = False, threads: int | None = None
+        self,
+        data: _Bytes,
+        *,
+        allow_other_synthesis: bool = False,
+        threads: int | None = None,
+        max_pixels: int | None = None,
+        max_bytes: int | None = None,
     ) -> dict[str, Any]:
         """The decoded latent of an .lcrs file, for a g_s that runs elsewhere.
 
         Arguments and errors are those of `decompress`.
 
         Returns:
-            ``y``: float32, (C, H, W); ``level``: what g_s runs at, or None; ``size``: (H, W) of the visible
-            picture; ``crop``: rows and columns of what g_s gives that come before it.
+            ``y``: float32, (C, H, W); ``level``: what g_s runs at, or None; ``shape``, ``dtype`` and
+            ``bit_depth`` of the visible picture; ``crop``: rows and columns of what g_s gives that come
+            before it.
         """
 
     def level(self, quality: float | None = None) -> float | None:
@@ -723,41 +764,97 @@ class Package:
 
     def compress(
         self,
-        pixels: NDArray[np.uint8] | _Tensor | bytes,
+        pixels: NDArray[Any] | _Tensor | bytes,
         quality: float | None = None,
         *,
-        size: tuple[int, int] | None = None,
+        shape: Sequence[int] | None = None,
+        dtype: str | None = None,
+        bit_depth: int | None = None,
         kind: _Kind = "lcrs",
-        icc: bytes | None = None,
-        exif: bytes | None = None,
+        metadata: dict[str, Any] | None = None,
         threads: int | None = None,
+        max_pixels: int | None = None,
+        max_bytes: int | None = None,
     ) -> bytes:
         """The bytes of an .lcrs file.
 
         Args:
-            pixels: uint8, (H, W, 3), at least 1 x 1; or the bytes of that, with ``size``.
+            pixels: at least 1 x 1. For a model of pictures uint8 or uint16, (H, W, 3), or grey: (H, W) or
+                (H, W, 1). For one of arrays (H, W, C) of its type and channels, or (H, W) if it has one
+                channel; what is outside of its range counts as the end of that. Or the bytes of that, each
+                sample little endian, with ``shape``.
             quality: 0 to 100 for a variable-rate model, None for one of a fixed rate.
-            size: (H, W) of a picture given as bytes.
+            shape: of what is given as bytes.
+            dtype: of what is given as bytes; by default uint8, or the type of the model.
+            bit_depth: bits of a component of a picture, 1 to 8 of uint8, 9 to 16 of uint16; by default 8 or
+                16.
             kind: of the entropy-coded streams.
-            icc: a colour profile to keep.
-            exif: an EXIF block to keep, from its TIFF header on.
+            metadata: what goes along, by the names that `metadata` gives.
             threads: how many to use; the bytes do not depend on it.
+            max_pixels: of a picture; by default 2^28. Larger ones are refused before anything is done.
+            max_bytes: that the call may hold at a time; by default 2^31.
 
         Raises:
             ValueError: if the pixels or the quality are not as above.
             LimitError: if the picture or the metadata are above the limits.
         """
 
+    def compress_to_target(
+        self,
+        pixels: NDArray[Any] | _Tensor | bytes,
+        target: str,
+        value: float,
+        *,
+        shape: Sequence[int] | None = None,
+        dtype: str | None = None,
+        bit_depth: int | None = None,
+        kind: _Kind = "lcrs",
+        metadata: dict[str, Any] | None = None,
+        threads: int | None = None,
+        max_pixels: int | None = None,
+        max_bytes: int | None = None,
+    ) -> tuple[bytes, str | None]:
+        """The bytes of an .lcrs file of a size or a distortion, found by trials on the real coder.
+
+        Args:
+            pixels: as in `compress`.
+            target: ``bpp``: bits of the whole file for each pixel, to within 1 %; ``size``: bytes of the
+                whole file, no more and no less than 99 % of it; ``psnr``: decibels, to within 0.05.
+            value: how much of it.
+            shape: as in `compress`.
+            dtype: as in `compress`.
+            bit_depth: as in `compress`.
+            kind: of the entropy-coded streams.
+            metadata: what goes along, by the names that `metadata` gives.
+            threads: how many to use; the bytes do not depend on it.
+            max_pixels: as in `compress`.
+            max_bytes: as in `compress`.
+
+        Returns:
+            The file, and what was reached instead of the target in words, None if it was reached.
+
+        Raises:
+            ValueError: if the target is not above 0 or not finite, or the model has a fixed rate.
+        """
+
     def decompress(
-        self, data: _Bytes, *, allow_other_synthesis: bool = False, threads: int | None = None
-    ) -> NDArray[np.uint8]:
-        """The picture of an .lcrs file, uint8 (H, W, 3).
+        self,
+        data: _Bytes,
+        *,
+        allow_other_synthesis: bool = False,
+        threads: int | None = None,
+        max_pixels: int | None = None,
+        max_bytes: int | None = None,
+    ) -> NDArray[Any]:
+        """The picture or the array of an .lcrs file, of the shape and type that it was given in.
 
         Args:
             data: the whole file.
             allow_other_synthesis: whether to accept a file made for another synthesis transform: its
                 symbols are right, its pixels not those that the encoder meant.
             threads: how many to use; the pixels do not depend on it.
+            max_pixels: as in `compress`.
+            max_bytes: as in `compress`.
 
         Raises:
             MissingModelError: if the file was made with another model.
@@ -765,9 +862,49 @@ class Package:
         """
 
     def decompress_bytes(
-        self, data: _Bytes, *, allow_other_synthesis: bool = False, threads: int | None = None
-    ) -> tuple[bytes, tuple[int, int]]:
-        """`decompress` to bytes and (H, W), for programs that do without NumPy."""
+        self,
+        data: _Bytes,
+        *,
+        allow_other_synthesis: bool = False,
+        threads: int | None = None,
+        max_pixels: int | None = None,
+        max_bytes: int | None = None,
+    ) -> tuple[bytes, tuple[int, ...], str, int | None]:
+        """`decompress` for programs that do without NumPy.
+
+        Returns:
+            The bytes of the samples, each little endian, their shape, their type, and the bits of a
+            component, None for arrays.
+        """
+
+@final
+class RateSearch:
+    """The search for the quality that gives a target, for programs whose trials run elsewhere.
+
+    Args:
+        target: ``bpp``: bits of the whole file for each pixel, to within 1 %; ``size``: bytes of the whole
+            file, no more and no less than 99 % of it; ``psnr``: decibels, to within 0.05.
+        value: how much of it.
+        num_pixels: of the picture.
+
+    Raises:
+        ValueError: if the target is another, or the value not above 0 or not finite.
+    """
+
+    def __new__(cls, target: str, value: float, num_pixels: int) -> RateSearch: ...
+    def next_quality(self) -> float | None:
+        """The quality to try next; None once the search has ended."""
+
+    def record(self, quality: float, value: float) -> bool:
+        """Takes the bytes, or the PSNR, of a file at ``quality``.
+
+        Returns:
+            Whether it is the best one until now.
+        """
+
+    @property
+    def shortfall(self) -> str | None:
+        """What was reached instead of the target, in words; None if it was reached."""
 
 def transcode(
     package: Package,
@@ -806,11 +943,30 @@ def package_digests(description: str, tensors: dict[str, NDArray[Any]]) -> dict[
         LcrsError: if the description is not one, or names a tensor that is not there.
     """
 
-def info_json(data: _Bytes) -> str:
+def info_json(data: _Bytes, *, max_pixels: int | None = None, max_bytes: int | None = None) -> str:
     """What an .lcrs file says about itself, as a JSON object; errors as in `metadata`."""
 
-def metadata(data: _Bytes) -> dict[str, bytes | None]:
-    """The colour profile (``icc``) and the EXIF block (``exif``) that an .lcrs file carries.
+def bytes_needed(first: _Bytes) -> int:
+    """How many bytes must be at hand before more can be said of an .lcrs file that begins with ``first``.
+
+    As soon as that is not more than ``len(first)``, it is the length of the file: so one reads what a file
+    announces, and no more. After 8 bytes the length of the header is known, after the header that of the
+    file.
+
+    Raises:
+        LcrsError: if the first bytes are damaged, of a later version, or no .lcrs file at all.
+        LimitError: if the picture, the metadata or the file are above the limits.
+    """
+
+def metadata(data: _Bytes, *, max_pixels: int | None = None, max_bytes: int | None = None) -> dict[str, Any]:
+    """What travels with the picture of an .lcrs file, None where it carries no such thing.
+
+    Returns:
+        ``icc``: a colour profile; ``exif``: an EXIF block from its TIFF header on; ``xmp``: an XMP packet;
+        ``iptc``: IPTC-IIM records; ``resolution``: pixels an inch, across and down; ``cicp``: primaries,
+        transfer characteristics, matrix coefficients and full-range flag of ITU-T H.273; ``gamma``: the
+        exponent from light to components times 100,000; ``chromaticities``: x and y of the white point, of
+        red, of green and of blue, times 100,000.
 
     Raises:
         LcrsError: if the file is cut off, damaged, or of a later version.

@@ -12,6 +12,7 @@ __all__ = [
     "LimitError",
     "MissingModelError",
     "NotPortableError",
+    "TargetWarning",
     "TruncatedError",
     "UnsupportedVersionError",
 ]
@@ -47,3 +48,7 @@ class LimitError(LcrsError):
 
 class NotPortableError(LcrsError):
     """A portable result was asked for where only a machine-dependent one can be had."""
+
+
+class TargetWarning(UserWarning):
+    """A file has another size or distortion than was asked for: the model does not go there."""

@@ -8,5 +8,5 @@ except ModuleNotFoundError as error:
     if error.name != "torch":
         raise
     raise ModuleNotFoundError(
-        "this part of lcrs needs torch: pip install 'lcrs[torch]'", name="torch"
+        "this part of lcrs needs torch: pip install '.[torch]' in its sources", name="torch"
     ) from None

@@ -12,7 +12,8 @@ import pytest
 
 import lcrs
 import tiny_package
-from lcrs import _lcrs
+from lcrs import _lcrs, codec
+from lcrs.codec import packages
 
 STUB = Path(lcrs.__file__).with_name("_lcrs.pyi")
 
@@ -46,7 +47,8 @@ def test_everything_in_the_stub_is_documented() -> None:
 
 @pytest.mark.parametrize("module", ["lcrs", "lcrs.codec", "lcrs.coding.coder"])
 def test_examples_run(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tiny_package.write(tmp_path / "photo.lcrm", "photo")
+    tiny_package.write(tmp_path / "any.lcrm", codec.DEFAULT_MODEL)
+    monkeypatch.setattr(packages, "_SHIPPED", tmp_path / "none")
     monkeypatch.setenv("LCRS_MODEL_PATH", str(tmp_path))
     results = doctest.testmod(importlib.import_module(module))
     assert results.attempted > 2

@@ -76,7 +76,7 @@ try:
 except ModuleNotFoundError as error:
     print(error.name, error)
 """
-    expected = "torch this part of lcrs needs torch: pip install 'lcrs[torch]'"
+    expected = "torch this part of lcrs needs torch: pip install '.[torch]' in its sources"
     assert fresh_python(code, part) == expected
 
 

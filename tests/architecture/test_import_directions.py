@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parents[2] / "python" / "lcrs"
 LEVELS = [
     {"errors", "needs_torch"},
     {"typing", "registry", "_lcrs"},
-    {"coding", "metrics"},
+    {"coding", "metrics", "pictures"},
     {"ops"},
     {"layers", "losses", "optimizers", "datasets", "transforms"},
     {"entropy_models"},
@@ -20,7 +20,7 @@ LEVELS = [
     {"models"},
     {"zoo", "train"},
     {"codec", "evaluate"},
-    {"cli", "testing", "ans", "_CXX", "shims", "utils", "version", "__init__"},
+    {"cli", "pillow", "testing", "ans", "_CXX", "shims", "utils", "version", "__init__"},
     {"__main__"},
 ]
 RANK = {name: rank for rank, level in enumerate(LEVELS) for name in level}

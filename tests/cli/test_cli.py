@@ -61,7 +61,7 @@ def test_a_photo_goes_through_other_processes(png: Path, photo: np.ndarray, tmp_
 def test_info_prints_json_or_text(encoded: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", str(encoded), "--json"]) == 0
     fields = json.loads(capsys.readouterr().out)
-    assert fields == lcrs.info(encoded.read_bytes())
+    assert fields == {"file": str(encoded)} | lcrs.info(encoded.read_bytes())
     assert {
         *("num_bytes", "width", "height", "model", "quality", "format_version"),
         *("entropy_digest", "synthesis_digest", "portable", "numerics"),
@@ -101,7 +101,14 @@ def test_the_input_is_never_the_output(png: Path, capsys) -> None:
         [],
         ["frobnicate"],
         ["encode"],
-        ["encode", "x.png"],
+        ["encode", "x.png", "y.png", "-o", "-"],
+        ["decode", "x.lcrs", "-o", "-"],
+        ["encode", "x.png", "-o", "y", "--model", ""],
+        ["encode", "x.png", "-", "-o", "y/"],
+        ["encode", "-", "-o", "y/"],
+        ["encode", "x.png", "-j", "-1"],
+        ["encode", "x.png", "-o", "y", "--device", "cuda"],
+        ["decode", "x.lcrs", "--max-side", "0"],
         ["encode", "x.png", "-o", "y", "-q", "101"],
         ["encode", "x.png", "-o", "y", "-q", "-0.5"],
         ["encode", "x.png", "-o", "y", "-q", "nan"],
@@ -249,23 +256,81 @@ def test_profiles_and_exif_come_back(photo: np.ndarray, tmp_path: Path, model_pa
     assert np.abs(error).mean() < 6
 
 
+def test_metadata_are_left_out_aloud_or_kept(
+    photo: np.ndarray, tmp_path: Path, model_path: Path, capsys
+) -> None:
+    source, target, restored = tmp_path / "in.jpg", tmp_path / "a.lcrs", tmp_path / "out.bmp"
+    exif = Image.Exif()
+    exif[0x010F] = "A camera"
+    Image.fromarray(photo).save(source, exif=exif, xmp=b"<x/>", dpi=(300, 300), comment="seen")
+    encode = ["encode", str(source), "-o", str(target), "--model", "tiny", "--force"]
+    assert main(encode) == 0
+    said = capsys.readouterr().err
+    assert f"{source}: not kept: EXIF, XMP (--keep-metadata keeps them); a comment\n" in said
+    assert coding.metadata(target.read_bytes())["resolution"] == (300, 300)
+    assert main([*encode, "--keep-exif"]) == 0
+    assert f"{source}: not kept: XMP (--keep-metadata keeps it); a comment\n" in capsys.readouterr().err
+    assert main([*encode, "--keep-metadata"]) == 0
+    assert f"{source}: not kept: a comment\n" in capsys.readouterr().err
+    assert coding.metadata(target.read_bytes())["xmp"] == b"<x/>"
+    assert main(["decode", str(target), "-o", str(restored)]) == 0
+    assert f"{restored}: not kept: EXIF, XMP, which .bmp has no place for\n" in capsys.readouterr().err
+    with Image.open(restored) as image:
+        assert image.info["dpi"] == pytest.approx((300, 300), abs=0.02)
+
+
+def test_messages_speak_the_command_line(photo: np.ndarray, tmp_path: Path, model_path: Path, capsys) -> None:
+    moving, target = tmp_path / "moving.gif", str(tmp_path / "a.lcrs")
+    frames = [Image.new("RGB", (9, 9), color) for color in ("red", "blue")]
+    frames[0].save(moving, save_all=True, append_images=frames[1:])
+    Image.new("CMYK", (9, 9)).save(tmp_path / "inks.jpg")
+    Image.fromarray(photo).save(tmp_path / "large.png")
+    for name, options, words in (
+        ("moving.gif", [], "image has 2 frames, one is needed: --frame 0 to take the first"),
+        ("moving.gif", ["--frame", "2"], "image has 2 frames, 2 is none of them (from 0)"),
+        ("inks.jpg", [], "image is CMYK without a profile"),
+        (
+            "large.png",
+            ["--max-pixels", "9999"],
+            "image has 122 x 83 pixels, 9999 are allowed: --max-pixels",
+        ),
+    ):
+        assert main(["encode", str(tmp_path / name), "-o", target, "--model", "tiny", *options]) == 1
+        message = capsys.readouterr().err
+        assert message.startswith(f"lcrs encode: error: {tmp_path / name}: {words}")
+        assert message.count("\n") == 1
+    assert main(["encode", str(moving), "-o", target, "--model", "tiny", "--frame", "1"]) == 0
+    red, _, blue = lcrs.decompress(Path(target).read_bytes()).reshape(-1, 3).mean(axis=0)
+    assert blue > red
+
+
 def test_pictures_that_lose_something_are_refused_or_converted(
     photo: np.ndarray, data_dir: Path, tmp_path: Path, model_path: Path, capsys
 ) -> None:
     with_alpha, target = tmp_path / "rgba.png", tmp_path / "out.lcrs"
-    Image.fromarray(photo).convert("RGBA").save(with_alpha)
+    seen = Image.fromarray(photo).convert("RGBA")
+    seen.putpixel((0, 0), (255, 255, 255, 0))
+    seen.save(with_alpha)
     encode = ["encode", str(with_alpha), "-o", str(target), "--model", "tiny"]
     assert main(encode) == 1
-    assert "--background white" in capsys.readouterr().err
+    message = capsys.readouterr().err
+    assert message.startswith(f"lcrs encode: error: {with_alpha}: image has transparent parts")
+    assert "--background white" in message
+    assert "background=" not in message
     assert main([*encode, "--background", "white"]) == 0
+    flat = photo.copy()
+    flat[0, 0] = 255
     np.testing.assert_array_equal(
-        lcrs.decompress(target.read_bytes()), lcrs.decompress(lcrs.compress(photo, model="tiny"))
+        lcrs.decompress(target.read_bytes()), lcrs.decompress(lcrs.compress(flat, model="tiny"))
     )
     encode = ["encode", str(data_dir / "rgb16.png"), "-o", str(target), "--model", "tiny", "--force"]
-    assert main(encode) == 1
-    assert "--to-8bit" in capsys.readouterr().err
-    assert main([*encode, "--to-8bit"]) == 0
-    assert lcrs.decompress(target.read_bytes()).shape == (2, 3, 3)
+    for options, kind in (([], "uint16"), (["--to-8bit"], "uint8")):
+        assert main([*encode, *options]) == 0
+        restored = lcrs.decompress(target.read_bytes())
+        assert (restored.shape, restored.dtype) == ((2, 3, 3), kind)
+        assert main(["decode", str(target), "-o", str(tmp_path / f"{kind}.png")]) == 0
+        again = lcrs.codec.to_picture(tmp_path / f"{kind}.png")
+        np.testing.assert_array_equal(again.pixels, restored)
     Image.fromarray(photo[..., 0].copy()).save(tmp_path / "grey.png")
     encode = ["encode", str(tmp_path / "grey.png"), "-o", str(target), "--model", "tiny", "--force"]
     assert main(encode) == 0

@@ -93,7 +93,9 @@ def test_a_model_that_is_nowhere_is_named(model: str, photo: np.ndarray, model_p
 def test_a_missing_model_is_said_with_those_at_hand(data: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "tiny" in codec.package_names()
     monkeypatch.delenv("LCRS_MODEL_PATH")
-    with pytest.raises(lcrs.MissingModelError, match=r"no model 'tiny' here \(at hand: .*LCRS_MODEL_PATH"):
+    with pytest.raises(
+        lcrs.MissingModelError, match=r"no model 'tiny' in .*\(at hand: .*--model FILE.*LCRS_MODEL_PATH"
+    ):
         lcrs.decompress(data)
 
 

@@ -36,12 +36,12 @@ def test_the_decoded_latent_is_the_exact_one(photo: np.ndarray, model_path: Path
     package = codec.load_package("tiny")
     data = lcrs.compress(photo[:41, :70], quality=61.5, model="tiny")
     latent = package.decompress_latent(data)
-    assert latent["size"] == (41, 70)
+    assert latent["shape"] == (41, 70, 3)
     assert latent["crop"] == (0, 0)
     assert latent["level"] == package.level(61.5) == np.float32(61.5 / 100 * 2)
     assert latent["y"].shape == (48, 12, 18)
     # Coded again under other means, every number moves by half a step at most.
-    again = package.decompress_latent(package.compress_latent(latent["y"], 61.5, size=(41, 70)))
+    again = package.decompress_latent(package.compress_latent(latent["y"], 61.5, shape=(41, 70, 3)))
     assert np.abs(again["y"] - latent["y"]).max() < 0.501
 
 
@@ -76,11 +76,11 @@ def test_what_cannot_be_is_refused(photo: np.ndarray, model_path: Path) -> None:
         lcrs.compress(photo, quality=101, model="tiny", runtime="torch")
     package = codec.load_package("tiny")
     with pytest.raises(ValueError, match=r"y has the shape \(48, 2, 2\)"):
-        package.compress_latent(np.zeros((48, 2, 2), np.float32), 5, size=(41, 70))
+        package.compress_latent(np.zeros((48, 2, 2), np.float32), 5, shape=(41, 70, 3))
     bad = np.zeros((48, 2, 2), np.float32)
     bad[3, 1, 0] = np.nan
     with pytest.raises(ValueError, match="must be finite"):
-        package.compress_latent(bad, 5, size=(8, 8))
+        package.compress_latent(bad, 5, shape=(8, 8, 3))
     with pytest.raises(KeyError, match="nothing"):
         package.parameter("nothing")
 

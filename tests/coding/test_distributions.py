@@ -25,6 +25,12 @@ def test_the_default_gaussian_table_is_the_peers(data_dir: Path) -> None:
         for row, length in enumerate(table.lengths):
             np.testing.assert_array_equal(table.cdfs[row, :length], peer["quantized_cdf"][row, :length])
     np.testing.assert_array_equal(coding.scale_table(0.11, 256, 64), coding.default_scale_table())
+    for bounds in ((0, 1), (-1, 1), (0.1, np.inf), (np.nan, 1), (0.1, np.nan)):
+        with pytest.raises(ValueError, match="must be positive and finite"):
+            coding.scale_table(*bounds, 5)
+    for levels in (-1, 65_537):
+        with pytest.raises(ValueError, match=f"levels is {levels}"):
+            coding.scale_table(0.1, 1, levels)
 
 
 def test_gaussian_rows_follow_the_formula() -> None:

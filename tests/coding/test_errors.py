@@ -19,8 +19,9 @@ def test_errors_can_be_pickled_and_named(name: str) -> None:
     assert type(again) is type(error)
     assert str(again) == "picture of 0 x 3"
     assert type(error).__module__ == "lcrs.errors"
-    assert isinstance(error, lcrs.LcrsError)
-    assert isinstance(error, ValueError)
+    if not isinstance(error, Warning):
+        assert isinstance(error, lcrs.LcrsError)
+        assert isinstance(error, ValueError)
     assert getattr(lcrs, name) is getattr(errors, name)
 
 
@@ -47,8 +48,8 @@ def test_native_errors_are_these_classes(name: str, table, tiny_models) -> None:
 
 
 def test_every_error_is_provoked_somewhere() -> None:
-    # The coder never makes the base itself, and what is not portable is found while lowering from torch.
-    assert {*FAULTS, "LcrsError", "NotPortableError"} == set(errors.__all__)
+    # The coder never makes the base itself; what is not portable is found while lowering, a missed target in a search.
+    assert {*FAULTS, "LcrsError", "NotPortableError", "TargetWarning"} == set(errors.__all__)
 
 
 def test_a_wrong_argument_is_no_fault_of_the_bytes(table) -> None:

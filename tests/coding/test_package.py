@@ -91,9 +91,49 @@ def test_every_size_goes_through(package: coding.Package, photo: np.ndarray, sha
 
 
 def test_metadata_goes_along(package: coding.Package, photo: np.ndarray) -> None:
-    data = package.compress(photo, 10, icc=b"profile", exif=b"II*\0")
-    assert coding.metadata(data) == {"icc": b"profile", "exif": b"II*\0"}
+    metadata = {
+        "icc": b"profile",
+        "exif": b"II*\0",
+        "xmp": b"<x/>",
+        "iptc": b"\x1c\x02",
+        "resolution": (300.0, 72.5),
+        "cicp": (9, 16, 0, True),
+        "gamma": 45_455,
+        "chromaticities": tuple(range(8)),
+    }
+    data = package.compress(photo, 10, metadata=metadata)
+    assert coding.metadata(data) == metadata
+    assert coding.info(data)["resolution"] == [300.0, 72.5]
+    assert package.compress(photo, 10, metadata=dict.fromkeys(metadata)) == package.compress(photo, 10)
     np.testing.assert_array_equal(package.decompress(data), package.decompress(package.compress(photo, 10)))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"gps": b"here"}, "metadata has no 'gps'"),
+        ({"resolution": (0.0, 1.0)}, "resolution is 0 x 1 pixels an inch"),
+        ({"resolution": (float("nan"), 1.0)}, "resolution is NaN x 1 pixels an inch"),
+        ({"gamma": 0}, "gamma is 0"),
+    ],
+)
+def test_metadata_that_files_cannot_hold_are_refused(
+    package: coding.Package, photo: np.ndarray, wrong: dict, words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        package.compress(photo, 10, metadata=wrong)
+
+
+def test_metadata_of_other_types_are_refused(package: coding.Package, photo: np.ndarray) -> None:
+    for wrong in (
+        {"icc": 3},
+        {"resolution": 72.0},
+        {"cicp": (1, 2, 3)},
+        {"chromaticities": (1, 2)},
+        {1: b""},
+    ):
+        with pytest.raises((TypeError, ValueError, OverflowError)):
+            package.compress(photo, 10, metadata=wrong)
 
 
 def test_threads_share_a_package(package: coding.Package, photo: np.ndarray) -> None:

@@ -185,3 +185,82 @@ def test_checkerboard_round_trip(rng, table, first, parameters):
 def test_checkerboard_parts_that_do_not_fit_are_refused(rng, table, changes, message):
     with pytest.raises(ValueError, match=message):
         make_checkerboard(rng, table, **changes)
+
+
+def read_symbols(string, scales, thresholds, table, first=0):
+    """Symbols of a checkerboard, (H, W, C), whose scaled scales are known."""
+    height, width, _ = scales.shape
+    decoder, symbols = coding.Decoder(string), np.zeros(scales.shape, np.int32)
+    for colour in (first, 1 - first):
+        for row, column in np.ndindex(height, width):
+            if (row + column) % 2 == colour:
+                rows = np.searchsorted(thresholds, scales[row, column]).astype(np.int32)
+                symbols[row, column] = decoder.pull(rows, table)
+    decoder.finish()
+    return symbols
+
+
+@pytest.mark.parametrize("gains", [1, 2])
+@pytest.mark.parametrize("domain", ["linear", "log"])
+@pytest.mark.parametrize("kind", ["checkerboard", "raster"])
+def test_gains_divide_steps_and_shift_scales(rng, table, kind, domain, gains):
+    """Without weights of context and means parameters are those of a bias, so that every number is known."""
+    scales, means = np.array([1.3, 0.6], np.float32), np.array([0.25, -3.5], np.float32)
+    thresholds = coding.default_scale_table()[:-1]
+    gain = np.array([3.7, 0.3], np.float32)[:gains]
+    log_gain = np.array([1.1, -0.9], np.float32)[:gains]  # not the gain's: what is added is what is given
+    if domain == "log":
+        scales, thresholds = np.log(scales), np.log(thresholds)
+        rate, scaled = {"gain": gain, "log_gain": log_gain}, scales + log_gain
+    else:
+        rate, scaled = {"gain": gain}, scales * gain
+    bias = np.concatenate([scales, means])
+    parts = {"layers": [(np.zeros((4, 7), np.float32), bias, None)], "thresholds": thresholds}
+    scan = (make_scan if kind == "raster" else make_checkerboard)(rng, table, **parts)
+    y, side = latents(rng)
+    encoders = [coding.Encoder() for _ in y]
+    y_hat = scan.encode(encoders, y, side, **rate)
+    strings = [encoder.finish() for encoder in encoders]
+    assert (scan.decode([coding.Decoder(s) for s in strings], side, threads=2, **rate) == y_hat).all()
+    channels = np.moveaxis(y, 1, -1)
+    symbols = np.rint((channels - means) * gain)
+    np.testing.assert_array_equal(
+        np.moveaxis(y_hat, 1, -1), symbols.astype(np.float32) / gain + means, strict=True
+    )
+    if kind == "checkerboard":
+        for string, wanted in zip(strings, symbols, strict=True):
+            rows = np.broadcast_to(scaled, wanted.shape)
+            np.testing.assert_array_equal(read_symbols(string, rows, thresholds, table), wanted)
+
+
+@pytest.mark.parametrize(
+    ("rate", "message"),
+    [
+        ({"gain": np.zeros(1, np.float32)}, "gain is 0, must be positive and finite"),
+        ({"gain": np.full(2, np.nan, np.float32)}, "gain is NaN"),
+        ({"gain": np.ones(3, np.float32)}, "3 gains for 2 channels"),
+        ({"gain": np.ones(0, np.float32)}, "there is no gain"),
+        ({"gain": np.ones(2, np.float32), "log_gain": np.zeros(1, np.float32)}, "2 gains, but 1 log"),
+        ({"gain": np.ones(1, np.float32), "log_gain": np.full(1, np.inf, np.float32)}, "is inf, must be"),
+        ({"log_gain": np.zeros(1, np.float32)}, "log_gain is given without gain"),
+        ({"context_bias": np.zeros(3, np.float32)}, "3 numbers for 4 features"),
+    ],
+)
+@pytest.mark.parametrize("make", [make_scan, make_checkerboard])
+def test_illegal_rates_are_refused_and_coders_kept(rng, table, make, rate, message):
+    scan, (y, side) = make(rng, table), latents(rng, 1)
+    encoder, decoder = coding.Encoder(), coding.Decoder(coding.Encoder().finish())
+    with pytest.raises(ValueError, match=message):
+        scan.encode([encoder], y, side, **rate)
+    with pytest.raises(ValueError, match=message):
+        scan.decode([decoder], side, **rate)
+    assert encoder.finish() == coding.Encoder().finish()
+    decoder.finish()
+
+
+def test_a_shrinkage_has_no_logarithms(rng, table):
+    shrinkage = ([(np.zeros((1, 2), np.float32), None, None)], 0.11)
+    scan, (y, side) = make_scan(rng, table, shrinkage=shrinkage), latents(rng, 1)
+    one = np.ones(1, np.float32)
+    with pytest.raises(ValueError, match="shrinkage"):
+        scan.encode([coding.Encoder()], y, side, gain=one, log_gain=one)

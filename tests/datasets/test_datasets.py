@@ -50,15 +50,33 @@ class TestImageFolder:
         assert len(ImageFolder(tmp_path, split="test", recursive=True, extensions={".PNG"})) == 2
         assert len(ImageFolder(tmp_path / "test", split="")) == 1
 
-    def test_other_modes_become_rgb_but_deep_ones_are_refused(self, tmp_path):
+    def test_other_modes_become_rgb_unless_that_loses_something(self, tmp_path):
         (tmp_path / "train").mkdir()
         Image.new("L", (2, 2), 7).save(tmp_path / "train" / "a.png")
         Image.new("I;16", (2, 2), 40_000).save(tmp_path / "train" / "b.png")
         dataset = ImageFolder(tmp_path, transform=to_array)
         assert (dataset[0] == 7).all()
         assert dataset[0].shape == (2, 2, 3)
-        with pytest.raises(ValueError, match=r"b\.png has mode I;16"):
-            dataset[1]
+        (tmp_path / "train" / "c.ppm").write_bytes(b"P6 1 1 65535 " + bytes([200, 9] * 3))
+        Image.new("RGBA", (2, 2), (9, 9, 9, 0)).save(tmp_path / "train" / "d.png")
+        Image.new("CMYK", (2, 2)).save(tmp_path / "train" / "e.jpg")
+        dataset = ImageFolder(tmp_path, transform=to_array)
+        for index, words in enumerate(
+            (r"b\.png.*16 bits", r"c\.ppm.*16 bits", r"d\.png.*transparent", "CMYK"), 1
+        ):
+            with pytest.raises(ValueError, match=words):
+                dataset[index]
+        dataset = ImageFolder(tmp_path, transform=to_array, to_8bit=True, background="white")
+        assert (dataset[1] == round(40_000 / 257)).all()
+        assert (dataset[2] == round(0xC809 / 257)).all()
+        assert (dataset[3] == 255).all()
+
+    def test_pictures_stand_upright(self, tmp_path):
+        (tmp_path / "train").mkdir()
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        Image.new("RGB", (4, 2)).save(tmp_path / "train" / "a.png", exif=exif)
+        assert ImageFolder(tmp_path)[0].size == (2, 4)
 
     def test_missing_folder(self, tmp_path):
         with pytest.raises(RuntimeError, match=r"missing directory.*valid"):

@@ -33,7 +33,7 @@ aarch64() {
     echo "== aarch64, fastest path (NEON)"
     run aarch64 "${packages[@]}" -- "${skipped[@]}"
     echo "== aarch64, scalar path"
-    LCRS_SIMD=scalar run aarch64 -p lcrs-codec --test golden --test scans -- "${skipped[@]}"
+    LCRS_SIMD=scalar run aarch64 -p lcrs-codec --test golden --test scans --test gains -- "${skipped[@]}"
 }
 
 # Scalar code, of which the host tests wide layers and garbage: what is tested here is the order of bytes.

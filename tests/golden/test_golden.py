@@ -18,12 +18,32 @@ from reader.streams import Table, open_stream
 from lcrs import LcrsError, codec, coding
 
 HERE = Path(__file__).parent
-EXPECTED = json.loads((HERE / "expected.json").read_text())
-FILES = {entry["name"]: entry for entry in EXPECTED["files"]}
+FOLDERS = {folder: json.loads((folder / "expected.json").read_text()) for folder in (HERE, HERE / "gains")}
+
+
+def listed(kind: str) -> list[dict[str, Any]]:
+    """All packages or files, each with the path to it without its suffix."""
+    return [
+        entry | {"path": folder / entry["name"]}
+        for folder, expected in FOLDERS.items()
+        for entry in expected[kind]
+    ]
+
+
+FILES = {f"{entry['path'].relative_to(HERE)}": entry for entry in listed("files")}
 
 
 def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
+
+
+def part(entry: dict[str, Any], suffix: str) -> bytes:
+    return Path(f"{entry['path']}.{suffix}").read_bytes()
+
+
+def package_path(entry: dict[str, Any]) -> Path:
+    """The package of a file."""
+    return entry["path"].parent / f"{entry['package']}.lcrm"
 
 
 @pytest.fixture(params=FILES)
@@ -33,28 +53,26 @@ def entry(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 @pytest.fixture
 def data(entry: dict[str, Any]) -> bytes:
-    return (HERE / f"{entry['name']}.lcrs").read_bytes()
+    return part(entry, "lcrs")
 
 
 @pytest.fixture
 def pixels(entry: dict[str, Any]) -> np.ndarray:
-    with Image.open(HERE / f"{entry['name']}.png") as image:
+    with Image.open(f"{entry['path']}.png") as image:
         return np.asarray(image.convert("RGB"))
 
 
 @pytest.fixture(scope="module")
-def slow() -> dict[str, Package]:
-    """Packages as the independent reader has them."""
-    names = [package["name"] for package in EXPECTED["packages"]]
-    return {name: read_package((HERE / f"{name}.lcrm").read_bytes()) for name in names}
+def slow() -> dict[Path, Package]:
+    """Packages as the independent reader has them, by their files."""
+    paths = [Path(f"{package['path']}.lcrm") for package in listed("packages")]
+    return {path: read_package(path.read_bytes()) for path in paths}
 
 
 def test_nobody_has_touched_the_files() -> None:
     for kind, suffix in (("packages", "lcrm"), ("files", "lcrs")):
-        for listed in EXPECTED[kind]:
-            assert sha256((HERE / f"{listed['name']}.{suffix}").read_bytes()) == listed["sha256"], listed[
-                "name"
-            ]
+        for entry in listed(kind):
+            assert sha256(part(entry, suffix)) == entry["sha256"], entry["path"]
 
 
 def test_pictures_and_hashes_are_the_same(entry: dict[str, Any], pixels: np.ndarray) -> None:
@@ -63,38 +81,39 @@ def test_pictures_and_hashes_are_the_same(entry: dict[str, Any], pixels: np.ndar
 
 
 def test_lcrs_decodes_to_the_pixels(entry: dict[str, Any], data: bytes, pixels: np.ndarray) -> None:
-    picture = codec.decompress_picture(data, HERE / f"{entry['package']}.lcrm")
+    picture = codec.decompress_picture(data, package_path(entry))
     np.testing.assert_array_equal(picture.pixels, pixels)
     found = {"icc": picture.icc, "exif": picture.exif}
     assert {key: sha256(value) for key, value in found.items() if value} == entry["metadata_sha256"]
 
 
 def test_the_reader_decodes_to_pixels_and_symbols(
-    entry: dict[str, Any], data: bytes, pixels: np.ndarray, slow: dict[str, Package]
+    entry: dict[str, Any], data: bytes, pixels: np.ndarray, slow: dict[Path, Package]
 ) -> None:
-    decoded = decode(data, slow[entry["package"]])
+    decoded = decode(data, slow[package_path(entry)])
     np.testing.assert_array_equal(decoded.pixels, pixels)
     symbols = [sha256(np.array(latent, "<i4").tobytes()) for latent in decoded.symbols]
     assert symbols == entry["symbols_sha256"]
     assert {key: sha256(value) for key, value in decoded.metadata.items()} == entry["metadata_sha256"]
 
 
-def test_the_reader_finds_the_symbols_in_the_source(entry: dict[str, Any], slow: dict[str, Package]) -> None:
+def test_the_reader_finds_the_symbols_in_the_source(entry: dict[str, Any], slow: dict[Path, Package]) -> None:
     if "source" not in entry:
         pytest.skip("made from another file")
     with Image.open(HERE / "source.png") as image:
         source = np.asarray(image)
     (top, left), (height, width) = entry["source"], entry["size"]
-    part = source[top : top + height, left : left + width]
-    symbols = analyse(part, slow[entry["package"]], entry["quality"])
+    visible = source[top : top + height, left : left + width]
+    symbols = analyse(visible, slow[package_path(entry)], entry["quality"])
     assert [sha256(np.array(latent, "<i4").tobytes()) for latent in symbols] == entry["symbols_sha256"]
 
 
-def test_readers_agree_on_the_digests(slow: dict[str, Package]) -> None:
-    for listed in EXPECTED["packages"]:
-        package = coding.Package.from_file(HERE / f"{listed['name']}.lcrm")
-        assert slow[listed["name"]].digests == listed["digests"]
-        for kind, digest in listed["digests"].items():
+def test_readers_agree_on_the_digests(slow: dict[Path, Package]) -> None:
+    for entry in listed("packages"):
+        path = Path(f"{entry['path']}.lcrm")
+        package = coding.Package.from_file(path)
+        assert slow[path].digests == entry["digests"]
+        for kind, digest in entry["digests"].items():
             assert getattr(package, f"{kind}_digest") == digest
 
 
@@ -102,11 +121,11 @@ CODE = """
 import hashlib, json, sys
 from pathlib import Path
 from lcrs import codec
-here = Path(sys.argv[1])
-for entry in json.loads((here / "expected.json").read_text())["files"]:
-    data = (here / (entry["name"] + ".lcrs")).read_bytes()
-    pixels = codec.decompress(data, here / (entry["package"] + ".lcrm"))
-    assert hashlib.sha256(pixels.tobytes()).hexdigest() == entry["pixels_sha256"], entry["name"]
+for here in map(Path, sys.argv[1:]):
+    for entry in json.loads((here / "expected.json").read_text())["files"]:
+        data = (here / (entry["name"] + ".lcrs")).read_bytes()
+        pixels = codec.decompress(data, here / (entry["package"] + ".lcrm"))
+        assert hashlib.sha256(pixels.tobytes()).hexdigest() == entry["pixels_sha256"], entry["name"]
 assert "torch" not in sys.modules
 print("all")
 """
@@ -115,11 +134,11 @@ print("all")
 @pytest.mark.parametrize("threads", ["1", "2", "5"])
 @pytest.mark.parametrize("path", coding.simd_paths())
 def test_fresh_processes_on_every_path(path: str, threads: str, fresh_python) -> None:
-    assert fresh_python(CODE, str(HERE), LCRS_SIMD=path, LCRS_NUM_THREADS=threads) == "all"
+    assert fresh_python(CODE, *map(str, FOLDERS), LCRS_SIMD=path, LCRS_NUM_THREADS=threads) == "all"
 
 
 def test_damage_is_an_error(entry: dict[str, Any], data: bytes, rng: np.random.Generator) -> None:
-    package = codec.load_package(HERE / f"{entry['package']}.lcrm")
+    package = codec.load_package(package_path(entry))
     for length in rng.integers(0, len(data), 50):
         with pytest.raises(LcrsError):
             package.decompress(data[:length])
@@ -130,12 +149,14 @@ def test_damage_is_an_error(entry: dict[str, Any], data: bytes, rng: np.random.G
             package.decompress(damaged)
 
 
-def test_the_reader_notices_damage(data: bytes, entry: dict[str, Any], slow: dict[str, Package], rng) -> None:
+def test_the_reader_notices_damage(
+    data: bytes, entry: dict[str, Any], slow: dict[Path, Package], rng
+) -> None:
     for bit in rng.integers(0, 8 * len(data), 20):
         damaged = bytearray(data)
         damaged[bit // 8] ^= 1 << bit % 8
         with pytest.raises((WrongFile, UnicodeDecodeError)):
-            decode(bytes(damaged), slow[entry["package"]])
+            decode(bytes(damaged), slow[package_path(entry)])
 
 
 def test_version_0_is_refused_in_a_line(data: bytes, entry: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """Checkpoints of all kinds: keys of older versions and of wrappers, containers, detection, damage."""
 
+import pickle
 import sys
 from pathlib import Path
 
@@ -142,6 +143,16 @@ def test_whole_models_are_refused_without_advice_to_load_them_unsafely(net, tmp_
         load_checkpoint(tmp_path / "a.pth")
     assert type(net).__name__ in str(caught.value)
     assert "weights_only" not in str(caught.value)
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_plain_pickles_are_refused_by_their_name(protocol, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for content in ({"a": [1, 2]}, {"state_dict": Hostile()}):
+        Path("a.pth").write_bytes(pickle.dumps(content, protocol))
+        with pytest.raises(CorruptError, match=r"a plain pickle, which could run code|could run code; save"):
+            load_checkpoint("a.pth")
+    assert not Path("ran-code").exists()
 
 
 @pytest.mark.parametrize(

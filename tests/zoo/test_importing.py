@@ -150,12 +150,17 @@ def test_listing(capsys, model_path):
     text = capsys.readouterr().out
     assert "cheng2020-attn" in text
     assert "tiny" in text
+    assert "lcrs zoo import FILE -o NAME.lcrm" in text
     assert main(["zoo", "list", "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)
-    assert {"architecture": "mbt2018", "qualities": 8, "weights": ["mse", "ms-ssim"]} in listed[
-        "architectures"
-    ]
+    (entry,) = (entry for entry in listed["architectures"] if entry["architecture"] == "mbt2018")
+    files = entry.pop("files")
+    assert entry == {"architecture": "mbt2018", "qualities": 8, "weights": ["mse", "ms-ssim"]}
+    assert {metric: len(urls) for metric, urls in files.items()} == {"mse": 8, "ms-ssim": 8}
     assert "tiny" in listed["packages"]
+    assert {"name": "tiny", "file": str(model_path / "tiny.lcrm")} in listed["package_files"]
+    assert main(["zoo", "list", "--files"]) == 0
+    assert set(files["mse"]) <= set(capsys.readouterr().out.split())
 
 
 def test_without_torch_the_command_says_what_to_install(tmp_path, fresh_python):
@@ -169,7 +174,7 @@ with contextlib.redirect_stderr(io.StringIO()) as err:
     assert main(["zoo", "import", "a.pth", "-o", "b.lcrm"]) == 1
 print(err.getvalue())
 """
-    assert "pip install 'lcrs[torch]'" in fresh_python(code)
+    assert "pip install '.[torch]'" in fresh_python(code)
 
 
 def test_a_model_without_a_portable_form_is_refused_by_name(tmp_path, monkeypatch):

@@ -1,17 +1,23 @@
 """The command line: one verb a file, results on stdout, everything for people on stderr.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage.
+Exit codes: 0 done, 1 failed (of many files: some), 2 wrong usage, 128 + N ended by signal N.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
+import os
+import warnings
 from collections.abc import Sequence
 
-from lcrs.cli.arguments import UsageError
+from lcrs.cli import streams
+from lcrs.cli.messages import UsageError, one_line, printable
+from lcrs.cli.stopping import end_by_signal, exit_code
 
 __all__ = ["main"]
+
+_BROKEN_PIPE = 128 + 13
+_DEBUG = "LCRS_DEBUG"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,46 +26,88 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: what follows the program's name; ``sys.argv`` without it.
     """
-    parser = build_parser()
-    parsed = parser.parse_args(arguments)
-    if parsed.version:
-        from lcrs import __version__
-
-        sys.stdout.write(f"lcrs {__version__}\n")
-        return 0
-    if parsed.run is None:
-        parser.print_help(sys.stderr)
-        return 2
+    streams.prepare()
+    verb = "lcrs"
     try:
-        return int(parsed.run(parsed))
+        parsed = _parse(arguments)
+        verb = f"lcrs {parsed.verb}" if parsed.verb else verb
+        code = _run(parsed, verb)
+        streams.flush()
+    except BrokenPipeError:
+        code = _BROKEN_PIPE  # nobody reads on: as it should be in a pipe to `head`
+    except KeyboardInterrupt as error:
+        code = exit_code(error)
+    except OSError as error:
+        code = _fail(verb, error, 1)
+    if arguments is None:
+        end_by_signal(code)
+    return code
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    try:
+        return build_parser().parse_args(arguments)
+    except SystemExit:
+        streams.flush()  # help that has no place to go is a failure like all others
+        raise
+
+
+def _run(parsed: argparse.Namespace, verb: str) -> int:
+    """Does what the verb says; what goes wrong becomes one line."""
+    told: set[str] = set()
+
+    def tell(message: Warning | str, *_: object, **__: object) -> None:
+        if (text := printable(str(message))) not in told:
+            told.add(text)
+            streams.say(f"{verb}: warning: {text}\n")
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", UserWarning)
+            warnings.showwarning = tell
+            return int(parsed.run(parsed))
     except UsageError as error:
-        sys.stderr.write(f"lcrs {parsed.verb}: error: {error}\n")
-        return 2
-    except KeyboardInterrupt:
-        return 130
-    except (OSError, ValueError, MemoryError) as error:
-        sys.stderr.write(f"lcrs {parsed.verb}: error: {_message(error)}\n")
-        return 1
+        return _fail(verb, error, 2)
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        if os.environ.get(_DEBUG):
+            raise
+        return _fail(verb, error, 1)
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose help is a result as all others: that it cannot be written is an error."""
+
+    def print_help(self, file: object = None) -> None:
+        streams.write_text(self.format_help())
 
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all verbs."""
-    from lcrs.cli import convert, decode, encode, info, zoo
+    from lcrs.cli import compare, completion, convert, decode, encode, info, zoo
 
-    parser = argparse.ArgumentParser(prog="lcrs", description="Learned image compression.")
+    parser = _Parser(prog="lcrs", description="Learned image compression.")
     parser.add_argument("--version", action="store_true", help="print the version and exit")
-    parser.set_defaults(run=None)
+    parser.set_defaults(run=lambda parsed: _without_verb(parser, parsed))
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
-    for module in (encode, decode, info, zoo, convert):
-        summary = (module.__doc__ or "").splitlines()[0]
-        verb = verbs.add_parser(module.NAME, help=summary, description=summary)
+    for module in (encode, decode, info, compare, zoo, convert, completion):
+        verb = verbs.add_parser(module.NAME, help=module.SUMMARY, description=f"{module.SUMMARY}.")
         module.add_arguments(verb)
         verb.set_defaults(run=module.run)
     return parser
 
 
-def _message(error: BaseException) -> str:
-    """One line for people."""
-    if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        return f"{error.filename}: {error.strerror}"
-    return " ".join(str(error).split()) or type(error).__name__
+def _without_verb(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
+    if parsed.version:
+        from lcrs import __version__
+
+        streams.write_text(f"lcrs {__version__}\n")
+        return 0
+    streams.say(parser.format_help())
+    return 2
+
+
+def _fail(verb: str, error: BaseException, code: int) -> int:
+    streams.say(f"{verb}: error: {one_line(error)}\n")
+    return code

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
-from lcrs.errors import LcrsError
+from lcrs.cli.messages import UsageError
+from lcrs.cli.streams import location
 
 
-class UsageError(Exception):
-    """The command line asks for something that does not exist."""
-
-
-def add_output(parser: argparse.ArgumentParser, what: str) -> None:
-    """``-o OUT`` and ``--force``."""
-    parser.add_argument("-o", "--output", metavar="OUT", type=Path, required=True, help=what)
+def add_output(parser: argparse._ActionsContainer, what: str) -> None:
+    """``-o OUT`` and ``--force``, for verbs that write one file."""
+    parser.add_argument("-o", "--output", metavar="OUT", type=location, required=True, help=what)
     parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
 
 
-def add_model(parser: argparse.ArgumentParser, when_absent: str) -> None:
+def add_model(parser: argparse._ActionsContainer, when_absent: str) -> None:
     """``--model NAME|FILE``."""
     parser.add_argument(
-        "--model", metavar="NAME|FILE", help=f"a model's name, or an .lcrm file ({when_absent})"
+        "--model",
+        metavar="NAME|FILE",
+        type=_model,
+        help=f"a model's name, or an .lcrm file ({when_absent})",
     )
 
 
-def add_runtime(parser: argparse.ArgumentParser, what: str) -> None:
+def add_runtime(parser: argparse._ActionsContainer, what: str) -> None:
     """``--runtime`` and ``--device``."""
     parser.add_argument(
         "--runtime",
@@ -44,44 +41,16 @@ def check_runtime(runtime: str, device: str | None) -> None:
     Raises:
         UsageError: if there is a device for the native runtime.
         OSError: if torch is needed and not installed.
+        ValueError: if torch has no such device here.
     """
     if runtime == "torch":
         require_torch("--runtime torch")
+        from lcrs.codec.torch_runtime import check_device
+
+        check_device(device or "cpu")
     elif device is not None:
         msg = f"--device {device} is for --runtime torch"
         raise UsageError(msg)
-
-
-def check_output(source: Path, target: Path, *, force: bool) -> None:
-    """Refuses, before any work is done, to write where something is.
-
-    Raises:
-        OSError: if ``target`` exists and may not be replaced, its folder is missing, or it is the input
-            itself.
-    """
-    from lcrs.coding.files import refuse_existing
-
-    if not force:
-        try:
-            refuse_existing(target)
-        except FileExistsError as error:
-            msg = f"{error}; --force replaces it"
-            raise FileExistsError(msg) from None
-    if target.is_dir():
-        raise IsADirectoryError(21, "is a folder, a file is needed", str(target))
-    if not target.parent.is_dir():
-        raise FileNotFoundError(2, "there is no such folder", str(target.parent))
-    if target.exists() and source.exists() and target.samefile(source):
-        raise FileExistsError(17, "is the input itself", str(target))
-
-
-@contextmanager
-def naming(path: Path) -> Iterator[None]:
-    """What is wrong with a file is said with its name."""
-    try:
-        yield
-    except LcrsError as error:
-        raise type(error)(f"{path}: {error}") from error
 
 
 def require_torch(who: str) -> None:
@@ -89,7 +58,7 @@ def require_torch(who: str) -> None:
     from importlib.util import find_spec
 
     if find_spec("torch") is None:
-        msg = f"{who} needs torch: pip install 'lcrs[torch]'"
+        msg = f"{who} needs torch: pip install '.[torch]' in the sources of lcrs"
         raise OSError(msg)
 
 
@@ -103,3 +72,10 @@ def quality(text: str) -> float:
         msg = f"'{text}' is not a number from 0 to 100"
         raise argparse.ArgumentTypeError(msg)
     return value
+
+
+def _model(text: str) -> str:
+    if not text.strip():
+        msg = "is empty, a model's name or an .lcrm file is needed"
+        raise argparse.ArgumentTypeError(msg)
+    return text

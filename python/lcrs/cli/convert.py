@@ -1,14 +1,16 @@
-"""Turn a file of CompressAI's codec.py into an .lcrs file, symbol by symbol."""
+"""``lcrs convert``: .lcrs files from those of CompressAI's codec.py."""
 
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from lcrs.cli.arguments import add_output, check_output, quality, require_torch
+from lcrs.cli import streams
+from lcrs.cli.arguments import add_output, quality, require_torch
+from lcrs.cli.targets import check_output, deliver
 
 NAME = "convert"
+SUMMARY = "Turn a file of CompressAI's codec.py into an .lcrs file, symbol by symbol"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,11 +45,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.model is None or arguments.model.suffix != ".lcrm":
         require_torch("lcrs convert with a checkpoint")
 
-    from lcrs.coding.files import write_atomically
     from lcrs.zoo.convert import convert
 
     rate = {"quality": arguments.quality, "scale": arguments.scale}
     converted = convert(data, arguments.model, arguments.name, **rate)
-    write_atomically(arguments.output, converted, overwrite=arguments.force)
-    sys.stderr.write(f"{arguments.output}: {len(converted)} bytes, {arguments.input} has {len(data)}\n")
+    deliver(arguments.output, converted, force=arguments.force)
+    streams.say(f"{arguments.output}: {len(converted)} bytes, {arguments.input} has {len(data)}\n")
     return 0

@@ -1,37 +1,146 @@
-"""Restore a picture from an .lcrs file."""
+"""``lcrs decode``: pictures from .lcrs files."""
 
 from __future__ import annotations
 
 import argparse
+import warnings
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lcrs.cli.arguments import add_model, add_output, add_runtime, check_output, check_runtime, naming
+from lcrs.cli import batch
+from lcrs.cli.arguments import add_model, add_runtime, check_runtime
+from lcrs.cli.jobs import Job, Kind, add_files, plan
+from lcrs.cli.messages import naming
+from lcrs.cli.streams import title
+from lcrs.cli.targets import check_output, deliver, is_whole
+from lcrs.cli.writing import FORMATS, encode_picture, format_of
+
+if TYPE_CHECKING:
+    from lcrs.codec import Picture
+    from lcrs.coding import Package
 
 NAME = "decode"
+SUMMARY = "Restore pictures from .lcrs files"
+
+_ENDING = ".lcrs"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``lcrs decode``."""
-    parser.add_argument("input", metavar="IN", type=Path, help="an .lcrs file")
-    add_output(parser, "the picture to write: .png, .ppm, .tif, .bmp, .webp (lossless), .jpg")
-    add_model(parser, "default: the one that the file names")
-    add_runtime(parser, "pixels are")
+    add_files(
+        parser,
+        "an .lcrs file, a pattern, or with -r a folder",
+        "the picture to write, - for standard output; for several IN, or ending in /, a folder "
+        "(default: beside IN, a .png)",
+    )
+    parser.add_argument(
+        "--format",
+        choices=FORMATS,
+        help="of the pictures, where OUT does not say it; WebP is lossless; default png",
+    )
+    parser.add_argument(
+        "--max-side", metavar="N", type=_side, help="shrink the picture until no side is longer: a thumbnail"
+    )
+    model = parser.add_argument_group("model")
+    add_model(model, "default: the one that the file names")
+    add_runtime(model, "pixels are")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Reads, decompresses, writes."""
-    from lcrs.cli.writing import encode_picture, format_of
-
+    """Finds the files, and decodes each."""
     check_runtime(arguments.runtime, arguments.device)
-    name = format_of(arguments.output)
-    check_output(arguments.input, arguments.output, force=arguments.force)
-    data = arguments.input.read_bytes()
+    ending = f".{arguments.format or 'png'}"
 
+    def rename(name: str) -> str:
+        stem = name[: -len(_ENDING)] if name.lower().endswith(_ENDING) else name
+        return stem if stem.lower().endswith(ending) and stem != name else f"{stem}{ending}"
+
+    todo = plan(arguments, Kind(frozenset({_ENDING}), rename, "the .lcrs files"))
+    for job in todo.jobs:
+        format_of(job.target, arguments.format)
+    if arguments.model is not None and todo.jobs:
+        from lcrs import codec
+
+        codec.load_package(arguments.model)  # what is wrong with it is said once
+    return batch.run(todo, NAME, arguments)
+
+
+def work(job: Job, arguments: argparse.Namespace) -> batch.Done:
+    """Reads, decompresses, writes."""
     from lcrs import codec
-    from lcrs.coding.files import write_atomically
+    from lcrs.cli.reading import read_stream
 
-    model = None if arguments.model is None else codec.load_package(arguments.model)
-    with naming(arguments.input):
-        picture = codec.decompress_picture(data, model, runtime=arguments.runtime, device=arguments.device)
-    write_atomically(arguments.output, encode_picture(picture, name), overwrite=arguments.force)
-    return 0
+    extension = format_of(job.target, arguments.format)
+    if not arguments.skip_existing:
+        check_output(job.source, job.target, force=arguments.force, makes_folders=job.is_named_here)
+    data = read_stream(job.source)
+    with naming(title(job.source)):
+        fields = codec.info(data, _model(arguments))
+        size = _scaled(fields["width"], fields["height"], arguments.max_side)
+    if arguments.skip_existing:
+        if is_whole(job.target, partial(_check_picture, size=size), force=arguments.force):
+            return batch.Done(is_skipped=True, words=f"{job.target}: is there already")
+        check_output(job.source, job.target, force=arguments.force, makes_folders=job.is_named_here)
+    with naming(title(job.source)):
+        picture = codec.decompress_picture(
+            data, _model(arguments), runtime=arguments.runtime, device=arguments.device
+        )
+    with naming(job.target_text):
+        written, lost = encode_picture(_shrunk(picture, size), extension)
+    if lost:
+        words = f"{job.target_text}: not kept: {', '.join(lost)}, which {extension} has no place for"
+        warnings.warn(words, UserWarning, stacklevel=2)
+    deliver(job.target, written, force=arguments.force, makes_folders=job.is_named_here)
+    return batch.Done(len(data), len(written))
+
+
+def _model(arguments: argparse.Namespace) -> Package | None:
+    from lcrs import codec
+
+    return None if arguments.model is None else codec.load_package(arguments.model)
+
+
+def _scaled(width: int, height: int, max_side: int | None) -> tuple[int, int]:
+    """Width and height with no side above ``max_side``, in the same proportion."""
+    longest = max(width, height)
+    if max_side is None or longest <= max_side:
+        return width, height
+
+    def scale(side: int) -> int:
+        return max(1, (2 * side * max_side + longest) // (2 * longest))
+
+    return scale(width), scale(height)
+
+
+def _shrunk(picture: Picture, size: tuple[int, int]) -> Picture:
+    """A picture of another width and height; each pixel is a Lanczos mean of those that it stands for."""
+    if size == picture.size[::-1]:
+        return picture
+    from lcrs.pictures.scaling import resized
+
+    return resized(picture, size)
+
+
+def _check_picture(path: Path, size: tuple[int, int]) -> None:
+    """Raises `OSError` or `ValueError` if ``path`` is no whole picture of a width and height."""
+    from lcrs.cli.reading import open_picture
+
+    with open_picture(path) as image:
+        if image.size != size:
+            width, height = size
+            msg = f"it is {image.width} x {image.height}, not {width} x {height}"
+            raise ValueError(msg)
+        try:
+            image.verify()
+        except Exception as error:  # Pillow's readers raise all sorts of things on damaged files
+            msg = f"it is damaged: {error}"
+            raise ValueError(msg) from error
+
+
+def _side(text: str) -> int:
+    """A number of pixels, as argparse wants it."""
+    if not text.isdecimal() or not 1 <= int(text) <= 65_535:
+        msg = f"'{text}' is not a number from 1 to 65535"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)

@@ -1,62 +1,150 @@
-"""Compress a picture to an .lcrs file."""
+"""``lcrs encode``: pictures to .lcrs files."""
 
 from __future__ import annotations
 
 import argparse
-import sys
+import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from lcrs.cli.arguments import add_model, add_output, add_runtime, check_output, check_runtime, quality
+from lcrs.cli import batch
+from lcrs.cli.arguments import add_model, add_runtime, check_runtime, quality
+from lcrs.cli.jobs import Job, Kind, add_files, plan
+from lcrs.cli.messages import naming
+from lcrs.cli.streams import title
+from lcrs.cli.targets import check_output, check_stream, deliver, is_whole
+
+if TYPE_CHECKING:
+    from lcrs.pictures import Picture
 
 NAME = "encode"
+SUMMARY = "Compress pictures to .lcrs files"
+
+# What pictures are called that Pillow reads, or reads with a plugin. Nothing else is taken out of a folder.
+# fmt: off
+_ENDINGS = frozenset({
+    ".apng", ".avif", ".avifs", ".blp", ".bmp", ".bw", ".cur", ".dcx", ".dds", ".dib", ".fit", ".fits",
+    ".flc", ".fli", ".ftc", ".ftu", ".gbr", ".gif", ".heic", ".heif", ".hif", ".icb", ".icns", ".ico",
+    ".iim", ".im", ".j2c", ".j2k", ".jfif", ".jp2", ".jpc", ".jpe", ".jpeg", ".jpf", ".jpg", ".jpx", ".jxl",
+    ".mpo", ".msp", ".pbm", ".pcd", ".pcx", ".pfm", ".pgm", ".png", ".pnm", ".ppm", ".psd", ".pxr", ".qoi",
+    ".ras", ".rgb", ".rgba", ".sgi", ".tga", ".tif", ".tiff", ".vda", ".vst", ".webp", ".xbm", ".xpm",
+})
+# fmt: on
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``lcrs encode``."""
-    parser.add_argument("input", metavar="IN", type=Path, help="a picture that Pillow can read")
-    add_output(parser, "the .lcrs file to write")
-    rate = parser.add_mutually_exclusive_group()
+    """The arguments of ``lcrs encode``, in groups: each group has its own reader below."""
+    add_files(
+        parser,
+        "a picture that Pillow can read, a pattern, or with -r a folder",
+        "the .lcrs file to write, - for standard output; for several IN, or ending in /, a folder "
+        "(default: beside IN, ending in .lcrs)",
+    )
+    parser.add_argument(
+        "--keep-endings",
+        action="store_true",
+        help="name files a.png.lcrs, not a.lcrs, where OUT does not name them",
+    )
+    _add_rate(parser.add_argument_group("size and quality"))
+    _add_picture(parser.add_argument_group("what is taken from the picture"))
+    model = parser.add_argument_group("model")
+    add_model(model, "default: the one that ships with lcrs")
+    add_runtime(model, "latents are")
+
+
+def _add_rate(group: argparse._ArgumentGroup) -> None:
+    """How large the file gets; read by `_rate_options`. One of them at most."""
+    rate = group.add_mutually_exclusive_group()
     rate.add_argument(
         "-q", "--quality", metavar="Q", type=quality, help="0 (smallest) to 100 (best); default 50"
     )
     rate.add_argument(
         "--scale", metavar="S", type=float, help="of CompressAI's variable-rate models, in place of a quality"
     )
-    add_model(parser, "default: photo, which ships with lcrs")
-    parser.add_argument(
+
+
+def _add_picture(group: argparse._ArgumentGroup) -> None:
+    """What becomes of pixels and metadata; read by `_picture_options`."""
+    group.add_argument(
         "--background", metavar="COLOR", help="flatten transparency on this colour: white, #102030"
     )
-    parser.add_argument("--to-8bit", action="store_true", help="round 16-bit components to 8 bits")
-    parser.add_argument("--keep-exif", action="store_true", help="keep camera data, place and time included")
-    add_runtime(parser, "latents are")
+    group.add_argument("--to-8bit", action="store_true", help="round deeper components to 8 bits")
+    group.add_argument(
+        "--to-srgb", action="store_true", help="convert colours to sRGB by their profile, those of CMYK too"
+    )
+    group.add_argument("--frame", metavar="N", type=int, help="of a file with several pictures, from 0")
+    group.add_argument("--keep-exif", action="store_true", help="keep camera data, place and time included")
+    group.add_argument("--keep-metadata", action="store_true", help="keep EXIF, XMP and IPTC")
+    group.add_argument(
+        "--max-pixels", metavar="N", type=int, default=1 << 28, help="refuse larger pictures (default: 2^28)"
+    )
+
+
+def _rate_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What `lcrs.compress` is told of the model and the rate."""
+    from lcrs import codec, coding
+
+    model, rate = codec.load_package(arguments.model or codec.DEFAULT_MODEL), arguments.quality
+    if arguments.scale is not None:
+        rate = coding.quality_of_scale(model, arguments.scale)
+    return {"model": model, "quality": rate, "runtime": arguments.runtime, "device": arguments.device}
+
+
+def _picture_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What `lcrs.pictures.to_picture` is told of the picture."""
+    names = ("background", "to_8bit", "to_srgb", "frame", "max_pixels")
+    return {name: getattr(arguments, name) for name in names}
+
+
+def _keep_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What `lcrs.compress` is told of metadata."""
+    return {"keep_exif": arguments.keep_exif, "keep_metadata": arguments.keep_metadata}
+
+
+def _tell_losses(job: Job, picture: Picture, arguments: argparse.Namespace) -> None:
+    """Says what of a picture's file does not go along."""
+    from lcrs.codec import private_metadata
+
+    parts = list(picture.losses)
+    if private := private_metadata(picture.metadata(), **_keep_options(arguments)):
+        them = "it" if len(private) == 1 else "them"
+        parts.insert(0, f"{', '.join(private).upper()} (--keep-metadata keeps {them})")
+    if parts:
+        warnings.warn(f"{title(job.source)}: not kept: {'; '.join(parts)}", UserWarning, stacklevel=2)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Reads, compresses, writes."""
+    """Finds the files, and encodes each."""
     check_runtime(arguments.runtime, arguments.device)
-    check_output(arguments.input, arguments.output, force=arguments.force)
 
-    from lcrs import codec, coding
-    from lcrs.cli.reading import open_picture
-    from lcrs.coding.files import write_atomically
+    def rename(name: str) -> str:
+        is_picture = Path(name).suffix.lower() in _ENDINGS and not arguments.keep_endings
+        return f"{Path(name).stem if is_picture else name}.lcrs"
 
-    model, rate = arguments.model or codec.DEFAULT_MODEL, arguments.quality
-    if arguments.scale is not None:
-        model = codec.load_package(model)
-        rate = coding.quality_of_scale(model, arguments.scale)
-    with open_picture(arguments.input) as image:
-        data = codec.compress(
-            image,
-            quality=rate,
-            model=model,
-            background=arguments.background,
-            to_8bit=arguments.to_8bit,
-            keep_exif=arguments.keep_exif,
-            runtime=arguments.runtime,
-            device=arguments.device,
-        )
-    write_atomically(arguments.output, data, overwrite=arguments.force)
+    todo = plan(arguments, Kind(_ENDINGS, rename, "the pictures", "; --keep-endings tells them apart"))
+    if len(todo.jobs) > 1:
+        options = _rate_options(arguments)  # what is wrong with the model is said once
+        if options["quality"] is not None:
+            options["model"].level(options["quality"])
+    return batch.run(todo, NAME, arguments)
+
+
+def work(job: Job, arguments: argparse.Namespace) -> batch.Done:
+    """Reads, compresses, writes."""
+    if arguments.skip_existing and is_whole(job.target, check_stream, force=arguments.force):
+        return batch.Done(is_skipped=True, words=f"{job.target}: is there already")
+    check_output(job.source, job.target, force=arguments.force, makes_folders=job.is_named_here)
+
+    from lcrs import codec
+    from lcrs.cli.reading import read_picture
+
+    rate = _rate_options(arguments)
+    with naming(title(job.source)):
+        picture = read_picture(job.source, **_picture_options(arguments))
+        data = codec.compress(picture, **rate, **_keep_options(arguments))
+    _tell_losses(job, picture, arguments)
+    deliver(job.target, data, force=arguments.force, makes_folders=job.is_named_here)
     header = codec.info(data)
     bpp = 8 * len(data) / (header["width"] * header["height"])
-    sys.stderr.write(f"{arguments.output}: {len(data)} bytes, {bpp:.3f} bits a pixel\n")
-    return 0
+    words = f"{job.target_text}: {len(data)} bytes, {bpp:.3f} bits a pixel"
+    return batch.Done(job.num_bytes, len(data), words=words)

@@ -1,39 +1,108 @@
-"""Say what an .lcrs file holds, without decoding it."""
+"""``lcrs info``: what .lcrs files hold."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
+from typing import Any
 
-from lcrs.cli.arguments import add_model, naming
+from lcrs.cli import streams
+from lcrs.cli.arguments import add_model
+from lcrs.cli.jobs import Kind, Plan, find_sources
+from lcrs.cli.messages import naming, one_line, printable
 
 NAME = "info"
+SUMMARY = "Say what .lcrs files hold, without decoding them"
+
+_KIND = Kind(frozenset({".lcrs"}), str, "the .lcrs files")
+# The columns of a table, and on which side each is even.
+_COLUMNS = (
+    ("bytes", ">"),
+    ("size", ">"),
+    ("bits/pixel", ">"),
+    ("quality", ">"),
+    ("model", "<"),
+    ("file", "<"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``lcrs info``."""
-    parser.add_argument("input", metavar="IN", type=Path, help="an .lcrs file")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "inputs",
+        metavar="IN",
+        nargs="+",
+        help="an .lcrs file, a pattern, - for standard input, or with -r a folder",
+    )
+    parser.add_argument("-r", "--recursive", action="store_true", help="take what is in folders")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line and file")
     add_model(parser, "default: the one that the file names; it is not needed")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Reads and prints."""
-    data = arguments.input.read_bytes()
-
     from lcrs import codec
 
     model = None if arguments.model is None else codec.load_package(arguments.model)
-    with naming(arguments.input):
-        fields = codec.info(data, model)
-    if arguments.json:
-        sys.stdout.write(json.dumps(fields) + "\n")
-    else:
-        width = max(map(len, fields))
-        sys.stdout.writelines(f"{key:<{width}}  {_text(value)}\n" for key, value in fields.items())
-    return 0
+    found = Plan()
+    sources = [
+        path for path, _ in find_sources(arguments.inputs, _KIND, recursive=arguments.recursive, found=found)
+    ]
+    is_table = len(sources) > 1 or arguments.recursive
+    rows = []
+    for path in sources:
+        try:
+            fields = {"file": str(path)} | _fields(path, model)
+        except (OSError, ValueError) as error:
+            found.failures.append(one_line(error))
+            continue
+        if arguments.json:
+            streams.write_text(json.dumps(fields) + "\n")
+        elif is_table:
+            rows.append(_row(fields))
+        else:
+            del fields["file"]
+            width = max(map(len, fields))
+            streams.write_text("".join(f"{key:<{width}}  {_text(value)}\n" for key, value in fields.items()))
+    if rows:
+        streams.write_text(_table(rows))
+    streams.flush()
+    for failure in found.failures:
+        streams.say(f"lcrs info: error: {failure}\n")
+    return 1 if found.failures else 0
+
+
+def _fields(path: Path, model: Any) -> dict[str, Any]:
+    from lcrs import codec
+    from lcrs.cli.reading import read_stream
+
+    data = read_stream(path)
+    with naming(streams.title(path)):
+        return codec.info(data, model)
+
+
+def _row(fields: dict[str, Any]) -> list[str]:
+    width, height, quality = fields["width"], fields["height"], fields["quality"]
+    return [
+        str(fields["num_bytes"]),
+        f"{width}x{height}",
+        f"{8 * fields['num_bytes'] / (width * height):.3f}",
+        "fixed" if quality is None else f"{quality:g}",
+        fields["model"],
+        printable(fields["file"]),
+    ]
+
+
+def _table(rows: list[list[str]]) -> str:
+    lines = [[name for name, _ in _COLUMNS], *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    sides = [side for _, side in _COLUMNS]
+    texts = (
+        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(line, sides, widths, strict=True))
+        for line in lines
+    )
+    return "".join(f"{text.rstrip()}\n" for text in texts)
 
 
 def _text(value: object) -> str:
@@ -43,6 +112,8 @@ def _text(value: object) -> str:
             return "yes" if value else "no"
         case None:
             return "none"
+        case [int() | float(), *_]:
+            return " ".join(str(float(part) if isinstance(part, float) else part) for part in value)
         case list():
             return ", ".join(f"{section['num_bytes']} bytes {section['kind']}" for section in value)
         case _:

@@ -1,31 +1,67 @@
-"""Opening picture files."""
+"""Reading picture files and .lcrs files."""
 
 from __future__ import annotations
 
+import io
+import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from lcrs.cli.messages import naming
+from lcrs.cli.streams import STANDARD, standard_input, title
 
 if TYPE_CHECKING:
     from PIL import Image
 
-MAX_PIXELS = 1 << 28
-"""What lcrs accepts, too; Pillow by itself warns at a third of it."""
+    from lcrs.pictures import Picture
+
+_MAX_BYTES = 2 << 30
+"""Of a picture that comes from a pipe, which nothing else ends: more than 2^28 pixels of 16 bits need."""
 
 
 def open_picture(path: Path) -> Image.Image:
-    """A picture file, its pixels not yet read.
+    """A picture file, its pixels not yet read; ``-`` is standard input.
 
     Raises:
-        OSError: if there is no such file, or Pillow knows no such format.
-        ValueError: if it is damaged or too large.
+        OSError: if there is no such file.
+        ValueError: if it is no picture, damaged or too large.
     """
+    from lcrs.pictures.opening import open_image
+
+    _lift_limit()
+    with naming(title(path)):
+        return open_image(_standard_picture() if path == STANDARD else path)
+
+
+def read_picture(path: Path, **options: Any) -> Picture:
+    """A picture, as `lcrs.pictures.to_picture` takes it from a file; errors as in `open_picture`."""
+    from lcrs.pictures import to_picture
+
+    _lift_limit()
+    with naming(title(path)), warnings.catch_warnings():
+        # What Pillow finds odd in a file, and reads all the same, is no news to who asked for a picture.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
+        return to_picture(_standard_picture() if path == STANDARD else path, **options)
+
+
+def _lift_limit() -> None:
+    """Pillow's own limit is below ours, which is checked by the header, too."""
     from PIL import Image
 
-    Image.MAX_IMAGE_PIXELS = MAX_PIXELS
-    try:
-        return Image.open(path)
-    except (OSError, ValueError, MemoryError):
-        raise
-    except Exception as error:  # Pillow's readers raise all sorts of things on damaged files
-        msg = f"{path}: cannot be read as a picture: {error}"
-        raise ValueError(msg) from error
+    Image.MAX_IMAGE_PIXELS = None
+
+
+def read_stream(path: Path) -> bytes | bytearray | memoryview:
+    """The bytes of an .lcrs file; ``-`` is standard input. Errors as of `read_container`, with its name."""
+    from lcrs.codec.containers import read_container
+
+    with naming(title(path)):
+        return read_container(standard_input() if path == STANDARD else path)
+
+
+def _standard_picture() -> io.BytesIO:
+    data = standard_input().read(_MAX_BYTES + 1)
+    if len(data) > _MAX_BYTES:
+        msg = f"{title(STANDARD)}: more than {_MAX_BYTES} bytes: a picture that large is read from a file"
+        raise ValueError(msg)
+    return io.BytesIO(data)

@@ -1,22 +1,32 @@
-"""List published models, or turn a checkpoint into a model package."""
+"""``lcrs zoo``: the models that there are, and packages of checkpoints."""
 
 from __future__ import annotations
 
 import argparse
 import json
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from lcrs.cli.arguments import add_output, check_output, require_torch
+from lcrs.cli import streams
+from lcrs.cli.arguments import add_output, require_torch
+from lcrs.cli.targets import check_output
+
+if TYPE_CHECKING:
+    from lcrs.zoo.checkpoints import Architecture
 
 NAME = "zoo"
+SUMMARY = "List published models, or turn a checkpoint into a model package"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``lcrs zoo``."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     listing = actions.add_parser("list", help="the published architectures and the models at hand")
-    listing.add_argument("--json", action="store_true", help="print one JSON object")
+    shape = listing.add_mutually_exclusive_group()
+    shape.add_argument("--json", action="store_true", help="print one JSON object")
+    shape.add_argument(
+        "--files", action="store_true", help="print where the published weights lie, one a line"
+    )
     listing.set_defaults(action_of_zoo=list_models)
     importing = actions.add_parser(
         "import", help="turn a checkpoint of any of these architectures into a package (needs torch)"
@@ -53,28 +63,56 @@ def run(arguments: argparse.Namespace) -> int:
 
 def list_models(arguments: argparse.Namespace) -> int:
     """``lcrs zoo list``."""
-    from lcrs.codec.packages import package_names
+    from lcrs.codec.packages import package_names, packages_at_hand
     from lcrs.zoo import ARCHITECTURES
 
-    published = [
-        {
-            "architecture": entry.name,
-            "qualities": None if entry.is_variable_rate else entry.num_qualities,
-            "weights": list(entry.weights),
-        }
-        for entry in ARCHITECTURES.values()
-    ]
-    packages = package_names()
-    if arguments.json:
-        sys.stdout.write(json.dumps({"architectures": published, "packages": packages}) + "\n")
+    if arguments.files:
+        for entry in ARCHITECTURES.values():
+            streams.write_text("".join(f"{url}\n" for urls in _urls(entry).values() for url in urls))
         return 0
-    sys.stdout.write(f"{'architecture':<30}{'qualities':<12}published weights\n")
+    packages = [package for package in packages_at_hand() if package.name is not None]
+    if arguments.json:
+        published = [
+            {
+                "architecture": entry.name,
+                "qualities": None if entry.is_variable_rate else entry.num_qualities,
+                "weights": list(entry.weights),
+                "files": _urls(entry),
+            }
+            for entry in ARCHITECTURES.values()
+        ]
+        files = [{"name": package.name, "file": str(package.path)} for package in packages]
+        names = package_names()
+        fields = {"architectures": published, "packages": names, "package_files": files}
+        streams.write_text(json.dumps(fields) + "\n")
+        return 0
+    lines = [f"{'architecture':<30}{'qualities':<12}published weights"]
     for entry in ARCHITECTURES.values():
         qualities = f"1 to {entry.num_qualities}" if entry.num_qualities > 1 else "1"
         weights = ", ".join(entry.weights) or "none"
-        sys.stdout.write(f"{entry.name:<30}{'any' if entry.is_variable_rate else qualities:<12}{weights}\n")
-    sys.stdout.write(f"\npackages at hand: {', '.join(packages) or 'none'}\n")
+        lines.append(f"{entry.name:<30}{'any' if entry.is_variable_rate else qualities:<12}{weights}")
+    lines += ["", *_HOW_TO_GET, "", f"{'package at hand':<30}file"]
+    lines += [f"{package.name:<30}{package.path}" for package in packages] or ["none"]
+    streams.write_text("\n".join(lines) + "\n")
     return 0
+
+
+_HOW_TO_GET = (
+    "To use published weights: download one of the files that lcrs zoo list --files names, make a package of",
+    "it by lcrs zoo import FILE -o NAME.lcrm, and code with it by lcrs encode --model NAME.lcrm; or put the",
+    "package into a folder that LCRS_MODEL_PATH names: then --model NAME does, and decoding needs nothing.",
+)
+
+
+def _urls(entry: Architecture) -> dict[str, list[str]]:
+    """Where the weights of an architecture lie, by metric, in the order of qualities."""
+    from lcrs.zoo.checkpoints import BASE_URL
+
+    qualities = range(1, 2 if entry.is_variable_rate else entry.num_qualities + 1)
+    return {
+        metric: [BASE_URL + entry.file_name(quality, metric) for quality in qualities]
+        for metric in entry.weights
+    }
 
 
 def import_checkpoint(arguments: argparse.Namespace) -> int:
@@ -93,5 +131,5 @@ def import_checkpoint(arguments: argparse.Namespace) -> int:
     write_package(arguments.output, description, tensors, overwrite=arguments.force)
     num_bytes = arguments.output.stat().st_size
     model = f"{description['architecture']} as model '{description['name']}'"
-    sys.stderr.write(f"{arguments.output}: {model}, {num_bytes} bytes\n")
+    streams.say(f"{arguments.output}: {model}, {num_bytes} bytes\n")
     return 0

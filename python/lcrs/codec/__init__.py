@@ -6,8 +6,8 @@ Example:
     >>> data = codec.compress(np.full((20, 30, 3), 128, np.uint8), quality=30)
     >>> codec.decompress(data).shape
     (20, 30, 3)
-    >>> codec.info(data)["model"]
-    'photo'
+    >>> codec.info(data)["model"] == codec.DEFAULT_MODEL
+    True
 """
 
 from __future__ import annotations
@@ -15,16 +15,18 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeVar
 
 from lcrs import coding
+from lcrs.codec.containers import Container, read_container
 from lcrs.codec.packages import DEFAULT_MODEL, load_package, load_packages, missing, package_names
-from lcrs.codec.picture import Background, Picture
+from lcrs.codec.samples import private_metadata, to_samples
+from lcrs.codec.targets import only_target, reached
 from lcrs.coding import Package
 from lcrs.errors import LcrsError, MissingModelError
+from lcrs.pictures import Background, Picture, PictureError, to_picture
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
     from PIL import Image
 
@@ -35,6 +37,7 @@ __all__ = [
     "DEFAULT_MODEL",
     "DEFAULT_QUALITY",
     "Picture",
+    "PictureError",
     "Runtime",
     "compress",
     "decompress",
@@ -42,6 +45,8 @@ __all__ = [
     "info",
     "load_package",
     "package_names",
+    "private_metadata",
+    "to_picture",
 ]
 
 DEFAULT_QUALITY = 50.0
@@ -55,107 +60,169 @@ _Model = str | os.PathLike[str] | Package
 
 
 def compress(
-    image: NDArray[Any] | Image.Image,
+    image: NDArray[Any] | Image.Image | Picture | str | os.PathLike[str] | bytes | BinaryIO,
     *,
     quality: float | None = None,
+    target_bpp: float | None = None,
+    target_size: int | None = None,
+    target_psnr: float | None = None,
     model: _Model = DEFAULT_MODEL,
     background: Background | None = None,
     to_8bit: bool = False,
+    to_srgb: bool = False,
+    frame: int | None = None,
+    bit_depth: int | None = None,
     keep_exif: bool = False,
+    keep_metadata: bool = False,
     threads: int | None = None,
     runtime: Runtime = "native",
     device: str | None = None,
+    max_pixels: int | None = None,
+    max_bytes: int | None = None,
 ) -> bytes:
-    """Compresses a picture to the bytes of an .lcrs file.
+    """Compresses a picture, or an array, to the bytes of an .lcrs file.
 
     Args:
-        image: a uint8 array (H, W, 3), or a Pillow image, of any size from 1 x 1. Grey pictures, (H, W) or
-            (H, W, 1), and palettes are taken as colour ones; EXIF orientation is applied; an RGB colour
-            profile is kept.
+        image: a uint8 or uint16 array (H, W, 3), or grey: (H, W) or (H, W, 1); a Pillow image; or the path,
+            the bytes or an open file of a picture, of any size from 1 x 1; or what `to_picture` made of one,
+            which tells what had to be left out. EXIF orientation is applied; colour profile and resolution
+            are kept. A model of arrays takes those of its type and channels, (H, W, C), or (H, W) if it has
+            one channel; numbers outside of its range count as the end of that.
         quality: from 0 (smallest) to 100 (best), in any steps; 50 if not given. Models of a fixed rate take
             none.
+        target_bpp: in place of a quality: bits of the whole file for each pixel, reached to within 1 %.
+        target_size: in place of a quality: bytes of the whole file, metadata included. It gets no more, and
+            no less than 99 % of it.
+        target_psnr: in place of a quality: PSNR of the decoded samples in decibels, to within 0.05. Targets
+            are found by trials, mostly three to five; each decodes, too, for a PSNR.
         model: a model's name, an .lcrm file, or a loaded `lcrs.coding.Package`.
         background: the colour to flatten transparency on: a name, ``#rrggbb``, or three numbers from 0 to
-            255. Without it pictures with an alpha channel are refused.
-        to_8bit: whether to round 16-bit components to 8 bits. Without it such pictures are refused.
+            255. Without it pictures with transparent parts are refused.
+        to_8bit: whether to round deeper components to 8 bits.
+        to_srgb: whether to convert colours to sRGB by their profile, instead of keeping it. Without it CMYK
+            is refused.
+        frame: which frame, page or layer of a file with several to take, from 0.
+        bit_depth: of an array whose components use fewer bits than its type has: 1 to 8 of uint8, 9 to 16 of
+            uint16. The largest component is ``2**bit_depth - 1``.
         keep_exif: whether the picture's EXIF block (camera, time, place) goes along.
+        keep_metadata: whether EXIF, XMP and IPTC go along.
         threads: how many to use; by default `lcrs.coding.num_threads`. The bytes do not depend on it.
         runtime: ``native`` writes the same bytes on every machine. ``torch`` runs g_a in torch on ``device``:
             the file decodes everywhere all the same, but another device may round a latent the other way.
         device: of the runtime ``torch``, such as ``cuda``; by default ``cpu``.
+        max_pixels: of the picture; by default 2^28.
+        max_bytes: that the call may hold at a time; by default 2^31.
 
     Raises:
-        TypeError: if ``image`` is neither an array nor a Pillow image.
-        ValueError: if the picture, the quality, the runtime or the device is not as above.
+        TypeError: if ``image`` is none of these.
+        PictureError: if the picture is damaged, or holds what the call does not say what to do with.
+        ValueError: if the quality, a target, the runtime or the device is not as above.
         MissingModelError: if there is no such model here.
-    """
-    from lcrs.codec.pictures import to_picture
+        LimitError: if the picture is above ``max_pixels`` or needs more than ``max_bytes``.
 
+    Warns:
+        TargetWarning: if the model does not reach a target. The file is the nearest that it gives, for a size
+            the largest that is not above, if there is one.
+    """
+    target = only_target(quality, target_bpp=target_bpp, target_size=target_size, target_psnr=target_psnr)
     package = load_package(model)
-    picture = to_picture(image, background=background, to_8bit=to_8bit)
+    choices = {"background": background, "to_8bit": to_8bit, "to_srgb": to_srgb, "frame": frame}
+    samples = to_samples(package, image, choices, bit_depth=bit_depth, max_pixels=max_pixels)
     if quality is None and package.levels is not None:
         quality = DEFAULT_QUALITY
-    exif = picture.exif if keep_exif else None
-    if (networks := _networks(package, runtime, device)) is not None:
-        return networks.compress(picture, quality, icc=picture.icc, exif=exif, threads=threads)
-    return package.compress(
-        picture.rgb, quality, size=picture.size, icc=picture.icc, exif=exif, threads=threads
-    )
+    private = private_metadata(samples.metadata, keep_exif=keep_exif, keep_metadata=keep_metadata)
+    options: dict[str, Any] = {
+        "metadata": {key: value for key, value in samples.metadata.items() if key not in private},
+        "threads": threads,
+        "max_pixels": max_pixels,
+        "max_bytes": max_bytes,
+    }
+    networks = _networks(package, runtime, device)
+    if target is not None and networks is not None:
+        return reached(networks.compress_to_target(samples, target, **options))
+    if target is not None:
+        return reached(package.compress_to_target(samples.data, *target, **samples.form | options))
+    if networks is not None:
+        return networks.compress(samples, quality, **options)
+    return package.compress(samples.data, quality, **samples.form, **options)
 
 
 def decompress(
-    data: bytes | bytearray | memoryview,
+    data: Container,
     model: _Model | None = None,
     *,
     threads: int | None = None,
     runtime: Runtime = "native",
     device: str | None = None,
-) -> NDArray[np.uint8]:
+    max_pixels: int | None = None,
+    max_bytes: int | None = None,
+) -> NDArray[Any]:
     """Restores the pixels of an .lcrs file.
 
     Args:
-        data: the whole file.
+        data: the file: its bytes, its path, or a binary file object that is open for reading.
         model: as in `compress`; by default the model that the file names.
         threads: how many to use. The pixels do not depend on it.
         runtime: ``native`` gives the same pixels on every machine. ``torch`` runs g_s in torch on ``device``,
             from the same exact symbols: the pixels are equal up to rounding.
         device: of the runtime ``torch``, such as ``cuda``; by default ``cpu``.
+        max_pixels: of the picture; by default 2^28.
+        max_bytes: that the call may hold at a time; by default 2^31.
 
     Returns:
-        uint8, (H, W, 3).
+        An array of the shape and type that `compress` was given: uint8 (H, W, 3) of an RGB picture, (H, W) of
+        a grey one (what was given as (H, W, 1) comes back as that); uint16 above 8 bits.
 
     Raises:
         ValueError: if the runtime or the device is not as above.
         MissingModelError: if the model is not at hand, or another one goes by its name.
-        LcrsError: if the file is cut off, damaged, or of a later version.
+        LcrsError: if the file is cut off, damaged, of a later version, or above a limit.
     """
+    data = read_container(data)
+    limits: dict[str, Any] = {"max_pixels": max_pixels, "max_bytes": max_bytes}
 
-    def restore(package: Package) -> NDArray[np.uint8]:
+    def restore(package: Package) -> NDArray[Any]:
         networks = _networks(package, runtime, device)
-        return (package if networks is None else networks).decompress(data, threads=threads)
+        return (package if networks is None else networks).decompress(data, threads=threads, **limits)
 
-    return _with_model(data, model, restore)
+    return _with_model(data, model, restore, limits)
 
 
 def decompress_picture(
-    data: bytes | bytearray | memoryview,
+    data: Container,
     model: _Model | None = None,
     *,
     threads: int | None = None,
     runtime: Runtime = "native",
     device: str | None = None,
+    max_pixels: int | None = None,
+    max_bytes: int | None = None,
 ) -> Picture:
-    """Like `decompress`, with the colour profile and the EXIF block; the native one does without NumPy."""
+    """Like `decompress`, with what travels with the picture; the native one does without NumPy.
 
-    def restore(package: Package) -> tuple[bytes, tuple[int, int]]:
+    Raises:
+        ValueError: if the file holds an array; and as `decompress`.
+    """
+    data = read_container(data)
+    limits: dict[str, Any] = {"max_pixels": max_pixels, "max_bytes": max_bytes}
+    fields = coding.info(data, **limits)
+    if fields["color"] is None:
+        msg = (
+            f"the file holds {fields['channels']} channels of {fields['dtype']}, no picture: "
+            "lcrs.decompress gives the array"
+        )
+        raise ValueError(msg)
+
+    def restore(package: Package) -> bytes:
         networks = _networks(package, runtime, device)
         if networks is None:
-            return package.decompress_bytes(data, threads=threads)
-        pixels = networks.decompress(data, threads=threads)
-        return pixels.tobytes(), (pixels.shape[0], pixels.shape[1])
+            return package.decompress_bytes(data, threads=threads, **limits)[0]
+        pixels = networks.decompress(data, threads=threads, **limits)
+        return pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
 
-    rgb, size = _with_model(data, model, restore)
-    return Picture(rgb, size, **coding.metadata(data))
+    samples = _with_model(data, model, restore, limits)
+    size = fields["height"], fields["width"]
+    return Picture(samples, size, fields["channels"], fields["bit_depth"], **coding.metadata(data, **limits))
 
 
 def _networks(package: Package, runtime: Runtime, device: str | None) -> TorchRuntime | None:
@@ -174,33 +241,49 @@ def _networks(package: Package, runtime: Runtime, device: str | None) -> TorchRu
 
 
 def _with_model(
-    data: bytes | bytearray | memoryview, model: _Model | None, decompress: Callable[[Package], _T]
+    data: bytes | bytearray | memoryview,
+    model: _Model | None,
+    decompress: Callable[[Package], _T],
+    limits: dict[str, Any],
 ) -> _T:
     """What ``decompress`` makes of the first package that the file was made with."""
     error: MissingModelError | None = None
-    name = coding.info(data)["model"]
-    for package in _packages_for(name, model):
+    fields = coding.info(data, **limits)
+    for package in _packages_for(fields, model):
         try:
             return decompress(package)
         except MissingModelError as other:
             error = error or other  # another model of that name; perhaps the next one fits
-    raise error or missing(model or name)
+    raise error or missing(model or fields["model"])
 
 
-def info(data: bytes | bytearray | memoryview, model: _Model | None = None) -> dict[str, Any]:
+def info(
+    data: Container,
+    model: _Model | None = None,
+    *,
+    max_pixels: int | None = None,
+    max_bytes: int | None = None,
+) -> dict[str, Any]:
     """What an .lcrs file says about itself. Every byte is checked against its checksum, but nothing is
     decoded.
 
+    Args:
+        data: the file: its bytes, a path, or a binary file object.
+        model: as in `compress`; by default the model that the file names. It is not needed.
+        max_pixels: of the picture; by default 2^28.
+        max_bytes: that the call may hold at a time; by default 2^31.
+
     Returns:
         At least ``num_bytes, width, height, model, quality, format_version, entropy_digest, synthesis_digest,
-        portable, numerics``. A file holds the first bytes of the digests; they are completed to all 64
-        hexadecimal digits if the model is at hand.
+        portable, numerics``; ``shape`` and ``dtype`` of the array that `decompress` gives, its ``channels``,
+        and, of pictures, ``color`` and ``bit_depth``, else None. A file holds the first bytes of the
+        digests; they are completed to all 64 hexadecimal digits if the model is at hand.
 
     Raises:
-        LcrsError: if the file is cut off, damaged, or of a later version.
+        LcrsError: if the file is cut off, damaged, of a later version, or above a limit.
     """
-    fields = coding.info(data)
-    packages = _packages_for(fields["model"], model)
+    fields = coding.info(read_container(data), max_pixels=max_pixels, max_bytes=max_bytes)
+    packages = _packages_for(fields, model)
     with contextlib.suppress(LcrsError):  # a model that is missing or damaged is no fault of this file
         for package in packages:
             digests = {"entropy_digest": package.entropy_digest, "synthesis_digest": package.synthesis_digest}
@@ -209,6 +292,6 @@ def info(data: bytes | bytearray | memoryview, model: _Model | None = None) -> d
     return fields
 
 
-def _packages_for(name: str, model: _Model | None) -> Iterator[Package]:
-    """The packages to try for a file that names a model: the one asked for, or all of that name."""
-    return load_packages(name) if model is None else iter([load_package(model)])
+def _packages_for(fields: dict[str, Any], model: _Model | None) -> Iterator[Package]:
+    """The packages to try for a file of these fields: the one asked for, or all that may have written it."""
+    return load_packages(fields) if model is None else iter([load_package(model)])

@@ -1,32 +1,42 @@
-"""Which file holds a model, and keeping what has been loaded."""
+"""Which package is meant by a name, and keeping what has been loaded."""
 
 from __future__ import annotations
 
 import os
-import re
+import warnings
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+from lcrs.codec.package_index import SUFFIX, Entry, entries
 from lcrs.coding import Package
-from lcrs.errors import MissingModelError
+from lcrs.errors import LcrsError, MissingModelError
 
-__all__ = ["DEFAULT_MODEL", "find_packages", "load_package", "load_packages", "missing", "package_names"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "load_package",
+    "load_packages",
+    "missing",
+    "package_names",
+    "packages_at_hand",
+]
 
 DEFAULT_MODEL = "photo"
 """The model that `lcrs.compress` uses when told nothing."""
 
-SUFFIX = ".lcrm"
 _SHIPPED = Path(__file__).parents[1] / "zoo" / "weights"
-# A name comes from a file, perhaps a hostile one: it must not lead out of the folder.
-_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,63}")
 
 
 def load_package(model: str | os.PathLike[str] | Package) -> Package:
     """The package called ``model``, or in the file ``model``; a `Package` is returned as it is.
 
-    A name is looked for in the folders of ``LCRS_MODEL_PATH``, then among those that ship with lcrs, and last
-    as a file of that name. Loaded packages are kept until their file changes.
+    A name is that inside a package, whatever its file is called. It is looked for in the folders of
+    ``LCRS_MODEL_PATH``, then among the packages that ship with lcrs. If none has it, it may be that of a
+    file, in these folders or here. Loaded packages are kept until their file changes.
+
+    Warns:
+        UserWarning: if several packages have the name, or one cannot be loaded and another one is.
 
     Raises:
         MissingModelError: if there is none.
@@ -34,38 +44,108 @@ def load_package(model: str | os.PathLike[str] | Package) -> Package:
     """
     if isinstance(model, Package):
         return model
-    for path in find_packages(model):
-        return _load(path)
-    if os.path.lexists(model):
-        return _load(Path(model))
-    raise missing(model)
-
-
-def find_packages(model: str | os.PathLike[str]) -> Iterator[Path]:
-    """The files that ``model`` may mean, in the order in which they are tried."""
     text = os.fspath(model)
     if text.endswith(SUFFIX) or os.sep in text or "/" in text or not isinstance(model, str):
-        candidates = [Path(text)]
-    elif _NAME.fullmatch(text):
-        candidates = [folder / f"{text}{SUFFIX}" for folder in _folders()]
-    else:
-        candidates = []
-    return (path for path in candidates if path.is_file())
+        return _load(_existing(model))
+    known = packages_at_hand()
+    named = [entry for entry in known if entry.name == text]
+    candidates = [entry for entry in known if entry in named or _is_damaged(entry, text)]
+    _tell_conflicts(text, known, named)
+    for package in _load_in_turn(candidates):
+        return package
+    if text != DEFAULT_MODEL:
+        for entry in known:
+            if entry.path.stem == text:
+                return _load(entry.path)
+    return _load(_existing(model))
 
 
-def load_packages(model: str) -> Iterator[Package]:
-    """Every package of the name ``model``, best first: different ones may share a name."""
-    return (_load(path) for path in find_packages(model))
+def load_packages(fields: dict[str, Any]) -> Iterator[Package]:
+    """The packages that may have written a file of these fields (`lcrs.coding.info`), best first.
+
+    Different ones may share a name: those of the file's digests come first, then those of its name only,
+    which say what is different.
+
+    Warns:
+        UserWarning: if one cannot be loaded and another one is.
+
+    Raises:
+        LcrsError: if one is damaged, and there is no other.
+    """
+    known, name = packages_at_hand(), fields["model"]
+    candidates = sorted(
+        (entry for entry in known if entry.fits(fields) or entry.name == name or _is_damaged(entry, name)),
+        key=lambda entry: (not _is_damaged(entry, name), not entry.fits(fields), entry.name != name),
+    )
+    return _load_in_turn(candidates)
+
+
+def packages_at_hand() -> list[Entry]:
+    """All packages in the folders of ``LCRS_MODEL_PATH`` and among those that ship with lcrs."""
+    return entries(_folders())
 
 
 def package_names() -> list[str]:
     """The names of all packages at hand."""
-    return sorted({path.stem for folder in _folders() for path in folder.glob(f"*{SUFFIX}")})
+    return sorted({entry.name for entry in packages_at_hand() if entry.name is not None})
+
+
+def missing(model: str | os.PathLike[str] | Package) -> MissingModelError:
+    """The error for a model that is nowhere: where it was looked for, what is there, what helps."""
+    text = model.name if isinstance(model, Package) else os.fspath(model)
+    if text.endswith(SUFFIX):
+        return MissingModelError(f"there is no model package {text}")
+    searched, names = " or ".join(map(str, _folders())), ", ".join(package_names()) or "none"
+    return MissingModelError(
+        f"there is no model '{text}' in {searched} (at hand: {names}): name its package by --model FILE "
+        f"(model=FILE), or its folder in LCRS_MODEL_PATH"
+    )
 
 
 def _folders() -> list[Path]:
     listed = os.environ.get("LCRS_MODEL_PATH", "").split(os.pathsep)
     return [*(Path(folder) for folder in listed if folder), _SHIPPED]
+
+
+def _existing(model: str | os.PathLike[str]) -> Path:
+    """The file ``model``, which may be damaged or a folder: loading it says so."""
+    if not os.fspath(model) or not os.path.lexists(model):
+        raise missing(model)
+    return Path(model)
+
+
+def _is_damaged(entry: Entry, name: str) -> bool:
+    """Whether a file has a name and should hold a package of that name, but does not say so."""
+    return entry.name is None and entry.path.stem == name
+
+
+def _tell_conflicts(name: str, known: list[Entry], named: list[Entry]) -> None:
+    """Warns of what looks like the model of a name and is not the one that is used."""
+    for entry in named[1:]:
+        if entry.digests != named[0].digests:
+            msg = f"two models are called '{name}': {named[0].path} is used, not {entry.path}"
+            warnings.warn(msg, UserWarning, stacklevel=3)
+    for entry in known:
+        if entry.path.stem == name and entry.name not in {name, None} and (named or name == DEFAULT_MODEL):
+            msg = f"{entry.path} holds model '{entry.name}': it is not used as '{name}'"
+            warnings.warn(msg, UserWarning, stacklevel=3)
+
+
+def _load_in_turn(candidates: list[Entry]) -> Iterator[Package]:
+    """Each package that can be loaded. Of the others is told, if only by the error when there are no more."""
+    failed: LcrsError | None = None
+    for entry in candidates:
+        try:
+            package = _load(entry.path)
+        except LcrsError as error:
+            failed = failed or error
+            continue
+        if failed is not None:
+            warnings.warn(f"{failed}; {entry.path} is used instead", UserWarning, stacklevel=3)
+        yield package
+        failed = None
+    if failed is not None:
+        raise failed
 
 
 def _load(path: Path) -> Package:
@@ -76,14 +156,3 @@ def _load(path: Path) -> Package:
 @lru_cache(maxsize=4)
 def _load_version(path: str, _mtime_ns: int, _size: int) -> Package:
     return Package.from_file(path)
-
-
-def missing(model: str | os.PathLike[str] | Package) -> MissingModelError:
-    """The error for a model that is nowhere, with the names of those that are here."""
-    names = ", ".join(package_names()) or "none"
-    text = model.name if isinstance(model, Package) else os.fspath(model)
-    if text.endswith(SUFFIX):
-        return MissingModelError(f"there is no model package {text}")
-    return MissingModelError(
-        f"there is no model '{text}' here (at hand: {names}; LCRS_MODEL_PATH names folders with more)"
-    )

@@ -14,7 +14,7 @@ from lcrs.coding.coder import (
     encode_batch,
     encoded_bound,
 )
-from lcrs.coding.container import info, metadata
+from lcrs.coding.container import bytes_needed, info, metadata
 from lcrs.coding.distributions import (
     default_scale_table,
     factorized_medians,
@@ -28,7 +28,7 @@ from lcrs.coding.distributions import (
 from lcrs.coding.fingerprint import fingerprint
 from lcrs.coding.graph import Graph
 from lcrs.coding.latent import decode_latents, encode_latents
-from lcrs.coding.package import Package, package_digests, transcode, write_package
+from lcrs.coding.package import Package, RateSearch, package_digests, transcode, write_package
 from lcrs.coding.quantization import dequantize, quantize
 from lcrs.coding.runtime import build_profile, num_threads, simd_path, simd_paths
 from lcrs.coding.scales import quality_of_scale, scale_of_quality
@@ -43,7 +43,9 @@ __all__ = [
     "Graph",
     "Package",
     "RasterScan",
+    "RateSearch",
     "build_profile",
+    "bytes_needed",
     "decode",
     "decode_batch",
     "decode_into",

@@ -5,24 +5,31 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from lcrs._lcrs import info_json, metadata
+from lcrs._lcrs import bytes_needed, info_json, metadata
 
-__all__ = ["info", "metadata"]
+__all__ = ["bytes_needed", "info", "metadata"]
 
 # What people look for comes first.
 _FIRST = ("num_bytes", "width", "height", "model", "quality")
 
 
-def info(data: bytes | bytearray | memoryview) -> dict[str, Any]:
+def info(
+    data: bytes | bytearray | memoryview, *, max_pixels: int | None = None, max_bytes: int | None = None
+) -> dict[str, Any]:
     """The header and the sections of an .lcrs file, all checked against their checksums.
+
+    Args:
+        data: the whole file.
+        max_pixels: of the picture; by default 2^28.
+        max_bytes: that the call may hold at a time; by default 2^31.
 
     Returns:
         Among others ``num_bytes, width, height, model, quality, format_version, entropy_digest,
-        synthesis_digest, portable, numerics``; the digests are the first 16 hexadecimal digits that a file
-        holds.
+        synthesis_digest, portable, numerics, shape, dtype``; the digests are the first 16 hexadecimal digits
+        that a file holds. ``color`` and ``bit_depth`` are None for arrays.
 
     Raises:
         LcrsError: if the file is cut off, damaged, or of a later version.
     """
-    fields: dict[str, Any] = json.loads(info_json(data))
+    fields: dict[str, Any] = json.loads(info_json(data, max_pixels=max_pixels, max_bytes=max_bytes))
     return {key: fields[key] for key in _FIRST} | fields

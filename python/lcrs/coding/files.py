@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import tempfile
+import stat
+from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
+
+from lcrs.coding.streams import stream_of, write_stream
+
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+# What an operation ends in that a file system does not have; all else is a failure to be told.
+_UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = False) -> None:
     """Writes ``data`` to ``path`` so that nobody ever sees half of it, and nothing stays behind on failure.
 
+    Only regular files are ever replaced. What replaces one takes over its mode and owner as far as the system
+    allows that; a symbolic link stays, and its target is written.
+
     Args:
-        path: the file. A device or a pipe is written to directly.
+        path: the file. A character device, a pipe or an open descriptor (``/dev/stdout``) is written to
+            directly.
         data: its whole content.
         overwrite: whether an existing file may be replaced.
 
@@ -20,23 +33,15 @@ def write_atomically(path: str | os.PathLike[str], data: bytes, *, overwrite: bo
         FileExistsError: if the file exists and ``overwrite`` is false.
         OSError: if it cannot be written.
     """
-    target = Path(path)
-    if target.exists() and not target.is_file() and not target.is_dir():
-        target.write_bytes(data)
-        return
-    if not overwrite:
-        refuse_existing(target)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o666 & ~_umask())
-        _publish(Path(name), target, overwrite=overwrite)
-    finally:
-        with contextlib.suppress(FileNotFoundError):
-            Path(name).unlink()
+    given = os.fspath(path)
+    with _naming(given):
+        if (stream := stream_of(given)) is not None:
+            write_stream(stream, data)
+        elif overwrite:
+            _replace(Path(os.path.realpath(given)), data)
+        else:
+            refuse_existing(Path(given))
+            _create(Path(given), data)
 
 
 def refuse_existing(path: Path) -> None:
@@ -50,24 +55,130 @@ def refuse_existing(path: Path) -> None:
         raise FileExistsError(msg)
 
 
-def _publish(part: Path, target: Path, *, overwrite: bool) -> None:
-    """Gives the finished ``part`` its name."""
-    if not overwrite:
+@contextlib.contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """What the system refuses is told of the file, not of the part that it was to become."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, path) from error
+
+
+def _create(target: Path, data: bytes) -> None:
+    """Writes a file where none is."""
+    with _part_beside(target) as part:
+        if not _write_unnamed(part.parent, data, None, target):
+            _write_part(part, data, None)
+            _link(part, target)
+
+
+def _replace(target: Path, data: bytes) -> None:
+    """Writes a file where another one may be. ``target`` is no link."""
+    old = _regular(target)
+    with _part_beside(target) as part:
+        if not _write_unnamed(part.parent, data, old, part):
+            _write_part(part, data, old)
+        part.replace(target)
+
+
+@contextlib.contextmanager
+def _part_beside(target: Path) -> Iterator[Path]:
+    """A name for the file before it is whole, gone in the end: short, however long that of ``target`` is."""
+    part = target.parent / f".lcrs-{os.urandom(6).hex()}.part"
+    try:
+        yield part
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            part.unlink()
+
+
+def _regular(target: Path) -> os.stat_result | None:
+    """What is known of the file that is to be replaced; None where there is none yet."""
+    try:
+        status = target.lstat()
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(status.st_mode):
+        raise IsADirectoryError(errno.EISDIR, "is a folder, a file is needed")
+    if not stat.S_ISREG(status.st_mode):
+        raise OSError(errno.EINVAL, "is no regular file")
+    return status
+
+
+def _write_unnamed(folder: Path, data: bytes, old: os.stat_result | None, name: Path) -> bool:
+    """Writes a file that has no name before it is whole, so that not even a killed process leaves a part of
+    it. False where the system has no such files; then nothing has been done.
+    """
+    kind = getattr(os, "O_TMPFILE", 0)
+    if not kind:
+        return False
+    try:
+        descriptor = os.open(folder, os.O_WRONLY | os.O_CLOEXEC | kind, _mode(old))
+    except OSError:
+        return False  # or whatever is wrong with the folder, which a file with a name will meet again
+    with os.fdopen(descriptor, "wb") as file:
+        _fill(file, data, old)
         try:
-            # Unlike a rename, a link fails if the name was taken in the meantime.
-            os.link(part, target)
+            # The descriptor of a folder makes this linkat, which follows the link in /proc.
+            os.link(f"/proc/self/fd/{descriptor}", name, src_dir_fd=descriptor, follow_symlinks=True)
         except FileExistsError:
-            refuse_existing(target)
+            refuse_existing(name)
             raise
         except OSError:
-            refuse_existing(target)  # no hard links on this file system: a check has to do
-        else:
-            return
-    part.replace(target)
+            return False  # no /proc here, or no links
+    return True
 
 
-def _umask() -> int:
-    """The process's file mode mask. Reading it means setting it; nobody has made it stricter than 0o77."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
+def _write_part(part: Path, data: bytes, old: os.stat_result | None) -> None:
+    """Writes a new file of the name ``part``."""
+    with os.fdopen(os.open(part, _CREATE, _mode(old)), "wb") as file:
+        _fill(file, data, old)
+
+
+def _link(part: Path, target: Path) -> None:
+    """Gives the finished ``part`` its name, if that is still free."""
+    try:
+        os.link(part, target)  # unlike a rename, this fails if the name was taken in the meantime
+    except FileExistsError:
+        refuse_existing(target)
+        raise
+    except OSError:
+        refuse_existing(target)  # no hard links on this file system: a check has to do
+        part.replace(target)
+
+
+def _mode(old: os.stat_result | None) -> int:
+    """What a file is created with: never more open than the one that it replaces."""
+    return 0o666 if old is None else stat.S_IMODE(old.st_mode) & 0o777
+
+
+def _fill(file: BinaryIO, data: bytes, old: os.stat_result | None) -> None:
+    """Writes the content, and waits until it is on the disk."""
+    file.write(data)
+    file.flush()
+    if old is not None:
+        _take_over(file.fileno(), old)
+    try:
+        os.fsync(file.fileno())
+    except OSError as error:
+        if error.errno not in _UNSUPPORTED:
+            raise
+
+
+def _take_over(descriptor: int, old: os.stat_result) -> None:
+    """Gives a file the owner and the mode of the one that it replaces, as far as they may be set here."""
+    if not hasattr(os, "fchown"):
+        return
+    mode = stat.S_IMODE(old.st_mode)
+    if os.fstat(descriptor).st_gid != old.st_gid:
+        try:
+            os.fchown(descriptor, -1, old.st_gid)
+        except OSError:
+            mode &= ~0o070 | mode << 3  # another group gets no more than everybody
+    if os.fstat(descriptor).st_uid != old.st_uid:
+        with contextlib.suppress(OSError):
+            os.fchown(descriptor, old.st_uid, -1)
+    with contextlib.suppress(OSError):  # refused where all files have one mode: CIFS, NTFS, object stores
+        os.fchmod(descriptor, mode)

@@ -4,28 +4,46 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 from torch.utils.data import Dataset
 
+from lcrs.pictures import Background, PictureError, to_picture
 from lcrs.registry import register_dataset
 
 __all__ = ["ImageFolder", "load_rgb"]
 
 
-def load_rgb(path: str | os.PathLike[str]) -> Image.Image:
-    """Opens a picture of 8 bits a channel as RGB; grey is repeated, transparency dropped.
+def load_rgb(
+    path: str | os.PathLike[str],
+    *,
+    background: Background | None = None,
+    to_8bit: bool = False,
+    to_srgb: bool = False,
+    max_pixels: int | None = None,
+) -> Image.Image:
+    """Opens a picture of 8 bits a channel as RGB, as `lcrs.compress` sees it; grey is repeated.
+
+    Args:
+        path: The file.
+        background: Flattens transparency on this colour.
+        to_8bit: Rounds deeper components.
+        to_srgb: Converts colours by their profile.
+        max_pixels: Refuses larger pictures.
 
     Raises:
-        ValueError: More than 8 bits a channel, which Pillow would clip; the message has the path.
+        PictureError: It holds what these do not say what to do with, or it is damaged; the message has the
+            path.
     """
-    with Image.open(path) as image:
-        if image.mode.startswith(("I", "F")):
-            raise ValueError(f"{os.fspath(path)} has mode {image.mode}; only 8 bits a channel are supported")
-        rgb: Image.Image = image.convert("RGB")
-        return rgb
+    picture = to_picture(path, background=background, to_8bit=to_8bit, to_srgb=to_srgb, max_pixels=max_pixels)
+    if picture.bit_depth != 8:
+        problem = f"{os.fspath(path)}: image has {picture.bit_depth} bits a component, 8 are needed"
+        raise PictureError(problem, "to_8bit", True, "to round them")
+    rgb: Image.Image = picture.to_pillow().convert("RGB")
+    return rgb
 
 
 @register_dataset("ImageFolder")
@@ -41,7 +59,8 @@ class ImageFolder(Dataset[Any]):
             - test/
                 - img000.png
 
-    Unlike CompressAI's, it leaves out files that are no pictures by their names.
+    Unlike CompressAI's, it leaves out files that are no pictures by their names, applies EXIF orientation,
+    and drops neither transparency nor bits silently.
 
     Attributes:
         samples: Paths of the pictures.
@@ -51,6 +70,10 @@ class ImageFolder(Dataset[Any]):
         transform: Called with a picture (PIL, RGB); returns the item. By default the item is the picture.
         split: Name of the sub-folder; empty for `root` itself.
         recursive: Also takes pictures from sub-folders of `root/split`.
+        background: Flattens transparency on this colour; without it, pictures with transparent parts are
+            refused when they are read.
+        to_8bit: Rounds components of more than 8 bits; without it such pictures are refused.
+        to_srgb: Converts colours to sRGB by their profile, CMYK too, which is refused without it.
         extensions: Which file names count, such as `{".png"}`, in any case; by default those that Pillow
             opens.
 
@@ -66,6 +89,9 @@ class ImageFolder(Dataset[Any]):
         *,
         recursive: bool = False,
         extensions: Collection[str] | None = None,
+        background: Background | None = None,
+        to_8bit: bool = False,
+        to_srgb: bool = False,
     ) -> None:
         folder = Path(root) / split
         if not folder.is_dir():
@@ -74,10 +100,11 @@ class ImageFolder(Dataset[Any]):
         found = folder.rglob("*") if recursive else folder.iterdir()
         self.samples = sorted(path for path in found if path.suffix.lower() in wanted and path.is_file())
         self.transform = transform
+        self._load = partial(load_rgb, background=background, to_8bit=to_8bit, to_srgb=to_srgb)
 
     def __getitem__(self, index: int) -> Any:
         """The picture at `index`, transformed."""
-        image = load_rgb(self.samples[index])
+        image = self._load(self.samples[index])
         return image if self.transform is None else self.transform(image)
 
     def __len__(self) -> int:

@@ -51,6 +51,7 @@ class TorchGraph:
             if node.get(key) is not None
         }
         self.tensors = {name: parameter(name).to(device) for name in sorted(names)}
+        self._at_level = _level_dependent(graph)
 
     def __call__(self, *inputs: Tensor, level: float | None = None) -> list[Tensor]:
         """Runs the graph.
@@ -65,15 +66,34 @@ class TorchGraph:
         Raises:
             UnsupportedVersionError: an operation is unknown here.
         """
-        values = list(inputs)
-        last_use = {i: k for k, node in enumerate(self.graph["nodes"]) for i in node["in"]}
-        kept = {i for _, i in self.graph["outputs"]}
-        for k, node in enumerate(self.graph["nodes"]):
-            values.append(self._apply(node, [values[i] for i in node["in"]], level))
-            for i in node["in"]:
-                if last_use[i] == k and i not in kept:
-                    values[i] = values[i].new_empty(0)  # frees the memory
+        return self.at_level(self.before_level(*inputs), level)
+
+    def before_level(self, *inputs: Tensor) -> dict[int, Tensor]:
+        """Runs what does not depend on the level.
+
+        Returns:
+            Values by number that the rest needs, as `at_level` takes them.
+        """
+        return self._run(dict(enumerate(inputs)), None, at_level=False)
+
+    def at_level(self, values: Mapping[int, Tensor], level: float | None) -> list[Tensor]:
+        """Runs the rest, as often as there are levels; the outputs are those of a call."""
+        values = self._run(dict(values), level, at_level=True)
         return [values[i] for _, i in self.graph["outputs"]]
+
+    def _run(self, values: dict[int, Tensor], level: float | None, *, at_level: bool) -> dict[int, Tensor]:
+        """Adds the values of the nodes of one part; what neither part needs any more is freed."""
+        first, nodes = len(self.graph["inputs"]), self.graph["nodes"]
+        part = [k for k in range(len(nodes)) if (k in self._at_level) == at_level]
+        later = () if at_level else self._at_level
+        kept = {i for _, i in self.graph["outputs"]} | {i for k in later for i in nodes[k]["in"]}
+        last_use = {i: k for k in part for i in nodes[k]["in"]}
+        for k in part:
+            values[first + k] = self._apply(nodes[k], [values[i] for i in nodes[k]["in"]], level)
+            for i in set(nodes[k]["in"]):
+                if last_use[i] == k and i not in kept:
+                    del values[i]
+        return values
 
     def _apply(self, node: _Node, x: list[Tensor], level: float | None) -> Tensor:
         op = node["op"]
@@ -131,3 +151,12 @@ class TorchGraph:
             raise ValueError(msg)
         first = min(int(level), len(rows) - 2)
         return torch.lerp(rows[first], rows[first + 1], level - first).reshape(1, -1, 1, 1)
+
+
+def _level_dependent(graph: _Node) -> frozenset[int]:
+    """The numbers of the nodes whose value depends on the level."""
+    first, found = len(graph["inputs"]), set()
+    for k, node in enumerate(graph["nodes"]):
+        if node["op"] == "interpolate" or any(i - first in found for i in node["in"]):
+            found.add(k)
+    return frozenset(found)

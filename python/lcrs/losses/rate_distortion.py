@@ -24,7 +24,7 @@ class RateDistortionLoss(nn.Module):
 
     The distortion is :math:`255^2 \, \mathrm{MSE}` or :math:`1 - \mathrm{MS\text{-}SSIM}` (Balle et al., ICLR
     2018, section 3), or with `metric="mse+ms-ssim"` a weighted sum of both, which CompressAI does not have.
-    MS-SSIM needs the package pytorch-msssim (`pip install "lcrs[eval]"`) and sides above 160.
+    MS-SSIM needs the package pytorch-msssim (`pip install '.[eval]'`) and sides above 160.
 
     Args:
         lmbda: Weight of the distortion; for a sum of metrics a mapping from each to its weight, such as
@@ -95,6 +95,8 @@ def _import_ms_ssim() -> Callable[..., Tensor]:
     try:
         module = importlib.import_module("pytorch_msssim")
     except ImportError as error:
-        raise ImportError('MS-SSIM needs pytorch-msssim: pip install "lcrs[eval]"') from error
+        raise ImportError(
+            "MS-SSIM needs pytorch-msssim: pip install '.[eval]' in the sources of lcrs"
+        ) from error
     function: Callable[..., Tensor] = module.ms_ssim
     return function

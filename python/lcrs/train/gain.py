@@ -1,6 +1,8 @@
-"""The recipe of the shipped model: a gain hyperprior trained for an hour or two on two CPU cores.
+"""The recipe of the shipped model `photo`: a gain hyperprior trained for an hour or two on two CPU cores.
 
 ``python -m lcrs.train.gain --train FOLDER --tune FOLDER --minutes 96 --output photo.pt``
+
+With ``--architecture gain-space-channel-hyperprior`` it trains the network of `photo-2` in the same way.
 """
 
 from __future__ import annotations
@@ -18,11 +20,18 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
+from lcrs.latent_codecs import CheckerboardLatentCodec
 from lcrs.layers.efficient import DenseBlock, DepthwiseBlock
-from lcrs.models.gain import GainHyperprior
+from lcrs.models.gain import GainHyperprior, GainSpaceChannelHyperprior
 from lcrs.train.crops import CropSampler, load_folder
 
 log = logging.getLogger(__name__)
+
+GainNetwork = GainHyperprior | GainSpaceChannelHyperprior
+ARCHITECTURES = {
+    "gain-hyperprior": GainHyperprior,
+    "gain-space-channel-hyperprior": GainSpaceChannelHyperprior,
+}
 
 BATCH = 4
 LEARNING_RATE, LAST_LEARNING_RATE = 2e-3, 1e-5
@@ -33,7 +42,7 @@ LEVEL_WEIGHT = -0.3
 
 
 @torch.no_grad()
-def initialise(net: GainHyperprior, crops: Tensor) -> None:
+def initialise(net: GainNetwork, crops: Tensor) -> None:
     """Starts the transforms as truncated principal-component transforms.
 
     Each down 1x1 holds the top eigenvectors of its input's covariance, each up 1x1 the transpose; residual
@@ -57,27 +66,41 @@ def initialise(net: GainHyperprior, crops: Tensor) -> None:
             conv.weight.copy_(weight[:, :, None, None])
             zero_bias(conv)
         features = down(features)
-    for block in [*net.g_a, *net.g_s]:
+    for block in net.modules():
         if isinstance(block, DenseBlock | DepthwiseBlock):
             block.conv2.weight.mul_(0.03)
             zero_bias(block.conv2)
-    last = net.h_s[-1]
+    if isinstance(net, GainHyperprior):
+        begin_at_deviations(net.h_s[-1], 4 * net.g_a(crops - 0.5).std((0, 2, 3)))
+        return
+    deviations_of = torch.split(features.std((0, 2, 3)), net.groups)
+    for codec, deviations in zip(net.latent_codec.latent_codec.values(), deviations_of, strict=True):
+        assert isinstance(codec, CheckerboardLatentCodec)
+        assert isinstance(codec.context_prediction, nn.Conv2d)
+        assert isinstance(codec.entropy_parameters, nn.Sequential)
+        codec.context_prediction.weight.mul_(0.5)
+        begin_at_deviations(codec.entropy_parameters[-1], deviations)
+
+
+def begin_at_deviations(last: nn.Module, deviations: Tensor) -> None:
+    """Has the layer `last` give means of about zero, then log scales of about these deviations (C,)."""
     assert isinstance(last, nn.Conv2d)
     assert last.bias is not None
     last.weight.mul_(0.3)
-    last.bias[: net.M].zero_()
-    last.bias[net.M :].copy_(torch.log(4 * net.g_a(crops - 0.5).std((0, 2, 3)) + 1e-6))
+    last.bias[: len(deviations)].zero_()
+    last.bias[len(deviations) :].copy_(torch.log(deviations + 1e-6))
 
 
-def resamplers(transform: nn.Sequential) -> list[tuple[int, nn.Conv2d]]:
+def resamplers(transform: nn.Module) -> list[tuple[int, nn.Conv2d]]:
     """The pixel-shuffle factors of a pyramid with their 1x1 convolutions, in order."""
     found = []
-    for stage in transform:
-        if isinstance(stage, nn.Sequential):
-            (conv,) = (layer for layer in stage if isinstance(layer, nn.Conv2d))
-            factors = [
-                getattr(layer, "downscale_factor", getattr(layer, "upscale_factor", 0)) for layer in stage
-            ]
+    for stage in transform.modules():
+        layers = list(stage) if isinstance(stage, nn.Sequential) else []
+        factors = [
+            getattr(layer, "downscale_factor", getattr(layer, "upscale_factor", 0)) for layer in layers
+        ]
+        if any(factors):
+            (conv,) = (layer for layer in layers if isinstance(layer, nn.Conv2d))
             found.append((max(factors), conv))
     return found
 
@@ -94,7 +117,7 @@ def bits_per_pixel(likelihoods: dict[str, Tensor], num_pixels: int) -> Tensor:
 
 
 @torch.no_grad()
-def evaluate(net: GainHyperprior, pictures: list[np.ndarray]) -> list[tuple[float, float]]:
+def evaluate(net: GainNetwork, pictures: list[np.ndarray]) -> list[tuple[float, float]]:
     """Estimated (bits per pixel, PSNR in dB) at every level, means over centre crops of at most 512 x 512."""
     net.eval()
     points = []
@@ -112,7 +135,7 @@ def evaluate(net: GainHyperprior, pictures: list[np.ndarray]) -> list[tuple[floa
     return points
 
 
-def training_loss(net: GainHyperprior, x: Tensor) -> Tensor:
+def training_loss(net: GainNetwork, x: Tensor) -> Tensor:
     """Rate plus weighted distortion of a batch whose levels are stratified over the whole range."""
     count = x.shape[0]
     level = (torch.randperm(count) + torch.rand(count)) / count * (net.num_levels - 1)
@@ -125,15 +148,17 @@ def training_loss(net: GainHyperprior, x: Tensor) -> Tensor:
     return loss
 
 
-def save(net: GainHyperprior, path: Path, **facts: object) -> None:
+def save(net: GainNetwork, path: Path, **facts: object) -> None:
     """Writes a checkpoint in one step: the old one stays until the new one is complete."""
     scratch = path.with_name(path.name + ".tmp")
-    torch.save({"state_dict": net.state_dict(), "config": net.config, **facts}, scratch)
+    architecture = next(name for name, kind in ARCHITECTURES.items() if kind is type(net))
+    saved = {"architecture": architecture, "state_dict": net.state_dict(), "config": net.config}
+    torch.save({**saved, **facts}, scratch)
     scratch.replace(path)
 
 
 def train(
-    net: GainHyperprior,
+    net: GainNetwork,
     sampler: CropSampler,
     tune: list[np.ndarray],
     minutes: float,
@@ -171,6 +196,7 @@ def main() -> None:
     parser.add_argument("--train", type=Path, required=True, help="folder of training pictures")
     parser.add_argument("--tune", type=Path, required=True, help="folder of pictures to watch progress on")
     parser.add_argument("--minutes", type=float, default=96.0)
+    parser.add_argument("--architecture", choices=sorted(ARCHITECTURES), default="gain-hyperprior")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--learning-rate", type=float, default=LEARNING_RATE, help="at the start")
@@ -181,7 +207,7 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
     sampler = CropSampler(load_folder(arguments.train), arguments.seed)
-    net = GainHyperprior()
+    net: GainNetwork = ARCHITECTURES[arguments.architecture]()
     if arguments.start:
         net.load_state_dict(torch.load(arguments.start, weights_only=True)["state_dict"])
     else:

@@ -210,7 +210,11 @@ def words(rng: np.random.Generator, count: int) -> str:
 
 
 def write(
-    rng: np.random.Generator, draw: ImageDraw.ImageDraw, box: tuple[int, int, int, int], ink: Colour, font: Font
+    rng: np.random.Generator,
+    draw: ImageDraw.ImageDraw,
+    box: tuple[int, int, int, int],
+    ink: Colour,
+    font: Font,
 ) -> None:
     """Fills ``box`` (left, top, right, bottom) with lines of words."""
     left, top, right, bottom = box

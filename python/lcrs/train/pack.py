@@ -1,12 +1,14 @@
 """From a trained checkpoint to the package that files are coded with.
 
-``python -m lcrs.train.pack CHECKPOINT --name photo --card card.json --output photo.lcrm``
+``python -m lcrs.train.pack CHECKPOINT --name photo-2 --card card.json --curve FOLDER --output photo-2.lcrm``
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,8 +22,54 @@ import lcrs.models  # noqa: F401
 from lcrs import coding
 from lcrs.models.packing import pack
 from lcrs.registry import MODELS
+from lcrs.train.crops import load_folder
 
-__all__ = ["pack_checkpoint"]
+__all__ = ["curve_of", "network_of_checkpoint", "pack_checkpoint"]
+
+# What recipes say of a training, beside the network.
+_FACTS = ("steps", "minutes", "seconds")
+_DIGESTS = ("entropy", "synthesis", "analysis")
+
+
+def network_of_checkpoint(
+    path: str | Path, architecture: str | None = None
+) -> tuple[nn.Module, dict[str, Any]]:
+    """The network of a checkpoint in evaluation mode, its convolutions rounded to binary16, and facts.
+
+    Rounding the weights halves the package and costs less than 0.01 dB.
+
+    Args:
+        path: File with a state dict, alone or under `state_dict`; with `config`, as the recipes write it, the
+            sizes are those, otherwise they are read from the weights.
+        architecture: Registered name of the network; by default what the checkpoint says, or else
+            "gain-hyperprior" with a `config` and "gain-space-channel-hyperprior" without.
+
+    Raises:
+        ValueError: no architecture has that name, or the checkpoint does not fit it.
+    """
+    saved = torch.load(path, map_location="cpu", weights_only=True)
+    state = saved.get("state_dict", saved)
+    has_config = "config" in saved
+    fallback = "gain-hyperprior" if has_config else "gain-space-channel-hyperprior"
+    name = architecture or saved.get("architecture", fallback)
+    if name not in MODELS:
+        raise ValueError(f"no architecture is called {name!r}; there are {', '.join(MODELS)}")
+    model_class: Any = MODELS[name]
+    net: nn.Module
+    try:
+        if has_config:
+            net = model_class(**saved["config"])
+            net.load_state_dict(state)
+        else:
+            net = model_class.from_state_dict(state)
+    except KeyError as error:
+        raise ValueError(f"{path} is no checkpoint of {name}: {error} is missing") from error
+    with torch.no_grad():
+        for module in net.modules():
+            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+                module.weight.copy_(module.weight.half().float())
+    facts = {key: saved[key] for key in _FACTS if isinstance(saved.get(key), int | float)}
+    return net.eval(), facts
 
 
 def _as_halves(tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
@@ -33,32 +81,63 @@ def _as_halves(tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     return halves
 
 
-@torch.no_grad()
 def pack_checkpoint(
-    checkpoint: str | Path, output: str | Path, name: str, card: Mapping[str, Any], architecture: str
-) -> None:
-    """Writes the package of a trained network, its convolutions rounded to binary16.
-
-    Rounding the weights halves the package and costs less than 0.01 dB; what is packed, and covered by the
-    digests, are the rounded weights.
+    checkpoint: str | Path,
+    output: str | Path,
+    name: str,
+    card: Mapping[str, Any],
+    architecture: str | None = None,
+    pictures: str | Path | None = None,
+) -> dict[str, Any]:
+    """Writes the package of a trained network.
 
     Args:
-        checkpoint: File with `state_dict` and `config`, as the recipes write it.
+        checkpoint: As for `network_of_checkpoint`.
         output: Package to write; an existing one is replaced.
         name: What files will call the model.
         card: Free-form: data, licences, steps, results.
         architecture: Registered name of the network.
+        pictures: Folder of pictures on which the curve that goes into the card is measured, through files.
+
+    Returns:
+        The card as it is in the package: what was given, and `steps` and the like from the checkpoint,
+        `digests` and, with `pictures`, `curve`.
     """
-    saved = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    net = MODELS[architecture](**saved["config"])
-    net.load_state_dict(saved["state_dict"])
-    for module in net.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-            for parameter in module.parameters():
-                parameter.copy_(parameter.half().float())
-    facts = {key: value for key, value in saved.items() if key not in ("state_dict", "config")}
-    description, tensors = pack(net.eval(), name, {**card, **facts})
-    coding.write_package(output, description, _as_halves(tensors))
+    net, facts = network_of_checkpoint(checkpoint, architecture)
+    description, tensors = pack(net, name)  # type: ignore[arg-type]
+    tensors = _as_halves(tensors)
+    coding.write_package(output, description, tensors)
+    package = coding.Package.from_file(output)
+    written = json.loads(package.description)
+    card = {**facts, **card, "digests": {kind: written[f"{kind}_digest"] for kind in _DIGESTS}}
+    if pictures is not None:
+        card["curve"] = {"pictures": Path(pictures).name, "points": curve_of(package, pictures)}
+    # No digest covers the card.
+    coding.write_package(output, {**description, "card": card}, tensors)
+    return card
+
+
+def curve_of(package: coding.Package, folder: str | Path) -> list[dict[str, float]]:
+    """What files of all pictures of a folder are like, at each level of a model or at its one rate.
+
+    Returns:
+        For each level "quality", and means over pictures: "bpp", bits of whole files a pixel, and "psnr", of
+        RGB in dB.
+    """
+    pictures = load_folder(folder)
+    last = (package.levels or 1) - 1
+    points = []
+    for level in range(last + 1):
+        quality = 100 * level / last if last else None
+        rates, psnrs = [], []
+        for picture in pictures:
+            data = package.compress(picture, quality)
+            error = package.decompress(data).astype(np.float64) - picture
+            rates.append(8 * len(data) / (picture.shape[0] * picture.shape[1]))
+            psnrs.append(10 * math.log10(255**2 / max(float(np.square(error).mean()), 1e-10)))
+        means = {"bpp": round(float(np.mean(rates)), 4), "psnr": round(float(np.mean(psnrs)), 3)}
+        points.append(means if quality is None else {"quality": round(quality, 3), **means})
+    return points
 
 
 def main() -> None:
@@ -66,12 +145,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="turn a checkpoint into a package")
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("--name", required=True)
-    parser.add_argument("--architecture", default="gain-hyperprior")
-    parser.add_argument("--card", type=Path, help="JSON file")
+    parser.add_argument("--architecture", help="registered name; by default told by the checkpoint")
+    parser.add_argument("--card", type=Path, help="JSON file; what is measured is written back to it")
+    parser.add_argument("--curve", type=Path, help="folder of pictures to measure rate and distortion on")
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
     card = json.loads(arguments.card.read_text()) if arguments.card else {}
-    pack_checkpoint(arguments.checkpoint, arguments.output, arguments.name, card, arguments.architecture)
+    card = pack_checkpoint(
+        arguments.checkpoint, arguments.output, arguments.name, card, arguments.architecture, arguments.curve
+    )
+    if arguments.card:
+        arguments.card.write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n")
+    size, digest = arguments.output.stat().st_size, hashlib.sha256(arguments.output.read_bytes()).hexdigest()
+    print(f"{arguments.output}: {size} bytes, SHA-256 {digest}")
 
 
 if __name__ == "__main__":

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pickle
+import pickletools
 import re
+import warnings
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -55,18 +58,36 @@ def _read(path: Path) -> Any:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of pickles that are refused a moment later
+            return torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, pickle.UnpicklingError, EOFError, RuntimeError, KeyError) as error:
-        raise CorruptError(f"{path} is no checkpoint that can be loaded safely: {_reason(error)}") from error
+        reason = _reason(path, error)
+        raise CorruptError(f"{path} is no checkpoint that can be loaded safely: {reason}") from error
 
 
-def _reason(error: Exception) -> str:
+def _reason(path: Path, error: Exception) -> str:
     """Why torch or safetensors would not load a file, without torch's advice to load it unsafely."""
     message = str(error).strip() or "it is empty or cut off"
     forbidden = re.search(r"Unsupported (?:global|class).*?GLOBAL (\S+)", message)
     if forbidden:
         return f"it has a {forbidden[1]} inside, which could run code; save the model's state_dict() instead"
-    return "torch.save did not write it" if "weights_only" in message else message.splitlines()[0]
+    if "weights_only" not in message and "magic number" not in message:
+        return message.splitlines()[0]
+    if _is_pickle(path):
+        return (
+            "it is a plain pickle, which could run code; save the state dict by torch.save or as safetensors"
+        )
+    return "torch.save did not write it"
+
+
+def _is_pickle(path: Path) -> bool:
+    """Whether a file begins with instructions of a pickle, none of which is followed."""
+    with path.open("rb") as file:
+        try:
+            return sum(1 for _ in islice(pickletools.genops(file), 1000)) > 1
+        except (ValueError, MemoryError, OverflowError):
+            return False
 
 
 def architecture_of(state_dict: Mapping[str, Tensor]) -> str:

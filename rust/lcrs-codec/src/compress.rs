@@ -3,23 +3,13 @@
 use lcrs_core::exact::Tensor;
 use lcrs_core::rans::StreamKind;
 use lcrs_core::{Error, Limits, Result, Runtime};
-use lcrs_format::{pack, Header, Metadata, MetadataKind, Section, DIGEST_PREFIX_LENGTH};
+use lcrs_format::{pack, Header, Section, DIGEST_PREFIX_LENGTH};
 
+use crate::analysis::{analyse, Source};
 use crate::container::from_format;
-use crate::graph::{Rows, Shape};
+use crate::graph::Shape;
 use crate::networks::Job;
-use crate::package::ANALYSIS;
-use crate::picture::COMPONENTS;
-use crate::{Package, Picture};
-
-/// Metadata that travels with a picture: kept as it is, never applied.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct PictureMetadata {
-    /// An ICC profile.
-    pub icc: Option<Vec<u8>>,
-    /// An EXIF block from its TIFF header on.
-    pub exif: Option<Vec<u8>>,
-}
+use crate::{Layout, Package, Picture, PictureMetadata};
 
 /// How to compress.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -45,14 +35,15 @@ pub fn compress(
     rt: &Runtime,
     limits: &Limits,
 ) -> Result<Vec<u8>> {
-    let size = (picture.width(), picture.height());
-    let (quality, height, width) = check(package, size, options, limits)?;
+    let layout = picture.layout();
+    let (quality, height, width) = check(package, &layout, options, limits)?;
+    let scale = package.scale(layout.samples)?;
     let job = Job { rt, limits, level: level(package, quality)? };
-    let y = analyse(package, picture, job, height, width)?;
-    write(package, &y, size, quality, options, job)
+    let y = analyse(package, Source { picture, scale: &scale, height, width }, job)?;
+    write(package, &y, &layout, quality, options, job)
 }
 
-/// Compresses a picture of `size` (width and height) from the y that its analysis gave elsewhere, perhaps in other
+/// Compresses a picture of this layout from the y that its analysis gave elsewhere, perhaps in other
 /// arithmetic. What decides the symbols of y runs here, so the file decodes everywhere; only its bytes depend on that y.
 ///
 /// # Errors
@@ -60,12 +51,12 @@ pub fn compress(
 pub fn compress_latent(
     package: &Package,
     y: &Tensor,
-    size: (u32, u32),
+    layout: &Layout,
     options: &CompressOptions,
     rt: &Runtime,
     limits: &Limits,
 ) -> Result<Vec<u8>> {
-    let (quality, height, width) = check(package, size, options, limits)?;
+    let (quality, height, width) = check(package, layout, options, limits)?;
     let (found, wanted) = (Shape::from(y), package.y_shape(height, width, limits)?);
     if found != wanted {
         return Err(Error::invalid(format!("y has the shape {found}, a picture of this size has {wanted}")));
@@ -74,40 +65,45 @@ pub fn compress_latent(
         return Err(Error::invalid(format!("element {i} of y is {}, must be finite", y.data()[i])));
     }
     let job = Job { rt, limits, level: level(package, quality)? };
-    write(package, y, size, quality, options, job)
+    write(package, y, layout, quality, options, job)
 }
 
 /// Checks what was asked for; gives the quality as files keep it, and the height and width that the model pads to.
-fn check(
+pub(crate) fn check(
     package: &Package,
-    (width, height): (u32, u32),
+    layout: &Layout,
     options: &CompressOptions,
     limits: &Limits,
 ) -> Result<(Option<f32>, usize, usize)> {
+    let Layout { width, height, samples, .. } = *layout;
     if width == 0 || height == 0 {
         return Err(Error::invalid(format!("picture of {width} x {height}, at least 1 x 1 is needed")));
     }
     limits.check_picture(width, height)?;
-    check_metadata(&options.metadata, limits)?;
+    options.metadata.check(limits)?;
+    package.scale(samples)?;
     let quality = checked_quality(package, options.quality)?;
     Ok((quality, package.padded(height.into()) as usize, package.padded(width.into()) as usize))
 }
 
 /// Codes y and packs the file.
-fn write(
+pub(crate) fn write(
     package: &Package,
     y: &Tensor,
-    (width, height): (u32, u32),
+    layout: &Layout,
     quality: Option<f32>,
     options: &CompressOptions,
     job: Job<'_>,
 ) -> Result<Vec<u8>> {
     let coded = package.codec.encode(&package.networks, job, options.kind, y)?;
-    let mut header = Header::new(package.name(), width, height);
+    let mut header = Header::new(package.name(), layout.width, layout.height);
+    header.samples = layout.samples;
+    header.has_channel_axis = layout.has_channel_axis || layout.samples.channels() > 1;
     header.entropy_digest = prefix(&package.digests().entropy);
     header.synthesis_digest = prefix(&package.digests().synthesis);
     header.quality = quality;
     header.numerics = package.numerics();
+    options.metadata.write_fields(&mut header);
     let sections: Vec<Section<'_>> = coded
         .iter()
         .zip(0..)
@@ -118,24 +114,7 @@ fn write(
             data: &coded.data,
         })
         .collect();
-    let icc = options.metadata.icc.iter().map(|data| Metadata { kind: MetadataKind::Icc, data });
-    let exif = options.metadata.exif.iter().map(|data| Metadata { kind: MetadataKind::Exif, data });
-    pack(&header, &sections, &icc.chain(exif).collect::<Vec<_>>()).map_err(from_format)
-}
-
-/// y of a picture padded to `height` x `width`.
-fn analyse(package: &Package, picture: &Picture, job: Job<'_>, height: usize, width: usize) -> Result<Tensor> {
-    let shape = package.y_shape(height, width, job.limits)?;
-    let mut y = Tensor::zeroed(shape.channels, shape.height, shape.width, job.limits)?;
-    let row = shape.channels * shape.width;
-    let mut source = |rows: &Rows| picture.padded_rows(rows, width, job.limits);
-    let mut sink = |rows: Rows, strip: Tensor| {
-        y.data_mut()[rows.start * row..rows.end * row].copy_from_slice(strip.data());
-        Ok(())
-    };
-    let x = Shape::new(COMPONENTS, height, width);
-    package.networks.run_in_strips(ANALYSIS, job, x, &mut source, &mut sink)?;
-    Ok(y)
+    pack(&header, &sections, &options.metadata.sections()).map_err(from_format)
 }
 
 /// The part of a digest that files carry.
@@ -177,13 +156,4 @@ pub(crate) fn checked_quality(package: &Package, quality: Option<f64>) -> Result
             level(package, quality).map(|_| quality)
         }
     }
-}
-
-fn check_metadata(metadata: &PictureMetadata, limits: &Limits) -> Result<()> {
-    let bytes: u64 = [&metadata.icc, &metadata.exif].into_iter().flatten().map(|data| data.len() as u64).sum();
-    if bytes > limits.max_metadata_bytes {
-        let message = format!("metadata of {bytes} bytes, at most {} are allowed", limits.max_metadata_bytes);
-        return Err(Error::limit(message));
-    }
-    Ok(())
 }

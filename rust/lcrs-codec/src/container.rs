@@ -20,5 +20,6 @@ pub(crate) fn format_limits(limits: &Limits) -> lcrs_format::Limits {
         max_pixels: limits.max_pixels,
         max_side: limits.max_side,
         max_metadata_bytes: limits.max_metadata_bytes,
+        max_bytes: limits.max_bytes,
     }
 }

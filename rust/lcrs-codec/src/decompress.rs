@@ -2,15 +2,15 @@
 
 use lcrs_core::exact::Tensor;
 use lcrs_core::{Error, Limits, Result, Runtime};
-use lcrs_format::{parse, Color, Container, Header, MetadataKind, DEFAULT_BIT_DEPTH};
+use lcrs_format::{parse, Container, Header};
 
-use crate::compress::{level, prefix, PictureMetadata};
+use crate::compress::{level, prefix};
 use crate::container::{format_limits, from_format};
 use crate::graph::{Rows, Shape};
 use crate::networks::{blame_data, Job};
 use crate::package::{hex, SYNTHESIS};
 use crate::picture::Canvas;
-use crate::{Package, Picture};
+use crate::{Layout, Package, Picture, PictureMetadata};
 
 /// How to decompress.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -45,8 +45,8 @@ pub struct DecodedLatent {
     pub y: Tensor,
     /// The level that it runs at, for a variable-rate model.
     pub level: Option<f32>,
-    /// Width and height of the visible picture.
-    pub size: (u32, u32),
+    /// Size and samples of the visible picture.
+    pub layout: Layout,
     /// Columns and rows of what the synthesis gives that come before it.
     pub crop: (u32, u32),
 }
@@ -66,8 +66,8 @@ pub fn decompress_latent(
     let (y, job) = restore(package, &container, options, rt, limits)?;
     package.check_synthesis((&y).into())?;
     let header = &container.header;
-    let (size, crop) = ((header.width, header.height), (header.crop_left, header.crop_top));
-    Ok(DecodedLatent { y, level: job.level, size, crop })
+    let crop = (header.crop_left, header.crop_top);
+    Ok(DecodedLatent { y, level: job.level, layout: layout(header), crop })
 }
 
 /// The decoded latent, and what its synthesis runs on.
@@ -80,7 +80,7 @@ fn restore<'a>(
 ) -> Result<(Tensor, Job<'a>)> {
     let header = &container.header;
     check_model(package, header, options)?;
-    check_picture(header)?;
+    package.scale(header.samples).map_err(blame_data)?;
     let job = Job { rt, limits, level: level(package, header.quality).map_err(blame_data)? };
     let (height, width) = padded_size(package, header, limits)?;
     let latents_ascend = container.sections.iter().zip(0..).all(|(section, latent): (_, u8)| section.latent == latent);
@@ -95,7 +95,8 @@ fn restore<'a>(
 /// The visible part of what the model makes of y.
 fn synthesise(package: &Package, y: &Tensor, header: &Header, job: Job<'_>) -> Result<Picture> {
     package.check_synthesis(y.into())?;
-    let mut canvas = Canvas::new(header.crop_left, header.crop_top, header.width, header.height, job.limits)?;
+    let scale = package.scale(header.samples).map_err(blame_data)?;
+    let mut canvas = Canvas::new((header.crop_left, header.crop_top), layout(header), scale, job.limits)?;
     let row = y.channels() * y.width();
     let mut source = |rows: &Rows| {
         let data = y.data()[rows.start * row..rows.end * row].to_vec();
@@ -112,10 +113,7 @@ fn synthesise(package: &Package, y: &Tensor, header: &Header, job: Job<'_>) -> R
 /// As [`crate::info`].
 pub fn metadata(data: &[u8], limits: &Limits) -> Result<PictureMetadata> {
     let container = parse(data, &format_limits(limits)).map_err(from_format)?;
-    let of = |kind: MetadataKind| {
-        container.metadata.iter().find(|metadata| metadata.kind == kind).map(|metadata| metadata.data.to_vec())
-    };
-    Ok(PictureMetadata { icc: of(MetadataKind::Icc), exif: of(MetadataKind::Exif) })
+    Ok(PictureMetadata::of(&container))
 }
 
 fn check_model(package: &Package, header: &Header, options: &DecompressOptions) -> Result<()> {
@@ -139,12 +137,9 @@ fn check_model(package: &Package, header: &Header, options: &DecompressOptions) 
     Ok(())
 }
 
-fn check_picture(header: &Header) -> Result<()> {
-    if header.bit_depth != DEFAULT_BIT_DEPTH || header.color != Color::Rgb {
-        let (depth, color) = (header.bit_depth, header.color.name());
-        return Err(Error::unsupported(format!("{depth}-bit {color} picture, this build decodes 8-bit rgb")));
-    }
-    Ok(())
+pub(crate) fn layout(header: &Header) -> Layout {
+    let Header { width, height, samples, has_channel_axis, .. } = *header;
+    Layout { width, height, samples, has_channel_axis }
 }
 
 /// Height and width of what the model decodes: the visible part and what is cut off before it, padded.
@@ -158,7 +153,7 @@ fn padded_size(package: &Package, header: &Header, limits: &Limits) -> Result<(u
     }
     let width = package.padded(u64::from(header.crop_left) + u64::from(header.width));
     let height = package.padded(u64::from(header.crop_top) + u64::from(header.height));
-    let above = || Error::limit(format!("padded picture of {width} x {height} is above the limits"));
+    let above = || Error::limit(format!("padded picture of {width} x {height} is beyond any memory"));
     // Padding may go past the limit of a side by less than one block.
     let uncropped = |visible: u32, cut: u32| visible.checked_add(cut).ok_or_else(above);
     limits.check_picture(uncropped(header.width, header.crop_left)?, uncropped(header.height, header.crop_top)?)?;

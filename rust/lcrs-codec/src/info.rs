@@ -2,7 +2,7 @@
 
 use lcrs_core::rans::StreamKind;
 use lcrs_core::{Limits, Result};
-use lcrs_format::{parse, MetadataKind, FORMAT_VERSION};
+use lcrs_format::{parse, MetadataKind, Samples, FORMAT_VERSION};
 use serde_json::{json, Value};
 
 use crate::container::{format_limits, from_format};
@@ -46,16 +46,28 @@ pub struct Info {
     pub portable: bool,
     /// Name of the arithmetic.
     pub numerics: &'static str,
-    /// Bits of a component.
-    pub bit_depth: u8,
-    /// `rgb` or `grey`.
-    pub color: &'static str,
+    /// What is stored for each pixel.
+    pub samples: Samples,
+    /// Whether a single channel has an axis of its own.
+    pub has_channel_axis: bool,
     /// The entropy-coded sections.
     pub sections: Vec<SectionInfo>,
     /// Length of the ICC profile, if there is one.
     pub num_icc_bytes: Option<usize>,
     /// Length of the EXIF block, if there is one.
     pub num_exif_bytes: Option<usize>,
+    /// Length of the XMP packet, if there is one.
+    pub num_xmp_bytes: Option<usize>,
+    /// Length of the IPTC records, if there are any.
+    pub num_iptc_bytes: Option<usize>,
+    /// Pixels an inch, across and down.
+    pub resolution: Option<(f32, f32)>,
+    /// Colour primaries, transfer characteristics, matrix coefficients and full-range flag of ITU-T H.273.
+    pub cicp: Option<(u8, u8, u8, bool)>,
+    /// Exponent from light to components, in units of 1/100,000.
+    pub gamma: Option<u32>,
+    /// x and y of the white point, of red, of green and of blue, in units of 1/100,000.
+    pub chromaticities: Option<[u32; 8]>,
 }
 
 /// What a file says about itself; all of it is checked but the entropy-coded symbols.
@@ -84,12 +96,27 @@ pub fn info(data: &[u8], limits: &Limits) -> Result<Info> {
         synthesis_digest: hex(&header.synthesis_digest),
         portable: header.is_portable,
         numerics: header.numerics.name(),
-        bit_depth: header.bit_depth,
-        color: header.color.name(),
+        samples: header.samples,
+        has_channel_axis: header.has_channel_axis,
         sections: sections.collect::<Result<_>>()?,
         num_icc_bytes: length_of(MetadataKind::Icc),
         num_exif_bytes: length_of(MetadataKind::Exif),
+        num_xmp_bytes: length_of(MetadataKind::Xmp),
+        num_iptc_bytes: length_of(MetadataKind::Iptc),
+        resolution: header.resolution,
+        cicp: header.cicp.map(|cicp| (cicp.primaries, cicp.transfer, cicp.matrix, cicp.is_full_range)),
+        gamma: header.gamma,
+        chromaticities: header.chromaticities,
     })
+}
+
+/// How many bytes must be at hand before more can be said of a file that begins with `first`. As soon as that is not
+/// more than `first` has, it is the length of the file: so one reads what a file announces, and no more.
+///
+/// # Errors
+/// As [`info`] for what the first bytes show; `Limit` for a file above [`Limits::max_bytes`].
+pub fn bytes_needed(first: &[u8], limits: &Limits) -> Result<u64> {
+    lcrs_format::bytes_needed(first, &format_limits(limits)).map_err(from_format)
 }
 
 impl Info {
@@ -104,6 +131,13 @@ impl Info {
                 "num_bytes": section.num_bytes,
             })
         };
+        let (color, bit_depth) = match self.samples {
+            Samples::Picture { color, bit_depth } => (Some(color.name()), Some(bit_depth)),
+            Samples::Array { .. } => (None, None),
+        };
+        let channels = self.samples.channels();
+        let mut shape = vec![self.height as usize, self.width as usize];
+        shape.extend(self.has_channel_axis.then_some(channels));
         json!({
             "num_bytes": self.num_bytes,
             "num_header_bytes": self.num_header_bytes,
@@ -116,11 +150,20 @@ impl Info {
             "synthesis_digest": self.synthesis_digest,
             "portable": self.portable,
             "numerics": self.numerics,
-            "bit_depth": self.bit_depth,
-            "color": self.color,
+            "shape": shape,
+            "dtype": self.samples.number().name(),
+            "channels": channels,
+            "bit_depth": bit_depth,
+            "color": color,
             "sections": self.sections.iter().map(section).collect::<Vec<_>>(),
             "num_icc_bytes": self.num_icc_bytes,
             "num_exif_bytes": self.num_exif_bytes,
+            "num_xmp_bytes": self.num_xmp_bytes,
+            "num_iptc_bytes": self.num_iptc_bytes,
+            "resolution": self.resolution,
+            "cicp": self.cicp,
+            "gamma": self.gamma,
+            "chromaticities": self.chromaticities,
         })
         .to_string()
     }

@@ -11,6 +11,7 @@
 //! The package format, the coding graph and the digests are specified in this crate's `README.md`, the
 //! container in that of `lcrs-format`.
 
+mod analysis;
 mod compress;
 mod container;
 mod decompress;
@@ -18,18 +19,27 @@ mod environment;
 mod graph;
 mod info;
 mod latents;
+mod metadata;
 mod networks;
 mod package;
 mod picture;
+mod reading;
+mod samples;
+mod search;
+mod target;
 mod tensors;
 mod transcode;
 
-pub use compress::{compress, compress_latent, level_of, CompressOptions, PictureMetadata};
+pub use compress::{compress, compress_latent, level_of, CompressOptions};
 pub use decompress::{decompress, decompress_latent, metadata, DecodedLatent, DecompressOptions};
 pub use environment::runtime_from_env;
 pub use graph::Graph;
-pub use info::{info, Info, SectionInfo};
+pub use info::{bytes_needed, info, Info, SectionInfo};
+pub use metadata::{Cicp, PictureMetadata};
 pub use package::{package_digests, Digests, Package};
-pub use picture::Picture;
+pub use picture::{Layout, Picture};
+pub use reading::{read, ReadError};
+pub use search::{Search, Target};
+pub use target::{compress_to_target, Targeted};
 pub use tensors::{TensorData, TensorView, Tensors};
 pub use transcode::{transcode, Latents, Placement};

@@ -146,6 +146,15 @@ impl Networks {
         done.map_err(|e| blame_data(e).at(format!("graph '{name}'")))
     }
 
+    /// Graph `name` cut where the level comes in, see [`Program::split_at_level`]: what is before, and what comes after, if
+    /// anything does. Both are made for this call: who needs them runs them for many levels.
+    pub(crate) fn split_at_level(&self, name: &str, simd: Simd) -> Result<Option<(Graph, Option<Graph>)>> {
+        let Some(parts) = self.program(name)?.split_at_level() else { return Ok(None) };
+        let ready = |program| Graph::with_kernels(program, &self.lookup(), simd);
+        let graphs = ready(parts.before).and_then(|before| Ok((before, parts.after.map(ready).transpose()?)));
+        graphs.map(Some).map_err(|e| blame_data(e).at(format!("graph '{name}'")))
+    }
+
     fn graph(&self, name: &str, simd: Simd) -> Result<&Graph> {
         let network = self.network(name)?;
         let place = Simd::ALL.iter().position(|path| *path == simd).unwrap_or(0);

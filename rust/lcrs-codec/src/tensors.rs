@@ -108,11 +108,17 @@ impl<'a> TensorView<'a> {
     /// The numbers as finite binary32.
     ///
     /// # Errors
-    /// [`lcrs_core::ErrorKind::Corrupt`] for integers, an infinity or a NaN.
+    /// [`lcrs_core::ErrorKind::Corrupt`] for integers, an infinity or a NaN; [`lcrs_core::ErrorKind::Limit`] without memory.
     pub(crate) fn to_f32(&self) -> Result<Cow<'_, [f32]>> {
         let numbers = match &self.data {
             TensorData::F32(data) => Cow::Borrowed(&data[..]),
-            TensorData::F16(data) => data.iter().map(|value| value.to_f32()).collect(),
+            TensorData::F16(data) => {
+                let mut wide = Vec::new();
+                let no_memory = |_| Error::limit(format!("no memory for {} numbers", data.len()));
+                wide.try_reserve_exact(data.len()).map_err(no_memory)?;
+                wide.extend(data.iter().map(|value| value.to_f32()));
+                Cow::Owned(wide)
+            }
             TensorData::I32(_) => return Err(Error::corrupt("holds I32 where F32 or F16 is needed")),
         };
         match numbers.iter().position(|value| !value.is_finite()) {

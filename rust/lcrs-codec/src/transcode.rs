@@ -88,6 +88,7 @@ fn header(package: &Package, placement: &Placement) -> Result<Header> {
     if default != (u64::from(width), u64::from(height)) {
         header.decoded = Some(placement.decoded);
     }
+    header.samples = package.samples();
     header.entropy_digest = prefix(&package.digests().entropy);
     header.synthesis_digest = prefix(&package.digests().synthesis);
     header.numerics = package.numerics();

@@ -23,7 +23,7 @@ fn folder() -> Folder {
     let model = variable_rate();
     fs::write(folder.path().join("tiny-rate.lcrm"), model.to_bytes()).unwrap();
     let package = model.package();
-    let metadata = PictureMetadata { icc: Some(b"profile".to_vec()), exif: None };
+    let metadata = PictureMetadata { icc: Some(b"profile".to_vec()), ..PictureMetadata::default() };
     let options = CompressOptions { quality: Some(60.0), metadata, ..CompressOptions::default() };
     let file = compress(&package, &picture(21, 13, 1), &options, &Runtime::serial(), &limits()).unwrap();
     fs::write(folder.path().join("in.lcrs"), &file).unwrap();

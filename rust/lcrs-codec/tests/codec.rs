@@ -6,11 +6,12 @@ mod common;
 use common::{factorized, hyperprior, limits, picture, runtimes, variable_rate, Model};
 use half::f16;
 use lcrs_codec::{
-    compress, decompress, info, metadata, CompressOptions, DecompressOptions, Package, Picture, PictureMetadata,
+    compress, decompress, info, metadata, Cicp, CompressOptions, DecompressOptions, Package, Picture, PictureMetadata,
     TensorData, TensorView,
 };
 use lcrs_core::rans::StreamKind;
 use lcrs_core::{ErrorKind, Limits, Runtime};
+use lcrs_format::Samples;
 
 fn options(package: &Package, quality: f64) -> CompressOptions {
     CompressOptions { quality: package.levels().map(|_| quality), ..CompressOptions::default() }
@@ -104,20 +105,33 @@ fn qualities_are_checked() {
 fn info_tells_what_is_in_the_file() {
     let package = variable_rate().package();
     let mut options = options(&package, 25.0);
-    options.metadata = PictureMetadata { icc: Some(vec![1, 2, 3]), exif: Some(b"II*\0".to_vec()) };
+    options.metadata = PictureMetadata {
+        icc: Some(vec![1, 2, 3]),
+        exif: Some(b"II*\0".to_vec()),
+        xmp: Some(b"<x/>".to_vec()),
+        iptc: Some(vec![0x1C, 2]),
+        resolution: Some((300.0, 72.5)),
+        cicp: Some(Cicp { primaries: 12, transfer: 13, matrix: 0, is_full_range: true }),
+        gamma: Some(45_455),
+        chromaticities: Some([31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000]),
+    };
     let file = compress(&package, &picture(33, 21, 6), &options, &Runtime::serial(), &limits()).unwrap();
     let info = info(&file, &limits()).unwrap();
     assert_eq!((info.num_bytes, info.width, info.height), (file.len(), 33, 21));
     assert_eq!((info.model.as_str(), info.quality, info.format_version), ("tiny-rate", Some(25.0), 1));
     assert_eq!(info.entropy_digest, package.digests().entropy_hex()[..16]);
     assert_eq!(info.synthesis_digest, package.digests().synthesis_hex()[..16]);
-    assert_eq!((info.portable, info.numerics, info.bit_depth, info.color), (true, "f32-fma/1", 8, "rgb"));
+    assert_eq!((info.portable, info.numerics, info.samples), (true, "f32-fma/1", Samples::RGB8));
     assert_eq!((info.num_icc_bytes, info.num_exif_bytes), (Some(3), Some(4)));
+    assert_eq!((info.num_xmp_bytes, info.num_iptc_bytes, info.gamma), (Some(4), Some(2), Some(45_455)));
+    assert_eq!((info.resolution, info.cicp), (Some((300.0, 72.5)), Some((12, 13, 0, true))));
+    assert_eq!(info.chromaticities, options.metadata.chromaticities);
     let payload: usize = info.sections.iter().map(|section| section.num_bytes).sum();
-    assert_eq!(info.num_bytes, info.num_header_bytes + payload + 7);
+    assert_eq!(info.num_bytes, info.num_header_bytes + payload + 13);
     assert_eq!(metadata(&file, &limits()).unwrap(), options.metadata);
     let json: serde_json::Value = serde_json::from_str(&info.to_json()).unwrap();
     assert_eq!((&json["num_bytes"], &json["quality"]), (&file.len().into(), &25.0.into()));
+    assert_eq!((&json["resolution"][1], &json["cicp"][3]), (&72.5.into(), &true.into()));
 }
 
 #[test]

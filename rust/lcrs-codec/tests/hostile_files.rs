@@ -6,7 +6,7 @@ mod common;
 use common::{factorized, hyperprior, limits, picture, variable_rate, Random};
 use lcrs_codec::{compress, decompress, info, CompressOptions, DecompressOptions, Package, Picture};
 use lcrs_core::{Error, ErrorKind, Limits, Runtime};
-use lcrs_format::{pack, parse, Color, Header, Section};
+use lcrs_format::{pack, parse, Header, NumberType, Samples, Section};
 
 fn sample() -> (Package, Vec<u8>) {
     let package = variable_rate().package();
@@ -84,13 +84,17 @@ fn rebuilt(file: &[u8], change: impl FnOnce(&mut Header, &mut Sections)) -> Vec<
     pack(&header, &sections, &[]).unwrap()
 }
 
+fn array(channels: u32) -> Samples {
+    Samples::Array { number: NumberType::U8, channels }
+}
+
 #[test]
 fn headers_that_do_not_fit_the_model_are_refused() {
     let (package, file) = sample();
     let cases: Vec<(&str, ErrorKind, Change)> = vec![
         ("no quality", ErrorKind::Corrupt, Box::new(|h, _| h.quality = None)),
-        ("grey", ErrorKind::UnsupportedVersion, Box::new(|h, _| h.color = Color::Grey)),
-        ("10 bits", ErrorKind::UnsupportedVersion, Box::new(|h, _| h.bit_depth = 10)),
+        ("an array", ErrorKind::Corrupt, Box::new(|h, _| h.samples = array(3))),
+        ("a huge array", ErrorKind::Corrupt, Box::new(|h, _| h.samples = array(1 << 20))),
         ("not portable", ErrorKind::NotPortable, Box::new(|h, _| h.is_portable = false)),
         ("other entropy digest", ErrorKind::MissingModel, Box::new(|h, _| h.entropy_digest[7] ^= 1)),
         ("other synthesis digest", ErrorKind::MissingModel, Box::new(|h, _| h.synthesis_digest[0] ^= 1)),

@@ -36,6 +36,51 @@ fn whole_packages_load() {
 }
 
 #[test]
+fn files_are_read_no_further_than_their_header_says() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("m.lcrm");
+    let whole = factorized().to_bytes();
+    let load = |bytes: &[u8], length: u64| {
+        std::fs::write(&path, bytes).unwrap();
+        // the rest is a hole: it takes no room
+        std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length).unwrap();
+        Package::from_file(&path, &limits()).map(|package| package.name().to_owned())
+    };
+    let length = whole.len() as u64;
+    assert!(load(&whole, length).is_ok());
+    for (what, bytes, length, kind, words) in [
+        ("longer", &whole[..], length + 1, ErrorKind::Corrupt, "it goes on"),
+        ("shorter", &whole, length - 1, ErrorKind::Truncated, "cut off"),
+        ("hardly begun", &whole[..100], 100, ErrorKind::Truncated, "header of"),
+        ("empty", &[], 0, ErrorKind::Truncated, "0 bytes"),
+        ("a hole", &[], 1 << 30, ErrorKind::Corrupt, "not a safetensors file"),
+        ("a larger hole", &[], 20 << 30, ErrorKind::Limit, "at most"),
+        ("a long header", &[0xFF; 8], 1 << 30, ErrorKind::Limit, "header"),
+    ] {
+        let error = load(bytes, length).unwrap_err();
+        assert_eq!(error.kind(), kind, "{what}: {error}");
+        assert!(error.message().contains(words) && error.message().contains("m.lcrm"), "{what}: {error}");
+    }
+    #[cfg(unix)]
+    assert!(Package::from_file(std::path::Path::new("/dev/zero"), &limits()).is_err());
+    let missing = Package::from_file(folder.path(), &limits()).unwrap_err();
+    assert_eq!(missing.kind(), ErrorKind::MissingModel, "{missing}");
+}
+
+#[test]
+fn descriptions_that_would_fill_the_memory_are_refused() {
+    let mut limits = Limits::default();
+    limits.max_bytes = 64 << 20;
+    let objects = ["{\"\":1}"; 100_000].join(",");
+    let mut description = factorized().description;
+    description["card"] = json!(0);
+    let text = description.to_string().replace("\"card\":0", &format!("\"card\":[{objects}]"));
+    let error = Package::from_parts(&text, factorized().weights.tensors, &limits).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Limit, "{error}");
+    assert!(Package::from_parts(&text, factorized().weights.tensors, &Limits::default()).is_ok());
+}
+
+#[test]
 fn descriptions_are_checked() {
     use ErrorKind::{Corrupt, UnsupportedVersion};
     refused("other format", Corrupt, "'format'", |m| m.description["format"] = "onnx".into());

@@ -24,6 +24,8 @@ pub enum ErrorKind {
     MissingModel,
     /// Following the input would exceed a limit set in [`crate::Limits`].
     Limit,
+    /// The caller does not want the result any more; see [`crate::Interrupt`].
+    Interrupted,
     /// A portable result was asked for where only a machine-dependent one can be had.
     NotPortable,
 }
@@ -58,6 +60,7 @@ impl Error {
         unsupported => UnsupportedVersion,
         missing_model => MissingModel,
         limit => Limit,
+        interrupted => Interrupted,
         not_portable => NotPortable,
     }
 

@@ -9,6 +9,7 @@ pub mod cdf;
 mod error;
 pub mod exact;
 mod fingerprint;
+mod interrupt;
 pub mod latent;
 mod limits;
 mod parallel;
@@ -22,6 +23,7 @@ mod wide;
 
 pub use error::{Error, ErrorKind, Result};
 pub use fingerprint::fingerprint;
+pub use interrupt::{Answer, Interrupt};
 pub use limits::Limits;
 pub use parallel::Pool;
 pub use runtime::Runtime;

@@ -29,15 +29,37 @@ impl Limits {
     /// [`crate::ErrorKind::Limit`] if a side or the area is above the limit.
     pub fn check_picture(&self, width: u32, height: u32) -> Result<()> {
         if width > self.max_side || height > self.max_side {
-            return Err(Error::limit(format!("picture of {width} x {height} exceeds {} a side", self.max_side)));
+            return Err(Error::limit(format!(
+                "picture of {width} x {height}, at most {} a side are allowed (max_side)",
+                self.max_side
+            )));
         }
         let pixels = u64::from(width) * u64::from(height);
         if pixels > self.max_pixels {
             return Err(Error::limit(format!(
-                "picture of {width} x {height} has {pixels} pixels, at most {} are allowed",
+                "picture of {width} x {height} has {pixels} pixels, at most {} are allowed (max_pixels)",
                 self.max_pixels
             )));
         }
+        Ok(())
+    }
+
+    /// Checks that `bytes` more are allowed and to be had, for what takes them without asking: libraries that end the process
+    /// where memory ends.
+    ///
+    /// # Errors
+    /// As [`Limits::zeroed`].
+    pub fn rehearse(&self, bytes: u64, what: &str) -> Result<()> {
+        if bytes > self.max_bytes {
+            return Err(Error::limit(format!("{what} needs {bytes} bytes, at most {} are allowed", self.max_bytes)));
+        }
+        let mut rehearsed: Vec<u8> = Vec::new();
+        let size = usize::try_from(bytes).unwrap_or(usize::MAX);
+        rehearsed
+            .try_reserve_exact(size)
+            .map_err(|_| Error::limit(format!("no memory for {bytes} bytes of {what}")))?;
+        // Whoever does not look at it might do without it.
+        std::hint::black_box(&rehearsed);
         Ok(())
     }
 
@@ -48,7 +70,10 @@ impl Limits {
     pub fn zeroed<T: Clone + Default>(&self, len: usize, what: &str) -> Result<Vec<T>> {
         let bytes = (len as u64).saturating_mul(size_of::<T>() as u64);
         if bytes > self.max_bytes {
-            return Err(Error::limit(format!("{what} needs {bytes} bytes, at most {} are allowed", self.max_bytes)));
+            return Err(Error::limit(format!(
+                "{what} needs {bytes} bytes, at most {} are allowed (max_bytes)",
+                self.max_bytes
+            )));
         }
         let mut out = Vec::new();
         out.try_reserve_exact(len).map_err(|_| Error::limit(format!("no memory for {bytes} bytes of {what}")))?;

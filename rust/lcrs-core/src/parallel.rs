@@ -1,7 +1,7 @@
 //! Threads as a value that is passed in: nothing here is global, so nothing can be stale after a fork.
 
 use crate::placement::Placement;
-use crate::{Error, Result};
+use crate::{Error, Interrupt, Result};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A pool of threads that jobs are spread over: the thread that calls and others. Work is only ever split between
@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub struct Pool {
     /// The other threads. The caller works with them: a job of a few milliseconds is half done before a system has
     /// found a processor for every thread that it wakes.
-    others: Option<Others>,
+    others: Option<Arc<Others>>,
+    interrupt: Interrupt,
 }
 
 #[derive(Debug)]
@@ -36,21 +37,40 @@ impl Pool {
     /// A pool that runs everything on the calling thread.
     #[must_use]
     pub fn serial() -> Self {
-        Self { others: None }
+        Self { others: None, interrupt: Interrupt::default() }
     }
 
-    /// A pool of `threads` threads; 1 means the calling thread.
+    /// A pool of `threads` threads, or of fewer if the system does not let so many start; 1 means the calling thread.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::InvalidArgument`] for 0 threads, [`crate::ErrorKind::Limit`] if the threads cannot be started.
+    /// [`crate::ErrorKind::InvalidArgument`] for 0 threads.
     pub fn new(threads: usize) -> Result<Self> {
-        match threads {
-            0 => Err(Error::invalid("number of threads is 0, at least 1 is needed")),
-            1 => Ok(Self::serial()),
-            _ => Others::new(threads - 1)
-                .map(|others| Self { others: Some(others) })
-                .map_err(|e| Error::limit(format!("cannot start {threads} threads: {e}"))),
+        if threads == 0 {
+            return Err(Error::invalid("number of threads is 0, at least 1 is needed"));
         }
+        let fewer =
+            std::iter::successors(Some(threads - 1), |others| Some(others / 2)).take_while(|others| *others > 0);
+        let others = fewer.into_iter().find_map(|others| Others::new(others).ok());
+        Ok(Self { others: others.map(Arc::new), interrupt: Interrupt::default() })
+    }
+
+    /// The same threads for a job that may be interrupted.
+    #[must_use]
+    pub fn interruptible(&self, interrupt: Interrupt) -> Self {
+        Self { others: self.others.clone(), interrupt }
+    }
+
+    /// The calling thread alone, interrupted when this pool is.
+    pub(crate) fn alone(&self) -> Self {
+        Self { others: None, interrupt: self.interrupt.clone() }
+    }
+
+    /// Refuses to go on if the job is interrupted: to be called between pieces of work of some milliseconds, without locks.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Interrupted`].
+    pub fn check(&self) -> Result<()> {
+        self.interrupt.check()
     }
 
     /// Number of threads that jobs run on.
@@ -109,7 +129,7 @@ impl Pool {
     ///
     /// Helpers may begin late, even after the leader's end, if their threads are busy: nobody may wait for one to begin.
     pub(crate) fn lead<T>(&self, threads: usize, helper: impl Fn(usize) + Sync, leader: impl FnOnce() -> T) -> T {
-        match &self.others {
+        match self.others.as_deref() {
             Some(Others { threads: others, placement }) if threads > 1 => {
                 if others.current_thread_index().is_none() {
                     placement.keep_off_caller();

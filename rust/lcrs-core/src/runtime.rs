@@ -1,7 +1,7 @@
 //! What a job runs on: an instruction set and a pool of threads.
 
 use crate::spares::Spares;
-use crate::{Pool, Result, Simd};
+use crate::{Interrupt, Pool, Result, Simd};
 use std::sync::Arc;
 
 /// The instruction set and the threads for a job. Neither changes a result.
@@ -39,6 +39,21 @@ impl Runtime {
         Self { simd, pool, spares, spare_streams, spare_entries }
     }
 
+    /// The same runtime for a job that may be interrupted.
+    #[must_use]
+    pub fn interruptible(&self, interrupt: Interrupt) -> Self {
+        let pool = self.pool.interruptible(interrupt);
+        let (spares, spare_streams) = (Arc::clone(&self.spares), Arc::clone(&self.spare_streams));
+        Self { simd: self.simd, pool, spares, spare_streams, spare_entries: Arc::clone(&self.spare_entries) }
+    }
+
+    /// Gives memory that is kept for later jobs back, all but this many bytes.
+    pub fn trim(&self, bytes: u64) {
+        self.spares.trim(bytes);
+        self.spare_streams.trim(bytes);
+        self.spare_entries.trim(bytes);
+    }
+
     /// Calls `job` for every item of a batch, with a runtime for it: side by side on a thread each if the items keep all
     /// threads busy, otherwise one after another on all threads. Results are in the order of the items.
     ///
@@ -56,12 +71,12 @@ impl Runtime {
         let results = self.pool.map_mut(items, |i, item| {
             let alone = Self {
                 simd: self.simd,
-                pool: Pool::serial(),
+                pool: self.pool.alone(),
                 spares: Arc::clone(&self.spares),
                 spare_streams: Arc::clone(&self.spare_streams),
                 spare_entries: Arc::clone(&self.spare_entries),
             };
-            placed(i, job(i, item, &alone))
+            placed(i, self.pool.check().and_then(|()| job(i, item, &alone)))
         });
         results.into_iter().collect()
     }

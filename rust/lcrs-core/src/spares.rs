@@ -1,13 +1,17 @@
 //! Memory of tensors that are gone, for those that come next.
 //!
 //! Fresh memory costs a page fault every four kilobytes, which for wide layers takes as long as half of their arithmetic.
+#![allow(unsafe_code)]
 
-use std::sync::{Mutex, PoisonError};
+use crate::{Error, Result};
+use std::alloc::{alloc_zeroed, Layout};
+use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Bytes that are kept at most.
-const MAX_BYTES: usize = 1 << 27;
+const MAX_BYTES: usize = 1 << 26;
 /// Buffers that are kept at most.
-const MAX_BUFFERS: usize = 8;
+const MAX_BUFFERS: usize = 32;
 
 /// Buffers of numbers that nobody uses, of one [`crate::Runtime`].
 #[derive(Debug, Default)]
@@ -17,9 +21,13 @@ impl<T: Copy + Default> Spares<T> {
     /// Elements that are kept at most.
     const MAX_ELEMENTS: usize = MAX_BYTES / size_of::<T>();
 
+    fn buffers(&self) -> MutexGuard<'_, Vec<Vec<T>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// A buffer of `len` elements with unspecified values, if there is one of about that size.
     pub(crate) fn take(&self, len: usize) -> Option<Vec<T>> {
-        let mut buffers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buffers = self.buffers();
         let fits = |b: &Vec<T>| b.capacity() >= len && b.capacity() / 4 <= len;
         let best = (0..buffers.len()).filter(|&i| fits(&buffers[i])).min_by_key(|&i| buffers[i].capacity())?;
         let mut buffer = buffers.swap_remove(best);
@@ -28,17 +36,93 @@ impl<T: Copy + Default> Spares<T> {
         Some(buffer)
     }
 
-    /// Keeps `buffer`, and drops the smallest ones beyond the limits.
+    /// Keeps `buffer`, and drops those that have lain for longest beyond the limits.
     pub(crate) fn give(&self, buffer: Vec<T>) {
         if buffer.capacity() == 0 {
             return;
         }
-        let mut buffers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        buffers.push(buffer);
-        while buffers.len() > MAX_BUFFERS || buffers.iter().map(Vec::capacity).sum::<usize>() > Self::MAX_ELEMENTS {
-            let Some(smallest) = (0..buffers.len()).min_by_key(|&i| buffers[i].capacity()) else { return };
-            buffers.swap_remove(smallest);
+        let mut buffers = self.buffers();
+        if buffers.try_reserve(1).is_ok() {
+            buffers.push(buffer);
         }
+        shrink(&mut buffers, Self::MAX_ELEMENTS);
+    }
+
+    /// Drops buffers until those that are kept take at most `bytes`.
+    pub(crate) fn trim(&self, bytes: u64) {
+        shrink(&mut self.buffers(), usize::try_from(bytes).unwrap_or(usize::MAX) / size_of::<T>());
+    }
+}
+
+/// Drops the first buffers until no more are left than may be kept, of `elements` in all.
+fn shrink<T>(buffers: &mut Vec<Vec<T>>, elements: usize) {
+    let mut sum: usize = buffers.iter().map(Vec::capacity).sum();
+    let is_over = |sum: usize, left: usize| sum > elements || left > MAX_BUFFERS;
+    let dropped = buffers.iter().enumerate().take_while(|(i, buffer)| {
+        let is_over = is_over(sum, buffers.len() - i);
+        sum -= buffer.capacity();
+        is_over
+    });
+    let dropped = dropped.count();
+    buffers.drain(..dropped);
+}
+
+/// A buffer for a while: memory of `spares` while it lives.
+#[derive(Debug)]
+pub(crate) struct Lent<'a> {
+    buffer: Vec<f32>,
+    spares: &'a Spares<f32>,
+}
+
+impl<'a> Lent<'a> {
+    /// `len` numbers of unspecified values.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Limit`] if memory is short.
+    pub(crate) fn new(spares: &'a Spares<f32>, len: usize) -> Result<Self> {
+        let buffer = spares.take(len).map_or_else(|| zeroed(len, "a layer's work"), Ok)?;
+        Ok(Self { buffer, spares })
+    }
+}
+
+impl Deref for Lent<'_> {
+    type Target = Vec<f32>;
+
+    fn deref(&self) -> &Vec<f32> {
+        &self.buffer
+    }
+}
+
+impl DerefMut for Lent<'_> {
+    fn deref_mut(&mut self) -> &mut Vec<f32> {
+        &mut self.buffer
+    }
+}
+
+impl Drop for Lent<'_> {
+    fn drop(&mut self) {
+        self.spares.give(std::mem::take(&mut self.buffer));
+    }
+}
+
+/// `len` zeros from memory that the system hands out as zeros, so that pages are touched when they are used.
+///
+/// # Errors
+/// [`crate::ErrorKind::Limit`] if memory is short.
+pub(crate) fn zeroed(len: usize, what: &str) -> Result<Vec<f32>> {
+    let short = || Error::limit(format!("no memory for {} bytes of {what}", len.saturating_mul(size_of::<f32>())));
+    let layout = Layout::array::<f32>(len).map_err(|_| short())?;
+    if layout.size() == 0 {
+        return Ok(Vec::new());
+    }
+    // SAFETY: the layout is that of an array of `len` numbers, not empty. The global allocator returns memory for it, which only the
+    // vector will give back, with this very layout; all bits zero is the number zero.
+    unsafe {
+        let memory = alloc_zeroed(layout).cast::<f32>();
+        if memory.is_null() {
+            return Err(short());
+        }
+        Ok(Vec::from_raw_parts(memory, len, len))
     }
 }
 
@@ -47,8 +131,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn memory_that_cannot_be_had_is_an_error() {
+        assert_eq!(zeroed(3, "numbers").expect("a few bytes"), [0.0; 3]);
+        assert!(zeroed(0, "numbers").expect("nothing").is_empty());
+        for len in [usize::MAX, isize::MAX as usize / 4] {
+            assert_eq!(zeroed(len, "numbers").expect_err("too many").kind(), crate::ErrorKind::Limit);
+        }
+    }
+
+    #[test]
     fn buffers_of_about_the_size_come_back() {
-        let spares = Spares::default();
+        let spares = Spares::<f32>::default();
         spares.give(vec![1.0; 1000]);
         spares.give(vec![2.0; 100]);
         assert_eq!(spares.take(2000), None, "none is large enough");
@@ -61,6 +154,8 @@ mod tests {
             spares.give(vec![0.0; 10]);
         }
         assert_eq!(spares.0.lock().expect("not poisoned").len(), MAX_BUFFERS);
+        spares.trim(35 * size_of::<f32>() as u64);
+        assert_eq!(spares.0.lock().expect("not poisoned").len(), 3);
         spares.give(Vec::with_capacity(Spares::<f32>::MAX_ELEMENTS + 1));
         assert!(spares.0.lock().expect("not poisoned").iter().all(|b| b.capacity() <= Spares::<f32>::MAX_ELEMENTS));
     }

@@ -15,12 +15,21 @@ use support::Vectors;
 
 #[test]
 fn default_scales_come_from_the_formula() {
-    let made = scale_table(0.11, 256.0, 64);
+    let made = scale_table(0.11, 256.0, 64).unwrap();
     let bits = |v: &[f32]| v.iter().map(|s| s.to_bits()).collect::<Vec<_>>();
     assert_eq!(bits(&made), bits(default_scale_table()));
-    assert_eq!(scale_table(0.5, 8.0, 1), [0.5]);
-    assert_eq!(scale_table(1.0, 4.0, 3), [1.0, 2.0, 4.0]);
-    assert!(scale_table(1.0, 4.0, 0).is_empty());
+    assert_eq!(scale_table(0.5, 8.0, 1).unwrap(), [0.5]);
+    assert_eq!(scale_table(1.0, 4.0, 3).unwrap(), [1.0, 2.0, 4.0]);
+    assert!(scale_table(1.0, 4.0, 0).unwrap().is_empty());
+    for (min, max, levels) in
+        [(0.0, 1.0, 5), (-1.0, 1.0, 5), (1.0, f64::INFINITY, 5), (f64::NAN, 1.0, 5), (1.0, 2.0, 65_537)]
+    {
+        assert_eq!(
+            scale_table(min, max, levels).unwrap_err().kind(),
+            ErrorKind::InvalidArgument,
+            "{min} {max} {levels}"
+        );
+    }
 }
 
 #[test]

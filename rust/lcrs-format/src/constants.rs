@@ -14,6 +14,10 @@ pub(crate) const UNSTABLE_VERSION: u8 = 0;
 /// Longest header body in bytes: far above any need, small enough to be read before it is trusted.
 pub const MAX_HEADER_LENGTH: usize = 65_535;
 
+/// Magic number, version and the longest form of a legal header length: so much tells how long the header is. No
+/// file is as short.
+pub(crate) const PREAMBLE_LENGTH: usize = MAGIC.len() + 1 + 3;
+
 /// Longest model name in bytes.
 pub const MAX_NAME_LENGTH: usize = 64;
 
@@ -35,16 +39,26 @@ pub(crate) const NOT_PORTABLE: u8 = 0x80;
 /// Codes of [`crate::Numerics`].
 pub(crate) const NUMERICS_F32_FMA_1: u8 = 1;
 
-/// Field tags. All are critical.
+/// Tags of critical fields.
 pub(crate) const FIELD_QUALITY: u8 = 0x01;
 pub(crate) const FIELD_CROP: u8 = 0x02;
 pub(crate) const FIELD_SAMPLES: u8 = 0x03;
 pub(crate) const FIELD_TILES: u8 = 0x04;
 pub(crate) const FIELD_DECODED: u8 = 0x05;
+pub(crate) const FIELD_ARRAY: u8 = 0x06;
+
+/// Tags of fields that a decoder may ignore.
+pub(crate) const FIELD_RESOLUTION: u8 = 0x81;
+pub(crate) const FIELD_CICP: u8 = 0x82;
+pub(crate) const FIELD_GAMMA: u8 = 0x83;
+pub(crate) const FIELD_CHROMATICITIES: u8 = 0x84;
+pub(crate) const FIELD_AXES: u8 = 0x86;
 
 /// Section ids above the latents.
 pub(crate) const SECTION_ICC: u8 = 0x81;
 pub(crate) const SECTION_EXIF: u8 = 0x82;
+pub(crate) const SECTION_XMP: u8 = 0x83;
+pub(crate) const SECTION_IPTC: u8 = 0x84;
 
 /// Kind and precision of a section that is not entropy coded.
 pub(crate) const KIND_RAW: u8 = 0xFF;
@@ -56,6 +70,20 @@ pub(crate) const MAX_PRECISION: u8 = 16;
 /// Colour codes.
 pub(crate) const COLOR_RGB: u8 = 0;
 pub(crate) const COLOR_GREY: u8 = 1;
+
+/// Axes of an array without and with one for its channels.
+pub(crate) const AXES_ALONE: u8 = 2;
+pub(crate) const AXES_WITH_CHANNELS: u8 = 3;
+
+/// Codes of number types.
+pub(crate) const NUMBER_U8: u8 = 0;
+pub(crate) const NUMBER_I8: u8 = 1;
+pub(crate) const NUMBER_U16: u8 = 2;
+pub(crate) const NUMBER_I16: u8 = 3;
+pub(crate) const NUMBER_F32: u8 = 4;
+
+/// Most channels of an array: as many as a value of a coding graph can have.
+pub(crate) const MAX_CHANNELS: u32 = 1 << 20;
 
 /// Bit depth of a file without a samples field.
 pub const DEFAULT_BIT_DEPTH: u8 = 8;
@@ -81,16 +109,18 @@ mod tests {
     fn the_largest_base_header_fits() {
         let section_entry = 3 + 10 + CRC_LENGTH;
         let base = 1 + 2 * DIGEST_PREFIX_LENGTH + 1 + MAX_NAME_LENGTH + 2 * 5 + 1 + MAX_SECTIONS * section_entry;
-        let fields = (2 + 4) + (2 + 10) + (2 + 2) + (2 + 10) + (2 + 10);
+        let critical = (2 + 4) + (2 + 10) + (2 + 2) + (2 + 10) + (2 + 10) + (2 + 1 + 5);
+        let fields = critical + (2 + 8) + (2 + 4) + (2 + 4) + (2 + 32) + (2 + 1);
         assert!(base + fields <= MAX_HEADER_LENGTH);
     }
 
     #[test]
     fn ancillary_ids_carry_the_bit() {
-        for id in [SECTION_ICC, SECTION_EXIF] {
+        let fields = [FIELD_RESOLUTION, FIELD_CICP, FIELD_GAMMA, FIELD_CHROMATICITIES, FIELD_AXES];
+        for id in [SECTION_ICC, SECTION_EXIF, SECTION_XMP, SECTION_IPTC].into_iter().chain(fields) {
             assert_ne!(id & ANCILLARY, 0);
         }
-        for tag in [FIELD_QUALITY, FIELD_CROP, FIELD_SAMPLES, FIELD_TILES, FIELD_DECODED] {
+        for tag in [FIELD_QUALITY, FIELD_CROP, FIELD_SAMPLES, FIELD_TILES, FIELD_DECODED, FIELD_ARRAY] {
             assert_eq!(tag & ANCILLARY, 0);
         }
     }

@@ -1,8 +1,7 @@
 //! What a file says about itself, and which of that is legal.
 
-use crate::constants::{
-    COLOR_GREY, COLOR_RGB, DEFAULT_BIT_DEPTH, DIGEST_PREFIX_LENGTH, MAX_NAME_LENGTH, NUMERICS_F32_FMA_1,
-};
+use crate::constants::{DIGEST_PREFIX_LENGTH, MAX_NAME_LENGTH, NUMERICS_F32_FMA_1};
+use crate::Samples;
 
 /// The name of the arithmetic that decided every symbol and pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,38 +36,26 @@ impl Numerics {
     }
 }
 
-/// Colour components of the picture.
+/// What the numbers of the picture mean as colours, by the code points of ITU-T H.273.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Color {
-    /// Red, green, blue.
-    Rgb,
-    /// One component.
-    Grey,
+pub struct Cicp {
+    /// Colour primaries.
+    pub primaries: u8,
+    /// Transfer characteristics.
+    pub transfer: u8,
+    /// Matrix coefficients; 0 for red, green and blue.
+    pub matrix: u8,
+    /// Whether the numbers use all of their range.
+    pub is_full_range: bool,
 }
 
-impl Color {
-    /// The name that `info` uses.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Rgb => "rgb",
-            Self::Grey => "grey",
-        }
+impl Cicp {
+    pub(crate) fn to_bytes(self) -> [u8; 4] {
+        [self.primaries, self.transfer, self.matrix, self.is_full_range.into()]
     }
 
-    pub(crate) fn code(self) -> u8 {
-        match self {
-            Self::Rgb => COLOR_RGB,
-            Self::Grey => COLOR_GREY,
-        }
-    }
-
-    pub(crate) fn from_code(code: u8) -> Option<Self> {
-        match code {
-            COLOR_RGB => Some(Self::Rgb),
-            COLOR_GREY => Some(Self::Grey),
-            _ => None,
-        }
+    pub(crate) fn from_bytes([primaries, transfer, matrix, range]: [u8; 4]) -> Option<Self> {
+        (range <= 1).then_some(Self { primaries, transfer, matrix, is_full_range: range == 1 })
     }
 }
 
@@ -92,10 +79,10 @@ pub struct Header {
     /// Width and height of what the model decodes, where that is more than the uncropped picture, padded as the
     /// model pads.
     pub decoded: Option<(u32, u32)>,
-    /// Bits of a component, 1 to 16.
-    pub bit_depth: u8,
-    /// Colour components.
-    pub color: Color,
+    /// What is stored for each pixel.
+    pub samples: Samples,
+    /// Whether a single channel has an axis of its own: (height, width, 1), not (height, width). Several always have one.
+    pub has_channel_axis: bool,
     /// Quality from 0 to 100 of a variable-rate model; `None` for a fixed rate.
     pub quality: Option<f32>,
     /// Columns and rows of the tile grid; version 1 has one tile.
@@ -104,6 +91,14 @@ pub struct Header {
     pub numerics: Numerics,
     /// Whether every machine decodes the same symbols.
     pub is_portable: bool,
+    /// Pixels an inch, across and down, for print: finite, above 0.
+    pub resolution: Option<(f32, f32)>,
+    /// The meaning of the components as colours; it comes before an ICC profile, and that before the next two.
+    pub cicp: Option<Cicp>,
+    /// Exponent from light to components, in units of 1/100,000, above 0.
+    pub gamma: Option<u32>,
+    /// x and y of the white point, of red, of green and of blue, in units of 1/100,000.
+    pub chromaticities: Option<[u32; 8]>,
 }
 
 impl Header {
@@ -119,12 +114,16 @@ impl Header {
             crop_left: 0,
             crop_top: 0,
             decoded: None,
-            bit_depth: DEFAULT_BIT_DEPTH,
-            color: Color::Rgb,
+            samples: Samples::RGB8,
+            has_channel_axis: true,
             quality: None,
             tiles: (1, 1),
             numerics: Numerics::F32Fma1,
             is_portable: true,
+            resolution: None,
+            cicp: None,
+            gamma: None,
+            chromaticities: None,
         }
     }
 
@@ -146,8 +145,19 @@ impl Header {
                 return Some(format!("decoded size is {width} x {height}, the picture goes to {right} x {bottom}"));
             }
         }
-        if !(1..=16).contains(&self.bit_depth) {
-            return Some(format!("bit depth is {} (1 to 16)", self.bit_depth));
+        if let Some(fault) = self.samples.fault() {
+            return Some(fault);
+        }
+        if !self.has_channel_axis && self.samples.channels() != 1 {
+            return Some(format!("{} channels without an axis", self.samples.channels()));
+        }
+        if let Some((x, y)) = self.resolution {
+            if ![x, y].iter().all(|number| number.is_finite() && *number > 0.0) {
+                return Some(format!("resolution is {x} x {y} pixels an inch (finite, above 0)"));
+            }
+        }
+        if self.gamma == Some(0) {
+            return Some("gamma is 0 (above 0)".to_owned());
         }
         match self.quality {
             Some(quality) if !(0.0..=100.0).contains(&quality) => Some(format!("quality is {quality} (0 to 100)")),

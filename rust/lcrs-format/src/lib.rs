@@ -4,7 +4,7 @@
 //! format itself is specified, field by field, in the crate's `README.md`.
 //!
 //! [`pack`] writes a file from a [`Header`] and its sections, [`parse`] reads one without copying
-//! any payload. Every byte of a file is covered by a CRC-32C or is checked by value, so a damaged
+//! any payload, [`bytes_needed`] tells how long a file is from its first bytes. Every byte of a file is covered by a CRC-32C or is checked by value, so a damaged
 //! file is an [`Error`], never a wrong picture.
 //!
 //! ```
@@ -26,15 +26,17 @@ mod limits;
 mod pack;
 mod parse;
 mod reader;
+mod samples;
 
 pub use constants::{
     DEFAULT_BIT_DEPTH, DIGEST_PREFIX_LENGTH, FORMAT_VERSION, MAGIC, MAX_HEADER_LENGTH, MAX_NAME_LENGTH, MAX_SECTIONS,
 };
 pub use error::{Error, Result};
-pub use header::{check_model_name, Color, Header, Numerics};
+pub use header::{check_model_name, Cicp, Header, Numerics};
 pub use limits::Limits;
 pub use pack::pack;
-pub use parse::{parse, Container};
+pub use parse::{bytes_needed, parse, Container};
+pub use samples::{Color, NumberType, Samples};
 
 /// One entropy-coded section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +58,28 @@ pub enum MetadataKind {
     Icc,
     /// An EXIF block, from its TIFF header on.
     Exif,
+    /// An XMP packet, UTF-8.
+    Xmp,
+    /// IPTC-IIM records, from the first tag marker on.
+    Iptc,
+}
+
+impl MetadataKind {
+    /// All kinds, in the order in which files hold them.
+    pub const ALL: [Self; 4] = [Self::Icc, Self::Exif, Self::Xmp, Self::Iptc];
+
+    pub(crate) fn section_id(self) -> u8 {
+        match self {
+            Self::Icc => constants::SECTION_ICC,
+            Self::Exif => constants::SECTION_EXIF,
+            Self::Xmp => constants::SECTION_XMP,
+            Self::Iptc => constants::SECTION_IPTC,
+        }
+    }
+
+    pub(crate) fn from_section_id(id: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.section_id() == id)
+    }
 }
 
 /// Metadata that travels with a picture.

@@ -1,11 +1,11 @@
 //! Writing a container.
 
 use crate::constants::{
-    crc32c, ANCILLARY, DEFAULT_BIT_DEPTH, FIELD_CROP, FIELD_DECODED, FIELD_QUALITY, FIELD_SAMPLES, FIELD_TILES,
-    FORMAT_VERSION, KIND_RAW, MAGIC, MAX_PRECISION, MAX_SECTIONS, NOT_PORTABLE, PRECISION_RAW, SECTION_EXIF,
-    SECTION_ICC,
+    crc32c, ANCILLARY, AXES_WITH_CHANNELS, FIELD_ARRAY, FIELD_AXES, FIELD_CHROMATICITIES, FIELD_CICP, FIELD_CROP,
+    FIELD_DECODED, FIELD_GAMMA, FIELD_QUALITY, FIELD_RESOLUTION, FIELD_SAMPLES, FIELD_TILES, FORMAT_VERSION, KIND_RAW,
+    MAGIC, MAX_PRECISION, MAX_SECTIONS, NOT_PORTABLE, PRECISION_RAW,
 };
-use crate::{Color, Error, Header, Metadata, MetadataKind, Result, Section};
+use crate::{Error, Header, Metadata, Result, Samples, Section};
 
 /// Writes a file from a header, its sections in coding order and optional metadata.
 ///
@@ -22,7 +22,7 @@ pub fn pack(header: &Header, sections: &[Section<'_>], metadata: &[Metadata<'_>]
         write_entry(&mut body, section.latent, section.kind, section.precision, section.data);
     }
     for item in metadata {
-        write_entry(&mut body, section_id(item.kind), KIND_RAW, PRECISION_RAW, item.data);
+        write_entry(&mut body, item.kind.section_id(), KIND_RAW, PRECISION_RAW, item.data);
     }
     write_fields(&mut body, header);
 
@@ -69,13 +69,6 @@ fn check(header: &Header, sections: &[Section<'_>], metadata: &[Metadata<'_>]) -
     Ok(())
 }
 
-fn section_id(kind: MetadataKind) -> u8 {
-    match kind {
-        MetadataKind::Icc => SECTION_ICC,
-        MetadataKind::Exif => SECTION_EXIF,
-    }
-}
-
 fn write_base(out: &mut Vec<u8>, header: &Header) {
     out.push(header.numerics.code() | if header.is_portable { 0 } else { NOT_PORTABLE });
     out.extend_from_slice(&header.entropy_digest);
@@ -100,14 +93,37 @@ fn write_fields(out: &mut Vec<u8>, header: &Header) {
     if (header.crop_left, header.crop_top) != (0, 0) {
         write_field(out, FIELD_CROP, &varint_pair(header.crop_left, header.crop_top));
     }
-    if header.bit_depth != DEFAULT_BIT_DEPTH || header.color != Color::Rgb {
-        write_field(out, FIELD_SAMPLES, &[header.bit_depth, header.color.code()]);
+    match header.samples {
+        Samples::Picture { color, bit_depth } if header.samples != Samples::RGB8 => {
+            write_field(out, FIELD_SAMPLES, &[bit_depth, color.code()]);
+        }
+        _ => {}
     }
     if header.tiles != (1, 1) {
         write_field(out, FIELD_TILES, &varint_pair(header.tiles.0, header.tiles.1));
     }
     if let Some((width, height)) = header.decoded {
         write_field(out, FIELD_DECODED, &varint_pair(width, height));
+    }
+    if let Samples::Array { number, channels } = header.samples {
+        let mut value = vec![number.code()];
+        write_varint(&mut value, channels.into());
+        write_field(out, FIELD_ARRAY, &value);
+    }
+    if let Some((x, y)) = header.resolution {
+        write_field(out, FIELD_RESOLUTION, &[x.to_le_bytes(), y.to_le_bytes()].concat());
+    }
+    if let Some(cicp) = header.cicp {
+        write_field(out, FIELD_CICP, &cicp.to_bytes());
+    }
+    if let Some(gamma) = header.gamma {
+        write_field(out, FIELD_GAMMA, &gamma.to_le_bytes());
+    }
+    if let Some(chromaticities) = header.chromaticities {
+        write_field(out, FIELD_CHROMATICITIES, &chromaticities.map(u32::to_le_bytes).concat());
+    }
+    if header.samples.channels() == 1 && header.has_channel_axis {
+        write_field(out, FIELD_AXES, &[AXES_WITH_CHANNELS]);
     }
 }
 

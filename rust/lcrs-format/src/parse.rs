@@ -1,12 +1,15 @@
 //! Reading a container. Nothing is copied but the header; nothing is built before its size is checked.
 
 use crate::constants::{
-    crc32c, ANCILLARY, CRC_LENGTH, FIELD_CROP, FIELD_DECODED, FIELD_QUALITY, FIELD_SAMPLES, FIELD_TILES,
-    FORMAT_VERSION, KIND_RAW, MAGIC, MAX_HEADER_LENGTH, MAX_PRECISION, NOT_PORTABLE, PRECISION_RAW, SECTION_EXIF,
-    SECTION_ICC, UNSTABLE_VERSION,
+    crc32c, ANCILLARY, AXES_ALONE, AXES_WITH_CHANNELS, CRC_LENGTH, FIELD_ARRAY, FIELD_AXES, FIELD_CHROMATICITIES,
+    FIELD_CICP, FIELD_CROP, FIELD_DECODED, FIELD_GAMMA, FIELD_QUALITY, FIELD_RESOLUTION, FIELD_SAMPLES, FIELD_TILES,
+    FORMAT_VERSION, KIND_RAW, MAGIC, MAX_HEADER_LENGTH, MAX_PRECISION, NOT_PORTABLE, PREAMBLE_LENGTH, PRECISION_RAW,
+    UNSTABLE_VERSION,
 };
 use crate::reader::{AtEnd, Reader};
-use crate::{Color, Error, Header, Limits, Metadata, MetadataKind, Numerics, Result, Section};
+use crate::{
+    Cicp, Color, Error, Header, Limits, Metadata, MetadataKind, NumberType, Numerics, Result, Samples, Section,
+};
 
 /// A parsed file. Payloads are slices of the bytes that were parsed.
 #[derive(Debug, Clone, PartialEq)]
@@ -19,6 +22,16 @@ pub struct Container<'a> {
     pub metadata: Vec<Metadata<'a>>,
     /// Bytes from the start of the file to its first section.
     pub header_bytes: usize,
+}
+
+/// What a header says before any payload is read.
+struct Opening {
+    header: Header,
+    entries: Vec<Entry>,
+    /// Bytes from the start of the file to its first section.
+    header_bytes: usize,
+    /// Bytes of all sections together, as announced.
+    payload_bytes: u64,
 }
 
 struct Entry {
@@ -36,6 +49,50 @@ struct Entry {
 /// of range or bytes after the last section, [`Error::UnsupportedVersion`] for another version or an
 /// unknown critical field or section, [`Error::Limit`] for a picture or metadata above `limits`.
 pub fn parse<'a>(data: &'a [u8], limits: &Limits) -> Result<Container<'a>> {
+    let Opening { header, entries, header_bytes, payload_bytes } = open(data, limits)?;
+    let (sections, metadata) = read_payloads(&data[header_bytes..], &entries, payload_bytes)?;
+    Ok(Container { header, sections, metadata, header_bytes })
+}
+
+/// How many bytes must be at hand before more can be said of a file that begins with `first`. As soon as that is not
+/// more than `first` has, it is the length of the file.
+///
+/// Whoever reads until then, and asks again, reads a file in three steps, and never more than it announces:
+///
+/// ```
+/// # use lcrs_format::{bytes_needed, pack, Header, Limits};
+/// # let file = pack(&Header::new("photo", 768, 512), &[], &[])?;
+/// let mut known = 0;
+/// while bytes_needed(&file[..known], &Limits::default())? > known as u64 {
+///     known = bytes_needed(&file[..known], &Limits::default())? as usize;
+/// }
+/// assert_eq!(known, file.len());
+/// # Ok::<(), lcrs_format::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`parse`] for what the first bytes show; [`Error::Limit`] for a file above [`Limits::max_bytes`].
+pub fn bytes_needed(first: &[u8], limits: &Limits) -> Result<u64> {
+    check_preamble(first)?;
+    if first.len() < PREAMBLE_LENGTH {
+        return Ok(PREAMBLE_LENGTH as u64);
+    }
+    let mut reader = Reader::new(&first[..PREAMBLE_LENGTH], AtEnd::Corrupt);
+    let length = read_header_length(&mut reader)
+        .map_err(|_| Error::Corrupt(format!("header length is no number up to {MAX_HEADER_LENGTH}")))?;
+    let header_bytes = (reader.position() + length + CRC_LENGTH) as u64;
+    if (first.len() as u64) < header_bytes {
+        return Ok(header_bytes);
+    }
+    let bytes = header_bytes.saturating_add(open(first, limits)?.payload_bytes);
+    if bytes > limits.max_bytes {
+        return Err(Error::Limit(format!("file of {bytes} bytes, at most {} are allowed", limits.max_bytes)));
+    }
+    Ok(bytes)
+}
+
+/// Reads and checks all of the header.
+fn open(data: &[u8], limits: &Limits) -> Result<Opening> {
     let (body, header_bytes) = checked_header(data)?;
     let mut reader = Reader::new(body, AtEnd::Corrupt);
     let mut header = read_base(&mut reader)?;
@@ -49,36 +106,45 @@ pub fn parse<'a>(data: &'a [u8], limits: &Limits) -> Result<Container<'a>> {
         let (columns, rows) = header.tiles;
         return Err(Error::UnsupportedVersion(format!("tile grid of {columns} x {rows}, this build knows 1 x 1")));
     }
-    let ancillary = entries.iter().filter(|entry| entry.id & ANCILLARY != 0);
-    limits.check_metadata(ancillary.fold(0_u64, |sum, entry| sum.saturating_add(entry.length)))?;
-
-    let (sections, metadata) = read_payloads(&data[header_bytes..], &entries)?;
-    Ok(Container { header, sections, metadata, header_bytes })
+    let total = |entries: &mut dyn Iterator<Item = &Entry>| entries.fold(0, |sum: u64, e| sum.saturating_add(e.length));
+    limits.check_metadata(total(&mut entries.iter().filter(|entry| entry.id & ANCILLARY != 0)))?;
+    let payload_bytes = total(&mut entries.iter());
+    Ok(Opening { header, entries, header_bytes, payload_bytes })
 }
 
-/// The header body, after its checksum held, and where the payloads begin.
-fn checked_header(data: &[u8]) -> Result<(&[u8], usize)> {
+/// Refuses bytes that begin otherwise than a file of this version, however few they are.
+fn check_preamble(data: &[u8]) -> Result<()> {
     let start = &data[..data.len().min(MAGIC.len())];
     if start != &MAGIC[..start.len()] {
         return Err(Error::Corrupt("not an lcrs file: the first bytes are not its magic number".to_owned()));
     }
-    let mut reader = Reader::new(data, AtEnd::Truncated);
+    match data.get(MAGIC.len()) {
+        Some(&UNSTABLE_VERSION) => Err(Error::UnsupportedVersion(format!(
+            "format version {UNSTABLE_VERSION} was never stable, this build reads {FORMAT_VERSION}: encode the picture again"
+        ))),
+        Some(&version) if version != FORMAT_VERSION => {
+            Err(Error::UnsupportedVersion(format!("format version {version}, this build reads {FORMAT_VERSION}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Reads up to where the header body begins; gives its length.
+fn read_header_length(reader: &mut Reader<'_>) -> Result<usize> {
     reader.bytes(MAGIC.len(), "magic number")?;
-    let version = reader.byte("format version")?;
-    if version == UNSTABLE_VERSION {
-        let message = format!(
-            "format version {version} was never stable, this build reads {FORMAT_VERSION}: encode the picture again"
-        );
-        return Err(Error::UnsupportedVersion(message));
-    }
-    if version != FORMAT_VERSION {
-        return Err(Error::UnsupportedVersion(format!("format version {version}, this build reads {FORMAT_VERSION}")));
-    }
+    reader.byte("format version")?;
     let length = reader.varint("header length")?;
-    let length = usize::try_from(length)
+    usize::try_from(length)
         .ok()
         .filter(|length| *length <= MAX_HEADER_LENGTH)
-        .ok_or_else(|| Error::Corrupt(format!("header of {length} bytes (at most {MAX_HEADER_LENGTH})")))?;
+        .ok_or_else(|| Error::Corrupt(format!("header of {length} bytes (at most {MAX_HEADER_LENGTH})")))
+}
+
+/// The header body, after its checksum held, and where the payloads begin.
+fn checked_header(data: &[u8]) -> Result<(&[u8], usize)> {
+    check_preamble(data)?;
+    let mut reader = Reader::new(data, AtEnd::Truncated);
+    let length = read_header_length(&mut reader)?;
     let body = reader.bytes(length, "header")?;
     let covered = &data[..reader.position()];
     let checksum = u32::from_le_bytes(reader.array::<CRC_LENGTH>("header checksum")?);
@@ -119,7 +185,7 @@ fn read_entries(reader: &mut Reader<'_>) -> Result<Vec<Entry>> {
         }
         let is_raw = kind == KIND_RAW && precision == PRECISION_RAW;
         let is_coded = kind != KIND_RAW && (1..=MAX_PRECISION).contains(&precision);
-        if (id & ANCILLARY == 0 && !is_coded) || (matches!(id, SECTION_ICC | SECTION_EXIF) && !is_raw) {
+        if (id & ANCILLARY == 0 && !is_coded) || (MetadataKind::from_section_id(id).is_some() && !is_raw) {
             return Err(Error::Corrupt(format!("section {id} has kind {kind} and precision {precision}")));
         }
         entries.push(Entry { id, kind, precision, length, checksum });
@@ -128,7 +194,7 @@ fn read_entries(reader: &mut Reader<'_>) -> Result<Vec<Entry>> {
 }
 
 fn read_fields(reader: &mut Reader<'_>, header: &mut Header) -> Result<()> {
-    let mut last_tag = None;
+    let (mut last_tag, mut is_picture, mut axes) = (None, false, None);
     while reader.remaining() > 0 {
         let tag = reader.byte("field tag")?;
         if last_tag.is_some_and(|last| last >= tag) {
@@ -145,14 +211,48 @@ fn read_fields(reader: &mut Reader<'_>, header: &mut Header) -> Result<()> {
                 header.crop_top = value.varint_u32("crop offset")?;
             }
             FIELD_SAMPLES => {
-                header.bit_depth = value.byte("bit depth")?;
+                let bit_depth = value.byte("bit depth")?;
                 let color = value.byte("colour")?;
-                header.color = Color::from_code(color)
+                let color = Color::from_code(color)
                     .ok_or_else(|| Error::UnsupportedVersion(format!("colour {color}, this build knows 0 and 1")))?;
+                header.samples = Samples::Picture { color, bit_depth };
+                is_picture = true;
             }
             FIELD_TILES => header.tiles = (value.varint_u32("tile columns")?, value.varint_u32("tile rows")?),
             FIELD_DECODED => {
                 header.decoded = Some((value.varint_u32("decoded size")?, value.varint_u32("decoded size")?))
+            }
+            FIELD_RESOLUTION => {
+                let mut number = || Ok(f32::from_le_bytes(value.array("resolution")?));
+                header.resolution = Some((number()?, number()?));
+            }
+            FIELD_CICP => {
+                let cicp = Cicp::from_bytes(value.array("colour code points")?);
+                header.cicp = Some(cicp.ok_or_else(|| Error::Corrupt("full-range flag is above 1".to_owned()))?);
+            }
+            FIELD_GAMMA => header.gamma = Some(u32::from_le_bytes(value.array("gamma")?)),
+            FIELD_CHROMATICITIES => {
+                let mut numbers = [0; 8];
+                for number in &mut numbers {
+                    *number = u32::from_le_bytes(value.array("chromaticities")?);
+                }
+                header.chromaticities = Some(numbers);
+            }
+            FIELD_ARRAY if is_picture => {
+                return Err(Error::Corrupt("the samples are those of a picture and of an array".to_owned()))
+            }
+            FIELD_ARRAY => {
+                let number = value.byte("number type")?;
+                let number = NumberType::from_code(number).ok_or_else(|| {
+                    Error::UnsupportedVersion(format!("number type {number}, this build knows 0 to 4"))
+                })?;
+                header.samples = Samples::Array { number, channels: value.varint_u32("channels")? };
+            }
+            FIELD_AXES => {
+                axes = match value.byte("axes")? {
+                    axes @ (AXES_ALONE | AXES_WITH_CHANNELS) => Some(axes),
+                    axes => return Err(Error::Corrupt(format!("array of {axes} axes (2 or 3)"))),
+                }
             }
             _ if tag & ANCILLARY != 0 => continue,
             _ => return Err(Error::UnsupportedVersion(format!("unknown critical field {tag:#04x}"))),
@@ -161,11 +261,16 @@ fn read_fields(reader: &mut Reader<'_>, header: &mut Header) -> Result<()> {
             return Err(Error::Corrupt(format!("field {tag:#04x} has {} bytes too many", value.remaining())));
         }
     }
+    header.has_channel_axis = axes.map_or(header.samples.channels() != 1, |axes| axes == AXES_WITH_CHANNELS);
     Ok(())
 }
 
-fn read_payloads<'a>(data: &'a [u8], entries: &[Entry]) -> Result<(Vec<Section<'a>>, Vec<Metadata<'a>>)> {
-    let announced = entries.iter().fold(0_u64, |sum, entry| sum.saturating_add(entry.length));
+/// The payloads in `data`, which must be `announced` bytes long.
+fn read_payloads<'a>(
+    data: &'a [u8],
+    entries: &[Entry],
+    announced: u64,
+) -> Result<(Vec<Section<'a>>, Vec<Metadata<'a>>)> {
     if announced > data.len() as u64 {
         return Err(Error::Truncated(format!("sections need {announced} bytes, {} are left", data.len())));
     }
@@ -184,11 +289,11 @@ fn read_payloads<'a>(data: &'a [u8], entries: &[Entry]) -> Result<(Vec<Section<'
                 crc32c(payload)
             )));
         }
-        match entry.id {
-            SECTION_ICC => metadata.push(Metadata { kind: MetadataKind::Icc, data: payload }),
-            SECTION_EXIF => metadata.push(Metadata { kind: MetadataKind::Exif, data: payload }),
-            id if id & ANCILLARY != 0 => {}
-            latent => sections.push(Section { latent, kind: entry.kind, precision: entry.precision, data: payload }),
+        let (latent, kind, precision) = (entry.id, entry.kind, entry.precision);
+        if let Some(kind) = MetadataKind::from_section_id(entry.id) {
+            metadata.push(Metadata { kind, data: payload });
+        } else if latent & ANCILLARY == 0 {
+            sections.push(Section { latent, kind, precision, data: payload });
         }
     }
     Ok((sections, metadata))

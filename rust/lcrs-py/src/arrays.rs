@@ -2,13 +2,89 @@
 //!
 //! Everything that is refused says what was given and what is legal. Torch is never imported.
 
-use numpy::{Element, PyArrayDescrMethods, PyArrayDyn, PyReadonlyArrayDyn, PyReadwriteArrayDyn, PyUntypedArray};
-use numpy::{PyArrayMethods, PyUntypedArrayMethods};
+use lcrs_core::Error;
+use numpy::{Element, PyArray1, PyArrayDescrMethods, PyArrayDyn, PyReadonlyArrayDyn, PyReadwriteArrayDyn};
+use numpy::{PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyMemoryView, PyTuple};
+use pyo3::types::{PyBytes, PyMemoryView, PyString, PyTuple};
+
+use crate::errors::{caught, to_py};
+
+/// Looks up NumPy's functions, if that has not been done in this process. Nothing of NumPy is to be touched before.
+///
+/// The library that we reach NumPy with looks them up on first use, by running Python code, and panics if that fails: as it
+/// does when the user interrupts it. Only the main thread is ever interrupted, so another one looks them up.
+pub(crate) fn numpy_ready(py: Python<'_>) -> PyResult<()> {
+    static READY: PyOnceLock<()> = PyOnceLock::new();
+    if READY.get(py).is_some() {
+        return Ok(());
+    }
+    // This takes long, and may be interrupted.
+    py.import("numpy")?;
+    let look_up = || {
+        Python::attach(|py| {
+            let array = PyArray1::from_vec(py, vec![0_u8]);
+            drop(array.try_readonly());
+        });
+    };
+    let found = py.detach(|| {
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().spawn_scoped(scope, look_up);
+            thread.map(|thread| thread.join().is_ok())
+        })
+    });
+    match found {
+        Ok(true) => {}
+        // No thread is to be had, or it met a failure that will show here again.
+        _ => caught(py, || {
+            look_up();
+            Ok(())
+        })?,
+    }
+    READY.get_or_init(py, || ());
+    Ok(())
+}
+
+/// A copy of `data` for Python.
+pub(crate) fn to_bytes<'py>(py: Python<'py>, data: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
+    PyBytes::new_with(py, data.len(), |bytes| {
+        bytes.copy_from_slice(data);
+        Ok(())
+    })
+}
+
+/// A text for Python.
+pub(crate) fn to_text<'py>(py: Python<'py>, text: &str) -> PyResult<Bound<'py, PyString>> {
+    caught(py, || Ok(PyString::new(py, text)))
+}
+
+/// A one-dimensional array that owns `numbers`.
+pub(crate) fn to_array<T: Element>(py: Python<'_>, numbers: Vec<T>) -> PyResult<Bound<'_, PyArray1<T>>> {
+    numpy_ready(py)?;
+    caught(py, || Ok(PyArray1::from_vec(py, numbers)))
+}
+
+/// A copy of `data` for a job that keeps it.
+pub(crate) fn copied(data: &[u8], what: &str) -> lcrs_core::Result<Vec<u8>> {
+    let mut copy = reserved(data.len(), what)?;
+    copy.extend_from_slice(data);
+    Ok(copy)
+}
+
+/// An empty vector with room for `len` elements.
+pub(crate) fn room<T>(py: Python<'_>, len: usize, what: &str) -> PyResult<Vec<T>> {
+    reserved(len, what).map_err(|error| to_py(py, &error))
+}
+
+fn reserved<T>(len: usize, what: &str) -> lcrs_core::Result<Vec<T>> {
+    let mut vector = Vec::new();
+    let no_memory = |_| Error::limit(format!("no memory for {} bytes of {what}", len.saturating_mul(size_of::<T>())));
+    vector.try_reserve_exact(len).map_err(no_memory)?;
+    Ok(vector)
+}
 
 /// An array that is read during a call: C-contiguous, of any shape.
 pub(crate) struct Input<'py, T: Element> {
@@ -75,9 +151,11 @@ impl<'py, T: Element> Output<'py, T> {
     /// A new array of `shape` with any content, from `numpy.empty`: clearing megabytes would take as long as decoding them.
     pub(crate) fn empty(py: Python<'py>, shape: &[usize]) -> PyResult<Self> {
         static EMPTY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        numpy_ready(py)?;
         let shape = PyTuple::new(py, shape)?;
         let array = EMPTY.import(py, "numpy", "empty")?.call1((shape, T::get_dtype(py)))?;
-        Ok(Self { array: array.cast_into::<PyArrayDyn<T>>()?.readwrite() })
+        let array = array.cast_into::<PyArrayDyn<T>>()?.try_readwrite().map_err(|_| in_use("a new array"))?;
+        Ok(Self { array })
     }
 
     pub(crate) fn slice(&mut self) -> PyResult<&mut [T]> {
@@ -98,6 +176,7 @@ pub(crate) fn bytes(object: &Bound<'_, PyAny>, name: &str) -> PyResult<PyBackedB
     if let Ok(bytes) = object.cast::<PyBytes>() {
         return Ok(bytes.clone().into());
     }
+    numpy_ready(object.py())?;
     let is_buffer = match object.cast::<PyUntypedArray>() {
         Ok(_) => typed::<u8>(object, name).map(|_| true)?,
         Err(_) => PyMemoryView::from(object).is_ok(),
@@ -111,6 +190,7 @@ pub(crate) fn bytes(object: &Bound<'_, PyAny>, name: &str) -> PyResult<PyBackedB
 
 /// `object` as a C-contiguous array of `T`, through `numpy()` or `__array__()` if it is not an array itself.
 fn typed<'py, T: Element>(object: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyArrayDyn<T>>> {
+    numpy_ready(object.py())?;
     if let Ok(array) = object.cast::<PyArrayDyn<T>>() {
         return check_layout(array, name).map(|()| array.clone());
     }

@@ -9,7 +9,7 @@ use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyList};
 
 use crate::arrays::{self, Input, Output};
-use crate::errors::{detached, to_py};
+use crate::errors::{caught, detached, to_py};
 use crate::runtime::{runtime, simd_of};
 use crate::table::CdfTable;
 
@@ -39,7 +39,7 @@ pub(crate) fn encode<'py>(
     let runtime = runtime(py, threads)?;
     let (symbols, indexes, table) = (symbols.slice()?, indexes.slice()?, table.core());
     let stream = detached(py, symbols.len(), || rans::encode_stream(kind, &runtime, symbols, indexes, table))?;
-    Ok(PyBytes::new(py, &stream))
+    arrays::to_bytes(py, &stream)
 }
 
 /// Decodes one symbol per entry of ``indexes``.
@@ -118,7 +118,8 @@ pub(crate) fn encode_batch<'py>(
     let streams = detached(py, job_size(&runtime, symbols.len()), || {
         rans::encode_batch(kind, &runtime, items, symbols, indexes, table)
     })?;
-    PyList::new(py, streams.iter().map(|stream| PyBytes::new(py, stream)))
+    let streams = streams.iter().map(|stream| arrays::to_bytes(py, stream)).collect::<PyResult<Vec<_>>>()?;
+    PyList::new(py, streams)
 }
 
 /// `decode` for each stream of ``data`` and item along the first dimension of ``indexes``, in parallel.
@@ -196,7 +197,7 @@ impl Encoder {
     fn finish<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let encoder = self.inner.take().ok_or_else(finished)?;
         let bytes = detached(py, usize::MAX, || encoder.finish())?;
-        Ok(PyBytes::new(py, &bytes))
+        arrays::to_bytes(py, &bytes)
     }
 }
 
@@ -234,8 +235,7 @@ impl Decoder {
         let kind = stream_kind(py, kind)?;
         let simd = simd_of(py)?;
         let data = arrays::bytes(data, "data")?;
-        let inner = OwningDecoder::try_new(data, |data| rans::Decoder::new(kind, simd, data).map(Some))
-            .map_err(|error| to_py(py, &error))?;
+        let inner = caught(py, || OwningDecoder::try_new(data, |data| rans::Decoder::new(kind, simd, data).map(Some)))?;
         Ok(Self { inner: Some(inner) })
     }
 
@@ -255,9 +255,7 @@ impl Decoder {
     ///     LcrsError: if symbols remain, or if what was decoded is not what was encoded.
     fn finish(&mut self, py: Python<'_>) -> PyResult<()> {
         let mut decoder = self.inner.take().ok_or_else(finished)?;
-        decoder
-            .with_dependent_mut(|_, decoder| decoder.take().map_or(Ok(()), rans::Decoder::finish))
-            .map_err(|error| to_py(py, &error))
+        caught(py, || decoder.with_dependent_mut(|_, decoder| decoder.take().map_or(Ok(()), rans::Decoder::finish)))
     }
 }
 

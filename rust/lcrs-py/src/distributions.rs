@@ -5,21 +5,26 @@ use numpy::{PyArray1, PyArrayDyn};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::arrays::{Input, Output};
-use crate::errors::detached;
+use crate::arrays::{to_array, Input, Output};
+use crate::errors::{caught, detached};
 use crate::runtime::{runtime, simd_of};
 use crate::table::CdfTable;
 
 /// The field's 64 scales from 0.11 to 256, float32 (64,).
 #[pyfunction]
-pub(crate) fn default_scale_table(py: Python<'_>) -> Bound<'_, PyArray1<f32>> {
-    PyArray1::from_slice(py, cdf::default_scale_table())
+pub(crate) fn default_scale_table(py: Python<'_>) -> PyResult<Bound<'_, PyArray1<f32>>> {
+    to_array(py, cdf::default_scale_table().to_vec())
 }
 
 /// Scales in geometric progression from ``min`` to ``max``, float32 (levels,).
+///
+/// Raises:
+///     ValueError: if a bound is not positive and finite, or there are more than 65,536 levels.
 #[pyfunction]
-pub(crate) fn scale_table(py: Python<'_>, min: f64, max: f64, levels: usize) -> Bound<'_, PyArray1<f32>> {
-    PyArray1::from_vec(py, cdf::scale_table(min, max, levels))
+pub(crate) fn scale_table(py: Python<'_>, min: f64, max: f64, levels: i64) -> PyResult<Bound<'_, PyArray1<f32>>> {
+    let levels =
+        usize::try_from(levels).map_err(|_| PyValueError::new_err(format!("levels is {levels}, must be 0 or more")))?;
+    to_array(py, caught(py, || cdf::scale_table(min, max, levels))?)
 }
 
 /// The table of zero-mean Gaussians, one row a scale.
@@ -102,7 +107,7 @@ pub(crate) fn factorized_medians<'py>(
     let arrays = FactorizedArrays::new(matrices, biases, factors, None)?;
     let parameters = arrays.parameters()?;
     let medians = detached(py, usize::MAX, || cdf::factorized_medians(&parameters))?;
-    Ok(PyArray1::from_vec(py, medians))
+    to_array(py, medians)
 }
 
 /// The arrays that a factorized density has for parameters.
@@ -174,7 +179,8 @@ pub(crate) fn thresholds<'py>(
     scales.check_ndim("scales", 1, "(rows,)")?;
     let choice = if nearest { cdf::Choice::Nearest } else { cdf::Choice::Above };
     let domain = if log { cdf::Domain::Log } else { cdf::Domain::Linear };
-    Ok(PyArray1::from_vec(py, cdf::thresholds(scales.slice()?, choice, domain)))
+    let scales = scales.slice()?;
+    to_array(py, detached(py, scales.len(), || Ok(cdf::thresholds(scales, choice, domain)))?)
 }
 
 /// The table of Gaussian mixtures, one row a mixture, for the integers from ``-max`` to ``max``.

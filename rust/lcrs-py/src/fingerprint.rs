@@ -3,7 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::arrays::Input;
+use crate::arrays::{to_bytes, Input};
 use crate::coder::job_size;
 use crate::errors::detached;
 use crate::runtime::runtime;
@@ -24,5 +24,5 @@ pub(crate) fn fingerprint<'py>(py: Python<'py>, arrays: &Bound<'py, PyAny>) -> P
     let size = parts.iter().map(|part| part.len()).sum();
     let size = job_size(&runtime, size);
     let hash = detached(py, size, || Ok(lcrs_core::fingerprint(&runtime, &parts)))?;
-    Ok(PyBytes::new(py, &hash.to_le_bytes()))
+    to_bytes(py, &hash.to_le_bytes())
 }

@@ -3,12 +3,11 @@
 use lcrs_codec as codec;
 use lcrs_core::exact::Tensor;
 use lcrs_core::{Limits, Result};
-use numpy::{PyArray1, PyArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::arrays::{shape_text, Input};
+use crate::arrays::{self, shape_text, Input};
 use crate::errors::detached;
 use crate::runtime::{runtime, simd_of};
 use crate::tensors::NamedArrays;
@@ -86,7 +85,7 @@ impl Graph {
             let mut items = vec![(); batch.items.unwrap_or(1)];
             runtime.each(&mut items, |item, (), runtime| {
                 let outputs = self.inner.run(runtime, &limits, &batch.tensors(item, &limits)?, level)?;
-                Ok(outputs.into_iter().map(Output::of).collect::<Vec<_>>())
+                outputs.into_iter().map(Output::of).collect::<Result<Vec<_>>>()
             })
         })?;
         batch.collect(py, results)
@@ -138,23 +137,19 @@ impl<'a> Batch<'a> {
     /// The outputs of all items by name, shaped like the inputs.
     fn collect<'py>(&self, py: Python<'py>, results: Vec<Vec<Output>>) -> PyResult<Bound<'py, PyDict>> {
         let outputs = PyDict::new(py);
-        let mut items = results.into_iter();
-        let mut gathered = items.next().unwrap_or_default();
-        for item in items {
-            gathered.iter_mut().zip(item).for_each(|(all, one)| all.data.extend_from_slice(&one.data));
-        }
-        for Output { name, shape: [c, h, w], data } in gathered {
-            let array = PyArray1::from_vec(py, data);
-            match self.items {
-                Some(n) => outputs.set_item(name, array.reshape([n, c, h, w])?)?,
-                None => outputs.set_item(name, array.reshape([c, h, w])?)?,
-            }
+        for (i, Output { name, shape, .. }) in results.first().into_iter().flatten().enumerate() {
+            let whole: Vec<usize> = self.items.into_iter().chain(*shape).collect();
+            let mut array = arrays::Output::<f32>::empty(py, &whole)?;
+            let size = shape.iter().product::<usize>().max(1);
+            let items = array.slice()?.chunks_mut(size).zip(&results);
+            items.for_each(|(item, outputs)| item.copy_from_slice(&outputs[i].data));
+            outputs.set_item(name, array.into_array())?;
         }
         Ok(outputs)
     }
 }
 
-/// What a run returns by a name: channels, height and width, and the numbers of all items, channels first.
+/// What a run returns by a name: channels, height and width, and the numbers of one item, channels first.
 struct Output {
     name: String,
     shape: [usize; 3],
@@ -162,8 +157,8 @@ struct Output {
 }
 
 impl Output {
-    fn of((name, tensor): (String, Tensor)) -> Self {
+    fn of((name, tensor): (String, Tensor)) -> Result<Self> {
         let (channels, height, width) = tensor.shape();
-        Self { name, shape: [channels, height, width], data: tensor.to_nchw() }
+        Ok(Self { name, shape: [channels, height, width], data: tensor.to_nchw()? })
     }
 }

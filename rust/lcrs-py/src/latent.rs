@@ -4,11 +4,11 @@ use lcrs_core::latent::Latents;
 use numpy::PyArrayDyn;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyList};
+use pyo3::types::PyList;
 
-use crate::arrays::{shape_text, Input, Output};
+use crate::arrays::{shape_text, to_bytes, Input, Output};
 use crate::coder::{job_size, stream_kind, streams};
-use crate::errors::{detached, to_py};
+use crate::errors::{caught, detached};
 use crate::runtime::runtime;
 use crate::table::CdfTable;
 
@@ -46,7 +46,8 @@ pub(crate) fn encode_latents<'py>(
     let (runtime, table) = (runtime(py, threads)?, table.core());
     let size = job_size(&runtime, values.len());
     let streams = detached(py, size, || latents.encode(kind, &runtime, values, table))?;
-    PyList::new(py, streams.iter().map(|stream| PyBytes::new(py, stream)))
+    let streams = streams.iter().map(|stream| to_bytes(py, stream)).collect::<PyResult<Vec<_>>>()?;
+    PyList::new(py, streams)
 }
 
 /// Decodes what `encode_latents` wrote, to the values ``symbols + means``.
@@ -125,7 +126,8 @@ impl<'py> Fields<'py> {
 
     fn latents(&self, py: Python<'py>) -> PyResult<Latents<'_>> {
         let means = self.means.as_ref().map(Input::slice).transpose()?;
-        Latents::new(self.shape, self.indexes.slice()?, means).map_err(|error| to_py(py, &error))
+        let indexes = self.indexes.slice()?;
+        caught(py, || Latents::new(self.shape, indexes, means))
     }
 }
 

@@ -10,11 +10,15 @@ mod fingerprint;
 mod fork;
 mod graph;
 mod latent;
+mod limits;
+mod metadata;
 mod package;
 mod quantization;
 mod runtime;
+mod samples;
 mod scan;
 mod table;
+mod target;
 mod tensors;
 mod transcode;
 
@@ -30,13 +34,15 @@ mod _lcrs {
         thresholds,
     };
     #[pymodule_export]
+    use crate::errors::panic_in_job;
+    #[pymodule_export]
     use crate::fingerprint::fingerprint;
     #[pymodule_export]
     use crate::graph::Graph;
     #[pymodule_export]
     use crate::latent::{decode_latents, encode_latents};
     #[pymodule_export]
-    use crate::package::{info_json, metadata, package_digests, Package};
+    use crate::package::{bytes_needed, info_json, metadata, package_digests, Package};
     #[pymodule_export]
     use crate::quantization::{dequantize, quantize};
     #[pymodule_export]
@@ -46,12 +52,15 @@ mod _lcrs {
     #[pymodule_export]
     use crate::table::{pmf_to_quantized_cdf, CdfTable};
     #[pymodule_export]
+    use crate::target::RateSearch;
+    #[pymodule_export]
     use crate::transcode::transcode;
 
     use super::*;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::errors::keep_panics();
         crate::fork::register(module)?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         module.add("build_profile", if cfg!(debug_assertions) { "debug" } else { "release" })

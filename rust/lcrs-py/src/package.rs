@@ -2,17 +2,22 @@
 
 use std::path::PathBuf;
 
-use lcrs_codec::{self as codec, CompressOptions, DecompressOptions, Picture, PictureMetadata};
+use lcrs_codec::{self as codec, CompressOptions, DecompressOptions, Picture};
 use lcrs_core::Limits;
-use numpy::{PyArray1, PyArray3, PyArrayDyn, PyArrayMethods};
+use lcrs_format::Samples;
+use numpy::{PyArrayDyn, PyArrayMethods};
 use pyo3::exceptions::PyKeyError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 
-use crate::arrays::{self, Input};
+use crate::arrays;
 use crate::coder::stream_kind;
-use crate::errors::{detached, to_py};
+use crate::errors::{caught, detached, to_py};
+use crate::limits::limits;
+use crate::metadata::{from_dict, to_dict};
 use crate::runtime::runtime;
+use crate::samples::{self, Given};
+use crate::target::target as target_of;
 use crate::tensors::NamedArrays;
 use crate::transcode::latent;
 
@@ -52,14 +57,23 @@ impl Package {
 
     /// The whole description as JSON: architecture, configuration and card included.
     #[getter]
-    fn description(&self) -> &str {
-        self.inner.description()
+    fn description<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyString>> {
+        arrays::to_text(py, self.inner.description())
     }
 
     /// Number of levels of a variable-rate model; None for a fixed rate.
     #[getter]
     fn levels(&self) -> Option<usize> {
         self.inner.levels()
+    }
+
+    /// Type and channels of the arrays that the model codes; None for a model of pictures.
+    #[getter]
+    fn samples(&self) -> Option<(&'static str, u32)> {
+        match self.inner.samples() {
+            Samples::Array { number, channels } => Some((number.name(), channels)),
+            Samples::Picture { .. } => None,
+        }
     }
 
     /// SHA-256 of everything that decides a symbol, 64 hexadecimal digits.
@@ -83,72 +97,130 @@ impl Package {
     /// The bytes of an .lcrs file.
     ///
     /// Args:
-    ///     pixels: uint8, (H, W, 3), at least 1 x 1; or the bytes of that, with ``size``.
+    ///     pixels: at least 1 x 1. For a model of pictures uint8 or uint16, (H, W, 3), or grey: (H, W) or (H, W, 1). For
+    ///         one of arrays (H, W, C) of its type and channels, or (H, W) if it has one channel; what is outside of its
+    ///         range counts as the end of that. Or the bytes of that, each sample little endian, with ``shape``.
     ///     quality: 0 to 100 for a variable-rate model, None for one of a fixed rate.
-    ///     size: (H, W) of a picture given as bytes.
+    ///     shape: of what is given as bytes.
+    ///     dtype: of what is given as bytes; by default uint8, or the type of the model.
+    ///     bit_depth: bits of a component of a picture, 1 to 8 of uint8, 9 to 16 of uint16; by default 8 or 16.
     ///     kind: of the entropy-coded streams.
-    ///     icc: a colour profile to keep.
-    ///     exif: an EXIF block to keep, from its TIFF header on.
+    ///     metadata: what goes along, by the names that `metadata` gives.
     ///     threads: how many to use; the bytes do not depend on it.
+    ///     max_pixels: of a picture; by default 2^28. Larger ones are refused before anything is done.
+    ///     max_bytes: that the call may hold at a time; by default 2^31.
     ///
     /// Raises:
     ///     ValueError: if the pixels or the quality are not as above.
     ///     LimitError: if the picture or the metadata are above the limits.
-    #[pyo3(signature = (pixels, quality=None, *, size=None, kind="lcrs", icc=None, exif=None, threads=None))]
+    #[pyo3(signature = (pixels, quality=None, *, shape=None, dtype=None, bit_depth=None, kind="lcrs", metadata=None, threads=None, max_pixels=None, max_bytes=None))]
     #[allow(clippy::too_many_arguments)] // keywords in Python
     fn compress<'py>(
         &self,
         pixels: &Bound<'py, PyAny>,
         quality: Option<f64>,
-        size: Option<(u32, u32)>,
+        shape: Option<Vec<usize>>,
+        dtype: Option<String>,
+        bit_depth: Option<u8>,
         kind: &str,
-        icc: Option<Vec<u8>>,
-        exif: Option<Vec<u8>>,
+        metadata: Option<&Bound<'py, PyDict>>,
         threads: Option<i64>,
+        max_pixels: Option<i64>,
+        max_bytes: Option<i64>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let py = pixels.py();
-        let picture = picture(pixels, size)?;
-        let metadata = PictureMetadata { icc, exif };
-        let options = CompressOptions { quality, kind: stream_kind(py, kind)?, metadata };
+        let picture = samples::picture(&self.inner, pixels, &Given { shape, dtype, bit_depth })?;
+        let options = CompressOptions { quality, kind: stream_kind(py, kind)?, metadata: from_dict(metadata)? };
         let runtime = runtime(py, threads)?;
-        let limits = Limits::default();
+        let limits = limits(max_pixels, max_bytes)?;
         let data = detached(py, usize::MAX, || codec::compress(&self.inner, &picture, &options, &runtime, &limits))?;
-        Ok(PyBytes::new(py, &data))
+        arrays::to_bytes(py, &data)
     }
 
-    /// The picture of an .lcrs file, uint8 (H, W, 3).
+    /// The picture or the array of an .lcrs file, of the shape and type that it was given in.
     ///
     /// Args:
     ///     data: the whole file.
     ///     allow_other_synthesis: whether to accept a file made for another synthesis transform: its
     ///         symbols are right, its pixels not those that the encoder meant.
     ///     threads: how many to use; the pixels do not depend on it.
+    ///     max_pixels: as in `compress`.
+    ///     max_bytes: as in `compress`.
     ///
     /// Raises:
     ///     MissingModelError: if the file was made with another model.
     ///     LcrsError: if the file is cut off, damaged, of a later version, or above the limits.
-    #[pyo3(signature = (data, *, allow_other_synthesis=false, threads=None))]
+    #[pyo3(signature = (data, *, allow_other_synthesis=false, threads=None, max_pixels=None, max_bytes=None))]
     fn decompress<'py>(
         &self,
         data: &Bound<'py, PyAny>,
         allow_other_synthesis: bool,
         threads: Option<i64>,
-    ) -> PyResult<Bound<'py, PyArray3<u8>>> {
-        let picture = self.picture(data, allow_other_synthesis, threads)?;
-        let shape = [picture.height() as usize, picture.width() as usize, 3];
-        PyArray1::from_vec(data.py(), picture.into_data()).reshape(shape)
+        max_pixels: Option<i64>,
+        max_bytes: Option<i64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let limits = limits(max_pixels, max_bytes)?;
+        let picture = self.picture(data, allow_other_synthesis, threads, &limits)?;
+        samples::array(data.py(), picture)
     }
 
-    /// `decompress` to bytes and (H, W), for programs that do without NumPy.
-    #[pyo3(signature = (data, *, allow_other_synthesis=false, threads=None))]
+    /// `decompress` for programs that do without NumPy: the bytes of the samples, each little endian, their shape, their
+    /// type and the bits of a component, None for arrays.
+    #[pyo3(signature = (data, *, allow_other_synthesis=false, threads=None, max_pixels=None, max_bytes=None))]
     fn decompress_bytes<'py>(
         &self,
         data: &Bound<'py, PyAny>,
         allow_other_synthesis: bool,
         threads: Option<i64>,
-    ) -> PyResult<(Bound<'py, PyBytes>, (u32, u32))> {
-        let picture = self.picture(data, allow_other_synthesis, threads)?;
-        Ok((PyBytes::new(data.py(), picture.data()), (picture.height(), picture.width())))
+        max_pixels: Option<i64>,
+        max_bytes: Option<i64>,
+    ) -> PyResult<samples::Bytes<'py>> {
+        let limits = limits(max_pixels, max_bytes)?;
+        let picture = self.picture(data, allow_other_synthesis, threads, &limits)?;
+        let layout = picture.layout();
+        let bytes = arrays::to_bytes(data.py(), picture.data())?;
+        let shape = PyTuple::new(data.py(), samples::shape(&layout))?;
+        Ok((bytes, shape, layout.samples.number().name(), samples::depth(&layout)))
+    }
+
+    /// The bytes of an .lcrs file of a size or a distortion, found by trials on the real coder.
+    ///
+    /// Args:
+    ///     pixels: as in `compress`.
+    ///     target: ``bpp``: bits of the whole file for each pixel, to within 1 %; ``size``: bytes of the whole file, no more
+    ///         and no less than 99 % of it; ``psnr``: decibels, to within 0.05.
+    ///     value: how much of it.
+    ///     **options: as in `compress`.
+    ///
+    /// Returns:
+    ///     The file, and what was reached instead of the target in words, None if it was reached.
+    ///
+    /// Raises:
+    ///     ValueError: if the target is not above 0 or not finite, or the model has a fixed rate.
+    #[pyo3(signature = (pixels, target, value, *, shape=None, dtype=None, bit_depth=None, kind="lcrs", metadata=None, threads=None, max_pixels=None, max_bytes=None))]
+    #[allow(clippy::too_many_arguments)] // keywords in Python
+    fn compress_to_target<'py>(
+        &self,
+        pixels: &Bound<'py, PyAny>,
+        target: &str,
+        value: f64,
+        shape: Option<Vec<usize>>,
+        dtype: Option<String>,
+        bit_depth: Option<u8>,
+        kind: &str,
+        metadata: Option<&Bound<'py, PyDict>>,
+        threads: Option<i64>,
+        max_pixels: Option<i64>,
+        max_bytes: Option<i64>,
+    ) -> PyResult<(Bound<'py, PyBytes>, Option<String>)> {
+        let py = pixels.py();
+        let picture = samples::picture(&self.inner, pixels, &Given { shape, dtype, bit_depth })?;
+        let options = CompressOptions { quality: None, kind: stream_kind(py, kind)?, metadata: from_dict(metadata)? };
+        let (target, runtime, limits) =
+            (target_of(target, value)?, runtime(py, threads)?, limits(max_pixels, max_bytes)?);
+        let find = || codec::compress_to_target(&self.inner, &picture, target, &options, &runtime, &limits);
+        let found = detached(py, usize::MAX, find)?;
+        Ok((arrays::to_bytes(py, &found.data)?, found.shortfall))
     }
 
     /// The bytes of an .lcrs file from a latent y that g_a gave elsewhere.
@@ -158,37 +230,62 @@ impl Package {
     /// Args:
     ///     y: float32, (C, H, W), of the picture padded by repeating its last row and column.
     ///     quality: as in `compress`.
-    ///     size: (H, W) of the picture.
+    ///     shape: of the picture, as `compress` takes it.
+    ///     dtype: of the picture.
+    ///     bit_depth: of the picture.
     ///     kind: of the entropy-coded streams.
-    ///     icc: a colour profile to keep.
-    ///     exif: an EXIF block to keep, from its TIFF header on.
+    ///     metadata: what goes along, by the names that `metadata` gives.
     ///     threads: how many to use; the bytes do not depend on it.
+    ///     max_pixels: as in `compress`.
+    ///     max_bytes: as in `compress`.
     ///
     /// Raises:
     ///     ValueError: if y has another shape or numbers that are not finite, or the quality is not legal.
-    #[pyo3(signature = (y, quality=None, *, size, kind="lcrs", icc=None, exif=None, threads=None))]
+    #[pyo3(signature = (y, quality=None, *, shape, dtype=None, bit_depth=None, kind="lcrs", metadata=None, threads=None, max_pixels=None, max_bytes=None))]
     #[allow(clippy::too_many_arguments)] // keywords in Python
     fn compress_latent<'py>(
         &self,
         y: &Bound<'py, PyAny>,
         quality: Option<f64>,
-        size: (u32, u32),
+        shape: Vec<usize>,
+        dtype: Option<String>,
+        bit_depth: Option<u8>,
         kind: &str,
-        icc: Option<Vec<u8>>,
-        exif: Option<Vec<u8>>,
+        metadata: Option<&Bound<'py, PyDict>>,
         threads: Option<i64>,
+        max_pixels: Option<i64>,
+        max_bytes: Option<i64>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let py = y.py();
         let y = latent(y, "y")?;
-        let options =
-            CompressOptions { quality, kind: stream_kind(py, kind)?, metadata: PictureMetadata { icc, exif } };
+        let options = CompressOptions { quality, kind: stream_kind(py, kind)?, metadata: from_dict(metadata)? };
         let runtime = runtime(py, threads)?;
-        let limits = Limits::default();
-        let (height, width) = size;
-        let data = detached(py, usize::MAX, || {
-            codec::compress_latent(&self.inner, &y, (width, height), &options, &runtime, &limits)
-        })?;
-        Ok(PyBytes::new(py, &data))
+        let limits = limits(max_pixels, max_bytes)?;
+        let layout = samples::layout(&self.inner, &Given { shape: Some(shape), dtype, bit_depth })?;
+        let data =
+            detached(py, usize::MAX, || codec::compress_latent(&self.inner, &y, &layout, &options, &runtime, &limits))?;
+        arrays::to_bytes(py, &data)
+    }
+
+    /// The (H, W) that a picture of ``size`` is padded to for g_a.
+    ///
+    /// Args:
+    ///     size: (H, W).
+    ///     max_pixels: as in `compress`.
+    ///     max_bytes: as in `compress`.
+    ///
+    /// Raises:
+    ///     LimitError: if the picture or its latent is above the limits.
+    #[pyo3(signature = (size, *, max_pixels=None, max_bytes=None))]
+    fn padded_size(
+        &self,
+        py: Python<'_>,
+        size: (u32, u32),
+        max_pixels: Option<i64>,
+        max_bytes: Option<i64>,
+    ) -> PyResult<(usize, usize)> {
+        let limits = limits(max_pixels, max_bytes)?;
+        self.inner.padded_size(size.1, size.0, &limits).map_err(|error| to_py(py, &error))
     }
 
     /// The decoded latent of an .lcrs file, for a g_s that runs elsewhere.
@@ -196,27 +293,32 @@ impl Package {
     /// Arguments and errors are those of `decompress`.
     ///
     /// Returns:
-    ///     ``y``: float32, (C, H, W); ``level``: what g_s runs at, or None; ``size``: (H, W) of the visible
-    ///     picture; ``crop``: rows and columns of what g_s gives that come before it.
-    #[pyo3(signature = (data, *, allow_other_synthesis=false, threads=None))]
+    ///     ``y``: float32, (C, H, W); ``level``: what g_s runs at, or None; ``shape``, ``dtype`` and ``bit_depth`` of
+    ///     the visible picture; ``crop``: rows and columns of what g_s gives that come before it.
+    #[pyo3(signature = (data, *, allow_other_synthesis=false, threads=None, max_pixels=None, max_bytes=None))]
     fn decompress_latent<'py>(
         &self,
         data: &Bound<'py, PyAny>,
         allow_other_synthesis: bool,
         threads: Option<i64>,
+        max_pixels: Option<i64>,
+        max_bytes: Option<i64>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let py = data.py();
         let data = arrays::bytes(data, "data")?;
         let options = DecompressOptions { allow_other_synthesis };
         let runtime = runtime(py, threads)?;
-        let limits = Limits::default();
+        let limits = limits(max_pixels, max_bytes)?;
         let decode = || codec::decompress_latent(&self.inner, &data, &options, &runtime, &limits);
         let decoded = detached(py, usize::MAX, decode)?;
         let dict = PyDict::new(py);
         let (channels, height, width) = decoded.y.shape();
-        dict.set_item("y", PyArray1::from_vec(py, decoded.y.to_nchw()).reshape([channels, height, width])?)?;
+        let y = decoded.y.to_nchw().map_err(|error| to_py(py, &error))?;
+        dict.set_item("y", arrays::to_array(py, y)?.reshape([channels, height, width])?)?;
         dict.set_item("level", decoded.level)?;
-        dict.set_item("size", (decoded.size.1, decoded.size.0))?;
+        dict.set_item("shape", PyTuple::new(py, samples::shape(&decoded.layout))?)?;
+        dict.set_item("dtype", decoded.layout.samples.number().name())?;
+        dict.set_item("bit_depth", samples::depth(&decoded.layout))?;
         dict.set_item("crop", (decoded.crop.1, decoded.crop.0))?;
         Ok(dict)
     }
@@ -227,7 +329,7 @@ impl Package {
     ///     ValueError: if the quality is out of range, missing, or given for a fixed rate.
     #[pyo3(signature = (quality=None))]
     fn level(&self, py: Python<'_>, quality: Option<f64>) -> PyResult<Option<f32>> {
-        codec::level_of(&self.inner, quality).map_err(|error| to_py(py, &error))
+        caught(py, || codec::level_of(&self.inner, quality))
     }
 
     /// A tensor of the package as float32.
@@ -236,7 +338,7 @@ impl Package {
     ///     KeyError: if there is no such tensor of floats.
     fn parameter<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
         let (numbers, shape) = self.inner.parameter(name).ok_or_else(|| PyKeyError::new_err(name.to_owned()))?;
-        PyArray1::from_vec(py, numbers).reshape(shape)
+        arrays::to_array(py, numbers)?.reshape(shape)
     }
 
     fn __repr__(&self) -> String {
@@ -246,51 +348,74 @@ impl Package {
 }
 
 impl Package {
-    fn picture(&self, data: &Bound<'_, PyAny>, allow_other_synthesis: bool, threads: Option<i64>) -> PyResult<Picture> {
+    fn picture(
+        &self,
+        data: &Bound<'_, PyAny>,
+        allow_other_synthesis: bool,
+        threads: Option<i64>,
+        limits: &Limits,
+    ) -> PyResult<Picture> {
         let py = data.py();
         let data = arrays::bytes(data, "data")?;
         let options = DecompressOptions { allow_other_synthesis };
         let runtime = runtime(py, threads)?;
-        let limits = Limits::default();
-        detached(py, usize::MAX, || codec::decompress(&self.inner, &data, &options, &runtime, &limits))
+        detached(py, usize::MAX, || codec::decompress(&self.inner, &data, &options, &runtime, limits))
     }
-}
-
-/// A picture from an array (H, W, 3), or from the bytes of one whose (H, W) is `size`.
-fn picture(pixels: &Bound<'_, PyAny>, size: Option<(u32, u32)>) -> PyResult<Picture> {
-    let picture = if let Some((height, width)) = size {
-        Picture::new(width, height, arrays::bytes(pixels, "pixels")?.to_vec())
-    } else {
-        let pixels = Input::<u8>::new(pixels, "pixels")?;
-        pixels.check_ndim("pixels", 3, "(H, W, 3)")?;
-        let side = |size: usize| u32::try_from(size).unwrap_or(u32::MAX);
-        let (height, width) = (side(pixels.shape()[0]), side(pixels.shape()[1]));
-        Picture::new(width, height, pixels.slice()?.to_vec())
-    };
-    picture.map_err(|error| to_py(pixels.py(), &error.at("pixels")))
 }
 
 /// What an .lcrs file says about itself, as a JSON object; errors as in `metadata`.
 #[pyfunction]
-pub(crate) fn info_json(data: &Bound<'_, PyAny>) -> PyResult<String> {
+#[pyo3(signature = (data, *, max_pixels=None, max_bytes=None))]
+pub(crate) fn info_json<'py>(
+    data: &Bound<'py, PyAny>,
+    max_pixels: Option<i64>,
+    max_bytes: Option<i64>,
+) -> PyResult<Bound<'py, PyString>> {
     let py = data.py();
     let data = arrays::bytes(data, "data")?;
-    detached(py, data.len(), || codec::info(&data, &Limits::default()).map(|info| info.to_json()))
+    let limits = limits(max_pixels, max_bytes)?;
+    let json = detached(py, data.len(), || codec::info(&data, &limits).map(|info| info.to_json()))?;
+    arrays::to_text(py, &json)
 }
 
-/// The colour profile (``icc``) and the EXIF block (``exif``) that an .lcrs file carries.
+/// How many bytes must be at hand before more can be said of an .lcrs file that begins with ``first``.
+///
+/// As soon as that is not more than ``len(first)``, it is the length of the file: so one reads what a file
+/// announces, and no more. After 8 bytes the length of the header is known, after the header that of the file.
+///
+/// Raises:
+///     LcrsError: if the first bytes are damaged, of a later version, or no .lcrs file at all.
+///     LimitError: if the picture, the metadata or the file are above the limits.
+#[pyfunction]
+pub(crate) fn bytes_needed(first: &Bound<'_, PyAny>) -> PyResult<u64> {
+    let py = first.py();
+    let first = arrays::bytes(first, "first")?;
+    caught(py, || codec::bytes_needed(&first, &Limits::default()))
+}
+
+/// What travels with the picture of an .lcrs file, None where it carries no such thing.
+///
+/// Returns:
+///     ``icc``: a colour profile; ``exif``: an EXIF block from its TIFF header on; ``xmp``: an XMP packet;
+///     ``iptc``: IPTC-IIM records; ``resolution``: pixels an inch, across and down; ``cicp``: primaries,
+///     transfer characteristics, matrix coefficients and full-range flag of ITU-T H.273; ``gamma``: the
+///     exponent from light to components times 100,000; ``chromaticities``: x and y of the white point, of
+///     red, of green and of blue, times 100,000.
 ///
 /// Raises:
 ///     LcrsError: if the file is cut off, damaged, or of a later version.
 #[pyfunction]
-pub(crate) fn metadata<'py>(data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyDict>> {
+#[pyo3(signature = (data, *, max_pixels=None, max_bytes=None))]
+pub(crate) fn metadata<'py>(
+    data: &Bound<'py, PyAny>,
+    max_pixels: Option<i64>,
+    max_bytes: Option<i64>,
+) -> PyResult<Bound<'py, PyDict>> {
     let py = data.py();
     let data = arrays::bytes(data, "data")?;
-    let metadata = detached(py, data.len(), || codec::metadata(&data, &Limits::default()))?;
-    let dict = PyDict::new(py);
-    dict.set_item("icc", metadata.icc.map(|icc| PyBytes::new(py, &icc)))?;
-    dict.set_item("exif", metadata.exif.map(|exif| PyBytes::new(py, &exif)))?;
-    Ok(dict)
+    let limits = limits(max_pixels, max_bytes)?;
+    let metadata = detached(py, data.len(), || codec::metadata(&data, &limits))?;
+    to_dict(py, &metadata)
 }
 
 /// The digests of a description (JSON) and its tensors, by the members of the description that hold them.

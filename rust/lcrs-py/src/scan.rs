@@ -6,14 +6,14 @@ use lcrs_core::scan::{
     Raster, Scan, Shrinkage, Steps, SymbolOrder,
 };
 use lcrs_core::{Error, Limits, Result, Simd};
-use numpy::{PyArray1, PyArray4, PyArrayMethods};
+use numpy::PyArray4;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pyclass::boolean_struct::False;
 use pyo3::types::PyList;
 use pyo3::PyClass;
 
-use crate::arrays::Input;
+use crate::arrays::{to_array, Input, Output};
 use crate::coder::{finished, Decoder, Encoder};
 use crate::errors::{detached, to_py};
 use crate::runtime::{runtime, simd_of};
@@ -44,7 +44,7 @@ pub(crate) fn each_step(
     for places in raster_steps(symbol_order(order)?, kernel_size, height, width) {
         let (rows, columns): (Vec<i64>, Vec<i64>) =
             places.iter().map(|&(row, column)| (row as i64, column as i64)).unzip();
-        step.call1((PyArray1::from_vec(step.py(), rows), PyArray1::from_vec(step.py(), columns)))?;
+        step.call1((to_array(step.py(), rows)?, to_array(step.py(), columns)?))?;
     }
     Ok(())
 }
@@ -103,8 +103,8 @@ impl RasterScan {
     ///     side: float32, (N, S, H, W): side features.
     ///     threads: how many to use; by default `num_threads`. The bytes do not depend on it.
     ///     gain: float32, (1,) or (C,): inverse of the step of quantisation, which scales are multiplied by; by default 1.
-    ///     log_gain: float32, as many as ``gain``: where scales and thresholds are logarithms, what is added to scales instead.
     ///     context_bias: float32, (features,): instead of the context's bias.
+    ///     log_gain: float32, as many as ``gain``: where scales and thresholds are logarithms, what is added to scales instead.
     ///
     /// Returns:
     ///     The latents as they will be decoded, float32 (N, C, H, W).
@@ -375,10 +375,13 @@ impl BatchScan {
             runtime.each(coders, |item, coder, runtime| {
                 let side = side.tensor(item)?;
                 let scan = |coder: &mut Coder<'_, '_>| self.inner.run_with(runtime, &limits, coder, &side, conditions);
-                Ok(code(item, coder, &scan)?.to_nchw())
+                code(item, coder, &scan)?.to_nchw()
             })
         })?;
-        PyArray1::from_vec(py, latents.concat()).reshape([items, self.inner.channels(), height, width])
+        let mut out = Output::empty(py, &[items, self.inner.channels(), height, width])?;
+        let size = latents.first().map_or(0, Vec::len).max(1);
+        out.slice()?.chunks_mut(size).zip(&latents).for_each(|(item, latent)| item.copy_from_slice(latent));
+        Ok(out.into_array().cast_into()?)
     }
 }
 

@@ -3,12 +3,12 @@
 use std::iter::repeat_n;
 use std::sync::Arc;
 
-use lcrs_core::cdf;
+use lcrs_core::{cdf, Error};
 use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
 
-use crate::arrays::Input;
-use crate::errors::detached;
+use crate::arrays::{to_array, Input};
+use crate::errors::{caught, detached};
 
 /// An immutable, validated table of cumulative distributions, one a row.
 ///
@@ -83,19 +83,20 @@ impl CdfTable {
         let rows = || (0..self.inner.num_rows()).map(|row| self.inner.row(row).cdf);
         let width = rows().map(<[u32]>::len).max().unwrap_or(0);
         let padded = rows().flat_map(|cdf| cdf.iter().map(|&c| c as i32).chain(repeat_n(0, width - cdf.len())));
-        PyArray1::from_iter(py, padded).reshape([self.inner.num_rows(), width])
+        let padded = caught(py, || collected(self.inner.num_rows() * width, padded))?;
+        to_array(py, padded)?.reshape([self.inner.num_rows(), width])
     }
 
     /// A copy of the rows' lengths, int32 (rows,).
     #[getter]
-    fn lengths<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i32>> {
-        PyArray1::from_iter(py, (0..self.inner.num_rows()).map(|row| self.inner.row(row).cdf.len() as i32))
+    fn lengths<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i32>>> {
+        to_array(py, (0..self.inner.num_rows()).map(|row| self.inner.row(row).cdf.len() as i32).collect())
     }
 
     /// A copy of the rows' offsets, int32 (rows,).
     #[getter]
-    fn offsets<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<i32>> {
-        PyArray1::from_iter(py, (0..self.inner.num_rows()).map(|row| self.inner.row(row).offset))
+    fn offsets<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i32>>> {
+        to_array(py, (0..self.inner.num_rows()).map(|row| self.inner.row(row).offset).collect())
     }
 
     /// Number of rows.
@@ -108,7 +109,7 @@ impl CdfTable {
     }
 
     fn __getnewargs__<'py>(&self, py: Python<'py>) -> PyResult<CdfTableArgs<'py>> {
-        Ok((self.cdfs(py)?, self.lengths(py), self.offsets(py), self.precision()))
+        Ok((self.cdfs(py)?, self.lengths(py)?, self.offsets(py)?, self.precision()))
     }
 
     fn __copy__(slf: Py<Self>) -> Py<Self> {
@@ -147,5 +148,13 @@ pub(crate) fn pmf_to_quantized_cdf<'py>(
     pmf.check_ndim("pmf", 1, "(symbols,)")?;
     let pmf = pmf.slice()?;
     let cdf = detached(py, pmf.len(), || cdf::pmf_to_quantized_cdf(pmf, precision))?;
-    Ok(PyArray1::from_vec(py, cdf))
+    to_array(py, cdf)
+}
+
+/// The `count` items of `items`.
+fn collected<T>(count: usize, items: impl Iterator<Item = T>) -> lcrs_core::Result<Vec<T>> {
+    let mut out = Vec::new();
+    out.try_reserve_exact(count).map_err(|_| Error::limit(format!("no memory for {count} entries of a table")))?;
+    out.extend(items);
+    Ok(out)
 }

@@ -8,7 +8,7 @@ use numpy::PyArrayDyn;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::arrays::Input;
+use crate::arrays::{numpy_ready, Input};
 use crate::errors::to_py;
 
 /// One array of a dictionary.
@@ -25,6 +25,7 @@ pub(crate) struct NamedArrays<'py> {
 
 impl<'py> NamedArrays<'py> {
     pub(crate) fn new(dict: &Bound<'py, PyDict>, argument: &str) -> PyResult<Self> {
+        numpy_ready(dict.py())?;
         let arrays = dict.iter().map(|(key, array)| {
             let key: String = key.extract()?;
             let name = format!("{argument}['{key}']");

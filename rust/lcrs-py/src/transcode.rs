@@ -6,9 +6,9 @@ use lcrs_core::Limits;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::arrays::Input;
+use crate::arrays::{to_bytes, Input};
 use crate::coder::stream_kind;
-use crate::errors::{detached, to_py};
+use crate::errors::detached;
 use crate::package::Package;
 use crate::runtime::runtime;
 
@@ -52,14 +52,15 @@ pub(crate) fn transcode<'py>(
     let limits = Limits::default();
     let data =
         detached(py, usize::MAX, || codec::transcode(package, &latents, &placement, quality, kind, &runtime, &limits))?;
-    Ok(PyBytes::new(py, &data))
+    to_bytes(py, &data)
 }
 
 pub(crate) fn latent(array: &Bound<'_, PyAny>, name: &str) -> PyResult<Tensor> {
     let py = array.py();
     let input = Input::<f32>::new(array, name)?;
     input.check_ndim(name, 3, "(C, H, W)")?;
-    let shape = input.shape();
-    Tensor::from_nchw(shape[0], shape[1], shape[2], input.slice()?, &Limits::default())
-        .map_err(|error| to_py(py, &error.at(name)))
+    let (shape, values) = (input.shape(), input.slice()?);
+    detached(py, values.len(), || {
+        Tensor::from_nchw(shape[0], shape[1], shape[2], values, &Limits::default()).map_err(|error| error.at(name))
+    })
 }

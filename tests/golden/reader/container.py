@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import struct
 from dataclasses import dataclass, field
 
@@ -10,7 +11,7 @@ from reader.wrong import WrongFile, need
 MAGIC = bytes.fromhex("8C4C4353")
 VERSION = 1
 ANCILLARY = 0x80
-METADATA = {0x81: "icc", 0x82: "exif"}
+METADATA = {0x81: "icc", 0x82: "exif", 0x83: "xmp", 0x84: "iptc"}
 
 
 @dataclass
@@ -30,6 +31,7 @@ class Container:
     portable: bool
     latents: list[Section] = field(default_factory=list)
     metadata: dict[str, bytes] = field(default_factory=dict)
+    notes: dict[str, tuple[float, ...]] = field(default_factory=dict)
     quality: float | None = None
     crop: tuple[int, int] = (0, 0)
     decoded: tuple[int, int] | None = None
@@ -157,6 +159,18 @@ def _read_fields(body: Cursor, container: Container) -> None:
             need(tiles == (1, 1), f"tile grid {tiles}")
         elif tag == 5:
             container.decoded = value.varint(1 << 32), value.varint(1 << 32)
+        elif tag == 0x81:
+            resolution = struct.unpack("<2f", value.take(8))
+            need(all(0 < number < math.inf for number in resolution), f"resolution {resolution}")
+            container.notes["resolution"] = resolution
+        elif tag == 0x82:
+            container.notes["cicp"] = tuple(value.take(4))
+            need(container.notes["cicp"][3] <= 1, f"code points {container.notes['cicp']}")
+        elif tag == 0x83:
+            container.notes["gamma"] = struct.unpack("<I", value.take(4))
+            need(container.notes["gamma"] != (0,), "gamma 0")
+        elif tag == 0x84:
+            container.notes["chromaticities"] = struct.unpack("<8I", value.take(32))
         else:
             need(tag & ANCILLARY, f"critical field {tag}")
             continue

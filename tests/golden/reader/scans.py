@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,17 +37,51 @@ class Coder:
         return values
 
 
-class Gaussian:
-    """Table rows by scales, and means."""
+@dataclass
+class Gain:
+    """Inverses of steps, one a channel or one for all, and what is added to logarithms of scales."""
 
-    def __init__(self, node: dict[str, Any], graphs: Graphs):
+    gain: np.ndarray
+    log_gain: np.ndarray | None
+
+    @classmethod
+    def read(cls, name: str, domain: str, graphs: Graphs) -> Gain:
+        outputs = {output: value[:, 0, 0] for output, value in graphs.run(name).items()}
+        if domain == "log":
+            need(set(outputs) == {"gain", "log_gain"}, f"outputs {set(outputs)} of graph {name}")
+            gain = cls(outputs["gain"], outputs["log_gain"])
+            need(len(gain.gain) == len(gain.log_gain), f"{len(gain.log_gain)} logarithms")
+            need(np.isfinite(gain.log_gain).all(), f"logarithms {gain.log_gain}")
+        else:
+            need(domain == "linear", f"domain {domain}")
+            (only,) = outputs.values()
+            gain = cls(only, None)
+        need(((gain.gain > 0) & np.isfinite(gain.gain)).all(), f"gain {gain.gain}")
+        return gain
+
+    def of(self, channels: slice) -> Gain:
+        """That of some channels."""
+        one = len(self.gain) == 1
+        log_gain = self.log_gain if one or self.log_gain is None else self.log_gain[channels]
+        return Gain(self.gain if one else self.gain[channels], log_gain)
+
+    def scale(self, scales: np.ndarray) -> np.ndarray:
+        return scales * self.gain if self.log_gain is None else scales + self.log_gain
+
+
+class Gaussian:
+    """Table rows by scales, and means; ``gain`` and ``shrinkage`` may be those of all groups."""
+
+    def __init__(self, node: dict[str, Any], graphs: Graphs, gain: Gain | None = None, shrinkage: Any = None):
         self.graphs = graphs
         self.table = Table.read(node["table"], graphs.tensors)
         self.thresholds = graphs.numbers(node["thresholds"])
         self.has_means = node["means"]
-        self.gain = graphs.only(node["gain"])[:, 0, 0] if node.get("gain") else None
-        self.shrinkage = node.get("shrinkage")
-        need(self.gain is None or ((self.gain > 0) & np.isfinite(self.gain)).all(), f"gain {self.gain}")
+        need(gain is None or not node.get("gain"), "a gain in two places")
+        own = Gain.read(node["gain"], node["domain"], graphs) if node.get("gain") else None
+        self.gain, self.shrinkage = gain or own, node.get("shrinkage") or shrinkage
+        linear = self.gain is not None and self.gain.log_gain is None
+        need(not self.shrinkage or linear, "a shrinkage without a gain of scales")
         need(len(self.thresholds) + 1 == len(self.table.rows), "thresholds do not fit the table")
 
     def code(
@@ -57,7 +92,8 @@ class Gaussian:
         scales = outputs["scales"][:, y, x]
         means = outputs["means"][:, y, x] if self.has_means else np.zeros_like(scales)
         if self.gain is not None:
-            scales = scales * self.gain
+            need(len(self.gain.gain) in (1, len(scales)), f"{len(self.gain.gain)} gains")
+            scales = self.gain.scale(scales)
         need(np.isfinite(means).all() and np.isfinite(scales).all(), f"parameters at {place}")
         rows = arithmetic.indexes(scales, self.thresholds)
         return coder.code(self.table, rows, means, channels, place, self._lattice(scales))
@@ -65,7 +101,7 @@ class Gaussian:
     def _lattice(self, scales: np.ndarray) -> Whole:
         if self.gain is None:
             return Whole()
-        gain = np.broadcast_to(self.gain, scales.shape)
+        gain = np.broadcast_to(self.gain.gain, scales.shape)
         if not self.shrinkage:
             return Gained(gain, None)
         bound = F32(self.shrinkage["bound"])
@@ -96,9 +132,11 @@ def steps(node: dict[str, Any], kernel: int, size: tuple[int, int]) -> dict[int,
     return {s: [p for p in places if number[p] == s] for s in sorted(set(number.values()))}
 
 
-def code_scan(node, graphs: Graphs, coder: Coder, side: np.ndarray, channels: slice) -> np.ndarray:
+def code_scan(
+    node, graphs: Graphs, coder: Coder, side: np.ndarray, channels: slice, prior: Gaussian | None = None
+) -> np.ndarray:
     """One group of channels with a context."""
-    prior = Gaussian(node, graphs)
+    prior = prior or Gaussian(node, graphs)
     (conv,) = graphs.graphs[node["context"]]["nodes"]
     bias = graphs.only(node["context_bias"])[:, 0, 0] if node.get("context_bias") else None
     weight = graphs.numbers(conv["weight"])
@@ -138,16 +176,19 @@ def code_groups(node, graphs: Graphs, coder: Coder, side: np.ndarray, channels: 
     """Groups of channels one after another, each given the values of those before."""
     known: list[np.ndarray] = []
     first = 0
+    domains = {group["domain"] for group in node["groups"]}
+    need(not node.get("gain") or len(domains) == 1, f"one gain for {domains}")
+    gain = Gain.read(node["gain"], *domains, graphs) if node.get("gain") else None
     for group in node["groups"]:
         own = slice(first, first + group["channels"])
         inputs = [side, np.concatenate(known)] if known else [side]
         outputs = graphs.run(group["side"], *inputs)
+        prior = Gaussian(group, graphs, gain and gain.of(own), node.get("shrinkage"))
         if group["type"] == "gaussian":
-            prior = Gaussian(group, graphs)
             known.append(code_all(prior, coder, outputs, own, side.shape[1:]))
         else:
             (group_side,) = outputs.values()
-            known.append(code_scan(group, graphs, coder, group_side, own))
+            known.append(code_scan(group, graphs, coder, group_side, own, prior))
         first = own.stop
     need(first == channels, f"groups have {first} channels, the latent {channels}")
     return np.concatenate(known)

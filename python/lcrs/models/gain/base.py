@@ -36,6 +36,7 @@ class GainModel(PictureModel):
         lmbda_min: Lagrangian weight of 255^2 MSE at level 0.
         lmbda_max: The same at level K - 1; levels between are spaced logarithmically.
         keeps_lmbda: Whether these are in the state dict.
+        scale_table: Scales of the rows of the Gaussian table; by default CompressAI's.
 
     Raises:
         ValueError: there are fewer than 2 levels.
@@ -47,7 +48,15 @@ class GainModel(PictureModel):
     h_s: nn.Module
 
     def __init__(
-        self, M: int, Z: int, *, num_levels: int, lmbda_min: float, lmbda_max: float, keeps_lmbda: bool
+        self,
+        M: int,
+        Z: int,
+        *,
+        num_levels: int,
+        lmbda_min: float,
+        lmbda_max: float,
+        keeps_lmbda: bool,
+        scale_table: Tensor | None = None,
     ) -> None:
         super().__init__()
         if num_levels < 2:
@@ -60,7 +69,9 @@ class GainModel(PictureModel):
         self.z_log_gain = LevelTable(0.5 * self._slope().repeat(1, Z))
         self.z_log_scale = LevelTable(torch.full((num_levels, Z), math.log(2.0)))
         self.z_mean = LevelTable(torch.zeros(num_levels, Z))
-        self.gaussian_conditional = GaussianConditional(get_scale_table())
+        self.gaussian_conditional = GaussianConditional(
+            get_scale_table() if scale_table is None else scale_table
+        )
 
     def _slope(self) -> Tensor:
         """Log-gains of y to begin with, (K, 1), zero in the middle.
@@ -77,6 +88,17 @@ class GainModel(PictureModel):
         """Lagrangian weight of 255^2 MSE at `level` (N,), each from 0 to K - 1."""
         first, last = self.log_lmbda[0], self.log_lmbda[-1]
         return torch.exp(first + level / (self.num_levels - 1) * (last - first))
+
+    def update(
+        self,
+        scale_table: Sequence[float] | Tensor | None = None,
+        force: bool = False,
+        update_quantiles: bool = False,
+    ) -> bool:
+        """As in `CompressionModel`, but that the scale table stays as it is by default."""
+        if scale_table is None:
+            scale_table = self.gaussian_conditional.effective_scale_table()
+        return super().update(scale_table, force, update_quantiles)
 
     # --- training ---
 

@@ -12,6 +12,7 @@ mod parse;
 mod program;
 mod rows;
 mod run;
+mod split;
 mod strips;
 
 pub(crate) use attributes::{check_version, Attributes};
@@ -55,6 +56,18 @@ impl Graph {
     #[must_use]
     pub fn inputs(&self) -> &[String] {
         &self.program.inputs
+    }
+
+    /// The shape of the single output for a single input.
+    ///
+    /// # Errors
+    /// [`lcrs_core::ErrorKind::Corrupt`] if shapes do not go together, or there is not one of each.
+    pub(crate) fn output_shape(&self, input: Shape) -> Result<Shape> {
+        let shapes = self.program.shapes(&[input])?;
+        match self.program.outputs.as_slice() {
+            [(_, output)] => Ok(shapes[*output]),
+            outputs => Err(Error::corrupt(format!("{} outputs, must be one", outputs.len()))),
+        }
     }
 
     /// The names of the outputs, in order.

@@ -112,7 +112,7 @@ impl Program {
     pub(crate) fn check_memory(&self, shapes: &[Shape], limits: &Limits) -> Result<()> {
         for (node, needed) in self.nodes.iter().zip(self.live_bytes(shapes)) {
             if needed > limits.max_bytes {
-                let message = format!("values of {needed} bytes, at most {} are allowed", limits.max_bytes);
+                let message = format!("values of {needed} bytes, at most {} are allowed (max_bytes)", limits.max_bytes);
                 return Err(Error::limit(message).at(&node.place));
             }
         }
@@ -206,7 +206,7 @@ fn parse_outputs(list: &[Value], num_values: usize) -> Result<Vec<(String, usize
 }
 
 /// A value that nobody takes dies at the node that made it.
-fn last_uses(num_inputs: usize, nodes: &[Node], outputs: &[(String, usize)]) -> Vec<usize> {
+pub(super) fn last_uses(num_inputs: usize, nodes: &[Node], outputs: &[(String, usize)]) -> Vec<usize> {
     let mut last_use = vec![usize::MAX; num_inputs];
     for (i, node) in nodes.iter().enumerate() {
         last_use.push(i);

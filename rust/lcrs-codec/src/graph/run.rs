@@ -127,7 +127,7 @@ impl Graph {
             let value = node.inputs[0];
             let is_last = self.program.last_use[value] == i;
             let mut tensor = cuts.swap_remove(0).map_or_else(|| slots[value].take(is_last), Ok)?;
-            function.apply(job.rt, &mut tensor);
+            function.apply(job.rt, &mut tensor)?;
             return Ok(tensor);
         }
         for (value, cut) in node.inputs.iter().zip(&cuts) {

@@ -9,6 +9,23 @@ use crate::tensors::{TensorData, Tensors};
 /// Deepest nesting of a description.
 const MAX_DEPTH: usize = 100;
 
+/// Bytes that one object of JSON takes beside its members: a node of a map, almost empty.
+const OBJECT_BYTES: u64 = 700;
+
+/// Bytes that one value in a list or an object takes, half of the list or the node being empty.
+const VALUE_BYTES: u64 = 160;
+
+/// Checks what `copies` of JSON will take once it is parsed, and that it is to be had: a reader of JSON ends the process
+/// where memory ends.
+///
+/// # Errors
+/// [`lcrs_core::ErrorKind::Limit`].
+pub(super) fn check_json(text: &str, copies: u64, limits: &Limits) -> Result<()> {
+    let count = |wanted: &[u8]| text.bytes().filter(|byte| wanted.contains(byte)).count() as u64;
+    let parsed = text.len() as u64 + OBJECT_BYTES * count(b"{") + VALUE_BYTES * count(b"[,");
+    limits.rehearse(parsed.saturating_mul(copies), "description")
+}
+
 /// Checks how deep `value` is nested; a number or a string has a depth of 0.
 ///
 /// # Errors
@@ -39,8 +56,10 @@ pub(super) fn check_named_bytes<'a>(
 ) -> Result<()> {
     let bytes = parts.map(|part| named_bytes(part, tensors)).fold(0, u64::saturating_add);
     if bytes > limits.max_bytes {
-        let message =
-            format!("operations and tables take {bytes} bytes of tensors, at most {} are allowed", limits.max_bytes);
+        let message = format!(
+            "operations and tables take {bytes} bytes of tensors, at most {} are allowed (max_bytes)",
+            limits.max_bytes
+        );
         return Err(Error::limit(message));
     }
     Ok(())

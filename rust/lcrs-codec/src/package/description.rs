@@ -2,15 +2,19 @@
 
 use std::collections::BTreeMap;
 
-use lcrs_core::{Error, Result};
-use lcrs_format::{check_model_name, Numerics};
+use lcrs_core::{Error, Limits, Result};
+use lcrs_format::{check_model_name, NumberType, Numerics};
 use serde_json::Value;
 
-use super::budget::check_depth;
+use super::budget::{check_depth, check_json};
 use crate::graph::{check_version, Attributes};
+use crate::samples::ArraySamples;
 
 /// The version of the package format that this build reads, which is frozen.
 const PACKAGE_VERSION: u64 = 1;
+
+/// Parsed copies of a description that are there at one time: the whole, its parts, and what a digest is taken over.
+const JSON_COPIES: u64 = 3;
 
 /// Name of the graph from picture to latent.
 pub(crate) const ANALYSIS: &str = "g_a";
@@ -23,6 +27,9 @@ const MAX_STRIDE: usize = 4096;
 
 /// Most levels of a variable rate.
 const MAX_LEVELS: usize = 4096;
+
+/// Most channels of an array.
+const MAX_CHANNELS: usize = 1 << 20;
 
 /// How much smaller latents are than the picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +51,8 @@ pub(crate) struct Description {
     pub stride: Strides,
     pub pad: usize,
     pub levels: Option<usize>,
+    /// What the networks were made for, if not for pictures.
+    pub samples: Option<ArraySamples>,
     pub entropy_digest: Option<String>,
     pub synthesis_digest: Option<String>,
     pub analysis_digest: Option<String>,
@@ -57,7 +66,8 @@ impl Description {
     /// # Errors
     /// [`lcrs_core::ErrorKind::UnsupportedVersion`] for another version or numerics,
     /// [`lcrs_core::ErrorKind::Corrupt`] for everything else that is wrong.
-    pub(crate) fn parse(text: &str) -> Result<Self> {
+    pub(crate) fn parse(text: &str, limits: &Limits) -> Result<Self> {
+        check_json(text, JSON_COPIES, limits)?;
         let json: Value =
             serde_json::from_str(text).map_err(|e| Error::corrupt(format!("description is not JSON: {e}")))?;
         check_depth(&json)?;
@@ -105,6 +115,8 @@ impl Description {
             Some(_) => Some(members.count("levels", 2, MAX_LEVELS)?),
             None => None,
         };
+        let samples = members.optional("samples").map(|samples| parse_samples(samples).map_err(|e| e.at("samples")));
+        let samples = samples.transpose()?;
         let codec = members.required("codec")?.clone();
         let entropy_digest = members.optional_text("entropy_digest")?.map(str::to_owned);
         let synthesis_digest = members.optional_text("synthesis_digest")?.map(str::to_owned);
@@ -122,6 +134,7 @@ impl Description {
             stride,
             pad,
             levels,
+            samples,
             entropy_digest,
             synthesis_digest,
             analysis_digest,
@@ -146,4 +159,28 @@ fn parse_strides(strides: &Value, pad: usize) -> Result<Strides> {
         Some(z) if !z.is_multiple_of(y) => Err(Error::corrupt(format!("'z' is {z}, which 'y' = {y} does not divide"))),
         _ => Ok(Strides { y, z }),
     }
+}
+
+/// The range lies within the type, and has whole ends if the type has whole numbers.
+fn parse_samples(samples: &Value) -> Result<ArraySamples> {
+    let mut members = Attributes::new(samples, "it")?;
+    let name = members.text("type")?;
+    let number = NumberType::from_name(name).ok_or_else(|| Error::unsupported(format!("unknown type '{name}'")))?;
+    let channels = members.count("channels", 1, MAX_CHANNELS)? as u32;
+    let (minimum, maximum) = (members.number("minimum")?, members.number("maximum")?);
+    members.finish()?;
+    let (smallest, largest) = match number {
+        NumberType::U8 => (0.0, 255.0),
+        NumberType::I8 => (-128.0, 127.0),
+        NumberType::U16 => (0.0, 65_535.0),
+        NumberType::I16 => (-32_768.0, 32_767.0),
+        NumberType::F32 => (f32::MIN, f32::MAX),
+    };
+    let is_legal = |end: f32| (smallest..=largest).contains(&end) && (number == NumberType::F32 || end.fract() == 0.0);
+    if minimum >= maximum || !is_legal(minimum) || !is_legal(maximum) {
+        return Err(Error::corrupt(format!(
+            "range of {name} from {minimum} to {maximum}, must ascend within the type"
+        )));
+    }
+    Ok(ArraySamples { number, channels, minimum, maximum })
 }

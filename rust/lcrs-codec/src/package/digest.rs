@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use lcrs_core::{Error, Result};
+use lcrs_core::{Error, Limits, Result};
 use serde_json::{json, Map, Value};
 use sha2::{Digest as _, Sha256};
 
@@ -31,7 +31,7 @@ pub struct Digests {
 /// # Errors
 /// [`lcrs_core::ErrorKind::Corrupt`] if the description is not one, or names a tensor that is not there.
 pub fn package_digests(description: &str, tensors: &Tensors<'_>) -> Result<Digests> {
-    digests(&Description::parse(description)?, tensors)
+    digests(&Description::parse(description, &Limits::default())?, tensors)
 }
 
 pub(crate) fn digests(description: &Description, tensors: &Tensors<'_>) -> Result<Digests> {
@@ -52,7 +52,10 @@ pub(crate) fn digests(description: &Description, tensors: &Tensors<'_>) -> Resul
         "version": GRAPH_VERSION,
     });
     let networks_alone = |keep: &dyn Fn(&str) -> bool| {
-        let part = json!({"graphs": select(keep), "numerics": description.numerics, "version": GRAPH_VERSION});
+        let mut part = json!({"graphs": select(keep), "numerics": description.numerics, "version": GRAPH_VERSION});
+        if description.samples.is_some() {
+            part["samples"] = description.json["samples"].clone();
+        }
         digest(&part, tensors)
     };
     Ok(Digests {

@@ -8,15 +8,17 @@ mod description;
 mod digest;
 mod read;
 
+use std::fs::File;
 use std::path::Path;
 
 use lcrs_core::{Error, Limits, Result};
-use lcrs_format::Numerics;
+use lcrs_format::{Numerics, Samples};
 
 use crate::graph::Shape;
 use crate::latents::LatentCodec;
 use crate::networks::Networks;
-use crate::picture::COMPONENTS;
+use crate::reading::{read_announced, ReadError};
+use crate::samples::{channels, largest, ArraySamples, Scale};
 use crate::tensors::Tensors;
 use description::{Description, Strides};
 pub(crate) use description::{ANALYSIS, SYNTHESIS};
@@ -40,6 +42,7 @@ pub struct Package {
     pad: usize,
     strides: Strides,
     levels: Option<usize>,
+    samples: Option<ArraySamples>,
     digests: Digests,
     pub(crate) networks: Networks,
     pub(crate) codec: LatentCodec,
@@ -52,13 +55,17 @@ impl Package {
     /// [`lcrs_core::ErrorKind::MissingModel`] if the file cannot be read, else as [`Package::from_bytes`].
     pub fn from_file(path: &Path, limits: &Limits) -> Result<Self> {
         let missing = |e: std::io::Error| Error::missing_model(format!("cannot read {}: {e}", path.display()));
-        let length = std::fs::metadata(path).map_err(missing)?.len();
-        if length > limits.max_bytes {
-            let message = format!("{}: {length} bytes, at most {} are allowed", path.display(), limits.max_bytes);
-            return Err(Error::limit(message));
+        let bytes = File::open(path).map_err(ReadError::Io).and_then(|mut file| {
+            // Of a regular file the system knows the length before any of it is read.
+            let length = file.metadata()?.len();
+            read::check_length(length, limits)?;
+            read_announced(&mut file, |first| read::bytes_needed(first, limits))
+        });
+        match bytes {
+            Ok(bytes) => Self::from_bytes(&bytes, limits).map_err(|e| e.at(path.display())),
+            Err(ReadError::File(error)) => Err(error.at(path.display())),
+            Err(ReadError::Io(error)) => Err(missing(error)),
         }
-        let bytes = std::fs::read(path).map_err(missing)?;
-        Self::from_bytes(&bytes, limits).map_err(|e| e.at(path.display()))
     }
 
     /// Reads a package, checks all of it and verifies its digests.
@@ -68,7 +75,7 @@ impl Package {
     /// are not a package, [`lcrs_core::ErrorKind::UnsupportedVersion`] for one of another version or with unknown parts.
     pub fn from_bytes(bytes: &[u8], limits: &Limits) -> Result<Self> {
         let (description, tensors) = read::read(bytes, limits)?;
-        let description = Description::parse(&description)?;
+        let description = Description::parse(&description, limits)?;
         description.check_digests_are_there()?;
         Self::from_description(description, tensors, limits)
     }
@@ -78,7 +85,7 @@ impl Package {
     /// # Errors
     /// As [`Package::from_bytes`].
     pub fn from_parts(description: &str, tensors: Tensors<'static>, limits: &Limits) -> Result<Self> {
-        Self::from_description(Description::parse(description)?, tensors, limits)
+        Self::from_description(Description::parse(description, limits)?, tensors, limits)
     }
 
     fn from_description(description: Description, tensors: Tensors<'static>, limits: &Limits) -> Result<Self> {
@@ -100,6 +107,7 @@ impl Package {
             pad: description.pad,
             strides: description.stride,
             levels: description.levels,
+            samples: description.samples,
             digests,
             networks,
             codec,
@@ -132,6 +140,29 @@ impl Package {
         self.levels
     }
 
+    /// What the model codes: pictures, of which 8-bit RGB stands for all depths and for grey, or arrays of one kind.
+    #[must_use]
+    pub fn samples(&self) -> Samples {
+        self.samples.map_or(Samples::RGB8, ArraySamples::samples)
+    }
+
+    /// How `samples` become the numbers of the model's networks.
+    ///
+    /// # Errors
+    /// [`lcrs_core::ErrorKind::InvalidArgument`] if the model does not code such samples.
+    pub(crate) fn scale(&self, samples: Samples) -> Result<Scale> {
+        Scale::new(samples, self.samples, &self.name)
+    }
+
+    /// The largest difference of samples, which a PSNR is relative to.
+    pub(crate) fn peak(&self, samples: Samples) -> f64 {
+        match (samples, self.samples) {
+            (Samples::Picture { bit_depth, .. }, _) => f64::from(largest(bit_depth)),
+            (_, Some(array)) => f64::from(array.maximum) - f64::from(array.minimum),
+            (_, None) => 1.0,
+        }
+    }
+
     /// The arithmetic that the model runs on.
     #[must_use]
     pub fn numerics(&self) -> Numerics {
@@ -146,20 +177,38 @@ impl Package {
         Some((numbers, tensor.shape().to_vec()))
     }
 
+    /// The height and width that a picture of this size is padded to for the networks.
+    ///
+    /// # Errors
+    /// [`lcrs_core::ErrorKind::Limit`] if the picture or its latent is above the limits.
+    pub fn padded_size(&self, width: u32, height: u32, limits: &Limits) -> Result<(usize, usize)> {
+        limits.check_picture(width, height)?;
+        let (height, width) = (self.padded(height.into()) as usize, self.padded(width.into()) as usize);
+        self.y_shape(height, width, limits)?;
+        Ok((height, width))
+    }
+
     /// The size that `side` pixels are padded to.
     pub(crate) fn padded(&self, side: u64) -> u64 {
         side.div_ceil(self.pad as u64) * self.pad as u64
     }
 
+    /// The shape of a padded picture for the networks.
+    pub(crate) fn picture_shape(&self, height: usize, width: usize) -> Shape {
+        Shape::new(channels(self.samples), height, width)
+    }
+
     /// The shape of y for a padded picture, within the limits.
     pub(crate) fn y_shape(&self, height: usize, width: usize, limits: &Limits) -> Result<Shape> {
-        let (outputs, _) = self.networks.infer_shapes(ANALYSIS, &[Shape::new(COMPONENTS, height, width)])?;
+        let (outputs, _) = self.networks.infer_shapes(ANALYSIS, &[self.picture_shape(height, width)])?;
         match outputs.as_slice() {
             [(_, y)] if (y.height * self.strides.y, y.width * self.strides.y) == (height, width) => {
                 let bytes = y.elements().map_or(u64::MAX, |elements| elements.saturating_mul(LATENT_BYTES));
                 if bytes > limits.max_bytes {
-                    let message =
-                        format!("latent of {y} needs {bytes} bytes, at most {} are allowed", limits.max_bytes);
+                    let message = format!(
+                        "latent of {y} needs {bytes} bytes, at most {} are allowed (max_bytes)",
+                        limits.max_bytes
+                    );
                     return Err(Error::limit(message));
                 }
                 Ok(*y)
@@ -175,7 +224,7 @@ impl Package {
 
     /// Checks that y of this shape gives a picture of the size it was made from.
     pub(crate) fn check_synthesis(&self, y: Shape) -> Result<()> {
-        let wanted = Shape::new(COMPONENTS, y.height * self.strides.y, y.width * self.strides.y);
+        let wanted = self.picture_shape(y.height * self.strides.y, y.width * self.strides.y);
         let (outputs, _) = self.networks.infer_shapes(SYNTHESIS, &[y])?;
         match outputs.as_slice() {
             [(_, x_hat)] if *x_hat == wanted => Ok(()),
@@ -187,7 +236,7 @@ impl Package {
     fn check(&self, limits: &Limits) -> Result<()> {
         self.networks.check_levels(self.levels)?;
         let side = self.padded(TRIAL_SIDE as u64) as usize;
-        let x = Shape::new(COMPONENTS, side, side);
+        let x = self.picture_shape(side, side);
         let y = self.y_shape(side, side, limits)?;
         let (_, analysis_macs) = self.networks.infer(ANALYSIS, &[x], limits)?;
         let codec_macs = self.codec.check(&self.networks, limits, y).map_err(|e| e.at("codec"))?;

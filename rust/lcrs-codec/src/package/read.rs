@@ -1,9 +1,12 @@
 //! From the bytes of a safetensors file to a description and typed tensors.
 
+use std::collections::BTreeMap;
+
 use half::f16;
 use lcrs_core::{Error, Limits, Result};
-use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors};
+use safetensors::tensor::{Dtype, Metadata, SafeTensorError};
 
+use super::budget::check_json;
 use crate::tensors::{TensorData, TensorView, Tensors};
 
 /// The metadata key that holds the description.
@@ -12,55 +15,97 @@ const DESCRIPTION_KEY: &str = "lcrs";
 /// Longest safetensors header: description and tensor list. Known models stay below 1 MiB.
 const MAX_HEADER_BYTES: u64 = 16 << 20;
 
+/// Bytes of the number before the header.
+const PREFIX: usize = size_of::<u64>();
+
 /// The description's text and all tensors of a package file.
 ///
 /// # Errors
 /// [`lcrs_core::ErrorKind::Truncated`] if bytes are missing, [`lcrs_core::ErrorKind::Limit`] for a file or header above the
 /// limits, [`lcrs_core::ErrorKind::Corrupt`] for everything else that is wrong.
 pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<(String, Tensors<'static>)> {
-    if bytes.len() as u64 > limits.max_bytes {
-        return Err(Error::limit(format!("{} bytes, at most {} are allowed", bytes.len(), limits.max_bytes)));
+    check_length(bytes.len() as u64, limits)?;
+    let end = header_end(bytes)?.ok_or_else(|| Error::truncated(format!("{} bytes are no package", bytes.len())))?;
+    let header = bytes.get(PREFIX..end).ok_or_else(|| {
+        Error::truncated(format!("not a safetensors file: header of {} bytes, {} are there", end - PREFIX, bytes.len()))
+    })?;
+    let header = parse_header(header, limits)?;
+    let data = &bytes[end..];
+    if header.data_len() != data.len() {
+        let (wanted, found) = (header.data_len(), data.len());
+        let message = format!("tensors of {wanted} bytes in {found}: it was cut off, or has bytes too many");
+        return Err(if found < wanted { Error::truncated(message) } else { Error::corrupt(message) });
     }
-    let length = bytes.first_chunk::<8>().map(|length| u64::from_le_bytes(*length));
-    if let Some(length) = length.filter(|length| *length > MAX_HEADER_BYTES) {
-        return Err(Error::limit(format!("header of {length} bytes, at most {MAX_HEADER_BYTES} are allowed")));
-    }
-    let (_, metadata) = SafeTensors::read_metadata(bytes).map_err(explain)?;
-    let description = metadata.metadata().as_ref().and_then(|metadata| metadata.get(DESCRIPTION_KEY)).cloned();
+    let description = header.metadata().as_ref().and_then(|metadata| metadata.get(DESCRIPTION_KEY)).cloned();
     let description = description.ok_or_else(|| Error::corrupt("not a model package: it has no description"))?;
-    let file = SafeTensors::deserialize(bytes).map_err(explain)?;
     let mut tensors = Tensors::new();
-    for (name, view) in file.iter() {
-        let data = typed(view.dtype(), view.data()).map_err(|e| e.at(format!("tensor {name:?}")))?;
-        tensors.insert(name.to_owned(), TensorView::new(view.shape().to_vec(), data)?);
-    }
-    if tensors.len() != file.len() {
-        return Err(Error::corrupt("two tensors have the same name"));
+    for (name, info) in header.tensors().into_iter().collect::<BTreeMap<_, _>>() {
+        let (start, end) = info.data_offsets;
+        let data = typed(info.dtype, &data[start..end], limits).map_err(|e| e.at(format!("tensor {name:?}")))?;
+        tensors.insert(name, TensorView::new(info.shape.clone(), data)?);
     }
     Ok((description, tensors))
 }
 
-fn explain(error: SafeTensorError) -> Error {
-    let message = format!("not a safetensors file: {error}");
-    match error {
-        SafeTensorError::HeaderTooSmall | SafeTensorError::InvalidHeaderLength => Error::truncated(message),
-        SafeTensorError::MetadataIncompleteBuffer => {
-            Error::corrupt("tensors do not fill the file: it was cut off, or has bytes too many")
-        }
-        _ => Error::corrupt(message),
+/// How many bytes must be at hand before more can be said of a package file that begins with `first`. As soon as that is
+/// not more than `first` has, it is the length of the file.
+///
+/// # Errors
+/// As [`read`] for what the first bytes show.
+pub(super) fn bytes_needed(first: &[u8], limits: &Limits) -> Result<u64> {
+    let Some(end) = header_end(first)? else { return Ok(PREFIX as u64) };
+    let Some(header) = first.get(PREFIX..end) else { return Ok(end as u64) };
+    let length = (end as u64).saturating_add(parse_header(header, limits)?.data_len() as u64);
+    check_length(length, limits).map(|()| length)
+}
+
+/// Refuses a file of more than the allowed bytes.
+///
+/// # Errors
+/// [`lcrs_core::ErrorKind::Limit`].
+pub(super) fn check_length(length: u64, limits: &Limits) -> Result<()> {
+    if length > limits.max_bytes {
+        return Err(Error::limit(format!("{length} bytes, at most {} are allowed", limits.max_bytes)));
+    }
+    Ok(())
+}
+
+/// Where the header ends; `None` if there are not enough bytes to tell.
+fn header_end(bytes: &[u8]) -> Result<Option<usize>> {
+    let Some(length) = bytes.first_chunk().map(|length| u64::from_le_bytes(*length)) else { return Ok(None) };
+    match usize::try_from(length) {
+        Ok(length) if length as u64 <= MAX_HEADER_BYTES => Ok(Some(PREFIX + length)),
+        _ => Err(Error::limit(format!("header of {length} bytes, at most {MAX_HEADER_BYTES} are allowed"))),
     }
 }
 
-fn typed(dtype: Dtype, bytes: &[u8]) -> Result<TensorData<'static>> {
+/// The list of tensors, which must follow one another without a gap, and the metadata.
+fn parse_header(header: &[u8], limits: &Limits) -> Result<Metadata> {
+    let text = std::str::from_utf8(header).map_err(|e| explain(SafeTensorError::InvalidHeader(e)))?;
+    check_json(text, 1, limits)?;
+    serde_json::from_str(text).map_err(|e| explain(SafeTensorError::InvalidHeaderDeserialization(e)))
+}
+
+fn explain(error: SafeTensorError) -> Error {
+    Error::corrupt(format!("not a safetensors file: {error}"))
+}
+
+fn typed(dtype: Dtype, bytes: &[u8], limits: &Limits) -> Result<TensorData<'static>> {
     Ok(match dtype {
-        Dtype::F32 => TensorData::F32(elements(bytes, f32::from_le_bytes).into()),
-        Dtype::F16 => TensorData::F16(elements(bytes, f16::from_le_bytes).into()),
-        Dtype::I32 => TensorData::I32(elements(bytes, i32::from_le_bytes).into()),
+        Dtype::F32 => TensorData::F32(elements(bytes, f32::from_le_bytes, limits)?.into()),
+        Dtype::F16 => TensorData::F16(elements(bytes, f16::from_le_bytes, limits)?.into()),
+        Dtype::I32 => TensorData::I32(elements(bytes, i32::from_le_bytes, limits)?.into()),
         other => return Err(Error::unsupported(format!("type {other:?}, this build knows F32, F16 and I32"))),
     })
 }
 
-fn elements<T, const N: usize>(bytes: &[u8], read: impl Fn([u8; N]) -> T) -> Vec<T> {
+fn elements<T: Clone + Default, const N: usize>(
+    bytes: &[u8],
+    read: impl Fn([u8; N]) -> T,
+    limits: &Limits,
+) -> Result<Vec<T>> {
     let (chunks, _) = bytes.as_chunks::<N>();
-    chunks.iter().map(|chunk| read(*chunk)).collect()
+    let mut elements = limits.zeroed(chunks.len(), "tensor")?;
+    elements.iter_mut().zip(chunks).for_each(|(element, chunk)| *element = read(*chunk));
+    Ok(elements)
 }

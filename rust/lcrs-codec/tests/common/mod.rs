@@ -8,7 +8,7 @@ mod scans;
 
 pub use gains::{gained, log_gain, LEVELS};
 pub use graphs::{GraphJson, Weights};
-pub use models::{factorized, hyperprior, variable_rate, Model};
+pub use models::{arrays, factorized, hyperprior, variable_rate, Model};
 pub use scans::{scanned, scanned_variable, CHANNELS, GAIN};
 
 use lcrs_codec::Picture;

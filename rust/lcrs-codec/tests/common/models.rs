@@ -104,10 +104,23 @@ pub fn factorized_prior(weights: &mut Weights, name: &str, channels: usize, scal
 
 /// Strided convolutions with GDN, transposed ones with its inverse, one table a channel.
 pub fn factorized() -> Model {
+    transforms_of(3)
+}
+
+/// The same for arrays of `channels` numbers of a type (NumPy's name) and a range.
+pub fn arrays(number: &str, channels: usize, minimum: f32, maximum: f32) -> Model {
+    let mut model = transforms_of(channels);
+    model.description["name"] = "tiny-arrays".into();
+    model.description["samples"] =
+        json!({"type": number, "channels": channels, "minimum": minimum, "maximum": maximum});
+    model
+}
+
+fn transforms_of(channels: usize) -> Model {
     const N: usize = 6;
     let mut w = Weights::new(11);
     let mut g = GraphJson::new("g_a", &["x"], &mut w);
-    let x = g.conv(0, [3, N], 5, 2, 1);
+    let x = g.conv(0, [channels, N], 5, 2, 1);
     let x = g.gdn(x, N, false);
     let x = g.conv(x, [N, N], 5, 2, 1);
     let x = g.gdn(x, N, false);
@@ -120,7 +133,7 @@ pub fn factorized() -> Model {
     let x = g.gdn(x, N, true);
     let x = g.up(x, [N, N]);
     let x = g.op("tanh", &[x], json!({}));
-    let x = g.up(x, [N, 3]);
+    let x = g.up(x, [N, channels]);
     let x = g.op("sigmoid", &[x], json!({}));
     let g_s = g.finish(&[("x_hat", x)]);
     let mut codec = factorized_prior(&mut w, "entropy", N, 3.0);

@@ -32,10 +32,20 @@ pub fn default_scale_table() -> &'static [f32; 64] {
 /// `levels` scales from `min` to `max` at equal ratios.
 ///
 /// Scale i is `exp(fma(step, i, a))` for i below `levels / 2`, else `exp(fma(-step, levels - 1 - i, b))`, with `a = ln min`,
-/// `b = ln max` and `step = (b - a) / (levels - 1)`, each rounded to binary32. Bounds that are not positive give NaN.
-#[must_use]
-pub fn scale_table(min: f64, max: f64, levels: usize) -> Vec<f32> {
-    with_ieee(|| {
+/// `b = ln max` and `step = (b - a) / (levels - 1)`, each rounded to binary32.
+///
+/// # Errors
+/// [`crate::ErrorKind::InvalidArgument`] for a bound that is not positive and finite, or more than 65,536 levels.
+pub fn scale_table(min: f64, max: f64, levels: usize) -> Result<Vec<f32>> {
+    for (name, bound) in [("min", min), ("max", max)] {
+        if !bound.is_finite() || bound <= 0.0 {
+            return Err(Error::invalid(format!("{name} is {bound}, must be positive and finite")));
+        }
+    }
+    if levels > CdfTable::MAX_ROWS {
+        return Err(Error::invalid(format!("levels is {levels} (0 to {})", CdfTable::MAX_ROWS)));
+    }
+    Ok(with_ieee(|| {
         let (a, b) = (math::ln(min) as f32, math::ln(max) as f32);
         let step = (b - a) / levels.saturating_sub(1).max(1) as f32;
         (0..levels)
@@ -48,7 +58,7 @@ pub fn scale_table(min: f64, max: f64, levels: usize) -> Vec<f32> {
                 math::exp(f64::from(log)) as f32
             })
             .collect()
-    })
+    }))
 }
 
 /// A row for each scale with all integers within the two tails of together `tail_mass`, centred on 0.

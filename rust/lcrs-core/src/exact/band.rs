@@ -1,7 +1,6 @@
 //! The window of a tensor, with zeros around it, that one tile of a convolution reads.
 
-use super::tensor::ROOM;
-use super::Tensor;
+use super::tensor::{View, ROOM};
 use crate::wide::wider;
 use crate::{Error, Limits, Result, Simd};
 use std::ops::Range;
@@ -28,7 +27,7 @@ impl Extent {
     /// # Errors
     /// [`crate::ErrorKind::Limit`] if a copy would exceed the limits, as kernels and paddings far larger than their input can
     /// make it.
-    pub(super) fn of<'a>(self, x: &'a Tensor, limits: &Limits, buffer: &'a mut Vec<f32>) -> Result<Window<'a>> {
+    pub(super) fn of<'a>(self, x: View<'a>, limits: &Limits, buffer: &'a mut Vec<f32>) -> Result<Window<'a>> {
         let (channels, height, width) = x.shape();
         let is_inside = |first: isize, len: usize, side: usize| first >= 0 && first as usize + len <= side;
         if is_inside(self.top, self.rows, height) && is_inside(self.left, self.columns, width) {
@@ -41,7 +40,7 @@ impl Extent {
     }
 
     /// Fills the buffer; the window begins, on a cache line, at the returned element.
-    fn copy(self, x: &Tensor, limits: &Limits, buffer: &mut Vec<f32>) -> Result<usize> {
+    fn copy(self, x: View, limits: &Limits, buffer: &mut Vec<f32>) -> Result<usize> {
         let (channels, height, width) = x.shape();
         let pitch = self.columns * channels;
         let bytes = self.rows.saturating_mul(pitch).saturating_mul(size_of::<f32>());
@@ -76,7 +75,7 @@ impl Extent {
 /// Whether the inputs are finite that fall to one tile: all tiles of `outputs` (height, width) together have all inputs, each once.
 pub(super) fn share_is_finite(
     simd: Simd,
-    x: &Tensor,
+    x: View,
     outputs: (usize, usize),
     rows: Range<usize>,
     columns: &Range<usize>,
@@ -91,13 +90,13 @@ pub(super) fn share_is_finite(
     })
 }
 
-/// Refuses a tensor that is not finite, naming the first place in raster order.
-pub(super) fn check_tensor(simd: Simd, x: &Tensor) -> Result<()> {
+/// Refuses rows that are not finite, naming the first place in raster order.
+pub(super) fn check_view(simd: Simd, x: View) -> Result<()> {
     check_finite(simd, x.data(), x, 0)
 }
 
 /// Refuses values that are not finite; `start` is where `values` begin in `x`.
-pub(super) fn check_finite(simd: Simd, values: &[f32], x: &Tensor, start: usize) -> Result<()> {
+pub(super) fn check_finite(simd: Simd, values: &[f32], x: View, start: usize) -> Result<()> {
     match first_not_finite(simd, values) {
         None => Ok(()),
         Some(i) => {

@@ -1,9 +1,9 @@
 //! Convolutions (cross-correlations, as everywhere in the field).
 
-use super::band::{check_finite, check_parameters, check_tensor, positions_per_job, share_is_finite, Extent, Window};
-use super::kernel::{depthwise, product, Grid, Panels, Segment};
-use super::rows::for_chunks;
-use super::tiles::Tiles;
+use super::band::{check_parameters, Extent, Window};
+use super::chain::{Chain, Head, Spot, Step, Target};
+use super::kernel::{depthwise, product, Grid, Panels, Segment, Tap};
+use super::tensor::View;
 use super::Tensor;
 use crate::{Error, Limits, Result, Runtime, Simd};
 use std::ops::Range;
@@ -106,91 +106,156 @@ impl Conv2d {
     /// [`crate::ErrorKind::InvalidArgument`] if `x` has other channels, is too small or not finite;
     /// [`crate::ErrorKind::Limit`] if the output would exceed the limits.
     pub fn run(&self, rt: &Runtime, limits: &Limits, x: &Tensor) -> Result<Tensor> {
-        check_channels(x, self.in_channels)?;
-        let (height, width) = self.output_size(x.height(), x.width())?;
-        let mut out = Tensor::output(rt, limits, (self.out_channels, height, width))?;
-        if self.kernel == [1, 1] && self.stride == [1, 1] && self.padding == [0, 0] {
-            self.run_pointwise(rt, x, &mut out)?;
+        let chain = if self.is_pointwise() {
+            Chain::new(Head::Input, vec![Step::Conv2d(self)], 1)
         } else {
-            self.run_tiles(rt, limits, x, &mut out)?;
+            Chain::new(Head::Conv2d(self), Vec::new(), 1)
+        };
+        chain.run(rt, limits, x)
+    }
+
+    /// Whether outputs see their own position alone.
+    #[must_use]
+    pub fn is_pointwise(&self) -> bool {
+        (self.kernel, self.stride, self.padding) == ([1, 1], [1, 1], [0, 0])
+    }
+
+    /// Columns of an output of this width that see padding on the left and on the right, and so need a copy of their inputs.
+    pub(super) fn border(&self, width: usize, input_width: usize) -> [usize; 2] {
+        if matches!(self.parts, Parts::Depthwise(_)) {
+            return [0, 0];
         }
-        Ok(out)
+        let (stride, padding) = (self.stride[1], self.padding[1]);
+        let right = ((width - 1) * stride + self.kernel[1]).saturating_sub(padding + input_width);
+        [padding.div_ceil(stride), right.div_ceil(stride)]
     }
 
-    /// A 1x1 layer: the picture is one long row.
-    fn run_pointwise(&self, rt: &Runtime, x: &Tensor, out: &mut Tensor) -> Result<()> {
-        let positions = x.height() * x.width();
-        let job = positions_per_job(positions, self.in_channels + self.out_channels, rt.pool.threads());
-        for_chunks(&rt.pool, out.data_mut(), job * self.out_channels, |i, chunk| {
-            let start = i * job * self.in_channels;
-            let columns = chunk.len() / self.out_channels;
-            let values = &x.data()[start..start + columns * self.in_channels];
-            check_finite(rt.simd, values, x, start)?;
-            self.multiply(Window { values, pitch: values.len() }, 0..columns, columns, chunk);
-            Ok(())
-        })
+    /// Rows or columns of inputs that this many outputs see.
+    fn side(&self, outputs: usize, d: usize) -> usize {
+        (outputs - 1) * self.stride[d] + self.kernel[d]
     }
 
-    fn run_tiles(&self, rt: &Runtime, limits: &Limits, x: &Tensor, out: &mut Tensor) -> Result<()> {
-        let (_, height, width) = out.shape();
-        let ([sy, sx], [py, px], kw) = (self.stride, self.padding, self.kernel[1]);
-        // columns whose taps reach beyond the left and the right side
-        let right = ((width - 1) * sx + kw).saturating_sub(px + x.width());
-        let border = [px.div_ceil(sx), right.div_ceil(sx)];
-        let side = |outputs: usize, d: usize| (outputs - 1) * self.stride[d] + self.kernel[d];
-        let input_len = |rows: usize, columns: usize| side(rows, 0) * side(columns, 1) * self.in_channels;
-        let tiles = Tiles::new(&rt.pool, (height, width), [1, 1], border, input_len);
-        let row_len = out.row_len();
-        for_chunks(&rt.pool, out.data_mut(), tiles.rows * row_len, |i, chunk| {
-            let (first, rows) = (i * tiles.rows, chunk.len() / row_len);
-            let mut buffer = Vec::new();
-            for columns in &tiles.columns {
-                if !share_is_finite(rt.simd, x, (height, width), first..first + rows, columns) {
-                    return check_tensor(rt.simd, x);
-                }
-                let extent = Extent {
-                    top: (first * sy) as isize - py as isize,
-                    rows: side(rows, 0),
-                    left: (columns.start * sx) as isize - px as isize,
-                    columns: side(columns.len(), 1),
-                };
-                self.multiply(extent.of(x, limits, &mut buffer)?, columns.clone(), width, chunk);
-            }
-            Ok(())
-        })
+    /// Inputs that this many rows and columns of outputs see.
+    pub(super) fn input_len(&self, rows: usize, columns: usize) -> usize {
+        self.side(rows, 0) * self.side(columns, 1) * self.in_channels
     }
 
-    /// The outputs of some columns of the rows in `out`, which are `width` positions long; `input` begins at the first tap of the
-    /// first of them.
-    fn multiply(&self, input: Window, columns: Range<usize>, width: usize, out: &mut [f32]) {
+    /// The outputs of a 1x1 layer for some rows and columns of inputs, rows `pitch` elements apart.
+    pub(super) fn pointwise(&self, values: &[f32], pitch: usize, [rows, columns]: [usize; 2], to: &mut Target) {
+        let is_run = pitch == columns * self.in_channels && to.pitch == columns * self.out_channels;
+        let (rows, columns) = if is_run { (1, rows * columns) } else { (rows, columns) };
+        self.multiply(Window { values, pitch }, rows, columns, to);
+    }
+
+    /// The outputs of a spot.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Limit`] if a copy of the inputs would exceed the limits.
+    pub(super) fn tile(
+        &self,
+        limits: &Limits,
+        x: View,
+        spot: &Spot,
+        window: &mut Vec<f32>,
+        to: &mut Target,
+    ) -> Result<()> {
+        if let Parts::Depthwise(panels) = &self.parts {
+            self.depthwise_rows(panels, x, spot, to);
+            return Ok(());
+        }
+        let first = |start: usize, d: usize| (start * self.stride[d]) as isize - self.padding[d] as isize;
+        let extent = Extent {
+            top: first(spot.rows.start, 0),
+            rows: self.side(spot.rows.len(), 0),
+            left: first(spot.columns.start, 1),
+            columns: self.side(spot.columns.len(), 1),
+        };
+        self.multiply(extent.of(x, limits, window)?, spot.rows.len(), spot.columns.len(), to);
+        Ok(())
+    }
+
+    /// The outputs of `rows` x `columns`; `input` begins at the first tap of the first of them.
+    fn multiply(&self, input: Window, rows: usize, columns: usize, to: &mut Target) {
         let Window { values, pitch } = input;
-        let row_len = width * self.out_channels;
-        let rows = out.len() / row_len;
         let grid = |channel_in: usize, channel_out: usize| Grid {
             rows,
-            columns: columns.len(),
+            columns,
             input: (channel_in, self.stride[0] * pitch, self.stride[1] * self.in_channels),
-            output: (columns.start * self.out_channels + channel_out, row_len, self.out_channels),
+            output: (to.start + channel_out, to.pitch, self.out_channels),
         };
+        let Parts::Groups(groups) = &self.parts else { return self.multiply_depthwise(input, &grid(0, 0), to) };
         let [kh, kw] = self.kernel;
-        match &self.parts {
-            Parts::Depthwise(panels) => {
-                let taps: Vec<usize> = (0..kh * kw).map(|t| t / kw * pitch + t % kw * self.in_channels).collect();
-                depthwise(panels, &taps, &grid(0, 0), values, out);
-            }
-            Parts::Groups(groups) => {
-                let group_in = self.in_channels / groups.len();
-                let segments: Vec<Segment> = if groups.len() == 1 {
-                    (0..kh).map(|ky| Segment { offset: ky * pitch, len: kw * group_in }).collect()
-                } else {
-                    let tap = |t: usize| t / kw * pitch + t % kw * self.in_channels;
-                    (0..kh * kw).map(|t| Segment { offset: tap(t), len: group_in }).collect()
-                };
-                for (g, panels) in groups.iter().enumerate() {
-                    product(panels, &segments, &grid(g * group_in, g * panels.outputs()), values, out);
+        let group_in = self.in_channels / groups.len();
+        let segments: Vec<Segment> = if groups.len() == 1 {
+            (0..kh).map(|ky| Segment { offset: ky * pitch, len: kw * group_in }).collect()
+        } else {
+            let tap = |t: usize| t / kw * pitch + t % kw * self.in_channels;
+            (0..kh * kw).map(|t| Segment { offset: tap(t), len: group_in }).collect()
+        };
+        for (g, panels) in groups.iter().enumerate() {
+            product(panels, &segments, &grid(g * group_in, g * panels.outputs()), values, to.data);
+        }
+    }
+
+    /// A depthwise 1x1 layer inside a chain.
+    fn multiply_depthwise(&self, input: Window, grid: &Grid, to: &mut Target) {
+        if let Parts::Depthwise(panels) = &self.parts {
+            let [kh, kw] = self.kernel;
+            let tap = |t: usize| Tap { offset: t / kw * input.pitch + t % kw * self.in_channels, step: t };
+            let taps: Vec<Tap> = (0..kh * kw).map(tap).collect();
+            depthwise(panels, &taps, grid, input.values, to.data);
+        }
+    }
+
+    /// Outputs of a depthwise layer, from the input where it lies: taps in the padding are left out.
+    fn depthwise_rows(&self, panels: &Panels, x: View, spot: &Spot, to: &mut Target) {
+        let ([kh, kw], channels) = (self.kernel, self.in_channels);
+        let mut taps = Vec::with_capacity(kh * kw);
+        for (i, y) in spot.rows.clone().enumerate() {
+            let ky = self.inside(y, 0, x.height());
+            for columns in self.runs(&spot.columns, x.width()) {
+                let kx = self.inside(columns.start, 1, x.width());
+                taps.clear();
+                let at = |ky: usize, kx: usize| (ky * x.width() + kx) * channels;
+                for ky_ in ky.clone() {
+                    taps.extend(
+                        kx.clone().map(|kx_| Tap { offset: at(ky_ - ky.start, kx_ - kx.start), step: ky_ * kw + kx_ }),
+                    );
                 }
+                let first = if taps.is_empty() {
+                    0
+                } else {
+                    let place = |o: usize, k: usize, d: usize| o * self.stride[d] + k - self.padding[d];
+                    at(place(y, ky.start, 0), place(columns.start, kx.start, 1))
+                };
+                let grid = Grid {
+                    rows: 1,
+                    columns: columns.len(),
+                    input: (first, 0, self.stride[1] * channels),
+                    output: (to.start + i * to.pitch + (columns.start - spot.columns.start) * channels, 0, channels),
+                };
+                depthwise(panels, &taps, &grid, x.data(), to.data);
             }
         }
+    }
+
+    /// The taps of output `o` along an axis that lie inside an input of this size.
+    fn inside(&self, o: usize, d: usize, size: usize) -> Range<usize> {
+        let (first, padding) = (o * self.stride[d], self.padding[d]);
+        let start = padding.saturating_sub(first).min(self.kernel[d]);
+        let end = (size + padding).saturating_sub(first).clamp(start, self.kernel[d].max(start));
+        start..end
+    }
+
+    /// `columns` in runs of those that see the same taps: one by one near the sides, the middle at once.
+    fn runs(&self, columns: &Range<usize>, width: usize) -> impl Iterator<Item = Range<usize>> {
+        let (kernel, stride, padding) = (self.kernel[1], self.stride[1], self.padding[1]);
+        let first = padding.div_ceil(stride).clamp(columns.start, columns.end);
+        let whole = (width + padding).checked_sub(kernel).map_or(0, |room| room / stride + 1);
+        let last = whole.clamp(first, columns.end);
+        let single = |range: Range<usize>| range.map(|x| x..x + 1);
+        let middle = (first < last).then_some(first..last);
+        single(columns.start..first).chain(middle).chain(single(last..columns.end))
     }
 }
 
@@ -236,10 +301,10 @@ pub(super) fn check_padding(padding: [usize; 2], kernel: [usize; 2]) -> Result<(
     Ok(())
 }
 
-/// Refuses an input of another number of channels.
-pub(super) fn check_channels(x: &Tensor, channels: usize) -> Result<()> {
-    if x.channels() == channels {
-        return Ok(());
+/// Refuses an input of another number of channels than the layer takes; else what it gives.
+pub(super) fn check_channels(found: usize, taken: usize, given: usize) -> Result<usize> {
+    if found == taken {
+        return Ok(given);
     }
-    Err(Error::invalid(format!("input has {} channels, the layer takes {channels}", x.channels())))
+    Err(Error::invalid(format!("input has {found} channels, the layer takes {taken}")))
 }

@@ -1,11 +1,12 @@
 //! Transposed convolutions, gathered by stride phases.
 
-use super::band::{check_tensor, share_is_finite, Extent, Window};
-use super::conv::{check_channels, check_layer, check_padding};
+use super::band::{Extent, Window};
+use super::chain::{Chain, Head, Spot, Target};
+use super::conv::{check_layer, check_padding};
 use super::kernel::{product, Grid, Panels, Segment};
-use super::rows::for_chunks;
-use super::tiles::Tiles;
+use super::tensor::View;
 use super::Tensor;
+use crate::spares::Lent;
 use crate::{Error, Limits, Result, Runtime, Simd};
 use std::ops::Range;
 
@@ -173,38 +174,56 @@ impl ConvTranspose2d {
     /// [`crate::ErrorKind::InvalidArgument`] if `x` has other channels, is too small or not finite;
     /// [`crate::ErrorKind::Limit`] if the output would exceed the limits.
     pub fn run(&self, rt: &Runtime, limits: &Limits, x: &Tensor) -> Result<Tensor> {
-        check_channels(x, self.in_channels)?;
-        let (height, width) = self.output_size(x.height(), x.width())?;
-        let mut out = Tensor::output(rt, limits, (self.out_channels, height, width))?;
-        let reach = [0, 1].map(|d| self.kernel[d].div_ceil(self.stride[d]) - 1);
-        // columns whose taps reach beyond the left and the right side
-        let left = (reach[1] * self.stride[1]).saturating_sub(self.padding[1]);
-        let right = (width + self.padding[1]).saturating_sub(x.width() * self.stride[1]);
+        Chain::new(Head::ConvTranspose2d(self), Vec::new(), 1).run(rt, limits, x)
+    }
+
+    /// Outputs from one position of a phase to the next.
+    pub(super) fn stride(&self) -> [usize; 2] {
+        self.stride
+    }
+
+    /// Taps that reach back from the input position of an output's first one.
+    fn reach(&self) -> [usize; 2] {
+        [0, 1].map(|d| self.kernel[d].div_ceil(self.stride[d]) - 1)
+    }
+
+    /// Columns of an output of this width whose taps reach beyond the left and the right side.
+    pub(super) fn border(&self, width: usize, input_width: usize) -> [usize; 2] {
+        let left = (self.reach()[1] * self.stride[1]).saturating_sub(self.padding[1]);
+        [left, (width + self.padding[1]).saturating_sub(input_width * self.stride[1])]
+    }
+
+    /// Inputs that this many rows and columns of outputs see.
+    pub(super) fn input_len(&self, rows: usize, columns: usize) -> usize {
+        let reach = self.reach();
         let side = |outputs: usize, d: usize| outputs.div_ceil(self.stride[d]) + reach[d] + 1;
-        let input_len = |rows: usize, columns: usize| side(rows, 0) * side(columns, 1) * self.in_channels;
-        let tiles = Tiles::new(&rt.pool, (height, width), self.stride, [left, right], input_len);
-        let row_len = out.row_len();
-        for_chunks(&rt.pool, out.data_mut(), tiles.rows * row_len, |i, chunk| {
-            let (first, rows) = (i * tiles.rows, chunk.len() / row_len);
-            let mut buffer = Vec::new();
-            for columns in &tiles.columns {
-                if !share_is_finite(rt.simd, x, (height, width), first..first + rows, columns) {
-                    return check_tensor(rt.simd, x);
-                }
-                let tile = self.tile(first, rows, columns, reach);
-                let input = tile.extent.of(x, limits, &mut buffer)?;
-                match &self.parts {
-                    Parts::Phases(phases) => phases.iter().for_each(|p| self.run_phase(p, &tile, input, width, chunk)),
-                    Parts::Joint(panels) => self.run_joint(limits, panels, &tile, input, width, chunk)?,
-                }
-            }
-            Ok(())
-        })?;
-        Ok(out)
+        side(rows, 0) * side(columns, 1) * self.in_channels
+    }
+
+    /// The outputs of a spot.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Limit`] if a copy of the inputs would exceed the limits.
+    pub(super) fn tile(
+        &self,
+        limits: &Limits,
+        rt: &Runtime,
+        x: View,
+        spot: &Spot,
+        window: &mut Vec<f32>,
+        to: &mut Target,
+    ) -> Result<()> {
+        let tile = self.reads(spot.rows.start, spot.rows.len(), &spot.columns, self.reach());
+        let input = tile.extent.of(x, limits, window)?;
+        match &self.parts {
+            Parts::Phases(phases) => phases.iter().for_each(|phase| self.run_phase(phase, &tile, input, to)),
+            Parts::Joint(panels) => self.run_joint(rt, panels, &tile, input, to)?,
+        }
+        Ok(())
     }
 
     /// What the outputs of some rows and columns read.
-    fn tile(&self, first: usize, rows: usize, columns: &Range<usize>, reach: [usize; 2]) -> Tile {
+    fn reads(&self, first: usize, rows: usize, columns: &Range<usize>, reach: [usize; 2]) -> Tile {
         // the input position of tap 0 of the first and of the last output
         let top = (first + self.padding[0]) / self.stride[0];
         let bottom = (first + rows - 1 + self.padding[0]) / self.stride[0];
@@ -226,7 +245,7 @@ impl ConvTranspose2d {
         (0..taps[0] * taps[1]).map(|t| Segment { offset: offset(t / taps[1], t % taps[1]), len }).collect()
     }
 
-    fn run_phase(&self, phase: &Phase, tile: &Tile, input: Window, width: usize, out: &mut [f32]) {
+    fn run_phase(&self, phase: &Phase, tile: &Tile, input: Window, to: &mut Target) {
         let (stride, padding, start) = (self.stride, self.padding, tile.columns.start);
         // the first output row and column of this phase
         let y = first_of_phase(tile.first + padding[0], phase.remainder[0], stride[0]) - padding[0] - tile.first;
@@ -244,36 +263,28 @@ impl ConvTranspose2d {
                 columns: (tile.columns.len() - x).div_ceil(stride[1]),
                 input: (row * input.pitch + column * self.in_channels + g * group_in, input.pitch, self.in_channels),
                 output: (
-                    (y * width + start + x) * self.out_channels + g * panels.outputs(),
-                    stride[0] * width * self.out_channels,
+                    to.start + y * to.pitch + x * self.out_channels + g * panels.outputs(),
+                    stride[0] * to.pitch,
                     stride[1] * self.out_channels,
                 ),
             };
-            product(panels, &segments, &grid, input.values, out);
+            product(panels, &segments, &grid, input.values, to.data);
         }
     }
 
     /// All phases at once, into a buffer of one run of outputs for each input position, and from there into rows.
-    fn run_joint(
-        &self,
-        limits: &Limits,
-        panels: &Panels,
-        tile: &Tile,
-        input: Window,
-        width: usize,
-        out: &mut [f32],
-    ) -> Result<()> {
+    fn run_joint(&self, rt: &Runtime, panels: &Panels, tile: &Tile, input: Window, to: &mut Target) -> Result<()> {
         let (stride, padding) = (self.stride, self.padding);
         let (rows, columns) = (tile.extent.rows - tile.reach[0], tile.extent.columns - tile.reach[1]);
         let taps = tile.reach.map(|reach| reach + 1);
         let outputs = panels.outputs();
-        let mut joint = limits.zeroed(rows * columns * outputs, "outputs of all phases")?;
+        let mut joint = Lent::new(&rt.spares, rows * columns * outputs)?;
         let grid =
             Grid { rows, columns, input: (0, input.pitch, self.in_channels), output: (0, columns * outputs, outputs) };
         product(panels, &self.segments(taps, tile.reach, input.pitch), &grid, input.values, &mut joint);
         let (row_len, run) = (tile.columns.len() * self.out_channels, stride[1] * self.out_channels);
-        for (y, to) in out.chunks_exact_mut(width * self.out_channels).enumerate() {
-            let to = &mut to[tile.columns.start * self.out_channels..][..row_len];
+        for y in 0..tile.rows {
+            let to = &mut to.data[to.start + y * to.pitch..][..row_len];
             let shifted = tile.first + y + padding[0];
             let from = &joint[(shifted / stride[0] - tile.top) * columns * outputs + shifted % stride[0] * run..];
             // output elements of the first position that come before this tile

@@ -39,14 +39,16 @@ pub enum Unary {
 
 impl Unary {
     /// Replaces every element of `x`.
-    pub fn apply(self, rt: &Runtime, x: &mut Tensor) {
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Interrupted`] if the caller is; then some elements are replaced and others not.
+    pub fn apply(self, rt: &Runtime, x: &mut Tensor) -> Result<()> {
         let data = x.data_mut();
         let chunk = elementwise_chunk(&rt.pool, data.len(), 1);
-        let done = for_chunks(&rt.pool, data, chunk, |_, part| {
+        for_chunks(&rt.pool, data, chunk, |_, part| {
             self.apply_slice(rt.simd, part);
             Ok(())
-        });
-        debug_assert!(done.is_ok());
+        })
     }
 
     /// Replaces every element of a slice. The caller has set the float control register.
@@ -121,6 +123,12 @@ pub enum Binary {
 }
 
 impl Binary {
+    /// Replaces every element of `values` by itself `op` that of `other`, or the other way round if `is_left`. The caller has set
+    /// the float control register.
+    pub(super) fn apply_slice(self, simd: Simd, values: &mut [f32], other: &[f32], is_left: bool) {
+        join(simd, self, values, other, is_left);
+    }
+
     /// `a op b` for two tensors of one shape, or where either is (C, 1, 1) against (C, H, W).
     ///
     /// # Errors
@@ -176,6 +184,20 @@ fn zip(simd: Simd, op: Binary, out: &mut [f32], a: &[f32], b: &[f32]) {
 }
 }
 
+wide! {
+fn join(simd: Simd, op: Binary, values: &mut [f32], other: &[f32], is_left: bool) {
+    let each = values.iter_mut().zip(other);
+    match (op, is_left) {
+        (Binary::Add, _) => each.for_each(|(v, o)| *v += o),
+        (Binary::Mul, _) => each.for_each(|(v, o)| *v *= o),
+        (Binary::Sub, false) => each.for_each(|(v, o)| *v -= o),
+        (Binary::Sub, true) => each.for_each(|(v, o)| *v = o - *v),
+        (Binary::Div, false) => each.for_each(|(v, o)| *v /= o),
+        (Binary::Div, true) => each.for_each(|(v, o)| *v = o / *v),
+    }
+}
+}
+
 /// Whether `v` has the shape of `t` or is one pixel of it.
 fn is_vector_for(v: &Tensor, t: &Tensor) -> bool {
     v.shape() == t.shape() || v.shape() == (t.channels(), 1, 1)
@@ -216,10 +238,15 @@ mod tests {
         fn every_path_gives_the_bits_of_the_plain_sums(pairs in prop::collection::vec((number(), number()), 0..150)) {
             let (a, b): (Vec<f32>, Vec<f32>) = pairs.into_iter().unzip();
             for op in [Binary::Add, Binary::Sub, Binary::Mul, Binary::Div] {
+                let mut out = vec![0.0; a.len()];
+                zip(Simd::Scalar, op, &mut out, &a, &b);
                 compare(|simd| {
-                    let mut out = vec![0.0; a.len()];
-                    zip(simd, op, &mut out, &a, &b);
-                    bits(&out)
+                    let mut zipped = vec![0.0; a.len()];
+                    zip(simd, op, &mut zipped, &a, &b);
+                    let (mut left, mut right) = (a.clone(), b.clone());
+                    op.apply_slice(simd, &mut left, &b, false);
+                    op.apply_slice(simd, &mut right, &a, true);
+                    assert_eq!([bits(&left), bits(&right), bits(&zipped)], [(); 3].map(|()| bits(&out)));
                 });
             }
         }

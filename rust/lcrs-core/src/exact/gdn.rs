@@ -1,10 +1,9 @@
 //! Generalised divisive normalisation (Ballé, Laparra and Simoncelli 2016) and its simplified form.
 
-use super::band::{check_finite, check_parameters, positions_per_job};
-use super::conv::check_channels;
+use super::band::check_parameters;
+use super::chain::{Chain, Head, Step};
 use super::float_control::with_ieee;
 use super::kernel::{product, Grid, Panels, Segment};
-use super::rows::for_chunks;
 use super::Tensor;
 use crate::wide::wide;
 use crate::{Error, Limits, Result, Runtime, Simd};
@@ -64,34 +63,33 @@ impl Gdn {
     /// [`crate::ErrorKind::InvalidArgument`] if `x` has other channels or is not finite;
     /// [`crate::ErrorKind::Limit`] if the output would exceed the limits.
     pub fn run(&self, rt: &Runtime, limits: &Limits, x: &Tensor) -> Result<Tensor> {
-        let channels = self.channels();
-        check_channels(x, channels)?;
-        let (_, height, width) = x.shape();
-        let mut out = Tensor::output(rt, limits, (channels, height, width))?;
-        let job = positions_per_job(height * width, 2 * channels, rt.pool.threads());
-        for_chunks(&rt.pool, out.data_mut(), job * channels, |i, chunk| {
-            let start = i * job * channels;
-            let values = &x.data()[start..start + chunk.len()];
-            check_finite(rt.simd, values, x, start)?;
-            self.normalise(values, chunk);
-            Ok(())
-        })?;
-        Ok(out)
+        Chain::new(Head::Input, vec![Step::Gdn(self)], 1).run(rt, limits, x)
     }
 
-    fn normalise(&self, values: &[f32], out: &mut [f32]) {
+    /// Normalises runs of channels, one after another; `powers` is room for as many numbers.
+    pub(super) fn normalise(&self, values: &[f32], powers: &mut [f32], out: &mut [f32]) {
         let channels = self.channels();
-        let powers: Vec<f32> = match self.kind {
-            GdnKind::L2 => values.iter().map(|v| v * v).collect(),
-            GdnKind::L1 => values.iter().map(|v| v.abs()).collect(),
-        };
-        // the square of a large number may be infinite; an infinite power of weight 0 would then make a NaN
-        let powers = if self.kind == GdnKind::L2 { clamp_infinite(powers) } else { powers };
+        raise(self.panels.simd(), self.kind, values, powers);
         let grid =
             Grid { rows: 1, columns: values.len() / channels, input: (0, 0, channels), output: (0, 0, channels) };
-        product(&self.panels, &[Segment { offset: 0, len: channels }], &grid, &powers, out);
+        product(&self.panels, &[Segment { offset: 0, len: channels }], &grid, powers, out);
         combine(self.panels.simd(), self.kind, self.inverse, values, out);
     }
+}
+
+wide! {
+/// The powers that pools are made of. The square of a large number may be infinite, and an infinite power of weight 0 would make a
+/// NaN: infinite squares become the largest finite number.
+fn raise(simd: Simd, kind: GdnKind, values: &[f32], powers: &mut [f32]) {
+    let each = powers.iter_mut().zip(values);
+    match kind {
+        GdnKind::L2 => each.for_each(|(p, x)| {
+            let square = x * x;
+            *p = if square > f32::MAX { f32::MAX } else { square };
+        }),
+        GdnKind::L1 => each.for_each(|(p, x)| *p = x.abs()),
+    }
+}
 }
 
 wide! {
@@ -105,14 +103,6 @@ fn combine(simd: Simd, kind: GdnKind, inverse: bool, values: &[f32], out: &mut [
         (GdnKind::L1, true) => each.for_each(|(n, x)| *n *= x),
     }
 }
-}
-
-/// Infinite squares become the largest finite number.
-fn clamp_infinite(mut powers: Vec<f32>) -> Vec<f32> {
-    for p in &mut powers {
-        *p = if *p > f32::MAX { f32::MAX } else { *p };
-    }
-    powers
 }
 
 #[cfg(test)]

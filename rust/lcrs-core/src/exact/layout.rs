@@ -1,6 +1,7 @@
 //! Operations that move elements and compute nothing.
 
-use super::rows::{elementwise_chunk, for_chunks};
+use super::chain::{Chain, Head, Spot, Target};
+use super::tensor::View;
 use super::Tensor;
 use crate::{Error, Limits, Result, Runtime};
 
@@ -53,25 +54,24 @@ pub fn slice(limits: &Limits, x: &Tensor, start: usize, len: usize) -> Result<Te
 /// # Errors
 /// [`crate::ErrorKind::InvalidArgument`] if the channels are not a multiple of `r^2`; [`crate::ErrorKind::Limit`] beyond the limits.
 pub fn pixel_shuffle(rt: &Runtime, limits: &Limits, x: &Tensor, factor: usize) -> Result<Tensor> {
-    let (channels, height, width) = x.shape();
-    let area = shuffle_area(factor)?;
-    if channels % area != 0 {
-        return Err(Error::invalid(format!(
-            "{channels} channels are not a multiple of {area} for pixel shuffle by {factor}"
-        )));
-    }
+    Chain::new(Head::Input, Vec::new(), factor).run(rt, limits, x)
+}
+
+/// Shuffles the pixels of `rows` x `columns` runs of `channels` numbers.
+pub(super) fn scatter(values: &[f32], factor: usize, [rows, columns]: [usize; 2], channels: usize, to: &mut Target) {
+    let area = factor * factor;
     let count = channels / area;
-    let mut out = Tensor::output(rt, limits, (count, scaled(height, factor)?, scaled(width, factor)?))?;
-    for_rows(rt, &mut out, |y, row| {
-        for (column, to) in row.chunks_exact_mut(count).enumerate() {
-            let from = x.pixel(y / factor, column / factor);
-            let phase = y % factor * factor + column % factor;
-            for (to, from) in to.iter_mut().zip(from[phase..].iter().step_by(area)) {
-                *to = *from;
+    for (y, values) in values.chunks_exact(columns * channels).take(rows).enumerate() {
+        for i in 0..factor {
+            let row = &mut to.data[to.start + (y * factor + i) * to.pitch..][..columns * factor * count];
+            for (pixels, from) in row.chunks_exact_mut(factor * count).zip(values.chunks_exact(channels)) {
+                for (j, pixel) in pixels.chunks_exact_mut(count).enumerate() {
+                    let from = from[i * factor + j..].iter().step_by(area);
+                    pixel.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
+                }
             }
         }
-    })?;
-    Ok(out)
+    }
 }
 
 /// The inverse of [`pixel_shuffle`]: (C, H r, W r) to (C r^2, H, W).
@@ -79,24 +79,26 @@ pub fn pixel_shuffle(rt: &Runtime, limits: &Limits, x: &Tensor, factor: usize) -
 /// # Errors
 /// [`crate::ErrorKind::InvalidArgument`] if a side is not a multiple of `r`; [`crate::ErrorKind::Limit`] beyond the limits.
 pub fn pixel_unshuffle(rt: &Runtime, limits: &Limits, x: &Tensor, factor: usize) -> Result<Tensor> {
-    let (channels, height, width) = x.shape();
-    let area = shuffle_area(factor)?;
-    if height % factor != 0 || width % factor != 0 {
-        return Err(Error::invalid(format!("{height} x {width} is not a multiple of {factor} for pixel unshuffle")));
-    }
-    let count = channels.checked_mul(area).ok_or_else(|| Error::invalid("pixel unshuffle makes too many channels"))?;
-    let mut out = Tensor::output(rt, limits, (count, height / factor, width / factor))?;
-    for_rows(rt, &mut out, |y, row| {
-        for (column, to) in row.chunks_exact_mut(count).enumerate() {
-            for phase in 0..area {
-                let from = x.pixel(y * factor + phase / factor, column * factor + phase % factor);
-                for (to, from) in to[phase..].iter_mut().step_by(area).zip(from) {
-                    *to = *from;
+    Chain::new(Head::PixelUnshuffle(factor), Vec::new(), 1).run(rt, limits, x)
+}
+
+/// The pixels of a spot, unshuffled.
+pub(super) fn gather(x: View, factor: usize, spot: &Spot, to: &mut Target) {
+    let (channels, area) = (x.channels(), factor * factor);
+    let pitch = x.row_len();
+    for (y, row) in spot.rows.clone().enumerate() {
+        let out = &mut to.data[to.start + y * to.pitch..][..spot.columns.len() * channels * area];
+        for i in 0..factor {
+            let start = (row * factor + i) * pitch + spot.columns.start * factor * channels;
+            let values = &x.data()[start..start + spot.columns.len() * factor * channels];
+            for (position, from) in out.chunks_exact_mut(channels * area).zip(values.chunks_exact(factor * channels)) {
+                for (j, from) in from.chunks_exact(channels).enumerate() {
+                    let to = position[i * factor + j..].iter_mut().step_by(area);
+                    to.zip(from).for_each(|(to, from)| *to = *from);
                 }
             }
         }
-    })?;
-    Ok(out)
+    }
 }
 
 /// The top left part of `height` x `width`.
@@ -138,23 +140,10 @@ fn resize(limits: &Limits, x: &Tensor, height: usize, width: usize) -> Result<Te
     Ok(out)
 }
 
-/// Calls `job(y, row)` for all rows of `out`, in parallel.
-fn for_rows(rt: &Runtime, out: &mut Tensor, job: impl Fn(usize, &mut [f32]) + Sync + Send) -> Result<()> {
-    let row_len = out.row_len().max(1);
-    let chunk = elementwise_chunk(&rt.pool, out.data().len(), row_len);
-    for_chunks(&rt.pool, out.data_mut(), chunk, |i, rows| {
-        rows.chunks_exact_mut(row_len).enumerate().for_each(|(y, row)| job(i * (chunk / row_len) + y, row));
-        Ok(())
-    })
-}
-
-fn shuffle_area(factor: usize) -> Result<usize> {
+/// Pixels of one block of a shuffle by `factor`.
+pub(super) fn shuffle_area(factor: usize) -> Result<usize> {
     match factor {
         1..=256 => Ok(factor * factor),
         _ => Err(Error::invalid(format!("pixel shuffle factor {factor} is outside 1..=256"))),
     }
-}
-
-fn scaled(side: usize, factor: usize) -> Result<usize> {
-    side.checked_mul(factor).ok_or_else(|| Error::invalid("pixel shuffle makes a side too large"))
 }

@@ -52,12 +52,13 @@
 //! let x = Tensor::from_nchw(2, 1, 3, &[1.0, 1.0, 0.0, 1.0, 1.0, 0.5], &limits)?;
 //! let mut y = layer.run(&rt, &limits, &x)?;
 //! assert_eq!(y.data(), [0.0, -4.0]);
-//! Unary::LeakyRelu(0.25).apply(&rt, &mut y);
+//! Unary::LeakyRelu(0.25).apply(&rt, &mut y)?;
 //! assert_eq!(y.data(), [0.0, -1.0]);
 //! # Ok::<(), lcrs_core::Error>(())
 //! ```
 
 mod band;
+mod chain;
 mod conv;
 mod conv_transpose;
 mod elementwise;
@@ -72,6 +73,7 @@ mod symbols;
 mod tensor;
 mod tiles;
 
+pub use chain::{Chain, Head, Step};
 pub use conv::Conv2d;
 pub use conv_transpose::ConvTranspose2d;
 pub use elementwise::{Binary, Unary};
@@ -79,7 +81,7 @@ pub use gdn::{Gdn, GdnKind};
 pub use layout::{concat, crop, pad_replicate, pixel_shuffle, pixel_unshuffle, slice};
 pub use symbols::{check_symbols, dequantize, dequantize_in_steps, quantize, quantize_in_steps};
 pub(crate) use symbols::{illegal_symbol, is_legal, round_half_even};
-pub use tensor::Tensor;
+pub use tensor::{Tensor, View};
 
 pub(crate) use band::{check_parameters, first_not_finite};
 pub(crate) use float_control::with_ieee;

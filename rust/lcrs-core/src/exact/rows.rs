@@ -1,7 +1,7 @@
 //! Spreading the rows of an output over threads, each under IEEE-754 defaults.
 
 use super::float_control::with_ieee;
-use crate::{Pool, Result};
+use crate::{Error, Pool, Result};
 use std::sync::{Mutex, PoisonError};
 
 /// Splits `data` into chunks of `chunk` elements and calls `job(i, chunk_i)` for each, in parallel; the first error by `i` wins.
@@ -17,11 +17,19 @@ pub(crate) fn for_chunks<T: Send>(
     if data.is_empty() || chunk == 0 {
         return Ok(());
     }
-    let chunks: Vec<Mutex<&mut [T]>> = data.chunks_mut(chunk).map(Mutex::new).collect();
+    let count = data.len().div_ceil(chunk);
+    let mut chunks: Vec<Mutex<&mut [T]>> = Vec::new();
+    let no_memory = |_| Error::limit(format!("no memory for a list of {count} jobs"));
+    chunks.try_reserve_exact(count).map_err(no_memory)?;
+    chunks.extend(data.chunks_mut(chunk).map(Mutex::new));
     let failed = Mutex::new(None);
     pool.for_each(chunks.len(), |i| {
-        let mut chunk = chunks[i].lock().unwrap_or_else(PoisonError::into_inner);
-        if let Err(error) = with_ieee(|| job(i, &mut chunk)) {
+        // outside of the job's float control: answering may run anything
+        let done = pool.check().and_then(|()| {
+            let mut chunk = chunks[i].lock().unwrap_or_else(PoisonError::into_inner);
+            with_ieee(|| job(i, &mut chunk))
+        });
+        if let Err(error) = done {
             let mut first = failed.lock().unwrap_or_else(PoisonError::into_inner);
             if first.as_ref().is_none_or(|(j, _)| i < *j) {
                 *first = Some((i, error));

@@ -1,7 +1,8 @@
 //! A picture-shaped array.
 
-use crate::spares::Spares;
+use crate::spares::{zeroed, Spares};
 use crate::{Error, Limits, Result, Runtime};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// One picture of `channels` x `height` x `width` binary32 numbers, channels innermost: element (c, y, x) lies at
@@ -47,18 +48,17 @@ impl Tensor {
     /// [`crate::ErrorKind::Limit`] if it would exceed the limits.
     pub fn zeroed(channels: usize, height: usize, width: usize, limits: &Limits) -> Result<Self> {
         let len = limited_len(channels, height, width, limits)?;
-        let (data, start) = aligned(vec![0.0; len + ROOM], len);
+        let (data, start) = aligned(zeroed(len + ROOM, "a tensor")?, len);
         Ok(Self { channels, height, width, data, start, home: None })
     }
 
     /// A tensor of unspecified values, for a job that writes them all; its memory comes from the runtime and goes back there.
-    pub(crate) fn output(
-        rt: &Runtime,
-        limits: &Limits,
-        (channels, height, width): (usize, usize, usize),
-    ) -> Result<Self> {
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Limit`] if it would exceed the limits, or memory is short.
+    pub fn output(rt: &Runtime, limits: &Limits, (channels, height, width): (usize, usize, usize)) -> Result<Self> {
         let len = limited_len(channels, height, width, limits)?;
-        let data = rt.spares.take(len + ROOM).unwrap_or_else(|| vec![0.0; len + ROOM]);
+        let data = rt.spares.take(len + ROOM).map_or_else(|| zeroed(len + ROOM, "a tensor"), Ok)?;
         let (data, start) = aligned(data, len);
         Ok(Self { channels, height, width, data, start, home: Some(rt.spares.clone()) })
     }
@@ -84,11 +84,28 @@ impl Tensor {
     }
 
     /// The data channels-first, as torch has it.
-    #[must_use]
-    pub fn to_nchw(&self) -> Vec<f32> {
-        let mut out = vec![0.0; self.data().len()];
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Limit`] if memory is short.
+    pub fn to_nchw(&self) -> Result<Vec<f32>> {
+        let mut out = zeroed(self.data().len(), "an array")?;
         transpose(self.data(), self.height * self.width, self.channels, &mut out);
-        out
+        Ok(out)
+    }
+
+    /// A copy whose memory comes from the runtime.
+    ///
+    /// # Errors
+    /// As [`Tensor::output`].
+    pub fn try_clone(&self, rt: &Runtime, limits: &Limits) -> Result<Self> {
+        self.view().to_tensor(rt, limits)
+    }
+
+    /// All rows, borrowed.
+    #[must_use]
+    pub fn view(&self) -> View<'_> {
+        let (channels, height, width) = self.shape();
+        View { channels, height, width, data: self.data() }
     }
 
     /// Number of channels.
@@ -142,6 +159,80 @@ impl Tensor {
 
     /// Elements from one row to the next.
     pub(crate) fn row_len(&self) -> usize {
+        self.width * self.channels
+    }
+}
+
+/// Consecutive rows of a [`Tensor`], borrowed.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    channels: usize,
+    height: usize,
+    width: usize,
+    data: &'a [f32],
+}
+
+impl<'a> View<'a> {
+    /// Number of channels.
+    #[must_use]
+    pub fn channels(self) -> usize {
+        self.channels
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn height(self) -> usize {
+        self.height
+    }
+
+    /// Number of columns.
+    #[must_use]
+    pub fn width(self) -> usize {
+        self.width
+    }
+
+    /// (channels, height, width).
+    #[must_use]
+    pub fn shape(self) -> (usize, usize, usize) {
+        (self.channels, self.height, self.width)
+    }
+
+    /// All elements, channels innermost.
+    #[must_use]
+    pub fn data(self) -> &'a [f32] {
+        self.data
+    }
+
+    /// Some of the rows.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Corrupt`] if they are not there.
+    pub fn rows(self, rows: Range<usize>) -> Result<Self> {
+        if rows.start > rows.end || rows.end > self.height {
+            return Err(Error::corrupt(format!("rows {rows:?} are needed, {} are there", self.height)));
+        }
+        let row_len = self.row_len();
+        let data = &self.data[rows.start * row_len..rows.end * row_len];
+        Ok(Self { height: rows.len(), data, ..self })
+    }
+
+    /// A copy whose memory comes from the runtime.
+    ///
+    /// # Errors
+    /// As [`Tensor::output`].
+    pub fn to_tensor(self, rt: &Runtime, limits: &Limits) -> Result<Tensor> {
+        let mut copy = Tensor::output(rt, limits, self.shape())?;
+        copy.data_mut().copy_from_slice(self.data);
+        Ok(copy)
+    }
+
+    /// The same elements as one long row.
+    pub(super) fn flat(self) -> Self {
+        Self { height: 1, width: self.height * self.width, ..self }
+    }
+
+    /// Elements from one row to the next.
+    pub(super) fn row_len(self) -> usize {
         self.width * self.channels
     }
 }

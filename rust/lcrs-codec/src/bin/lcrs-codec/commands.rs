@@ -38,8 +38,8 @@ fn describe(info: &Info) -> String {
     let quality = info.quality.map_or("fixed rate".to_owned(), |quality| format!("quality {quality}"));
     let bits = 8.0 * info.num_bytes as f64 / (f64::from(info.width) * f64::from(info.height));
     let mut text = format!(
-        "{} x {}, {}-bit {}, {} bytes, {bits:.3} bits a pixel\n",
-        info.width, info.height, info.bit_depth, info.color, info.num_bytes
+        "{} x {}, {}, {} bytes, {bits:.3} bits a pixel\n",
+        info.width, info.height, info.samples, info.num_bytes
     );
     text += &format!("model {}, {quality}\n", info.model);
     text += &format!("entropy digest {}..., synthesis digest {}...\n", info.entropy_digest, info.synthesis_digest);

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use lcrs_codec::{Picture, PictureMetadata};
 use lcrs_core::{Limits, Result};
+use lcrs_format::{Color, NumberType, Samples};
 
 use crate::Failure;
 
@@ -35,24 +36,55 @@ pub(crate) fn write(
     format: Format,
 ) -> std::result::Result<Vec<u8>, Failure> {
     match format {
-        Format::Png => write_png(picture, metadata).map_err(|e| Failure::Failed(format!("cannot write PNG: {e}"))),
+        Format::Png => {
+            let (color, bit_depth) = colors(picture)?;
+            if !matches!(bit_depth, 8 | 16) {
+                return Err(Failure::Failed(format!("cannot write PNG: {} (8 or 16)", picture.samples())));
+            }
+            let color = if color == Color::Rgb { png::ColorType::Rgb } else { png::ColorType::Grayscale };
+            let written = write_png(picture, metadata, color);
+            written.map_err(|e| Failure::Failed(format!("cannot write PNG: {e}")))
+        }
         Format::Ppm => {
-            let mut bytes = format!("P6\n{} {}\n255\n", picture.width(), picture.height()).into_bytes();
-            bytes.extend_from_slice(picture.data());
-            Ok(bytes)
+            let (color, bit_depth) = colors(picture)?;
+            let letter = if color == Color::Rgb { "P6" } else { "P5" };
+            let largest = (1_u32 << bit_depth) - 1;
+            let head = format!("{letter}\n{} {}\n{largest}\n", picture.width(), picture.height());
+            Ok([head.into_bytes(), big_endian(picture)].concat())
         }
     }
 }
 
-fn write_png(picture: &Picture, metadata: &PictureMetadata) -> std::result::Result<Vec<u8>, png::EncodingError> {
+/// What a picture has, but an array has not.
+fn colors(picture: &Picture) -> std::result::Result<(Color, u8), Failure> {
+    match picture.samples() {
+        Samples::Picture { color, bit_depth } => Ok((color, bit_depth)),
+        array @ Samples::Array { .. } => Err(Failure::Failed(format!("{array} are no picture"))),
+    }
+}
+
+/// The components as PNG and PPM have them.
+fn big_endian(picture: &Picture) -> Vec<u8> {
+    match picture.samples().number() {
+        NumberType::U16 => picture.data().chunks_exact(2).flat_map(|bytes| [bytes[1], bytes[0]]).collect(),
+        _ => picture.data().to_vec(),
+    }
+}
+
+fn write_png(
+    picture: &Picture,
+    metadata: &PictureMetadata,
+    color: png::ColorType,
+) -> std::result::Result<Vec<u8>, png::EncodingError> {
     let mut info = png::Info::with_size(picture.width(), picture.height());
-    info.color_type = png::ColorType::Rgb;
-    info.bit_depth = png::BitDepth::Eight;
+    info.color_type = color;
+    let is_deep = picture.samples().number() == NumberType::U16;
+    info.bit_depth = if is_deep { png::BitDepth::Sixteen } else { png::BitDepth::Eight };
     info.icc_profile = metadata.icc.as_deref().map(Cow::Borrowed);
     info.exif_metadata = metadata.exif.as_deref().map(Cow::Borrowed);
     let mut bytes = Vec::new();
     let mut writer = png::Encoder::with_info(&mut bytes, info)?.write_header()?;
-    writer.write_image_data(picture.data())?;
+    writer.write_image_data(&big_endian(picture))?;
     writer.finish()?;
     Ok(bytes)
 }
@@ -90,7 +122,7 @@ fn read_png(bytes: &[u8], limits: &Limits) -> std::result::Result<(Picture, Pict
             return Err(Failure::Failed(message));
         }
     };
-    Ok((Picture::new(width, height, data)?, PictureMetadata { icc, exif: None }))
+    Ok((Picture::new(width, height, data)?, PictureMetadata { icc, ..PictureMetadata::default() }))
 }
 
 /// `P6`, width, height and 255 with white space and comments between, one white space, the components.

@@ -1,7 +1,7 @@
 //! The loops around the kernels: a grid of positions against all panels. Bounds are checked here, once a grid.
 #![allow(unsafe_code)]
 
-use super::{even_split, isa, Block, DepthwiseBlock, Panels, Segment};
+use super::{even_split, isa, Block, DepthwiseBlock, Panels, Segment, Tap};
 
 /// Positions of a product: `rows` x `columns`, with their distances in the input and in the output, in elements.
 #[derive(Debug, Clone, Copy)]
@@ -73,13 +73,13 @@ pub(crate) fn product(panels: &Panels, segments: &[Segment], grid: &Grid, input:
 /// `output[p][c] = chain(bias[c]; input[p + tap][c] * weight[tap][c]) + 0.0`: one chain over the taps for each channel.
 ///
 /// # Panics
-/// If the taps are not as many as the depth of the panels, or a position reaches outside a buffer: a bug of the caller.
-pub(crate) fn depthwise(panels: &Panels, taps: &[usize], grid: &Grid, input: &[f32], output: &mut [f32]) {
+/// If a tap is a step that the panels do not have, or a position reaches outside a buffer: a bug of the caller.
+pub(crate) fn depthwise(panels: &Panels, taps: &[Tap], grid: &Grid, input: &[f32], output: &mut [f32]) {
     if grid.rows == 0 || grid.columns == 0 || panels.outputs() == 0 {
         return;
     }
-    assert_eq!(taps.len(), panels.depth(), "taps do not make up the chain");
-    let reach = taps.iter().max().map_or(0, |tap| tap + panels.outputs());
+    assert!(taps.iter().all(|tap| tap.step < panels.depth()), "taps beyond the chain");
+    let reach = taps.iter().map(|tap| tap.offset + panels.outputs()).max().unwrap_or(0);
     grid.check(input, reach, output, panels.outputs());
     let isa = isa(panels.simd());
     let width = isa.depthwise[0].len();
@@ -101,7 +101,8 @@ pub(crate) fn depthwise(panels: &Panels, taps: &[usize], grid: &Grid, input: &[f
                     last: panel.last,
                 };
                 // SAFETY: the processor has the path (checked when packing). `check` above bounds every read
-                // (`tap + channels of the panel` from a position's first) and write; kernels mask lanes beyond `last`.
+                // (`tap + channels of the panel` from a position's first) and write, the assertion every weight; kernels mask
+                // lanes beyond `last`.
                 unsafe { isa.depthwise[panel.vectors - 1][columns.len() - 1](&block) };
             }
         }

@@ -28,6 +28,13 @@ pub(crate) struct Segment {
     pub(crate) len: usize,
 }
 
+/// One step of the chains of a depthwise convolution: the input `offset` elements after the position's first, with weight `step`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tap {
+    pub(crate) offset: usize,
+    pub(crate) step: usize,
+}
+
 /// One call of a kernel. Pointers are valid for what [`grid`] has checked.
 #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), allow(dead_code))] // plain kernels take one position
 struct Block<'a> {
@@ -53,8 +60,7 @@ struct Block<'a> {
 /// One call of a depthwise kernel: every lane has its own channel.
 #[cfg_attr(not(any(target_arch = "x86_64", target_arch = "aarch64")), allow(dead_code))] // plain kernels take one position
 struct DepthwiseBlock<'a> {
-    /// Offsets of the taps from a position's first input.
-    taps: &'a [usize],
+    taps: &'a [Tap],
     a: *const f32,
     a_step: usize,
     /// Weights `[tap][vectors * lanes]`.

@@ -85,12 +85,10 @@ unsafe fn depthwise<const M: usize, const R: usize>(block: &DepthwiseBlock) {
     // SAFETY: the caller vouches for all positions, taps and outputs and for the panel.
     unsafe {
         let mut sums = [load::<R>(block.bias, 4 * R); M];
-        let mut w = block.w;
-        for &tap in block.taps {
-            let weights = load::<R>(w, 4 * R);
-            w = w.add(4 * R);
+        for tap in block.taps {
+            let weights = load::<R>(block.w.add(tap.step * 4 * R), 4 * R);
             for (m, sums) in sums.iter_mut().enumerate() {
-                let inputs = load::<R>(block.a.add(tap + m * block.a_step), used);
+                let inputs = load::<R>(block.a.add(tap.offset + m * block.a_step), used);
                 for ((sum, weight), input) in sums.iter_mut().zip(weights).zip(inputs) {
                     *sum = vfmaq_f32(*sum, input, weight);
                 }

@@ -44,10 +44,10 @@ unsafe fn depthwise<const WIDTH: usize>(block: &DepthwiseBlock) {
     // SAFETY: the caller vouches for `used` channels of every tap and of the output, and for a full panel.
     unsafe {
         let mut sums = *block.bias.cast::<[f32; WIDTH]>();
-        for (t, &tap) in block.taps.iter().enumerate() {
-            let weights = &*block.w.add(t * WIDTH).cast::<[f32; WIDTH]>();
+        for tap in block.taps {
+            let weights = &*block.w.add(tap.step * WIDTH).cast::<[f32; WIDTH]>();
             let mut inputs = [0.0_f32; WIDTH];
-            inputs[..used].copy_from_slice(std::slice::from_raw_parts(block.a.add(tap), used));
+            inputs[..used].copy_from_slice(std::slice::from_raw_parts(block.a.add(tap.offset), used));
             fma_all(&inputs, weights, &mut sums);
         }
         let out = std::slice::from_raw_parts_mut(block.c, used);

@@ -149,16 +149,15 @@ macro_rules! kernels {
                         sums[m][v] = $loadu(block.bias.add($lanes * v));
                     }
                 }
-                let mut w = block.w;
-                for &tap in block.taps {
+                for tap in block.taps {
+                    let w = block.w.add(tap.step * $lanes * V);
                     for v in 0..V {
                         let weights = $loadu(w.add($lanes * v));
                         for m in 0..M {
-                            let input = $load(block.a.add(tap + m * block.a_step + $lanes * v), count(v));
+                            let input = $load(block.a.add(tap.offset + m * block.a_step + $lanes * v), count(v));
                             sums[m][v] = $fma(input, weights, sums[m][v]);
                         }
                     }
-                    w = w.add($lanes * V);
                 }
                 for m in 0..M {
                     for v in 0..V {

@@ -1,15 +1,14 @@
-"""What becomes of pictures that are not 8-bit RGB."""
+"""What becomes of files, Pillow images and arrays of all kinds."""
 
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from lcrs.codec.pictures import to_picture
+from lcrs.pictures import PictureError, to_picture
 
 RAMP = np.arange(4 * 6 * 3, dtype=np.uint8).reshape(4, 6, 3)
 
@@ -43,8 +42,11 @@ def test_any_layout_of_memory_will_do() -> None:
         reopened(Image.fromarray(RAMP[..., 0].copy()), "PNG"),
     ],
 )
-def test_grey_becomes_three_equal_components(image) -> None:
-    np.testing.assert_array_equal(to_picture(image).pixels, np.repeat(RAMP[..., :1], 3, axis=2))
+def test_grey_stays_grey(image) -> None:
+    picture = to_picture(image)
+    assert (picture.channels, picture.bit_depth) == (1, 8)
+    np.testing.assert_array_equal(picture.pixels, RAMP[..., 0])
+    assert picture.rgb == RAMP[..., 0].repeat(3).tobytes()
 
 
 def test_palettes_and_black_and_white_become_colours() -> None:
@@ -52,7 +54,7 @@ def test_palettes_and_black_and_white_become_colours() -> None:
     np.testing.assert_array_equal(to_picture(palette).pixels, np.asarray(palette.convert("RGB")))
     bits = Image.fromarray(RAMP[..., 0] > 20)
     assert bits.mode == "1"
-    np.testing.assert_array_equal(to_picture(bits).pixels[..., 2], np.where(RAMP[..., 0] > 20, 255, 0))
+    np.testing.assert_array_equal(to_picture(bits).pixels, np.where(RAMP[..., 0] > 20, 255, 0))
 
 
 def test_ycbcr_is_converted() -> None:
@@ -65,7 +67,7 @@ IMAGES_WITH_ALPHA = {
     "array": PIXELS_WITH_ALPHA,
     "RGBA": Image.fromarray(PIXELS_WITH_ALPHA),
     "LA": Image.fromarray(PIXELS_WITH_ALPHA).convert("LA"),
-    "grey with a key": reopened(Image.fromarray(RAMP[..., 0].copy()), "PNG", transparency=7),
+    "grey with a key": reopened(Image.fromarray(RAMP[..., 0].copy()), "PNG", transparency=6),
     "palette": reopened(Image.fromarray(RAMP).quantize(8), "PNG", transparency=0),
 }
 
@@ -73,9 +75,33 @@ IMAGES_WITH_ALPHA = {
 @pytest.mark.parametrize("name", IMAGES_WITH_ALPHA)
 def test_transparency_is_refused_or_flattened(name: str) -> None:
     image = IMAGES_WITH_ALPHA[name]
-    with pytest.raises(ValueError, match=r"alpha channel.*background='white'"):
+    with pytest.raises(PictureError, match=r"transparent parts.*background='white'") as caught:
         to_picture(image)
-    assert to_picture(image, background="white").pixels.shape == (4, 6, 3)
+    assert ": --background white or another colour" in caught.value.for_command_line()
+    assert to_picture(image, background="white").size == (4, 6)
+    assert to_picture(image, background="#102030").channels == 3
+
+
+USED_IN_PART = Image.fromarray(RAMP[..., 0] // 10)
+USED_IN_PART.putpalette(list(range(48)))
+OPAQUE = {
+    "RGBA": Image.fromarray(RAMP).convert("RGBA"),
+    "LA": Image.fromarray(RAMP[..., 0].copy()).convert("LA"),
+    "PA": Image.fromarray(RAMP).quantize(8).convert("PA"),
+    "a key that is not there": reopened(Image.fromarray(RAMP), "PNG", transparency=(1, 1, 1)),
+    "an index that is not used": reopened(USED_IN_PART, "GIF", transparency=15),
+    "alphas that are not used": reopened(USED_IN_PART, "PNG", transparency=bytes([255] * 8 + [0, 7] * 4)),
+    "array": np.concatenate([RAMP, np.full((4, 6, 1), 255, np.uint8)], axis=2),
+}
+
+
+@pytest.mark.parametrize("name", OPAQUE)
+def test_nothing_is_asked_about_what_is_opaque(name: str) -> None:
+    image = OPAQUE[name]
+    picture = to_picture(image)
+    assert picture.channels == (1 if name == "LA" else 3)
+    shown = np.asarray(image.convert("RGBA"))[..., :3] if isinstance(image, Image.Image) else image[..., :3]
+    assert picture.rgb == shown.tobytes()
 
 
 @pytest.mark.parametrize("background", ["#102030", (16, 32, 48)])
@@ -88,7 +114,7 @@ def test_transparency_is_mixed_by_weight(background) -> None:
 
 
 def test_a_background_has_to_be_a_colour() -> None:
-    with pytest.raises(ValueError, match="unknown color specifier: 'plaid'"):
+    with pytest.raises(ValueError, match="background is 'plaid', which is no colour"):
         to_picture(PIXELS_WITH_ALPHA, background="plaid")
     with pytest.raises(ValueError, match="three numbers from 0 to 255"):
         to_picture(PIXELS_WITH_ALPHA, background=(0, 0, 256))
@@ -109,33 +135,25 @@ ROUNDED = np.rint(DEEP / 257).astype(np.uint8)
     ],
     ids=["array", "image", "PNG", "TIFF", "32 bits"],
 )
-def test_deep_grey_is_refused_or_rounded(image) -> None:
-    with pytest.raises(ValueError, match=r"16 bits a component.*to_8bit=True"):
-        to_picture(image)
-    for component in np.moveaxis(to_picture(image, to_8bit=True).pixels, 2, 0):
-        np.testing.assert_array_equal(component, ROUNDED)
+def test_deep_grey_stays_deep_or_is_rounded(image) -> None:
+    picture = to_picture(image)
+    assert (picture.channels, picture.bit_depth) == (1, 16)
+    np.testing.assert_array_equal(picture.pixels, DEEP)
+    with pytest.raises(PictureError, match=r"16 bits a component.*to_8bit=True"):
+        _ = picture.rgb
+    np.testing.assert_array_equal(to_picture(image, to_8bit=True).pixels, ROUNDED)
 
 
-def test_deep_colour_arrays_are_refused_or_rounded() -> None:
-    deep = np.stack([DEEP] * 3, axis=2)
-    with pytest.raises(ValueError, match="16 bits a component"):
-        to_picture(deep)
-    np.testing.assert_array_equal(to_picture(deep, to_8bit=True).pixels[..., 1], ROUNDED)
-
-
-def test_deep_colour_files_are_refused_although_pillow_cuts_them(data_dir: Path) -> None:
-    with Image.open(data_dir / "rgb16.png") as image:
-        assert image.mode == "RGB"
-        with pytest.raises(ValueError, match="16 bits a component"):
-            to_picture(image)
-    with Image.open(data_dir / "rgb16.png") as image:
-        assert to_picture(image, to_8bit=True).pixels.shape == (2, 3, 3)
+def test_deep_colour_arrays_stay_deep_or_are_rounded() -> None:
+    deep = np.stack([DEEP, DEEP[::-1], DEEP[:, ::-1]], axis=2)
+    np.testing.assert_array_equal(to_picture(deep).pixels, deep)
+    np.testing.assert_array_equal(to_picture(deep, to_8bit=True).pixels, np.rint(deep / 257))
 
 
 def test_floats_and_wide_values_are_refused() -> None:
-    with pytest.raises(ValueError, match="image has dtype float32, uint8 is needed"):
+    with pytest.raises(ValueError, match="image has dtype float32, uint8 or uint16 is needed"):
         to_picture(RAMP.astype(np.float32) / 255)
-    with pytest.raises(ValueError, match="image has mode F"):
+    with pytest.raises(ValueError, match="floating-point components"):
         to_picture(Image.fromarray(RAMP[..., 0].astype(np.float32)))
     with pytest.raises(ValueError, match="values from 0 to 70000"):
         to_picture(Image.fromarray(np.array([[0, 70_000]], np.int32)), to_8bit=True)
@@ -143,17 +161,24 @@ def test_floats_and_wide_values_are_refused() -> None:
 
 @pytest.mark.parametrize("mode", ["CMYK", "LAB", "HSV"])
 def test_colour_spaces_without_one_meaning_are_refused(mode: str) -> None:
-    with pytest.raises(ValueError, match=f"image has mode {mode}.*convert it to RGB first"):
+    words = "CMYK without a profile" if mode == "CMYK" else f"{mode}, which has no one meaning in RGB"
+    with pytest.raises(PictureError, match=words):
         to_picture(Image.new(mode, (4, 4)))
 
 
 def test_of_several_frames_one_has_to_be_chosen() -> None:
     frames = [Image.fromarray(np.roll(RAMP, i)) for i in range(3)]
     image = reopened(frames[0], "PNG", save_all=True, append_images=frames[1:])
-    with pytest.raises(ValueError, match=r"image has 3 frames, one is needed.*seek"):
+    with pytest.raises(PictureError, match=r"image has 3 frames, one is needed: pass frame=0") as caught:
         to_picture(image)
+    assert caught.value.for_command_line().endswith("one is needed: --frame 0 to take the first")
+    for wrong in (-1, 3):
+        with pytest.raises(PictureError, match=f"{wrong} is none of them"):
+            to_picture(image, frame=wrong)
     image.seek(1)
-    np.testing.assert_array_equal(to_picture(image.copy()).pixels, np.roll(RAMP, 1))
+    for frame in (2, 0, 1):
+        np.testing.assert_array_equal(to_picture(image, frame=frame).pixels, np.roll(RAMP, frame))
+        assert image.tell() == 1
     image.format = "MPO"  # its other frames are a preview or another view
     assert to_picture(image).pixels.shape == RAMP.shape
 
@@ -164,10 +189,10 @@ def test_shapes_that_are_no_picture_are_named(shape: tuple) -> None:
         to_picture(np.zeros(shape, np.uint8))
 
 
-@pytest.mark.parametrize("image", ["photo.png", None, [[1, 2], [3, 4]], b"bytes"])
+@pytest.mark.parametrize("image", [3, None, [[1, 2], [3, 4]]])
 def test_what_is_no_picture_is_named(image) -> None:
     with pytest.raises(
-        TypeError, match=r"image is a builtins\.\w+, a uint8 array or a Pillow image is needed"
+        TypeError, match=r"image is a builtins\.\w+; a path, a Pillow image or a uint8 array is needed"
     ):
         to_picture(image)
 
@@ -201,6 +226,7 @@ def test_a_damaged_exif_block_is_dropped() -> None:
     picture = to_picture(reopened(Image.fromarray(RAMP), "PNG", exif=b"Exif\x00\x00no TIFF header at all"))
     np.testing.assert_array_equal(picture.pixels, RAMP)
     assert picture.exif is None
+    assert picture.losses == ("a damaged EXIF block",)
 
 
 @pytest.mark.parametrize("format", ["PNG", "JPEG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "TGA"])
@@ -221,7 +247,7 @@ def test_damaged_files_give_pixels_or_one_of_two_errors(format: str, rng, capfd)
             picture = to_picture(image, background="white", to_8bit=True)
         except (OSError, ValueError):
             continue
-        assert len(picture.rgb) == 3 * picture.size[0] * picture.size[1]
+        assert len(picture.samples) == picture.channels * picture.size[0] * picture.size[1]
 
 
 def test_rgb_profiles_are_kept_and_others_are_not() -> None:
@@ -230,4 +256,7 @@ def test_rgb_profiles_are_kept_and_others_are_not() -> None:
     assert to_picture(image).icc == profile
     grey_profile = profile[:16] + b"GRAY" + profile[20:]
     image = reopened(Image.fromarray(RAMP[..., 0].copy()), "PNG", icc_profile=grey_profile)
-    assert to_picture(image).icc is None
+    assert to_picture(image).icc == grey_profile
+    image = reopened(Image.fromarray(RAMP), "PNG", icc_profile=grey_profile)
+    picture = to_picture(image)
+    assert (picture.icc, picture.losses) == (None, ("a colour profile for GRAY",))

@@ -1,0 +1,195 @@
+"""``lcrs compare``: how alike two pictures are, and what each of them costs."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lcrs.cli import streams
+from lcrs.cli.arguments import add_model
+from lcrs.cli.messages import UsageError, naming
+from lcrs.cli.targets import check_output, deliver
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+NAME = "compare"
+SUMMARY = "Compare two pictures, .lcrs files or others"
+
+_BAND = 64
+"""Rows that are compared at a time."""
+_MIN_SIDE = 161
+"""Of a picture whose MS-SSIM can be told: five scales of a window of 11 pixels."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of the two pictures."""
+
+    path: Path
+    num_bytes: int
+    pixels: NDArray[Any]
+    """(H, W, C), integers."""
+    peak: int
+    """The largest component that there may be."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``lcrs compare``."""
+    parser.add_argument(
+        "a", metavar="A", type=streams.location, help="a picture or an .lcrs file: the original"
+    )
+    parser.add_argument("b", metavar="B", type=streams.location, help="another one of the same size")
+    parser.add_argument(
+        "--map", metavar="OUT", type=streams.location, help="write where they differ as a grey .png file"
+    )
+    parser.add_argument("--force", action="store_true", help="replace the file of --map if it exists")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--background", metavar="COLOR", help="flatten transparency on this colour")
+    parser.add_argument("--to-8bit", action="store_true", help="round deeper components to 8 bits")
+    add_model(parser, "default: the one that an .lcrs file names")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Reads both, compares, prints."""
+    if arguments.map is not None:
+        if arguments.map.suffix.lower() != ".png":
+            msg = f"--map {arguments.map} does not end in .png"
+            raise UsageError(msg)
+        for source in (arguments.a, arguments.b):
+            check_output(source, arguments.map, force=arguments.force)
+    a, b = (_read(path, arguments) for path in (arguments.a, arguments.b))
+    if a.pixels.shape[:2] != b.pixels.shape[:2]:
+        sizes = [f"{side.path} has {side.pixels.shape[1]} x {side.pixels.shape[0]} pixels" for side in (a, b)]
+        msg = f"the pictures have different sizes: {', '.join(sizes)}"
+        raise ValueError(msg)
+    fields = _compare(a, b)
+    if arguments.map is not None:
+        deliver(arguments.map, _map(a, b, fields["max_difference"]), force=arguments.force)
+    streams.write_text(json.dumps(fields) + "\n" if arguments.json else _text(fields))
+    if arguments.map is not None:
+        streams.say(
+            f"{arguments.map}: white is a difference of {255 * fields['max_difference']:.4g} of 255\n"
+        )
+    return 0
+
+
+def _read(path: Path, arguments: argparse.Namespace) -> Side:
+    import numpy as np
+
+    from lcrs import codec
+    from lcrs.cli.reading import open_picture, read_stream
+
+    if _is_stream(path):
+        data = read_stream(path)
+        with naming(path):
+            pixels = codec.decompress(data, arguments.model)
+        num_bytes = len(data)
+    else:
+        from lcrs.codec.pictures import to_picture
+
+        with naming(path), open_picture(path) as image:
+            pixels = to_picture(image, background=arguments.background, to_8bit=arguments.to_8bit).pixels
+        num_bytes = path.stat().st_size
+    pixels = pixels[..., None] if pixels.ndim == 2 else pixels
+    return Side(path, num_bytes, pixels, int(np.iinfo(pixels.dtype).max))
+
+
+def _is_stream(path: Path) -> bool:
+    """Whether a file begins as .lcrs files do; its name may say anything."""
+    with path.open("rb") as file:
+        return file.read(4) == b"\x8cLCS"
+
+
+def _bands(a: Side, b: Side) -> Iterator[tuple[int, NDArray[np.float64]]]:
+    """Differences of components, 1 being the largest there may be, with the row that they begin at."""
+    for row in range(0, a.pixels.shape[0], _BAND):
+        ours, theirs = (side.pixels[row : row + _BAND] / side.peak for side in (a, b))
+        yield row, ours - theirs
+
+
+def _compare(a: Side, b: Side) -> dict[str, Any]:
+    height, width = a.pixels.shape[:2]
+    total, count, largest = 0.0, 0, 0.0
+    for _, difference in _bands(a, b):
+        total += float((difference**2).sum())
+        count += difference.size
+        largest = max(largest, float(abs(difference).max()))
+    sides = [
+        {"file": str(side.path), "num_bytes": side.num_bytes, "bpp": 8 * side.num_bytes / (width * height)}
+        for side in (a, b)
+    ]
+    ms_ssim, reason = _ms_ssim(a, b)
+    return {
+        "a": sides[0],
+        "b": sides[1],
+        "width": width,
+        "height": height,
+        "identical": largest == 0,
+        "psnr_db": None if largest == 0 else 10 * math.log10(count / total),
+        "max_difference": largest,
+        "ms_ssim": ms_ssim,
+    } | ({"ms_ssim_missing": reason} if reason else {})
+
+
+def _ms_ssim(a: Side, b: Side) -> tuple[float | None, str]:
+    """MS-SSIM of the pictures, or why there is none."""
+    from importlib.util import find_spec
+
+    if find_spec("torch") is None or find_spec("pytorch_msssim") is None:
+        return None, "it needs pytorch-msssim: pip install '.[eval]' in the sources of lcrs"
+    if min(a.pixels.shape[:2]) < _MIN_SIDE:
+        return None, f"it needs sides of {_MIN_SIDE} pixels or more"
+    import numpy as np
+    import torch
+
+    ms_ssim = import_module("pytorch_msssim").ms_ssim
+
+    def tensor(side: Side) -> torch.Tensor:
+        planes = np.moveaxis((side.pixels / side.peak).astype(np.float32), 2, 0)
+        return torch.from_numpy(np.ascontiguousarray(planes)).expand(3, -1, -1)[None]
+
+    with torch.inference_mode():
+        return float(ms_ssim(tensor(a), tensor(b), data_range=1)), ""
+
+
+def _map(a: Side, b: Side, largest: float) -> bytes:
+    """The largest difference of each pixel's components as a grey PNG file."""
+    import numpy as np
+    from PIL import Image
+
+    grey = np.zeros(a.pixels.shape[:2], np.uint8)
+    for row, difference in _bands(a, b):
+        scaled = np.abs(difference).max(axis=2) * (255 / largest if largest else 0)
+        grey[row : row + _BAND] = np.rint(scaled)
+    buffer = io.BytesIO()
+    Image.fromarray(grey).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _text(fields: dict[str, Any]) -> str:
+    lines = []
+    for name in ("a", "b"):
+        side = fields[name]
+        lines.append(f"{side['num_bytes']:>12} bytes  {side['bpp']:>7.3f} bits a pixel  {side['file']}")
+    lines.append(f"{fields['width']} x {fields['height']} pixels")
+    if fields["identical"]:
+        lines.append("the same pixels")
+    else:
+        lines.append(f"PSNR {fields['psnr_db']:.2f} dB")
+        lines.append(f"largest difference {255 * fields['max_difference']:.4g} of 255")
+    if fields["ms_ssim"] is None:
+        lines.append(f"MS-SSIM not computed: {fields['ms_ssim_missing']}")
+    else:
+        loss = 1 - fields["ms_ssim"]
+        decibels = f" ({-10 * math.log10(loss):.2f} dB)" if loss > 0 else ""
+        lines.append(f"MS-SSIM {fields['ms_ssim']:.5f}{decibels}")
+    return "".join(f"{line}\n" for line in lines)

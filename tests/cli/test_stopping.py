@@ -1,0 +1,111 @@
+"""Signals at any moment: nothing half-written, nothing left over, no process that goes on."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from lcrs import coding
+from lcrs.cli import stopping
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+
+NUMBERS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+WRITES = """
+import os, sys, time
+from pathlib import Path
+from lcrs.cli.targets import deliver
+from lcrs.coding import files
+from lcrs.cli import main, batch
+import lcrs.cli.decode as decode
+
+fill = files._fill
+def slow(file, data, old):
+    fill(file, data, old)
+    Path("begun").touch()
+    time.sleep(30)
+files._fill = slow
+if sys.argv[1] == "named":
+    os.__dict__.pop("O_TMPFILE", None)
+decode.work = lambda job, arguments: deliver(job.target, b"new", force=True)
+sys.argv[1:] = ["decode", "in.lcrs", "-o", "out.png"]
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+@pytest.mark.parametrize("way", ["unnamed", "named"])
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_signal_in_the_middle_of_a_write(number: int, way: str, is_there: bool, tmp_path: Path) -> None:
+    if is_there:
+        (tmp_path / "out.png").write_bytes(b"old")
+    process = subprocess.Popen(
+        [sys.executable, "-c", WRITES, way], cwd=tmp_path, stderr=subprocess.PIPE, text=True
+    )
+    while not (tmp_path / "begun").exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.send_signal(number)
+    process.send_signal(number)  # an impatient one must not stop the cleaning up
+    _, error = process.communicate(timeout=20)
+    assert process.returncode == -number
+    assert error == ""
+    (tmp_path / "begun").unlink()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == (
+        {"out.png": b"old"} if is_there else {}
+    )
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("to_all", [False, True])
+def test_a_signal_at_any_moment_of_many_files(
+    processes: int, to_all: bool, pictures: Path, tmp_path: Path
+) -> None:
+    source = (pictures / "a.png").read_bytes()
+    for at in range(200):
+        (pictures / "deep" / f"{at}.png").write_bytes(source)
+    out = tmp_path / "out"
+    command = [
+        *(sys.executable, "-m", "lcrs", "encode", "--model", "tiny", "-r", str(pictures), "-o", str(out))
+    ]
+    chance = random.Random(processes)
+    for number in (*NUMBERS, signal.SIGKILL):
+        process = subprocess.Popen(
+            [*command, "-j", str(processes), "--force", "--quiet"],
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        time.sleep(chance.uniform(0.2, 0.8))
+        (os.killpg if to_all else os.kill)(process.pid, number)
+        _, error = process.communicate(timeout=20)  # also waits until no worker holds standard error open
+        assert process.returncode in (-number, 1), error
+        assert "Traceback" not in error
+        for path in out.rglob("*") if out.exists() else ():
+            if path.is_file():
+                assert path.suffix == ".lcrs"
+                assert coding.info(path.read_bytes())["model"] == "tiny"
+
+
+def test_handlers_are_as_before_afterwards() -> None:
+    before = [signal.getsignal(number) for number in NUMBERS]
+    with pytest.raises(stopping.Stopped) as caught, stopping.cleaning_up():
+        os.kill(os.getpid(), signal.SIGTERM)
+    assert stopping.exit_code(caught.value) == 143
+    assert [signal.getsignal(number) for number in NUMBERS] == before
+
+
+def test_what_is_ignored_stays_ignored(tmp_path: Path) -> None:
+    old = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stopping.cleaning_up():
+            os.kill(os.getpid(), signal.SIGHUP)
+    finally:
+        signal.signal(signal.SIGHUP, old)

@@ -1,0 +1,110 @@
+"""Packages that come with lcrs: their files stay readable, their networks come back, rate follows quality."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import lcrs
+from lcrs import coding
+from lcrs.zoo import load_model, shipped_models
+
+SHIPPED = Path(__file__).parents[1] / "data" / "shipped"
+PIXELS = json.loads((SHIPPED / "pixels.json").read_text())
+VARIABLE = [name for name in ("photo", "photo-2") if name in shipped_models()]
+
+
+def whole_photo(data_dir):
+    with Image.open(data_dir / "photo.png") as image:
+        return np.asarray(image.convert("RGB"))
+
+
+def clouds(height, width):
+    """Coloured noise whose power falls with the square of the frequency, uint8 (H, W, 3)."""
+    rng = np.random.default_rng(11)
+    y, x = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)
+    falling = 1 / np.maximum(np.hypot(y, x), 1 / max(height, width))
+    noise = np.fft.rfft2(rng.standard_normal((3, height, width))) * falling
+    planes = np.fft.irfft2(noise, (height, width))
+    planes = 128 + 50 * (planes - planes.mean()) / planes.std()
+    return np.ascontiguousarray(np.clip(np.round(planes), 0, 255).astype(np.uint8).transpose(1, 2, 0))
+
+
+def points_of(package, picture, qualities):
+    """Bytes and PSNR in dB of files of a picture."""
+    points = []
+    for quality in qualities:
+        data = package.compress(picture, float(quality))
+        error = package.decompress(data).astype(float) - picture
+        points.append((len(data), 10 * np.log10(255**2 / np.square(error).mean())))
+    return np.array(points).T
+
+
+@pytest.mark.parametrize("name", sorted(PIXELS))
+@pytest.mark.parametrize("path", ["", "scalar"])
+def test_files_of_every_model_stay_readable(name, path, tmp_path, fresh_python):
+    (tmp_path / "picture.lcrs").write_bytes((SHIPPED / f"{name}.lcrs").read_bytes())
+    code = """
+import hashlib, lcrs
+from pathlib import Path
+data = Path("picture.lcrs").read_bytes()
+print(lcrs.info(data)["model"], hashlib.sha256(lcrs.decompress(data).tobytes()).hexdigest())
+"""
+    assert fresh_python(code, LCRS_SIMD=path, LCRS_MODEL_PATH="") == f"{name} {PIXELS[name]}"
+
+
+def test_every_shipped_model_has_such_a_file():
+    assert set(PIXELS) == set(shipped_models())
+
+
+@pytest.mark.parametrize("name", sorted(shipped_models()))
+def test_cards_say_what_there_is_to_know(name):
+    path = shipped_models()[name]
+    description = json.loads(coding.Package.from_file(path).description)
+    card = description["card"]
+    assert description["name"] == name
+    assert {"title", "description", "data", "licence"} <= card.keys()
+    assert path.stat().st_size <= 17_000_000
+    beside = json.loads(path.with_suffix(".json").read_text())
+    assert beside.items() <= card.items()
+    if "digests" in card:
+        assert card["digests"] == {kind: description[f"{kind}_digest"] for kind in card["digests"]}
+
+
+@pytest.mark.parametrize("name", VARIABLE)
+def test_networks_code_what_packages_code(name, photo):
+    """The trainable network of a shipped model has its weights, to the bit."""
+    net = load_model(name)
+    net.entropy_coder = "lcrs"
+    x = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None].float() / 255
+    for quality in (20, 90):
+        out = net.compress(x, quality)
+        data = lcrs.compress(photo, quality=quality, model=name)
+        assert all(string in data for (string,) in out["strings"])
+    net.train()(x)["x_hat"].mean().backward()
+    assert all(parameter.grad.abs().sum() > 0 for parameter in net.g_a.parameters())
+
+
+@pytest.mark.parametrize("name", VARIABLE)
+@pytest.mark.parametrize("part", ["photo", "clouds"])
+def test_rate_and_fidelity_rise_with_quality(name, part, photo):
+    """So small a picture goes up and down by roundings, but not over ten qualities."""
+    picture = photo if part == "photo" else clouds(72, 90)
+    package = lcrs.codec.load_package(name)
+    sizes, fidelities = points_of(package, picture, range(101))
+    assert (sizes[10:] > sizes[:-10]).all()
+    assert (fidelities[10:] > fidelities[:-10]).all()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", VARIABLE)
+@pytest.mark.parametrize("part", ["photo", "clouds"])
+def test_rate_and_fidelity_rise_with_every_quality(name, part, data_dir):
+    picture = whole_photo(data_dir) if part == "photo" else clouds(512, 640)
+    sizes, fidelities = points_of(lcrs.codec.load_package(name), picture, range(101))
+    assert (np.diff(sizes) > 0).all()
+    assert (np.diff(fidelities) > 0).all()
