@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from pillow_codecs import described, of_size, psnr_db
 
 import lcrs
+from pillow_codecs import described, of_size, psnr_db
 
 PEERS = ("avif", "webp")
 LABEL = 22  # pixels below every crop
@@ -49,7 +49,9 @@ def sheet(
             made.append((f"{codec.upper()}{smallest}", num_bytes, restored))
         rows.append(
             [
-                labelled(restored[part], f"{name}: {8 * n / pixels:.3f} bpp, {psnr_db(picture, restored):.2f} dB")
+                labelled(
+                    restored[part], f"{name}: {8 * n / pixels:.3f} bpp, {psnr_db(picture, restored):.2f} dB"
+                )
                 for name, n, restored in made
             ]
         )
@@ -57,7 +59,9 @@ def sheet(
     size = ((width + GAP) * columns, (height + LABEL + GAP) * (1 + len(rows)))
     page = Image.new("RGB", size, "white")
     page.paste(cells[0], (0, 0))
-    note = f"AVIF: {described('avif')}\nWebP: {described('webp')}\nnever larger than the lcrs file, unless said"
+    note = (
+        f"AVIF: {described('avif')}\nWebP: {described('webp')}\nnever larger than the lcrs file, unless said"
+    )
     ImageDraw.Draw(page).multiline_text((width + 12, 10), note, "black", ImageFont.load_default(13))
     for index, cell in enumerate(cells[1:]):
         row, column = divmod(index, columns)

@@ -9,6 +9,7 @@ screenshots are drawn by `lcrs.train.graphics` from a seed that training did not
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import textwrap
@@ -18,11 +19,11 @@ from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from pillow_codecs import described, psnr_at_size, psnr_db
-from rate_distortion import table
 
 import lcrs
 from lcrs.train.graphics import GraphicsSampler
+from pillow_codecs import described, psnr_at_size, psnr_db
+from rate_distortion import table
 
 ROOT = Path(__file__).parents[2]
 FLAT_QUALITIES = (50, 60, 70, 80, 90, 100)
@@ -76,9 +77,7 @@ def measure(picture: np.ndarray, quality: float, model: lcrs.coding.Package) -> 
 
 def rises(points: Sequence[dict[str, float]]) -> bool:
     """Whether bits and PSNR never fall along the qualities."""
-    return all(
-        b["bpp"] >= a["bpp"] and b["psnr_db"] >= a["psnr_db"] for a, b in zip(points, points[1:], strict=False)
-    )
+    return all(b["bpp"] >= a["bpp"] and b["psnr_db"] >= a["psnr_db"] for a, b in itertools.pairwise(points))
 
 
 def main() -> None:
@@ -99,7 +98,12 @@ def main() -> None:
         picture = np.full((side, side, 3), colour, np.uint8)
         flats[name] = {str(q): measure(picture, q, model) for q in FLAT_QUALITIES}
     result["flat"] = flats
-    lines += [f"## Flat colours, {side} x {side}", "", "Largest error in levels, and bits per pixel, whole files.", ""]
+    lines += [
+        f"## Flat colours, {side} x {side}",
+        "",
+        "Largest error in levels, and bits per pixel, whole files.",
+        "",
+    ]
     rows = [
         [
             name,
@@ -120,9 +124,7 @@ def main() -> None:
             ours = measure(picture, quality, model)
             theirs = psnr_at_size(picture, "webp", int(ours["bytes"]))
             result["against_webp"].setdefault(name, {})[str(quality)] = {**ours, "webp_psnr_db": theirs}
-            rows.append(
-                [name, str(quality), f"{ours['bpp']:.3f}", f"{ours['psnr_db']:.2f}", f"{theirs:.2f}"]
-            )
+            rows.append([name, str(quality), f"{ours['bpp']:.3f}", f"{ours['psnr_db']:.2f}", f"{theirs:.2f}"])
     lines += ["", f"## Text and interfaces, against {described('webp')} at the same size", ""]
     lines += table(["picture", "quality", "bpp", "PSNR, dB", "WebP, dB"], rows)
 

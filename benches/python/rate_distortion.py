@@ -1,6 +1,6 @@
 """Rate and distortion of a model on a folder of pictures, through real files, against other codecs.
 
-``python benches/python/rate_distortion.py --pictures KODAK --anchors CURVES --peers webp avif --output RESULT``
+``python benches/python/rate_distortion.py --pictures KODAK --anchors CURVES --peers webp --output RESULT``
 
 Every picture is compressed at every quality into a file and restored from it; rates count whole files.
 Curves are means over pictures of bits per pixel and of PSNR (RGB, dB), as usual for this set; BD-rate
@@ -27,10 +27,10 @@ from typing import Any
 import bjontegaard
 import numpy as np
 from PIL import Image
-from pillow_codecs import QUALITIES as PEER_QUALITIES
-from pillow_codecs import SETTINGS, coded, described, psnr_db
 
 import lcrs
+from pillow_codecs import QUALITIES as PEER_QUALITIES
+from pillow_codecs import SETTINGS, coded, described, psnr_db
 
 QUALITIES = tuple(range(0, 101, 10))
 ANCHORS = (
@@ -179,7 +179,12 @@ def report(result: dict[str, Any]) -> str:
     if result["peers"]:
         lines += ["", "Against Pillow's codecs, run on the same pictures:", ""]
         rows = [
-            [name, peer["settings"], f"{peer['bd_rate_percent']:+.1f}", f"{peer['bd_rate_percent_median']:+.1f}"]
+            [
+                name,
+                peer["settings"],
+                f"{peer['bd_rate_percent']:+.1f}",
+                f"{peer['bd_rate_percent_median']:+.1f}",
+            ]
             for name, peer in result["peers"].items()
         ]
         lines += table(["codec", "settings", "BD-rate of the means, %", "median over pictures, %"], rows)
