@@ -3,16 +3,17 @@ PYTHON ?= python3
 CARGO ?= cargo
 DEV := .venv
 LIGHT := .venv-light
+PREFIX ?= /usr/local
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python lint format develop bench bench-peers fuzz foreign clean
+.PHONY: help demo test test-rust test-python lint format develop bench bench-peers fuzz foreign install-codec clean
 
 help: ## Show this list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 demo: $(LIGHT)/.installed ## Compress and restore a real photo with the shipped model (no torch)
-	$(LIGHT)/bin/python examples/demo.py --output demo
+	@$(LIGHT)/bin/python examples/demo.py --output demo
 
 test: test-rust test-python ## Set everything up and run all tests
 
@@ -59,10 +60,18 @@ fuzz: ## A minute of fuzzing (needs cargo-fuzz and a C++ compiler)
 foreign: ## Tests and golden files on aarch64 and big-endian s390x, under qemu-user (Debian)
 	tests/foreign/run.sh
 
+install-codec: ## Build the program lcrs-codec and install it in PREFIX (/usr/local), its model beside it
+	$(CARGO) build --release --locked -p lcrs-codec
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/lcrs/models
+	install -m 755 target/release/lcrs-codec $(DESTDIR)$(PREFIX)/bin/
+	install -m 644 python/lcrs/zoo/weights/*.lcrm $(DESTDIR)$(PREFIX)/share/lcrs/models/
+
 # The wheel needs no torch; sources newer than the stamp rebuild it.
 $(LIGHT)/.installed: pyproject.toml Cargo.toml Cargo.lock $(shell find rust python -name '*.rs' -o -name '*.py' -o -name '*.toml' -o -name '*.lcrm')
-	$(PYTHON) -m venv $(LIGHT)
+	@echo "Building lcrs and installing it into $(LIGHT), with NumPy, Pillow and safetensors: a few minutes, once"
+	@$(PYTHON) -m venv $(LIGHT)
 	$(LIGHT)/bin/pip install --quiet .
+	@du -sh $(LIGHT) | awk '{print "  done: " $$1 " in " $$2}'
 	@touch $@
 
 $(DEV)/.installed: pyproject.toml

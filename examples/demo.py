@@ -1,7 +1,8 @@
 """Compress and restore a real photo with the model that ships in the package.
 
-Run by ``make demo``. Every step is a process of its own, as it would be on two machines; the photo is
-restored once on every instruction set that this processor has, and the pixels must be identical.
+Run by ``make demo``. Every step is a process of its own, as it would be on two machines, and is shown as it
+would be typed; the photo is restored once on every instruction set that this processor has, and the pixels
+must be identical.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import io
 import json
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -18,19 +20,23 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-PHOTO = Path(__file__).parents[1] / "tests" / "data" / "photo.png"
+PHOTO = Path(os.path.relpath(Path(__file__).parents[1] / "tests" / "data" / "photo.png"))
 
 
 def lcrs(*arguments: str, **environment: str) -> tuple[str, float]:
-    """Runs the command line tool in a fresh process; returns what it printed and the seconds it took."""
+    """Shows a command and runs it in a fresh process; returns what it printed and the seconds it took."""
+    settings = [f"{name}={value}" for name, value in environment.items()]
+    print("$", *settings, "lcrs", shlex.join(arguments), flush=True)
     start = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", "lcrs", *arguments],
         env=os.environ | environment,
-        check=True,
-        stdout=subprocess.PIPE,
+        check=False,
+        capture_output=True,
         text=True,
     )
+    if done.returncode != 0:
+        sys.exit(done.stderr)
     return done.stdout, time.perf_counter() - start
 
 
@@ -60,21 +66,27 @@ def simd_paths() -> list[str]:
 
 def main() -> None:
     """Encodes once, decodes on every path, compares with JPEG of the same size."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description="Compress and restore a real photo with the model that ships in the package."
+    )
     parser.add_argument("--photo", type=Path, default=PHOTO)
     parser.add_argument("--quality", type=float, default=50.0)
     parser.add_argument("--output", type=Path, default=Path("demo"))
     arguments = parser.parse_args()
 
+    print(
+        "A photo becomes a file, the file a photo again, without PyTorch. What follows is run as it stands:\n"
+    )
     out = arguments.output
     out.mkdir(parents=True, exist_ok=True)
     stream = out / "photo.lcrs"
     _, seconds = lcrs(
-        "encode", str(arguments.photo), "-o", str(stream), "-q", str(arguments.quality), "--force"
+        "encode", str(arguments.photo), "-o", str(stream), "-q", f"{arguments.quality:g}", "--force"
     )
     info = json.loads(lcrs("info", str(stream), "--json")[0])
-    print(f"{arguments.photo.name}: {info['width']} x {info['height']}, model {info['model']}")
-    print(f"  encoded in {seconds:.2f} s (a whole process) to {info['num_bytes']:,} bytes")
+    print(f"  {arguments.photo.name} of {info['width']} x {info['height']} pixels and", end=" ")
+    print(f"{arguments.photo.stat().st_size:,} bytes became {info['num_bytes']:,} bytes in {seconds:.2f} s;")
+    print(f"  the file names its model, {info['model']}, and what decides its symbols by digests\n")
 
     original = Image.open(arguments.photo).convert("RGB")
     pixels = np.asarray(original)
@@ -92,6 +104,7 @@ def main() -> None:
         )
     assert restored is not None
 
+    print("\nBeside the best JPEG file of no more bytes:")
     jpeg, jpeg_bytes = jpeg_of_size(original, info["num_bytes"])
     Image.fromarray(np.concatenate([pixels, restored, jpeg], axis=1)).save(out / "comparison.png")
     for name, num_bytes, result in (("lcrs", info["num_bytes"], restored), ("JPEG", jpeg_bytes, jpeg)):

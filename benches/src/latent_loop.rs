@@ -80,7 +80,7 @@ impl LatentLoop {
 }
 
 /// Numbers of both signs, `spread` from the smallest to the largest.
-fn numbers(len: usize, seed: u64, spread: f32) -> Vec<f32> {
+pub(crate) fn numbers(len: usize, seed: u64, spread: f32) -> Vec<f32> {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

@@ -1,8 +1,10 @@
 //! Workloads shared by the benchmarks.
 
+mod grouped;
 mod latent_loop;
 mod peak;
 
+pub use grouped::GroupedLatent;
 pub use latent_loop::LatentLoop;
 pub use peak::peak_macs;
 

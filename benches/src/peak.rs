@@ -3,29 +3,27 @@
 
 use std::time::Instant;
 
-use lcrs_core::{Runtime, Simd};
+use lcrs_core::Simd;
 
-/// Steps of one run of the loop.
-const STEPS: usize = 1 << 22;
+/// Steps of one run of the loop: some tenths of a millisecond.
+const STEPS: usize = 1 << 15;
 
-/// Multiply-accumulates a second of all threads of `rt` together: the fastest of several runs of a loop on registers.
+/// Multiply-accumulates a second of one thread: the fastest of many short runs of a loop on registers.
 #[must_use]
-pub fn peak_macs(rt: &Runtime) -> f64 {
-    let (threads, simd) = (rt.pool.threads(), rt.simd);
-    let mut best = 0.0_f64;
-    for _ in 0..10 {
+pub fn peak_macs(simd: Simd) -> f64 {
+    let speed = |_| {
         let begin = Instant::now();
-        let macs: u64 = rt.pool.map(threads, |_| chains(simd)).into_iter().sum();
-        best = best.max(macs as f64 / begin.elapsed().as_secs_f64());
-    }
-    best
+        let macs = chains(simd);
+        macs as f64 / begin.elapsed().as_secs_f64()
+    };
+    (0..2000).map(speed).fold(0.0, f64::max)
 }
 
 /// Runs independent chains for a while; how many multiply-accumulates that was.
 fn chains(simd: Simd) -> u64 {
     match simd {
         #[cfg(target_arch = "x86_64")]
-        // SAFETY: a runtime has no path that the processor lacks.
+        // SAFETY: callers name paths of this processor.
         Simd::Avx512 => unsafe { x86::chains_512() },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.

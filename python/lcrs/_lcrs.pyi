@@ -946,7 +946,7 @@ def package_digests(description: str, tensors: dict[str, NDArray[Any]]) -> dict[
 def info_json(data: _Bytes, *, max_pixels: int | None = None, max_bytes: int | None = None) -> str:
     """What an .lcrs file says about itself, as a JSON object; errors as in `metadata`."""
 
-def bytes_needed(first: _Bytes) -> int:
+def bytes_needed(first: _Bytes, *, max_pixels: int | None = None, max_bytes: int | None = None) -> int:
     """How many bytes must be at hand before more can be said of an .lcrs file that begins with ``first``.
 
     As soon as that is not more than ``len(first)``, it is the length of the file: so one reads what a file

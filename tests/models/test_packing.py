@@ -7,9 +7,14 @@ import pytest
 import torch
 from tiny_networks import TINY, make
 
+import lcrs
 from lcrs import MissingModelError, NotPortableError, coding
-from lcrs.models import FactorizedPrior
+from lcrs.entropy_models import EntropyBottleneck
+from lcrs.latent_codecs import HyperLatentCodec, HyperpriorLatentCodec
+from lcrs.models import FactorizedPrior, SimpleVAECompressionModel
 from lcrs.models.packing import Tables, pack
+from lcrs.models.utils import conv, deconv
+from lcrs.registry import MODELS
 
 FIXED_RATE = [name for name in TINY if "gain" not in name and not name.endswith("-vbr")]
 
@@ -108,6 +113,56 @@ def test_unregistered_models_are_refused():
 
     with pytest.raises(ValueError, match="Mine is not registered"):
         pack(Mine(4, 4), "mine")
+
+
+ARRAYS = {"type": "uint16", "channels": 5, "minimum": 0, "maximum": 4095}
+
+
+class Spectral(FactorizedPrior):
+    """`FactorizedPrior` for arrays of five channels."""
+
+    def __init__(self, N, M):
+        super().__init__(N, M)
+        self.g_a[0] = conv(5, N)
+        self.g_s[-1] = deconv(N, 5)
+
+
+class SpectralCodec(SimpleVAECompressionModel):
+    """A user's own model of five channels, of a latent codec."""
+
+    downsampling_factor = 16
+    in_channels = 5
+
+    def __init__(self):
+        super().__init__()
+        self.config = {}
+        self.g_a = torch.nn.Sequential(conv(5, 8), torch.nn.ReLU(), conv(8, 8))
+        self.g_s = torch.nn.Sequential(deconv(8, 8), torch.nn.ReLU(), deconv(8, 5))
+        h_a = torch.nn.Sequential(conv(8, 6), torch.nn.ReLU(), conv(6, 6))
+        h_s = torch.nn.Sequential(deconv(6, 8), torch.nn.ReLU(), deconv(8, 16))
+        hyper = HyperLatentCodec(EntropyBottleneck(6), h_a=h_a, h_s=h_s, quantizer="ste")
+        self.latent_codec = HyperpriorLatentCodec({"hyper": hyper})
+
+
+@pytest.mark.parametrize("model", [lambda: Spectral(6, 8), SpectralCodec])
+def test_models_of_other_channels_code_arrays(model, monkeypatch, tmp_path, rng):
+    torch.manual_seed(3)
+    net = model().eval()
+    monkeypatch.setitem(MODELS, "spectral", type(net))
+    net.update(force=True)
+    coding.write_package(tmp_path / "spectral.lcrm", *pack(net, "spectral", samples=ARRAYS))
+    array = rng.integers(0, 4096, (37, 50, 5), dtype=np.uint16)
+    data = lcrs.compress(array, model=tmp_path / "spectral.lcrm")
+    restored = lcrs.decompress(data, tmp_path / "spectral.lcrm")
+    assert (restored.shape, restored.dtype) == (array.shape, array.dtype)
+    x = torch.from_numpy(array.astype(np.float32) / 4095).permute(2, 0, 1)[None]
+    out = net.compress(x)
+    expected = net.decompress(out["strings"], out["shape"], out["size"])["x_hat"]
+    expected = (4095 * expected[0].clamp(0, 1)).round().permute(1, 2, 0).numpy()
+    # Torch's sums may round a latent, or a number, the other way now and then.
+    assert np.mean(np.abs(restored - expected)) < 1.6
+    with pytest.raises(ValueError, match="3 channels of uint16 given, model 'spectral' codes 5 channels"):
+        lcrs.compress(array[..., :3], model=tmp_path / "spectral.lcrm")
 
 
 def test_one_name_means_one_tensor():

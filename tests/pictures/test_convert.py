@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
+from raw_files import chunk
 
 from lcrs.pictures import PictureError, to_picture
 
@@ -46,7 +49,7 @@ def test_grey_stays_grey(image) -> None:
     picture = to_picture(image)
     assert (picture.channels, picture.bit_depth) == (1, 8)
     np.testing.assert_array_equal(picture.pixels, RAMP[..., 0])
-    assert picture.rgb == RAMP[..., 0].repeat(3).tobytes()
+    assert picture.to_pillow().mode == "L"
 
 
 def test_palettes_and_black_and_white_become_colours() -> None:
@@ -101,7 +104,20 @@ def test_nothing_is_asked_about_what_is_opaque(name: str) -> None:
     picture = to_picture(image)
     assert picture.channels == (1 if name == "LA" else 3)
     shown = np.asarray(image.convert("RGBA"))[..., :3] if isinstance(image, Image.Image) else image[..., :3]
-    assert picture.rgb == shown.tobytes()
+    assert picture.to_pillow().convert("RGB").tobytes() == shown.tobytes()
+
+
+@pytest.mark.parametrize(("bits", "key"), [(1, 0), (1, 1), (2, 2), (4, 5), (8, 7)])
+def test_grey_of_few_bits_keeps_its_transparent_value(bits: int, key: int) -> None:
+    values = np.arange(16) % (1 << bits)
+    row = int("".join(f"{value:0{bits}b}" for value in values), 2).to_bytes(2 * bits, "big")
+    header = struct.pack(">IIBB", 16, 1, bits, 0) + bytes(3)
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"tRNS", struct.pack(">H", key))
+    data += chunk(b"IDAT", zlib.compress(b"\0" + row)) + chunk(b"IEND", b"")
+    with pytest.raises(PictureError, match="transparent parts"):
+        to_picture(data)
+    shown = np.where(values == key, 100, values * 255 // ((1 << bits) - 1))
+    np.testing.assert_array_equal(to_picture(data, background=(100, 100, 100)).pixels[0], shown)
 
 
 @pytest.mark.parametrize("background", ["#102030", (16, 32, 48)])
@@ -139,13 +155,15 @@ def test_deep_grey_stays_deep_or_is_rounded(image) -> None:
     picture = to_picture(image)
     assert (picture.channels, picture.bit_depth) == (1, 16)
     np.testing.assert_array_equal(picture.pixels, DEEP)
-    with pytest.raises(PictureError, match=r"16 bits a component.*to_8bit=True"):
-        _ = picture.rgb
+    assert picture.to_pillow().mode.startswith("I")
+    np.testing.assert_array_equal(np.asarray(picture.to_pillow()), DEEP)
     np.testing.assert_array_equal(to_picture(image, to_8bit=True).pixels, ROUNDED)
 
 
 def test_deep_colour_arrays_stay_deep_or_are_rounded() -> None:
     deep = np.stack([DEEP, DEEP[::-1], DEEP[:, ::-1]], axis=2)
+    with pytest.raises(PictureError, match=r"16 bits a component.*to_8bit=True"):
+        to_picture(deep).to_pillow()
     np.testing.assert_array_equal(to_picture(deep).pixels, deep)
     np.testing.assert_array_equal(to_picture(deep, to_8bit=True).pixels, np.rint(deep / 257))
 

@@ -74,15 +74,23 @@ def check_photo_exif(exif: Image.Exif) -> None:
     assert [float(number) for number in place[2]] == [48, 8, 30]
 
 
+def segment(marker: int, data: bytes) -> bytes:
+    """Of a JPEG file."""
+    return bytes([0xFF, marker]) + struct.pack(">H", len(data) + 2) + data
+
+
+def xmp_segment(packet: bytes) -> bytes:
+    return segment(0xE1, b"http://ns.adobe.com/xap/1.0/\0" + packet)
+
+
 @pytest.fixture(params=[">", "<"])
 def photo(request: pytest.FixtureRequest) -> Picture:
     """Of a JPEG file that lies on its side and says all that there is to say."""
     buffer = io.BytesIO()
     resources = b"8BIM\x04\x04\0\0" + struct.pack(">I", len(IPTC)) + IPTC + bytes(len(IPTC) % 2)
-    segment = b"Photoshop 3.0\0" + resources
     Image.fromarray(PIXELS).save(
-        buffer, "JPEG", quality=95, exif=b"Exif\0\0" + photo_exif(request.param), xmp=XMP, icc_profile=ICC,
-        dpi=(300, 150), extra=b"\xff\xed" + struct.pack(">H", len(segment) + 2) + segment,
+        buffer, "JPEG", quality=95, exif=b"Exif\0\0" + photo_exif(request.param), icc_profile=ICC,
+        dpi=(300, 150), extra=xmp_segment(XMP) + segment(0xED, b"Photoshop 3.0\0" + resources),
     )  # fmt: skip
     return to_picture(buffer.getvalue())
 
@@ -236,10 +244,10 @@ def test_light_of_other_kinds_is_named_as_lost() -> None:
 def test_padding_of_xmp_is_left_out_and_its_text_made_utf_8() -> None:
     buffer = io.BytesIO()
     padded = XMP + b" " * 2000 + b"<?xpacket end='w'?>"
-    Image.fromarray(PIXELS).save(buffer, "JPEG", xmp=padded)
+    Image.fromarray(PIXELS).save(buffer, "JPEG", extra=xmp_segment(padded))
     assert len(to_picture(buffer.getvalue()).xmp) < len(XMP) + 30
     buffer = io.BytesIO()
-    Image.fromarray(PIXELS).save(buffer, "JPEG", xmp="<x>Größe</x>".encode("utf-16"))
+    Image.fromarray(PIXELS).save(buffer, "JPEG", extra=xmp_segment("<x>Größe</x>".encode("utf-16")))
     assert to_picture(buffer.getvalue()).xmp == "<x>Größe</x>".encode()
 
 
@@ -289,6 +297,18 @@ def test_hostile_blocks_are_read_or_refused(tail: bytes, head: bytes) -> None:
         return
     assert len(neutral) == len(head + tail)
     assert extracted is None or len(TiffBlock(extracted).first.entries) > 0
+
+
+def test_blocks_that_would_fill_the_memory_are_refused() -> None:
+    count = 20_000
+    table = b"".join(struct.pack("<HHII", tag, 7, 200_000, 8) for tag in range(count))
+    body = b"II*\0\x08\0\0\0" + struct.pack("<H", count) + table + bytes(4)
+    with pytest.raises(ValueError, match="more than its bytes"):
+        TiffBlock(body)
+    # The same directory, pointed to again and again, is read once.
+    table = struct.pack("<HHII", 0x8769, 4, 1, 8) * count
+    again = TiffBlock(b"II*\0\x08\0\0\0" + struct.pack("<H", count) + table + bytes(4))
+    assert list(again.first.entries) == [0x8769]
 
 
 @given(st.integers(0, 400), st.integers(0, 255), st.sampled_from("<>"))

@@ -105,9 +105,8 @@ def test_frames_are_taken_by_their_number(format: str, tmp_path: Path) -> None:
         f"{path}: image has 3 frames, one is needed: --frame 0 to take the first"
     )
     for i in (2, 0, 1):
-        np.testing.assert_array_equal(
-            np.frombuffer(to_picture(path, frame=i).rgb, np.uint8), np.full(5 * 7 * 3, 60 * i)
-        )
+        shown = np.asarray(to_picture(path, frame=i).to_pillow().convert("RGB"))
+        np.testing.assert_array_equal(shown, np.full((5, 7, 3), 60 * i))
 
 
 def test_reduced_copies_in_a_tiff_file_do_not_count() -> None:
@@ -115,6 +114,10 @@ def test_reduced_copies_in_a_tiff_file_do_not_count() -> None:
     small = Image.new("RGB", (2, 2))
     small.encoderinfo = {"tiffinfo": {254: 1}}
     Image.fromarray(PIXELS).save(buffer, "TIFF", save_all=True, append_images=[small])
+    pages = Image.open(buffer)
+    pages.seek(1)
+    if 254 not in pages.tag_v2:
+        pytest.skip("this version of Pillow writes no kind of page")
     assert to_picture(buffer.getvalue()).size == (4, 6)
 
 

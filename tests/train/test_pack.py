@@ -98,7 +98,7 @@ def test_the_curve_is_that_of_files(checkpoints, pictures, tmp_path):
 
 
 def test_the_program_completes_the_card(checkpoints, tmp_path, monkeypatch, capsys):
-    (tmp_path / "card.json").write_text('{"title": "tiny"}')
+    (tmp_path / "card.json").write_text('{"title": "tiny", "curve": "of others", "digests": {}}')
     arguments = [str(checkpoints["plain"]), "--name", "tiny", "--card", str(tmp_path / "card.json")]
     monkeypatch.setattr(sys, "argv", ["pack", *arguments, "--output", str(tmp_path / "net.lcrm")])
     packing.main()

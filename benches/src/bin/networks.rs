@@ -4,16 +4,18 @@
 //! depthwise and dense residual blocks between pixel shuffles, 64 to 256 channels wide, with scales of channels that
 //! depend on a level (27 thousand multiplications a pixel for the synthesis of a 768 x 512 picture). Weights are pseudo-random
 //! and keep the variance: times do not depend on them. The *peak* is what a loop of fused multiply-adds on registers
-//! reaches on as many threads; a share is of that. Figures are the fastest of several runs. `LCRS_SIMD` chooses the path.
+//! reaches; a share is of that, by the wall clock of all threads, or of the processor time that they took, which others on the
+//! machine disturb less. Figures are the fastest of several runs. `LCRS_SIMD` chooses the path.
 #![allow(clippy::print_stdout)] // results go there
 
 use std::collections::BTreeMap;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use lcrs_benches::peak_macs;
 use lcrs_codec::{Graph, TensorData, TensorView};
 use lcrs_core::exact::Tensor;
 use lcrs_core::{Error, Limits, Result, Runtime, Simd};
+use rustix::time::{clock_gettime, ClockId};
 use serde_json::{json, Value};
 
 /// Levels of the tables of scales.
@@ -227,17 +229,23 @@ fn networks() -> Vec<(&'static str, usize, usize, Net)> {
     parts.into_iter().map(|(name, (channels, area, net))| (name, channels, area, net)).collect()
 }
 
-/// The fastest of several runs, in seconds.
-fn fastest(graph: &Graph, rt: &Runtime, x: &Tensor, macs: f64) -> Result<f64> {
-    let runs = ((4e10 / macs) as usize).clamp(5, 400);
-    let mut best = f64::INFINITY;
+/// The fastest of several runs, in seconds by the wall clock and of processor time.
+fn fastest(graph: &Graph, rt: &Runtime, x: &Tensor, macs: f64) -> Result<[f64; 2]> {
+    let runs = ((3e10 / macs) as usize).clamp(7, 400);
+    let mut best = [f64::INFINITY; 2];
     for _ in 0..runs {
-        let begin = Instant::now();
+        let (wall, processor) = (Instant::now(), processor_time());
         let outputs = graph.run(rt, &Limits::default(), std::slice::from_ref(x), Some(3.5))?;
-        best = best.min(begin.elapsed().as_secs_f64());
+        let spent = [wall.elapsed().as_secs_f64(), (processor_time() - processor).as_secs_f64()];
+        best = [0, 1].map(|i| best[i].min(spent[i]));
         drop(outputs);
     }
     Ok(best)
+}
+
+fn processor_time() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 fn main() -> Result<()> {
@@ -245,20 +253,29 @@ fn main() -> Result<()> {
     let threads: Vec<usize> = std::env::args().skip(1).filter_map(|word| word.parse().ok()).collect();
     let threads = if threads.is_empty() { vec![1, 2] } else { threads };
     let pixels = (PICTURE[0] * PICTURE[1]) as f64;
+    let peak = peak_macs(simd);
+    println!("{} path, peak of one thread {:.1} GMAC/s", simd.name(), peak / 1e9);
     for threads in threads {
         let rt = Runtime::new(simd, threads)?;
-        let peak = peak_macs(&rt);
-        println!("\n{} path, threads: {threads}, peak {:.1} GMAC/s\n", simd.name(), peak / 1e9);
-        println!("| what | kMAC a pixel | ms | GMAC/s | share of the peak |\n|---|---:|---:|---:|---:|");
+        println!("\nThreads: {threads}\n");
+        println!("| what | kMAC a pixel | ms | share of the peak | ms of processor time | share |");
+        println!("|---|---:|---:|---:|---:|---:|");
         for (name, channels, area, net) in networks() {
             let graph = net.graph(simd)?;
             let side = |d: usize| PICTURE[d] / (area as f64).sqrt() as usize;
             let data = (0..channels * side(0) * side(1)).map(|i| ((i * 29 % 113) as f32 - 56.0) / 64.0).collect();
             let x = Tensor::from_vec(channels, side(0), side(1), data).map_err(|e: Error| e.at(name))?;
             let macs = net.macs * pixels;
-            let seconds = fastest(&graph, &rt, &x, macs)?;
-            let (speed, share) = (macs / seconds / 1e9, 100.0 * macs / seconds / peak);
-            println!("| {name} | {:.2} | {:.2} | {speed:.1} | {share:.0} % |", net.macs / 1e3, 1e3 * seconds);
+            let [wall, processor] = fastest(&graph, &rt, &x, macs)?;
+            let share = |seconds: f64| 100.0 * macs / seconds / peak;
+            let (kmacs, shares) = (net.macs / 1e3, [share(wall * threads as f64), share(processor)]);
+            println!(
+                "| {name} | {kmacs:.2} | {:.2} | {:.0} % | {:.2} | {:.0} % |",
+                1e3 * wall,
+                shares[0],
+                1e3 * processor,
+                shares[1]
+            );
         }
     }
     Ok(())

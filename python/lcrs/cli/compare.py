@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import json
 import math
@@ -55,6 +56,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--background", metavar="COLOR", help="flatten transparency on this colour")
     parser.add_argument("--to-8bit", action="store_true", help="round deeper components to 8 bits")
+    parser.add_argument("--to-srgb", action="store_true", help="convert colours to sRGB by their profiles")
+    parser.add_argument("--frame", metavar="N", type=int, help="of a file with several pictures, from 0")
     add_model(parser, "default: the one that an .lcrs file names")
 
 
@@ -83,28 +86,31 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _read(path: Path, arguments: argparse.Namespace) -> Side:
-    import numpy as np
-
     from lcrs import codec
-    from lcrs.cli.reading import open_picture, read_stream
+    from lcrs.cli.reading import read_picture, read_stream
 
     if _is_stream(path):
         data = read_stream(path)
         with naming(path):
-            pixels = codec.decompress(data, arguments.model)
+            picture = codec.decompress_picture(data, arguments.model)
         num_bytes = len(data)
     else:
-        from lcrs.codec.pictures import to_picture
-
-        with naming(path), open_picture(path) as image:
-            pixels = to_picture(image, background=arguments.background, to_8bit=arguments.to_8bit).pixels
+        choices = ("background", "to_8bit", "to_srgb", "frame")
+        picture = read_picture(path, **{name: getattr(arguments, name) for name in choices})
         num_bytes = path.stat().st_size
+    pixels = picture.pixels
     pixels = pixels[..., None] if pixels.ndim == 2 else pixels
-    return Side(path, num_bytes, pixels, int(np.iinfo(pixels.dtype).max))
+    return Side(path, num_bytes, pixels, 2**picture.bit_depth - 1)
 
 
 def _is_stream(path: Path) -> bool:
-    """Whether a file begins as .lcrs files do; its name may say anything."""
+    """Whether a file begins as .lcrs files do; its name may say anything.
+
+    Raises:
+        OSError: if it is no file, or not one that can be read twice.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "is no regular file", str(path))
     with path.open("rb") as file:
         return file.read(4) == b"\x8cLCS"
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lcrs.cli import batch
 from lcrs.cli.arguments import add_model, add_runtime, check_runtime, quality
 from lcrs.cli.jobs import Job, Kind, add_files, plan
-from lcrs.cli.messages import naming
+from lcrs.cli.messages import UsageError, naming
 from lcrs.cli.streams import title
 from lcrs.cli.targets import check_output, check_stream, deliver, is_whole
 
@@ -61,6 +61,15 @@ def _add_rate(group: argparse._ArgumentGroup) -> None:
     rate.add_argument(
         "--scale", metavar="S", type=float, help="of CompressAI's variable-rate models, in place of a quality"
     )
+    rate.add_argument(
+        "--target-bpp", metavar="B", type=float, help="bits of the whole file for each pixel, to within 1 %%"
+    )
+    rate.add_argument(
+        "--target-size", metavar="BYTES", type=int, help="at most so many bytes, and at least 99 %% of them"
+    )
+    rate.add_argument(
+        "--target-psnr", metavar="DB", type=float, help="PSNR of the decoded picture, to within 0.05 dB"
+    )
 
 
 def _add_picture(group: argparse._ArgumentGroup) -> None:
@@ -76,7 +85,7 @@ def _add_picture(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--keep-exif", action="store_true", help="keep camera data, place and time included")
     group.add_argument("--keep-metadata", action="store_true", help="keep EXIF, XMP and IPTC")
     group.add_argument(
-        "--max-pixels", metavar="N", type=int, default=1 << 28, help="refuse larger pictures (default: 2^28)"
+        "--max-pixels", metavar="N", type=_pixels, help="refuse larger pictures (default: 2^28)"
     )
 
 
@@ -87,7 +96,12 @@ def _rate_options(arguments: argparse.Namespace) -> dict[str, Any]:
     model, rate = codec.load_package(arguments.model or codec.DEFAULT_MODEL), arguments.quality
     if arguments.scale is not None:
         rate = coding.quality_of_scale(model, arguments.scale)
-    return {"model": model, "quality": rate, "runtime": arguments.runtime, "device": arguments.device}
+    if model.samples is not None:
+        msg = f"model '{model.name}' codes arrays, not pictures: lcrs.compress in Python takes them"
+        raise UsageError(msg)
+    targets = {name: getattr(arguments, name) for name in ("target_bpp", "target_size", "target_psnr")}
+    device = {"runtime": arguments.runtime, "device": arguments.device}
+    return {"model": model, "quality": rate} | targets | device
 
 
 def _picture_options(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -97,8 +111,16 @@ def _picture_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 
 def _keep_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What `lcrs.compress` is told of metadata."""
+    """Which metadata `lcrs.compress` is told to keep."""
     return {"keep_exif": arguments.keep_exif, "keep_metadata": arguments.keep_metadata}
+
+
+def _pixels(text: str) -> int:
+    """A number of pixels, as argparse wants it."""
+    if not text.isdecimal() or not 1 <= int(text) < 1 << 62:
+        msg = f"'{text}' is not a number of pixels"
+        raise argparse.ArgumentTypeError(msg)
+    return int(text)
 
 
 def _tell_losses(job: Job, picture: Picture, arguments: argparse.Namespace) -> None:
@@ -141,7 +163,7 @@ def work(job: Job, arguments: argparse.Namespace) -> batch.Done:
     rate = _rate_options(arguments)
     with naming(title(job.source)):
         picture = read_picture(job.source, **_picture_options(arguments))
-        data = codec.compress(picture, **rate, **_keep_options(arguments))
+        data = codec.compress(picture, **rate, **_keep_options(arguments), max_pixels=arguments.max_pixels)
     _tell_losses(job, picture, arguments)
     deliver(job.target, data, force=arguments.force, makes_folders=job.is_named_here)
     header = codec.info(data)

@@ -133,6 +133,7 @@ def plan(arguments: argparse.Namespace, kind: Kind) -> Plan:
     Raises:
         UsageError: if inputs and output do not fit.
     """
+    _refuse_second_name(arguments, kind)
     made = Plan()
     sources = list(
         dict.fromkeys(find_sources(arguments.inputs, kind, recursive=arguments.recursive, found=made))
@@ -157,6 +158,17 @@ def plan(arguments: argparse.Namespace, kind: Kind) -> Plan:
         made.jobs.append(Job(source, target, is_named_here))
     _refuse_conflicts(made, kind)
     return made
+
+
+def _refuse_second_name(arguments: argparse.Namespace, kind: Kind) -> None:
+    """Raises `UsageError` for IN OUT, as other programs have it: every name is that of an input here."""
+    if arguments.output is not None or len(arguments.inputs) != 2 or glob.has_magic(arguments.inputs[1]):
+        return
+    first, second = map(location, arguments.inputs)
+    is_new = second != STANDARD and not os.path.lexists(second) and second.suffix.lower() not in kind.endings
+    if is_new and first.exists():
+        msg = f"there is no {second} to read: -o {second} writes it"
+        raise UsageError(msg)
 
 
 def _folder(output: str | None, *, is_single: bool) -> Path | None:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeVar
 
 from lcrs import coding
-from lcrs.codec.containers import Container, read_container
+from lcrs.codec.containers import Container, Output, give, give_picture, read_container
 from lcrs.codec.packages import DEFAULT_MODEL, load_package, load_packages, missing, package_names
 from lcrs.codec.samples import private_metadata, to_samples
 from lcrs.codec.targets import only_target, reached
@@ -79,6 +79,7 @@ def compress(
     device: str | None = None,
     max_pixels: int | None = None,
     max_bytes: int | None = None,
+    output: Output | None = None,
 ) -> bytes:
     """Compresses a picture, or an array, to the bytes of an .lcrs file.
 
@@ -112,6 +113,8 @@ def compress(
         device: of the runtime ``torch``, such as ``cuda``; by default ``cpu``.
         max_pixels: of the picture; by default 2^28.
         max_bytes: that the call may hold at a time; by default 2^31.
+        output: where to write the file, too: a path, whose file is replaced if it is there, or a binary file
+            object that is open for writing.
 
     Raises:
         TypeError: if ``image`` is none of these.
@@ -139,12 +142,16 @@ def compress(
     }
     networks = _networks(package, runtime, device)
     if target is not None and networks is not None:
-        return reached(networks.compress_to_target(samples, target, **options))
-    if target is not None:
-        return reached(package.compress_to_target(samples.data, *target, **samples.form | options))
-    if networks is not None:
-        return networks.compress(samples, quality, **options)
-    return package.compress(samples.data, quality, **samples.form, **options)
+        data = reached(networks.compress_to_target(samples, target, **options))
+    elif target is not None:
+        data = reached(package.compress_to_target(samples.data, *target, **samples.form | options))
+    elif networks is not None:
+        data = networks.compress(samples, quality, **options)
+    else:
+        data = package.compress(samples.data, quality, **samples.form, **options)
+    if output is not None:
+        give(data, output)
+    return data
 
 
 def decompress(
@@ -156,6 +163,7 @@ def decompress(
     device: str | None = None,
     max_pixels: int | None = None,
     max_bytes: int | None = None,
+    output: Output | None = None,
 ) -> NDArray[Any]:
     """Restores the pixels of an .lcrs file.
 
@@ -168,6 +176,8 @@ def decompress(
         device: of the runtime ``torch``, such as ``cuda``; by default ``cpu``.
         max_pixels: of the picture; by default 2^28.
         max_bytes: that the call may hold at a time; by default 2^31.
+        output: where to write the picture, too: a path, whose file is replaced if it is there, or a binary
+            file object that is open for writing. The ending of its name says the format; PNG without one.
 
     Returns:
         An array of the shape and type that `compress` was given: uint8 (H, W, 3) of an RGB picture, (H, W) of
@@ -178,8 +188,13 @@ def decompress(
         MissingModelError: if the model is not at hand, or another one goes by its name.
         LcrsError: if the file is cut off, damaged, of a later version, or above a limit.
     """
-    data = read_container(data)
     limits: dict[str, Any] = {"max_pixels": max_pixels, "max_bytes": max_bytes}
+    data = read_container(data, **limits)
+    if output is not None:
+        picture = decompress_picture(data, model, threads=threads, runtime=runtime, device=device, **limits)
+        give_picture(picture, output)
+        pixels: NDArray[Any] = picture.pixels.copy()
+        return pixels
 
     def restore(package: Package) -> NDArray[Any]:
         networks = _networks(package, runtime, device)
@@ -203,8 +218,8 @@ def decompress_picture(
     Raises:
         ValueError: if the file holds an array; and as `decompress`.
     """
-    data = read_container(data)
     limits: dict[str, Any] = {"max_pixels": max_pixels, "max_bytes": max_bytes}
+    data = read_container(data, **limits)
     fields = coding.info(data, **limits)
     if fields["color"] is None:
         msg = (
@@ -268,7 +283,7 @@ def info(
     decoded.
 
     Args:
-        data: the file: its bytes, a path, or a binary file object.
+        data: the file: its bytes, its path, or a binary file object that is open for reading.
         model: as in `compress`; by default the model that the file names. It is not needed.
         max_pixels: of the picture; by default 2^28.
         max_bytes: that the call may hold at a time; by default 2^31.
@@ -282,7 +297,8 @@ def info(
     Raises:
         LcrsError: if the file is cut off, damaged, of a later version, or above a limit.
     """
-    fields = coding.info(read_container(data), max_pixels=max_pixels, max_bytes=max_bytes)
+    limits: dict[str, Any] = {"max_pixels": max_pixels, "max_bytes": max_bytes}
+    fields = coding.info(read_container(data, **limits), **limits)
     packages = _packages_for(fields, model)
     with contextlib.suppress(LcrsError):  # a model that is missing or damaged is no fault of this file
         for package in packages:

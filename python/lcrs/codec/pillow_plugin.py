@@ -8,7 +8,7 @@ from typing import IO, Any
 from PIL import Image, ImageFile
 
 from lcrs import codec, coding
-from lcrs.pictures import Picture
+from lcrs.pictures import Picture, PictureError
 
 __all__ = ["LcrsImageFile", "accept", "save"]
 
@@ -29,8 +29,11 @@ class LcrsImageFile(ImageFile.ImageFile):
 
     def _open(self) -> None:
         assert self.fp is not None
-        self._data = bytes(self.fp.read())
+        self._data: bytes | None = bytes(self.fp.read())
         fields = coding.info(self._data)
+        if fields["color"] is None:
+            msg = "the file holds an array, no picture: lcrs.decompress gives it"
+            raise PictureError(msg)
         self._size = fields["width"], fields["height"]
         self._mode = _mode(fields["color"], fields["bit_depth"])
         metadata = coding.metadata(self._data)
@@ -47,9 +50,9 @@ class LcrsImageFile(ImageFile.ImageFile):
 
     def load(self) -> Any:
         """Decodes the pixels, once."""
-        if self._im is None:
+        if self._data is not None:
             image = pillow_image(codec.decompress_picture(self._data))
-            self._mode, self.im = image.mode, image.im
+            self._mode, self.im, self._data = image.mode, image.im, None
         return super().load()
 
 

@@ -30,11 +30,10 @@ class Samples:
         """The samples as an array (H, W, C) or (H, W), not to be written to."""
         import numpy as np
 
-        if not self.form:
-            array: NDArray[Any] = np.asarray(self.data)
-            return array
-        dtype = np.dtype(self.form["dtype"]).newbyteorder("<")
-        array = np.frombuffer(self.data, dtype).reshape(self.form["shape"])
+        array: NDArray[Any] = np.asarray(self.data)
+        if self.form:
+            dtype = np.dtype(self.form["dtype"]).newbyteorder("<")
+            array = np.frombuffer(self.data, dtype).reshape(self.form["shape"])
         return array
 
 

@@ -11,7 +11,8 @@ from typing import Any
 from PIL import Image
 from torch.utils.data import Dataset
 
-from lcrs.pictures import Background, PictureError, to_picture
+from lcrs.pictures import Background, to_picture
+from lcrs.pictures.picture import too_deep
 from lcrs.registry import register_dataset
 
 __all__ = ["ImageFolder", "load_rgb"]
@@ -40,8 +41,7 @@ def load_rgb(
     """
     picture = to_picture(path, background=background, to_8bit=to_8bit, to_srgb=to_srgb, max_pixels=max_pixels)
     if picture.bit_depth != 8:
-        problem = f"{os.fspath(path)}: image has {picture.bit_depth} bits a component, 8 are needed"
-        raise PictureError(problem, "to_8bit", True, "to round them")
+        raise too_deep(picture.bit_depth, os.fspath(path))
     rgb: Image.Image = picture.to_pillow().convert("RGB")
     return rgb
 

@@ -132,7 +132,7 @@ class PictureModel(CompressionModel):
 
     A derived class sets `g_a` and `g_s`, defines `_encode_latent` and `_decode_latent`, and sets
     `downsampling_factor` where pictures of any size are to be padded to a multiple of it, by replication
-    right and below, and cropped again.
+    right and below, and cropped again. One for arrays sets `in_channels`, what `g_a` takes and `g_s` gives.
 
     On the CPU the networks run on the exact engine there, if they lower: the same picture gives the same
     strings, and strings the same picture, on every machine. `forward` is torch's.
@@ -141,6 +141,7 @@ class PictureModel(CompressionModel):
     g_a: nn.Module
     g_s: nn.Module
     downsampling_factor: int | None = None
+    in_channels: int = 3
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -255,7 +256,7 @@ class SimpleVAECompressionModel(PictureModel):
             raise ValueError(f"{type(self).__name__} has no downsampling_factor")
         device = next((p.device for p in self.parameters()), None)
         with torch.no_grad():
-            y = self.g_a(torch.zeros(1, 3, factor, factor, device=device))
+            y = self.g_a(torch.zeros(1, self.in_channels, factor, factor, device=device))
         tree = CodecTree()
         codec = tree.latent(self.latent_codec, num_channels=y.shape[1])
         graphs = {"g_a": lower(self.g_a, "g_a"), "g_s": lower(self.g_s, "g_s", "x_hat"), **tree.graphs}

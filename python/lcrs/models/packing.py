@@ -152,7 +152,12 @@ class Tables:
 
 
 def pack(
-    model: Packable, name: str, card: Mapping[str, Any] | None = None, **options: Any
+    model: Packable,
+    name: str,
+    card: Mapping[str, Any] | None = None,
+    *,
+    samples: Mapping[str, Any] | None = None,
+    **options: Any,
 ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """The package of `model`.
 
@@ -160,6 +165,8 @@ def pack(
         model: A registered model.
         name: What files will call it.
         card: Free-form: training data, licences, steps, results.
+        samples: Of a model for arrays, not pictures: `type` (NumPy's name), `channels`, and the range from
+            `minimum` to `maximum`, which is 0 to 1 for `g_a` and `g_s`.
         **options: For a model of variable rate: as its `package_parts` takes them.
 
     Returns:
@@ -196,6 +203,8 @@ def pack(
         "levels": parts.levels,
         "card": dict(card or {}),
     }
+    if samples is not None:
+        description["samples"] = dict(samples)
     return description, tensors
 
 

@@ -165,10 +165,10 @@ def _options(name: str, kept: dict[str, Any]) -> dict[str, Any]:
         # JPEG has whole numbers of 16 bits for it.
         whole = tuple(max(1, min(round(number), 65_535)) for number in resolution)
         options["dpi"] = whole if name == "JPEG" else resolution
-    if name in ("WEBP", "JPEG", "AVIF") and "xmp" in kept:
+    if name in ("WEBP", "AVIF") and "xmp" in kept:
         options["xmp"] = kept["xmp"]
-    if name == "JPEG" and "iptc" in kept:
-        options["extra"] = _photoshop_segment(kept["iptc"])
+    if name == "JPEG":
+        options["extra"] = _jpeg_segments(kept)
     if name == "PNG":
         options["pnginfo"] = _png_texts(kept)
     return options
@@ -179,9 +179,16 @@ def _resources(iptc: bytes) -> bytes:
     return b"8BIM\x04\x04\0\0" + struct.pack(">I", len(iptc)) + iptc + bytes(len(iptc) % 2)
 
 
-def _photoshop_segment(iptc: bytes) -> bytes:
-    data = b"Photoshop 3.0\0" + _resources(iptc)
-    return b"\xff\xed" + struct.pack(">H", len(data) + 2) + data
+def _jpeg_segments(kept: dict[str, Any]) -> bytes:
+    """What not every version of Pillow writes itself: XMP, and IPTC as Photoshop has it."""
+    segments = b""
+    for marker, start, data in (
+        (b"\xff\xe1", _XMP_SEGMENT, kept.get("xmp")),
+        (b"\xff\xed", b"Photoshop 3.0\0", _resources(kept["iptc"]) if "iptc" in kept else None),
+    ):
+        if data is not None:
+            segments += marker + struct.pack(">H", 2 + len(start) + len(data)) + start + data
+    return segments
 
 
 def _png_texts(kept: dict[str, Any]) -> PngInfo:

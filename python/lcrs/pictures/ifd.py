@@ -64,6 +64,9 @@ class TiffBlock:
         self.order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4], "")
         if not self.order:
             raise ValueError("it does not begin as TIFF does")
+        self._room = (
+            2 * len(data) + 1024
+        )  # values may share bytes, but not so often that they fill the memory
         self.first = self._directory(self._unpack("I", 4)[0] if at is None else at, _LEVELS)
 
     def integer(self, tag: int, default: int = 0) -> int:
@@ -99,12 +102,15 @@ class TiffBlock:
         entries: dict[int, Entry] = {}
         for start in range(at + 2, at + 2 + 12 * count, 12):
             tag, kind, values = self._unpack("HHI", start)
-            if kind not in _SIZE:
+            if kind not in _SIZE or tag in entries:
                 continue
             length = _SIZE[kind] * values
             place = start + 8 if length <= 4 else self._unpack("I", start + 8)[0]
             if place + length > len(self.data):
                 raise ValueError(f"tag {tag} ends after the last byte")
+            self._room -= length
+            if self._room < 0:
+                raise ValueError("its values are more than its bytes")
             below = None
             if tag in SUB_DIRECTORIES:
                 if kind not in (4, 13) or values != 1 or levels == 1:

@@ -68,17 +68,6 @@ class Picture(Metadata):
         shape = self.size if self.channels == 1 else (*self.size, self.channels)
         return np.frombuffer(self.samples, "<u2" if self.bit_depth > 8 else np.uint8).reshape(shape)
 
-    @property
-    def rgb(self) -> bytes:
-        """Red, green and blue of each pixel of an 8-bit picture, row by row; grey is repeated.
-
-        Raises:
-            PictureError: if there are other than 8 bits.
-        """
-        if self.bit_depth != 8:
-            raise too_deep(self.bit_depth)
-        return self.samples if self.channels == 3 else self.to_pillow().convert("RGB").tobytes()
-
     def to_pillow(self) -> Image.Image:
         """The same pixels as a Pillow image.
 
@@ -98,7 +87,7 @@ class Picture(Metadata):
         raise too_deep(self.bit_depth)
 
 
-def too_deep(bit_depth: int) -> PictureError:
-    """The error for a picture of other than 8 bits where 8 are needed."""
-    problem = f"image has {bit_depth} bits a component, 8 are kept"
+def too_deep(bit_depth: int, name: str | None = None) -> PictureError:
+    """The error for a picture, perhaps of a file of some name, of other than 8 bits where 8 are needed."""
+    problem = f"{f'{name}: ' if name else ''}image has {bit_depth} bits a component, 8 are needed"
     return PictureError(problem, "to_8bit", True, "to round them")

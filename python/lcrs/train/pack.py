@@ -109,7 +109,9 @@ def pack_checkpoint(
     coding.write_package(output, description, tensors)
     package = coding.Package.from_file(output)
     written = json.loads(package.description)
-    card = {**facts, **card, "digests": {kind: written[f"{kind}_digest"] for kind in _DIGESTS}}
+    measured = {"digests": {kind: written[f"{kind}_digest"] for kind in _DIGESTS}}
+    # What was measured of other weights does not stay.
+    card = {**facts, **{key: value for key, value in card.items() if key != "curve"}, **measured}
     if pictures is not None:
         card["curve"] = {"pictures": Path(pictures).name, "points": curve_of(package, pictures)}
     # No digest covers the card.

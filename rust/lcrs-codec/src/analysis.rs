@@ -1,6 +1,8 @@
 //! g_a of one picture, at one level or at many.
 
-use lcrs_core::exact::Tensor;
+use std::borrow::Cow;
+
+use lcrs_core::exact::{Tensor, View};
 use lcrs_core::{Limits, Result};
 
 use crate::graph::{Graph, Rows, Shape};
@@ -23,12 +25,17 @@ pub(crate) struct Source<'a> {
 pub(crate) fn analyse(package: &Package, source: Source<'_>, job: Job<'_>) -> Result<Tensor> {
     let x = package.picture_shape(source.height, source.width);
     let y = package.y_shape(source.height, source.width, job.limits)?;
-    gather(y, job.limits, |sink| {
+    gather(y, source.held(), job, |job, sink| {
         package.networks.run_in_strips(ANALYSIS, job, x, &mut |rows| source.rows(rows, job.limits), sink)
     })
 }
 
 impl Source<'_> {
+    /// Bytes that the picture itself takes.
+    fn held(self) -> u64 {
+        self.picture.data().len() as u64
+    }
+
     fn rows(self, rows: &Rows, limits: &Limits) -> Result<Tensor> {
         self.picture.padded_rows(self.scale, rows, self.width, limits)
     }
@@ -54,19 +61,15 @@ impl<'a> Analysis<'a> {
     }
 
     /// y at the level of the job.
-    pub(crate) fn at_level(&self, job: Job<'_>) -> Result<Tensor> {
-        let Some(Kept { value, after }) = &self.kept else { return analyse(self.package, self.source, job) };
-        let Some(after) = after else { return Ok(value.clone()) };
-        let y = self.package.y_shape(self.source.height, self.source.width, job.limits)?;
-        let mut limits = *job.limits;
-        limits.max_bytes = limits.max_bytes.saturating_sub(bytes(value.into()));
-        let row = value.channels() * value.width();
-        let mut source = |rows: &Rows| {
-            let data = value.data()[rows.start * row..rows.end * row].to_vec();
-            Tensor::from_vec(value.channels(), rows.len(), value.width(), data)
+    pub(crate) fn at_level(&self, job: Job<'_>) -> Result<Cow<'_, Tensor>> {
+        let Some(Kept { value, after }) = &self.kept else {
+            return analyse(self.package, self.source, job).map(Cow::Owned);
         };
-        let run = |sink: Sink<'_>| after.run_in_strips(job.rt, &limits, job.level, value.into(), &mut source, sink);
-        gather(y, job.limits, run).map_err(blame)
+        let Some(after) = after else { return Ok(Cow::Borrowed(value)) };
+        let y = self.package.y_shape(self.source.height, self.source.width, job.limits)?;
+        let mut source = |rows: &Rows| value.view().rows(rows.clone())?.to_tensor(job.rt, job.limits);
+        let run = |job: Job<'_>, sink: Sink<'_>| after.run_in_strips(job, value.into(), &mut source, sink);
+        gather(y, self.source.held() + bytes(value.into()), job, run).map(Cow::Owned).map_err(blame)
     }
 }
 
@@ -78,19 +81,20 @@ fn keep(package: &Package, source: Source<'_>, job: Job<'_>) -> Result<Option<Ke
     if bytes(shape) > job.limits.max_bytes / 2 {
         return Ok(None);
     }
-    let value = gather(shape, job.limits, |sink| {
-        before.run_in_strips(job.rt, job.limits, job.level, x, &mut |rows| source.rows(rows, job.limits), sink)
+    let value = gather(shape, source.held(), job, |job, sink| {
+        before.run_in_strips(job, x, &mut |rows| source.rows(rows, job.limits), sink)
     });
     Ok(Some(Kept { value: value.map_err(blame)?, after }))
 }
 
-type Sink<'a> = &'a mut dyn FnMut(Rows, Tensor) -> Result<()>;
+type Sink<'a> = &'a mut dyn FnMut(Rows, View<'_>) -> Result<()>;
 
-/// The whole of what `run` gives in strips.
-fn gather(shape: Shape, limits: &Limits, run: impl FnOnce(Sink<'_>) -> Result<()>) -> Result<Tensor> {
-    let mut whole = Tensor::zeroed(shape.channels, shape.height, shape.width, limits)?;
+/// The whole of what `run` gives in strips, while `held` bytes are held besides.
+fn gather(shape: Shape, held: u64, job: Job<'_>, run: impl FnOnce(Job<'_>, Sink<'_>) -> Result<()>) -> Result<Tensor> {
+    let limits = job.limits.without(held.saturating_add(bytes(shape)), "a picture with its latent")?;
+    let mut whole = Tensor::zeroed(shape.channels, shape.height, shape.width, job.limits)?;
     let row = shape.channels * shape.width;
-    run(&mut |rows: Rows, strip: Tensor| {
+    run(Job { limits: &limits, ..job }, &mut |rows: Rows, strip: View<'_>| {
         whole.data_mut()[rows.start * row..rows.end * row].copy_from_slice(strip.data());
         Ok(())
     })?;

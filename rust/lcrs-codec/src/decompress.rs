@@ -1,6 +1,6 @@
 //! From a file to a picture.
 
-use lcrs_core::exact::Tensor;
+use lcrs_core::exact::{Tensor, View};
 use lcrs_core::{Error, Limits, Result, Runtime};
 use lcrs_format::{parse, Container, Header};
 
@@ -97,12 +97,11 @@ fn synthesise(package: &Package, y: &Tensor, header: &Header, job: Job<'_>) -> R
     package.check_synthesis(y.into())?;
     let scale = package.scale(header.samples).map_err(blame_data)?;
     let mut canvas = Canvas::new((header.crop_left, header.crop_top), layout(header), scale, job.limits)?;
-    let row = y.channels() * y.width();
-    let mut source = |rows: &Rows| {
-        let data = y.data()[rows.start * row..rows.end * row].to_vec();
-        Tensor::from_vec(y.channels(), rows.len(), y.width(), data)
-    };
-    let mut sink = |rows: Rows, strip: Tensor| canvas.paint(rows, &strip);
+    let held = canvas.bytes() + size_of_val(y.data()) as u64;
+    let limits = job.limits.without(held, "a picture with its latent")?;
+    let mut source = |rows: &Rows| y.view().rows(rows.clone())?.to_tensor(job.rt, job.limits);
+    let mut sink = |rows: Rows, strip: View<'_>| canvas.paint(rows, strip);
+    let job = Job { limits: &limits, ..job };
     package.networks.run_in_strips(SYNTHESIS, job, Shape::from(y), &mut source, &mut sink)?;
     canvas.finish()
 }

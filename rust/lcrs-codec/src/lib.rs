@@ -36,7 +36,7 @@ pub use environment::runtime_from_env;
 pub use graph::Graph;
 pub use info::{bytes_needed, info, Info, SectionInfo};
 pub use metadata::{Cicp, PictureMetadata};
-pub use package::{package_digests, Digests, Package};
+pub use package::{package_digests, Digests, Package, PackageSummary};
 pub use picture::{Layout, Picture};
 pub use reading::{read, ReadError};
 pub use search::{Search, Target};

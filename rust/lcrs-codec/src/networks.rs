@@ -3,21 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use lcrs_core::exact::Tensor;
-use lcrs_core::{Error, ErrorKind, Limits, Result, Runtime, Simd};
+use lcrs_core::exact::{Tensor, View};
+use lcrs_core::{Error, ErrorKind, Limits, Result, Simd};
 use serde_json::Value;
 
+pub(crate) use crate::graph::Job;
 use crate::graph::{Graph, Op, Program, Rows, Shape};
 use crate::tensors::{TensorView, Tensors};
-
-/// What a job runs on.
-#[derive(Clone, Copy)]
-pub(crate) struct Job<'a> {
-    pub rt: &'a Runtime,
-    pub limits: &'a Limits,
-    /// Of a variable-rate model.
-    pub level: Option<f32>,
-}
 
 #[derive(Debug)]
 struct Network {
@@ -139,10 +131,10 @@ impl Networks {
         job: Job<'_>,
         input: Shape,
         source: &mut dyn FnMut(&Rows) -> Result<Tensor>,
-        sink: &mut dyn FnMut(Rows, Tensor) -> Result<()>,
+        sink: &mut dyn FnMut(Rows, View<'_>) -> Result<()>,
     ) -> Result<()> {
         let graph = self.graph(name, job.rt.simd)?;
-        let done = graph.run_in_strips(job.rt, job.limits, job.level, input, source, sink);
+        let done = graph.run_in_strips(job, input, source, sink);
         done.map_err(|e| blame_data(e).at(format!("graph '{name}'")))
     }
 

@@ -1,6 +1,6 @@
 //! Pictures and arrays, and their way to and from the numbers that networks take.
 
-use lcrs_core::exact::Tensor;
+use lcrs_core::exact::{Tensor, View};
 use lcrs_core::{Error, Limits, Result};
 use lcrs_format::Samples;
 
@@ -143,8 +143,13 @@ impl Canvas {
         Ok(Self { left: left as usize, top: top as usize, layout, scale, data })
     }
 
+    /// Bytes of the whole picture.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.data.capacity() as u64
+    }
+
     /// Takes the rows of a tensor.
-    pub(crate) fn paint(&mut self, rows: Rows, tensor: &Tensor) -> Result<()> {
+    pub(crate) fn paint(&mut self, rows: Rows, tensor: View<'_>) -> Result<()> {
         let channels = tensor.channels();
         let (start, length) = (self.left * channels, self.layout.width as usize * channels);
         let visible = self.top..self.top + self.layout.height as usize;
@@ -182,7 +187,7 @@ mod tests {
     fn painted(tensor: &Tensor, left: u32, top: u32, width: u32, height: u32) -> Result<Picture> {
         let layout = Layout::rgb8(width, height);
         let mut canvas = Canvas::new((left, top), layout, scale(Samples::RGB8), &Limits::default())?;
-        canvas.paint(0..tensor.height(), tensor)?;
+        canvas.paint(0..tensor.height(), tensor.view())?;
         canvas.finish()
     }
 
@@ -192,7 +197,7 @@ mod tests {
         let rows = 0..layout.height as usize;
         let tensor = picture.padded_rows(scale, &rows, layout.width as usize, &Limits::default()).unwrap();
         let mut canvas = Canvas::new((0, 0), layout, scale.clone(), &Limits::default()).unwrap();
-        canvas.paint(rows, &tensor).unwrap();
+        canvas.paint(rows, tensor.view()).unwrap();
         canvas.finish().unwrap()
     }
 
@@ -258,7 +263,7 @@ mod tests {
         let layout = Layout { width: 2, height: 1, samples, has_channel_axis: false };
         let mut canvas = Canvas::new((0, 0), layout, scale(samples), &Limits::default()).unwrap();
         let tensor = Tensor::from_vec(3, 1, 2, vec![0.25, 0.5, 0.3, f32::INFINITY, f32::NEG_INFINITY, 0.5]).unwrap();
-        canvas.paint(0..1, &tensor).unwrap();
+        canvas.paint(0..1, tensor.view()).unwrap();
         assert_eq!(canvas.finish().unwrap().data(), [(0.35_f32 * 255.0).round_ties_even() as u8, 128]);
     }
 

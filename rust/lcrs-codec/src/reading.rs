@@ -68,7 +68,7 @@ pub(crate) fn read_announced(
 }
 
 /// Appends up to `count` bytes; fewer if there are no more.
-fn read_up_to(source: &mut dyn Read, count: u64, bytes: &mut Vec<u8>) -> std::result::Result<(), ReadError> {
+pub(crate) fn read_up_to(source: &mut dyn Read, count: u64, bytes: &mut Vec<u8>) -> std::result::Result<(), ReadError> {
     let no_memory = || Error::limit(format!("no memory for {count} bytes of a file"));
     let first = usize::try_from(count.min(TRUSTED_BYTES)).unwrap_or(usize::MAX);
     bytes.try_reserve_exact(first).map_err(|_| no_memory())?;

@@ -126,15 +126,14 @@ impl Search {
             (Some(low), None) if low.quality >= BEST_QUALITY => "the most that the model gives",
             _ => "the nearest that was found",
         };
-        let bits = |bytes: f64| 8.0 * bytes / self.num_pixels;
-        let (found, asked) = match self.target {
+        let (asked, found, unit) = match self.target {
             Target::BitsPerPixel(asked) => {
-                (format!("{:.4} bits a pixel", bits(best.value)), format!("target_bpp is {asked}"))
+                (asked.to_string(), format!("{:.4}", 8.0 * best.value / self.num_pixels), "bits a pixel")
             }
-            Target::Size(asked) => (format!("{} bytes", best.value), format!("target_size is {asked}")),
-            Target::Psnr(asked) => (format!("{:.2} dB", best.value), format!("target_psnr is {asked}")),
+            Target::Size(asked) => (asked.to_string(), best.value.to_string(), "bytes"),
+            Target::Psnr(asked) => (asked.to_string(), format!("{:.2}", best.value), "dB"),
         };
-        Some(format!("{asked}, the file has {found}, {reason} (quality {})", best.quality))
+        Some(format!("asked for {asked} {unit}: the file has {found}, {reason} (quality {})", best.quality))
     }
 
     fn is_rate(&self) -> bool {
@@ -267,18 +266,21 @@ mod tests {
         let (size, quality, search) = found(Target::Size(1000), 393_216, bytes);
         assert_eq!((size, quality), (bytes(0.0), 0.0));
         let message = search.shortfall().unwrap();
-        assert!(message.contains("target_size is 1000") && message.contains("the least"), "{message}");
+        assert!(
+            message.contains("asked for 1000 bytes: the file has 4500, the least") && message.contains("the least"),
+            "{message}"
+        );
         let (size, quality, search) = found(Target::BitsPerPixel(40.0), 393_216, bytes);
         assert_eq!((size, quality), (bytes(100.0), 100.0));
         let message = search.shortfall().unwrap();
-        assert!(message.contains("target_bpp is 40") && message.contains("the most"), "{message}");
+        assert!(message.contains("asked for 40 bits a pixel") && message.contains("the most"), "{message}");
     }
 
     #[test]
     fn steps_that_miss_the_target_are_told() {
         let (size, _, search) = found(Target::Size(150), 64, |quality| if quality < 33.3 { 140.0 } else { 160.0 });
         assert_eq!(size, 140.0);
-        assert!(search.shortfall().unwrap().contains("140 bytes, the nearest"));
+        assert!(search.shortfall().unwrap().contains("the file has 140, the nearest"));
         let (decibels, _, search) = found(Target::Psnr(60.0), 1, |_| f64::INFINITY);
         assert_eq!(decibels, f64::INFINITY);
         assert!(search.shortfall().is_some());

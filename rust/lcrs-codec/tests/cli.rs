@@ -23,11 +23,16 @@ fn folder() -> Folder {
     let model = variable_rate();
     fs::write(folder.path().join("tiny-rate.lcrm"), model.to_bytes()).unwrap();
     let package = model.package();
-    let metadata = PictureMetadata { icc: Some(b"profile".to_vec()), ..PictureMetadata::default() };
+    let metadata = PictureMetadata { icc: Some(profile(b"RGB ")), ..PictureMetadata::default() };
     let options = CompressOptions { quality: Some(60.0), metadata, ..CompressOptions::default() };
     let file = compress(&package, &picture(21, 13, 1), &options, &Runtime::serial(), &limits()).unwrap();
     fs::write(folder.path().join("in.lcrs"), &file).unwrap();
     Folder { folder, package, file }
+}
+
+/// As much of an ICC profile as is looked at.
+fn profile(space: &[u8; 4]) -> Vec<u8> {
+    [&[0; 16][..], space, &[7; 108]].concat()
 }
 
 /// The program as this machine can start it: a build for another processor runs under the emulator that
@@ -92,7 +97,7 @@ fn decode_restores_the_same_pixels_on_every_path() {
         let mut command = folder.command(&["decode", "in.lcrs", "-o", &name, "--model", "tiny-rate.lcrm"]);
         let output = command.env("LCRS_SIMD", path.name()).env("LCRS_NUM_THREADS", "2").output().unwrap();
         assert_eq!((code(&output), output.stdout.len()), (0, 0), "{output:?}");
-        assert_eq!(png_pixels(&folder.path(&name)), (folder.pixels(), Some(b"profile".to_vec())));
+        assert_eq!(png_pixels(&folder.path(&name)), (folder.pixels(), Some(profile(b"RGB "))));
     }
 }
 
@@ -121,7 +126,7 @@ fn encode_takes_back_what_decode_wrote() {
         assert_eq!(code(&output), 0, "{output:?}");
         let picture = lcrs_codec::Picture::new(21, 13, folder.pixels()).unwrap();
         let mut options = CompressOptions { quality: Some(35.5), ..CompressOptions::default() };
-        options.metadata.icc = name.ends_with("png").then(|| b"profile".to_vec());
+        options.metadata.icc = name.ends_with("png").then(|| profile(b"RGB "));
         let expected = compress(&folder.package, &picture, &options, &Runtime::serial(), &limits()).unwrap();
         assert_eq!(fs::read(folder.path(&again)).unwrap(), expected);
     }
@@ -174,7 +179,13 @@ fn wrong_usage_has_its_own_exit_code() {
         &["info", "in.lcrs", "in.lcrs"],
         &["info", "in.lcrs", "--force"],
         &["decode", "in.lcrs"],
-        &["decode", "in.lcrs", "-o", "out.jpg"],
+        &["decode", "in.lcrs", "-o", "out.gif"],
+        &["decode", "in.lcrs", "-o", "-"],
+        &["decode", "in.lcrs", "-o", "out", "--format", "gif"],
+        &["decode", "", "-o", "out.png"],
+        &["encode", "in.png", "-o", "out.lcrs", "--model", ""],
+        &["encode", "in.png", "-o", "out.lcrs", "--background", "whitish"],
+        &["models", "in.lcrs"],
         &["decode", "in.lcrs", "-o"],
         &["encode", "in.png", "-o", "out.lcrs", "-q", "101"],
         &["--unknown"],
@@ -200,7 +211,10 @@ fn info_and_verify_print_results() {
     let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&json["width"], &json["height"], &json["model"]), (&21.into(), &13.into(), &"tiny-rate".into()));
     let text = String::from_utf8(folder.run(&["info", "in.lcrs"]).stdout).unwrap();
-    assert!(text.contains("21 x 13") && text.contains("quality 60") && text.contains("ICC profile: 7 bytes"), "{text}");
+    assert!(
+        text.contains("21 x 13") && text.contains("quality 60") && text.contains("ICC profile: 128 bytes"),
+        "{text}"
+    );
     let text = String::from_utf8(folder.with_models(&["verify", "in.lcrs"]).stdout).unwrap();
     assert!(text.contains("whole"), "{text}");
     let text = String::from_utf8(folder.run(&["verify", "tiny-rate.lcrm"]).stdout).unwrap();
@@ -221,37 +235,393 @@ fn another_synthesis_needs_to_be_asked_for() {
     assert_ne!(png_pixels(&folder.path("out.png")).0, folder.pixels());
 }
 
+/// A PNG file of one row.
+fn png(color: png::ColorType, depth: png::BitDepth, data: &[u8]) -> Vec<u8> {
+    let mut info = png::Info::with_size(data.len() as u32 / color.samples() as u32 / (depth as u32 / 8), 1);
+    (info.color_type, info.bit_depth) = (color, depth);
+    png_of(info, data)
+}
+
+fn png_of(info: png::Info<'_>, data: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    png::Encoder::with_info(&mut bytes, info).unwrap().write_header().unwrap().write_image_data(data).unwrap();
+    bytes
+}
+
+impl Folder {
+    /// What encoding these bytes with a fixed-rate model gives.
+    fn encode(&self, name: &str, bytes: &[u8], more: &[&str]) -> Output {
+        fs::write(self.path("fixed.lcrm"), hyperprior().to_bytes()).unwrap();
+        fs::write(self.path(name), bytes).unwrap();
+        self.run(&[&["encode", name, "-o", "new.lcrs", "--model", "fixed.lcrm", "--force"], more].concat())
+    }
+
+    fn new_file(&self) -> Vec<u8> {
+        fs::read(self.path("new.lcrs")).unwrap()
+    }
+}
+
 #[test]
 fn pictures_that_do_not_fit_are_refused_by_what_they_are() {
+    use png::{BitDepth::Eight, BitDepth::Sixteen, ColorType};
     let folder = folder();
-    fs::write(folder.path("fixed.lcrm"), hyperprior().to_bytes()).unwrap();
-    let encode = |name: &str, bytes: &[u8]| {
-        fs::write(folder.path(name), bytes).unwrap();
-        folder.run(&["encode", name, "-o", "new.lcrs", "--model", "fixed.lcrm", "--force"])
-    };
-    let png = |color, depth, data: &[u8]| {
-        let mut bytes = Vec::new();
-        let mut encoder = png::Encoder::new(&mut bytes, 2, 1);
-        encoder.set_color(color);
-        encoder.set_depth(depth);
-        encoder.write_header().unwrap().write_image_data(data).unwrap();
-        bytes
-    };
-    let grey = png(png::ColorType::Grayscale, png::BitDepth::Eight, &[7, 200]);
-    assert_eq!(code(&encode("grey.png", &grey)), 0);
-    let alpha = png(png::ColorType::Rgba, png::BitDepth::Eight, &[0; 8]);
-    let deep = png(png::ColorType::Rgb, png::BitDepth::Sixteen, &[0; 12]);
-    assert!(message(&encode("alpha.png", &alpha)).contains("Rgba"));
-    assert!(message(&encode("deep.png", &deep)).contains("16"));
-    for (name, bytes) in [
-        ("cut.png", &grey[..40]),
-        ("16.ppm", b"P6 1 1 65535\n123456"),
-        ("short.ppm", b"P6 2 2 255\n123"),
-        ("huge.ppm", b"P6 70000 70000 255\n"),
-        ("none.ppm", b"P6"),
-        ("text.ppm", b"hello"),
+    let grey = png(ColorType::Grayscale, Eight, &[7, 200]);
+    assert_eq!(code(&folder.encode("grey.png", &grey, &[])), 0);
+    let plain = folder.new_file();
+    let opaque = png(ColorType::GrayscaleAlpha, Eight, &[7, 255, 200, 255]);
+    assert_eq!(code(&folder.encode("opaque.png", &opaque, &[])), 0);
+    assert_eq!(folder.new_file(), plain);
+    let alpha = png(ColorType::GrayscaleAlpha, Eight, &[7, 255, 0, 55]);
+    assert!(message(&folder.encode("alpha.png", &alpha, &[])).contains("--background white"));
+    let deep = png(ColorType::Grayscale, Sixteen, &[7, 7, 200, 200]);
+    assert_eq!(code(&folder.encode("deep.png", &deep, &[])), 0);
+    assert!(lcrs_codec::info(&folder.new_file(), &limits()).unwrap().to_json().contains("\"bit_depth\":16"));
+    assert_eq!(code(&folder.encode("alpha.png", &alpha, &["--background", "#fff"])), 0);
+    assert_eq!(folder.new_file(), plain);
+    assert_eq!(code(&folder.encode("deep.png", &deep, &["--to-8bit"])), 0);
+    assert_eq!(folder.new_file(), plain);
+    for (name, bytes, words) in [
+        ("cut.png", &grey[..40], "cut.png: image cannot be decoded as PNG"),
+        ("short.ppm", b"P6 2 2 255\n123", "short.ppm: image cannot be decoded as PNM"),
+        ("huge.ppm", b"P6 70000 70000 255\n", "70000 x 70000"),
+        ("text.ppm", b"hello", "text.ppm: image is of no format"),
+        ("empty.png", b"", "0 bytes"),
+        ("again.png", &folder.file, "is decoded, not encoded"),
     ] {
-        assert_eq!(code(&encode(name, bytes)), 1, "{name}");
+        let output = folder.encode(name, bytes, &[]);
+        assert_eq!(code(&output), 1, "{name}");
+        assert!(message(&output).contains(words), "{}", message(&output));
     }
-    assert_eq!(code(&encode("comment.ppm", b"P6 # a comment\n1 # another\n1 255\nabc")), 0);
+    assert_eq!(code(&folder.encode("comment.ppm", b"P6 # a comment\n1 # another\n1 255\nabc", &[])), 0);
+}
+
+#[test]
+fn lossless_formats_hold_the_same_pixels_and_give_the_same_file() {
+    let folder = folder();
+    let mut files = Vec::new();
+    for ending in ["png", "ppm", "tif", "webp", "bmp"] {
+        let name = format!("out.{ending}");
+        let output = folder.with_models(&["decode", "in.lcrs", "-o", &name]);
+        assert_eq!(code(&output), 0, "{output:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(
+            said.contains("no place for the colour profile"),
+            ["ppm", "bmp"].contains(&ending),
+            "{ending}: {said}"
+        );
+        let target = format!("{ending}.lcrs");
+        let output = folder.with_models(&["encode", &name, "-o", &target, "-q", "35.5", "--model", "tiny-rate"]);
+        assert_eq!((code(&output), output.stderr.is_empty()), (0, true), "{output:?}");
+        files.push((ending, fs::read(folder.path(&target)).unwrap()));
+    }
+    let [png, ppm, tif, webp, bmp] = &files[..] else { panic!("five files") };
+    assert_eq!((&tif.1, &webp.1), (&png.1, &png.1));
+    assert_eq!(bmp.1, ppm.1);
+    assert_eq!(code(&folder.with_models(&["decode", "in.lcrs", "-o", "out.jpg"])), 0);
+    let output = folder.with_models(&["encode", "out.jpg", "-o", "jpg.lcrs", "--model", "tiny-rate"]);
+    assert_eq!(code(&output), 0, "{output:?}");
+    let info = lcrs_codec::info(&fs::read(folder.path("jpg.lcrs")).unwrap(), &limits()).unwrap();
+    assert_eq!((info.quality, info.num_icc_bytes), (Some(50.0), Some(128)));
+}
+
+/// An EXIF block: orientation and a camera's name.
+fn exif(orientation: u8) -> Vec<u8> {
+    let mut block = b"MM\0*\0\0\0\x08\0\x02".to_vec();
+    block.extend([0x01, 0x0F, 0, 2, 0, 0, 0, 4, b'c', b'a', b'm', 0]);
+    block.extend([0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, orientation, 0, 0]);
+    block.extend([0; 4]);
+    block
+}
+
+#[test]
+fn orientation_is_applied_and_exif_kept_on_request() {
+    let folder = folder();
+    let with_exif = |orientation: u8, width: u32, data: &[u8]| {
+        let mut info = png::Info::with_size(width, 6 / width);
+        (info.color_type, info.bit_depth) = (png::ColorType::Grayscale, png::BitDepth::Eight);
+        info.exif_metadata = Some(exif(orientation).into());
+        png_of(info, data)
+    };
+    let upright = with_exif(1, 2, &[4, 1, 5, 2, 6, 3]);
+    assert_eq!(code(&folder.encode("upright.png", &upright, &[])), 0);
+    let expected = folder.new_file();
+    assert_eq!(lcrs_codec::metadata(&expected, &limits()).unwrap(), PictureMetadata::default());
+    let turned = with_exif(6, 3, &[1, 2, 3, 4, 5, 6]);
+    assert_eq!(code(&folder.encode("turned.png", &turned, &[])), 0);
+    assert_eq!(folder.new_file(), expected);
+    assert_eq!(code(&folder.encode("turned.png", &turned, &["--keep-exif"])), 0);
+    assert_eq!(lcrs_codec::metadata(&folder.new_file(), &limits()).unwrap().exif, Some(exif(1)));
+}
+
+#[test]
+fn profiles_for_other_colors_are_left_out_and_told() {
+    let folder = folder();
+    for (space, color, data, is_kept) in [
+        (b"RGB ", png::ColorType::Rgb, &[1, 2, 3][..], true),
+        (b"GRAY", png::ColorType::Rgb, &[1, 2, 3], false),
+        (b"GRAY", png::ColorType::Grayscale, &[1], true),
+        (b"CMYK", png::ColorType::Grayscale, &[1], false),
+    ] {
+        let mut info = png::Info::with_size(1, 1);
+        (info.color_type, info.bit_depth) = (color, png::BitDepth::Eight);
+        info.icc_profile = Some(profile(space).into());
+        let output = folder.encode("p.png", &png_of(info, data), &[]);
+        let kept = lcrs_codec::metadata(&folder.new_file(), &limits()).unwrap().icc;
+        assert_eq!((code(&output), kept), (0, is_kept.then(|| profile(space))), "{output:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr).contains("not kept: a colour profile for"), !is_kept);
+    }
+}
+
+#[test]
+fn the_input_is_never_the_output() {
+    let folder = folder();
+    assert_eq!(code(&folder.with_models(&["decode", "in.lcrs", "-o", "a.png"])), 0);
+    fs::hard_link(folder.path("a.png"), folder.path("hard.png")).unwrap();
+    #[cfg(unix)]
+    std::os::unix::fs::symlink("a.png", folder.path("soft.png")).unwrap();
+    let before = fs::read(folder.path("a.png")).unwrap();
+    for output in ["a.png", "./a.png", "hard.png", "soft.png"] {
+        for more in [&[][..], &["--force"]] {
+            let arguments = [&["encode", "a.png", "-o", output, "--model", "tiny-rate"], more].concat();
+            let output = folder.with_models(&arguments);
+            assert_eq!(code(&output), 1);
+            assert!(message(&output).contains("is the input itself"));
+            assert_eq!(fs::read(folder.path("a.png")).unwrap(), before);
+        }
+    }
+}
+
+#[test]
+fn models_are_known_by_the_name_inside() {
+    let folder = folder();
+    let models = folder.path("models");
+    fs::create_dir(&models).unwrap();
+    fs::rename(folder.path("tiny-rate.lcrm"), models.join("renamed.lcrm")).unwrap();
+    fs::write(models.join("broken.lcrm"), b"no package").unwrap();
+    let with = |arguments: &[&str]| folder.command(arguments).env("LCRS_MODEL_PATH", &models).output().unwrap();
+    assert_eq!(code(&with(&["verify", "in.lcrs"])), 0);
+    let text = String::from_utf8(with(&["models"]).stdout).unwrap();
+    let digest = &folder.package.digests().entropy_hex()[..16];
+    assert!(
+        text.contains("tiny-rate in renamed.lcrm") && text.contains(digest) && text.contains("share/lcrs/models"),
+        "{text}"
+    );
+    assert!(text.lines().any(|line| line.starts_with("  no model: ") && line.contains("broken.lcrm")), "{text}");
+    assert_eq!(with(&["--models"]).stdout, text.into_bytes());
+
+    // Of two models of one name a file gets the one that it was made with.
+    let mut other = variable_rate();
+    other.weights.random("g_s.3.bias", &[32], 0.0, 0.3);
+    fs::write(models.join("a.lcrm"), other.to_bytes()).unwrap();
+    assert_eq!(code(&with(&["verify", "in.lcrs"])), 0);
+    fs::write(folder.path("p.ppm"), b"P6 1 1 255\nabc").unwrap();
+    let output = with(&["encode", "p.ppm", "-o", "p.lcrs", "--model", "tiny-rate"]);
+    assert_eq!(code(&output), 0);
+    assert!(message(&output).contains("two models are called 'tiny-rate'"));
+    let output = with(&["encode", "p.ppm", "-o", "q.lcrs"]);
+    assert_eq!(code(&output), 1);
+    assert!(message(&output).contains("'photo'") && message(&output).contains("tiny-rate"));
+}
+
+#[test]
+fn files_are_read_as_far_as_they_go() {
+    let folder = folder();
+    fs::write(folder.path("long.lcrs"), [&folder.file[..], b"more"].concat()).unwrap();
+    assert!(message(&folder.run(&["info", "long.lcrs"])).contains("long.lcrs: it goes on after its"));
+    let hole = fs::File::create(folder.path("hole.lcrs")).unwrap();
+    hole.set_len(20 << 30).unwrap();
+    for verb in ["info", "verify"] {
+        assert!(message(&folder.run(&[verb, "hole.lcrs"])).contains("not an lcrs file"));
+    }
+    assert!(message(&folder.encode("x", b"x", &["--background", "white"])).contains("no format"));
+    let hole = fs::File::create(folder.path("hole.png")).unwrap();
+    hole.set_len(20 << 30).unwrap();
+    let output = folder.run(&["encode", "hole.png", "-o", "hole.lcrs", "--model", "tiny-rate.lcrm", "--force"]);
+    assert!(message(&output).contains("hole.png: more than"));
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::io::Write as _;
+    use std::os::unix::fs::{symlink, FileTypeExt as _, PermissionsExt as _};
+    use std::process::{Child, Stdio};
+    use std::time::Duration;
+
+    use super::*;
+
+    fn start(mut command: Command) -> Child {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    #[test]
+    fn standard_input_and_output_are_files_too() {
+        let folder = folder();
+        let run = |arguments: &[&str], input: &[u8]| {
+            let mut command = folder.command(arguments);
+            command.env("LCRS_MODEL_PATH", folder.folder.path());
+            let mut child = start(command);
+            child.stdin.take().unwrap().write_all(input).unwrap();
+            child.wait_with_output().unwrap()
+        };
+        let decoded = run(&["decode", "-", "-o", "-", "--format", "ppm"], &folder.file);
+        assert_eq!(code(&decoded), 0, "{decoded:?}");
+        assert_eq!(decoded.stdout, [b"P6\n21 13\n255\n", &folder.pixels()[..]].concat());
+        let encoded = run(&["encode", "-", "-o", "/dev/stdout", "--model", "tiny-rate", "-q", "60"], &decoded.stdout);
+        assert_eq!(code(&encoded), 0, "{encoded:?}");
+        assert_eq!(lcrs_codec::info(&encoded.stdout, &limits()).unwrap().width, 21);
+        assert!(!folder.path("-").exists());
+        assert!(message(&run(&["info", "-"], &folder.file[..20])).contains("standard input: "));
+        assert_eq!(code(&run(&["decode", "-", "-o", "./-", "--format", "png"], &folder.file)), 0);
+        assert_eq!(png_pixels(&folder.path("-")).0, folder.pixels());
+    }
+
+    #[test]
+    fn nobody_reading_is_no_failure_to_tell() {
+        let folder = folder();
+        let mut child = start(folder.command(&["info", "in.lcrs"]));
+        drop(child.stdout.take());
+        let output = child.wait_with_output().unwrap();
+        // It may have been quicker than we were.
+        assert!(output.stderr.is_empty(), "{output:?}");
+        let mut child = start(folder.command(&["info", "missing.lcrs"]));
+        drop(child.stderr.take());
+        assert_eq!(child.wait().unwrap().code(), Some(1));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn closed_streams_are_told_and_never_become_files() {
+        if std::env::var_os("LCRS_TEST_RUNNER").is_some() {
+            return; // the emulator opens files of its own
+        }
+        let folder = folder();
+        let run = |words: &str| {
+            let script = format!("exec '{}' {words}", env!("CARGO_BIN_EXE_lcrs-codec"));
+            let mut command = Command::new("sh");
+            command.args(["-c", &script]).current_dir(folder.folder.path()).env_clear().output().unwrap()
+        };
+        for words in ["info in.lcrs >&-", "decode in.lcrs --format ppm --model tiny-rate.lcrm -o - >&-", "--help >&-"] {
+            let output = run(words);
+            assert_eq!(code(&output), 1, "{words}");
+            assert!(message(&output).contains("standard output: is closed"), "{words}");
+        }
+        assert!(message(&run("info - <&-")).contains("standard input: is closed"));
+        assert_eq!(code(&run("info missing.lcrs 2>&-")), 1);
+        assert_eq!(code(&run("decode in.lcrs -o out.png --model tiny-rate.lcrm <&- >&- 2>&-")), 0);
+        assert_eq!(png_pixels(&folder.path("out.png")).0, folder.pixels());
+        assert!(message(&run("info in.lcrs >/dev/full")).contains("standard output: No space left on device"));
+    }
+
+    #[test]
+    fn only_regular_files_are_replaced_and_links_stay() {
+        let folder = folder();
+        let decode = |output: &str, more: &[&str]| {
+            folder.run(
+                &[&["decode", "in.lcrs", "-o", output, "--model", "tiny-rate.lcrm", "--format", "png"], more].concat(),
+            )
+        };
+        symlink("/dev/null", folder.path("null")).unwrap();
+        assert_eq!(code(&decode("null", &["--force"])), 0);
+        assert!(fs::symlink_metadata(folder.path("null")).unwrap().is_symlink());
+        assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
+
+        let mode = |name: &str| fs::metadata(folder.path(name)).unwrap().permissions().mode() & 0o777;
+        fs::write(folder.path("old.png"), b"mine").unwrap();
+        fs::set_permissions(folder.path("old.png"), fs::Permissions::from_mode(0o600)).unwrap();
+        symlink("old.png", folder.path("link.png")).unwrap();
+        assert!(message(&decode("link.png", &[])).contains("exists"));
+        assert_eq!(code(&decode("link.png", &["--force"])), 0);
+        assert!(fs::symlink_metadata(folder.path("link.png")).unwrap().is_symlink());
+        assert_eq!((png_pixels(&folder.path("old.png")).0, mode("old.png")), (folder.pixels(), 0o600));
+
+        symlink("nowhere.png", folder.path("dangling.png")).unwrap();
+        assert!(message(&decode("dangling.png", &[])).contains("exists"));
+        assert_eq!(code(&decode("dangling.png", &["--force"])), 0);
+        assert!(fs::symlink_metadata(folder.path("dangling.png")).unwrap().is_symlink());
+        assert!(folder.path("nowhere.png").is_file());
+
+        assert!(message(&decode(".", &["--force"])).contains("is a folder"));
+        let long = "n".repeat(255);
+        assert_eq!(code(&decode(&long, &[])), 0);
+        assert_eq!(code(&decode(&long, &["--force"])), 0);
+        assert_eq!(png_pixels(&folder.path(&long)).0, folder.pixels());
+    }
+
+    #[test]
+    fn endless_input_is_read_no_further_than_needed() {
+        let folder = folder();
+        for verb in ["info", "verify"] {
+            assert!(message(&folder.run(&[verb, "/dev/zero"])).contains("/dev/zero: not an lcrs file"));
+        }
+    }
+
+    #[test]
+    fn signals_leave_nothing_half_written() {
+        let folder = folder();
+        let whole = folder.with_models(&["decode", "in.lcrs", "-o", "whole.png"]);
+        assert_eq!(code(&whole), 0);
+        let whole = fs::read(folder.path("whole.png")).unwrap();
+        for (i, signal) in [rustix::process::Signal::TERM, rustix::process::Signal::INT, rustix::process::Signal::HUP]
+            .into_iter()
+            .cycle()
+            .take(24)
+            .enumerate()
+        {
+            fs::write(folder.path("out.png"), b"old").unwrap();
+            let mut command =
+                folder.command(&["decode", "in.lcrs", "-o", "out.png", "--force", "--model", "tiny-rate.lcrm"]);
+            command.env("LCRS_NUM_THREADS", "1");
+            let mut child = start(command);
+            std::thread::sleep(Duration::from_micros(700 * i as u64));
+            let _ = rustix::process::kill_process(rustix::process::Pid::from_child(&child), signal);
+            child.wait().unwrap();
+            let found = fs::read(folder.path("out.png")).unwrap();
+            assert!(found == b"old" || found == whole);
+            let hidden = fs::read_dir(folder.folder.path())
+                .unwrap()
+                .filter(|entry| entry.as_ref().unwrap().file_name().to_string_lossy().starts_with(".lcrs-"));
+            assert_eq!(hidden.count(), 0, "after {i} steps");
+        }
+    }
+
+    /// Where memory ends, the program says so in one line, or does without.
+    #[test]
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    fn no_memory_is_a_failure_like_all_others() {
+        if std::env::var_os("LCRS_TEST_RUNNER").is_some() {
+            return; // the emulator needs more than the program
+        }
+        let folder = folder();
+        fs::write(folder.path("p.ppm"), [&b"P6 400 300 255\n"[..], &[9; 360_000]].concat()).unwrap();
+        let arguments = [
+            "encode p.ppm -o p.lcrs --force --model tiny-rate.lcrm -q 50",
+            "decode in.lcrs -o out.png --force --model tiny-rate.lcrm",
+            "info in.lcrs",
+            "verify tiny-rate.lcrm",
+        ];
+        let mut codes = std::collections::BTreeSet::new();
+        for arguments in arguments {
+            for kilobytes in (6_000..40_000).step_by(1_500) {
+                let script = format!("ulimit -v {kilobytes}; exec '{}' {arguments}", env!("CARGO_BIN_EXE_lcrs-codec"));
+                let mut command = Command::new("sh");
+                command
+                    .args(["-c", &script])
+                    .current_dir(folder.folder.path())
+                    .env_clear()
+                    .env("LCRS_NUM_THREADS", "1");
+                let output = command.output().unwrap();
+                let text = String::from_utf8_lossy(&output.stderr).into_owned();
+                if text.contains("error while loading shared libraries")
+                    || text.contains("Cannot allocate memory") && !text.contains("lcrs-codec")
+                {
+                    continue; // not even the program was loaded
+                }
+                let code = output.status.code().unwrap_or_else(|| panic!("{arguments} in {kilobytes} kB: {output:?}"));
+                assert!(matches!(code, 0 | 1), "{arguments} in {kilobytes} kB: {output:?}");
+                assert_eq!(text.lines().count(), usize::from(code != 0), "{arguments} in {kilobytes} kB: {text:?}");
+                codes.insert(code);
+            }
+        }
+        assert_eq!(codes.into_iter().collect::<Vec<_>>(), [0, 1]);
+    }
 }

@@ -180,13 +180,13 @@ fn another_model_is_refused() {
 /// With little memory the networks run in strips of a few rows; only the largest latent must fit.
 #[test]
 fn memory_changes_neither_bytes_nor_pixels() {
-    let picture = picture(200, 150, 9);
+    let picture = picture(600, 450, 9);
     for model in models() {
         let package = model.package();
         let file = encode(&package, &picture, 80.0);
         let pixels = decode(&package, &file);
         let mut limits = Limits::default();
-        limits.max_bytes = 200_000;
+        limits.max_bytes = 1_500_000;
         let rt = Runtime::serial();
         let again = compress(&package, &picture, &options(&package, 80.0), &rt, &limits).unwrap();
         assert_eq!(again, file, "{}", package.name());

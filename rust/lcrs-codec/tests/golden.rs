@@ -13,9 +13,10 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// Folders below `tests/golden`, and the digests of their lists of what is expected.
-const FOLDERS: [(&str, &str); 2] = [
+const FOLDERS: [(&str, &str); 3] = [
     (".", "323104363bccff2a5eb6834aa42deb6dc5540ac99d02ed694e01c0e3a7a49fe6"),
     ("gains", "4d0fe6ad5832601ca215a608d95c4c3ac3353f12e00485baf99ba515e538937d"),
+    ("samples", "81e067f3170abc6b4fc49b50303cc67af0078ce47df5eeff260904eb3daebaf1"),
 ];
 
 fn read(folder: &str, name: &str) -> Vec<u8> {

@@ -69,9 +69,9 @@ fn metadata_counts() {
 fn the_ends_of_the_range_are_told() {
     let (package, picture) = (variable_rate().package(), picture(64, 48, 3));
     for (target, quality, word) in [
-        (Target::Size(10), 0.0, "target_size is 10"),
-        (Target::BitsPerPixel(100.0), 100.0, "target_bpp is 100"),
-        (Target::Psnr(99.0), 100.0, "target_psnr is 99"),
+        (Target::Size(10), 0.0, "asked for 10 bytes"),
+        (Target::BitsPerPixel(100.0), 100.0, "asked for 100 bits a pixel"),
+        (Target::Psnr(99.0), 100.0, "asked for 99 dB"),
     ] {
         let found = find(&package, &picture, target).unwrap();
         assert_eq!(found.data, at(&package, &picture, quality), "{target:?}");

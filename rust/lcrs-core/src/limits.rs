@@ -44,6 +44,17 @@ impl Limits {
         Ok(())
     }
 
+    /// The same limits for a job of which `bytes` are held already.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Limit`] if that is more than may be held.
+    pub fn without(&self, bytes: u64, what: &str) -> Result<Self> {
+        match self.max_bytes.checked_sub(bytes) {
+            Some(max_bytes) => Ok(Self { max_bytes, ..*self }),
+            None => Err(Error::limit(format!("{what} needs {bytes} bytes, at most {} are allowed", self.max_bytes))),
+        }
+    }
+
     /// Checks that `bytes` more are allowed and to be had, for what takes them without asking: libraries that end the process
     /// where memory ends.
     ///
@@ -51,7 +62,10 @@ impl Limits {
     /// As [`Limits::zeroed`].
     pub fn rehearse(&self, bytes: u64, what: &str) -> Result<()> {
         if bytes > self.max_bytes {
-            return Err(Error::limit(format!("{what} needs {bytes} bytes, at most {} are allowed", self.max_bytes)));
+            return Err(Error::limit(format!(
+                "{what} needs {bytes} bytes, at most {} are allowed (max_bytes)",
+                self.max_bytes
+            )));
         }
         let mut rehearsed: Vec<u8> = Vec::new();
         let size = usize::try_from(bytes).unwrap_or(usize::MAX);

@@ -47,11 +47,9 @@ impl Runtime {
         Self { simd: self.simd, pool, spares, spare_streams, spare_entries: Arc::clone(&self.spare_entries) }
     }
 
-    /// Gives memory that is kept for later jobs back, all but this many bytes.
+    /// Gives memory of tensors that is kept for later ones back, all but this many bytes.
     pub fn trim(&self, bytes: u64) {
         self.spares.trim(bytes);
-        self.spare_streams.trim(bytes);
-        self.spare_entries.trim(bytes);
     }
 
     /// Calls `job` for every item of a batch, with a runtime for it: side by side on a thread each if the items keep all

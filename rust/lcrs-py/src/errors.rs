@@ -12,6 +12,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyType;
 
 use crate::fork::keep_out;
+use crate::interrupts::raised;
 
 /// Jobs below this many elements take a few microseconds: they keep the GIL, because getting it back from a
 /// busy interpreter can take milliseconds.
@@ -34,6 +35,11 @@ fn class_name(kind: ErrorKind) -> Option<&'static str> {
 
 /// The Python exception for `error`. The classes live in Python, where they can be pickled and read.
 pub(crate) fn to_py(py: Python<'_>, error: &Error) -> PyErr {
+    if error.kind() == ErrorKind::Interrupted {
+        if let Some(raised) = raised() {
+            return raised;
+        }
+    }
     let message = error.to_string();
     match class_name(error.kind()) {
         Some(name) => exception(py, name, message),
@@ -112,7 +118,7 @@ fn in_words(info: &PanicHookInfo<'_>) -> String {
     text + &place.unwrap_or_default()
 }
 
-/// Panics in a job, on this thread or on one of the pool: what the net above is tested with.
+/// Panics in a job, on this thread or on one of the pool; tests see that it becomes an `LcrsError`.
 #[pyfunction]
 #[pyo3(name = "_panic", signature = (message, threads=None))]
 pub(crate) fn panic_in_job(py: Python<'_>, message: &str, threads: Option<i64>) -> PyResult<()> {

@@ -5,7 +5,7 @@
 //! Python calls us before it forks and after, in both processes. The wait is outside the GIL, so other threads of Python go on;
 //! jobs that they begin wait, outside the GIL too, for the fork. A job never asks for the GIL while it is inside, so the wait ends.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use pyo3::prelude::*;
@@ -23,6 +23,8 @@ static CHANGED: Condvar = Condvar::new();
 thread_local! {
     /// The gate while a fork is under way, held by the thread that forks: so the child's copy is held by the thread that the child has.
     static FORKING: RefCell<Option<MutexGuard<'static, Gate>>> = const { RefCell::new(None) };
+    /// Jobs of this thread inside the gate: more than one where a signal's handler, run in the middle of a job, calls another.
+    static MINE: Cell<usize> = const { Cell::new(0) };
 }
 
 fn gate() -> MutexGuard<'static, Gate> {
@@ -38,13 +40,17 @@ pub(crate) struct Inside;
 
 /// Keeps forks out while the result lives. To be called after the GIL is given back; to be dropped before it is taken again.
 pub(crate) fn keep_out() -> Inside {
-    wait_while(gate(), |gate| gate.is_closed).jobs += 1;
+    // Who is inside already need not wait for a fork that waits for him.
+    let mine = MINE.get();
+    wait_while(gate(), |gate| gate.is_closed && mine == 0).jobs += 1;
+    MINE.set(mine + 1);
     Inside
 }
 
 impl Drop for Inside {
     fn drop(&mut self) {
         gate().jobs -= 1;
+        MINE.set(MINE.get() - 1);
         CHANGED.notify_all();
     }
 }
@@ -54,7 +60,9 @@ fn before_fork(py: Python<'_>) {
     py.detach(|| {
         // One fork at a time: another thread's opens the gate again.
         wait_while(gate(), |gate| gate.is_closed).is_closed = true;
-        drop(wait_while(gate(), |gate| gate.jobs > 0));
+        // A handler that forks in the middle of a job does not wait for that one.
+        let mine = MINE.get();
+        drop(wait_while(gate(), |gate| gate.jobs > mine));
     });
     // Others hold the lock for a moment only, and need nothing that we have.
     FORKING.with(|forking| forking.replace(Some(gate())));

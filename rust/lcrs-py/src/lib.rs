@@ -9,6 +9,7 @@ mod errors;
 mod fingerprint;
 mod fork;
 mod graph;
+mod interrupts;
 mod latent;
 mod limits;
 mod metadata;

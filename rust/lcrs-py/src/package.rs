@@ -164,8 +164,11 @@ impl Package {
         samples::array(data.py(), picture)
     }
 
-    /// `decompress` for programs that do without NumPy: the bytes of the samples, each little endian, their shape, their
-    /// type and the bits of a component, None for arrays.
+    /// `decompress` for programs that do without NumPy.
+    ///
+    /// Returns:
+    ///     The bytes of the samples, each little endian, their shape, their type, and the bits of a component, None for
+    ///     arrays.
     #[pyo3(signature = (data, *, allow_other_synthesis=false, threads=None, max_pixels=None, max_bytes=None))]
     fn decompress_bytes<'py>(
         &self,
@@ -190,7 +193,14 @@ impl Package {
     ///     target: ``bpp``: bits of the whole file for each pixel, to within 1 %; ``size``: bytes of the whole file, no more
     ///         and no less than 99 % of it; ``psnr``: decibels, to within 0.05.
     ///     value: how much of it.
-    ///     **options: as in `compress`.
+    ///     shape: as in `compress`.
+    ///     dtype: as in `compress`.
+    ///     bit_depth: as in `compress`.
+    ///     kind: of the entropy-coded streams.
+    ///     metadata: what goes along, by the names that `metadata` gives.
+    ///     threads: how many to use; the bytes do not depend on it.
+    ///     max_pixels: as in `compress`.
+    ///     max_bytes: as in `compress`.
     ///
     /// Returns:
     ///     The file, and what was reached instead of the target in words, None if it was reached.
@@ -387,10 +397,12 @@ pub(crate) fn info_json<'py>(
 ///     LcrsError: if the first bytes are damaged, of a later version, or no .lcrs file at all.
 ///     LimitError: if the picture, the metadata or the file are above the limits.
 #[pyfunction]
-pub(crate) fn bytes_needed(first: &Bound<'_, PyAny>) -> PyResult<u64> {
+#[pyo3(signature = (first, *, max_pixels=None, max_bytes=None))]
+pub(crate) fn bytes_needed(first: &Bound<'_, PyAny>, max_pixels: Option<i64>, max_bytes: Option<i64>) -> PyResult<u64> {
     let py = first.py();
     let first = arrays::bytes(first, "first")?;
-    caught(py, || codec::bytes_needed(&first, &Limits::default()))
+    let limits = limits(max_pixels, max_bytes)?;
+    caught(py, || codec::bytes_needed(&first, &limits))
 }
 
 /// What travels with the picture of an .lcrs file, None where it carries no such thing.

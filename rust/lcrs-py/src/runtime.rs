@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::errors::to_py;
+use crate::interrupts::interrupt;
 
 /// More threads than this in one call are a mistake.
 const MAX_THREADS: usize = 1024;
@@ -22,14 +23,18 @@ struct State {
     pid: u32,
     /// What calls without `threads=` run on.
     default: Arc<Runtime>,
-    /// The last runtime made for a call with `threads=`.
-    other: Option<Arc<Runtime>>,
+    /// The last runtime made for a call with `threads=`, and how many it asked for: there may be fewer.
+    other: Option<(usize, Arc<Runtime>)>,
 }
 
 static STATE: Mutex<Option<State>> = Mutex::new(None);
 
-/// The runtime for a call: the process's own, or one of `threads` threads.
-pub(crate) fn runtime(py: Python<'_>, threads: Option<i64>) -> PyResult<Arc<Runtime>> {
+/// The runtime for one call, which Ctrl-C may end: on the process's own threads, or on `threads` ones.
+pub(crate) fn runtime(py: Python<'_>, threads: Option<i64>) -> PyResult<Runtime> {
+    Ok(shared(py, threads)?.interruptible(interrupt()))
+}
+
+fn shared(py: Python<'_>, threads: Option<i64>) -> PyResult<Arc<Runtime>> {
     let threads = threads.map(check_threads).transpose()?;
     if let Some(found) = with_state(|state| state.as_ref().and_then(|state| state.find(threads))) {
         return Ok(found);
@@ -73,11 +78,10 @@ impl State {
     fn find(&self, threads: Option<usize>) -> Option<Arc<Runtime>> {
         match threads {
             None => Some(Arc::clone(&self.default)),
-            Some(count) => [Some(&self.default), self.other.as_ref()]
-                .into_iter()
-                .flatten()
-                .find(|runtime| runtime.pool.threads() == count)
-                .cloned(),
+            Some(count) => match &self.other {
+                Some((asked, runtime)) if *asked == count => Some(Arc::clone(runtime)),
+                _ => (self.default.pool.threads() == count).then(|| Arc::clone(&self.default)),
+            },
         }
     }
 
@@ -85,8 +89,9 @@ impl State {
         if let Some(found) = self.find(threads) {
             return Ok(found);
         }
-        let made = Arc::new(Runtime::new(self.default.simd, threads.unwrap_or(1))?);
-        self.other = Some(Arc::clone(&made));
+        let threads = threads.unwrap_or(1);
+        let made = Arc::new(Runtime::new(self.default.simd, threads)?);
+        self.other = Some((threads, Arc::clone(&made)));
         Ok(made)
     }
 }

@@ -46,7 +46,10 @@ impl RateSearch {
         self.inner.next_quality()
     }
 
-    /// Takes the bytes, or the PSNR, of a file at ``quality``. Returns whether it is the best one until now.
+    /// Takes the bytes, or the PSNR, of a file at ``quality``.
+    ///
+    /// Returns:
+    ///     Whether it is the best one until now.
     fn record(&mut self, quality: f32, value: f64) -> bool {
         self.inner.record(quality, value)
     }

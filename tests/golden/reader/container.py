@@ -6,6 +6,7 @@ import math
 import struct
 from dataclasses import dataclass, field
 
+from reader.samples import RGB8, Samples, array, picture
 from reader.wrong import WrongFile, need
 
 MAGIC = bytes.fromhex("8C4C4353")
@@ -35,6 +36,8 @@ class Container:
     quality: float | None = None
     crop: tuple[int, int] = (0, 0)
     decoded: tuple[int, int] | None = None
+    samples: Samples | None = None
+    axes: int | None = None
 
 
 def _crc_table() -> list[int]:
@@ -152,13 +155,17 @@ def _read_fields(body: Cursor, container: Container) -> None:
         elif tag == 2:
             container.crop = value.varint(1 << 32), value.varint(1 << 32)
         elif tag == 3:
-            samples = value.byte(), value.byte()
-            need(samples == (8, 0), f"samples {samples}: only 8-bit RGB is read here")
+            bits, color = value.byte(), value.byte()
+            need(color < 2, f"colour {color}")
+            container.samples = picture(3 if color == 0 else 1, bits)
         elif tag == 4:
             tiles = value.varint(1 << 32), value.varint(1 << 32)
             need(tiles == (1, 1), f"tile grid {tiles}")
         elif tag == 5:
             container.decoded = value.varint(1 << 32), value.varint(1 << 32)
+        elif tag == 6:
+            need(container.samples is None, "samples of a picture and of an array")
+            container.samples = array(value.byte(), value.varint(1 << 32))
         elif tag == 0x81:
             resolution = struct.unpack("<2f", value.take(8))
             need(all(0 < number < math.inf for number in resolution), f"resolution {resolution}")
@@ -171,10 +178,17 @@ def _read_fields(body: Cursor, container: Container) -> None:
             need(container.notes["gamma"] != (0,), "gamma 0")
         elif tag == 0x84:
             container.notes["chromaticities"] = struct.unpack("<8I", value.take(32))
+        elif tag == 0x86:
+            container.axes = value.byte()
+            need(container.axes in (2, 3), f"{container.axes} axes")
         else:
             need(tag & ANCILLARY, f"critical field {tag}")
             continue
         need(value.left() == 0, f"field {tag} has {value.left()} bytes too many")
+    container.samples = container.samples or RGB8
+    if container.axes is None:
+        container.axes = 2 if container.samples.channels == 1 else 3
+    need(container.axes == 3 or container.samples.channels == 1, "several channels without an axis")
     right, bottom = container.crop[0] + container.width, container.crop[1] + container.height
     need(max(right, bottom) < 1 << 32, "the visible part ends beyond 2^32")
     if container.decoded:

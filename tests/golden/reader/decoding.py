@@ -10,6 +10,7 @@ from reader.arithmetic import F32, F64
 from reader.container import Container, parse
 from reader.graph import Graphs
 from reader.package import Package
+from reader.samples import Samples, of_package, to_numbers, to_samples
 from reader.scans import Coder
 from reader.streams import open_stream
 from reader.trees import Tree
@@ -21,7 +22,7 @@ class Decoded:
     """What a file holds."""
 
     pixels: np.ndarray
-    """uint8, (H, W, 3)."""
+    """Of the shape and type that was given."""
     symbols: list[list[int]]
     """Of each latent, in the order of its stream."""
     metadata: dict[str, bytes]
@@ -43,17 +44,29 @@ def decode(data: bytes, package: Package) -> Decoded:
         for stream in streams:
             stream.finish()
         x = graphs.only("g_s", y)
-    need(x.shape == (3, height, width), f"g_s gives {x.shape}")
+    stated = of_package(package.description)
+    need(
+        (container.samples.bits is None) == (stated is not None),
+        "a picture for a model of arrays, or an array",
+    )
+    need(stated in (None, container.samples), f"samples are {container.samples}, not {stated}")
+    need(x.shape == (_planes(package), height, width), f"g_s gives {x.shape}")
     left, top = container.crop
     visible = x[:, top : top + container.height, left : left + container.width]
-    return Decoded(to_pixels(visible), [coder.symbols for coder in coders], container.metadata)
+    pixels = to_samples(visible, container.samples, package.description)
+    pixels = pixels if container.axes == 3 else pixels[..., 0]
+    return Decoded(pixels, [coder.symbols for coder in coders], container.metadata)
 
 
-def analyse(pixels: np.ndarray, package: Package, quality: float | None) -> list[list[int]]:
-    """The symbols that an encoder finds in a picture, uint8 (H, W, 3)."""
+def analyse(
+    pixels: np.ndarray, package: Package, quality: float | None, bits: int | None = None
+) -> list[list[int]]:
+    """The symbols that an encoder finds in a picture or an array, (H, W, C) or (H, W)."""
     pad = package.description["pad"]
     below, right = (-side % pad for side in pixels.shape[:2])
-    x = (pixels.astype(F32) / F32(255)).transpose(2, 0, 1)
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    samples = of_package(package.description) or Samples(channels, bits or 8 * pixels.itemsize)
+    x = to_numbers(pixels, samples, package.description)
     x = np.pad(x, ((0, 0), (0, below), (0, right)), mode="edge")
     graphs, _ = _open(package, quality, [])
     codec = package.description["codec"]
@@ -100,10 +113,10 @@ def _channels(package: Package) -> int:
     # y is what g_a gives for any picture.
     stride = package.description["pad"]
     graphs, _ = _open(package, None if package.description.get("levels") is None else 0.0, [])
-    return len(graphs.only("g_a", np.zeros((3, stride, stride), F32)))
+    return len(graphs.only("g_a", np.zeros((_planes(package), stride, stride), F32)))
 
 
-def to_pixels(x: np.ndarray) -> np.ndarray:
-    """Numbers (3, H, W) to components: clamped, times 255, half to even."""
-    need(not np.isnan(x).any(), "a component is not a number")
-    return np.rint(np.clip(x, F32(0), F32(1)) * F32(255)).astype(np.uint8).transpose(1, 2, 0)
+def _planes(package: Package) -> int:
+    """Channels that networks take of a picture or an array."""
+    stated = of_package(package.description)
+    return 3 if stated is None else stated.channels

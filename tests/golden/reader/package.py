@@ -66,13 +66,15 @@ def parts(description: dict[str, Any]) -> dict[str, dict[str, Any]]:
     common = {"numerics": description["numerics"], "version": VERSION}
     whole = {key: description.get(key) for key in ("codec", "levels", "pad", "strides")}
 
+    arrays = {"samples": description["samples"]} if description.get("samples") is not None else {}
+
     def select(names: set[str]) -> dict[str, Any]:
         return {"graphs": {name: graphs[name] for name in graphs if name in names}} | common
 
     return {
         "entropy": select(set(graphs) - analyses - {"g_s"}) | whole,
-        "synthesis": select({"g_s"}),
-        "analysis": select(analyses),
+        "synthesis": select({"g_s"}) | arrays,
+        "analysis": select(analyses) | arrays,
     }
 
 

@@ -9,21 +9,27 @@ mod attributes;
 mod kernel;
 mod op;
 mod parse;
+mod plan;
 mod program;
 mod rows;
 mod run;
 mod split;
 mod strips;
+#[cfg(test)]
+mod tests;
+mod tiled;
 
 pub(crate) use attributes::{check_version, Attributes};
 pub(crate) use op::{Convolution, Op, Shape};
 pub(crate) use program::{Node, Program, GRAPH_VERSION};
 pub(crate) use rows::Rows;
+pub(crate) use run::Job;
 
 use lcrs_core::{Error, Result, Simd};
 
 use crate::tensors::{Lookup, TensorView};
 use kernel::Kernel;
+use plan::Unit;
 
 /// A network, ready to run.
 #[derive(Debug)]
@@ -31,6 +37,10 @@ pub struct Graph {
     program: Program,
     /// One for each node.
     kernels: Vec<Kernel>,
+    /// What runs together.
+    units: Vec<Unit>,
+    /// For each value the last unit that takes it; `usize::MAX` for an output, which outlives them all.
+    last_use: Vec<usize>,
 }
 
 impl Graph {
@@ -49,7 +59,9 @@ impl Graph {
     pub(crate) fn with_kernels(program: Program, tensors: Lookup<'_, '_>, simd: Simd) -> Result<Self> {
         let build = |node: &program::Node| Kernel::new(&node.op, tensors, simd).map_err(|e| e.at(&node.place));
         let kernels = program.nodes.iter().map(build).collect::<Result<_>>()?;
-        Ok(Self { program, kernels })
+        let units = plan::units(&program);
+        let last_use = plan::last_uses(&program, &units);
+        Ok(Self { program, kernels, units, last_use })
     }
 
     /// The names of the inputs, in order.

@@ -100,12 +100,7 @@ impl Program {
         work.fold(0, u64::saturating_add)
     }
 
-    /// The most bytes that values of these shapes take at one time.
-    pub(crate) fn peak_bytes(&self, shapes: &[Shape]) -> u64 {
-        self.live_bytes(shapes).max().unwrap_or(0)
-    }
-
-    /// Checks that a run with values of these shapes stays within the limits.
+    /// Checks that a run with values of these shapes, node by node, stays within the limits.
     ///
     /// # Errors
     /// [`lcrs_core::ErrorKind::Limit`], with the first place that would exceed them.
@@ -142,7 +137,8 @@ impl Program {
     }
 }
 
-fn bytes(shape: Shape) -> u64 {
+/// Bytes of a value.
+pub(super) fn bytes(shape: Shape) -> u64 {
     shape.elements().map_or(u64::MAX, |elements| elements.saturating_mul(ELEMENT))
 }
 

@@ -89,7 +89,7 @@ impl Convolution {
     }
 }
 
-fn union(a: &Rows, b: Rows) -> Rows {
+pub(super) fn union(a: &Rows, b: Rows) -> Rows {
     if a.is_empty() {
         b
     } else {

@@ -1,18 +1,23 @@
-//! The interpreter: one node after the other, values freed as soon as nobody takes them any more.
+//! Runs of a whole graph, and the plain interpreter: one node after the other, values freed as soon as nobody takes them any more.
+//!
+//! The plain one says what the numbers are, and which node refuses which number at which place. Usually units of several nodes run
+//! in its stead ([`super::tiled`]); where one of those meets a number that a layer refuses, the plain one runs again to say where.
 
 use lcrs_core::exact::{concat, pixel_shuffle, pixel_unshuffle, slice, Tensor};
-use lcrs_core::{Error, Limits, Result, Runtime};
+use lcrs_core::{Error, ErrorKind, Limits, Result, Runtime};
 
 use super::kernel::{interpolate, Kernel};
 use super::op::{Op, Shape};
 use super::rows::Rows;
+use super::tiled::Left;
 use super::Graph;
 
-/// What a job hands to every node.
+/// What a job runs on.
 #[derive(Clone, Copy)]
-pub(super) struct Job<'a> {
+pub(crate) struct Job<'a> {
     pub rt: &'a Runtime,
     pub limits: &'a Limits,
+    /// Of a variable-rate model.
     pub level: Option<f32>,
 }
 
@@ -26,7 +31,7 @@ pub(super) enum Slot<'a> {
 }
 
 impl Slot<'_> {
-    fn get(&self) -> Result<&Tensor> {
+    pub(super) fn get(&self) -> Result<&Tensor> {
         match self {
             Self::Borrowed(tensor) => Ok(tensor),
             Self::Owned(tensor) => Ok(tensor),
@@ -35,13 +40,13 @@ impl Slot<'_> {
     }
 
     /// The tensor, for changing in place: moved out if `is_last`, else copied.
-    fn take(&mut self, is_last: bool) -> Result<Tensor> {
+    pub(super) fn take(&mut self, is_last: bool, job: Job<'_>) -> Result<Tensor> {
         if is_last && matches!(self, Self::Owned(_)) {
             if let Self::Owned(tensor) = std::mem::replace(self, Self::Free) {
                 return Ok(tensor);
             }
         }
-        self.get().cloned()
+        self.get()?.try_clone(job.rt, job.limits)
     }
 }
 
@@ -68,19 +73,37 @@ impl Graph {
     ) -> Result<Vec<(String, Tensor)>> {
         let given: Vec<Shape> = inputs.iter().map(Shape::from).collect();
         let shapes = self.program.shapes(&given)?;
-        self.program.check_memory(&shapes, limits)?;
-        let rows = self.program.needed_rows(&shapes, |output| 0..output.height);
+        let job = Job { rt, limits, level };
+        let mut strip = self.strip(&shapes, &vec![0..0; shapes.len()], |output| 0..output.height);
         // Inputs are there as a whole, whatever of them is needed.
-        let rows: Vec<Rows> = rows
-            .into_iter()
-            .enumerate()
-            .map(|(v, rows)| if v < given.len() { 0..given[v].height } else { rows })
-            .collect();
-        let slots = inputs.iter().map(Slot::Borrowed).collect();
-        self.execute(slots, &rows, &shapes, Job { rt, limits, level })
+        (0..given.len()).for_each(|value| strip.rows[value] = 0..given[value].height);
+        self.check_strip(&strip, None, &shapes, job)?;
+        let slots = || inputs.iter().map(Slot::Borrowed).collect();
+        let mut left: Left = (0..shapes.len()).map(|_| None).collect();
+        self.run_strip(slots(), &strip, None, &mut left, &shapes, job).or_else(|error| {
+            let mut rows = self.program.needed_rows(&shapes, |output| 0..output.height);
+            rows[..given.len()].clone_from_slice(&strip.rows[..given.len()]);
+            self.refuse(error, || Ok(slots()), &rows, &shapes, job)
+        })
     }
 
-    /// Runs on `inputs` that hold `rows` of each input, to give `rows` of each value.
+    /// The error of the plain interpreter, where units of nodes have refused a number.
+    pub(super) fn refuse<'a, T>(
+        &self,
+        error: Error,
+        inputs: impl FnOnce() -> Result<Vec<Slot<'a>>>,
+        rows: &[Rows],
+        shapes: &[Shape],
+        job: Job<'_>,
+    ) -> Result<T> {
+        let strip: Vec<Shape> = shapes.iter().zip(rows).map(|(s, rows)| Shape { height: rows.len(), ..*s }).collect();
+        if error.kind() != ErrorKind::InvalidArgument || self.program.check_memory(&strip, job.limits).is_err() {
+            return Err(error);
+        }
+        self.execute(inputs()?, rows, shapes, job).map_or_else(Err, |_| Err(error))
+    }
+
+    /// Runs node by node on `inputs` that hold `rows` of each input, to give `rows` of each value.
     pub(super) fn execute(
         &self,
         inputs: Vec<Slot<'_>>,
@@ -95,17 +118,25 @@ impl Graph {
                 slots.push(Slot::Free);
                 continue;
             }
+            job.rt.pool.check()?;
             let tensor = self.step(i, &mut slots, rows, shapes, job);
             slots.push(Slot::Owned(tensor.map_err(|e| e.at(&self.program.nodes[i].place))?));
             for value in self.program.dying(i, result) {
                 slots[value] = Slot::Free;
             }
         }
-        self.collect(slots)
+        self.collect(slots, job)
     }
 
     /// The rows of node `i`'s value that are asked for.
-    fn step(&self, i: usize, slots: &mut [Slot<'_>], rows: &[Rows], shapes: &[Shape], job: Job<'_>) -> Result<Tensor> {
+    pub(super) fn step(
+        &self,
+        i: usize,
+        slots: &mut [Slot<'_>],
+        rows: &[Rows],
+        shapes: &[Shape],
+        job: Job<'_>,
+    ) -> Result<Tensor> {
         let (node, result) = (&self.program.nodes[i], self.program.inputs.len() + i);
         let wanted = &rows[result];
         let mut operands = Vec::with_capacity(node.inputs.len());
@@ -120,13 +151,13 @@ impl Graph {
             cuts.push(if needed == rows[*value] {
                 None
             } else {
-                Some(cut(slots[*value].get()?, &rows[*value], &needed)?)
+                Some(cut(slots[*value].get()?, &rows[*value], &needed, job)?)
             });
         }
         if let Op::Unary(function) = &node.op {
             let value = node.inputs[0];
             let is_last = self.program.last_use[value] == i;
-            let mut tensor = cuts.swap_remove(0).map_or_else(|| slots[value].take(is_last), Ok)?;
+            let mut tensor = cuts.swap_remove(0).map_or_else(|| slots[value].take(is_last, job), Ok)?;
             function.apply(job.rt, &mut tensor)?;
             return Ok(tensor);
         }
@@ -141,7 +172,7 @@ impl Graph {
         if there == *wanted {
             Ok(tensor)
         } else {
-            cut(&tensor, &there, wanted)
+            cut(&tensor, &there, wanted, job)
         }
     }
 
@@ -152,7 +183,7 @@ impl Graph {
             (_, Kernel::Conv2d(conv)) => conv.run(rt, limits, inputs[0]),
             (_, Kernel::ConvTranspose2d(conv)) => conv.run(rt, limits, inputs[0]),
             (_, Kernel::Gdn(gdn)) => gdn.run(rt, limits, inputs[0]),
-            (_, Kernel::Constant(tensor)) => Ok(tensor.clone()),
+            (_, Kernel::Constant(tensor)) => tensor.try_clone(rt, limits),
             (_, Kernel::Interpolate(levels)) => {
                 let level =
                     level.ok_or_else(|| Error::invalid("a variable-rate graph needs a level, none is given"))?;
@@ -167,22 +198,20 @@ impl Graph {
         }
     }
 
-    fn collect(&self, mut slots: Vec<Slot<'_>>) -> Result<Vec<(String, Tensor)>> {
+    pub(super) fn collect(&self, mut slots: Vec<Slot<'_>>, job: Job<'_>) -> Result<Vec<(String, Tensor)>> {
         let outputs = &self.program.outputs;
         let take = |(i, (name, value)): (usize, &(String, usize))| {
             let is_last = outputs[i + 1..].iter().all(|(_, later)| later != value);
-            Ok((name.clone(), slots[*value].take(is_last)?))
+            Ok((name.clone(), slots[*value].take(is_last, job)?))
         };
         outputs.iter().enumerate().map(take).collect()
     }
 }
 
 /// Rows `wanted` of a tensor that holds rows `there`.
-pub(super) fn cut(tensor: &Tensor, there: &Rows, wanted: &Rows) -> Result<Tensor> {
+pub(super) fn cut(tensor: &Tensor, there: &Rows, wanted: &Rows, job: Job<'_>) -> Result<Tensor> {
     if wanted.start < there.start || wanted.end > there.end {
         return Err(Error::corrupt(format!("rows {wanted:?} are needed, {there:?} are there")));
     }
-    let row = tensor.width() * tensor.channels();
-    let data = &tensor.data()[(wanted.start - there.start) * row..(wanted.end - there.start) * row];
-    Tensor::from_vec(tensor.channels(), wanted.len(), tensor.width(), data.to_vec())
+    tensor.view().rows(wanted.start - there.start..wanted.end - there.start)?.to_tensor(job.rt, job.limits)
 }

@@ -1,18 +1,16 @@
 //! Running a graph strip by strip, so that large pictures need little memory.
 
-use lcrs_core::exact::Tensor;
-use lcrs_core::{Error, Limits, Result, Runtime};
+use lcrs_core::exact::{Tensor, View};
+use lcrs_core::{Error, Result};
 
 use super::op::Shape;
 use super::rows::Rows;
 use super::run::{Job, Slot};
+use super::tiled::{Left, Strip};
 use super::Graph;
 
-/// Bytes that the values of one strip may take: so much that the halos of usual networks cost little time.
-const STRIP_BYTES: u64 = 192 << 20;
-
-/// Very large pictures take no more strips than this, for the same reason.
-const MAX_STRIPS: u64 = 16;
+/// Bytes that the values of one strip may take: so many that all threads have work, so few that they stay near the processor.
+const STRIP_BYTES: u64 = 48 << 20;
 
 impl Graph {
     /// Runs a graph of one input and one output on an input of shape `input`. `source` gives the rows of the input that
@@ -22,42 +20,75 @@ impl Graph {
     /// As [`Graph::run`], but memory is needed for one strip at a time only; what `source` and `sink` return.
     pub(crate) fn run_in_strips(
         &self,
-        rt: &Runtime,
-        limits: &Limits,
-        level: Option<f32>,
+        job: Job<'_>,
         input: Shape,
         source: &mut dyn FnMut(&Rows) -> Result<Tensor>,
-        sink: &mut dyn FnMut(Rows, Tensor) -> Result<()>,
+        sink: &mut dyn FnMut(Rows, View<'_>) -> Result<()>,
     ) -> Result<()> {
         let shapes = self.program.shapes(&[input])?;
-        let [(_, output)] = self.program.outputs.as_slice() else {
-            return Err(Error::corrupt("a graph that runs in strips must have one output"));
+        let height = self.program.outputs.first().map_or(0, |(_, output)| shapes[*output].height);
+        self.run_rows_at_once(self.rows_at_once(&shapes, height, job), job, &shapes, source, sink)
+    }
+
+    /// Runs in strips of so many rows of the output.
+    pub(super) fn run_rows_at_once(
+        &self,
+        rows_at_once: usize,
+        job: Job<'_>,
+        shapes: &[Shape],
+        source: &mut dyn FnMut(&Rows) -> Result<Tensor>,
+        sink: &mut dyn FnMut(Rows, View<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let ([(_, output)], 1) = (self.program.outputs.as_slice(), self.program.inputs.len()) else {
+            return Err(Error::corrupt("a graph that runs in strips must have one input and one output"));
         };
         let height = shapes[*output].height;
-        let rows_at_once = self.rows_at_once(&shapes, height, limits);
+        let wanted = |first: usize| first..height.min(first + rows_at_once);
+        let mut left: Left = shapes.iter().map(|_| None).collect();
+        let mut strip = self.strip(shapes, &vec![0..0; shapes.len()], |_| wanted(0));
         for first in (0..height).step_by(rows_at_once) {
-            let wanted = first..height.min(first + rows_at_once);
-            let rows = self.program.needed_rows(&shapes, |_| wanted.clone());
-            self.program.check_memory(&strip(&shapes, &rows), limits)?;
-            let slots = vec![Slot::Owned(source(&rows[0])?)];
-            let mut outputs = self.execute(slots, &rows, &shapes, Job { rt, limits, level })?;
+            let wanted_now = wanted(first);
+            let next = (wanted_now.end < height).then(|| self.strip(shapes, &strip.rows, |_| wanted(wanted_now.end)));
+            self.check_strip(&strip, next.as_ref(), shapes, job)?;
+            let slots = vec![Slot::Owned(source(&strip.rows[0])?)];
+            let mut outputs =
+                self.run_strip(slots, &strip, next.as_ref(), &mut left, shapes, job).or_else(|error| {
+                    let rows = self.program.needed_rows(shapes, |_| wanted_now.clone());
+                    self.refuse(error, || Ok(vec![Slot::Owned(source(&rows[0])?)]), &rows, shapes, job)
+                })?;
             let (_, tensor) = outputs.pop().ok_or_else(|| Error::corrupt("the graph has no output"))?;
-            sink(wanted, tensor)?;
+            let there = &strip.rows[*output];
+            sink(
+                wanted_now.clone(),
+                tensor.view().rows(wanted_now.start - there.start..wanted_now.end - there.start)?,
+            )?;
+            match next {
+                Some(next) => strip = next,
+                None => break,
+            }
         }
         Ok(())
     }
 
     /// As many output rows as the budget holds, at least one; strips of nearly equal size.
-    fn rows_at_once(&self, shapes: &[Shape], height: usize, limits: &Limits) -> usize {
-        let whole = self.program.peak_bytes(shapes);
-        let budget = STRIP_BYTES.max(whole / MAX_STRIPS).min(limits.max_bytes);
+    fn rows_at_once(&self, shapes: &[Shape], height: usize, job: Job<'_>) -> usize {
+        let budget = STRIP_BYTES.min(job.limits.max_bytes);
+        let threads = job.rt.pool.threads();
         let mut num_strips = 1;
         loop {
             let rows = height.div_ceil(num_strips).max(1);
-            // A strip in the middle has a halo on both sides.
-            let first = (height - rows) / 2;
-            let needed = self.program.needed_rows(shapes, |_| first..first + rows);
-            if rows == 1 || self.program.peak_bytes(&strip(shapes, &needed)) <= budget {
+            // The first strip computes more than the others, the second one is left something and leaves something.
+            let plan = |before: &[Rows], k: usize| {
+                let first = height.min(k * rows);
+                (first < height).then(|| self.strip(shapes, before, |_| first..height.min(first + rows)))
+            };
+            let first = plan(&vec![0..0; shapes.len()], 0);
+            let second = first.as_ref().and_then(|strip| plan(&strip.rows, 1));
+            let third = second.as_ref().and_then(|strip| plan(&strip.rows, 2));
+            let bytes = |strip: &Option<Strip>, next: &Option<Strip>| {
+                strip.as_ref().map_or(0, |strip| self.strip_bytes(strip, next.as_ref(), shapes, threads))
+            };
+            if rows == 1 || bytes(&first, &second).max(bytes(&second, &third)) <= budget {
                 return rows;
             }
             num_strips *= 2;
@@ -65,17 +96,13 @@ impl Graph {
     }
 }
 
-/// The shapes of the values of one strip.
-fn strip(shapes: &[Shape], rows: &[Rows]) -> Vec<Shape> {
-    shapes.iter().zip(rows).map(|(shape, rows)| Shape { height: rows.len(), ..*shape }).collect()
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use lcrs_core::Simd;
+    use lcrs_core::{Limits, Runtime, Simd};
     use serde_json::{json, Value};
 
+    use super::super::run::cut;
     use super::*;
     use crate::tensors::TensorView;
 
@@ -117,28 +144,27 @@ mod tests {
         linked.collect()
     }
 
-    /// Every strip height of `graph` must give the bits of the whole.
+    /// Every strip height of `graph` must give the bits of the whole, run node by node.
     fn check(graph: &Graph, height: usize) {
         let (rt, limits) = (Runtime::serial(), Limits::default());
+        let job = Job { rt: &rt, limits: &limits, level: None };
         let data = (0..2 * height * WIDTH).map(|i| ((i * 29 % 113) as f32 - 56.0) / 32.0).collect();
         let x = Tensor::from_vec(2, height, WIDTH, data).unwrap();
-        let Ok(mut whole) = graph.run(&rt, &limits, std::slice::from_ref(&x), None) else {
-            return;
-        };
-        let whole = whole.pop().unwrap().1;
-        let shapes = graph.program.shapes(&[Shape::from(&x)]).unwrap();
+        let Ok(shapes) = graph.program.shapes(&[Shape::from(&x)]) else { return };
+        let rows: Vec<Rows> = shapes.iter().map(|shape| 0..shape.height).collect();
+        let whole = graph.execute(vec![Slot::Borrowed(&x)], &rows, &shapes, job).unwrap().pop().unwrap().1;
+        assert_eq!(graph.run(&rt, &limits, std::slice::from_ref(&x), None).unwrap()[0].1, whole, "in one piece");
         for rows_at_once in 1..=whole.height() {
-            let mut first = 0;
-            while first < whole.height() {
-                let wanted = first..whole.height().min(first + rows_at_once);
-                let rows = graph.program.needed_rows(&shapes, |_| wanted.clone());
-                let input = super::super::run::cut(&x, &(0..height), &rows[0]).unwrap();
-                let job = Job { rt: &rt, limits: &limits, level: None };
-                let strip = graph.execute(vec![Slot::Owned(input)], &rows, &shapes, job).unwrap().pop().unwrap().1;
-                let expected = super::super::run::cut(&whole, &(0..whole.height()), &wanted).unwrap();
-                assert_eq!(strip, expected, "rows {wanted:?} of {height}");
-                first = wanted.end;
-            }
+            let mut next = 0;
+            let mut source = |rows: &Rows| cut(&x, &(0..height), rows, job);
+            let mut sink = |rows: Rows, strip: View<'_>| {
+                assert_eq!(rows.start, next);
+                assert_eq!(strip.data(), whole.view().rows(rows.clone()).unwrap().data(), "rows {rows:?} of {height}");
+                next = rows.end;
+                Ok(())
+            };
+            graph.run_rows_at_once(rows_at_once, job, &shapes, &mut source, &mut sink).unwrap();
+            assert_eq!(next, whole.height());
         }
     }
 
@@ -193,18 +219,20 @@ mod tests {
     #[test]
     fn strips_are_as_large_as_the_budget() {
         let graph = graph(&chain(&[conv(3, 1, 1), conv(3, 1, 1)]));
+        let rt = Runtime::serial();
         let rows_for = |height: usize, max_bytes: u64| {
             let mut limits = Limits::default();
             limits.max_bytes = max_bytes;
             let shapes = graph.program.shapes(&[Shape::new(2, height, 1000)]).unwrap();
-            graph.rows_at_once(&shapes, height, &limits)
+            graph.rows_at_once(&shapes, height, Job { rt: &rt, limits: &limits, level: None })
         };
         assert_eq!(rows_for(100, u64::MAX), 100);
         assert_eq!(rows_for(100, 1), 1);
-        // 25 rows of output need 27 rows in between and 29 of the input, of eight bytes a column
-        assert_eq!(rows_for(100, 8 * 1000 * (27 + 29)), 25);
-        assert_eq!(rows_for(100, 8 * 1000 * (27 + 29) - 1), 13);
-        // a sixteenth of the picture would have a halo too much
-        assert_eq!(rows_for(1 << 20, u64::MAX), 1 << 15);
+        // A strip of 25 rows in the middle takes 27 rows of the input, since two are left from the strip before; of what is
+        // between it has 25 rows and those two, and leaves two; there is a tile of work, and eight bytes a column.
+        let bytes = 8 * 1000 * (27 + 27 + 2) + 8 * (25 + 3) * (1000 + 3);
+        assert_eq!(rows_for(100, bytes), 25);
+        assert_eq!(rows_for(100, bytes - 1), 13);
+        assert!((1..=1 << 12).contains(&rows_for(1 << 20, u64::MAX)));
     }
 }

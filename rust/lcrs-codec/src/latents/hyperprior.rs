@@ -193,7 +193,7 @@ impl Hyperprior {
             }
             Conditional::Scanned(scan) => {
                 let side = self.side(networks, job, z, y.into())?;
-                scan.encode(networks, job, kind, y, &side)
+                scan.encode(networks, job, kind, y, side)
             }
         }
     }
@@ -217,7 +217,7 @@ impl Hyperprior {
             }
             Conditional::Scanned(scan) => {
                 let side = self.side(networks, job, z, y)?;
-                scan.decode(networks, job, section, y.channels, &side)
+                scan.decode(networks, job, section, y.channels, side)
             }
         }
     }

@@ -162,9 +162,9 @@ impl Scanned {
         job: Job<'_>,
         kind: StreamKind,
         y: &Tensor,
-        side: &Tensor,
+        side: Tensor,
     ) -> Result<Coded> {
-        let mut encoder = Encoder::new(kind, job.rt.simd);
+        let mut encoder = Encoder::on(kind, job.rt, y.data().len());
         self.run(networks, job, &mut Coder::Encode { encoder: &mut encoder, y }, y.channels(), side)?;
         let precision = self.groups[0].prior.table().precision() as u8;
         Ok(Coded { precision, data: encoder.finish()? })
@@ -176,7 +176,7 @@ impl Scanned {
         job: Job<'_>,
         section: &Section<'_>,
         channels: usize,
-        side: &Tensor,
+        side: Tensor,
     ) -> Result<Tensor> {
         let precision = self.groups[0].prior.table().precision();
         if u32::from(section.precision) != precision {
@@ -194,7 +194,7 @@ impl Scanned {
         job: Job<'_>,
         coder: &mut Coder<'_, '_>,
         channels: usize,
-        side: &Tensor,
+        side: Tensor,
     ) -> Result<Tensor> {
         let scans = self.scans(networks, job.rt.simd, channels)?;
         let all = self.variable.as_ref().map(|variable| variable.at_level(networks, job)).transpose()?;
@@ -202,9 +202,16 @@ impl Scanned {
         let own = own.collect::<Result<Vec<_>>>()?;
         let conditions = conditions(scans, all.as_ref(), &own)?;
         if let ([scan], [Group { side: None, .. }]) = (scans, self.groups.as_slice()) {
-            return scan.run_with(job.rt, job.limits, coder, side, conditions[0]).map_err(blame_data);
+            return scan.run_with(job.rt, job.limits, coder, &side, conditions[0]).map_err(blame_data);
         }
-        let side_of = |k: usize, known: &[Tensor]| self.groups[k].side(networks, job, side, known);
+        let mut inputs = vec![side];
+        let side_of = |k: usize, known: &[Tensor]| {
+            inputs.truncate(1);
+            if k > 0 {
+                inputs.push(concat(job.limits, &known.iter().collect::<Vec<_>>())?);
+            }
+            self.groups[k].side(networks, job, &inputs)
+        };
         channel_groups(job.rt, job.limits, scans, &conditions, coder, side_of).map_err(blame_data)
     }
 
@@ -294,15 +301,10 @@ impl Group {
         Ok(macs.saturating_add(work))
     }
 
-    fn side(&self, networks: &Networks, job: Job<'_>, side: &Tensor, known: &[Tensor]) -> Result<Tensor> {
-        let Some(graph) = &self.side else {
-            return Ok(side.clone());
-        };
-        let mut inputs = vec![side.clone()];
-        if !known.is_empty() {
-            inputs.push(concat(job.limits, &known.iter().collect::<Vec<_>>())?);
-        }
-        let outputs = networks.run(graph, job, &inputs)?;
+    /// This group's side information from that of the latent and the values of the groups before.
+    fn side(&self, networks: &Networks, job: Job<'_>, inputs: &[Tensor]) -> Result<Tensor> {
+        let graph = self.side.as_ref().ok_or_else(|| Error::corrupt("a group has no side information"))?;
+        let outputs = networks.run(graph, job, inputs)?;
         match self.places {
             Places::Parallel => self.prior.joined(outputs, job.limits),
             Places::Serial { .. } => {

@@ -7,6 +7,7 @@ mod budget;
 mod description;
 mod digest;
 mod read;
+mod summary;
 
 use std::fs::File;
 use std::path::Path;
@@ -24,6 +25,7 @@ use description::{Description, Strides};
 pub(crate) use description::{ANALYSIS, SYNTHESIS};
 pub(crate) use digest::hex;
 pub use digest::{package_digests, Digests};
+pub use summary::PackageSummary;
 
 /// Multiply-accumulates that a model may spend on a pixel: several times what the heaviest known one does.
 const MAX_MACS_PER_PIXEL: u64 = 1 << 24;

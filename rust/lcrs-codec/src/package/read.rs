@@ -1,12 +1,14 @@
 //! From the bytes of a safetensors file to a description and typed tensors.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 
 use half::f16;
 use lcrs_core::{Error, Limits, Result};
 use safetensors::tensor::{Dtype, Metadata, SafeTensorError};
 
 use super::budget::check_json;
+use crate::reading::{read_up_to, ReadError};
 use crate::tensors::{TensorData, TensorView, Tensors};
 
 /// The metadata key that holds the description.
@@ -36,8 +38,7 @@ pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<(String, Tensors<'st
         let message = format!("tensors of {wanted} bytes in {found}: it was cut off, or has bytes too many");
         return Err(if found < wanted { Error::truncated(message) } else { Error::corrupt(message) });
     }
-    let description = header.metadata().as_ref().and_then(|metadata| metadata.get(DESCRIPTION_KEY)).cloned();
-    let description = description.ok_or_else(|| Error::corrupt("not a model package: it has no description"))?;
+    let description = description_of(&header)?;
     let mut tensors = Tensors::new();
     for (name, info) in header.tensors().into_iter().collect::<BTreeMap<_, _>>() {
         let (start, end) = info.data_offsets;
@@ -45,6 +46,26 @@ pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<(String, Tensors<'st
         tensors.insert(name, TensorView::new(info.shape.clone(), data)?);
     }
     Ok((description, tensors))
+}
+
+/// The description's text, for which no more than the header is read.
+pub(super) fn read_description(source: &mut dyn Read, limits: &Limits) -> std::result::Result<String, ReadError> {
+    let mut bytes = Vec::new();
+    read_up_to(source, PREFIX as u64, &mut bytes)?;
+    let short = || Error::truncated(format!("{} bytes are no package", bytes.len()));
+    let length = header_end(&bytes)?.ok_or_else(short)? - PREFIX;
+    let mut header = Vec::new();
+    read_up_to(source, length as u64, &mut header)?;
+    if header.len() < length {
+        let message = format!("not a safetensors file: header of {length} bytes, {} are there", header.len());
+        return Err(Error::truncated(message).into());
+    }
+    Ok(description_of(&parse_header(&header, limits)?)?)
+}
+
+fn description_of(header: &Metadata) -> Result<String> {
+    let description = header.metadata().as_ref().and_then(|metadata| metadata.get(DESCRIPTION_KEY)).cloned();
+    description.ok_or_else(|| Error::corrupt("not a model package: it has no description"))
 }
 
 /// How many bytes must be at hand before more can be said of a package file that begins with `first`. As soon as that is
@@ -65,7 +86,7 @@ pub(super) fn bytes_needed(first: &[u8], limits: &Limits) -> Result<u64> {
 /// [`lcrs_core::ErrorKind::Limit`].
 pub(super) fn check_length(length: u64, limits: &Limits) -> Result<()> {
     if length > limits.max_bytes {
-        return Err(Error::limit(format!("{length} bytes, at most {} are allowed", limits.max_bytes)));
+        return Err(Error::limit(format!("{length} bytes, at most {} are allowed (max_bytes)", limits.max_bytes)));
     }
     Ok(())
 }

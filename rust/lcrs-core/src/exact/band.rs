@@ -46,7 +46,7 @@ impl Extent {
         let bytes = self.rows.saturating_mul(pitch).saturating_mul(size_of::<f32>());
         if bytes as u64 > limits.max_bytes {
             return Err(Error::limit(format!(
-                "{} x {} inputs of {channels} channels need {bytes} bytes, at most {} are allowed",
+                "{} x {} inputs of {channels} channels need {bytes} bytes, at most {} are allowed (max_bytes)",
                 self.rows, self.columns, limits.max_bytes
             )));
         }

@@ -9,7 +9,7 @@ use super::conv::{check_channels, Conv2d};
 use super::elementwise::{Binary, Unary};
 use super::gdn::Gdn;
 use super::layout::{gather, scatter, shuffle_area};
-use super::rows::for_chunks;
+use super::rows::{elementwise_chunk, for_chunks};
 use super::tensor::{View, ROOM};
 use super::tiles::Tiles;
 use super::{first_not_finite, ConvTranspose2d, Tensor};
@@ -69,6 +69,19 @@ pub struct Chain<'a> {
     head: Head<'a>,
     stages: Vec<Stage<'a>>,
     shuffle: usize,
+}
+
+impl Step<'_> {
+    /// Changes whole positions in place; a vector is repeated as often as there are positions.
+    fn apply(&self, simd: Simd, part: &mut [f32], other: &[f32]) {
+        match self {
+            Self::Unary(function) => function.apply_slice(simd, part),
+            Self::Vector { op, is_left, .. } | Self::Map { op, is_left, .. } => {
+                op.apply_slice(simd, part, &other[..part.len()], *is_left);
+            }
+            Self::Conv2d(_) | Self::Gdn(_) => {}
+        }
+    }
 }
 
 /// What writes a tile anew, and the functions that change it there.
@@ -217,12 +230,6 @@ impl<'a> Chain<'a> {
         Ok(after)
     }
 
-    /// Bytes of the buffers of one thread of a run of [`Chain::run_rows`], about.
-    #[must_use]
-    pub fn work_bytes(&self, threads: usize) -> u64 {
-        (threads * WORK_BYTES) as u64
-    }
-
     /// The output for `x`.
     ///
     /// # Errors
@@ -237,6 +244,30 @@ impl<'a> Chain<'a> {
         let mut out = Tensor::output(rt, limits, (channels, scaled(height)?, scaled(width)?))?;
         self.run_rows(rt, limits, x.view(), 0..height, out.data_mut())?;
         Ok(out)
+    }
+
+    /// Changes `x` in place, by a chain of functions alone.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::InvalidArgument`] if there is more in the chain, or operands do not fit.
+    pub fn change(&self, rt: &Runtime, x: &mut Tensor) -> Result<()> {
+        let [Stage { producer: Producer::Copy, functions }] = self.stages.as_slice() else {
+            return Err(Error::invalid("layers of a chain cannot run in place"));
+        };
+        if self.shuffle != 1 || functions.iter().any(|function| matches!(function, Step::Map { .. })) {
+            return Err(Error::invalid("a chain with other maps or shuffles cannot run in place"));
+        }
+        let channels = self.channels(x.channels())?;
+        self.check_operands(&channels, (x.height(), x.width()))?;
+        let vectors = self.vectors(&channels);
+        let data = x.data_mut();
+        let chunk = elementwise_chunk(&rt.pool, data.len(), channels[0]);
+        for_chunks(&rt.pool, data, chunk, |_, part| {
+            part.chunks_mut(piece(channels[0])).for_each(|part| {
+                functions.iter().zip(&vectors[0]).for_each(|(function, vector)| function.apply(rt.simd, part, vector));
+            });
+            Ok(())
+        })
     }
 
     /// The outputs of `rows`, counted after the head and before pixels are shuffled, as if `x` were a picture of its own.
@@ -306,9 +337,6 @@ impl<'a> Chain<'a> {
 fn piece(channels: usize) -> usize {
     (PIECE / channels.max(1)).max(1) * channels
 }
-
-/// What the buffers of one thread take at most, but for layers of very many channels.
-const WORK_BYTES: usize = 2 << 20;
 
 impl Run<'_, '_> {
     /// Position by position, whatever row they are in.
@@ -468,15 +496,10 @@ impl Run<'_, '_> {
             for (q, part) in values.chunks_mut(step).enumerate() {
                 for (function, vector) in functions.iter().zip(&self.vectors[k]) {
                     match function {
-                        Step::Unary(function) => function.apply_slice(simd, part),
-                        Step::Vector { op, is_left, .. } => {
-                            op.apply_slice(simd, part, &vector[..part.len()], *is_left);
+                        Step::Map { other, .. } => {
+                            function.apply(simd, part, &other.data()[place + q * step..]);
                         }
-                        Step::Map { op, other, is_left } => {
-                            let other = &other.data()[place + q * step..][..part.len()];
-                            op.apply_slice(simd, part, other, *is_left);
-                        }
-                        Step::Conv2d(_) | Step::Gdn(_) => {}
+                        _ => function.apply(simd, part, vector),
                     }
                 }
             }

@@ -272,7 +272,7 @@ fn limited_len(channels: usize, height: usize, width: usize, limits: &Limits) ->
     let bytes = (len as u64).saturating_mul(4);
     if bytes > limits.max_bytes {
         return Err(Error::limit(format!(
-            "tensor of {channels} x {height} x {width} needs {bytes} bytes, at most {} are allowed",
+            "tensor of {channels} x {height} x {width} needs {bytes} bytes, at most {} are allowed (max_bytes)",
             limits.max_bytes
         )));
     }

@@ -10,7 +10,7 @@ use crate::{Error, Result, Runtime, Simd};
 /// # Errors
 /// [`crate::ErrorKind::InvalidArgument`] if the lengths differ or an index is not a row.
 pub fn encode(kind: StreamKind, rt: &Runtime, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<Vec<u8>> {
-    encode_stream(kind, rt, symbols, indexes, table).map(|stream| stream.to_vec())
+    encode_stream(kind, rt, symbols, indexes, table)?.try_to_vec()
 }
 
 /// [`encode`] without the last copy: the stream lies in memory of the runtime.
@@ -81,7 +81,8 @@ impl Encoder {
     /// Appends symbols.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::InvalidArgument`] if the lengths differ or an index is not a row; nothing is appended then.
+    /// [`crate::ErrorKind::InvalidArgument`] if the lengths differ or an index is not a row, [`crate::ErrorKind::Limit`] if memory
+    /// is short; nothing is appended then.
     pub fn push(&mut self, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<()> {
         check_lengths(indexes.len(), symbols.len())?;
         match &mut self.0 {
@@ -93,9 +94,9 @@ impl Encoder {
     /// The stream of all symbols.
     ///
     /// # Errors
-    /// None at present; a limit on streams would be reported here.
+    /// [`crate::ErrorKind::Limit`] if memory is short.
     pub fn finish(self) -> Result<Vec<u8>> {
-        self.finish_stream().map(|stream| stream.to_vec())
+        self.finish_stream()?.try_to_vec()
     }
 
     /// [`Self::finish`] without the last copy.
@@ -103,10 +104,10 @@ impl Encoder {
     /// # Errors
     /// As [`Self::finish`].
     pub fn finish_stream(self) -> Result<Stream> {
-        Ok(match self.0 {
+        match self.0 {
             EncoderOf::Ans(encoder) => encoder.finish(),
             EncoderOf::Lcrs(encoder) => encoder.finish(),
-        })
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::spares::Spares;
+use crate::{Error, Result};
 
 /// A stream that is complete. It lies at the end of a larger buffer, which goes back to where it came from.
 #[derive(Debug, Default)]
@@ -30,9 +31,13 @@ impl Drop for Stream {
 }
 
 /// A stack of words of `N` bytes that grows downwards in memory, so that it reads in the decoder's order.
+///
+/// Where there is no memory to grow, it forgets what it holds and goes on, so that loops need not ask; who wants the stream then
+/// gets an error.
 #[derive(Debug, Default)]
 pub(super) struct WordStack<const N: usize> {
     stream: Stream,
+    is_short: bool,
 }
 
 /// More room than asked for, in words: a register of 16-bit words.
@@ -43,9 +48,9 @@ impl<const N: usize> WordStack<N> {
     pub(super) fn new(words: usize, home: Option<Arc<Spares<u8>>>) -> Self {
         let size = N * (words + MARGIN);
         let spare = home.as_ref().and_then(|home| home.take(size));
-        let buffer = spare.unwrap_or_else(|| vec![0; size]);
+        let buffer = spare.or_else(|| zeroed(size)).unwrap_or_default(); // else it grows when it is used
         let start = buffer.len();
-        Self { stream: Stream { buffer, start, home } }
+        Self { stream: Stream { buffer, start, home }, is_short: false }
     }
 
     /// All memory as words, and the place of the top there, with room for `words` more words and [`MARGIN`]. What the
@@ -67,7 +72,14 @@ impl<const N: usize> WordStack<N> {
             let used = buffer.len() - *start;
             let new_size = (2 * buffer.len()).max(used + size).next_multiple_of(N);
             let spare = home.as_ref().and_then(|home| home.take(new_size));
-            let mut larger = spare.unwrap_or_else(|| vec![0; new_size]);
+            let Some(mut larger) = spare.or_else(|| zeroed(new_size)) else {
+                self.is_short = true;
+                if buffer.len() < size {
+                    *buffer = vec![0; size.next_multiple_of(N)]; // a run's
+                }
+                *start = buffer.len();
+                return;
+            };
             let new_start = new_size - used;
             larger[new_start..].copy_from_slice(&buffer[*start..]);
             let smaller = std::mem::replace(buffer, larger);
@@ -93,13 +105,43 @@ impl<const N: usize> WordStack<N> {
     }
 
     /// The words after `head`.
-    pub(super) fn finish(mut self, head: &[u8]) -> Stream {
-        self.reserve(head.len());
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Limit`] if memory was short.
+    pub(super) fn finish(mut self, head: &[u8]) -> Result<Stream> {
+        if !self.is_short {
+            self.reserve(head.len());
+        }
+        if self.is_short {
+            return Err(Error::limit("no memory for a stream"));
+        }
         let mut stream = self.stream;
         let start = stream.start - head.len();
         stream.buffer[start..stream.start].copy_from_slice(head);
         stream.start = start;
-        stream
+        Ok(stream)
+    }
+}
+
+/// So many zeros, if there is memory for them.
+fn zeroed(len: usize) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(len).ok()?;
+    bytes.resize(len, 0);
+    Some(bytes)
+}
+
+impl Stream {
+    /// A copy of the stream.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Limit`] if memory is short.
+    pub fn try_to_vec(&self) -> Result<Vec<u8>> {
+        let mut copy = Vec::new();
+        copy.try_reserve_exact(self.len())
+            .map_err(|_| Error::limit(format!("no memory for a stream of {} bytes", self.len())))?;
+        copy.extend_from_slice(self);
+        Ok(copy)
     }
 }
 
@@ -115,7 +157,7 @@ mod tests {
             stack.push(word.to_le_bytes());
         }
         assert_eq!(stack.pop(), Some([0xe7, 3]));
-        let stream = stack.finish(&[1, 2, 3]);
+        let stream = stack.finish(&[1, 2, 3]).expect("memory");
         assert_eq!(stream.len(), 3 + 2 * 999);
         assert_eq!(&stream[..5], [1, 2, 3, 0xe6, 3]);
         let (copy, size) = (stream.to_vec(), stream.buffer.len());
@@ -130,6 +172,6 @@ mod tests {
     fn an_empty_stack_gives_nothing_back() {
         let mut stack = WordStack::<4>::default();
         assert_eq!(stack.pop(), None);
-        assert_eq!(stack.finish(&[]).to_vec(), []);
+        assert_eq!(stack.finish(&[]).expect("memory").to_vec(), []);
     }
 }

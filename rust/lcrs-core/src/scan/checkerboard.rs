@@ -1,11 +1,12 @@
 //! The checkerboard scan: two steps, each over all places of one colour.
 
-use super::coder::Exchange;
+use super::coder::{Exchange, Rule};
 use super::context::Kind;
 use super::network::{Places, Run};
 use super::raster::{check_parts, check_side};
+use super::relay::relay;
 use super::{Coder, Conditions, Context, Gaussian, Network};
-use crate::exact::{advance, for_chunks, Ahead, Init, Part, Rows, Tensor, Tile};
+use crate::exact::{advance, Ahead, Init, Part, Rows, Tensor, Tile};
 use crate::{Error, Limits, Result, Runtime};
 
 /// Which colour of the checkerboard comes first.
@@ -44,6 +45,15 @@ struct Known<'a> {
     bias: Option<&'a [f32]>,
 }
 
+/// Some rows of a step on the way through it.
+#[derive(Debug, Default)]
+struct Chunk {
+    /// Row and column, in the order of the stream.
+    places: Vec<(usize, usize)>,
+    parameters: Vec<f32>,
+    exchange: Exchange,
+}
+
 impl Checkerboard {
     /// A scan from its parts.
     ///
@@ -76,33 +86,52 @@ impl Checkerboard {
         let (_, height, width) = side.shape();
         let channels = self.channels();
         coder.check_shape(channels, height, width)?;
-        let mut out = Tensor::zeroed(channels, height, width, limits)?;
+        let mut out = Tensor::output(rt, limits, (channels, height, width))?;
         if height == 0 || width == 0 {
             return Ok(out);
         }
         let half = self.context.half();
         let columns = width + 2 * half;
-        let mut values = limits.zeroed((height + 2 * half) * columns * channels, "values of a scan")?;
-        let mut exchange = Exchange::new(rt.simd);
-        for step in 0..2 {
-            let known = (step == 1).then_some(Known { values: &values, bias: conditions.context_bias });
-            let parameters = self.parameters(rt, limits, side, step, known)?;
-            let room = width.div_ceil(2) * self.gaussian.parameter_channels();
-            for (y, parameters) in parameters.chunks_exact(room).enumerate() {
-                let row = self.row(y, step, width);
-                let parameters = &parameters[..row.count * self.gaussian.parameter_channels()];
-                let place = |i: usize| (y, row.first + 2 * i);
-                let new = exchange
-                    .code(coder, &self.gaussian, conditions.steps.as_ref(), parameters, place)
-                    .map_err(|e| e.at(format_args!("step {step} of the scan")))?;
-                for (i, new) in new.chunks_exact(channels).enumerate() {
-                    let column = row.first + 2 * i;
-                    values[((y + half) * columns + column + half) * channels..][..channels].copy_from_slice(new);
-                    out.data_mut()[(y * width + column) * channels..][..channels].copy_from_slice(new);
-                }
-            }
-        }
+        let mut padded = Tensor::output(rt, limits, (channels, height + 2 * half, columns))?;
+        padded.data_mut().fill(0.0);
+        let rule = Rule { simd: rt.simd, gaussian: &self.gaussian, steps: conditions.steps, y: coder.latent() };
+        let store = |to: &mut Tensor, place: usize, new: &[f32]| {
+            to.data_mut()[place * channels..][..channels].copy_from_slice(new);
+        };
+        self.step(rt, coder, &rule, side, None, |(y, x), new| {
+            store(&mut out, y * width + x, new);
+            store(&mut padded, (y + half) * columns + x + half, new);
+        })?;
+        let known = Known { values: padded.data(), bias: conditions.context_bias };
+        self.step(rt, coder, &rule, side, Some(known), |(y, x), new| store(&mut out, y * width + x, new))?;
         Ok(out)
+    }
+
+    /// Codes the places of the first colour, or, if they are known, of the second one, some rows at a time, and calls
+    /// `store(place, values)` for each.
+    fn step(
+        &self,
+        rt: &Runtime,
+        coder: &mut Coder,
+        rule: &Rule,
+        side: &Tensor,
+        known: Option<Known>,
+        mut store: impl FnMut((usize, usize), &[f32]),
+    ) -> Result<()> {
+        let (step, (_, height, width)) = (usize::from(known.is_some()), side.shape());
+        // about a hundred places: enough for the weights to be read seldom, few enough for the second-level cache
+        let rows = (96 / width.div_ceil(2)).max(1).min(height.div_ceil(rt.pool.threads()));
+        let make = |i: usize, chunk: &mut Chunk| {
+            let rows = i * rows..height.min((i + 1) * rows);
+            self.parameters(chunk, rows.map(|y| self.row(y, step, width)).collect(), side, known);
+            chunk.exchange.prepare(rule, &chunk.parameters, |i| chunk.places[i])
+        };
+        let take = |_, chunk: &mut Chunk| {
+            let values = chunk.exchange.transfer(rule, coder, |i| chunk.places[i])?;
+            chunk.places.iter().zip(values.chunks_exact(self.channels())).for_each(|(place, new)| store(*place, new));
+            Ok(())
+        };
+        relay(&rt.pool, height.div_ceil(rows), make, take).map_err(|e| e.at(format_args!("step {step} of the scan")))
     }
 
     /// The places of row `y` in `step`.
@@ -111,59 +140,50 @@ impl Checkerboard {
         Row { y, first, count: width.saturating_sub(first).div_ceil(2) }
     }
 
-    /// Parameters of all places of a step; each row has room for `ceil(width / 2)` places.
-    fn parameters(
-        &self,
-        rt: &Runtime,
-        limits: &Limits,
-        side: &Tensor,
-        step: usize,
-        known: Option<Known>,
-    ) -> Result<Vec<f32>> {
-        let (_, height, width) = side.shape();
-        let room = width.div_ceil(2);
-        let row_len = room * self.gaussian.parameter_channels();
-        let mut parameters = limits.zeroed(height * row_len, "parameters of a scan")?;
-        // about a hundred places: enough for the weights to be read seldom, few enough for the second-level cache
-        let rows_per_job = (96 / room).max(1).min(height.div_ceil(rt.pool.threads()));
-        for_chunks(&rt.pool, &mut parameters, rows_per_job * row_len, |i, chunk| {
-            let first = i * rows_per_job;
-            let rows: Vec<Row> = (first..first + chunk.len() / row_len).map(|y| self.row(y, step, width)).collect();
-            let context = known.map(|known| self.context_features(&rows, room, width, known));
-            let runs: Vec<Run> = rows
-                .iter()
-                .map(|row| Run {
-                    count: row.count,
-                    place: row.y * width + row.first,
-                    step: 2,
-                    slot: (row.y - first) * room,
-                })
-                .collect();
-            let places = Places { runs: &runs, side, side_sums: None };
-            self.network.run(places, context.as_deref(), chunk);
-            Ok(())
-        })?;
-        Ok(parameters)
+    /// Parameters of all places of some rows.
+    fn parameters(&self, chunk: &mut Chunk, rows: Vec<Row>, side: &Tensor, known: Option<Known>) {
+        let width = side.width();
+        let mut slot = 0;
+        let runs = rows.iter().map(|row| {
+            let run = Run { count: row.count, place: row.y * width + row.first, step: 2, slot };
+            slot += row.count;
+            run
+        });
+        let runs: Vec<Run> = runs.collect();
+        chunk.places.clear();
+        for row in &rows {
+            chunk.places.extend((0..row.count).map(|i| (row.y, row.first + 2 * i)));
+        }
+        chunk.parameters.resize(slot * self.gaussian.parameter_channels(), 0.0);
+        let context = known.map(|known| self.context_features(&rows, width, known));
+        let places = Places { runs: &runs, side, side_sums: None };
+        self.network.run(places, context.as_deref(), &mut chunk.parameters);
     }
 
-    /// Context features of some rows, each with room for `room` places.
-    fn context_features(&self, rows: &[Row], room: usize, width: usize, known: Known) -> Vec<f32> {
+    /// Context features of all places of some rows.
+    fn context_features(&self, rows: &[Row], width: usize, known: Known) -> Vec<f32> {
         let (channels, features) = (self.context.channels(), self.context.features());
         let columns = width + 2 * self.context.half();
-        let mut out = vec![0.0; rows.len() * room * features];
-        let rows = rows.iter().enumerate().map(|(i, row)| Rows {
-            count: row.count,
-            input: (row.y * columns + row.first) * channels,
-            input_step: 2 * channels,
-            init: known.bias.map_or(Init::Bias, |bias| Init::From(bias, 0, 0)),
-            output: i * room,
+        let mut out = vec![0.0; rows.iter().map(|row| row.count).sum::<usize>() * features];
+        let mut slot = 0;
+        let rows = rows.iter().map(|row| {
+            let place = Rows {
+                count: row.count,
+                input: (row.y * columns + row.first) * channels,
+                input_step: 2 * channels,
+                init: known.bias.map_or(Init::Bias, |bias| Init::From(bias, 0, 0)),
+                output: slot,
+            };
+            slot += row.count;
+            place
         });
+        let rows: Vec<Rows> = rows.collect();
         let panels = self.context.panels();
         let segments = self.context.segments(0..self.context.taps().len(), columns * channels);
         for panel in 0..panels.count() {
             let next = (panel + 1 < panels.count()).then_some(Ahead { panels, panel: panel + 1, step: 0 });
             let mut tile = Tile::new(&mut out, features, panels.columns(panel));
-            advance(Part { panels, panel, first: 0, next }, &segments, rows.clone(), known.values, &mut tile);
+            advance(Part { panels, panel, first: 0, next }, &segments, rows.iter().copied(), known.values, &mut tile);
         }
         out
     }

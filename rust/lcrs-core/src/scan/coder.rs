@@ -22,7 +22,15 @@ pub enum Coder<'a, 'd> {
     },
 }
 
-impl Coder<'_, '_> {
+impl<'a> Coder<'a, '_> {
+    /// What is encoded.
+    pub(super) fn latent(&self) -> Option<&'a Tensor> {
+        match self {
+            Self::Encode { y, .. } => Some(y),
+            Self::Decode { .. } => None,
+        }
+    }
+
     /// Refuses a latent that does not have the shape the scan is about to code.
     pub(super) fn check_shape(&self, channels: usize, height: usize, width: usize) -> Result<()> {
         match self {
@@ -36,10 +44,20 @@ impl Coder<'_, '_> {
     }
 }
 
-/// Buffers for the symbols of one step.
-#[derive(Debug)]
+/// How the symbols of a run are coded.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rule<'a> {
+    pub(super) simd: Simd,
+    pub(super) gaussian: &'a Gaussian,
+    /// Steps of quantisation other than 1.
+    pub(super) steps: Option<Steps<'a>>,
+    /// What is encoded; none while decoding.
+    pub(super) y: Option<&'a Tensor>,
+}
+
+/// Buffers for the symbols of some places, on the way between parameters, a stream and values.
+#[derive(Debug, Default)]
 pub(super) struct Exchange {
-    simd: Simd,
     scales: Vec<f32>,
     means: Vec<f32>,
     indexes: Vec<i32>,
@@ -49,94 +67,103 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    /// Empty buffers, for loops on `simd`.
-    pub(super) fn new(simd: Simd) -> Self {
-        Self {
-            simd,
-            scales: Vec::new(),
-            means: Vec::new(),
-            indexes: Vec::new(),
-            symbols: Vec::new(),
-            latents: Vec::new(),
-            values: Vec::new(),
-        }
-    }
-
-    /// Codes the symbols of some places, whose parameters lie one place after another in `parameters`, in steps of 1 or others,
-    /// and returns their values, channels innermost. `place(i)` is the row and the column of the i-th.
+    /// Does all that needs no stream for some places, whose parameters lie one place after another in `parameters`: table
+    /// rows, and when encoding symbols and values as well. `place(i)` is the row and the column of the i-th.
     ///
     /// # Errors
     /// Parameters that are no legal numbers are the caller's fault when encoding, the stream's when decoding.
-    pub(super) fn code(
+    pub(super) fn prepare(
         &mut self,
-        coder: &mut Coder,
-        gaussian: &Gaussian,
-        steps: Option<&Steps>,
-        parameters: &[f32],
-        place: impl Fn(usize) -> (usize, usize),
-    ) -> Result<&[f32]> {
-        let is_decoding = matches!(coder, Coder::Decode { .. });
-        self.exchange(coder, gaussian, steps, parameters, place).map_err(|e| match e.kind() {
-            ErrorKind::InvalidArgument if is_decoding => Error::corrupt(e.message().to_string()),
-            _ => e,
-        })?;
-        Ok(&self.values)
-    }
-
-    fn exchange(
-        &mut self,
-        coder: &mut Coder,
-        gaussian: &Gaussian,
-        steps: Option<&Steps>,
+        rule: &Rule,
         parameters: &[f32],
         place: impl Fn(usize) -> (usize, usize),
     ) -> Result<()> {
+        rule.blame(self.look_up(rule, parameters, &place))?;
+        let Some(y) = rule.y else {
+            return Ok(());
+        };
+        self.latents.clear();
+        for i in 0..self.scales.len() / rule.gaussian.channels() {
+            let (row, column) = place(i);
+            self.latents.extend_from_slice(y.pixel(row, column));
+        }
+        let means = rule.gaussian.has_means().then_some(&self.means[..]);
+        match &rule.steps {
+            Some(steps) => steps.quantize(rule.simd, &self.latents, means, &mut self.symbols)?,
+            None => quantize(rule.simd, &self.latents, means, &mut self.symbols)?,
+        }
+        self.restore(rule, place)
+    }
+
+    /// Writes the symbols that are prepared to the stream, or reads them, and returns their values, channels innermost.
+    ///
+    /// # Errors
+    /// As [`Exchange::prepare`], and those of the coder.
+    pub(super) fn transfer(
+        &mut self,
+        rule: &Rule,
+        coder: &mut Coder,
+        place: impl Fn(usize) -> (usize, usize),
+    ) -> Result<&[f32]> {
+        let table = rule.gaussian.table();
+        match coder {
+            Coder::Encode { encoder, .. } => encoder.push(&self.symbols, &self.indexes, table)?,
+            Coder::Decode { decoder } => {
+                rule.blame(decoder.pull(&self.indexes, table, &mut self.symbols))?;
+                check_symbols(&self.symbols)?;
+                rule.blame(self.restore(rule, place))?;
+            }
+        }
+        Ok(&self.values)
+    }
+
+    /// Table rows of scales, and means.
+    fn look_up(&mut self, rule: &Rule, parameters: &[f32], place: impl Fn(usize) -> (usize, usize)) -> Result<()> {
+        let gaussian = rule.gaussian;
         self.scales.clear();
         self.means.clear();
         for row in parameters.chunks_exact(gaussian.parameter_channels()) {
             self.scales.extend_from_slice(gaussian.scales(row));
             self.means.extend_from_slice(gaussian.means(row));
         }
-        if let Some(steps) = steps {
-            steps.scale(self.simd, &mut self.scales);
+        if let Some(steps) = &rule.steps {
+            steps.scale(rule.simd, &mut self.scales);
         }
         let count = self.scales.len();
         self.indexes.resize(count, 0);
         self.symbols.resize(count, 0);
         self.values.resize(count, 0.0);
-        let check = |values: &[f32], name: &str| match first_not_finite(self.simd, values) {
-            None => Ok(()),
-            Some(i) => {
-                let ((row, column), value) = (place(i / gaussian.channels()), values[i]);
-                Err(Error::invalid(format!("{name} is {value} at row {row}, column {column}: it must be finite")))
-            }
-        };
-        check(&self.means, "mean")?;
-        check(&self.scales, "scale")?;
-        cdf::indexes(self.simd, &self.scales, gaussian.thresholds(), &mut self.indexes)?;
-        let means = gaussian.has_means().then_some(&self.means[..]);
-        match coder {
-            Coder::Encode { encoder, y } => {
-                self.latents.clear();
-                for i in 0..count / gaussian.channels() {
-                    let (row, column) = place(i);
-                    self.latents.extend_from_slice(y.pixel(row, column));
-                }
-                match steps {
-                    Some(steps) => steps.quantize(self.simd, &self.latents, means, &mut self.symbols)?,
-                    None => quantize(self.simd, &self.latents, means, &mut self.symbols)?,
-                }
-                encoder.push(&self.symbols, &self.indexes, gaussian.table())?;
-            }
-            Coder::Decode { decoder } => {
-                decoder.pull(&self.indexes, gaussian.table(), &mut self.symbols)?;
-                check_symbols(&self.symbols)?;
-            }
-        }
-        match steps {
-            Some(steps) => steps.dequantize(self.simd, &self.symbols, &self.scales, means, &mut self.values)?,
+        rule.check(&self.means, "mean", &place)?;
+        rule.check(&self.scales, "scale", &place)?;
+        cdf::indexes(rule.simd, &self.scales, gaussian.thresholds(), &mut self.indexes)
+    }
+
+    /// Values of symbols.
+    fn restore(&mut self, rule: &Rule, place: impl Fn(usize) -> (usize, usize)) -> Result<()> {
+        let means = rule.gaussian.has_means().then_some(&self.means[..]);
+        match &rule.steps {
+            Some(steps) => steps.dequantize(rule.simd, &self.symbols, &self.scales, means, &mut self.values)?,
             None => dequantize(&self.symbols, means, &mut self.values)?,
         }
-        check(&self.values, "value")
+        rule.check(&self.values, "value", place)
+    }
+}
+
+impl Rule<'_> {
+    /// Refuses numbers that are not finite.
+    fn check(&self, values: &[f32], name: &str, place: impl Fn(usize) -> (usize, usize)) -> Result<()> {
+        let Some(i) = first_not_finite(self.simd, values) else {
+            return Ok(());
+        };
+        let ((row, column), value) = (place(i / self.gaussian.channels()), values[i]);
+        Err(Error::invalid(format!("{name} is {value} at row {row}, column {column}: it must be finite")))
+    }
+
+    /// While decoding there is no argument that could be wrong.
+    fn blame<T>(&self, result: Result<T>) -> Result<T> {
+        result.map_err(|e| match e.kind() {
+            ErrorKind::InvalidArgument if self.y.is_none() => Error::corrupt(e.message().to_string()),
+            _ => e,
+        })
     }
 }

@@ -1,9 +1,10 @@
 //! Any scan, and groups of channels coded one after another.
 
-use super::coder::Exchange;
+use super::coder::{Exchange, Rule};
 use super::raster::check_side;
+use super::relay::relay;
 use super::{Checkerboard, Coder, Conditions, Gaussian, Raster};
-use crate::exact::{concat, slice, Tensor};
+use crate::exact::{for_chunks, Tensor};
 use crate::{Error, Limits, Result, Runtime};
 
 /// One of the scans over places.
@@ -57,6 +58,9 @@ impl Scan {
     }
 }
 
+/// Symbols that are prepared together, about: few enough for the second-level cache.
+const SYMBOLS: usize = 1 << 13;
+
 /// One step over all places.
 fn parallel(
     rt: &Runtime,
@@ -70,14 +74,26 @@ fn parallel(
     conditions.check(rt.simd, gaussian.channels(), None)?;
     let (_, height, width) = side.shape();
     coder.check_shape(gaussian.channels(), height, width)?;
-    let mut out = Tensor::zeroed(gaussian.channels(), height, width, limits)?;
-    let mut exchange = Exchange::new(rt.simd);
-    let (row_len, side_len) = (width * gaussian.channels(), width * side.channels());
-    let rows = out.data_mut().chunks_exact_mut(row_len.max(1)).zip(side.data().chunks_exact(side_len.max(1)));
-    for (y, (row, parameters)) in rows.enumerate() {
-        row.copy_from_slice(exchange.code(coder, gaussian, conditions.steps.as_ref(), parameters, |x| (y, x))?);
-    }
+    let mut out = Tensor::output(rt, limits, (gaussian.channels(), height, width))?;
+    let (channels, parameters) = (gaussian.channels(), gaussian.parameter_channels());
+    let rule = Rule { simd: rt.simd, gaussian, steps: conditions.steps, y: coder.latent() };
+    let chunk = (SYMBOLS / channels).max(1);
+    let place = |at: usize| (at / width, at % width);
+    let make = |i: usize, exchange: &mut Exchange| {
+        let parameters = chunk_of(side.data(), i, chunk * parameters);
+        exchange.prepare(&rule, parameters, |at| place(i * chunk + at))
+    };
+    relay(&rt.pool, (height * width).div_ceil(chunk), make, |i, exchange| {
+        let values = exchange.transfer(&rule, coder, |at| place(i * chunk + at))?;
+        out.data_mut()[i * chunk * channels..][..values.len()].copy_from_slice(values);
+        Ok(())
+    })?;
     Ok(out)
+}
+
+/// Chunk `i` of `len` elements, or what there is of it.
+fn chunk_of(data: &[f32], i: usize, len: usize) -> &[f32] {
+    &data[i * len..data.len().min((i + 1) * len)]
 }
 
 /// Codes a latent in groups of channels, group k by `scans[k]` under `conditions[k]` (Minnen and Singh 2020; He et al. 2022,
@@ -109,13 +125,51 @@ pub fn channel_groups(
         let side = side(k, &known)?;
         let values = match coder {
             Coder::Encode { encoder, y } => {
-                let y = slice(limits, y, first, scan.channels())?;
-                scan.run_with(rt, limits, &mut Coder::Encode { encoder, y: &y }, &side, conditions)
+                let mut own = Tensor::output(rt, limits, (scan.channels(), y.height(), y.width()))?;
+                copy_channels(rt, y, first, &mut own, 0, scan.channels())?;
+                scan.run_with(rt, limits, &mut Coder::Encode { encoder, y: &own }, &side, conditions)
             }
             Coder::Decode { decoder } => scan.run_with(rt, limits, &mut Coder::Decode { decoder }, &side, conditions),
         };
         known.push(values.map_err(|e| e.at(format_args!("channel group {k}")))?);
         first += scan.channels();
     }
-    concat(limits, &known.iter().collect::<Vec<_>>())
+    joined(rt, limits, &known, channels)
+}
+
+/// All groups side by side.
+fn joined(rt: &Runtime, limits: &Limits, groups: &[Tensor], channels: usize) -> Result<Tensor> {
+    let size = |group: &Tensor| (group.height(), group.width());
+    let (height, width) = groups.first().map(size).ok_or_else(|| Error::invalid("there are no groups of channels"))?;
+    let mut all = Tensor::output(rt, limits, (channels, height, width))?;
+    let mut first = 0;
+    for (k, group) in groups.iter().enumerate() {
+        if size(group) != (height, width) {
+            let (rows, columns) = size(group);
+            let message = format!("{rows} x {columns} places, but group 0 has {height} x {width}");
+            return Err(Error::invalid(message).at(format_args!("channel group {k}")));
+        }
+        copy_channels(rt, group, 0, &mut all, first, group.channels())?;
+        first += group.channels();
+    }
+    Ok(all)
+}
+
+/// Copies `count` channels of `from`, those from `first` on, to those from `to_first` on of `to`, which has as many places.
+fn copy_channels(
+    rt: &Runtime,
+    from: &Tensor,
+    first: usize,
+    to: &mut Tensor,
+    to_first: usize,
+    count: usize,
+) -> Result<()> {
+    let (row, width, pixel) = (from.width() * from.channels(), to.width(), to.channels());
+    for_chunks(&rt.pool, to.data_mut(), width * pixel, |y, to| {
+        let from = from.data()[y * row..][..row].chunks_exact(from.channels());
+        for (to, from) in to.chunks_exact_mut(pixel).zip(from) {
+            to[to_first..to_first + count].copy_from_slice(&from[first..first + count]);
+        }
+        Ok(())
+    })
 }

@@ -21,6 +21,9 @@
 //! features are zero: bias and all. Index, symbol and value follow as in [`Gaussian`]. Any scan may run under
 //! [`Conditions`] of a variable rate: symbols and values are then those of [`Steps`], and the context's chains begin with other numbers.
 //!
+//! **Threads** share the places of a step, or, where there are few as in a raster scan, the weights; a stream is coded in order
+//! by one of them while the others compute what its next symbols need. The bytes are the same for any number.
+//!
 //! ```
 //! use lcrs_core::cdf::{default_scale_table, gaussian_table};
 //! use lcrs_core::exact::{Tensor, Unary};
@@ -61,6 +64,7 @@ mod gaussian;
 mod groups;
 mod network;
 mod raster;
+mod relay;
 mod steps;
 mod team;
 mod wave;

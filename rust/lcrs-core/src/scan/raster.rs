@@ -4,7 +4,7 @@
 //! side features is done beforehand for the whole picture; taps of rows above, known early, are done for four and for two
 //! steps at a time; while a chunk of weights is in use, the next one is prefetched; and threads share the weights.
 
-use super::coder::Exchange;
+use super::coder::{Exchange, Rule};
 use super::context::Kind;
 use super::network::{Places, Run};
 use super::team::{self, Stage, Task};
@@ -40,7 +40,8 @@ const MIN_WORK: usize = 1 << 19;
 /// One run of a scan.
 struct Job<'a> {
     scan: &'a Raster,
-    conditions: Conditions<'a>,
+    /// What the context's chains begin with instead of its bias.
+    context_bias: Option<&'a [f32]>,
     wave: Wave,
     side: &'a Tensor,
     side_sums: Option<Vec<f32>>,
@@ -97,7 +98,7 @@ impl Raster {
         let columns = width + 2 * self.context.half();
         let job = Job {
             scan: self,
-            conditions,
+            context_bias: conditions.context_bias,
             wave,
             side,
             side_sums: self.network.side_sums(rt, limits, side)?,
@@ -107,14 +108,15 @@ impl Raster {
         };
         let mut values = self.padded(limits, height, width)?;
         let mut stages = job.stages(limits)?;
-        let mut exchange = Exchange::new(rt.simd);
+        let rule = Rule { simd: rt.simd, gaussian: &self.gaussian, steps: conditions.steps, y: coder.latent() };
+        let mut exchange = Exchange::default();
         let turn = |s: usize, parameters: &[f32], values: &mut [f32]| {
-            let coded = job.code(s, coder, &mut exchange, parameters, values);
+            let coded = job.code(s, &rule, coder, &mut exchange, parameters, values);
             coded.map_err(|e| e.at(format_args!("step {s} of the scan")))
         };
         let compute = |task: Task, next, input: &[f32], tile: &mut Tile| job.compute(task, next, input, tile);
         team::run(&rt.pool, job.threads(rt), wave.steps(), &mut values, &mut stages, compute, turn)?;
-        let mut out = Tensor::zeroed(channels, height, width, limits)?;
+        let mut out = Tensor::output(rt, limits, (channels, height, width))?;
         let (half, row_len) = (self.context.half(), width * channels);
         for (y, row) in out.data_mut().chunks_exact_mut(row_len).enumerate() {
             let start = ((y + half) * columns + half) * channels;
@@ -226,7 +228,7 @@ impl Job<'_> {
         let (channels, rows) = (self.scan.context.channels(), self.wave.rows(s));
         let columns = self.wave.width + 2 * self.scan.context.half();
         let column = if rows.is_empty() { 0 } else { self.wave.column(s, rows.start) };
-        let start = self.conditions.context_bias.map_or(Init::Bias, |bias| Init::From(bias, 0, 0));
+        let start = self.context_bias.map_or(Init::Bias, |bias| Init::From(bias, 0, 0));
         Rows {
             count: rows.len(),
             input: (rows.start * columns + column) * channels,
@@ -240,16 +242,18 @@ impl Job<'_> {
     fn code(
         &self,
         s: usize,
+        rule: &Rule,
         coder: &mut Coder,
         exchange: &mut Exchange,
         parameters: &[f32],
         values: &mut [f32],
     ) -> Result<()> {
-        let (half, channels, gaussian) = (self.scan.context.half(), self.scan.channels(), &self.scan.gaussian);
+        let (half, channels) = (self.scan.context.half(), self.scan.channels());
         let rows = self.wave.rows(s);
-        let parameters = &parameters[..rows.len() * gaussian.parameter_channels()];
+        let parameters = &parameters[..rows.len() * rule.gaussian.parameter_channels()];
         let place = |i: usize| (rows.start + i, self.wave.column(s, rows.start + i));
-        let new = exchange.code(coder, gaussian, self.conditions.steps.as_ref(), parameters, place)?;
+        exchange.prepare(rule, parameters, place)?;
+        let new = exchange.transfer(rule, coder, place)?;
         for (i, new) in new.chunks_exact(channels).enumerate() {
             let (row, column) = place(i);
             let at = ((row + half) * (self.wave.width + 2 * half) + column + half) * channels;

@@ -3,39 +3,63 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use lexopt::Arg::{Long, Short, Value};
-
+use crate::pictures::color;
 use crate::Failure;
 
 pub(crate) const USAGE: &str = "\
-usage: lcrs-codec info IN [--json]
-       lcrs-codec decode IN -o OUT.png|OUT.ppm [--model FILE] [--force] [--allow-other-synthesis]
-       lcrs-codec encode IN.png|IN.ppm -o OUT [-q QUALITY] --model FILE|NAME [--force]
-       lcrs-codec verify IN [--model FILE]
+usage: lcrs-codec encode PICTURE -o OUT.lcrs [-q QUALITY] [--model NAME|FILE] [--background COLOR]
+                         [--to-8bit] [--keep-exif] [--force]
+       lcrs-codec decode IN.lcrs -o PICTURE [--format FORMAT] [--model NAME|FILE] [--force]
+                         [--allow-other-synthesis]
+       lcrs-codec info IN.lcrs [--json]
+       lcrs-codec verify IN.lcrs|MODEL.lcrm [--model NAME|FILE]
+       lcrs-codec models
 
-info     says what is in a .lcrs file, without its model
-decode   restores the picture of a .lcrs file
-encode   compresses an 8-bit picture; an ICC profile is kept, EXIF is not
-verify   checks all of a .lcrs file by decoding it, or all of a .lcrm package
+encode   compresses a picture: PNG, JPEG, TIFF, WebP, PNM (PPM, PGM) or BMP. EXIF orientation is
+         applied and an RGB colour profile is kept; what a file cannot keep is said
+decode   restores a picture: png, ppm, pgm, tif, webp (lossless), jpg or bmp
+info     says what is in an .lcrs file, without its model
+verify   checks all of an .lcrs file by decoding it, or all of an .lcrm package
+models   says where models are looked for, and what is there (also: --models)
 
-  -o, --output FILE         where to write; never over an existing file without --force
-  -q, --quality QUALITY     0 to 100, for models of variable rate
-      --model FILE|NAME     the model package; else NAME.lcrm from the folders in LCRS_MODEL_PATH
-      --force               write over an existing file
+For IN, - stands for standard input, for OUT for standard output.
+
+  -o, --output OUT          where to write; never over an existing file without --force, never over
+                            the input, and never in place of what is no regular file
+  -q, --quality QUALITY     0 (smallest) to 100 (best), for models of variable rate; default 50
+      --model NAME|FILE     the model's name, or its .lcrm package; default: photo to encode, what IN
+                            names to decode
+      --background COLOR    flatten transparency on this colour: white, #102030
+      --to-8bit             round 16-bit components to 8 bits
+      --keep-exif           keep camera data, place and time included
+      --format FORMAT       what to write where the ending of OUT does not say it
+      --force               replace OUT if it exists, write to a terminal
       --json                print one JSON object
       --allow-other-synthesis  decode with a model that shows other pixels than the encoder meant
+  -h, --help, -V, --version
 
-LCRS_SIMD (scalar, avx2, avx512, neon) and LCRS_NUM_THREADS choose how to run, never what comes out.
-Exit codes: 0 done, 1 failed, 2 wrong usage.
+Models are looked for by the name inside them, in *.lcrm of the folders of LCRS_MODEL_PATH, of
+../share/lcrs/models and of the program's own folder, and of lcrs/models in XDG_DATA_HOME
+(~/.local/share) and XDG_DATA_DIRS (/usr/local/share, /usr/share).
+
+LCRS_NUM_THREADS (1 to 1024) and LCRS_SIMD (scalar, avx2, avx512, neon) choose how to run, never what
+comes out.
+
+Results go to standard output, messages of one line to standard error.
+Exit codes: 0 done, 1 failed, 2 wrong usage, 128 + N ended by signal N.
 ";
 
 /// What a command was given; which of it a command takes is checked by [`parse`].
 #[derive(Debug, Default)]
 pub(crate) struct Arguments {
     pub input: PathBuf,
-    pub output: Option<PathBuf>,
+    pub output: PathBuf,
+    pub format: Option<String>,
     pub model: Option<OsString>,
     pub quality: Option<f64>,
+    pub background: Option<[u8; 3]>,
+    pub to_8bit: bool,
+    pub keep_exif: bool,
     pub is_forced: bool,
     pub is_json: bool,
     pub allows_other_synthesis: bool,
@@ -46,6 +70,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     Help,
     Version,
+    Models,
     Info(Arguments),
     Decode(Arguments),
     Encode(Arguments),
@@ -58,30 +83,36 @@ impl From<lexopt::Error> for Failure {
     }
 }
 
+/// The commands, as messages list them.
+const COMMANDS: &str = "encode, decode, info, verify or models";
+
 /// The options that a command takes.
 fn options(verb: &str) -> Option<&'static [&'static str]> {
     match verb {
+        "encode" => Some(&["output", "model", "force", "quality", "background", "to-8bit", "keep-exif"]),
+        "decode" => Some(&["output", "model", "force", "format", "allow-other-synthesis"]),
         "info" => Some(&["json"]),
-        "decode" => Some(&["output", "model", "force", "allow-other-synthesis"]),
-        "encode" => Some(&["output", "model", "force", "quality"]),
         "verify" => Some(&["model"]),
+        "models" => Some(&[]),
         _ => None,
     }
 }
 
 /// Reads the command line.
 pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
+    use lexopt::Arg::{Long, Short, Value};
     let verb = match parser.next()? {
         Some(Short('h') | Long("help")) => return Ok(Command::Help),
         Some(Short('V') | Long("version")) => return Ok(Command::Version),
+        Some(Long("models")) => "models".to_owned(),
         Some(Value(verb)) => verb.to_string_lossy().into_owned(),
         Some(other) => return Err(other.unexpected().into()),
-        None => return Err(Failure::Usage("a command is needed: info, decode, encode or verify".to_owned())),
+        None => return Err(Failure::Usage(format!("a command is needed: {COMMANDS}"))),
     };
     let Some(legal) = options(&verb) else {
-        return Err(Failure::Usage(format!("unknown command '{verb}' (info, decode, encode or verify)")));
+        return Err(Failure::Usage(format!("unknown command '{verb}' ({COMMANDS})")));
     };
-    let (mut arguments, mut inputs) = (Arguments::default(), Vec::new());
+    let (mut arguments, mut inputs, mut output) = (Arguments::default(), Vec::new(), None);
     while let Some(argument) = parser.next()? {
         let name = match &argument {
             Short('h') | Long("help") => return Ok(Command::Help),
@@ -91,21 +122,33 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
             Value(_) | Short(_) => "",
         };
         match legal.iter().find(|option| **option == name) {
-            Some(&"output") => arguments.output = Some(parser.value()?.into()),
-            Some(&"model") => arguments.model = Some(parser.value()?),
+            Some(&"output") => output = Some(filled("-o", parser.value()?)?),
+            Some(&"model") => arguments.model = Some(filled("--model", parser.value()?)?),
+            Some(&"format") => arguments.format = Some(parser.value()?.to_string_lossy().into_owned()),
             Some(&"quality") => arguments.quality = Some(number(&parser.value()?)?),
+            Some(&"background") => arguments.background = Some(background(&parser.value()?)?),
+            Some(&"to-8bit") => arguments.to_8bit = true,
+            Some(&"keep-exif") => arguments.keep_exif = true,
             Some(&"force") => arguments.is_forced = true,
             Some(&"json") => arguments.is_json = true,
             Some(_) => arguments.allows_other_synthesis = true,
             None => match argument {
-                Value(input) => inputs.push(input),
+                Value(input) => inputs.push(filled("the input", input)?),
                 other => return Err(other.unexpected().into()),
             },
         }
     }
-    arguments.input = single(inputs)?;
-    if legal.contains(&"output") && arguments.output.is_none() {
-        return Err(Failure::Usage(format!("{verb} needs -o OUT")));
+    if verb == "models" {
+        return match inputs.first() {
+            Some(input) => Err(Failure::Usage(format!("models takes no input, '{}' is one", input.to_string_lossy()))),
+            None => Ok(Command::Models),
+        };
+    }
+    arguments.input = single(&verb, inputs)?;
+    match output {
+        Some(output) => arguments.output = output.into(),
+        None if legal.contains(&"output") => return Err(Failure::Usage(format!("{verb} needs -o OUT"))),
+        None => {}
     }
     Ok(match verb.as_str() {
         "info" => Command::Info(arguments),
@@ -115,12 +158,19 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
     })
 }
 
-fn single(mut inputs: Vec<OsString>) -> Result<PathBuf, Failure> {
+fn single(verb: &str, mut inputs: Vec<OsString>) -> Result<PathBuf, Failure> {
     match (inputs.pop(), inputs.len()) {
         (Some(input), 0) => Ok(input.into()),
-        (None, _) => Err(Failure::Usage("an input file is needed".to_owned())),
-        (Some(_), more) => Err(Failure::Usage(format!("{} input files, one is needed", more + 1))),
+        (None, _) => Err(Failure::Usage(format!("{verb} needs an input file"))),
+        (Some(_), more) => Err(Failure::Usage(format!("{} input files are given, {verb} takes one", more + 1))),
     }
+}
+
+fn filled(what: &str, text: OsString) -> Result<OsString, Failure> {
+    if text.is_empty() {
+        return Err(Failure::Usage(format!("{what} is empty, a name is needed")));
+    }
+    Ok(text)
 }
 
 fn number(text: &OsString) -> Result<f64, Failure> {
@@ -128,4 +178,11 @@ fn number(text: &OsString) -> Result<f64, Failure> {
     number
         .filter(|quality| (0.0..=100.0).contains(quality))
         .ok_or_else(|| Failure::Usage(format!("quality is '{}' (0 to 100)", text.to_string_lossy())))
+}
+
+fn background(text: &OsString) -> Result<[u8; 3], Failure> {
+    text.to_str().and_then(color::parse).ok_or_else(|| {
+        let text = text.to_string_lossy();
+        Failure::Usage(format!("background is '{text}', which is no colour: white and #102030 are"))
+    })
 }

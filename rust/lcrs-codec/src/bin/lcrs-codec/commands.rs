@@ -1,33 +1,25 @@
 //! What each command does.
 
-use std::path::Path;
-
 use lcrs_codec::{compress, decompress, metadata, runtime_from_env, CompressOptions, DecompressOptions, Info, Package};
 use lcrs_core::Limits;
 
 use crate::arguments::Arguments;
-use crate::pictures::{self, Format};
-use crate::{models, output, print, Failure};
+use crate::pictures::{self, Choices, Format, Read};
+use crate::places::title;
+use crate::{input, models, output, print, say, Failure};
 
-fn read(path: &Path, limits: &Limits) -> Result<Vec<u8>, Failure> {
-    let failed = |e: std::io::Error| Failure::Failed(format!("cannot read {}: {e}", path.display()));
-    let length = std::fs::metadata(path).map_err(failed)?.len();
-    if length > limits.max_bytes {
-        let (path, most) = (path.display(), limits.max_bytes);
-        return Err(Failure::Failed(format!("{path} has {length} bytes, at most {most} are allowed")));
-    }
-    std::fs::read(path).map_err(failed)
-}
+/// Of models whose rate can vary, when told nothing.
+const DEFAULT_QUALITY: f64 = 50.0;
 
-/// The error with the file that it is about.
-fn at(path: &Path) -> impl Fn(lcrs_core::Error) -> Failure + '_ {
-    move |error| error.at(path.display()).into()
+/// The error with the input that it is about.
+fn at(arguments: &Arguments) -> impl Fn(lcrs_core::Error) -> Failure + '_ {
+    move |error| error.at(title(&arguments.input)).into()
 }
 
 pub(crate) fn info(arguments: &Arguments) -> Result<(), Failure> {
     let limits = Limits::default();
-    let data = read(&arguments.input, &limits)?;
-    let info = lcrs_codec::info(&data, &limits).map_err(at(&arguments.input))?;
+    let data = input::file(&arguments.input, &limits)?;
+    let info = lcrs_codec::info(&data, &limits).map_err(at(arguments))?;
     if arguments.is_json {
         return print(&format!("{}\n", info.to_json()));
     }
@@ -58,28 +50,46 @@ fn describe(info: &Info) -> String {
 }
 
 pub(crate) fn decode(arguments: &Arguments) -> Result<(), Failure> {
-    let path = required(arguments.output.as_deref())?;
-    let format = Format::of(path)?;
-    output::check(path, arguments.is_forced)?;
+    let format = Format::of(&arguments.output, arguments.format.as_deref())?;
+    output::check(&arguments.input, &arguments.output, arguments.is_forced)?;
     let limits = Limits::default();
-    let data = read(&arguments.input, &limits)?;
-    let name = lcrs_codec::info(&data, &limits).map_err(at(&arguments.input))?.model;
-    let package = models::load(arguments.model.as_deref(), Some(&name), &limits)?;
+    let data = input::file(&arguments.input, &limits)?;
+    let info = lcrs_codec::info(&data, &limits).map_err(at(arguments))?;
+    let package = models::load_for(&info, arguments.model.as_deref(), &limits)?;
     let options = DecompressOptions { allow_other_synthesis: arguments.allows_other_synthesis };
-    let picture = decompress(&package, &data, &options, &runtime_from_env()?, &limits).map_err(at(&arguments.input))?;
-    let metadata = metadata(&data, &limits)?;
-    output::write(path, &pictures::write(&picture, &metadata, format)?, arguments.is_forced)
+    let runtime = runtime_from_env()?;
+    let picture = decompress(&package, &data, &options, &runtime, &limits).map_err(at(arguments))?;
+    let metadata = metadata(&data, &limits).map_err(at(arguments))?;
+    let named = |why: String| Failure::Failed(format!("{}: {why}", title(&arguments.input)));
+    let (bytes, losses) = pictures::write(&picture, &metadata, format, &limits).map_err(named)?;
+    output::write(&arguments.output, &bytes, arguments.is_forced)?;
+    tell(&arguments.output.display().to_string(), "has no place for", &losses);
+    Ok(())
 }
 
 pub(crate) fn encode(arguments: &Arguments) -> Result<(), Failure> {
-    let path = required(arguments.output.as_deref())?;
-    output::check(path, arguments.is_forced)?;
+    output::check(&arguments.input, &arguments.output, arguments.is_forced)?;
     let limits = Limits::default();
-    let (picture, metadata) = pictures::read(&read(&arguments.input, &limits)?, &limits)?;
-    let package = models::load(arguments.model.as_deref(), None, &limits)?;
-    let options = CompressOptions { quality: arguments.quality, metadata, ..CompressOptions::default() };
-    let data = compress(&package, &picture, &options, &runtime_from_env()?, &limits)?;
-    output::write(path, &data, arguments.is_forced)
+    let package = models::load(arguments.model.as_deref(), &limits)?;
+    let bytes = input::picture(&arguments.input, &limits)?;
+    let Arguments { background, to_8bit, keep_exif, .. } = *arguments;
+    let read = pictures::read(&bytes, Choices { background, to_8bit, keep_exif }, &limits);
+    drop(bytes);
+    let named = |why: String| Failure::Failed(format!("{}: {why}", title(&arguments.input)));
+    let Read { picture, metadata, losses } = read.map_err(named)?;
+    let quality = arguments.quality.or(package.levels().map(|_| DEFAULT_QUALITY));
+    let options = CompressOptions { quality, metadata, ..CompressOptions::default() };
+    let data = compress(&package, &picture, &options, &runtime_from_env()?, &limits).map_err(at(arguments))?;
+    output::write(&arguments.output, &data, arguments.is_forced)?;
+    tell(&title(&arguments.input), "not kept:", &losses);
+    Ok(())
+}
+
+/// Says what is lost on the way, if anything.
+fn tell(name: &str, what: &str, losses: &[String]) {
+    if !losses.is_empty() {
+        say(&format!("{name}: {what} {}", losses.join(", ")));
+    }
 }
 
 pub(crate) fn verify(arguments: &Arguments) -> Result<(), Failure> {
@@ -94,14 +104,10 @@ pub(crate) fn verify(arguments: &Arguments) -> Result<(), Failure> {
             "package {name} is whole\nentropy digest {entropy}\nsynthesis digest {synthesis}\nanalysis digest {analysis}\n"
         ));
     }
-    let data = read(path, &limits)?;
-    let name = lcrs_codec::info(&data, &limits).map_err(at(path))?.model;
-    let package = models::load(arguments.model.as_deref(), Some(&name), &limits)?;
+    let data = input::file(path, &limits)?;
+    let info = lcrs_codec::info(&data, &limits).map_err(at(arguments))?;
+    let package = models::load_for(&info, arguments.model.as_deref(), &limits)?;
     let options = DecompressOptions::default();
-    let picture = decompress(&package, &data, &options, &runtime_from_env()?, &limits).map_err(at(path))?;
+    let picture = decompress(&package, &data, &options, &runtime_from_env()?, &limits).map_err(at(arguments))?;
     print(&format!("picture of {} x {} is whole\n", picture.width(), picture.height()))
-}
-
-fn required(path: Option<&Path>) -> Result<&Path, Failure> {
-    path.ok_or_else(|| Failure::Usage("-o OUT is needed".to_owned()))
 }

@@ -1,13 +1,19 @@
-//! `lcrs-codec`: files to pictures and back without Python.
+//! `lcrs-codec`: pictures to files and back without Python.
 
 mod arguments;
+mod closed;
 mod commands;
+mod input;
 mod models;
 mod output;
 mod pictures;
+mod places;
+mod stopping;
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
+use std::panic::catch_unwind;
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError};
 
 use arguments::{parse, Command, USAGE};
 
@@ -18,6 +24,8 @@ enum Failure {
     Usage(String),
     /// What was asked for could not be done: exit code 1.
     Failed(String),
+    /// Nobody reads what we write: as it should be in a pipe to `head`.
+    BrokenPipe,
 }
 
 impl From<lcrs_core::Error> for Failure {
@@ -26,14 +34,43 @@ impl From<lcrs_core::Error> for Failure {
     }
 }
 
+impl Failure {
+    /// What the system said of a file.
+    fn of(name: impl std::fmt::Display, error: &std::io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::BrokenPipe => Self::BrokenPipe,
+            _ => Self::Failed(format!("{name}: {}", reason(error))),
+        }
+    }
+}
+
+/// The system's words, without the number of the error.
+fn reason(error: &std::io::Error) -> String {
+    let words = error.to_string();
+    match words.find(" (os error") {
+        Some(at) => words[..at].to_owned(),
+        None => words,
+    }
+}
+
+static PANIC: Mutex<Option<String>> = Mutex::new(None);
+
 fn main() -> ExitCode {
-    let (message, code) = match run() {
+    stopping::end_where_memory_ends();
+    std::panic::set_hook(Box::new(|info| {
+        *PANIC.lock().unwrap_or_else(PoisonError::into_inner) = Some(info.to_string());
+    }));
+    let result = catch_unwind(run).unwrap_or_else(|_| {
+        let panic = PANIC.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
+        Err(Failure::Failed(format!("internal error, please report it with what led to it: {panic}")))
+    });
+    let (message, code) = match result {
         Ok(()) => return ExitCode::SUCCESS,
+        Err(Failure::BrokenPipe) => return stopping::end_by_broken_pipe(),
         Err(Failure::Failed(message)) => (message, 1),
         Err(Failure::Usage(message)) => (format!("{message} (lcrs-codec --help says more)"), 2),
     };
-    // There is nobody left to tell if this fails.
-    let _ = writeln!(std::io::stderr(), "lcrs-codec: {}", message.replace('\n', " "));
+    say(&message);
     ExitCode::from(code)
 }
 
@@ -45,11 +82,18 @@ fn run() -> Result<(), Failure> {
         Command::Decode(arguments) => commands::decode(&arguments),
         Command::Encode(arguments) => commands::encode(&arguments),
         Command::Verify(arguments) => commands::verify(&arguments),
+        Command::Models => models::list(),
     }
+}
+
+/// Says something to people: one line, without what would move a terminal's cursor.
+fn say(message: &str) {
+    let line: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    // There is nobody left to tell if this fails.
+    let _ = writeln!(std::io::stderr(), "lcrs-codec: {line}");
 }
 
 /// Writes a result to standard output.
 fn print(text: &str) -> Result<(), Failure> {
-    let done = std::io::stdout().lock().write_all(text.as_bytes());
-    done.map_err(|e| Failure::Failed(format!("cannot write to standard output: {e}")))
+    output::to_standard_output(text.as_bytes())
 }

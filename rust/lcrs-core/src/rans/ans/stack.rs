@@ -2,6 +2,7 @@
 
 use super::{DIGIT_BITS, LOW};
 use crate::rans::words::{Stream, WordStack};
+use crate::Result;
 
 /// Takes symbols in reverse; what decoding does, backwards.
 pub(super) struct Stack {
@@ -59,7 +60,7 @@ impl Stack {
     }
 
     /// The stream.
-    pub(super) fn finish(self) -> Stream {
+    pub(super) fn finish(self) -> Result<Stream> {
         self.words.finish(&self.x.to_le_bytes())
     }
 }

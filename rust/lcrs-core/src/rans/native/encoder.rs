@@ -8,7 +8,7 @@ use super::{head, scalar, Lanes, LOW, MAX_LANES, START};
 use crate::cdf::CdfTable;
 use crate::rans::words::{Stream, WordStack};
 use crate::spares::Spares;
-use crate::{Result, Runtime, Simd};
+use crate::{Error, Result, Runtime, Simd};
 
 /// Symbols are looked up and coded in runs of at most this many, a multiple of [`MAX_LANES`].
 pub(super) const RUN: usize = 4096;
@@ -27,6 +27,7 @@ pub(in crate::rans) fn encode(rt: &Runtime, symbols: &[i32], indexes: &[i32], ta
     while settled < symbols.len() && first.cost < FULL_COST {
         let run = settled..symbols.len().min(settled + RUN);
         settled = run.end;
+        first.make_room(run.len())?;
         first.push_run(&symbols[run.clone()], &indexes[run], table).map_or_else(|| table.check_indexes(indexes), Ok)?;
     }
     let words = expected_words(first.cost) as f64 * (symbols.len() as f64 / settled.max(1) as f64);
@@ -43,7 +44,7 @@ pub(in crate::rans) fn encode(rt: &Runtime, symbols: &[i32], indexes: &[i32], ta
     for digits in late_digits.iter().rev() {
         first.digits.append(digits);
     }
-    Ok(coder.finish(first.entries(), &first.digits))
+    coder.finish(first.entries(), &first.digits)
 }
 
 /// Collects symbols in pieces; they are coded in [`Encoder::finish`].
@@ -91,9 +92,8 @@ impl Encoder {
             encoder.home = Some(Home { entries: rt.spare_entries.clone(), streams: rt.spare_streams.clone() });
             encoder.buffer = rt.spare_entries.take(capacity).unwrap_or_default();
         }
-        if encoder.buffer.len() < capacity {
-            encoder.buffer = vec![0; capacity];
-        }
+        // what cannot be had now is an error when symbols come
+        let _ = encoder.make_room(capacity);
         encoder
     }
 
@@ -102,15 +102,25 @@ impl Encoder {
     }
 
     pub(in crate::rans) fn push(&mut self, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<()> {
+        self.make_room(symbols.len())?;
         self.push_run(symbols, indexes, table).map_or_else(|| table.check_indexes(indexes), Ok)
     }
 
-    /// Appends symbols, or nothing if an index is not a row.
+    /// Room for so many symbols more.
+    fn make_room(&mut self, count: usize) -> Result<()> {
+        let end = self.len + count;
+        if self.buffer.len() < end {
+            let len = end.max(2 * self.buffer.len());
+            let short = |_| Error::limit(format!("no memory for {len} symbols to encode"));
+            self.buffer.try_reserve_exact(len - self.buffer.len()).map_err(short)?;
+            self.buffer.resize(len, 0);
+        }
+        Ok(())
+    }
+
+    /// Appends symbols that there is room for, or nothing if an index is not a row.
     fn push_run(&mut self, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Option<()> {
         let (end, num_digits) = (self.len + symbols.len(), self.digits.len());
-        if self.buffer.len() < end {
-            self.buffer.resize(end.max(2 * self.buffer.len()), 0);
-        }
         let entries = &mut self.buffer[self.len..end];
         let found = self.path.look_up(table, symbols, indexes, entries, &mut self.digits);
         if found.is_some() {
@@ -123,7 +133,7 @@ impl Encoder {
         found
     }
 
-    pub(in crate::rans) fn finish(self) -> Stream {
+    pub(in crate::rans) fn finish(self) -> Result<Stream> {
         let words = WordStack::new(expected_words(self.cost), self.home.as_ref().map(|home| home.streams.clone()));
         self.coder(words, false).finish(self.entries(), &self.digits)
     }
@@ -238,7 +248,7 @@ impl Coder {
     }
 
     /// Codes the symbols before all runs so far and returns the stream.
-    fn finish(mut self, entries: &[u32], digits: &DigitWriter) -> Stream {
+    fn finish(mut self, entries: &[u32], digits: &DigitWriter) -> Result<Stream> {
         for start in (0..entries.len()).step_by(RUN).rev() {
             self.put_run(start, &entries[start..entries.len().min(start + RUN)]);
         }

@@ -1,0 +1,161 @@
+"""The Python program and ``lcrs-codec``: equal bytes for equal pixels, equal pixels for equal bytes.
+
+JPEG files are left out: decoders of these round differently. The program is that which ``cargo test`` or
+``cargo build`` has left in ``target``, or ``LCRS_CODEC``.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lcrs.cli import main
+
+_BUILT = [Path(__file__).parents[2] / "target" / profile / "lcrs-codec" for profile in ("debug", "release")]
+
+
+@pytest.fixture(scope="session")
+def program() -> Path:
+    named = os.environ.get("LCRS_CODEC")
+    found = [Path(named)] if named else [path for path in _BUILT if path.is_file()]
+    if not found:
+        pytest.skip("lcrs-codec is not built: cargo build -p lcrs-codec, or set LCRS_CODEC")
+    return max(found, key=lambda path: path.stat().st_mtime)
+
+
+@pytest.fixture
+def both(program: Path, tmp_path: Path, model_path: Path, capsys: pytest.CaptureFixture[str]):
+    """Encodes with both programs, and returns what both wrote, which is the same."""
+
+    def encode(source: Path, *options: str) -> bytes:
+        files = tmp_path / "python.lcrs", tmp_path / "rust.lcrs"
+        arguments = [["encode", str(source), "-o", str(file), "--force", *options] for file in files]
+        assert main([*arguments[0], "--model", "tiny"]) == 0, capsys.readouterr().err
+        done = run(program, *arguments[1], "--model", "tiny")
+        assert done.returncode == 0, done.stderr
+        assert files[0].read_bytes() == files[1].read_bytes()
+        return files[1].read_bytes()
+
+    return encode
+
+
+def run(program: Path, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(program), *map(str, arguments)], capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+PROFILE = b"0" * 16 + b"RGB " + b"1" * 108
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("plain.png", {}),
+        ("profile.png", {"icc_profile": PROFILE, "dpi": (300, 301)}),
+        ("plain.ppm", {}),
+        ("plain.bmp", {"dpi": (96, 96)}),
+        ("plain.tif", {"icc_profile": PROFILE}),
+        ("packed.tif", {"compression": "tiff_lzw", "dpi": (240, 240)}),
+        ("profile.webp", {"lossless": True, "icc_profile": PROFILE}),
+    ],
+)
+def test_colors_in_lossless_files(both, tmp_path: Path, photo: np.ndarray, name: str, options: dict) -> None:
+    path = tmp_path / name
+    Image.fromarray(photo).save(path, **options)
+    both(path)
+    both(path, "-q", "12.5")
+
+
+def test_grey_deep_and_palette(both, tmp_path: Path, photo: np.ndarray, data_dir: Path) -> None:
+    pictures = {
+        "grey.png": Image.fromarray(photo[..., 0].copy()),
+        "deep.png": Image.fromarray(photo[..., 0].astype(np.uint16) * 257 + 3),
+        "deep.tif": Image.fromarray(photo[..., 0].astype(np.uint16) * 200 + 7),
+        "bits.png": Image.fromarray(photo[..., 0].copy()).convert("1"),
+        "palette.png": Image.fromarray(photo).quantize(50),
+    }
+    for name, image in pictures.items():
+        image.save(tmp_path / name)
+        both(tmp_path / name)
+        both(tmp_path / name, "--to-8bit")
+    both(data_dir / "rgb16.png", "--to-8bit")
+    both(data_dir / "rgb16.png")
+
+
+@pytest.mark.parametrize("background", ["white", "#102030", "#888"])
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_transparency(both, tmp_path: Path, photo: np.ndarray, mode: str, background: str) -> None:
+    image = Image.fromarray(photo).convert(mode)
+    both_opaque = tmp_path / "opaque.png"
+    image.save(both_opaque)
+    both(both_opaque)
+    image.putalpha(Image.fromarray(photo[..., 1].copy()))
+    image.save(tmp_path / "alpha.png")
+    both(tmp_path / "alpha.png", "--background", background)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("ending", ["png", "webp"])
+def test_orientation_and_exif(both, tmp_path: Path, photo: np.ndarray, ending: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    exif[0x010F] = "A camera"
+    exif.get_ifd(0x8769)[0xA002] = photo.shape[1]
+    exif.get_ifd(0x8769)[0xA003] = photo.shape[0]
+    path = tmp_path / f"turned.{ending}"
+    Image.fromarray(photo).save(path, exif=exif, lossless=True)
+    both(path)
+    both(path, "--keep-exif")
+
+
+def test_decoded_pixels(both, program: Path, tmp_path: Path, photo: np.ndarray) -> None:
+    source, file = tmp_path / "in.png", tmp_path / "a.lcrs"
+    for pixels in (photo, photo[..., 0].copy(), photo[..., 0].astype(np.uint16) * 257):
+        Image.fromarray(pixels).save(source)
+        file.write_bytes(both(source))
+        for ending in ("png", "tif", "ppm" if pixels.ndim == 3 else "pgm"):
+            targets = [tmp_path / f"{who}.{ending}" for who in ("python", "rust")]
+            assert main(["decode", str(file), "-o", str(targets[0]), "--force"]) == 0
+            done = run(program, "decode", file, "-o", targets[1], "--force")
+            assert done.returncode == 0, done.stderr
+            with Image.open(targets[0]) as first, Image.open(targets[1]) as second:
+                assert first.mode == second.mode
+                np.testing.assert_array_equal(np.asarray(first), np.asarray(second))
+
+
+def test_refusals_are_those_of_python(
+    program: Path, tmp_path: Path, photo: np.ndarray, model_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = Image.fromarray(photo).convert("RGBA")
+    image.putalpha(7)
+    image.save(tmp_path / "alpha.png")
+    Image.fromarray(photo).convert("CMYK").save(tmp_path / "inks.tif")
+    pages = [Image.fromarray(photo), Image.fromarray(photo)]
+    pages[0].save(tmp_path / "pages.tif", save_all=True, append_images=pages[1:])
+    pages[0].save(tmp_path / "moves.webp", save_all=True, append_images=[Image.fromarray(255 - photo)])
+    (tmp_path / "empty.png").write_bytes(b"")
+    target = tmp_path / "out.lcrs"
+    for name, words in {
+        "alpha.png": "--background white",
+        "inks.tif": "CMYK",
+        "pages.tif": "2 frames",
+        "moves.webp": "2 frames",
+        "empty.png": "0 bytes",
+        "missing.png": "No such file",
+    }.items():
+        arguments = ["encode", str(tmp_path / name), "-o", str(target), "--model", "tiny"]
+        done = run(program, *arguments)
+        code = main(arguments)
+        said = capsys.readouterr().err
+        assert (done.returncode, code) == (1, 1), (done.stderr, said)
+        for text in (done.stderr, said):
+            assert name in text, text
+            assert words in text, text
+            assert text.count("\n") == 1
+    assert not target.exists()
