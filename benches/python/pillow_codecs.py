@@ -56,7 +56,7 @@ def of_size(picture: np.ndarray, codec: str, num_bytes: int) -> tuple[int, np.nd
 
 
 def psnr_at_size(picture: np.ndarray, codec: str, num_bytes: int) -> float:
-    """PSNR of the codec at exactly `num_bytes`, in dB: between the two qualities beside it, by log of the size."""
+    """PSNR of the codec at exactly `num_bytes`, in dB, between its two nearest qualities."""
     points = []
     low, high = 0, 100
     while low <= high:

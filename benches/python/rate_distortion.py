@@ -1,6 +1,6 @@
 """Rate and distortion of a model on a folder of pictures, through real files, against other codecs.
 
-``python benches/python/rate_distortion.py --pictures KODAK --anchors CURVES --peers webp avif --output RESULT``
+``python benches/python/rate_distortion.py --pictures KODAK --anchors CURVES --peers webp --output RESULT``
 
 Every picture is compressed at every quality into a file and restored from it; rates count whole files.
 Curves are means over pictures of bits per pixel and of PSNR (RGB, dB), as usual for this set; BD-rate
@@ -27,10 +27,10 @@ from typing import Any
 import bjontegaard
 import numpy as np
 from PIL import Image
-from pillow_codecs import QUALITIES as PEER_QUALITIES
-from pillow_codecs import SETTINGS, coded, described, psnr_db
 
 import lcrs
+from pillow_codecs import QUALITIES as PEER_QUALITIES
+from pillow_codecs import SETTINGS, coded, described, psnr_db
 
 QUALITIES = tuple(range(0, 101, 10))
 ANCHORS = (
@@ -53,12 +53,12 @@ Row = dict[str, float]
 Curve = tuple[list[float], list[float]]
 
 
-def load(folder: Path) -> dict[str, np.ndarray]:
-    """The pictures directly in a folder."""
+def load(folder: Path, every: int = 1) -> dict[str, np.ndarray]:
+    """The pictures directly in a folder, or every so many of them."""
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
     if not paths:
         raise SystemExit(f"no pictures in {folder}")
-    return {path.name: np.asarray(Image.open(path).convert("RGB")) for path in paths}
+    return {path.name: np.asarray(Image.open(path).convert("RGB")) for path in paths[::every]}
 
 
 def bpp(num_bytes: float, picture: np.ndarray) -> float:
@@ -168,6 +168,7 @@ def report(result: dict[str, Any]) -> str:
             above = 100 * (mean["bpp"] / mean["estimated_bpp"] - 1)
             row += [f"{mean['estimated_bpp']:.4f}", f"{above:+.2f}", f"{mean['estimated_z_bpp']:.4f}"]
             row += [f"{mean['estimated_psnr_db']:.3f}"]
+        row += [""] * (len(head) - len(row))
         rows.append(row)
     lines = [f"# {result['model']} on {result['num_pictures']} pictures", ""]
     lines += [result["note"], ""] if result["note"] else []
@@ -197,11 +198,13 @@ def report(result: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pictures", type=Path, required=True)
+    parser.add_argument("--every", type=int, default=1, help="take every so many of them")
     parser.add_argument("--anchors", type=Path, help="folder of curves of these pictures, NAME.json")
     parser.add_argument("--peers", nargs="*", default=[], choices=sorted(SETTINGS))
     parser.add_argument("--model", default="photo", help="name, or a package's path")
     parser.add_argument("--weights", type=Path, help="checkpoint to estimate bits with")
     parser.add_argument("--architecture", default="gain-space-channel-hyperprior", help="of the weights")
+    parser.add_argument("--estimate-every", type=int, default=1, help="estimate at every so many qualities")
     parser.add_argument("--qualities", type=float, nargs="+", default=QUALITIES)
     parser.add_argument("--title", help="what the result calls the model")
     parser.add_argument(
@@ -209,7 +212,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
 
-    pictures = load(arguments.pictures)
+    pictures = load(arguments.pictures, arguments.every)
     model = lcrs.codec.load_package(arguments.model)
     rows = {
         quality: {name: through_file(picture, quality, model) for name, picture in pictures.items()}
@@ -217,8 +220,8 @@ def main() -> None:
     }
     if arguments.weights:
         estimate = estimator(arguments.weights, arguments.architecture)
-        for quality, per_picture in rows.items():
-            for name, row in per_picture.items():
+        for quality in list(rows)[:: arguments.estimate_every]:
+            for name, row in rows[quality].items():
                 row |= estimate(pictures[name], quality)
     ours = curve([means(per_picture) for per_picture in rows.values()])
     own_curves = {name: curve([per[name] for per in rows.values()]) for name in pictures}

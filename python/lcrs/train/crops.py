@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-SUFFIXES = frozenset({".png", ".webp", ".jpg", ".jpeg", ".ppm", ".bmp", ".tif", ".tiff"})
+SUFFIXES = frozenset({".png", ".webp", ".avif", ".jpg", ".jpeg", ".ppm", ".bmp", ".tif", ".tiff"})
 
 
 def load_folder(root: str | Path) -> list[np.ndarray]:

@@ -70,6 +70,11 @@ def paper_colour(rng: np.random.Generator) -> Colour:
     return red, green, blue
 
 
+def as_pixels(values: NDArray[np.floating]) -> Pixels:
+    """The nearest levels from 0 to 255."""
+    return np.asarray(np.clip(np.rint(values), 0, 255), dtype=np.uint8)
+
+
 def canvas(size: int, colour: Colour) -> Pixels:
     """A flat picture, (size, size, 3)."""
     return np.full((size, size, 3), colour, dtype=np.uint8)
@@ -102,7 +107,7 @@ def gradient(rng: np.random.Generator, size: int) -> Pixels:
     picture = first + (last - first) * along[..., None]
     if rng.random() < 0.3:
         picture = picture + rng.random((size, size, 1)) - 0.5
-    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+    return as_pixels(picture)
 
 
 def dark(rng: np.random.Generator, size: int) -> Pixels:
@@ -115,7 +120,7 @@ def dark(rng: np.random.Generator, size: int) -> Pixels:
         picture += light[..., None] * rng.integers(0, 60, 3)
     if rng.random() < 0.4:
         picture += rng.normal(0, 1.5 * rng.random(), (size, size, 3))
-    return np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+    return as_pixels(picture)
 
 
 def pattern(rng: np.random.Generator, size: int) -> Pixels:
@@ -162,7 +167,7 @@ def halftone(rng: np.random.Generator, size: int) -> Pixels:
     first, last = (np.array(any_colour(rng)) for _ in range(2))
     if rng.random() < 0.5:
         first, last = np.full(3, 255), np.zeros(3)
-    return np.rint(first + (last - first) * ink).astype(np.uint8)
+    return as_pixels(first + (last - first) * ink)
 
 
 def lines(rng: np.random.Generator, size: int) -> Pixels:
@@ -185,7 +190,8 @@ def lines(rng: np.random.Generator, size: int) -> Pixels:
         elif kind == 3:
             draw.polygon(places, colour)
         else:
-            draw.arc((left, top, right, bottom), *(float(v) for v in rng.integers(0, 360, 2)), colour, width)
+            start, end = (int(v) for v in rng.integers(0, 360, 2))
+            draw.arc((left, top, right, bottom), start, end, colour, width)
     return np.asarray(picture.reduce(scale)) if scale > 1 else np.asarray(picture)
 
 
@@ -242,13 +248,13 @@ class GraphicsSampler:
         self.rng = np.random.default_rng(seed)
         self.fonts = list(fonts)
         self.kinds: dict[str, tuple[Callable[[np.random.Generator, int], Pixels], float]] = {
-            "flat": (flat, 0.16),
+            "flat": (flat, 0.14),
             "gradient": (gradient, 0.12),
-            "dark": (dark, 0.08),
+            "dark": (dark, 0.06),
             "pattern": (pattern, 0.16),
-            "halftone": (halftone, 0.06),
+            "halftone": (halftone, 0.04),
             "lines": (lines, 0.10),
-            "text": (self.text, 0.18),
+            "text": (self.text, 0.24),
             "interface": (self.interface, 0.14),
         }
 
@@ -260,7 +266,7 @@ class GraphicsSampler:
         return ImageFont.load_default(points)
 
     def text(self, rng: np.random.Generator, size: int) -> Pixels:
-        """A part of a page: lines of words of one or two sizes, antialiased, hard, or with coloured fringes."""
+        """A part of a page: words of one or two sizes, antialiased, hard, or with coloured fringes."""
         paper = paper_colour(rng)
         ink = ink_on(rng, paper)
         fringes = rng.random() < 0.2  # one third of a pixel a channel, as screens do
@@ -276,9 +282,9 @@ class GraphicsSampler:
         write(rng, draw, (left, top, width, size), ink, self.font(int(rng.integers(8, 26))))
         if not fringes:
             return np.asarray(picture)
-        wide = np.asarray(picture).astype(np.float32)
-        wide = (np.roll(wide, 1, 1) + wide + np.roll(wide, -1, 1)) / 3
-        return np.rint(np.stack([wide[:, k::3, k] for k in range(3)], 2)).astype(np.uint8)
+        sharp = np.asarray(picture).astype(np.float32)
+        wide = (np.roll(sharp, 1, 1) + sharp + np.roll(sharp, -1, 1)) / 3
+        return as_pixels(np.stack([wide[:, k::3, k] for k in range(3)], 2))
 
     def interface(self, rng: np.random.Generator, size: int) -> Pixels:
         """Panels, bars, buttons, tables and small icons with a word or two on each."""
