@@ -266,7 +266,10 @@ mod tests {
         let (size, quality, search) = found(Target::Size(1000), 393_216, bytes);
         assert_eq!((size, quality), (bytes(0.0), 0.0));
         let message = search.shortfall().unwrap();
-        assert!(message.contains("asked for 1000 bytes: the file has 4500, the least") && message.contains("the least"), "{message}");
+        assert!(
+            message.contains("asked for 1000 bytes: the file has 4500, the least") && message.contains("the least"),
+            "{message}"
+        );
         let (size, quality, search) = found(Target::BitsPerPixel(40.0), 393_216, bytes);
         assert_eq!((size, quality), (bytes(100.0), 100.0));
         let message = search.shortfall().unwrap();

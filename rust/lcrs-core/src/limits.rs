@@ -62,7 +62,10 @@ impl Limits {
     /// As [`Limits::zeroed`].
     pub fn rehearse(&self, bytes: u64, what: &str) -> Result<()> {
         if bytes > self.max_bytes {
-            return Err(Error::limit(format!("{what} needs {bytes} bytes, at most {} are allowed (max_bytes)", self.max_bytes)));
+            return Err(Error::limit(format!(
+                "{what} needs {bytes} bytes, at most {} are allowed (max_bytes)",
+                self.max_bytes
+            )));
         }
         let mut rehearsed: Vec<u8> = Vec::new();
         let size = usize::try_from(bytes).unwrap_or(usize::MAX);

@@ -86,7 +86,10 @@ pub fn bytes_needed(first: &[u8], limits: &Limits) -> Result<u64> {
     }
     let bytes = header_bytes.saturating_add(open(first, limits)?.payload_bytes);
     if bytes > limits.max_bytes {
-        return Err(Error::Limit(format!("file of {bytes} bytes, at most {} are allowed (max_bytes)", limits.max_bytes)));
+        return Err(Error::Limit(format!(
+            "file of {bytes} bytes, at most {} are allowed (max_bytes)",
+            limits.max_bytes
+        )));
     }
     Ok(bytes)
 }

@@ -8,9 +8,10 @@ use crate::{Error, Result, Runtime, Simd};
 /// costs an escape.
 ///
 /// # Errors
-/// [`crate::ErrorKind::InvalidArgument`] if the lengths differ or an index is not a row.
+/// [`crate::ErrorKind::InvalidArgument`] if the lengths differ or an index is not a row, [`crate::ErrorKind::Limit`] without memory
+/// for the stream.
 pub fn encode(kind: StreamKind, rt: &Runtime, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<Vec<u8>> {
-    encode_stream(kind, rt, symbols, indexes, table).map(|stream| stream.to_vec())
+    encode_stream(kind, rt, symbols, indexes, table)?.copied()
 }
 
 /// [`encode`] without the last copy: the stream lies in memory of the runtime.
@@ -70,18 +71,21 @@ impl Encoder {
     }
 
     /// An encoder without symbols that makes room for so many at once, in memory of the runtime.
-    #[must_use]
-    pub fn on(kind: StreamKind, rt: &Runtime, num_symbols: usize) -> Self {
-        Self(match kind {
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Limit`] without memory for that.
+    pub fn on(kind: StreamKind, rt: &Runtime, num_symbols: usize) -> Result<Self> {
+        Ok(Self(match kind {
             StreamKind::Ans => EncoderOf::Ans(ans::Encoder::new()),
-            StreamKind::Lcrs => EncoderOf::Lcrs(native::Encoder::on(rt, num_symbols)),
-        })
+            StreamKind::Lcrs => EncoderOf::Lcrs(native::Encoder::on(rt, num_symbols)?),
+        }))
     }
 
     /// Appends symbols.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::InvalidArgument`] if the lengths differ or an index is not a row; nothing is appended then.
+    /// [`crate::ErrorKind::InvalidArgument`] if the lengths differ or an index is not a row, [`crate::ErrorKind::Limit`] without
+    /// memory for them; nothing is appended then.
     pub fn push(&mut self, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<()> {
         check_lengths(indexes.len(), symbols.len())?;
         match &mut self.0 {
@@ -93,9 +97,9 @@ impl Encoder {
     /// The stream of all symbols.
     ///
     /// # Errors
-    /// None at present; a limit on streams would be reported here.
+    /// [`crate::ErrorKind::Limit`] without memory for it.
     pub fn finish(self) -> Result<Vec<u8>> {
-        self.finish_stream().map(|stream| stream.to_vec())
+        self.finish_stream()?.copied()
     }
 
     /// [`Self::finish`] without the last copy.
@@ -103,10 +107,10 @@ impl Encoder {
     /// # Errors
     /// As [`Self::finish`].
     pub fn finish_stream(self) -> Result<Stream> {
-        Ok(match self.0 {
+        match self.0 {
             EncoderOf::Ans(encoder) => encoder.finish(),
             EncoderOf::Lcrs(encoder) => encoder.finish(),
-        })
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::stack::Stack;
 use crate::cdf::CdfTable;
 use crate::rans::escape::fold;
 use crate::rans::words::{Stream, WordStack};
-use crate::{Result, Runtime};
+use crate::{Error, Result, Runtime};
 
 /// Symbols are looked up and coded in runs of this many.
 const RUN: usize = 2048;
@@ -14,16 +14,16 @@ pub(in crate::rans) fn encode(rt: &Runtime, symbols: &[i32], indexes: &[i32], ta
     table.check_indexes(indexes)?;
     let reciprocals = table.reciprocals();
     let home = (symbols.len() > RUN).then(|| rt.spare_streams.clone());
-    let mut stack = Stack::new(WordStack::new(symbols.len() / 4, home));
+    let mut stack = Stack::new(WordStack::new(symbols.len() / 4, home)?);
     let mut places = Vec::with_capacity(RUN.min(symbols.len()));
     let mut run = Encoder::default();
     for (symbols, indexes) in symbols.chunks(RUN).zip(indexes.chunks(RUN)).rev() {
         places.clear();
         run.clear();
-        run.look_up(symbols, indexes, table, |place| places.push(place as u32));
-        run.put(&mut stack, |i, x| reciprocals[places[i] as usize].divide(x));
+        run.look_up(symbols, indexes, table, |place| places.push(place as u32))?;
+        run.put(&mut stack, |i, x| reciprocals[places[i] as usize].divide(x))?;
     }
-    Ok(stack.finish())
+    stack.finish()
 }
 
 /// Collects symbols in pieces; they are coded in [`Encoder::finish`].
@@ -42,13 +42,12 @@ impl Encoder {
 
     pub(in crate::rans) fn push(&mut self, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<()> {
         table.check_indexes(indexes)?;
-        self.look_up(symbols, indexes, table, |_| ());
-        Ok(())
+        self.look_up(symbols, indexes, table, |_| ())
     }
 
-    pub(in crate::rans) fn finish(self) -> Stream {
+    pub(in crate::rans) fn finish(self) -> Result<Stream> {
         let mut stack = Stack::new(WordStack::default());
-        self.put(&mut stack, |i, x| x / u64::from(self.entries[i] >> 16));
+        self.put(&mut stack, |i, x| x / u64::from(self.entries[i] >> 16))?;
         stack.finish()
     }
 
@@ -59,9 +58,16 @@ impl Encoder {
 
     /// Appends symbols whose indexes have been checked, and shows where in the table their entries are.
     #[inline(always)]
-    fn look_up(&mut self, symbols: &[i32], indexes: &[i32], table: &CdfTable, mut place: impl FnMut(usize)) {
+    fn look_up(
+        &mut self,
+        symbols: &[i32],
+        indexes: &[i32],
+        table: &CdfTable,
+        mut place: impl FnMut(usize),
+    ) -> Result<()> {
         let (heads, entries, scale) = (table.heads(), table.entries(), 16 - table.precision());
-        self.entries.reserve(symbols.len());
+        let no_memory = |_| Error::limit(format!("no memory for {} more symbols", symbols.len()));
+        self.entries.try_reserve(symbols.len()).map_err(no_memory)?;
         for (&symbol, &index) in symbols.iter().zip(indexes) {
             let head = heads[index as usize];
             let (position, max) = (i64::from(symbol) - i64::from(head.offset), i64::from(head.max));
@@ -74,24 +80,30 @@ impl Encoder {
             place(at);
             self.entries.push(if scale == 0 { entries[at] } else { unscaled(entries[at], scale) });
         }
+        Ok(())
     }
 
     /// Puts all symbols on the stack: the runs between escapes, and the escapes.
     #[inline(always)]
-    fn put(&self, stack: &mut Stack, divide: impl Fn(usize, u64) -> u64) {
+    fn put(&self, stack: &mut Stack, divide: impl Fn(usize, u64) -> u64) -> Result<()> {
         let mut end = self.entries.len();
         for &(at, raw) in self.escapes.iter().rev() {
-            self.put_run(stack, at + 1..end, &divide);
-            stack.put_escape(raw);
+            self.put_run(stack, at + 1..end, &divide)?;
+            stack.put_escape(raw)?;
             end = at + 1;
         }
-        self.put_run(stack, 0..end, &divide);
+        self.put_run(stack, 0..end, &divide)
     }
 
     #[inline(always)]
-    fn put_run(&self, stack: &mut Stack, run: std::ops::Range<usize>, divide: impl Fn(usize, u64) -> u64) {
+    fn put_run(
+        &self,
+        stack: &mut Stack,
+        run: std::ops::Range<usize>,
+        divide: impl Fn(usize, u64) -> u64,
+    ) -> Result<()> {
         let start = run.start;
-        stack.put_run(self.entries[run].iter().copied(), |i, x| divide(start + i, x));
+        stack.put_run(self.entries[run].iter().copied(), |i, x| divide(start + i, x))
     }
 }
 

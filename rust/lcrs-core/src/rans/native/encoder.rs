@@ -6,7 +6,7 @@ use super::digits::DigitWriter;
 use super::path::Path;
 use super::{head, scalar, Lanes, LOW, MAX_LANES, START};
 use crate::cdf::CdfTable;
-use crate::rans::words::{Stream, WordStack};
+use crate::rans::words::{grow, Stream, WordStack};
 use crate::spares::Spares;
 use crate::{Result, Runtime, Simd};
 
@@ -22,28 +22,29 @@ const COST_BITS: u32 = 20;
 /// Encodes all symbols at once. Beyond the point where the number of lanes is settled, entries are looked up run by
 /// run just before they are coded, so that they never leave the cache.
 pub(in crate::rans) fn encode(rt: &Runtime, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<Stream> {
-    let mut first = Encoder::on(rt, symbols.len().min(MAX_SETTLING));
+    let mut first = Encoder::on(rt, symbols.len().min(MAX_SETTLING))?;
     let mut settled = 0;
+    // A wrong index is told by its place among all of them.
+    let placed = |error| table.check_indexes(indexes).err().unwrap_or(error);
     while settled < symbols.len() && first.cost < FULL_COST {
         let run = settled..symbols.len().min(settled + RUN);
         settled = run.end;
-        first.push_run(&symbols[run.clone()], &indexes[run], table).map_or_else(|| table.check_indexes(indexes), Ok)?;
+        first.push(&symbols[run.clone()], &indexes[run], table).map_err(placed)?;
     }
     let words = expected_words(first.cost) as f64 * (symbols.len() as f64 / settled.max(1) as f64);
-    let words = WordStack::new(words as usize, first.home.as_ref().map(|home| home.streams.clone()));
+    let words = WordStack::new(words as usize, first.home.as_ref().map(|home| home.streams.clone()))?;
     let mut coder = first.coder(words, table.has_certainty());
     let mut late_digits = Vec::new();
     let mut scratch = vec![0; RUN.min(symbols.len() - settled)];
     for start in (settled..symbols.len()).step_by(RUN).rev() {
         let run = start..symbols.len().min(start + RUN);
-        let (symbols, indexes_of_run) = (&symbols[run.clone()], &indexes[run]);
-        let found = coder.encode_run(table, start, symbols, indexes_of_run, &mut scratch, &mut late_digits);
-        found.map_or_else(|| table.check_indexes(indexes), Ok)?;
+        let (symbols, indexes) = (&symbols[run.clone()], &indexes[run]);
+        coder.encode_run(table, start, symbols, indexes, &mut scratch, &mut late_digits).map_err(placed)?;
     }
     for digits in late_digits.iter().rev() {
         first.digits.append(digits);
     }
-    Ok(coder.finish(first.entries(), &first.digits))
+    coder.finish(first.entries(), &first.digits)
 }
 
 /// Collects symbols in pieces; they are coded in [`Encoder::finish`].
@@ -84,47 +85,45 @@ impl Encoder {
     }
 
     /// With room for `capacity` symbols, in memory of the runtime.
-    pub(in crate::rans) fn on(rt: &Runtime, capacity: usize) -> Self {
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Limit`] without memory for that.
+    pub(in crate::rans) fn on(rt: &Runtime, capacity: usize) -> Result<Self> {
         let mut encoder = Self::new(rt.simd);
         // fresh memory costs a page fault every four kilobytes, but is faster had for a page or two
         if capacity > RUN {
             encoder.home = Some(Home { entries: rt.spare_entries.clone(), streams: rt.spare_streams.clone() });
             encoder.buffer = rt.spare_entries.take(capacity).unwrap_or_default();
         }
-        if encoder.buffer.len() < capacity {
-            encoder.buffer = vec![0; capacity];
-        }
-        encoder
+        grow(&mut encoder.buffer, capacity)?;
+        Ok(encoder)
     }
 
     fn entries(&self) -> &[u32] {
         &self.buffer[..self.len]
     }
 
-    pub(in crate::rans) fn push(&mut self, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<()> {
-        self.push_run(symbols, indexes, table).map_or_else(|| table.check_indexes(indexes), Ok)
-    }
-
     /// Appends symbols, or nothing if an index is not a row.
-    fn push_run(&mut self, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Option<()> {
+    pub(in crate::rans) fn push(&mut self, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<()> {
         let (end, num_digits) = (self.len + symbols.len(), self.digits.len());
         if self.buffer.len() < end {
-            self.buffer.resize(end.max(2 * self.buffer.len()), 0);
+            let wanted = end.max(2 * self.buffer.len());
+            grow(&mut self.buffer, wanted)?;
         }
         let entries = &mut self.buffer[self.len..end];
         let found = self.path.look_up(table, symbols, indexes, entries, &mut self.digits);
-        if found.is_some() {
-            self.len = end;
-            self.cost += self.path.cost(entries);
-            self.has_certainty |= table.has_certainty();
-        } else {
+        if found.is_none() {
             self.digits.truncate(num_digits);
+            return table.check_indexes(indexes);
         }
-        found
+        self.len = end;
+        self.cost += self.path.cost(entries);
+        self.has_certainty |= table.has_certainty();
+        Ok(())
     }
 
-    pub(in crate::rans) fn finish(self) -> Stream {
-        let words = WordStack::new(expected_words(self.cost), self.home.as_ref().map(|home| home.streams.clone()));
+    pub(in crate::rans) fn finish(self) -> Result<Stream> {
+        let words = WordStack::new(expected_words(self.cost), self.home.as_ref().map(|home| home.streams.clone()))?;
         self.coder(words, false).finish(self.entries(), &self.digits)
     }
 
@@ -163,7 +162,7 @@ struct Coder {
 }
 
 impl Coder {
-    /// Looks up and codes the symbols that begin at `start`, a multiple of `MAX_LANES`; nothing if an index is not a row.
+    /// Looks up and codes the symbols that begin at `start`, a multiple of `MAX_LANES`.
     /// Escapes come piece by piece, from the last to the first.
     fn encode_run(
         &mut self,
@@ -173,25 +172,30 @@ impl Coder {
         indexes: &[i32],
         scratch: &mut [u32],
         late_digits: &mut Vec<DigitWriter>,
-    ) -> Option<()> {
+    ) -> Result<()> {
         if self.main.is_some() && self.path.encodes_groups(table, self.num_lanes) {
-            let (room, mut top) = self.words.room(symbols.len());
-            self.path.encode_groups(table, &mut self.lanes, symbols, indexes, room, &mut top, late_digits)?;
+            let (room, mut top) = self.words.room(symbols.len())?;
+            let found = self.path.encode_groups(table, &mut self.lanes, symbols, indexes, room, &mut top, late_digits);
+            if found.is_none() {
+                return table.check_indexes(indexes);
+            }
             self.words.set_top(top);
-            return Some(());
+            return Ok(());
         }
         let entries = &mut scratch[..symbols.len()];
         let mut digits = DigitWriter::default();
-        self.path.look_up(table, symbols, indexes, entries, &mut digits)?;
-        self.put_run(start, entries);
+        if self.path.look_up(table, symbols, indexes, entries, &mut digits).is_none() {
+            return table.check_indexes(indexes);
+        }
+        self.put_run(start, entries)?;
         late_digits.push(digits);
-        Some(())
+        Ok(())
     }
 
     /// Codes the entries that begin at symbol `start`, a multiple of `MAX_LANES`.
-    fn put_run(&mut self, start: usize, mut entries: &[u32]) {
+    fn put_run(&mut self, start: usize, mut entries: &[u32]) -> Result<()> {
         if self.main.is_none() {
-            let left = self.put_tail(entries);
+            let left = self.put_tail(entries)?;
             entries = &entries[..left];
             if start + left > 0 && self.is_tail_complete(left) {
                 self.seed();
@@ -199,10 +203,11 @@ impl Coder {
             }
         }
         if !entries.is_empty() {
-            let (room, mut top) = self.words.room(entries.len());
+            let (room, mut top) = self.words.room(entries.len())?;
             self.path.put_groups(&mut self.lanes, self.num_lanes, entries, room, &mut top);
             self.words.set_top(top);
         }
+        Ok(())
     }
 
     /// Whether with `left` symbols left in a run (and any number of runs) lanes can begin.
@@ -211,10 +216,10 @@ impl Coder {
     }
 
     /// Codes symbols on lane 0, from the last one, until the tail is complete; returns how many are left.
-    fn put_tail(&mut self, entries: &[u32]) -> usize {
+    fn put_tail(&mut self, entries: &[u32]) -> Result<usize> {
         let mut left = entries.len();
         while left > 0 && !self.is_tail_complete(left) {
-            let (room, mut top) = self.words.room(MAX_LANES);
+            let (room, mut top) = self.words.room(MAX_LANES)?;
             let bottom = top;
             // to the next group boundary
             let group = if self.num_lanes == 1 { MAX_LANES } else { self.num_lanes };
@@ -226,7 +231,7 @@ impl Coder {
             self.words.set_top(top);
             left -= size;
         }
-        left
+        Ok(left)
     }
 
     /// Makes the last words of the tail the states of lanes 1 and up.
@@ -238,9 +243,9 @@ impl Coder {
     }
 
     /// Codes the symbols before all runs so far and returns the stream.
-    fn finish(mut self, entries: &[u32], digits: &DigitWriter) -> Stream {
+    fn finish(mut self, entries: &[u32], digits: &DigitWriter) -> Result<Stream> {
         for start in (0..entries.len()).step_by(RUN).rev() {
-            self.put_run(start, &entries[start..entries.len().min(start + RUN)]);
+            self.put_run(start, &entries[start..entries.len().min(start + RUN)])?;
         }
         let main = self.main.unwrap_or(0);
         let num_lanes = if main == 0 { 1 } else { self.num_lanes };
