@@ -71,7 +71,7 @@ impl GroupedLatent {
     /// # Errors
     /// As [`channel_groups`].
     pub fn encode(&self, rt: &Runtime) -> Result<Vec<u8>> {
-        let mut encoder = Encoder::on(StreamKind::Lcrs, rt, self.y.data().len())?;
+        let mut encoder = Encoder::on(StreamKind::Lcrs, rt, self.y.data().len());
         self.run(rt, &mut Coder::Encode { encoder: &mut encoder, y: &self.y })?;
         encoder.finish()
     }

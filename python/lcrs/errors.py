@@ -11,6 +11,7 @@ __all__ = [
     "LcrsError",
     "LimitError",
     "MissingModelError",
+    "ModelWarning",
     "NotPortableError",
     "TargetWarning",
     "TruncatedError",
@@ -48,6 +49,10 @@ class LimitError(LcrsError):
 
 class NotPortableError(LcrsError):
     """A portable result was asked for where only a machine-dependent one can be had."""
+
+
+class ModelWarning(UserWarning):
+    """Another package than one might think is used: of several of a name, or in place of a damaged one."""
 
 
 class TargetWarning(UserWarning):

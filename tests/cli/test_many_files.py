@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 import lcrs
+import tiny_package
 from lcrs.cli import main, progress
 
 ENCODE = ("encode", "--model", "tiny", "-q", "20")
@@ -202,6 +203,18 @@ def test_info_of_many_is_a_table_or_lines_of_json(pictures: Path, tmp_path: Path
     fields = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
     assert [Path(entry.pop("file")).name for entry in fields] == ["d.lcrs", "e e.lcrs"]
     assert fields[0] == lcrs.info(out / "d.lcrs")
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_what_is_odd_with_the_model_is_said_once(
+    processes: str, pictures: Path, tmp_path: Path, model_path: Path, monkeypatch, capfd
+) -> None:
+    tiny_package.write(tmp_path / "another.lcrm", seed=1)
+    monkeypatch.setenv("LCRS_MODEL_PATH", os.pathsep.join(map(str, (model_path, tmp_path))))
+    source = str(pictures / "deep" / "er")
+    assert main([*ENCODE, "-r", source, "-o", str(tmp_path / "out"), "-j", processes]) == 0
+    warning, _ = capfd.readouterr().err.splitlines()
+    assert warning.startswith("lcrs encode: warning: two models are called 'tiny': ")
 
 
 def test_a_process_that_dies_costs_one_file(pictures: Path, tmp_path: Path, fresh_python, model_path) -> None:

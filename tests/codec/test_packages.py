@@ -50,12 +50,12 @@ def test_another_model_in_the_file_of_the_default_is_not_the_default(folders, ph
     name = codec.DEFAULT_MODEL
     tiny_package.write(folders[0] / f"{name}.lcrm", "mine")
     with (
-        pytest.warns(UserWarning, match=rf"holds model 'mine': it is not used as '{name}'"),
+        pytest.warns(lcrs.ModelWarning, match=rf"holds model 'mine': it is not used as '{name}'"),
         pytest.raises(lcrs.MissingModelError, match=f"no model '{name}'"),
     ):
         lcrs.compress(photo)
     tiny_package.write(folders[1] / "other.lcrm", name, seed=1)
-    with pytest.warns(UserWarning, match="holds model 'mine'"):
+    with pytest.warns(lcrs.ModelWarning, match="holds model 'mine'"):
         data = lcrs.compress(photo)
     assert lcrs.info(data)["model"] == name
     assert data == lcrs.compress(photo, model=folders[1] / "other.lcrm")
@@ -84,9 +84,9 @@ def test_a_damaged_package_is_told_and_the_next_one_used(folders, coded, damage,
     good = tiny_package.write(folders[1] / "mine.lcrm", "mine")
     bad = folders[0] / "mine.lcrm"
     bad.write_bytes(damage(good.read_bytes()))
-    with pytest.warns(UserWarning, match=rf"{bad}.*; {good} is used instead"):
+    with pytest.warns(lcrs.ModelWarning, match=rf"{bad}.*; {good} is used instead"):
         assert lcrs.decompress(data).shape == photo.shape
-    with pytest.warns(UserWarning, match="is used instead"):
+    with pytest.warns(lcrs.ModelWarning, match="is used instead"):
         assert lcrs.compress(photo, quality=20, model="mine") == data
     good.unlink()
     for use in (lambda: lcrs.decompress(data), lambda: lcrs.compress(photo, model="mine")):

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
+from raw_files import chunk
 
 from lcrs.pictures import PictureError, to_picture
 
@@ -102,6 +105,19 @@ def test_nothing_is_asked_about_what_is_opaque(name: str) -> None:
     assert picture.channels == (1 if name == "LA" else 3)
     shown = np.asarray(image.convert("RGBA"))[..., :3] if isinstance(image, Image.Image) else image[..., :3]
     assert picture.to_pillow().convert("RGB").tobytes() == shown.tobytes()
+
+
+@pytest.mark.parametrize(("bits", "key"), [(1, 0), (1, 1), (2, 2), (4, 5), (8, 7)])
+def test_grey_of_few_bits_keeps_its_transparent_value(bits: int, key: int) -> None:
+    values = np.arange(16) % (1 << bits)
+    row = int("".join(f"{value:0{bits}b}" for value in values), 2).to_bytes(2 * bits, "big")
+    header = struct.pack(">IIBB", 16, 1, bits, 0) + bytes(3)
+    data = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"tRNS", struct.pack(">H", key))
+    data += chunk(b"IDAT", zlib.compress(b"\0" + row)) + chunk(b"IEND", b"")
+    with pytest.raises(PictureError, match="transparent parts"):
+        to_picture(data)
+    shown = np.where(values == key, 100, values * 255 // ((1 << bits) - 1))
+    np.testing.assert_array_equal(to_picture(data, background=(100, 100, 100)).pixels[0], shown)
 
 
 @pytest.mark.parametrize("background", ["#102030", (16, 32, 48)])

@@ -15,6 +15,7 @@ from lcrs.cli import streams
 from lcrs.cli.jobs import Job, Plan
 from lcrs.cli.messages import named, one_line
 from lcrs.cli.progress import Tally, shown
+from lcrs.errors import ModelWarning
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,7 @@ def run(plan: Plan, verb: str, arguments: argparse.Namespace) -> int:
         try:
             for outcome in _outcomes(plan.jobs, verb, arguments):
                 for warning in outcome.warnings:
+                    progress.clear()
                     warnings.warn(warning, UserWarning, stacklevel=2)
                 if outcome.done is None:
                     progress.say(f"lcrs {verb}: error: {outcome.error}\n")
@@ -95,8 +97,15 @@ def attempt(verb: str, job: Job, arguments: argparse.Namespace) -> Outcome:
             done, error = work(verb, job, arguments), ""
         except Exception as failure:
             done, error = None, one_line(named(failure, job.source))
-    told = [str(warning.message) for warning in caught if issubclass(warning.category, UserWarning)]
-    return Outcome(job, done, error, [one_line(named(Warning(words), job.source)) for words in told])
+    told = [warning.message for warning in caught if issubclass(warning.category, UserWarning)]
+    return Outcome(job, done, error, [_words(warning, job) for warning in told])
+
+
+def _words(warning: Warning | str, job: Job) -> str:
+    """A warning with the file that it is about. Those of models are about all files alike."""
+    if isinstance(warning, ModelWarning):
+        return one_line(warning)
+    return one_line(named(Warning(str(warning)), job.source))
 
 
 def _outcomes(jobs: list[Job], verb: str, arguments: argparse.Namespace) -> Iterator[Outcome]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import io
 import json
 import math
@@ -103,7 +104,13 @@ def _read(path: Path, arguments: argparse.Namespace) -> Side:
 
 
 def _is_stream(path: Path) -> bool:
-    """Whether a file begins as .lcrs files do; its name may say anything."""
+    """Whether a file begins as .lcrs files do; its name may say anything.
+
+    Raises:
+        OSError: if it is no file, or not one that can be read twice.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "is no regular file", str(path))
     with path.open("rb") as file:
         return file.read(4) == b"\x8cLCS"
 

@@ -82,6 +82,9 @@ class Progress:
     def update(self) -> None:
         """After each job."""
 
+    def clear(self) -> None:
+        """Before something else is written."""
+
     def say(self, text: str) -> None:
         """A line that stays."""
         streams.say(text)
@@ -99,8 +102,11 @@ class _Plain(Progress):
             self._last = now
             self._write(self._tally.line()[:_WIDTH])
 
-    def say(self, text: str) -> None:
+    def clear(self) -> None:
         self._write("")
+
+    def say(self, text: str) -> None:
+        self.clear()
         streams.say(text)
 
     def _write(self, text: str) -> None:

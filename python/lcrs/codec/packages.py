@@ -11,7 +11,7 @@ from typing import Any
 
 from lcrs.codec.package_index import SUFFIX, Entry, entries
 from lcrs.coding import Package
-from lcrs.errors import LcrsError, MissingModelError
+from lcrs.errors import LcrsError, MissingModelError, ModelWarning
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -36,7 +36,7 @@ def load_package(model: str | os.PathLike[str] | Package) -> Package:
     file, in these folders or here. Loaded packages are kept until their file changes.
 
     Warns:
-        UserWarning: if several packages have the name, or one cannot be loaded and another one is.
+        ModelWarning: if several packages have the name, or one cannot be loaded and another one is.
 
     Raises:
         MissingModelError: if there is none.
@@ -67,7 +67,7 @@ def load_packages(fields: dict[str, Any]) -> Iterator[Package]:
     which say what is different.
 
     Warns:
-        UserWarning: if one cannot be loaded and another one is.
+        ModelWarning: if one cannot be loaded and another one is.
 
     Raises:
         LcrsError: if one is damaged, and there is no other.
@@ -124,11 +124,11 @@ def _tell_conflicts(name: str, known: list[Entry], named: list[Entry]) -> None:
     for entry in named[1:]:
         if entry.digests != named[0].digests:
             msg = f"two models are called '{name}': {named[0].path} is used, not {entry.path}"
-            warnings.warn(msg, UserWarning, stacklevel=3)
+            warnings.warn(msg, ModelWarning, stacklevel=3)
     for entry in known:
         if entry.path.stem == name and entry.name not in {name, None} and (named or name == DEFAULT_MODEL):
             msg = f"{entry.path} holds model '{entry.name}': it is not used as '{name}'"
-            warnings.warn(msg, UserWarning, stacklevel=3)
+            warnings.warn(msg, ModelWarning, stacklevel=3)
 
 
 def _load_in_turn(candidates: list[Entry]) -> Iterator[Package]:
@@ -141,7 +141,7 @@ def _load_in_turn(candidates: list[Entry]) -> Iterator[Package]:
             failed = failed or error
             continue
         if failed is not None:
-            warnings.warn(f"{failed}; {entry.path} is used instead", UserWarning, stacklevel=3)
+            warnings.warn(f"{failed}; {entry.path} is used instead", ModelWarning, stacklevel=3)
         yield package
         failed = None
     if failed is not None:

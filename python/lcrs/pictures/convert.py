@@ -151,7 +151,7 @@ def _from_pillow(image: Image.Image, choices: Choices) -> Picture:
     if is_deep and source is not None and not _rounds_well(image, choices):
         picture = _deep_colors(image, source, bits, orientation, choices)
     else:
-        picture = _pixels(_turned(image, orientation), image, bits, choices)
+        picture = _pixels(_with_key(_turned(image, orientation), source), image, bits, choices)
     turned = orientation != 1
     found, losses = gather(image, source, picture.size, picture.channels, turned=turned)
     if choices.to_srgb:
@@ -287,6 +287,21 @@ def _turned(image: Image.Image, orientation: int) -> Image.Image:
         ways.TRANSPOSE, ways.ROTATE_270, ways.TRANSVERSE, ways.ROTATE_90,
     )  # fmt: skip
     return image if orientation == 1 else image.transpose(order[orientation - 2])
+
+
+def _with_key(image: Image.Image, source: Buffer | None) -> Image.Image:
+    """A grey PNG picture of 2 or 4 bits with its transparent value as wide as Pillow makes the others."""
+    from lcrs.pictures.source import png_chunks
+
+    key = image.info.get("transparency")
+    if image.mode != "L" or not isinstance(key, int) or source is None or source[:4] != b"\x89PNG":
+        return image
+    bits = png_chunks(source).get(b"IHDR", bytes(9))[8]
+    if bits not in (2, 4):
+        return image
+    wide = image.copy()
+    wide.info["transparency"] = key * 255 // ((1 << bits) - 1)
+    return wide
 
 
 def _deep_colors(

@@ -1,5 +1,7 @@
 //! g_a of one picture, at one level or at many.
 
+use std::borrow::Cow;
+
 use lcrs_core::exact::{Tensor, View};
 use lcrs_core::{Limits, Result};
 
@@ -59,13 +61,15 @@ impl<'a> Analysis<'a> {
     }
 
     /// y at the level of the job.
-    pub(crate) fn at_level(&self, job: Job<'_>) -> Result<Tensor> {
-        let Some(Kept { value, after }) = &self.kept else { return analyse(self.package, self.source, job) };
-        let Some(after) = after else { return value.try_clone(job.rt, job.limits) };
+    pub(crate) fn at_level(&self, job: Job<'_>) -> Result<Cow<'_, Tensor>> {
+        let Some(Kept { value, after }) = &self.kept else {
+            return analyse(self.package, self.source, job).map(Cow::Owned);
+        };
+        let Some(after) = after else { return Ok(Cow::Borrowed(value)) };
         let y = self.package.y_shape(self.source.height, self.source.width, job.limits)?;
         let mut source = |rows: &Rows| value.view().rows(rows.clone())?.to_tensor(job.rt, job.limits);
         let run = |job: Job<'_>, sink: Sink<'_>| after.run_in_strips(job, value.into(), &mut source, sink);
-        gather(y, self.source.held() + bytes(value.into()), job, run).map_err(blame)
+        gather(y, self.source.held() + bytes(value.into()), job, run).map(Cow::Owned).map_err(blame)
     }
 }
 

@@ -53,7 +53,8 @@ pub fn compress_to_target(
     let mut best = Vec::new();
     while let Some(quality) = search.next_quality() {
         let job = Job { rt, limits, level: level(package, Some(quality))? };
-        let data = write(package, &analysis.at_level(job)?, &layout, Some(quality), options, job)?;
+        let y = analysis.at_level(job)?;
+        let data = write(package, &y, &layout, Some(quality), options, job)?;
         let value = match target {
             Target::Psnr(_) => {
                 let restored = decompress(package, &data, &DecompressOptions::default(), rt, limits)?;

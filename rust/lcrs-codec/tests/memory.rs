@@ -7,14 +7,14 @@ mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering::SeqCst};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use common::{factorized, hyperprior, picture, scanned, variable_rate, Model};
 use lcrs_codec::{compress, decompress, CompressOptions, DecompressOptions, Package, Picture};
 use lcrs_core::{ErrorKind, Limits, Result, Runtime, Simd};
 
-/// Blocks from this size on are large: input decides how large they are, or how many.
-const LARGE: usize = 2048;
+/// Blocks from this size on are large: the size of the input decides how large they are.
+const LARGE: usize = 1 << 15;
 
 struct Watched;
 
@@ -118,8 +118,8 @@ fn decode(package: &Package, file: &[u8], rt: &Runtime, limits: &Limits) -> Resu
 
 #[test]
 fn memory_that_is_refused_is_an_error_and_the_next_job_works() {
-    let _turn = TURN.lock().unwrap();
-    let (picture, limits) = (picture(150, 90, 3), Limits::default());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let (picture, limits) = (picture(500, 330, 3), Limits::default());
     for model in models() {
         for threads in [1, 2] {
             let new_runtime = || Runtime::new(Simd::detect(), threads).unwrap();
@@ -153,7 +153,7 @@ fn memory_that_is_refused_is_an_error_and_the_next_job_works() {
 
 #[test]
 fn jobs_hold_no_more_than_their_limits_say() {
-    let _turn = TURN.lock().unwrap();
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let picture = picture(700, 500, 4);
     for model in models() {
         let package = model.package();

@@ -502,6 +502,13 @@ fn channel_groups_see_the_groups_before() {
             let mut coder = Coder::Encode { encoder: &mut encoder, y: &y };
             let error = channel_groups(&rt, &limits, &scans, &sliced[..2], &mut coder, side).unwrap_err();
             assert!(error.message().contains("3 scans have 2 conditions"), "{error}");
+            let odd = |k: usize, known: &[Tensor]| match k {
+                2 => Tensor::zeroed(4, height, width + 1, &limits),
+                _ => side(k, known),
+            };
+            let mut coder = Coder::Encode { encoder: &mut encoder, y: &y };
+            let error = channel_groups(&rt, &limits, &scans, &sliced, &mut coder, odd).unwrap_err();
+            assert!(error.message().contains("channel group 2"), "{error}");
         }
         assert!(streams.iter().all(|data| *data == streams[0]), "bytes must not depend on path or threads");
     }

@@ -118,7 +118,7 @@ fn in_words(info: &PanicHookInfo<'_>) -> String {
     text + &place.unwrap_or_default()
 }
 
-/// Panics in a job, on this thread or on one of the pool: what the net above is tested with.
+/// Panics in a job, on this thread or on one of the pool; tests see that it becomes an `LcrsError`.
 #[pyfunction]
 #[pyo3(name = "_panic", signature = (message, threads=None))]
 pub(crate) fn panic_in_job(py: Python<'_>, message: &str, threads: Option<i64>) -> PyResult<()> {

@@ -50,7 +50,7 @@ pub(crate) fn picture(package: &codec::Package, pixels: &Bound<'_, PyAny>, given
 
 /// What a shape, (H, W) or (H, W, C), and a type mean for a package.
 pub(crate) fn layout(package: &codec::Package, given: &Given) -> PyResult<Layout> {
-    let invalid = |message: String| PyErr::from(PyValueError::new_err(message));
+    let invalid = |message: String| PyValueError::new_err(message);
     let shape = given.shape.as_deref().unwrap_or_default();
     let (height, width, channels) = match *shape {
         [height, width] => (height, width, 1),

@@ -11,7 +11,7 @@ use lcrs_core::{Error, Limits, Result};
 use super::kernel::Kernel;
 use super::op::{Op, Shape};
 use super::plan::{Links, Unit};
-use super::program::bytes;
+use super::program::{bytes, Node};
 use super::rows::{union, Rows};
 use super::run::{Job, Slot};
 use super::Graph;
@@ -149,7 +149,15 @@ impl Graph {
         if links.shuffle == 1 {
             layers.pop(); // the last one writes where its outputs stay
         }
-        let between = layers.iter().sum::<usize>();
+        // powers of a normalisation, and phases of a transposed layer before they are interleaved
+        let more = |node: &Node| match &node.op {
+            Op::Gdn { channels, .. } => *channels,
+            Op::ConvTranspose2d(conv) => conv.out_channels,
+            _ => 0,
+        };
+        let steps = links.head.into_iter().chain(links.steps.iter().map(|link| link.node));
+        let more = steps.map(|node| more(&self.program.nodes[node])).max().unwrap_or(0);
+        let between = layers.iter().sum::<usize>() + more;
         let window = |rows: usize, columns: usize| match links.head.map(|head| &self.program.nodes[head].op) {
             Some(Op::Conv2d(conv)) if conv.groups < conv.in_channels.max(2) => {
                 let side = |outputs: usize, axis: usize| outputs.saturating_mul(conv.stride[axis]) + conv.kernel[axis];

@@ -164,7 +164,7 @@ impl Scanned {
         y: &Tensor,
         side: Tensor,
     ) -> Result<Coded> {
-        let mut encoder = Encoder::on(kind, job.rt, y.data().len())?;
+        let mut encoder = Encoder::on(kind, job.rt, y.data().len());
         self.run(networks, job, &mut Coder::Encode { encoder: &mut encoder, y }, y.channels(), side)?;
         let precision = self.groups[0].prior.table().precision() as u8;
         Ok(Coded { precision, data: encoder.finish()? })

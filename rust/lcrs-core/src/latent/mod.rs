@@ -61,7 +61,7 @@ impl<'a> Latents<'a> {
         table: &CdfTable,
     ) -> Result<Stream> {
         let [_, channels, pixels] = self.shape;
-        let mut encoder = rans::Encoder::on(kind, rt, channels * pixels)?;
+        let mut encoder = rans::Encoder::on(kind, rt, channels * pixels);
         let mut block = Block::new(rt.simd, self, item);
         while block.advance() {
             if !block.quantize(&values[item * channels * pixels..]) {

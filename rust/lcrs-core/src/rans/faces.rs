@@ -8,10 +8,9 @@ use crate::{Error, Result, Runtime, Simd};
 /// costs an escape.
 ///
 /// # Errors
-/// [`crate::ErrorKind::InvalidArgument`] if the lengths differ or an index is not a row, [`crate::ErrorKind::Limit`] without memory
-/// for the stream.
+/// [`crate::ErrorKind::InvalidArgument`] if the lengths differ or an index is not a row.
 pub fn encode(kind: StreamKind, rt: &Runtime, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<Vec<u8>> {
-    encode_stream(kind, rt, symbols, indexes, table)?.copied()
+    encode_stream(kind, rt, symbols, indexes, table)?.try_to_vec()
 }
 
 /// [`encode`] without the last copy: the stream lies in memory of the runtime.
@@ -71,21 +70,19 @@ impl Encoder {
     }
 
     /// An encoder without symbols that makes room for so many at once, in memory of the runtime.
-    ///
-    /// # Errors
-    /// [`crate::ErrorKind::Limit`] without memory for that.
-    pub fn on(kind: StreamKind, rt: &Runtime, num_symbols: usize) -> Result<Self> {
-        Ok(Self(match kind {
+    #[must_use]
+    pub fn on(kind: StreamKind, rt: &Runtime, num_symbols: usize) -> Self {
+        Self(match kind {
             StreamKind::Ans => EncoderOf::Ans(ans::Encoder::new()),
-            StreamKind::Lcrs => EncoderOf::Lcrs(native::Encoder::on(rt, num_symbols)?),
-        }))
+            StreamKind::Lcrs => EncoderOf::Lcrs(native::Encoder::on(rt, num_symbols)),
+        })
     }
 
     /// Appends symbols.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::InvalidArgument`] if the lengths differ or an index is not a row, [`crate::ErrorKind::Limit`] without
-    /// memory for them; nothing is appended then.
+    /// [`crate::ErrorKind::InvalidArgument`] if the lengths differ or an index is not a row, [`crate::ErrorKind::Limit`] if memory
+    /// is short; nothing is appended then.
     pub fn push(&mut self, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<()> {
         check_lengths(indexes.len(), symbols.len())?;
         match &mut self.0 {
@@ -97,9 +94,9 @@ impl Encoder {
     /// The stream of all symbols.
     ///
     /// # Errors
-    /// [`crate::ErrorKind::Limit`] without memory for it.
+    /// [`crate::ErrorKind::Limit`] if memory is short.
     pub fn finish(self) -> Result<Vec<u8>> {
-        self.finish_stream()?.copied()
+        self.finish_stream()?.try_to_vec()
     }
 
     /// [`Self::finish`] without the last copy.

@@ -98,20 +98,19 @@ impl Checkerboard {
         let store = |to: &mut Tensor, place: usize, new: &[f32]| {
             to.data_mut()[place * channels..][..channels].copy_from_slice(new);
         };
-        self.step(0, rt, coder, &rule, side, None, |(y, x), new| {
+        self.step(rt, coder, &rule, side, None, |(y, x), new| {
             store(&mut out, y * width + x, new);
             store(&mut padded, (y + half) * columns + x + half, new);
         })?;
         let known = Known { values: padded.data(), bias: conditions.context_bias };
-        self.step(1, rt, coder, &rule, side, Some(known), |(y, x), new| store(&mut out, y * width + x, new))?;
+        self.step(rt, coder, &rule, side, Some(known), |(y, x), new| store(&mut out, y * width + x, new))?;
         Ok(out)
     }
 
-    /// Codes the places of one colour, some rows at a time, and calls `store(place, values)` for each.
-    #[allow(clippy::too_many_arguments)] // all that a run has, and what differs between its two steps
+    /// Codes the places of the first colour, or, if they are known, of the second one, some rows at a time, and calls
+    /// `store(place, values)` for each.
     fn step(
         &self,
-        step: usize,
         rt: &Runtime,
         coder: &mut Coder,
         rule: &Rule,
@@ -119,7 +118,7 @@ impl Checkerboard {
         known: Option<Known>,
         mut store: impl FnMut((usize, usize), &[f32]),
     ) -> Result<()> {
-        let (_, height, width) = side.shape();
+        let (step, (_, height, width)) = (usize::from(known.is_some()), side.shape());
         // about a hundred places: enough for the weights to be read seldom, few enough for the second-level cache
         let rows = (96 / width.div_ceil(2)).max(1).min(height.div_ceil(rt.pool.threads()));
         let make = |i: usize, chunk: &mut Chunk| {

@@ -6,7 +6,6 @@ use super::relay::relay;
 use super::{Checkerboard, Coder, Conditions, Gaussian, Raster};
 use crate::exact::{for_chunks, Tensor};
 use crate::{Error, Limits, Result, Runtime};
-use std::ops::Range;
 
 /// One of the scans over places.
 #[derive(Debug)]
@@ -120,54 +119,56 @@ pub fn channel_groups(
             return Err(Error::invalid(format!("latent has {} channels, the groups have {channels}", y.channels())));
         }
     }
-    let (mut known, mut all): (Vec<Tensor>, Option<Tensor>) = (Vec::with_capacity(scans.len()), None);
+    let mut known: Vec<Tensor> = Vec::with_capacity(scans.len());
     let mut first = 0;
     for (k, (scan, &conditions)) in scans.iter().zip(conditions).enumerate() {
         let side = side(k, &known)?;
-        let part = first..first + scan.channels();
         let values = match coder {
             Coder::Encode { encoder, y } => {
-                let mut own = Tensor::output(rt, limits, (part.len(), y.height(), y.width()))?;
-                copy_channels(rt, y, part.clone(), &mut own, 0..part.len())?;
+                let mut own = Tensor::output(rt, limits, (scan.channels(), y.height(), y.width()))?;
+                copy_channels(rt, y, first, &mut own, 0, scan.channels())?;
                 scan.run_with(rt, limits, &mut Coder::Encode { encoder, y: &own }, &side, conditions)
             }
             Coder::Decode { decoder } => scan.run_with(rt, limits, &mut Coder::Decode { decoder }, &side, conditions),
         };
-        let values = values.map_err(|e| e.at(format_args!("channel group {k}")))?;
-        let all = match &mut all {
-            Some(all) => all,
-            None => all.insert(Tensor::output(rt, limits, (channels, side.height(), side.width()))?),
-        };
-        if (values.height(), values.width()) != (all.height(), all.width()) {
-            let message = format!(
-                "{} x {} places, group 0 has {} x {}",
-                values.height(),
-                values.width(),
-                all.height(),
-                all.width()
-            );
-            return Err(Error::invalid(message).at(format_args!("channel group {k}")));
-        }
-        copy_channels(rt, &values, 0..part.len(), all, part)?;
-        known.push(values);
+        known.push(values.map_err(|e| e.at(format_args!("channel group {k}")))?);
         first += scan.channels();
     }
-    all.ok_or_else(|| Error::invalid("there are no groups of channels"))
+    joined(rt, limits, &known, channels)
 }
 
-/// Copies channels `part` of `from` to channels `to_part` of `to`, which has as many places.
+/// All groups side by side.
+fn joined(rt: &Runtime, limits: &Limits, groups: &[Tensor], channels: usize) -> Result<Tensor> {
+    let size = |group: &Tensor| (group.height(), group.width());
+    let (height, width) = groups.first().map(size).ok_or_else(|| Error::invalid("there are no groups of channels"))?;
+    let mut all = Tensor::output(rt, limits, (channels, height, width))?;
+    let mut first = 0;
+    for (k, group) in groups.iter().enumerate() {
+        if size(group) != (height, width) {
+            let (rows, columns) = size(group);
+            let message = format!("{rows} x {columns} places, but group 0 has {height} x {width}");
+            return Err(Error::invalid(message).at(format_args!("channel group {k}")));
+        }
+        copy_channels(rt, group, 0, &mut all, first, group.channels())?;
+        first += group.channels();
+    }
+    Ok(all)
+}
+
+/// Copies `count` channels of `from`, those from `first` on, to those from `to_first` on of `to`, which has as many places.
 fn copy_channels(
     rt: &Runtime,
     from: &Tensor,
-    part: Range<usize>,
+    first: usize,
     to: &mut Tensor,
-    to_part: Range<usize>,
+    to_first: usize,
+    count: usize,
 ) -> Result<()> {
     let (row, width, pixel) = (from.width() * from.channels(), to.width(), to.channels());
     for_chunks(&rt.pool, to.data_mut(), width * pixel, |y, to| {
         let from = from.data()[y * row..][..row].chunks_exact(from.channels());
         for (to, from) in to.chunks_exact_mut(pixel).zip(from) {
-            to[to_part.clone()].copy_from_slice(&from[part.clone()]);
+            to[to_first..to_first + count].copy_from_slice(&from[first..first + count]);
         }
         Ok(())
     })

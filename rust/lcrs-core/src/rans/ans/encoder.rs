@@ -14,14 +14,14 @@ pub(in crate::rans) fn encode(rt: &Runtime, symbols: &[i32], indexes: &[i32], ta
     table.check_indexes(indexes)?;
     let reciprocals = table.reciprocals();
     let home = (symbols.len() > RUN).then(|| rt.spare_streams.clone());
-    let mut stack = Stack::new(WordStack::new(symbols.len() / 4, home)?);
+    let mut stack = Stack::new(WordStack::new(symbols.len() / 4, home));
     let mut places = Vec::with_capacity(RUN.min(symbols.len()));
     let mut run = Encoder::default();
     for (symbols, indexes) in symbols.chunks(RUN).zip(indexes.chunks(RUN)).rev() {
         places.clear();
         run.clear();
         run.look_up(symbols, indexes, table, |place| places.push(place as u32))?;
-        run.put(&mut stack, |i, x| reciprocals[places[i] as usize].divide(x))?;
+        run.put(&mut stack, |i, x| reciprocals[places[i] as usize].divide(x));
     }
     stack.finish()
 }
@@ -47,7 +47,7 @@ impl Encoder {
 
     pub(in crate::rans) fn finish(self) -> Result<Stream> {
         let mut stack = Stack::new(WordStack::default());
-        self.put(&mut stack, |i, x| x / u64::from(self.entries[i] >> 16))?;
+        self.put(&mut stack, |i, x| x / u64::from(self.entries[i] >> 16));
         stack.finish()
     }
 
@@ -66,8 +66,8 @@ impl Encoder {
         mut place: impl FnMut(usize),
     ) -> Result<()> {
         let (heads, entries, scale) = (table.heads(), table.entries(), 16 - table.precision());
-        let no_memory = |_| Error::limit(format!("no memory for {} more symbols", symbols.len()));
-        self.entries.try_reserve(symbols.len()).map_err(no_memory)?;
+        let short = |_| Error::limit(format!("no memory for {} symbols to encode", symbols.len()));
+        self.entries.try_reserve(symbols.len()).map_err(short)?;
         for (&symbol, &index) in symbols.iter().zip(indexes) {
             let head = heads[index as usize];
             let (position, max) = (i64::from(symbol) - i64::from(head.offset), i64::from(head.max));
@@ -85,25 +85,22 @@ impl Encoder {
 
     /// Puts all symbols on the stack: the runs between escapes, and the escapes.
     #[inline(always)]
-    fn put(&self, stack: &mut Stack, divide: impl Fn(usize, u64) -> u64) -> Result<()> {
+    fn put(&self, stack: &mut Stack, divide: impl Fn(usize, u64) -> u64) {
         let mut end = self.entries.len();
         for &(at, raw) in self.escapes.iter().rev() {
-            self.put_run(stack, at + 1..end, &divide)?;
-            stack.put_escape(raw)?;
+            self.put_run(stack, at + 1..end, &divide);
+            stack.put_escape(raw);
             end = at + 1;
         }
-        self.put_run(stack, 0..end, &divide)
+        self.put_run(stack, 0..end, &divide);
     }
 
     #[inline(always)]
-    fn put_run(
-        &self,
-        stack: &mut Stack,
-        run: std::ops::Range<usize>,
-        divide: impl Fn(usize, u64) -> u64,
-    ) -> Result<()> {
-        let start = run.start;
-        stack.put_run(self.entries[run].iter().copied(), |i, x| divide(start + i, x))
+    fn put_run(&self, stack: &mut Stack, run: std::ops::Range<usize>, divide: impl Fn(usize, u64) -> u64) {
+        for start in run.clone().step_by(RUN).rev() {
+            let entries = &self.entries[start..run.end.min(start + RUN)];
+            stack.put_run(entries.iter().copied(), |i, x| divide(start + i, x));
+        }
     }
 }
 

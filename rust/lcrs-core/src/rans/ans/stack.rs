@@ -22,8 +22,8 @@ impl Stack {
         &mut self,
         entries: impl DoubleEndedIterator<Item = u32> + ExactSizeIterator,
         divide: impl Fn(usize, u64) -> u64,
-    ) -> Result<()> {
-        let (room, top) = self.words.room(entries.len())?;
+    ) {
+        let (room, top) = self.words.room(entries.len());
         let (mut x, mut at) = (self.x, top);
         for (i, entry) in entries.enumerate().rev() {
             let (start, frequency) = (u64::from(entry & 0xffff), u64::from(entry >> 16));
@@ -39,26 +39,24 @@ impl Stack {
         }
         self.x = x;
         self.words.set_top(at);
-        Ok(())
     }
 
     /// Puts the digits of a folded value.
     #[cold]
-    pub(super) fn put_escape(&mut self, raw: u64) -> Result<()> {
+    pub(super) fn put_escape(&mut self, raw: u64) {
         let digits = (64 - raw.leading_zeros()).div_ceil(DIGIT_BITS); // at most 9, so their number is one digit itself
         for k in (0..digits).rev() {
-            self.put_digit(raw >> (k * DIGIT_BITS) & 15)?;
+            self.put_digit(raw >> (k * DIGIT_BITS) & 15);
         }
-        self.put_digit(u64::from(digits))
+        self.put_digit(u64::from(digits));
     }
 
-    fn put_digit(&mut self, digit: u64) -> Result<()> {
+    fn put_digit(&mut self, digit: u64) {
         if self.x >= 1 << 59 {
-            self.words.push((self.x as u32).to_le_bytes())?;
+            self.words.push((self.x as u32).to_le_bytes());
             self.x >>= 32;
         }
         self.x = self.x << DIGIT_BITS | digit;
-        Ok(())
     }
 
     /// The stream.

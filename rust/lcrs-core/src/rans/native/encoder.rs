@@ -6,9 +6,9 @@ use super::digits::DigitWriter;
 use super::path::Path;
 use super::{head, scalar, Lanes, LOW, MAX_LANES, START};
 use crate::cdf::CdfTable;
-use crate::rans::words::{grow, Stream, WordStack};
+use crate::rans::words::{Stream, WordStack};
 use crate::spares::Spares;
-use crate::{Result, Runtime, Simd};
+use crate::{Error, Result, Runtime, Simd};
 
 /// Symbols are looked up and coded in runs of at most this many, a multiple of [`MAX_LANES`].
 pub(super) const RUN: usize = 4096;
@@ -22,24 +22,24 @@ const COST_BITS: u32 = 20;
 /// Encodes all symbols at once. Beyond the point where the number of lanes is settled, entries are looked up run by
 /// run just before they are coded, so that they never leave the cache.
 pub(in crate::rans) fn encode(rt: &Runtime, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<Stream> {
-    let mut first = Encoder::on(rt, symbols.len().min(MAX_SETTLING))?;
+    let mut first = Encoder::on(rt, symbols.len().min(MAX_SETTLING));
     let mut settled = 0;
-    // A wrong index is told by its place among all of them.
-    let placed = |error| table.check_indexes(indexes).err().unwrap_or(error);
     while settled < symbols.len() && first.cost < FULL_COST {
         let run = settled..symbols.len().min(settled + RUN);
         settled = run.end;
-        first.push(&symbols[run.clone()], &indexes[run], table).map_err(placed)?;
+        first.make_room(run.len())?;
+        first.push_run(&symbols[run.clone()], &indexes[run], table).map_or_else(|| table.check_indexes(indexes), Ok)?;
     }
     let words = expected_words(first.cost) as f64 * (symbols.len() as f64 / settled.max(1) as f64);
-    let words = WordStack::new(words as usize, first.home.as_ref().map(|home| home.streams.clone()))?;
+    let words = WordStack::new(words as usize, first.home.as_ref().map(|home| home.streams.clone()));
     let mut coder = first.coder(words, table.has_certainty());
     let mut late_digits = Vec::new();
     let mut scratch = vec![0; RUN.min(symbols.len() - settled)];
     for start in (settled..symbols.len()).step_by(RUN).rev() {
         let run = start..symbols.len().min(start + RUN);
-        let (symbols, indexes) = (&symbols[run.clone()], &indexes[run]);
-        coder.encode_run(table, start, symbols, indexes, &mut scratch, &mut late_digits).map_err(placed)?;
+        let (symbols, indexes_of_run) = (&symbols[run.clone()], &indexes[run]);
+        let found = coder.encode_run(table, start, symbols, indexes_of_run, &mut scratch, &mut late_digits);
+        found.map_or_else(|| table.check_indexes(indexes), Ok)?;
     }
     for digits in late_digits.iter().rev() {
         first.digits.append(digits);
@@ -85,45 +85,56 @@ impl Encoder {
     }
 
     /// With room for `capacity` symbols, in memory of the runtime.
-    ///
-    /// # Errors
-    /// [`crate::ErrorKind::Limit`] without memory for that.
-    pub(in crate::rans) fn on(rt: &Runtime, capacity: usize) -> Result<Self> {
+    pub(in crate::rans) fn on(rt: &Runtime, capacity: usize) -> Self {
         let mut encoder = Self::new(rt.simd);
         // fresh memory costs a page fault every four kilobytes, but is faster had for a page or two
         if capacity > RUN {
             encoder.home = Some(Home { entries: rt.spare_entries.clone(), streams: rt.spare_streams.clone() });
             encoder.buffer = rt.spare_entries.take(capacity).unwrap_or_default();
         }
-        grow(&mut encoder.buffer, capacity)?;
-        Ok(encoder)
+        // what cannot be had now is an error when symbols come
+        let _ = encoder.make_room(capacity);
+        encoder
     }
 
     fn entries(&self) -> &[u32] {
         &self.buffer[..self.len]
     }
 
-    /// Appends symbols, or nothing if an index is not a row.
     pub(in crate::rans) fn push(&mut self, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<()> {
-        let (end, num_digits) = (self.len + symbols.len(), self.digits.len());
+        self.make_room(symbols.len())?;
+        self.push_run(symbols, indexes, table).map_or_else(|| table.check_indexes(indexes), Ok)
+    }
+
+    /// Room for so many symbols more.
+    fn make_room(&mut self, count: usize) -> Result<()> {
+        let end = self.len + count;
         if self.buffer.len() < end {
-            let wanted = end.max(2 * self.buffer.len());
-            grow(&mut self.buffer, wanted)?;
+            let len = end.max(2 * self.buffer.len());
+            let short = |_| Error::limit(format!("no memory for {len} symbols to encode"));
+            self.buffer.try_reserve_exact(len - self.buffer.len()).map_err(short)?;
+            self.buffer.resize(len, 0);
         }
-        let entries = &mut self.buffer[self.len..end];
-        let found = self.path.look_up(table, symbols, indexes, entries, &mut self.digits);
-        if found.is_none() {
-            self.digits.truncate(num_digits);
-            return table.check_indexes(indexes);
-        }
-        self.len = end;
-        self.cost += self.path.cost(entries);
-        self.has_certainty |= table.has_certainty();
         Ok(())
     }
 
+    /// Appends symbols that there is room for, or nothing if an index is not a row.
+    fn push_run(&mut self, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Option<()> {
+        let (end, num_digits) = (self.len + symbols.len(), self.digits.len());
+        let entries = &mut self.buffer[self.len..end];
+        let found = self.path.look_up(table, symbols, indexes, entries, &mut self.digits);
+        if found.is_some() {
+            self.len = end;
+            self.cost += self.path.cost(entries);
+            self.has_certainty |= table.has_certainty();
+        } else {
+            self.digits.truncate(num_digits);
+        }
+        found
+    }
+
     pub(in crate::rans) fn finish(self) -> Result<Stream> {
-        let words = WordStack::new(expected_words(self.cost), self.home.as_ref().map(|home| home.streams.clone()))?;
+        let words = WordStack::new(expected_words(self.cost), self.home.as_ref().map(|home| home.streams.clone()));
         self.coder(words, false).finish(self.entries(), &self.digits)
     }
 
@@ -162,7 +173,7 @@ struct Coder {
 }
 
 impl Coder {
-    /// Looks up and codes the symbols that begin at `start`, a multiple of `MAX_LANES`.
+    /// Looks up and codes the symbols that begin at `start`, a multiple of `MAX_LANES`; nothing if an index is not a row.
     /// Escapes come piece by piece, from the last to the first.
     fn encode_run(
         &mut self,
@@ -172,30 +183,25 @@ impl Coder {
         indexes: &[i32],
         scratch: &mut [u32],
         late_digits: &mut Vec<DigitWriter>,
-    ) -> Result<()> {
+    ) -> Option<()> {
         if self.main.is_some() && self.path.encodes_groups(table, self.num_lanes) {
-            let (room, mut top) = self.words.room(symbols.len())?;
-            let found = self.path.encode_groups(table, &mut self.lanes, symbols, indexes, room, &mut top, late_digits);
-            if found.is_none() {
-                return table.check_indexes(indexes);
-            }
+            let (room, mut top) = self.words.room(symbols.len());
+            self.path.encode_groups(table, &mut self.lanes, symbols, indexes, room, &mut top, late_digits)?;
             self.words.set_top(top);
-            return Ok(());
+            return Some(());
         }
         let entries = &mut scratch[..symbols.len()];
         let mut digits = DigitWriter::default();
-        if self.path.look_up(table, symbols, indexes, entries, &mut digits).is_none() {
-            return table.check_indexes(indexes);
-        }
-        self.put_run(start, entries)?;
+        self.path.look_up(table, symbols, indexes, entries, &mut digits)?;
+        self.put_run(start, entries);
         late_digits.push(digits);
-        Ok(())
+        Some(())
     }
 
     /// Codes the entries that begin at symbol `start`, a multiple of `MAX_LANES`.
-    fn put_run(&mut self, start: usize, mut entries: &[u32]) -> Result<()> {
+    fn put_run(&mut self, start: usize, mut entries: &[u32]) {
         if self.main.is_none() {
-            let left = self.put_tail(entries)?;
+            let left = self.put_tail(entries);
             entries = &entries[..left];
             if start + left > 0 && self.is_tail_complete(left) {
                 self.seed();
@@ -203,11 +209,10 @@ impl Coder {
             }
         }
         if !entries.is_empty() {
-            let (room, mut top) = self.words.room(entries.len())?;
+            let (room, mut top) = self.words.room(entries.len());
             self.path.put_groups(&mut self.lanes, self.num_lanes, entries, room, &mut top);
             self.words.set_top(top);
         }
-        Ok(())
     }
 
     /// Whether with `left` symbols left in a run (and any number of runs) lanes can begin.
@@ -216,10 +221,10 @@ impl Coder {
     }
 
     /// Codes symbols on lane 0, from the last one, until the tail is complete; returns how many are left.
-    fn put_tail(&mut self, entries: &[u32]) -> Result<usize> {
+    fn put_tail(&mut self, entries: &[u32]) -> usize {
         let mut left = entries.len();
         while left > 0 && !self.is_tail_complete(left) {
-            let (room, mut top) = self.words.room(MAX_LANES)?;
+            let (room, mut top) = self.words.room(MAX_LANES);
             let bottom = top;
             // to the next group boundary
             let group = if self.num_lanes == 1 { MAX_LANES } else { self.num_lanes };
@@ -231,7 +236,7 @@ impl Coder {
             self.words.set_top(top);
             left -= size;
         }
-        Ok(left)
+        left
     }
 
     /// Makes the last words of the tail the states of lanes 1 and up.
@@ -245,7 +250,7 @@ impl Coder {
     /// Codes the symbols before all runs so far and returns the stream.
     fn finish(mut self, entries: &[u32], digits: &DigitWriter) -> Result<Stream> {
         for start in (0..entries.len()).step_by(RUN).rev() {
-            self.put_run(start, &entries[start..entries.len().min(start + RUN)])?;
+            self.put_run(start, &entries[start..entries.len().min(start + RUN)]);
         }
         let main = self.main.unwrap_or(0);
         let num_lanes = if main == 0 { 1 } else { self.num_lanes };
