@@ -76,15 +76,21 @@ def test_no_memory_is_an_exception() -> None:
 
         table = coding.gaussian_table(coding.default_scale_table())
         symbols = np.arange(1 << 21, dtype=np.int32) % 5
+        rows = symbols + 30
         latents = symbols.astype(np.float32).reshape(2, 16, 256, 256)
-        stream = coding.encode(symbols, symbols, table, threads=2)
+        stream = coding.encode(symbols, rows, table, threads=2)
         jobs = [
-            lambda: coding.decode(stream, symbols, table),
+            lambda: coding.encode(symbols, rows, table),
+            lambda: coding.encode(symbols, rows, table, kind="ans"),
+            lambda: coding.encode_latents(latents, rows.reshape(latents.shape), table),
+            lambda: coding.decode(stream, rows, table),
             lambda: coding.quantize(latents),
             lambda: coding.dequantize(symbols),
             lambda: coding.indexes(latents, np.arange(5, dtype=np.float32)),
             lambda: bytes(coding.encoded_bound(1 << 24)),
         ]
+        for job in jobs:
+            job()  # tables prepare on first use what takes as much memory as they do
         failures = 0
         with open("/proc/self/statm") as file:
             now = int(file.read().split()[0]) * resource.getpagesize()
