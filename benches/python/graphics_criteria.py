@@ -38,7 +38,7 @@ COLOURS = {
     "skin": (200, 160, 140),
     "violet": (90, 0, 130),
 }
-STRIPES = (1, 2, 3, 4, 8, 16)
+STRIPES = (1, 2, 3, 8)
 SCREEN_SEED = 20_001
 
 
