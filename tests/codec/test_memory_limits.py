@@ -1,4 +1,4 @@
-"""Where the system gives a process no more memory, coding a picture ends with an exception, never with the process."""
+"""Where a process gets no more memory, coding a picture ends with an exception, never with the process."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+
 import tiny_package
 
 SCRIPT = """

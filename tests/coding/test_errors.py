@@ -48,7 +48,7 @@ def test_native_errors_are_these_classes(name: str, table, tiny_models) -> None:
 
 
 def test_every_error_is_provoked_somewhere() -> None:
-    # The coder never makes the base itself; what is not portable is found while lowering, and warnings elsewhere.
+    # The coder never makes the base; what is not portable is found while lowering, warnings elsewhere.
     assert {*FAULTS, "LcrsError", "NotPortableError", "ModelWarning", "TargetWarning"} == set(errors.__all__)
 
 
