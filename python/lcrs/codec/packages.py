@@ -22,7 +22,7 @@ __all__ = [
     "packages_at_hand",
 ]
 
-DEFAULT_MODEL = "photo"
+DEFAULT_MODEL = "photo-2"
 """The model that `lcrs.compress` uses when told nothing."""
 
 _SHIPPED = Path(__file__).parents[1] / "zoo" / "weights"

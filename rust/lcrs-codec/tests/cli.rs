@@ -420,7 +420,7 @@ fn models_are_known_by_the_name_inside() {
     assert!(message(&output).contains("two models are called 'tiny-rate'"));
     let output = with(&["encode", "p.ppm", "-o", "q.lcrs"]);
     assert_eq!(code(&output), 1);
-    assert!(message(&output).contains("'photo'") && message(&output).contains("tiny-rate"));
+    assert!(message(&output).contains("'photo-2'") && message(&output).contains("tiny-rate"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use lcrs_core::{Error, Limits, Result};
 use crate::{print, say, Failure};
 
 /// The model that `encode` uses when told nothing.
-pub(crate) const DEFAULT_MODEL: &str = "photo";
+pub(crate) const DEFAULT_MODEL: &str = "photo-2";
 
 /// The variable that lists folders of packages.
 const SEARCH_PATH: &str = "LCRS_MODEL_PATH";
