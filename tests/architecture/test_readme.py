@@ -36,7 +36,9 @@ def test_python_examples(tmp_path):
 
 
 def test_commands(tmp_path):
-    (tmp_path / "photo.png").write_bytes(PHOTO.read_bytes())
+    (tmp_path / "photos").mkdir()
+    for name in ("photo.png", "photos/first.png"):
+        (tmp_path / name).write_bytes(PHOTO.read_bytes())
     lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("lcrs ")]
     assert len(lines) >= 3
     for line in lines:
@@ -45,4 +47,5 @@ def test_commands(tmp_path):
             [sys.executable, "-m", "lcrs", *words], cwd=tmp_path, capture_output=True, text=True
         )
         assert result.returncode == 0, (line, result.stderr)
-    assert (tmp_path / "restored.png").exists()
+    for name in ("restored.png", "small.lcrs", "out/first.lcrs"):
+        assert (tmp_path / name).exists()
