@@ -151,7 +151,7 @@ def test_threads_share_a_package(package: coding.Package, photo: np.ndarray) -> 
 @pytest.mark.parametrize(
     ("pixels", "quality", "message"),
     [
-        (np.zeros((4, 4), np.uint8), 5, r"pixels has shape \(4, 4\), \(H, W, 3\) is needed"),
+        (np.zeros(4, np.uint8), 5, r"pixels has shape \(4,\), \(H, W\) or \(H, W, C\) is needed"),
         (np.zeros((4, 4, 4), np.uint8), 5, "pixels"),
         (np.zeros((0, 4, 3), np.uint8), 5, "pixels"),
         (np.zeros((4, 4, 3), np.float32), 5, "pixels has dtype float32, uint8 is needed"),

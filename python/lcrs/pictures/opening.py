@@ -63,10 +63,11 @@ def _open(source: Any, max_pixels: int) -> Image.Image:
             raise IsADirectoryError(21, "is a folder, a picture is needed", os.fspath(source))
     elif not stream.seekable():
         stream = io.BytesIO(stream.read())
+    if (head := _head(stream)).startswith(_LCRS):
+        raise PictureError(_what_it_is(head))  # though Pillow may know the format, by `lcrs.pillow`
     try:
         return _by_pillow(stream, max_pixels)
     except UnidentifiedImageError:
-        head = _head(stream)
         if plugin := _plugin_for(head):
             return _by_plugin(stream, max_pixels, *plugin)
         raise PictureError(_what_it_is(head)) from None
@@ -95,7 +96,9 @@ def _head(stream: Any) -> bytes:
         with stream.open("rb") as file:
             return file.read(_HEAD)
     stream.seek(0)
-    return bytes(stream.read(_HEAD))
+    head = bytes(stream.read(_HEAD))
+    stream.seek(0)
+    return head
 
 
 def _plugin_for(head: bytes) -> tuple[str, str, str] | None:
