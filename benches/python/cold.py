@@ -23,7 +23,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 SIZES = [(768, 512), (1920, 1080), (3840, 2160), (7680, 4320)]
 PROGRAM = ROOT / "target" / "release" / "lcrs-codec"
-SHIPPED = ROOT / "python" / "lcrs" / "zoo" / "weights" / "photo.lcrm"
+SHIPPED = ROOT / "python" / "lcrs" / "zoo" / "weights" / "photo-2.lcrm"
 
 LAUNCHER = """
 import json, os, sys, time

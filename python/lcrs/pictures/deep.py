@@ -7,6 +7,7 @@ all is read here (PPM, SGI) or by imagecodecs (JPEG 2000, AVIF, planes of TIFF),
 
 from __future__ import annotations
 
+import importlib
 import io
 import sys
 from importlib.util import find_spec
@@ -167,8 +168,8 @@ def _read_by_imagecodecs(fresh: Image.Image, source: Buffer, bits: int) -> Deep:
     if find_spec("imagecodecs") is None:
         problem = f"image has {bits} bits a component, which Pillow cuts to 8: pip install imagecodecs"
         raise PictureError(problem)
-    import imagecodecs
-
+    imagecodecs = importlib.import_module("imagecodecs")
+    decoded: NDArray[Any]
     try:
         if fresh.format == "AVIF":
             decoded = imagecodecs.avif_decode(bytes(source), index=fresh.tell())
