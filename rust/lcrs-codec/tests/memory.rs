@@ -9,7 +9,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Mutex, PoisonError};
 
-use common::{factorized, hyperprior, picture, variable_rate, Model};
+use common::{factorized, hyperprior, picture, scanned, variable_rate, Model};
 use lcrs_codec::{compress, decompress, CompressOptions, DecompressOptions, Package, Picture};
 use lcrs_core::{ErrorKind, Limits, Result, Runtime, Simd};
 
@@ -148,7 +148,7 @@ fn memory_that_is_refused_is_an_error_and_the_next_job_works() {
 fn jobs_hold_no_more_than_their_limits_say() {
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let picture = picture(1400, 1000, 4);
-    for model in models() {
+    for model in models().into_iter().chain(["checkerboard", "channel_groups", "raster"].map(scanned)) {
         let package = model.package();
         let rt = Runtime::new(Simd::detect(), 2).unwrap();
         let (file, most) = most_held(|| encode(&package, &picture, &rt, &Limits::default()).unwrap());

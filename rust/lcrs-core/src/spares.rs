@@ -105,6 +105,25 @@ impl Drop for Lent<'_> {
     }
 }
 
+/// Room for `more` elements behind those of `buffer`; none is made where there is enough.
+///
+/// # Errors
+/// [`crate::ErrorKind::Limit`] if memory is short.
+pub(crate) fn make_room<T>(buffer: &mut Vec<T>, more: usize, what: &str) -> Result<()> {
+    let short = |_| Error::limit(format!("no memory for {} bytes of {what}", more.saturating_mul(size_of::<T>())));
+    buffer.try_reserve(more).map_err(short)
+}
+
+/// Makes `buffer` `len` elements long, with unspecified values.
+///
+/// # Errors
+/// As [`make_room`].
+pub(crate) fn set_len<T: Clone + Default>(buffer: &mut Vec<T>, len: usize, what: &str) -> Result<()> {
+    make_room(buffer, len.saturating_sub(buffer.len()), what)?;
+    buffer.resize(len, T::default());
+    Ok(())
+}
+
 /// `len` zeros from memory that the system hands out as zeros, so that pages are touched when they are used.
 ///
 /// # Errors
@@ -136,6 +155,9 @@ mod tests {
         assert!(zeroed(0, "numbers").expect("nothing").is_empty());
         for len in [usize::MAX, isize::MAX as usize / 4] {
             assert_eq!(zeroed(len, "numbers").expect_err("too many").kind(), crate::ErrorKind::Limit);
+            let mut buffer = vec![1.0_f32; 2];
+            assert_eq!(set_len(&mut buffer, len, "numbers").expect_err("too many").kind(), crate::ErrorKind::Limit);
+            assert_eq!(buffer, [1.0; 2], "it is as before");
         }
     }
 

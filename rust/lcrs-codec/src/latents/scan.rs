@@ -4,6 +4,7 @@
 //! at a few places at a time, so they must be of a form that [`lcrs_core::scan`] can evaluate there: the context is one
 //! masked convolution, the parameters are layers of 1x1 convolutions ([`super::pointwise`]).
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use lcrs_core::exact::{concat, Tensor};
@@ -359,7 +360,7 @@ pub(crate) fn pointwise_layers<T>(
     build: impl FnOnce(&[Pointwise<'_>]) -> Result<T>,
 ) -> Result<T> {
     let lookup = networks.lookup();
-    let read = |name: &str| Ok::<_, Error>(find(&lookup, name)?.to_f32()?.into_owned());
+    let read = |name: &str| weights(&lookup, name);
     let tensors = layers.iter().map(|layer| {
         let bias = layer.convolution.bias.as_deref().map(read).transpose()?;
         Ok((read(&layer.convolution.weight)?, bias))
@@ -376,6 +377,20 @@ pub(crate) fn pointwise_layers<T>(
         })
         .collect();
     build(&packed)
+}
+
+/// The numbers of a tensor, copied.
+fn weights(tensors: Lookup<'_, '_>, name: &str) -> Result<Vec<f32>> {
+    let tensor = find(tensors, name)?;
+    let numbers = match tensor.to_f32()? {
+        Cow::Owned(numbers) => return Ok(numbers),
+        Cow::Borrowed(numbers) => numbers,
+    };
+    let mut copy = Vec::new();
+    let no_memory = |_| Error::limit(format!("no memory for {} weights", numbers.len()));
+    copy.try_reserve_exact(numbers.len()).map_err(no_memory)?;
+    copy.extend_from_slice(numbers);
+    Ok(copy)
 }
 
 type ContextWeights = (Vec<f32>, [usize; 4], Option<Vec<f32>>);
@@ -397,8 +412,8 @@ fn context_weights(networks: &Networks, graph: &str) -> Result<ContextWeights> {
         return Err(Error::corrupt(message).at(format!("graph '{graph}'")));
     };
     let lookup = networks.lookup();
-    let weight = find(&lookup, &conv.weight)?.to_f32()?.into_owned();
-    let bias = conv.bias.as_deref().map(|name| Ok::<_, Error>(find(&lookup, name)?.to_f32()?.into_owned()));
+    let weight = weights(&lookup, &conv.weight)?;
+    let bias = conv.bias.as_deref().map(|name| weights(&lookup, name));
     let shape = [conv.out_channels, conv.in_channels, conv.kernel[0], conv.kernel[1]];
     Ok((weight, shape, bias.transpose()?))
 }

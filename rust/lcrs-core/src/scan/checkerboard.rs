@@ -7,6 +7,7 @@ use super::raster::{check_parts, check_side};
 use super::relay::relay;
 use super::{Coder, Conditions, Context, Gaussian, Network};
 use crate::exact::{advance, Ahead, Init, Part, Rows, Tensor, Tile};
+use crate::spares::{make_room, set_len, zeroed};
 use crate::{Error, Limits, Result, Runtime};
 
 /// Which colour of the checkerboard comes first.
@@ -123,7 +124,7 @@ impl Checkerboard {
         let rows = (96 / width.div_ceil(2)).max(1).min(height.div_ceil(rt.pool.threads()));
         let make = |i: usize, chunk: &mut Chunk| {
             let rows = i * rows..height.min((i + 1) * rows);
-            self.parameters(chunk, rows.map(|y| self.row(y, step, width)).collect(), side, known);
+            self.parameters(chunk, rows.map(|y| self.row(y, step, width)).collect(), side, known)?;
             chunk.exchange.prepare(rule, &chunk.parameters, |i| chunk.places[i])
         };
         let take = |_, chunk: &mut Chunk| {
@@ -141,7 +142,7 @@ impl Checkerboard {
     }
 
     /// Parameters of all places of some rows.
-    fn parameters(&self, chunk: &mut Chunk, rows: Vec<Row>, side: &Tensor, known: Option<Known>) {
+    fn parameters(&self, chunk: &mut Chunk, rows: Vec<Row>, side: &Tensor, known: Option<Known>) -> Result<()> {
         let width = side.width();
         let mut slot = 0;
         let runs = rows.iter().map(|row| {
@@ -151,20 +152,22 @@ impl Checkerboard {
         });
         let runs: Vec<Run> = runs.collect();
         chunk.places.clear();
+        make_room(&mut chunk.places, slot, "places of a step")?;
         for row in &rows {
             chunk.places.extend((0..row.count).map(|i| (row.y, row.first + 2 * i)));
         }
-        chunk.parameters.resize(slot * self.gaussian.parameter_channels(), 0.0);
-        let context = known.map(|known| self.context_features(&rows, width, known));
+        set_len(&mut chunk.parameters, slot * self.gaussian.parameter_channels(), "parameters of a step")?;
+        let context = known.map(|known| self.context_features(&rows, width, known)).transpose()?;
         let places = Places { runs: &runs, side, side_sums: None };
-        self.network.run(places, context.as_deref(), &mut chunk.parameters);
+        self.network.run(places, context.as_deref(), &mut chunk.parameters)
     }
 
     /// Context features of all places of some rows.
-    fn context_features(&self, rows: &[Row], width: usize, known: Known) -> Vec<f32> {
+    fn context_features(&self, rows: &[Row], width: usize, known: Known) -> Result<Vec<f32>> {
         let (channels, features) = (self.context.channels(), self.context.features());
         let columns = width + 2 * self.context.half();
-        let mut out = vec![0.0; rows.iter().map(|row| row.count).sum::<usize>() * features];
+        let count: usize = rows.iter().map(|row| row.count).sum();
+        let mut out = zeroed(count * features, "context features of a step")?;
         let mut slot = 0;
         let rows = rows.iter().map(|row| {
             let place = Rows {
@@ -185,6 +188,6 @@ impl Checkerboard {
             let mut tile = Tile::new(&mut out, features, panels.columns(panel));
             advance(Part { panels, panel, first: 0, next }, &segments, rows.iter().copied(), known.values, &mut tile);
         }
-        out
+        Ok(out)
     }
 }

@@ -3,6 +3,7 @@
 use super::{Gaussian, Steps};
 use crate::exact::{check_symbols, dequantize, first_not_finite, quantize, Tensor};
 use crate::rans::{Decoder, Encoder};
+use crate::spares::{make_room, set_len};
 use crate::{cdf, Error, ErrorKind, Result, Simd};
 
 /// Where symbols go to or come from.
@@ -83,6 +84,7 @@ impl Exchange {
             return Ok(());
         };
         self.latents.clear();
+        make_room(&mut self.latents, self.scales.len(), "latents of a step")?;
         for i in 0..self.scales.len() / rule.gaussian.channels() {
             let (row, column) = place(i);
             self.latents.extend_from_slice(y.pixel(row, column));
@@ -122,6 +124,11 @@ impl Exchange {
         let gaussian = rule.gaussian;
         self.scales.clear();
         self.means.clear();
+        let count = parameters.len() / gaussian.parameter_channels() * gaussian.channels();
+        make_room(&mut self.scales, count, "scales of a step")?;
+        if gaussian.has_means() {
+            make_room(&mut self.means, count, "means of a step")?;
+        }
         for row in parameters.chunks_exact(gaussian.parameter_channels()) {
             self.scales.extend_from_slice(gaussian.scales(row));
             self.means.extend_from_slice(gaussian.means(row));
@@ -130,9 +137,9 @@ impl Exchange {
             steps.scale(rule.simd, &mut self.scales);
         }
         let count = self.scales.len();
-        self.indexes.resize(count, 0);
-        self.symbols.resize(count, 0);
-        self.values.resize(count, 0.0);
+        set_len(&mut self.indexes, count, "table indexes of a step")?;
+        set_len(&mut self.symbols, count, "symbols of a step")?;
+        set_len(&mut self.values, count, "values of a step")?;
         rule.check(&self.means, "mean", &place)?;
         rule.check(&self.scales, "scale", &place)?;
         cdf::indexes(rule.simd, &self.scales, gaussian.thresholds(), &mut self.indexes)

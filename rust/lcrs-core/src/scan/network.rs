@@ -3,6 +3,7 @@
 use crate::exact::{
     advance, check_parameters, for_chunks, Ahead, Init, Panels, Part, Rows, Segment, Tensor, Tile, Unary,
 };
+use crate::spares::zeroed;
 use crate::{Error, Limits, Result, Runtime, Simd};
 
 /// The order in which the first layer sees its inputs.
@@ -157,13 +158,16 @@ impl Network {
     }
 
     /// Parameters of all places into `out`, in rows by slots. Context features lie in the order of slots; without them they are zero.
-    pub(super) fn run(&self, places: Places, context: Option<&[f32]>, out: &mut [f32]) {
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Limit`] if memory is short.
+    pub(super) fn run(&self, places: Places, context: Option<&[f32]>, out: &mut [f32]) -> Result<()> {
         let slots = out.len() / self.outputs();
         let mut features = Vec::new();
         let last = self.layers.len() - 1;
         for (layer, panels) in self.panels().enumerate() {
             let outputs = panels.outputs();
-            let mut hidden = vec![0.0; if layer == last { 0 } else { slots * outputs }];
+            let mut hidden = zeroed(if layer == last { 0 } else { slots * outputs }, "features of a step")?;
             let to = if layer == last { &mut *out } else { &mut hidden[..] };
             let input = if layer == 0 { context } else { Some(&features[..]) };
             for panel in 0..panels.count() {
@@ -172,6 +176,7 @@ impl Network {
             }
             features = hidden;
         }
+        Ok(())
     }
 
     /// The outputs of one panel of one layer from the features before it, which lie in the order of slots; `next` is read after that.

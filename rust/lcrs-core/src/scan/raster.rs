@@ -111,6 +111,7 @@ impl Raster {
         let rule = Rule { simd: rt.simd, gaussian: &self.gaussian, steps: conditions.steps, y: coder.latent() };
         let mut exchange = Exchange::default();
         let turn = |s: usize, parameters: &[f32], values: &mut [f32]| {
+            rt.pool.check()?;
             let coded = job.code(s, &rule, coder, &mut exchange, parameters, values);
             coded.map_err(|e| e.at(format_args!("step {s} of the scan")))
         };

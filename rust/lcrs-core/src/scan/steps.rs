@@ -12,6 +12,7 @@
 
 use super::network::{Merge, Network, Places, Pointwise, Run};
 use crate::exact::{first_not_finite, illegal_symbol, is_legal, round_half_even, with_ieee, Tensor};
+use crate::spares::make_room;
 use crate::wide::wide;
 use crate::{Error, Result, Simd};
 
@@ -63,7 +64,7 @@ impl Shrinkage {
         let side = Tensor::from_vec(2, 1, count, features)?;
         let runs = [Run { count, place: 0, step: 1, slot: 0 }];
         let mut out = vec![0.0; count];
-        self.network.run(Places { runs: &runs, side: &side, side_sums: None }, None, &mut out);
+        self.network.run(Places { runs: &runs, side: &side, side_sums: None }, None, &mut out)?;
         Ok(out)
     }
 }
@@ -173,7 +174,9 @@ impl<'a> Steps<'a> {
             to_numbers(simd, symbols, out);
             if let Scaling::Linear(Some(shrinkage)) = self.scaling {
                 check_lengths(symbols.len(), [scales.len(), out.len()])?;
-                let moved: Vec<usize> = (0..symbols.len()).filter(|i| symbols[*i] != 0).collect();
+                let mut moved: Vec<usize> = Vec::new();
+                make_room(&mut moved, symbols.len(), "places of symbols other than 0")?;
+                moved.extend((0..symbols.len()).filter(|i| symbols[*i] != 0));
                 for part in moved.chunks(ELEMENTS) {
                     self.shrink(shrinkage, part, scales, out)?;
                 }
