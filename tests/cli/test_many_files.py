@@ -47,6 +47,15 @@ def test_a_tree_keeps_its_form_and_bad_files_stop_nothing(
         np.testing.assert_array_equal(np.asarray(image), restored)
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_in_a_folder_is_not_waited_for(pictures: Path, tmp_path: Path, capfd) -> None:
+    os.mkfifo(pictures / "deep" / "er" / "pipe.png")
+    out = tmp_path / "out"
+    assert main([*ENCODE, "-r", str(pictures / "deep" / "er"), "-o", str(out)]) == 0
+    assert files(out) == ["d.lcrs", "e e.lcrs"]
+    assert "left alone, being of other kinds: 1" in capfd.readouterr().err
+
+
 def test_what_is_there_is_kept_skipped_or_replaced(pictures: Path, tmp_path: Path, capfd) -> None:
     out = tmp_path / "out"
     encode = [*ENCODE, "-r", str(pictures / "deep" / "er"), "-o", str(out)]

@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
-from raw_files import chunk
+from raw_files import chunk, tiff
 
 from lcrs.pictures import PictureError, to_picture
 
@@ -175,6 +175,14 @@ def test_floats_and_wide_values_are_refused() -> None:
         to_picture(Image.fromarray(RAMP[..., 0].astype(np.float32)))
     with pytest.raises(ValueError, match="values from 0 to 70000"):
         to_picture(Image.fromarray(np.array([[0, 70_000]], np.int32)), to_8bit=True)
+
+
+def test_deep_inks_are_not_cut_silently() -> None:
+    data = tiff(np.full((4, 6, 4), 777, np.uint16), photometric=5)
+    with pytest.raises(PictureError, match=r"CMYK of 16 bits a component.*: pass to_8bit=True as well"):
+        to_picture(data, to_srgb=True)
+    with pytest.raises(PictureError, match="without a profile"):
+        to_picture(data, to_srgb=True, to_8bit=True)
 
 
 @pytest.mark.parametrize("mode", ["CMYK", "LAB", "HSV"])

@@ -112,7 +112,9 @@ def find_sources(
 
 
 def _walk(folder: Path, kind: Kind, found: Plan) -> Iterator[tuple[Path, Path]]:
-    """The files of a kind in a folder and below. Hidden ones and what links lead to are left out."""
+    """The files of a kind in a folder and below. Hidden ones, what links to folders lead to, and what is no
+    file, such as a pipe that nobody may ever write to, are left out.
+    """
 
     def unreadable(error: OSError) -> None:
         found.failures.append(f"{error.filename}: {error.strerror}")
@@ -120,8 +122,9 @@ def _walk(folder: Path, kind: Kind, found: Plan) -> Iterator[tuple[Path, Path]]:
     for root, folders, names in os.walk(folder, onerror=unreadable):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for name in sorted(name for name in names if not name.startswith(".")):
-            if Path(name).suffix.lower() in kind.endings:
-                path = Path(root, name)
+            path = Path(root, name)
+            is_file = path.is_file() or not path.exists()  # a dangling link fails in its turn
+            if is_file and path.suffix.lower() in kind.endings:
                 yield path, path.relative_to(folder)
             else:
                 found.num_others += 1

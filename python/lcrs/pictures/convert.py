@@ -340,6 +340,9 @@ def _pixels(upright: Image.Image, image: Image.Image, bits: int, choices: Choice
         rgb = upright if mode == "RGB" else upright.convert("RGB")
         return Picture(rgb.tobytes(), (height, width))
     if mode in _PRINT_MODES:
+        if choices.to_srgb and bits > 8 and not choices.to_8bit:
+            problem = f"image is {mode} of {bits} bits a component, which are converted at 8"
+            raise PictureError(problem, "to_8bit", True, "as well, to round them")
         if choices.to_srgb:
             from lcrs.pictures.color import to_srgb
 
