@@ -150,7 +150,7 @@ def test_they_train(make, tmp_path):
     pictures = torch.utils.data.DataLoader(ImageFolder(tmp_path, transform=to_tensor), batch_size=3)
     net = make()
     optimizers = net_aux_optimizer(
-        net, {"net": {"type": "Adam", "lr": 1e-2}, "aux": {"type": "Adam", "lr": 1}}
+        net, {"net": {"type": "Adam", "lr": 3e-3}, "aux": {"type": "Adam", "lr": 1}}
     )
     criterion, seen = RateDistortionLoss(lmbda=0.01), []
     for _ in range(30):
@@ -165,7 +165,7 @@ def test_they_train(make, tmp_path):
             optimizers["aux"].step()
             seen.append((out["loss"].item(), auxiliary.item()))
     assert all(math.isfinite(value) for values in seen for value in values)
-    assert min(loss for loss, _ in seen[-10:]) < 0.7 * seen[0][0]  # one step may be far off, at such a rate
+    assert seen[-1][0] < 0.7 * seen[0][0]
     assert seen[-1][1] < 0.7 * seen[0][1]
 
 
