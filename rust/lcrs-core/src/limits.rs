@@ -49,10 +49,8 @@ impl Limits {
     /// # Errors
     /// [`crate::ErrorKind::Limit`] if that is more than may be held.
     pub fn without(&self, bytes: u64, what: &str) -> Result<Self> {
-        match self.max_bytes.checked_sub(bytes) {
-            Some(max_bytes) => Ok(Self { max_bytes, ..*self }),
-            None => Err(Error::limit(format!("{what} needs {bytes} bytes, at most {} are allowed", self.max_bytes))),
-        }
+        self.check_bytes(bytes, what)?;
+        Ok(Self { max_bytes: self.max_bytes - bytes, ..*self })
     }
 
     /// Checks that `bytes` more are allowed and to be had, for what takes them without asking: libraries that end the process
@@ -61,17 +59,7 @@ impl Limits {
     /// # Errors
     /// As [`Limits::zeroed`].
     pub fn rehearse(&self, bytes: u64, what: &str) -> Result<()> {
-        if bytes > self.max_bytes {
-            return Err(Error::limit(format!(
-                "{what} needs {bytes} bytes, at most {} are allowed (max_bytes)",
-                self.max_bytes
-            )));
-        }
-        let mut rehearsed: Vec<u8> = Vec::new();
-        let size = usize::try_from(bytes).unwrap_or(usize::MAX);
-        rehearsed
-            .try_reserve_exact(size)
-            .map_err(|_| Error::limit(format!("no memory for {bytes} bytes of {what}")))?;
+        let rehearsed: Vec<u8> = self.reserved(usize::try_from(bytes).unwrap_or(usize::MAX), what)?;
         // Whoever does not look at it might do without it.
         std::hint::black_box(&rehearsed);
         Ok(())
@@ -82,16 +70,27 @@ impl Limits {
     /// # Errors
     /// [`crate::ErrorKind::Limit`] if it would exceed [`Limits::max_bytes`] or memory is short.
     pub fn zeroed<T: Clone + Default>(&self, len: usize, what: &str) -> Result<Vec<T>> {
+        let mut out = self.reserved(len, what)?;
+        out.resize(len, T::default());
+        Ok(out)
+    }
+
+    /// An empty vector with room for `len` elements.
+    fn reserved<T>(&self, len: usize, what: &str) -> Result<Vec<T>> {
         let bytes = (len as u64).saturating_mul(size_of::<T>() as u64);
+        self.check_bytes(bytes, what)?;
+        let mut out = Vec::new();
+        out.try_reserve_exact(len).map_err(|_| Error::limit(format!("no memory for {bytes} bytes of {what}")))?;
+        Ok(out)
+    }
+
+    fn check_bytes(&self, bytes: u64, what: &str) -> Result<()> {
         if bytes > self.max_bytes {
             return Err(Error::limit(format!(
                 "{what} needs {bytes} bytes, at most {} are allowed (max_bytes)",
                 self.max_bytes
             )));
         }
-        let mut out = Vec::new();
-        out.try_reserve_exact(len).map_err(|_| Error::limit(format!("no memory for {bytes} bytes of {what}")))?;
-        out.resize(len, T::default());
-        Ok(out)
+        Ok(())
     }
 }
