@@ -4,6 +4,7 @@ use lcrs_core::exact::{Binary, Conv2d, ConvTranspose2d, Gdn, Tensor};
 use lcrs_core::{Error, Limits, Result, Runtime, Simd};
 
 use super::op::{Convolution, Op};
+use super::program::Node;
 use crate::tensors::{find, Lookup};
 
 /// The prepared part of a node.
@@ -20,8 +21,12 @@ pub(crate) enum Kernel {
 }
 
 impl Kernel {
-    /// Prepares `op`, whose tensors have been checked by the parser.
-    pub(crate) fn new(op: &Op, tensors: Lookup<'_, '_>, simd: Simd) -> Result<Self> {
+    /// Prepares a node, whose tensors have been checked by the parser.
+    pub(crate) fn of(node: &Node, tensors: Lookup<'_, '_>, simd: Simd) -> Result<Self> {
+        Self::new(&node.op, tensors, simd).map_err(|e| e.at(&node.place))
+    }
+
+    fn new(op: &Op, tensors: Lookup<'_, '_>, simd: Simd) -> Result<Self> {
         match op {
             Op::Conv2d(conv) => {
                 let build = |weight: &[f32], bias: Option<&[f32]>| {
