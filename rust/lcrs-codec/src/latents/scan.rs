@@ -400,7 +400,7 @@ fn context_weights(networks: &Networks, graph: &str) -> Result<ContextWeights> {
     let program = networks.program(graph)?;
     let conv = match program.nodes.as_slice() {
         [node] if program.inputs.len() == 1 => match &node.op {
-            Op::Conv2d(conv) if conv.groups == 1 && conv.stride == [1, 1] => Some(conv),
+            Op::Conv2d(conv) if conv.groups == 1 && conv.stride == [1, 1] && conv.dilation == [1, 1] => Some(conv),
             _ => None,
         },
         _ => None,
