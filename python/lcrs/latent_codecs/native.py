@@ -21,7 +21,10 @@ from lcrs.ops.cache import fingerprint
 __all__ = ["pointwise_layers", "scan_arguments", "scan_key"]
 
 _Layer = tuple[NDArray[np.float32], NDArray[np.float32] | None, tuple[str, float] | None]
-_FUNCTIONS = ("relu", "leaky_relu", "abs", "sigmoid", "softplus", "exp", "tanh")
+_FUNCTIONS = (
+    *("relu", "leaky_relu", "abs", "sigmoid", "softplus", "exp", "tanh"),
+    *("gelu", "gelu_tanh", "silu", "mish", "elu", "hard_sigmoid", "hard_swish"),
+)
 
 
 def scan_key(gaussian: GaussianConditional, context: nn.Module, network: nn.Module) -> bytes:
@@ -92,7 +95,7 @@ def pointwise_layers(network: nn.Module, place: str) -> list[_Layer] | None:
                 return None
             layers.append(layer)
         elif node["op"] in _FUNCTIONS and layers and layers[-1][2] is None:
-            layers[-1] = (*layers[-1][:2], (node["op"], node.get("slope", 0.0)))
+            layers[-1] = (*layers[-1][:2], (node["op"], node.get("slope", node.get("alpha", 0.0))))
         else:
             return None
     return layers or None

@@ -9,6 +9,7 @@ mod attributes;
 mod kernel;
 mod op;
 mod parse;
+mod parse_spatial;
 mod plan;
 mod program;
 mod rows;
