@@ -9,6 +9,7 @@ import argparse
 import os
 import warnings
 from collections.abc import Sequence
+from typing import NoReturn
 
 from lcrs.cli import streams
 from lcrs.cli.messages import UsageError, one_line, printable
@@ -81,6 +82,10 @@ class _Parser(argparse.ArgumentParser):
 
     def print_help(self, file: object = None) -> None:
         streams.write_text(self.format_help())
+
+    def error(self, message: str) -> NoReturn:
+        streams.say(f"{self.prog}: error: {printable(message)} ({self.prog} --help says more)\n")
+        raise SystemExit(2)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -110,7 +110,7 @@ def _words(warning: Warning | str, job: Job) -> str:
 
 def _outcomes(jobs: list[Job], verb: str, arguments: argparse.Namespace) -> Iterator[Outcome]:
     """The outcome of each job, as they come."""
-    num_processes = min(arguments.jobs, len(jobs))
+    num_processes = min(arguments.jobs or os.cpu_count() or 1, len(jobs))
     if num_processes <= 1:
         yield from (attempt(verb, job, arguments) for job in jobs)
         return

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lcrs.cli import streams
-from lcrs.cli.arguments import add_model
+from lcrs.cli.arguments import add_frame, add_limits, add_model, limits
 from lcrs.cli.messages import UsageError, naming
 from lcrs.cli.targets import check_output, deliver
 
@@ -57,7 +57,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--background", metavar="COLOR", help="flatten transparency on this colour")
     parser.add_argument("--to-8bit", action="store_true", help="round deeper components to 8 bits")
     parser.add_argument("--to-srgb", action="store_true", help="convert colours to sRGB by their profiles")
-    parser.add_argument("--frame", metavar="N", type=int, help="of a file with several pictures, from 0")
+    add_frame(parser)
+    add_limits(parser)
     add_model(parser, "default: the one that an .lcrs file names")
 
 
@@ -90,12 +91,12 @@ def _read(path: Path, arguments: argparse.Namespace) -> Side:
     from lcrs.cli.reading import read_picture, read_stream
 
     if _is_stream(path):
-        data = read_stream(path)
+        data = read_stream(path, limits(arguments))
         with naming(path):
-            picture = codec.decompress_picture(data, arguments.model)
+            picture = codec.decompress_picture(data, arguments.model, **limits(arguments))
         num_bytes = len(data)
     else:
-        choices = ("background", "to_8bit", "to_srgb", "frame")
+        choices = ("background", "to_8bit", "to_srgb", "frame", "max_pixels")
         picture = read_picture(path, **{name: getattr(arguments, name) for name in choices})
         num_bytes = path.stat().st_size
     pixels = picture.pixels

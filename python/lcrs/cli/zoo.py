@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lcrs.cli import streams
-from lcrs.cli.arguments import add_output, require_torch
+from lcrs.cli.arguments import add_output, positive_number, require_torch
 from lcrs.cli.targets import check_output
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     importing.add_argument(
         "--scales",
         metavar="S",
-        type=float,
+        type=positive_number,
         nargs="+",
         help="of a model of variable rate: what qualities 0 to 100 lie between, two or more, ascending "
         "(default: its gains)",
