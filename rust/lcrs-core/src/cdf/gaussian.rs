@@ -4,7 +4,7 @@
 //! [`crate::exact::math`] and then rounded. With correctly rounded functions the field's default table comes out
 //! integer for integer; so do most tables that were made elsewhere from other scales.
 
-use super::rows::{check_tail_mass, table, PmfRow, MAX_ROW};
+use super::rows::{check_tail_mass, collected, table, PmfRow, MAX_ROW};
 use super::CdfTable;
 use crate::exact::math;
 use crate::exact::{emulated_fma, with_ieee};
@@ -81,7 +81,7 @@ pub fn gaussian_table(scales: &[f32], tail_mass: f64) -> Result<CdfTable> {
         let multiplier = -math::ppf(0.5 * tail_mass) as f32;
         let row =
             |(i, &scale): (usize, &f32)| gaussian_row(scale, multiplier).map_err(|e| e.at(format_args!("scale {i}")));
-        scales.iter().enumerate().map(row).collect::<Result<Vec<_>>>()
+        collected(scales.iter().enumerate().map(row))
     })?;
     table(&rows)
 }

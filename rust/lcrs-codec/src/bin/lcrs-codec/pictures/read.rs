@@ -120,6 +120,14 @@ fn text(error: lcrs_core::Error) -> String {
     error.to_string()
 }
 
+/// Refuses what begins as no picture does that is read here.
+///
+/// # Errors
+/// What is wrong, without the file's name.
+pub(crate) fn refuse_no_picture(head: &[u8]) -> Result<()> {
+    format_of(head).map(|_| ())
+}
+
 fn format_of(bytes: &[u8]) -> Result<(ImageFormat, &'static str)> {
     if bytes.is_empty() {
         return Err("image is empty: it has 0 bytes".to_owned());
