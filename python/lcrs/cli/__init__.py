@@ -60,7 +60,7 @@ def _run(parsed: argparse.Namespace, verb: str) -> int:
     def tell(message: Warning | str, *_: object, **__: object) -> None:
         if (text := printable(str(message))) not in told:
             told.add(text)
-            streams.say(f"{verb}: warning: {text}\n")
+            streams.say_line(f"{verb}: warning: {text}")
 
     try:
         with warnings.catch_warnings():
@@ -84,7 +84,7 @@ class _Parser(argparse.ArgumentParser):
         streams.write_text(self.format_help())
 
     def error(self, message: str) -> NoReturn:
-        streams.say(f"{self.prog}: error: {printable(message)} ({self.prog} --help says more)\n")
+        streams.say_line(f"{self.prog}: error: {message} ({self.prog} --help says more)")
         raise SystemExit(2)
 
 
@@ -114,5 +114,5 @@ def _without_verb(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -
 
 
 def _fail(verb: str, error: BaseException, code: int) -> int:
-    streams.say(f"{verb}: error: {one_line(error)}\n")
+    streams.say_line(f"{verb}: error: {one_line(error)}")
     return code

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from lcrs.cli import streams
 from lcrs.cli.arguments import add_frame, add_limits, add_model, limits
-from lcrs.cli.messages import UsageError, naming
+from lcrs.cli.messages import UsageError, naming, printable
 from lcrs.cli.targets import check_output, deliver
 
 if TYPE_CHECKING:
@@ -80,8 +80,8 @@ def run(arguments: argparse.Namespace) -> int:
         deliver(arguments.map, _map(a, b, fields["max_difference"]), force=arguments.force)
     streams.write_text(json.dumps(fields) + "\n" if arguments.json else _text(fields))
     if arguments.map is not None:
-        streams.say(
-            f"{arguments.map}: white is a difference of {255 * fields['max_difference']:.4g} of 255\n"
+        streams.say_line(
+            f"{arguments.map}: white is a difference of {255 * fields['max_difference']:.4g} of 255"
         )
     return 0
 
@@ -186,7 +186,9 @@ def _text(fields: dict[str, Any]) -> str:
     lines = []
     for name in ("a", "b"):
         side = fields[name]
-        lines.append(f"{side['num_bytes']:>12} bytes  {side['bpp']:>7.3f} bits a pixel  {side['file']}")
+        lines.append(
+            f"{side['num_bytes']:>12} bytes  {side['bpp']:>7.3f} bits a pixel  {printable(side['file'])}"
+        )
     lines.append(f"{fields['width']} x {fields['height']} pixels")
     if fields["identical"]:
         lines.append("the same pixels")

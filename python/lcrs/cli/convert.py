@@ -50,5 +50,5 @@ def run(arguments: argparse.Namespace) -> int:
     rate = {"quality": arguments.quality, "scale": arguments.scale}
     converted = convert(data, arguments.model, arguments.name, **rate)
     deliver(arguments.output, converted, force=arguments.force)
-    streams.say(f"{arguments.output}: {len(converted)} bytes, {arguments.input} has {len(data)}\n")
+    streams.say_line(f"{arguments.output}: {len(converted)} bytes, {arguments.input} has {len(data)}")
     return 0

@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         streams.write_text(_table(rows))
     streams.flush()
     for failure in found.failures:
-        streams.say(f"lcrs info: error: {failure}\n")
+        streams.say_line(f"lcrs info: error: {failure}")
     return 1 if found.failures else 0
 
 
@@ -90,7 +90,7 @@ def _row(fields: dict[str, Any]) -> list[str]:
         f"{width}x{height}",
         f"{8 * fields['num_bytes'] / (width * height):.3f}",
         "fixed" if quality is None else f"{quality:g}",
-        fields["model"],
+        printable(fields["model"]),
         printable(fields["file"]),
     ]
 
@@ -118,4 +118,4 @@ def _text(value: object) -> str:
         case list():
             return ", ".join(f"{section['num_bytes']} bytes {section['kind']}" for section in value)
         case _:
-            return str(value)
+            return printable(str(value))

@@ -85,7 +85,7 @@ fn refusing_each<T>(mut job: impl FnMut() -> Result<T>, mut check: impl FnMut(T)
 
 /// Symbols of which every `every`th is outside its row, and their indexes.
 fn symbols(len: usize, every: usize) -> (Vec<i32>, Vec<i32>) {
-    let symbol = |i: usize| if i % every == 0 { 100_000 + i as i32 } else { (i * i % 3) as i32 - 1 };
+    let symbol = |i: usize| if i.is_multiple_of(every) { 100_000 + i as i32 } else { (i * i % 3) as i32 - 1 };
     ((0..len).map(symbol).collect(), (0..len).map(|i| (i % 64) as i32).collect())
 }
 
