@@ -334,6 +334,8 @@ def test_messages_speak_the_command_line(photo: np.ndarray, tmp_path: Path, mode
         (["encode", str(moving), "--frame", "x"], "argument --frame: 'x' is not a whole number from 0 on"),
         (["encode", str(moving), "--model", "nix"], ": --model FILE for its package, or name its folder in "),
         (["encode", str(moving), "--device", "cuda"], "--device cuda is for --runtime torch"),
+        (["encode", str(moving), "--scale", "2"], "a gain for each of 256 channels, no single scale"),
+        (["compare", str(moving), "-"], "- is standard input, which cannot be compared"),
     ):
         with contextlib.suppress(SystemExit):
             main(arguments)

@@ -42,6 +42,13 @@ def test_pictures_go_through_pipes(png: Path, shell, tmp_path: Path) -> None:
     done = shell("lcrs decode a.lcrs -o - > d.png; lcrs decode - < a.lcrs | cmp - b.png && cmp b.png d.png")
     assert (done.returncode, done.stderr) == (0, "")  # PNG where nothing says another format
     shell(f"{ENCODE} a.png -o /dev/stdout > d.lcrs")
+    for line in (
+        f"cat a.png | {ENCODE} /dev/stdin -o g.lcrs && cmp g.lcrs a.lcrs",
+        f"mkfifo named; cat a.png > named & {ENCODE} named -o h.lcrs && cmp h.lcrs a.lcrs",
+        "lcrs decode a.lcrs -o /dev/fd/3 3> e.png && cmp e.png b.png",
+        "cat a.lcrs | lcrs decode /dev/stdin -o - | cmp - b.png",
+    ):
+        assert shell(line).returncode == 0, line
     shell(f"mkfifo pipe; cat pipe > e.lcrs & {ENCODE} a.png -o pipe; wait")
     assert (tmp_path / "d.lcrs").read_bytes() == (tmp_path / "e.lcrs").read_bytes() == data
 

@@ -64,6 +64,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Reads both, compares, prints."""
+    if streams.STANDARD in (arguments.a, arguments.b):
+        msg = "- is standard input, which cannot be compared: a file can, ./- by that name"
+        raise UsageError(msg)
     if arguments.map is not None:
         if arguments.map.suffix.lower() != ".png":
             msg = f"--map {arguments.map} does not end in .png"

@@ -147,8 +147,9 @@ def plan(arguments: argparse.Namespace, kind: Kind) -> Plan:
     sources = list(
         dict.fromkeys(find_sources(arguments.inputs, kind, recursive=arguments.recursive, found=made))
     )
-    only = arguments.inputs[0] if len(arguments.inputs) == 1 else None
-    made.is_single = only is not None and [source for source, _ in sources] in ([], [location(only)])
+    if len(arguments.inputs) == 1:
+        is_named = [source for source, _ in sources] == [location(arguments.inputs[0])]
+        made.is_single = is_named or (bool(made.failures) and not sources)
     folder = _folder(arguments.output, is_single=made.is_single)
     if STANDARD in (source for source, _ in sources) and not made.is_single:
         msg = "- is standard input, which comes alone"

@@ -24,8 +24,10 @@ def format_of(path: Path, asked: str | None = None) -> str:
     """
     if asked is not None:
         return f".{asked}"
+    from lcrs.coding.streams import stream_of
+
     extension = path.suffix.lower()
-    if path == STANDARD or (not extension and path.exists() and not path.is_file()):
+    if path == STANDARD or (not extension and stream_of(path) is not None):
         return ".png"
     if extension not in _ENDINGS:
         what = f"ends in '{extension}', which does not say" if extension else "does not say by an ending"

@@ -103,6 +103,9 @@ def _open(source: Any, max_pixels: int) -> Image.Image:
         stream = Path(source)
         if stream.is_dir():
             raise IsADirectoryError(21, "is a folder, a picture is needed", os.fspath(source))
+        if stream.exists() and not stream.is_file():  # a pipe, which gives its bytes once
+            with stream.open("rb") as file:
+                stream = buffered(file)
     elif not stream.seekable():
         stream = buffered(stream)
     if (head := _head(stream)).startswith(_LCRS):

@@ -12,7 +12,7 @@ use lcrs_codec::{Picture, PictureMetadata};
 use lcrs_core::Limits;
 use lcrs_format::{Color, Samples};
 
-use crate::places::is_standard;
+use crate::places::Place;
 use crate::Failure;
 
 /// What a picture file is written as.
@@ -54,8 +54,11 @@ impl Format {
             let found = find(&asked.to_ascii_lowercase());
             return found.ok_or_else(|| Failure::Usage(format!("--format is '{asked}' ({known})")));
         }
-        let is_other = || std::fs::metadata(path).is_ok_and(|metadata| !metadata.is_file());
-        if is_standard(path) || (path.extension().is_none() && is_other()) {
+        let place = Place::of(path);
+        if matches!(place, Ok(Place::Standard | Place::Descriptor(_))) {
+            return Ok(Self::Png);
+        }
+        if matches!(place, Ok(Place::Stream(_))) && path.extension().is_none() {
             return Ok(Self::Png);
         }
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
