@@ -62,14 +62,21 @@ pub(crate) fn read(bytes: &[u8], choices: Choices, limits: &Limits) -> Result<Re
     let mut decoder = reader.into_decoder().map_err(broken)?;
     let (width, height) = decoder.dimensions();
     limits.check_picture(width, height).map_err(text)?;
-    if is_cmyk(bytes, format, decoder.original_color_type()) {
-        return Err("image is CMYK, which has no one meaning in RGB: convert it to RGB first".to_owned());
-    }
+    let is_cmyk = is_cmyk(bytes, format, decoder.original_color_type());
     let icc = match format {
         // The decoder does not find those that are marked as bytes of no meaning, as they should be.
         ImageFormat::Tiff => Directory::first(bytes).and_then(|file| file.profile().map(<[u8]>::to_vec)),
         _ => decoder.icc_profile().map_err(broken)?,
     };
+    if is_cmyk {
+        let words = match icc {
+            Some(_) => "image is CMYK, which has no one meaning in RGB: lcrs encode --to-srgb converts it by its profile",
+            None => {
+                "image is CMYK without a profile that says what its inks look like: convert it to RGB with a program that knows"
+            }
+        };
+        return Err(words.to_owned());
+    }
     let exif = decoder.exif_metadata().unwrap_or_default();
     let orientation = orientation(bytes, format, exif.as_deref());
     let shape = Shape::of(&decoder)?;
@@ -118,6 +125,14 @@ const SRGB_CHROMATICITIES: [u32; 8] = [31_270, 32_900, 64_000, 33_000, 30_000, 6
 
 fn text(error: lcrs_core::Error) -> String {
     error.to_string()
+}
+
+/// Refuses what begins as no picture does that is read here.
+///
+/// # Errors
+/// What is wrong, without the file's name.
+pub(crate) fn refuse_no_picture(head: &[u8]) -> Result<()> {
+    format_of(head).map(|_| ())
 }
 
 fn format_of(bytes: &[u8]) -> Result<(ImageFormat, &'static str)> {
