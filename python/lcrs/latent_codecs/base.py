@@ -108,10 +108,18 @@ class LatentCodec(nn.Module):
         tensors = (*self.parameters(), *self.buffers())
         return tensors[0].device if tensors else torch.device("cpu")
 
-    def _network(self, name: str, x: Tensor, exact: bool = True, level: float | None = None) -> Tensor:
+    def _network(
+        self,
+        name: str,
+        x: Tensor,
+        exact: bool = True,
+        level: float | None = None,
+        *,
+        features_last: bool = False,
+    ) -> Tensor:
         """Applies the network `name`, a dotted path from here, to `x`: float32 on the CPU, no gradient.
 
-        A network that depends on a rate level is told it.
+        A network that depends on a rate level is told it; one of linear layers says `features_last`.
         """
         module = self.get_submodule(name)
         if isinstance(module, nn.Identity):
@@ -120,7 +128,9 @@ class LatentCodec(nn.Module):
             x = x.to(self.device)
             at = () if level is None else (torch.full((x.shape[0],), level, device=x.device),)
             return single(module(x, *at))
-        return self._exact_networks.setdefault(name, ExactNetwork()).run(module, x, name, level)
+        network = self._exact_networks.setdefault(name, ExactNetwork())
+        options = {"features_last": True} if features_last else {}
+        return network.run(module, x, name, level, **options)
 
     def _fast_network(self, name: str, x: Tensor) -> Tensor:
         """Applies a network that decides no probability, for coding: by the exact engine or by torch."""

@@ -162,7 +162,8 @@ class VariableRasterScanLatentCodec(RasterScanLatentCodec):
         scale = single(scale).reshape(1)
         conditions = {"gain": scale.numpy()}
         if self.scale_to_context is not None:
-            bias = self._network("scale_to_context", scale.reshape(1, 1, 1, 1)).flatten()
+            as_map = scale.reshape(1, 1, 1, 1)
+            bias = self._network("scale_to_context", as_map, features_last=True).flatten()
             if self.context_prediction.bias is not None:
                 bias = bias + single(self.context_prediction.bias)
             conditions["context_bias"] = bias.numpy()

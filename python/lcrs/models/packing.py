@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from lcrs import coding
 from lcrs.entropy_models import EntropyBottleneck, EntropyBottleneckVbr, GaussianConditional
 from lcrs.errors import NotPortableError
+from lcrs.layers.agreement import check_calls
 from lcrs.layers.lowering import LoweredGraph
 from lcrs.registry import MODELS
 
@@ -173,13 +175,15 @@ def pack(
         The description, without digests, and the tensors, as `lcrs.coding.write_package` takes them.
 
     Raises:
-        NotPortableError: the model says of no package what is in it, or a part of it does not lower.
+        NotPortableError: the model says of no package what is in it, or a part of it does not lower, or not
+            to what it does in a small example.
         ValueError: the model is not registered, or takes no such option, or two parts give one name to
             different tensors.
     """
     if not hasattr(model, "package_parts"):
         raise NotPortableError(f"{type(model).__name__} has no package_parts: packages cannot say this model")
     architecture = _registered_name(type(model))
+    _check_lowered(model, None if samples is None else samples.get("channels"))
     known = inspect.signature(model.package_parts).parameters
     for option in options:
         if option not in known:
@@ -206,6 +210,21 @@ def pack(
     if samples is not None:
         description["samples"] = dict(samples)
     return description, tensors
+
+
+def _check_lowered(model: Any, num_channels: int | None) -> None:
+    """Compares what lowers in `model` with what it does in `forward`, on a small random picture.
+
+    Raises:
+        NotPortableError: they differ; the message has the class and the place of what differs.
+    """
+    if not isinstance(model, nn.Module):
+        return
+    factor = getattr(model, "downsampling_factor", None) or 64
+    channels = int(num_channels or getattr(model, "in_channels", 3))
+    check_calls(
+        model, torch.rand(1, channels, factor, 2 * factor, generator=torch.Generator().manual_seed(0))
+    )
 
 
 def _add(tensors: dict[str, NDArray[Any]], name: str, array: NDArray[Any]) -> None:

@@ -226,8 +226,8 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
         if not self.vr_entbttlnck or stage == 1:
             return ()
         inverse = (1.0 / scale.detach().cpu().float()).reshape(1, 1, 1, 1)
-        step = self._exact_z_network.run(self.gayn2zqstep, inverse, "gayn2zqstep").item()
-        return (max(step, self.lower_bound_zqstep.bound.item()),)
+        step = self._exact_z_network.run(self.gayn2zqstep, inverse, "gayn2zqstep", features_last=True)
+        return (max(step.item(), self.lower_bound_zqstep.bound.item()),)
 
     def _code_unscaled_y(self, y: Tensor, params: Tensor, ignored_scale: Tensor) -> list[bytes]:
         """Strings of y at stage 1."""
