@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from lcrs import coding
 from lcrs.coding.default_kind import get_entropy_coder
 from lcrs.entropy_models.tables import TABLE_BUFFERS, resize_buffers
+from lcrs.entropy_models.verified import decode_verified, encode_verified
+from lcrs.layers.foreign import is_verified, note_coded
 from lcrs.ops import LowerBound
 from lcrs.ops.cache import KeyedCache, fingerprint
 
@@ -223,9 +225,15 @@ class EntropyModel(nn.Module):
             raise ValueError(
                 f"inputs have shape {tuple(inputs.shape)}, indexes {tuple(indexes.shape)}; must be equal"
             )
+        if is_verified() and self.entropy_coder == "lcrs":
+            symbols = coding.quantize(_plain(_single(inputs)), _whole(means, inputs.shape))
+            strings = encode_verified(symbols, _plain(_indexes(indexes)), table)
+            note_coded(lambda: coding.dequantize(symbols, _whole(means, inputs.shape)))
+            return strings
+        note_coded(lambda: _restored(inputs, means))
         return coding.encode_latents(
             _plain(_single(inputs)),
-            _field(indexes.detach().to(device="cpu", dtype=torch.int32), inputs.shape),
+            _field(_indexes(indexes), inputs.shape),
             table,
             means=None if means is None else _field(_single(means), inputs.shape),
             kind=self.entropy_coder,
@@ -267,14 +275,19 @@ class EntropyModel(nn.Module):
             raise ValueError(f"got {len(strings)} strings for a batch of {indexes.shape[0]}")
         if indexes.dim() < 2:
             raise ValueError(f"indexes have shape {tuple(indexes.shape)}, must have at least 2 dimensions")
-        values = coding.decode_latents(
-            strings,
-            indexes.shape,
-            _field(indexes.detach().to(device="cpu", dtype=torch.int32), indexes.shape),
-            table,
-            means=None if means is None else _field(_single(means), indexes.shape),
-            kind=self.entropy_coder,
-        )
+        if is_verified() and self.entropy_coder == "lcrs":
+            symbols = decode_verified(strings, _plain(_indexes(indexes)), table)
+            values = coding.dequantize(symbols, _whole(means, indexes.shape))
+        else:
+            values = coding.decode_latents(
+                strings,
+                indexes.shape,
+                _field(_indexes(indexes), indexes.shape),
+                table,
+                means=None if means is None else _field(_single(means), indexes.shape),
+                kind=self.entropy_coder,
+            )
+        note_coded(lambda: values)
         dtype = dtype if means is None else means.dtype
         return torch.from_numpy(values).to(device=indexes.device, dtype=dtype)
 
@@ -284,13 +297,25 @@ class EntropyModel(nn.Module):
         Raises:
             ValueError: a value is not finite or too large.
         """
-        values = _single(inputs).contiguous().numpy()
-        centres = None if means is None else _single(means).expand_as(inputs).contiguous().numpy()
-        return torch.from_numpy(coding.dequantize(coding.quantize(values, centres), centres))
+        return torch.from_numpy(_restored(inputs, means))
+
+
+def _restored(inputs: Tensor, means: Tensor | None) -> Any:
+    centres = _whole(means, inputs.shape)
+    return coding.dequantize(coding.quantize(_plain(_single(inputs)), centres), centres)
 
 
 def _single(tensor: Tensor) -> Tensor:
     return tensor.detach().to(device="cpu", dtype=torch.float32)
+
+
+def _indexes(indexes: Tensor) -> Tensor:
+    return indexes.detach().to(device="cpu", dtype=torch.int32)
+
+
+def _whole(means: Tensor | None, shape: torch.Size) -> Any:
+    """Means of `shape` as an array, or None."""
+    return None if means is None else _plain(_single(means).expand(shape))
 
 
 def _plain(tensor: Tensor) -> Any:

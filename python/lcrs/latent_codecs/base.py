@@ -12,6 +12,7 @@ from lcrs.entropy_models import EntropyModel
 from lcrs.entropy_models.base import StreamKind
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter
 from lcrs.layers.exact import ExactNetwork
+from lcrs.layers.foreign import coding_scope
 
 __all__ = ["LatentCodec", "fit", "single"]
 
@@ -41,6 +42,7 @@ class LatentCodec(nn.Module):
         """Must be overridden: reads what `encode` wrote; returns `y_hat` on the CPU."""
         raise NotImplementedError(f"{type(self).__name__} defines no decode")
 
+    @coding_scope()
     @torch.no_grad()
     def compress(self, y: Tensor, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Codes `y`, (N, C, ...).
@@ -62,6 +64,7 @@ class LatentCodec(nn.Module):
         out = self.encode(writer, y, *args, **kwargs)
         return {"strings": writer.finish(), **_moved(out, y.device)}
 
+    @coding_scope()
     @torch.no_grad()
     def decompress(
         self, strings: Sequence[Sequence[bytes]], shape: Any, *args: Any, exact: bool = True, **kwargs: Any

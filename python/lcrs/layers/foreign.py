@@ -8,26 +8,54 @@ checksum (`lcrs.entropy_models.verified`), and what does not come out as it was 
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lcrs.coding.portability import portability_mode
 from lcrs.errors import DesyncError, LcrsError, NotPortableError, NotPortableWarning
 from lcrs.layers.module_state import evaluating
 
-__all__ = ["coding_scope", "in_torch", "is_verified", "report", "run_in_torch"]
+__all__ = [
+    "coded_before",
+    "coding_scope",
+    "in_torch",
+    "is_verified",
+    "note_coded",
+    "report",
+    "run_in_torch",
+]
 
-_SKIPPED = (str(Path(__file__).parents[1]), str(Path(torch.__file__).parent))
-_scope: ContextVar[dict[str, None] | None] = ContextVar("lcrs_foreign", default=None)
+_SKIPPED = (str(Path(__file__).parents[1]), str(Path(torch.__file__).parent), contextlib.__file__)
+_Values = Callable[[], NDArray[Any]]
+
+
+@dataclass
+class _Scope:
+    """What happened in one call of `compress` or `decompress`.
+
+    Attributes:
+        parts: The parts that ran in torch, in order.
+        coded: What was coded, (N, ...) each.
+    """
+
+    parts: dict[str, None] = field(default_factory=dict)
+    coded: list[_Values] = field(default_factory=list)
+
+
+_scope: ContextVar[_Scope | None] = ContextVar("lcrs_foreign", default=None)
 _warned: WeakKeyDictionary[nn.Module, set[str]] = WeakKeyDictionary()
 
 
@@ -43,18 +71,18 @@ def coding_scope() -> Iterator[None]:
     if _scope.get() is not None:
         yield
         return
-    parts: dict[str, None] = {}
-    token = _scope.set(parts)
+    scope = _Scope()
+    token = _scope.set(scope)
     try:
         yield
     except NotPortableError:
         raise
     except LcrsError as error:
-        if not parts:
+        if not scope.parts:
             raise
         raise DesyncError(
-            f"{error}. {' and '.join(parts)} ran in torch: strings of such a model decode only where torch "
-            "computes the same sums as it did for coding"
+            f"{error}. {' and '.join(scope.parts)} ran in torch: strings of such a model decode only where "
+            "torch computes the same sums as it did for coding"
         ) from error
     finally:
         _scope.reset(token)
@@ -62,7 +90,33 @@ def coding_scope() -> Iterator[None]:
 
 def is_verified() -> bool:
     """Whether a part has run in torch in the present call of `compress` or `decompress`."""
-    return bool(_scope.get())
+    scope = _scope.get()
+    return scope is not None and bool(scope.parts)
+
+
+def note_coded(values: _Values) -> None:
+    """Keeps what a string is about, for the checksums of strings that come later in the call.
+
+    Args:
+        values: Gives symbols or values (N, ...), the same for encoder and decoder; called if it is needed.
+    """
+    scope = _scope.get()
+    if scope is not None:
+        scope.coded.append(values)
+
+
+def coded_before() -> list[NDArray[Any]]:
+    """What was kept so far."""
+    scope = _scope.get()
+    if scope is None:
+        return []
+    values = [kept() for kept in scope.coded]
+    scope.coded = [functools.partial(_same, value) for value in values]
+    return values
+
+
+def _same(value: NDArray[Any]) -> NDArray[Any]:
+    return value
 
 
 def report(module: nn.Module, reason: str, *, more: str = "") -> None:
@@ -79,9 +133,9 @@ def report(module: nn.Module, reason: str, *, more: str = "") -> None:
     mode = portability_mode()
     if mode == "require":
         raise NotPortableError(reason)
-    parts = _scope.get()
-    if parts is not None:
-        parts[reason.partition(" is not portable")[0]] = None
+    scope = _scope.get()
+    if scope is not None:
+        scope.parts[reason.partition(" is not portable")[0]] = None
     known = _warned.setdefault(module, set())
     if mode == "warn" and reason not in known:
         text = (

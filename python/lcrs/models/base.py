@@ -20,6 +20,7 @@ from lcrs.entropy_models import (
 )
 from lcrs.latent_codecs import LatentCodec
 from lcrs.layers.exact import ExactNetwork
+from lcrs.layers.foreign import coding_scope
 from lcrs.layers.lowering import lower
 from lcrs.models.codec_tree import CodecTree
 from lcrs.models.packing import PackageParts
@@ -164,6 +165,7 @@ class PictureModel(CompressionModel):
         """Must be overridden: the latent that `_encode_latent` coded, on any device."""
         raise NotImplementedError(f"{type(self).__name__} decodes no latent")
 
+    @coding_scope()
     @torch.no_grad()
     def compress(self, x: Tensor) -> dict[str, Any]:
         """Codes pictures.
@@ -180,6 +182,7 @@ class PictureModel(CompressionModel):
         """
         return {**self._encode_latent(self._transformed("g_a", self._padded(x))), "size": x.shape[2:]}
 
+    @coding_scope()
     @torch.no_grad()
     def decompress(
         self, strings: Sequence[Sequence[bytes]], shape: Any, size: Sequence[int] | None = None

@@ -221,10 +221,9 @@ def _check_lowered(model: Any, num_channels: int | None) -> None:
     if not isinstance(model, nn.Module):
         return
     factor = getattr(model, "downsampling_factor", None) or 64
-    channels = int(num_channels or getattr(model, "in_channels", 3))
-    check_calls(
-        model, torch.rand(1, channels, factor, 2 * factor, generator=torch.Generator().manual_seed(0))
-    )
+    channels: int = getattr(model, "in_channels", 3) if num_channels is None else num_channels
+    generator = torch.Generator().manual_seed(0)
+    check_calls(model, torch.rand(1, channels, factor, 2 * factor, generator=generator))
 
 
 def _add(tensors: dict[str, NDArray[Any]], name: str, array: NDArray[Any]) -> None:
