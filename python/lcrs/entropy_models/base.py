@@ -228,9 +228,9 @@ class EntropyModel(nn.Module):
         if is_verified() and self.entropy_coder == "lcrs":
             symbols = coding.quantize(_plain(_single(inputs)), _whole(means, inputs.shape))
             strings = encode_verified(symbols, _plain(_indexes(indexes)), table)
-            note_coded(lambda: coding.dequantize(symbols, _whole(means, inputs.shape)))
+            note_coded(lambda: coding.dequantize(symbols, _whole(means, inputs.shape)), is_encoding=True)
             return strings
-        note_coded(lambda: _restored(inputs, means))
+        note_coded(lambda: _restored(inputs, means), is_encoding=True)
         return coding.encode_latents(
             _plain(_single(inputs)),
             _field(_indexes(indexes), inputs.shape),
@@ -287,7 +287,7 @@ class EntropyModel(nn.Module):
                 means=None if means is None else _field(_single(means), indexes.shape),
                 kind=self.entropy_coder,
             )
-        note_coded(lambda: values)
+        note_coded(lambda: values, is_encoding=False)
         dtype = dtype if means is None else means.dtype
         return torch.from_numpy(values).to(device=indexes.device, dtype=dtype)
 

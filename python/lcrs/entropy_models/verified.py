@@ -2,8 +2,8 @@
 
 The coder's own checks find most, not all strings that come out other than they were coded. So a native stream
 ends with four more symbols, the CRC-32 of what was coded before, in this stream and in others of the same
-call, if distributions came from torch (`lcrs.layers.foreign`). An "ans" string has CompressAI's format and nothing else; its digits of escapes are
-inside the coder's state, which is what verifies it.
+call, if distributions came from torch (`lcrs.layers.foreign`). An "ans" string has CompressAI's format and
+nothing else; its digits of escapes are inside the coder's state, which is what verifies it.
 """
 
 from __future__ import annotations

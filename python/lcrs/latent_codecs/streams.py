@@ -98,7 +98,7 @@ class SymbolWriter:
             for i, encoder in enumerate(self._encoders):
                 put_checksum(encoder, i, [part[i] for part in self._coded])
         for part in self._coded:
-            note_coded(functools.partial(np.asarray, part))
+            note_coded(functools.partial(np.asarray, part), is_encoding=True)
         return [[encoder.finish() for encoder in self._encoders]]
 
 
@@ -184,7 +184,7 @@ class SymbolReader:
                     check(decoder, i, [part[i] for part in self._coded])
                 decoder.finish()
             for part in self._coded:
-                note_coded(functools.partial(np.asarray, part))
+                note_coded(functools.partial(np.asarray, part), is_encoding=False)
         elif self._num_steps != len(self._strings):
             raise ValueError(f"strings has {len(self._strings)} lists; there are {self._num_steps} steps")
 

@@ -207,13 +207,24 @@ def _recorded(model: nn.Module, run: Any) -> dict[nn.Module, tuple[Tensor, Tenso
 
 def _difference_of(module: nn.Module, x: Tensor, out: Tensor) -> str | None:
     """How the exact form of `module` differs from `out`; None if there is no such form."""
+    if not torch.isfinite(out).all():
+        return ""
     try:
-        graph = lower(module, "module")
-        lowered = coding.Graph(graph.json, graph.tensors).run([x.contiguous().numpy()])["y"]
-    except NotPortableError:
+        lowered = lower(module, "module")
+        graph = coding.Graph(lowered.json, lowered.tensors)
+    except (LcrsError, ValueError):
         return None
+    difference = _difference_from(graph, x, out)
+    if difference and any(isinstance(part, nn.Linear) for part in module.modules()):
+        # Linear layers have their channels last, and graphs theirs first.
+        difference = _difference_from(graph, x.movedim(-1, 1), out.movedim(-1, 1)) and difference
+    return difference
+
+
+def _difference_from(graph: coding.Graph, x: Tensor, out: Tensor) -> str:
+    try:
+        return _difference(out, graph.run([x.contiguous().numpy()])["y"])
     except LcrsError as error:
         return str(error)
     except ValueError:
-        return None
-    return _difference(out, lowered) if torch.isfinite(out).all() else ""
+        return ""  # numbers stop being finite

@@ -49,10 +49,12 @@ class _Scope:
     Attributes:
         parts: The parts that ran in torch, in order.
         coded: What was coded, (N, ...) each.
+        is_encoding: Whether the call encodes, as the first of its strings tells.
     """
 
     parts: dict[str, None] = field(default_factory=dict)
     coded: list[_Values] = field(default_factory=list)
+    is_encoding: bool | None = None
 
 
 _scope: ContextVar[_Scope | None] = ContextVar("lcrs_foreign", default=None)
@@ -94,14 +96,19 @@ def is_verified() -> bool:
     return scope is not None and bool(scope.parts)
 
 
-def note_coded(values: _Values) -> None:
+def note_coded(values: _Values, *, is_encoding: bool) -> None:
     """Keeps what a string is about, for the checksums of strings that come later in the call.
 
     Args:
         values: Gives symbols or values (N, ...), the same for encoder and decoder; called if it is needed.
+        is_encoding: Whether the string was written. An encoder may read, too, what it has written.
     """
     scope = _scope.get()
-    if scope is not None:
+    if scope is None:
+        return
+    if scope.is_encoding is None:
+        scope.is_encoding = is_encoding
+    if scope.is_encoding == is_encoding:
         scope.coded.append(values)
 
 
