@@ -15,6 +15,7 @@ from torch import nn
 
 from lcrs import coding
 from lcrs.entropy_models import GaussianConditional
+from lcrs.entropy_models.own_densities import is_overridden
 from lcrs.latent_codecs.base import single
 from lcrs.layers import MaskedConv2d
 from lcrs.layers.agreement import check_network
@@ -30,9 +31,11 @@ _FUNCTIONS = ("relu", "leaky_relu", "abs", "sigmoid", "softplus", "exp", "tanh")
 
 def scan_key(gaussian: GaussianConditional, context: nn.Module, network: nn.Module) -> bytes:
     """A key that differs when a scan made of these parts would."""
+    gaussian.report_density()
     table = (gaussian.effective_scale_table(), gaussian.scale_bound)
     filled = (gaussian.quantized_cdf, gaussian.cdf_length, gaussian.offset)
-    return fingerprint([*table, *filled]) + state_key(context) + state_key(network)
+    own = gaussian._parameters_key() if gaussian.has_own_density else b""
+    return own + fingerprint([*table, *filled]) + state_key(context) + state_key(network)
 
 
 def scan_arguments(
@@ -56,7 +59,8 @@ def scan_arguments(
     lowered = _checked(network, "entropy_parameters")
     _checked(context, "context_prediction")
     layers = _pointwise_layers(lowered)
-    if layers is None or not _is_plain(context):
+    has_own_rows = gaussian.has_own_quantizer or is_overridden(gaussian, "build_indexes")
+    if layers is None or not _is_plain(context) or has_own_rows:
         return None
     assert isinstance(context, MaskedConv2d)
     return {

@@ -206,7 +206,9 @@ class RasterScanLatentCodec(LatentCodec):
 
         def step(rows: Tensor, columns: Tensor) -> None:
             indexes, means = scan.parameters(rows, columns)
-            symbols = coding.quantize(values[..., rows, columns].contiguous().numpy(), means)
+            symbols = self.gaussian_conditional.symbols_of(
+                values[..., rows, columns].contiguous(), torch.from_numpy(means)
+            )
             scan.put(rows, columns, symbols, means)
             pushed.append((np.moveaxis(symbols, 1, -1), np.moveaxis(indexes, 1, -1)))
 

@@ -7,7 +7,7 @@ trained on, but also a hook added, a method assigned, a number set.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from types import FunctionType, MethodType
 from typing import Any
@@ -53,8 +53,8 @@ def state_key(module: nn.Module, *, tensors: bool = True) -> bytes:
     return fingerprint(found if tensors else ()) + repr(facts).encode()
 
 
-def structure_of(module: nn.Module) -> tuple[list[Any], list[Tensor]]:
-    """What `state_key` is made of: plain facts, and tensors."""
+def structure_of(module: nn.Module, skip: Container[str] = ()) -> tuple[list[Any], list[Tensor]]:
+    """What `state_key` is made of, plain facts and tensors, without the attributes in `skip`."""
     facts: list[Any] = []
     tensors: list[Tensor] = []
     numbers: dict[int, int] = {}
@@ -66,13 +66,13 @@ def structure_of(module: nn.Module) -> tuple[list[Any], list[Tensor]]:
             return
         facts.append(id(type(part)))
         for name, tensor in itertools.chain(part._parameters.items(), part._buffers.items()):
-            if tensor is not None:
+            if tensor is not None and name not in skip:
                 facts.append(name)
                 tensors.append(tensor)
         for hooks in (part._forward_pre_hooks, part._forward_hooks):
             facts.extend(map(id, hooks.values()))
         for name, value in part.__dict__.items():
-            if name not in _OF_TORCH:
+            if name not in _OF_TORCH and name not in skip:
                 _note(name, value, facts, tensors)
         for name, child in part._modules.items():
             if child is not None:

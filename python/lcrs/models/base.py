@@ -118,9 +118,11 @@ class CompressionModel(nn.Module):
         updated = False
         for model in self._entropy_models():
             if isinstance(model, EntropyBottleneck):
-                updated |= model.update(force=force, update_quantiles=update_quantiles)
+                # A derived class may know the older argument only.
+                options = {"update_quantiles": True} if update_quantiles else {}
+                updated |= bool(model.update(force=force, **options))
             elif isinstance(model, GaussianConditional):
-                updated |= model.update_scale_table(scales, force=force)
+                updated |= bool(model.update_scale_table(scales, force=force))
         return updated
 
 

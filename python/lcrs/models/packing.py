@@ -18,7 +18,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lcrs import coding
-from lcrs.entropy_models import EntropyBottleneck, EntropyBottleneckVbr, GaussianConditional
+from lcrs.entropy_models import (
+    EntropyBottleneck,
+    EntropyBottleneckVbr,
+    EntropyModel,
+    GaussianConditional,
+)
+from lcrs.entropy_models.own_densities import is_overridden
 from lcrs.errors import NotPortableError
 from lcrs.layers.agreement import check_calls
 from lcrs.layers.lowering import LoweredGraph
@@ -77,13 +83,18 @@ class Tables:
 
     def factorized(self, place: str, model: EntropyBottleneck) -> dict[str, Any]:
         """Members `table` and `medians` of the node at `place` that codes with `model`."""
+        self._checked(place, model)
         return {
-            "table": self._table(place, model.cdf_table()),
-            "medians": self._parameter(f"{place}.medians", model.quantiles[:, 0, 1]),
+            "table": self._table(place, model.integer_table()),
+            "medians": self._parameter(f"{place}.medians", model._get_medians()[:, 0, 0]),
         }
 
     def density(self, place: str, model: EntropyBottleneckVbr, step: str) -> dict[str, Any]:
         """The node at `place` that codes with `model`, in steps that graph `step` gives."""
+        if model.has_own_density:
+            raise NotPortableError(
+                f"{type(model).__name__} at {place!r} is not portable: its density is its own"
+            )
         layers = []
         for i, (weight, bias, factor) in enumerate(model._layers()):
             node = {"weight": self._parameter(f"{place}.{i}.weight", weight)}
@@ -98,6 +109,18 @@ class Tables:
             "tail_mass": model.tail_mass,
             "step": step,
         }
+
+    def _checked(self, place: str, model: EntropyModel) -> None:
+        """Refuses what a package cannot say: it quantises by rounding, and picks rows by scales.
+
+        Raises:
+            NotPortableError: a derived class does otherwise.
+        """
+        if model.has_own_quantizer or is_overridden(model, "build_indexes"):
+            raise NotPortableError(
+                f"{type(model).__name__} at {place!r} is not portable: it quantises by a rule of its own, "
+                "and a package rounds"
+            )
 
     def _parameter(self, name: str, parameter: Tensor) -> str:
         return self._tensor(name, parameter.detach().float().cpu().contiguous().numpy())
@@ -126,6 +149,7 @@ class Tables:
         """
         if domain not in ("linear", "log"):
             raise ValueError(f"domain is {domain!r}, must be 'linear' or 'log'")
+        self._checked(place, model)
         scales = model.effective_scale_table().numpy()
         thresholds = coding.thresholds(scales, nearest=nearest, log=domain == "log")
         # A scale below the bound counts as the bound: rows below that of the bound are never used.
@@ -133,7 +157,7 @@ class Tables:
         first = int(np.count_nonzero(limits < np.float32(model.scale_bound.item())))
         thresholds = thresholds[first:]
         return {
-            "table": self._table(place, model.cdf_table(), first),
+            "table": self._table(place, model.integer_table(), first),
             "thresholds": self._tensor(f"{place}.thresholds", thresholds),
             "domain": domain,
             "means": means,
