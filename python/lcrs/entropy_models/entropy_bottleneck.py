@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from lcrs import coding
 from lcrs.entropy_models.base import EntropyModel
+from lcrs.entropy_models.own_densities import factorized_table, is_overridden
 from lcrs.entropy_models.peer_tables import peer_table
 from lcrs.errors import LcrsError
 
@@ -136,7 +137,8 @@ class EntropyBottleneck(EntropyModel):
             values = by_channel.reshape(self.channels, 1, -1)
             medians = self._get_medians().to(dtype)
             outputs = self.quantize(values, "noise" if training else "dequantize", medians)
-            likelihood = self._bounded(self._likelihood(outputs)[0])
+            found: Any = self._likelihood(outputs)  # a derived class may give likelihoods alone
+            likelihood = self._bounded(found[0] if isinstance(found, tuple) else found)
         shape = by_channel.shape
         return (
             outputs.reshape(shape).transpose(0, 1).contiguous(),
@@ -154,6 +156,8 @@ class EntropyBottleneck(EntropyModel):
     # --- tables ---
 
     def _table_parameters(self) -> Iterable[Tensor]:
+        if self.has_own_density:
+            return (self.quantiles,)
         layers = (p for layer in self._layers() for p in layer if p is not None)
         return (*layers, self.quantiles)
 
@@ -171,7 +175,15 @@ class EntropyBottleneck(EntropyModel):
             "quantiles": arrays([self.quantiles])[0],
         }
 
+    @property
+    def has_own_density(self) -> bool:
+        """Whether a derived class has changed the density, or how likelihoods come from it."""
+        names = ("forward", "_likelihood", "_logits_cumulative", "_layers")
+        return is_overridden(self, *names) or self.has_own_quantizer
+
     def _derive_table(self) -> coding.CdfTable:
+        if self.has_own_density:
+            return factorized_table(self)
         return coding.factorized_table(
             **self._parameter_arrays(), tail_mass=self.tail_mass, tails="bisection"
         )
@@ -190,7 +202,11 @@ class EntropyBottleneck(EntropyModel):
             return False
         if update_quantiles:
             self._update_quantiles()
-        self._fill(coding.factorized_table(**self._parameter_arrays(), tail_mass=self.tail_mass))
+        if self.has_own_density:
+            table = factorized_table(self)
+        else:
+            table = coding.factorized_table(**self._parameter_arrays(), tail_mass=self.tail_mass)
+        self._fill(table)
         return True
 
     @torch.no_grad()

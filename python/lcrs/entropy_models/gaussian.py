@@ -19,6 +19,7 @@ from torch import Tensor
 
 from lcrs import coding
 from lcrs.entropy_models.base import EntropyModel
+from lcrs.entropy_models.own_densities import conditional_table, is_overridden
 from lcrs.entropy_models.tables import resize_buffers
 from lcrs.ops import LowerBound
 
@@ -136,7 +137,15 @@ class GaussianConditional(EntropyModel):
     def _table_parameters(self) -> Iterable[Tensor]:
         return (self.effective_scale_table(),)
 
+    @property
+    def has_own_density(self) -> bool:
+        """Whether a derived class has changed the density, or how likelihoods come from it."""
+        names = ("forward", "likelihood", "_likelihood", "_standardized_cumulative")
+        return is_overridden(self, *names) or self.has_own_quantizer
+
     def _derive_table(self) -> coding.CdfTable:
+        if self.has_own_density:
+            return conditional_table(self)
         return _gaussian_table(self.effective_scale_table().numpy().tobytes(), self.tail_mass)
 
     def update_scale_table(self, scale_table: Sequence[float] | Tensor, force: bool = False) -> bool:

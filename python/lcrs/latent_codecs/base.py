@@ -12,6 +12,7 @@ from lcrs.entropy_models import EntropyModel
 from lcrs.entropy_models.base import StreamKind
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter
 from lcrs.layers.exact import ExactNetwork
+from lcrs.layers.foreign import coding_scope
 
 __all__ = ["LatentCodec", "fit", "single"]
 
@@ -41,6 +42,7 @@ class LatentCodec(nn.Module):
         """Must be overridden: reads what `encode` wrote; returns `y_hat` on the CPU."""
         raise NotImplementedError(f"{type(self).__name__} defines no decode")
 
+    @coding_scope()
     @torch.no_grad()
     def compress(self, y: Tensor, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Codes `y`, (N, C, ...).
@@ -62,6 +64,7 @@ class LatentCodec(nn.Module):
         out = self.encode(writer, y, *args, **kwargs)
         return {"strings": writer.finish(), **_moved(out, y.device)}
 
+    @coding_scope()
     @torch.no_grad()
     def decompress(
         self, strings: Sequence[Sequence[bytes]], shape: Any, *args: Any, exact: bool = True, **kwargs: Any
@@ -108,10 +111,18 @@ class LatentCodec(nn.Module):
         tensors = (*self.parameters(), *self.buffers())
         return tensors[0].device if tensors else torch.device("cpu")
 
-    def _network(self, name: str, x: Tensor, exact: bool = True, level: float | None = None) -> Tensor:
+    def _network(
+        self,
+        name: str,
+        x: Tensor,
+        exact: bool = True,
+        level: float | None = None,
+        *,
+        features_last: bool = False,
+    ) -> Tensor:
         """Applies the network `name`, a dotted path from here, to `x`: float32 on the CPU, no gradient.
 
-        A network that depends on a rate level is told it.
+        A network that depends on a rate level is told it; one of linear layers says `features_last`.
         """
         module = self.get_submodule(name)
         if isinstance(module, nn.Identity):
@@ -120,7 +131,9 @@ class LatentCodec(nn.Module):
             x = x.to(self.device)
             at = () if level is None else (torch.full((x.shape[0],), level, device=x.device),)
             return single(module(x, *at))
-        return self._exact_networks.setdefault(name, ExactNetwork()).run(module, x, name, level)
+        network = self._exact_networks.setdefault(name, ExactNetwork())
+        options = {"features_last": True} if features_last else {}
+        return network.run(module, x, name, level, **options)
 
     def _fast_network(self, name: str, x: Tensor) -> Tensor:
         """Applies a network that decides no probability, for coding: by the exact engine or by torch."""

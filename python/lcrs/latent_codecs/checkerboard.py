@@ -9,17 +9,22 @@ import torch
 from torch import Tensor, nn
 
 from lcrs import coding
+from lcrs.errors import NotPortableError
 from lcrs.latent_codecs.base import LatentCodec, fit, single
 from lcrs.latent_codecs.gaussian_conditional import GaussianConditionalLatentCodec
 from lcrs.latent_codecs.native import scan_arguments, scan_key
 from lcrs.latent_codecs.steps import of_channels, round_around
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter
 from lcrs.layers import CheckerboardMaskedConv2d
+from lcrs.layers.agreement import DisagreementError
+from lcrs.layers.foreign import in_torch
+from lcrs.layers.module_state import why_changed
 from lcrs.ops.cache import KeyedCache
 from lcrs.registry import register_module
 
 __all__ = ["CheckerboardLatentCodec"]
 
+_POINTWISE = (nn.Sequential, nn.Identity, nn.ReLU, nn.LeakyReLU, nn.Sigmoid, nn.Softplus, nn.Tanh, nn.GELU)
 _METHODS = ("onepass", "twopass", "twopass_faster")
 _Steps = dict[str, Tensor]
 """A gain and its logarithm by name, as far as there are any."""
@@ -157,8 +162,8 @@ class CheckerboardLatentCodec(LatentCodec):
         """Zero in the shape that CP gives."""
         channels = getattr(self.context_prediction, "out_channels", None)
         if channels is None:
-            with torch.no_grad():
-                channels = self.context_prediction(y.new_zeros(1, y.shape[1], 1, 1)).shape[1]
+            with in_torch(self.context_prediction, self.device):
+                channels = self.context_prediction(torch.zeros_like(y[:1], device=self.device)).shape[1]
         return y.new_zeros(y.shape[0], channels, *y.shape[2:])
 
     def quantize(self, y: Tensor, gain: Tensor | None = None) -> Tensor:
@@ -188,7 +193,9 @@ class CheckerboardLatentCodec(LatentCodec):
         scan = self._native_scan() if writer.kind == "lcrs" else None
         if scan is not None:
             rate = self._native_steps(steps, y.shape[1])
-            native = scan.encode(writer.open_encoders(), values.numpy(), side_params.numpy(), **rate)
+            encoders = writer.open_encoders()
+            native = scan.encode(encoders, values.numpy(), side_params.numpy(), **rate)
+            writer.close_encoders(encoders, native)
             return {"shape": y.shape[1:], "y_hat": torch.from_numpy(native)}
         y_hat = torch.zeros_like(values)
         for parity in (self.anchor_parity, self.non_anchor_parity):
@@ -215,7 +222,9 @@ class CheckerboardLatentCodec(LatentCodec):
         scan = self._native_scan() if reader.kind == "lcrs" and reader.exact else None
         if scan is not None:
             rate = self._native_steps(steps, shape[0])
-            native = scan.decode(reader.open_decoders(), side_params.numpy(), **rate)
+            decoders = reader.open_decoders()
+            native = scan.decode(decoders, side_params.numpy(), **rate)
+            reader.close_decoders(decoders, native)
             return {"y_hat": torch.from_numpy(native)}
         y_hat = torch.zeros(reader.batch_size, *shape)
         for parity in (self.anchor_parity, self.non_anchor_parity):
@@ -241,7 +250,14 @@ class CheckerboardLatentCodec(LatentCodec):
         parts = (leaf.gaussian_conditional, self.context_prediction, network)
 
         def build() -> coding.CheckerboardScan | None:
-            arguments = scan_arguments(*parts, leaf.thresholds())
+            try:
+                arguments = scan_arguments(*parts, leaf.thresholds())
+            except DisagreementError as error:
+                if not error.is_inherited:
+                    raise
+                return None
+            except NotPortableError:
+                return None  # the steps in Python tell
             if arguments is None:
                 return None
             geometry: Any = {"parameters": ", ".join(leaf.chunks), "first": self.anchor_parity}
@@ -335,9 +351,9 @@ def _given(gain: Tensor | None, log_gain: Tensor | None) -> _Steps:
 
 
 def _is_pointwise(network: nn.Module) -> bool:
-    """Whether every convolution in `network` has a 1x1 kernel and nothing moves samples between places."""
-    moving = (nn.ConvTranspose2d, nn.PixelShuffle, nn.PixelUnshuffle)
+    """Whether `network` is a chain of 1x1 convolutions and functions, as far as that is known."""
     return all(
-        not isinstance(module, moving) and (not isinstance(module, nn.Conv2d) or module.kernel_size == (1, 1))
+        (type(module) in _POINTWISE or (type(module) is nn.Conv2d and module.kernel_size == (1, 1)))
+        and not why_changed(module)
         for module in network.modules()
     )

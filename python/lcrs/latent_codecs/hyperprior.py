@@ -13,6 +13,7 @@ from lcrs.latent_codecs.base import LatentCodec
 from lcrs.latent_codecs.gaussian_conditional import GaussianConditionalLatentCodec
 from lcrs.latent_codecs.hyper import HyperLatentCodec
 from lcrs.latent_codecs.streams import check_strings
+from lcrs.layers.foreign import coding_scope
 from lcrs.registry import register_module
 
 __all__ = ["HyperpriorLatentCodec"]
@@ -68,6 +69,7 @@ class HyperpriorLatentCodec(LatentCodec):
         y_out = self.y(y, hyper_out["params"])
         return _joined(y_out, hyper_out)
 
+    @coding_scope()
     @torch.no_grad()
     def compress(self, y: Tensor) -> dict[str, Any]:
         """Codes `y`, (N, C, H, W).
@@ -83,6 +85,7 @@ class HyperpriorLatentCodec(LatentCodec):
             "y_hat": y_out["y_hat"],
         }
 
+    @coding_scope()
     @torch.no_grad()
     def decompress(  # type: ignore[override]
         self, strings: Sequence[Sequence[bytes]], shape: Mapping[str, Any], *, exact: bool = True

@@ -1,11 +1,13 @@
 """From symbols that become known step by step to strings, and back.
 
 A native stream ("lcrs") takes all steps of a picture one after the other, each row, column, channel.
-CompressAI's format ("ans") has one string for each step, channel, row, column.
+CompressAI's format ("ans") has one string for each step, channel, row, column. Where a part of the model ran
+in torch, a native stream ends with a checksum.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +16,8 @@ from numpy.typing import NDArray
 
 from lcrs import coding
 from lcrs.entropy_models.base import StreamKind
+from lcrs.entropy_models.verified import check, put_checksum
+from lcrs.layers.foreign import is_verified, note_coded
 
 __all__ = ["SymbolReader", "SymbolWriter", "check_strings", "pull_places"]
 
@@ -48,6 +52,7 @@ class SymbolWriter:
         self.batch_size = batch_size
         self._encoders = [coding.Encoder("lcrs") for _ in range(batch_size)] if kind == "lcrs" else []
         self._strings: list[list[bytes]] = []
+        self._coded: list[NDArray[Any]] = []
 
     def put(self, symbols: _Symbols, indexes: _Symbols, table: coding.CdfTable) -> None:
         """Appends a step.
@@ -66,6 +71,7 @@ class SymbolWriter:
             return
         for encoder, item, rows in zip(self._encoders, symbols, indexes, strict=True):
             encoder.push(item, rows, table)
+        self._coded.append(symbols)
 
     def open_encoders(self) -> list[coding.Encoder]:
         """Encoders, one for each picture, that take the next step; `close_encoders` must follow."""
@@ -73,10 +79,11 @@ class SymbolWriter:
             return self._encoders
         return [coding.Encoder(self.kind) for _ in range(self.batch_size)]
 
-    def close_encoders(self, encoders: list[coding.Encoder]) -> None:
-        """Ends a step that went to `open_encoders`."""
+    def close_encoders(self, encoders: list[coding.Encoder], values: NDArray[Any]) -> None:
+        """Ends a step that went to `open_encoders`, and gave `values` (N, ...)."""
         if self.kind != "lcrs":
             self._strings.append([encoder.finish() for encoder in encoders])
+        self._coded.append(values)
 
     def skip(self) -> None:
         """Appends a step without symbols."""
@@ -85,7 +92,14 @@ class SymbolWriter:
 
     def finish(self) -> list[list[bytes]]:
         """The strings, a list for each step or for all, with one string for each picture."""
-        return [[encoder.finish() for encoder in self._encoders]] if self.kind == "lcrs" else self._strings
+        if self.kind != "lcrs":
+            return self._strings
+        if is_verified():
+            for i, encoder in enumerate(self._encoders):
+                put_checksum(encoder, i, [part[i] for part in self._coded])
+        for part in self._coded:
+            note_coded(functools.partial(np.asarray, part), is_encoding=True)
+        return [[encoder.finish() for encoder in self._encoders]]
 
 
 class SymbolReader:
@@ -107,6 +121,7 @@ class SymbolReader:
         self.batch_size = check_strings(strings)
         self._strings = strings
         self._num_steps = 0
+        self._coded: list[NDArray[Any]] = []
         if kind == "lcrs":
             if len(strings) != 1:
                 raise ValueError(f"strings has {len(strings)} lists; a native stream has 1")
@@ -134,7 +149,9 @@ class SymbolReader:
         if self.kind != "lcrs":
             return coding.decode_batch(self.next_strings(), indexes, table, kind=self.kind)
         decoded = [decoder.pull(rows, table) for decoder, rows in zip(self._decoders, indexes, strict=True)]
-        return np.stack(decoded) if decoded else np.empty_like(indexes)
+        symbols = np.stack(decoded) if decoded else np.empty_like(indexes)
+        self._coded.append(symbols)
+        return symbols
 
     def open_decoders(self) -> list[coding.Decoder]:
         """Decoders, one for each picture, that give the next step; `close_decoders` must follow."""
@@ -142,11 +159,12 @@ class SymbolReader:
             return self._decoders
         return [coding.Decoder(data, self.kind) for data in self.next_strings()]
 
-    def close_decoders(self, decoders: list[coding.Decoder]) -> None:
-        """Ends a step that came from `open_decoders`; errors as in `finish`."""
+    def close_decoders(self, decoders: list[coding.Decoder], values: NDArray[Any]) -> None:
+        """Ends a step that came from `open_decoders`, and gave `values` (N, ...); errors as in `finish`."""
         if self.kind != "lcrs":
             for decoder in decoders:
                 decoder.finish()
+        self._coded.append(values)
 
     def skip(self) -> None:
         """Passes over a step without symbols."""
@@ -161,8 +179,12 @@ class SymbolReader:
             ValueError: There are more lists of strings than steps.
         """
         if self.kind == "lcrs":
-            for decoder in self._decoders:
+            for i, decoder in enumerate(self._decoders):
+                if is_verified():
+                    check(decoder, i, [part[i] for part in self._coded])
                 decoder.finish()
+            for part in self._coded:
+                note_coded(functools.partial(np.asarray, part), is_encoding=False)
         elif self._num_steps != len(self._strings):
             raise ValueError(f"strings has {len(self._strings)} lists; there are {self._num_steps} steps")
 

@@ -8,8 +8,10 @@ every machine. A graph is JSON beside a dictionary of named float32 tensors::
      "nodes": [{"op": "conv2d", "in": [0], "place": "g_a.0", "weight": "g_a.0.weight", ...}]}
 
 Values are numbered: inputs first, then one value for each node. `GraphBuilder` writes such graphs. A module
-says how it lowers by a method ``lower(graph, x) -> Value``; torch's own layers are in a table here; any other
-module is refused by its class and its place. What is lowered are *effective* parameters (masks applied,
+says how it lowers by a method ``lower(graph, x) -> Value``, which counts unless a class below the one that
+defines it overrides `forward`; torch's own layers are in a table here, and their subclasses that override
+nothing go with them; any other module is refused by its class and its place. A graph is what a module
+computes in eval mode. What is lowered are *effective* parameters (masks applied,
 reparametrisations resolved) in float32 on the CPU, whatever dtype and device the module has.
 
 Example:
@@ -37,6 +39,13 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from lcrs.errors import NotPortableError
+from lcrs.layers.module_state import (
+    evaluating,
+    overrides_below,
+    plain_class,
+    set_effective_weights,
+    why_changed,
+)
 from lcrs.layers.torch_layers import TORCH_LAYERS, pair, spread
 
 __all__ = [
@@ -189,6 +198,7 @@ class GraphBuilder:
         self._node_numbers: list[int] = []
         self._tensors: dict[str, NDArray[np.float32]] = {}
         self._path: list[str] = []
+        self._depth = 0
         self._count = 0
 
     @property
@@ -264,20 +274,34 @@ class GraphBuilder:
         effective parameters are computed by the same kernels wherever the module lives.
 
         Raises:
-            NotPortableError: neither the module nor the table of torch's layers says how; the message has the
-                class and the place.
+            NotPortableError: neither the module nor the table of torch's layers says how, or something was
+                done to it that may change what it computes; the message has the class and the place.
         """
+        if self._depth:
+            return self._call(module, x, place)
+        with evaluating(module):
+            set_effective_weights(module)
+            self._depth += 1
+            try:
+                return self._call(module, x, place)
+            finally:
+                self._depth -= 1
+
+    def _call(self, module: nn.Module, x: Value, place: str) -> Value:
         with self.at(place):
             if any(t.is_floating_point() and not _is_float32_on_cpu(t) for t in _state(module)):
                 module = copy.deepcopy(module).to("cpu").float()
-            if module._forward_pre_hooks or module._forward_hooks:
-                raise self.refusal(module, "forward hooks may change what it computes")
+                set_effective_weights(module)
+            if reason := why_changed(module):
+                raise self.refusal(module, reason)
             registered = _REGISTERED.get(parametrize.type_before_parametrizations(module))
             if registered is not None:
                 return registered(self, module, x)
             if isinstance(module, Lowerable):
+                if overrides_below(type(module), "forward", "lower"):
+                    raise self.refusal(module, "its forward is its own, its lower() another class's")
                 return module.lower(self, x)
-            lower = _TORCH_LAYERS.get(parametrize.type_before_parametrizations(module))
+            lower = _TORCH_LAYERS.get(plain_class(module, _TORCH_LAYERS.__contains__) or type(module))
             if lower is None:
                 raise self.refusal(module, "the exact engine has no operations for it and it has no lower()")
             return lower(self, module, x)
@@ -444,4 +468,4 @@ _TORCH_LAYERS: dict[type, Callable[[GraphBuilder, Any, Value], Value]] = {
     nn.Dropout2d: _identity,
     **TORCH_LAYERS,
 }
-"""How torch's own layers lower, in eval mode; exact classes, since a subclass may compute something else."""
+"""How torch's own layers lower, in eval mode."""
