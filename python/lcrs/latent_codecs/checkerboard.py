@@ -9,12 +9,16 @@ import torch
 from torch import Tensor, nn
 
 from lcrs import coding
+
+# CompressAI's users import these from here.
+from lcrs.entropy_models import EntropyModel  # noqa: F401
 from lcrs.latent_codecs.base import LatentCodec, fit, single
 from lcrs.latent_codecs.gaussian_conditional import GaussianConditionalLatentCodec
 from lcrs.latent_codecs.native import scan_arguments, scan_key
 from lcrs.latent_codecs.steps import of_channels, round_around
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter
 from lcrs.layers import CheckerboardMaskedConv2d
+from lcrs.ops import quantize_ste  # noqa: F401
 from lcrs.ops.cache import KeyedCache
 from lcrs.registry import register_module
 

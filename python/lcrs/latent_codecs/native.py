@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -28,7 +29,7 @@ def scan_key(gaussian: GaussianConditional, context: nn.Module, network: nn.Modu
     """A key that differs when a scan made of these parts would."""
     parts = (context, network)
     tensors = [tensor for part in parts for tensor in (*part.parameters(), *part.buffers())]
-    table = (gaussian.effective_scale_table(), gaussian.scale_bound)
+    table = (gaussian.effective_scale_table(), torch.tensor(gaussian.least_scale))
     filled = (gaussian.quantized_cdf, gaussian.cdf_length, gaussian.offset)
     return fingerprint([*tensors, *table, *filled]) + repr(parts).encode()
 

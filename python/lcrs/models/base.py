@@ -25,6 +25,9 @@ from lcrs.models.codec_tree import CodecTree
 from lcrs.models.packing import PackageParts
 from lcrs.models.pictures import crop_to, pad_to_multiple, restored_picture
 
+# CompressAI's users import these from here.
+from lcrs.models.utils import remap_old_keys, update_registered_buffers  # noqa: F401
+
 __all__ = [
     "SCALES_LEVELS",
     "SCALES_MAX",

@@ -128,7 +128,7 @@ class Tables:
         thresholds = coding.thresholds(scales, nearest=nearest, log=domain == "log")
         # A scale below the bound counts as the bound: rows below that of the bound are never used.
         limits = coding.thresholds(scales, nearest=nearest)
-        first = int(np.count_nonzero(limits < np.float32(model.scale_bound.item())))
+        first = int(np.count_nonzero(limits < np.float32(model.least_scale)))
         thresholds = thresholds[first:]
         return {
             "table": self._table(place, model.cdf_table(), first),
