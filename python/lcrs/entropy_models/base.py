@@ -209,6 +209,9 @@ class EntropyModel(InheritedTableMethods, nn.Module):
         resize_buffers(self, TABLE_BUFFERS, state_dict, prefix)
         self._tables_arrived = all(prefix + name in state_dict for name in TABLE_BUFFERS)
         super()._load_from_state_dict(state_dict, prefix, *args)
+        missing_keys = args[2]  # after the metadata and `strict`
+        # Tables are derived where there are none, and the other buffers are as the constructor made them.
+        missing_keys[:] = [key for key in missing_keys if key.removeprefix(prefix) not in self._buffers]
 
     # --- coding ---
 
