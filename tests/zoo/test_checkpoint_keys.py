@@ -282,6 +282,12 @@ MORE_WRAPPED = {
         **{f"teacher.net.{key}": 3 * value for key, value in state.items()},
         **{f"net.{key}": value for key, value in state.items()},
     },
+    "ema beside": lambda state: {
+        "state_dict": {
+            **{f"ema.{key}": 3 * value for key, value in state.items()},
+            **{f"model.{key}": value for key, value in state.items()},
+        }
+    },
     "thop": lambda state: {
         **state,
         **{f"{part}total_ops": torch.zeros(1) for part in ("", "g_a.", "g_a.0.")},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -20,6 +19,7 @@ _NAMES = (
 _MAX_DEPTH = 4
 _PARTS = re.compile(r"(?:^|(?<=\.))(?:g_a|img_encoder|latent_codec|entropy_bottleneck)\.")
 """Where the network's own part of a key begins, in most."""
+_COPIES = re.compile(r"(?:^|[._])(?:ema|teacher|averaged|shadow)(?=[._])")
 _COUNTERS = ("total_ops", "total_params")
 """What thop leaves in every module."""
 
@@ -45,12 +45,21 @@ def _mappings(content: Any, depth: int) -> Iterator[Mapping[Any, Any]]:
 def only_network(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The entries of the network, without what a wrapper puts before their keys.
 
-    A Lightning module, for example, has the network under "model." and losses beside it. Where networks are
-    wrapped more than once (a copy with averaged weights, a teacher) the shortest prefix counts.
+    A Lightning module, for example, has the network under "model." and losses beside it. Where there are
+    several networks, copies with averaged weights and teachers count least, then the one with fewer entries.
     """
     kept = {key: value for key, value in state_dict.items() if key.rpartition(".")[2] not in _COUNTERS}
-    prefixes = Counter(key[: match.start()] for key in kept if (match := _PARTS.search(key)))
-    if not prefixes or "" in prefixes:
+    found = {key[: match.start()] for key in kept if (match := _PARTS.search(key))}
+    # A part of a part, such as the entropy bottleneck of a hyperprior, is no network of its own.
+    outer = [
+        prefix for prefix in found if not any(prefix != other and prefix.startswith(other) for other in found)
+    ]
+    if not outer or outer == [""]:
         return kept
-    prefix = min(prefixes, key=lambda prefix: (-prefixes[prefix], len(prefix)))
-    return {key.removeprefix(prefix): value for key, value in kept.items() if key.startswith(prefix)}
+
+    def rank(prefix: str) -> tuple[bool, int, int]:
+        num_entries = sum(key.startswith(prefix) for key in kept)
+        return bool(_COPIES.search(prefix)), -num_entries, len(prefix)
+
+    chosen = min(outer, key=rank)
+    return {key.removeprefix(chosen): value for key, value in kept.items() if key.startswith(chosen)}
