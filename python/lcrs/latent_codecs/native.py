@@ -35,7 +35,7 @@ _FUNCTIONS = (
 def scan_key(gaussian: GaussianConditional, context: nn.Module, network: nn.Module) -> bytes:
     """A key that differs when a scan made of these parts would."""
     gaussian.report_density()
-    table = (gaussian.effective_scale_table(), gaussian.scale_bound)
+    table = (gaussian.effective_scale_table(), torch.tensor(gaussian.least_scale))
     filled = (gaussian.quantized_cdf, gaussian.cdf_length, gaussian.offset)
     own = gaussian._parameters_key() if gaussian.has_own_density else b""
     return own + fingerprint([*table, *filled]) + state_key(context) + state_key(network)

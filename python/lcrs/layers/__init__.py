@@ -1,6 +1,9 @@
 """Layers of learned codecs. Each says with `lower(graph, x)` what it is in a coding graph."""
 
 from lcrs import needs_torch  # noqa: F401
+
+# CompressAI's users import these from here.
+from lcrs.layers import layers  # noqa: F401
 from lcrs.layers.attention import AttentionBlock
 from lcrs.layers.basic import Gain, Interleave, Lambda, NamedLayer, Reshape, Transpose
 from lcrs.layers.convolutions import conv1x1, conv3x3, subpel_conv3x3

@@ -13,6 +13,17 @@ from lcrs.zoo.building import addresses, build
 from lcrs.zoo.checkpoints import ARCHITECTURES, BASE_URL
 from lcrs.zoo.pretrained import load_pretrained
 
+# CompressAI's users import these from here.
+from lcrs.models import (  # isort: skip  # noqa: F401
+    Cheng2020Anchor,
+    Cheng2020Attention,
+    FactorizedPrior,
+    FactorizedPriorReLU,
+    JointAutoregressiveHierarchicalPriors,
+    MeanScaleHyperprior,
+    ScaleHyperprior,
+)
+
 __all__ = [
     "bmshj2018_factorized",
     "bmshj2018_factorized_relu",

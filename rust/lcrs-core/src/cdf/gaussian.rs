@@ -5,7 +5,7 @@
 //! integer for integer; so do most tables that were made elsewhere from other scales.
 
 use super::rows::{check_tail_mass, collected, table, PmfRow, MAX_ROW};
-use super::CdfTable;
+use super::{CdfTable, MAX_PRECISION};
 use crate::exact::math;
 use crate::exact::{emulated_fma, with_ieee};
 use crate::{Error, Result};
@@ -76,6 +76,14 @@ pub fn scale_table(min: f64, max: f64, levels: usize) -> Result<Vec<f32>> {
 /// [`crate::ErrorKind::InvalidArgument`] if there are no scales, one is not positive and finite or too large for a row of
 /// 65,536 entries, or the tail mass is outside 0..1.
 pub fn gaussian_table(scales: &[f32], tail_mass: f64) -> Result<CdfTable> {
+    gaussian_table_of_precision(scales, tail_mass, MAX_PRECISION)
+}
+
+/// [`gaussian_table`] whose rows sum to `2^precision`.
+///
+/// # Errors
+/// As there; also if the precision is outside 1..=16, or a row has more entries than its frequencies can sum to.
+pub fn gaussian_table_of_precision(scales: &[f32], tail_mass: f64, precision: u32) -> Result<CdfTable> {
     check_tail_mass(tail_mass)?;
     let rows = with_ieee(|| {
         let multiplier = -math::ppf(0.5 * tail_mass) as f32;
@@ -83,7 +91,7 @@ pub fn gaussian_table(scales: &[f32], tail_mass: f64) -> Result<CdfTable> {
             |(i, &scale): (usize, &f32)| gaussian_row(scale, multiplier).map_err(|e| e.at(format_args!("scale {i}")));
         collected(scales.iter().enumerate().map(row))
     })?;
-    table(&rows)
+    table(&rows, precision)
 }
 
 fn gaussian_row(scale: f32, multiplier: f32) -> Result<PmfRow> {

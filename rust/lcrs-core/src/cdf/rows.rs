@@ -1,13 +1,10 @@
 //! Putting probability rows together to a table.
 
-use super::{pmf_to_quantized_cdf, CdfTable};
+use super::{pmf_to_quantized_cdf, CdfTable, MAX_PRECISION};
 use crate::{Error, Result};
 
-/// Bits of the total of the tables that this crate builds.
-const PRECISION: u32 = 16;
-
 /// Entries of one row, the escape included: each needs a frequency of at least 1.
-pub(super) const MAX_ROW: usize = 1 << PRECISION;
+pub(super) const MAX_ROW: usize = 1 << MAX_PRECISION;
 
 /// One row: probabilities of the values from `offset` on, and last that of all other values.
 pub(super) struct PmfRow {
@@ -31,12 +28,12 @@ pub(super) fn collected(rows: impl Iterator<Item = Result<PmfRow>>) -> Result<Ve
     Ok(all)
 }
 
-/// The table of these rows, of 16 bits.
-pub(super) fn table(rows: &[PmfRow]) -> Result<CdfTable> {
-    let mut table = CdfTable::without_rows(rows.len(), PRECISION)?;
+/// The table of these rows.
+pub(super) fn table(rows: &[PmfRow], precision: u32) -> Result<CdfTable> {
+    let mut table = CdfTable::without_rows(rows.len(), precision)?;
     for (r, row) in rows.iter().enumerate() {
-        let cdf = pmf_to_quantized_cdf(&row.pmf, PRECISION).map_err(|e| e.at(format_args!("row {r}")))?;
-        let cdf: Vec<i32> = cdf.iter().map(|&c| c as i32).collect(); // at most 2^16
+        let cdf = pmf_to_quantized_cdf(&row.pmf, precision).map_err(|e| e.at(format_args!("row {r}")))?;
+        let cdf: Vec<i32> = cdf.iter().map(|&c| c as i32).collect(); // at most 2^precision
         table.add_row(&cdf, row.offset).map_err(|e| e.at(format_args!("row {r}")))?;
     }
     Ok(table)
