@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from lcrs import coding
 from lcrs.cli import main
@@ -116,6 +117,33 @@ def test_orientation_and_exif(both, tmp_path: Path, photo: np.ndarray, ending: s
     Image.fromarray(photo).save(path, exif=exif, lossless=True)
     both(path)
     both(path, "--keep-exif")
+
+
+@pytest.mark.parametrize("ending", ["png", "webp", "tif"])
+@pytest.mark.parametrize("form", ['tiff:Orientation="6"', "<tiff:Orientation>8<", 'tiff:Orientation="9"'])
+def test_orientation_in_xmp_counts_where_exif_says_nothing(
+    both, tmp_path: Path, photo: np.ndarray, ending: str, form: str
+) -> None:
+    packet, path = f"<x:xmpmeta>{form}</x:xmpmeta>".encode(), tmp_path / f"turned.{ending}"
+    info = PngInfo()
+    info.add_itxt("XML:com.adobe.xmp", packet.decode())
+    tags = {700: packet}
+    options = {"png": {"pnginfo": info}, "webp": {"xmp": packet, "lossless": True}, "tif": {"tiffinfo": tags}}
+    Image.fromarray(photo).save(path, **options[ending])
+    height, width = photo.shape[:2]
+    shape = coding.info(both(path))["shape"]
+    assert shape == ([height, width, 3] if "9" in form else [width, height, 3])
+
+
+def test_what_is_left_out_is_named(
+    program: Path, tmp_path: Path, photo: np.ndarray, model_path: Path
+) -> None:
+    exif, path = Image.Exif(), tmp_path / "a.webp"
+    exif[0x010F] = "A camera"
+    Image.fromarray(photo).save(path, exif=exif, xmp=b"<x:xmpmeta/>", lossless=True)
+    done = run(program, "encode", path, "-o", tmp_path / "a.lcrs", "--model", "tiny")
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+    assert "not kept: EXIF (--keep-exif keeps it), XMP (lcrs encode --keep-metadata keeps it)" in done.stderr
 
 
 P3 = (31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)

@@ -18,7 +18,7 @@ usage: lcrs-codec encode PICTURE -o OUT.lcrs [-q QUALITY] [--model NAME|FILE] [-
        lcrs-codec models
 
 encode   compresses a picture: PNG, JPEG, TIFF, WebP, PNM (PPM, PGM) or BMP. EXIF orientation is
-         applied and an RGB colour profile is kept; what a file cannot keep is said
+         applied, colour profile and resolution are kept; EXIF, XMP and IPTC that are not are named
 decode   restores a picture: png, ppm, pgm, tif, webp (lossless), jpg or bmp
 info     says what is in an .lcrs file, without its model
 verify   checks all of an .lcrs file by decoding it, or all of an .lcrm package
