@@ -3,7 +3,7 @@
 use super::math;
 use super::rows::{elementwise_chunk, for_chunks};
 use super::{Tensor, Tile};
-use crate::wide::wide;
+use crate::wide::{wide, wider};
 use crate::{Error, Limits, Result, Runtime, Simd};
 use std::ops::Range;
 
@@ -76,13 +76,13 @@ impl Unary {
     }
 }
 
-wide! {
+wider! {
 fn apply(simd: Simd, op: Unary, part: &mut [f32]) {
     replace(op, part);
 }
 }
 
-wide! {
+wider! {
 fn apply_tile(simd: Simd, op: Unary, tile: &mut Tile, rows: Range<usize>) {
     for row in rows {
         replace(op, tile.row_mut(row));
@@ -100,7 +100,12 @@ fn replace(op: Unary, part: &mut [f32]) {
         Unary::Softplus => each(part, |v| math::softplus(f64::from(v)) as f32),
         Unary::Exp => each(part, |v| math::exp(f64::from(v)) as f32),
         Unary::Tanh => each(part, |v| math::tanh(f64::from(v)) as f32),
-        Unary::Gelu => each(part, |v| math::gelu(f64::from(v)) as f32),
+        Unary::Gelu => {
+            // as a closure it is too long for compilers to make it a part of the loop
+            for v in part {
+                *v = math::gelu(f64::from(*v)) as f32;
+            }
+        }
         Unary::GeluTanh => each(part, |v| math::gelu_tanh(f64::from(v)) as f32),
         Unary::Silu => each(part, |v| math::silu(f64::from(v)) as f32),
         Unary::Mish => each(part, |v| math::mish(f64::from(v)) as f32),

@@ -4,8 +4,15 @@ use super::error_function::CHEBYSHEV;
 use super::exponential::exp;
 use super::hyperbolic::sigmoid;
 
-/// Coefficients of the series of `erfc` that [`gelu`] takes: the rest is below 2^-43.
-const TERMS: usize = 19;
+/// `(b1, b2)` of Clenshaw's recurrence with these coefficients of the series of `erfc`. Written out, since compilers make vectors of the loop
+/// around it only if there is none inside.
+macro_rules! clenshaw {
+    ($t:ident: $($k:literal)*) => {{
+        let (mut b1, mut b2) = (0.0, 0.0);
+        $((b1, b2) = (2.0 * $t * b1 - b2 + CHEBYSHEV[$k], b1);)*
+        (b1, b2)
+    }};
+}
 
 /// `x * P(x)` with the normal distribution function `P`.
 ///
@@ -18,10 +25,8 @@ pub fn gelu(x: f64) -> f64 {
     let a = if a > 40.0 { 40.0 } else { a };
     let z = a * std::f64::consts::FRAC_1_SQRT_2;
     let t = (z - 3.75) / (z + 3.75);
-    let (mut b1, mut b2) = (0.0, 0.0);
-    for c in CHEBYSHEV[1..TERMS].iter().rev() {
-        (b1, b2) = (2.0 * t * b1 - b2 + c, b1);
-    }
+    // the rest of the series is below 2^-43
+    let (b1, b2) = clenshaw!(t: 18 17 16 15 14 13 12 11 10 9 8 7 6 5 4 3 2 1);
     let series = t * b1 - b2 + CHEBYSHEV[0];
     let tail = 0.5 * (series / (1.0 + 2.0 * z) * exp(-0.5 * (a * a)));
     x * if x < 0.0 { tail } else { 1.0 - tail }
