@@ -70,7 +70,12 @@ class EntropyModel(InheritedTableMethods, nn.Module):
         ValueError: another precision, or an unknown stream kind.
     """
 
-    __jit_unused_properties__: tuple[str, ...] = ("entropy_coder", "_is_filled")
+    __jit_unused_properties__: tuple[str, ...] = (
+        "entropy_coder",
+        "_is_filled",
+        "has_own_density",
+        "has_own_quantizer",
+    )
 
     if TYPE_CHECKING:  # TorchScript cannot read what stands here as strings
         _offset: Tensor

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lcrs import coding
 from lcrs.errors import DesyncError
-from lcrs.layers.foreign import coded_before
+from lcrs.layers.foreign import coded_before, note_string
 
 __all__ = ["check", "decode_verified", "encode_verified", "put_checksum"]
 
@@ -47,22 +47,22 @@ def put_checksum(encoder: coding.Encoder, i: int, parts: Sequence[NDArray[Any]])
         i: Number of the picture in the batch.
         parts: Its symbols or values in this stream, in the order of coding.
     """
-    encoder.push(_checksum(_all_of(i, parts)), np.zeros(_NUM_SYMBOLS, np.int32), _bytes_table())
+    encoder.push(_checksum(_all_of(i, parts, None)), np.zeros(_NUM_SYMBOLS, np.int32), _bytes_table())
 
 
-def check(decoder: coding.Decoder, i: int, parts: Sequence[NDArray[Any]]) -> None:
-    """Reads the checksum that `put_checksum` wrote, and compares.
+def check(decoder: coding.Decoder, i: int, parts: Sequence[NDArray[Any]], string: bytes) -> None:
+    """Reads the checksum that `put_checksum` wrote into `string`, and compares.
 
     Raises:
         DesyncError: `parts` are not what was coded.
     """
     found = decoder.pull(np.zeros(_NUM_SYMBOLS, np.int32), _bytes_table())
-    if not np.array_equal(found, _checksum(_all_of(i, parts))):
+    if not np.array_equal(found, _checksum(_all_of(i, parts, string))):
         raise DesyncError("the symbols are not those that were coded: their checksum is another one")
 
 
-def _all_of(i: int, parts: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
-    return [*(values[i] for values in coded_before() if i < len(values)), *parts]
+def _all_of(i: int, parts: Sequence[NDArray[Any]], string: bytes | None) -> list[NDArray[Any]]:
+    return [*(values[i] for values in coded_before(string) if i < len(values)), *parts]
 
 
 def encode_verified(
@@ -75,6 +75,8 @@ def encode_verified(
         encoder.push(item, rows, table)
         put_checksum(encoder, i, [item])
         strings.append(encoder.finish())
+    for string in strings:
+        note_string(string)
     return strings
 
 
@@ -90,7 +92,7 @@ def decode_verified(
     for i, (string, rows) in enumerate(zip(strings, _places_first(indexes), strict=True)):
         decoder = coding.Decoder(string, "lcrs")
         item = decoder.pull(rows, table)
-        check(decoder, i, [item])
+        check(decoder, i, [item], string)
         decoder.finish()
         symbols[i] = np.moveaxis(item, -1, 0)
     return symbols

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from lcrs.entropy_models import EntropyModel
-from lcrs.entropy_models.base import StreamKind
+from lcrs.entropy_models.base import StreamKind, default_stream_kind
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter
 from lcrs.layers.exact import ExactNetwork
 from lcrs.layers.foreign import coding_scope
@@ -86,19 +86,26 @@ class LatentCodec(nn.Module):
             LcrsError: A string is damaged, or was written by another model.
             ValueError: The number of strings is wrong, or sizes do not fit.
         """
-        reader = SymbolReader(strings, self.stream_kind, exact)
+        num_steps, num_own = self._num_steps()
+        reader = SymbolReader(strings, self.stream_kind, exact, num_steps=num_steps, num_own=num_own)
         out = self.decode(reader, shape, *args, **kwargs)
         reader.finish()
         return _moved(out, self.device)
 
+    def _num_steps(self) -> tuple[int, int]:
+        """Steps of the codec, and how many more of those inside code by themselves."""
+        return 1, 0
+
     @property
     def stream_kind(self) -> StreamKind:
-        """The kind of stream that the entropy models inside are set to: "lcrs" or "ans".
+        """The kind of stream that the entropy models inside are set to: "lcrs" or "ans"; else the default.
 
         Raises:
-            ValueError: There is no entropy model, or they differ.
+            ValueError: They differ.
         """
         kinds = {module.entropy_coder for module in self.modules() if isinstance(module, EntropyModel)}
+        if not kinds:
+            return default_stream_kind()
         if len(kinds) != 1:
             raise ValueError(
                 f"the entropy models in {type(self).__name__} have stream kinds {sorted(kinds)}, must be one"

@@ -34,6 +34,7 @@ __all__ = [
     "in_torch",
     "is_verified",
     "note_coded",
+    "note_string",
     "report",
     "run_in_torch",
 ]
@@ -48,13 +49,15 @@ class _Scope:
 
     Attributes:
         parts: The parts that ran in torch, in order.
-        coded: What was coded, (N, ...) each.
-        is_encoding: Whether the call encodes, as the first of its strings tells.
+        written: What was coded, (N, ...) each.
+        read: What was decoded.
+        before: How much was written before a string, for an encoder that reads what it has written.
     """
 
     parts: dict[str, None] = field(default_factory=dict)
-    coded: list[_Values] = field(default_factory=list)
-    is_encoding: bool | None = None
+    written: list[_Values] = field(default_factory=list)
+    read: list[_Values] = field(default_factory=list)
+    before: dict[bytes, int] = field(default_factory=dict)
 
 
 _scope: ContextVar[_Scope | None] = ContextVar("lcrs_foreign", default=None)
@@ -101,24 +104,33 @@ def note_coded(values: _Values, *, is_encoding: bool) -> None:
 
     Args:
         values: Gives symbols or values (N, ...), the same for encoder and decoder; called if it is needed.
-        is_encoding: Whether the string was written. An encoder may read, too, what it has written.
+        is_encoding: Whether the string was written.
     """
     scope = _scope.get()
-    if scope is None:
-        return
-    if scope.is_encoding is None:
-        scope.is_encoding = is_encoding
-    if scope.is_encoding == is_encoding:
-        scope.coded.append(values)
+    if scope is not None:
+        (scope.written if is_encoding else scope.read).append(values)
 
 
-def coded_before() -> list[NDArray[Any]]:
-    """What was kept so far."""
+def note_string(string: bytes) -> None:
+    """Keeps that a string with a checksum was written now; `note_coded` follows."""
+    scope = _scope.get()
+    if scope is not None:
+        scope.before[string] = len(scope.written)
+
+
+def coded_before(string: bytes | None = None) -> list[NDArray[Any]]:
+    """What the checksum of a string covers of other strings: of one to be written, or of `string`."""
     scope = _scope.get()
     if scope is None:
         return []
-    values = [kept() for kept in scope.coded]
-    scope.coded = [functools.partial(_same, value) for value in values]
+    kept, end = scope.written, len(scope.written)
+    if string is not None:
+        if string in scope.before:
+            end = scope.before[string]
+        else:
+            kept, end = scope.read, len(scope.read)
+    values = [value() for value in kept[:end]]
+    kept[:end] = [functools.partial(_same, value) for value in values]
     return values
 
 
