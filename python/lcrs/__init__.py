@@ -57,6 +57,7 @@ __all__ = [
 _SUBPACKAGES = frozenset(
     {
         "ans",
+        "cli",
         "codec",
         "coding",
         "datasets",
@@ -70,10 +71,12 @@ _SUBPACKAGES = frozenset(
         "pictures",
         "pillow",
         "registry",
+        "shims",
         "train",
         "transforms",
         "typing",
         "utils",
+        "version",
         "zoo",
     }
 )
