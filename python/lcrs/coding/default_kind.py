@@ -11,8 +11,8 @@ _default = _KINDS[0]
 
 
 def available_entropy_coders() -> list[str]:
-    """Kinds of streams: "lcrs", the native one, and "ans", CompressAI's."""
-    return list(_KINDS)
+    """Kinds of streams, the default first: "lcrs", the native one, and "ans", CompressAI's."""
+    return sorted(_KINDS, key=lambda kind: kind != _default)
 
 
 def get_entropy_coder() -> str:

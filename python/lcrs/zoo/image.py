@@ -166,7 +166,7 @@ def mbt2018_vbr(
 image_models = {name: globals()[name.replace("-", "_")] for name in ARCHITECTURES}
 """The functions above by registered name, CompressAI's first and in its order."""
 
-model_architectures = {name: MODELS[name] for name in ARCHITECTURES}
+model_architectures = {name: MODELS.builtin(name) for name in ARCHITECTURES}
 """Model classes by registered name."""
 
 model_urls = {name: addresses(entry) for name, entry in ARCHITECTURES.items()}

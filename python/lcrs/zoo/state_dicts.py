@@ -163,20 +163,25 @@ def _google(state_dict: Mapping[str, Tensor]) -> str:
     return "bmshj2018-factorized" if "g_a.1.beta" in state_dict else "bmshj2018-factorized-relu"
 
 
-def network_of(state_dict: Mapping[str, Tensor], architecture: str | None = None) -> nn.Module:
+def network_of(state_dict: Mapping[str, Tensor], architecture: str | Any | None = None) -> nn.Module:
     """The network of a state dict, in evaluation mode, its sizes read from the weights.
 
     Args:
         state_dict: As `read_state_dict` gives it.
-        architecture: Registered name; by default told by the keys.
+        architecture: Registered name, or a class; by default lcrs's own class that the keys tell.
 
     Raises:
         ValueError: the state dict is of no architecture that is known, or not of that one.
     """
-    name = architecture or architecture_of(state_dict)
-    if name not in MODELS:
-        raise ValueError(f"no architecture is called {name!r}; there are {', '.join(MODELS)}")
-    model_class: Any = MODELS[name]
+    if architecture is None:
+        name = architecture_of(state_dict)
+        model_class: Any = MODELS.builtin(name)
+    elif not isinstance(architecture, str):
+        name, model_class = architecture.__name__, architecture
+    elif architecture in MODELS:
+        name, model_class = architecture, MODELS[architecture]
+    else:
+        raise ValueError(f"no architecture is called {architecture!r}; there are {', '.join(MODELS)}")
     if not hasattr(model_class, "from_state_dict"):
         raise ValueError(f"{name} says of no state dict what sizes it has")
     try:

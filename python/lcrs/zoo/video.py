@@ -25,7 +25,7 @@ def ssf2020(
 video_models = {"ssf2020": ssf2020}
 """The functions above by registered name."""
 
-model_architectures = {name: MODELS[name] for name in VIDEO_ARCHITECTURES}
+model_architectures = {name: MODELS.builtin(name) for name in VIDEO_ARCHITECTURES}
 """Model classes by registered name."""
 
 model_urls = {name: addresses(entry) for name, entry in VIDEO_ARCHITECTURES.items()}
