@@ -14,7 +14,7 @@ use lcrs_codec::{compress, decompress, CompressOptions, DecompressOptions, Packa
 use lcrs_core::{ErrorKind, Limits, Result, Runtime, Simd};
 
 /// Blocks from this size on are large: the size of the input decides how large they are.
-const LARGE: usize = 1 << 15;
+const LARGE: usize = 1 << 13;
 
 struct Watched;
 
