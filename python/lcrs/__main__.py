@@ -1,5 +1,6 @@
 """The command line as a program: the script `lcrs`, and `python -m lcrs` where that is not on the path."""
 
+import os
 import signal
 import sys
 
@@ -7,6 +8,10 @@ _usual = signal.getsignal(signal.SIGINT)
 if _usual is signal.default_int_handler:
     # Until there is something to tidy up, Ctrl-C ends the program without a word on what it was importing.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+# NumPy's linear algebra, which nothing here needs, starts threads with memory of their own, and ends the
+# process where that is not to be had.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from lcrs.cli import main  # noqa: E402 (as said above)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from lcrs.cli import streams
 from lcrs.cli.arguments import add_output, positive_number, quality, require_torch
+from lcrs.cli.messages import naming
 from lcrs.cli.targets import check_output, deliver
 
 NAME = "convert"
@@ -48,7 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
     from lcrs.zoo.convert import convert
 
     rate = {"quality": arguments.quality, "scale": arguments.scale}
-    converted = convert(data, arguments.model, arguments.name, **rate)
+    with naming(arguments.input):
+        converted = convert(data, arguments.model, arguments.name, **rate)
     deliver(arguments.output, converted, force=arguments.force)
     streams.say_line(f"{arguments.output}: {len(converted)} bytes, {arguments.input} has {len(data)}")
     return 0

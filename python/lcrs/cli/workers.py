@@ -11,6 +11,7 @@ import contextlib
 import os
 import pickle
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -42,6 +43,9 @@ def outcomes(
     lock, workers, is_over = threading.Lock(), list[_Worker](), threading.Event()
 
     def drive() -> None:
+        if hasattr(signal, "pthread_sigmask"):
+            # Processes that a thread starts block what it blocks: Ctrl-C, which goes to all, is not for them.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         worker: _Worker | None = None
         while True:
             with lock:
@@ -145,8 +149,6 @@ class _Worker:
 
 def serve() -> None:
     """The life of a worker: settings, then jobs, from standard input; outcomes to standard output."""
-    import signal
-
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to all: whoever gives the work decides
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no reply

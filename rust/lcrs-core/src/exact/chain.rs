@@ -13,7 +13,7 @@ use super::rows::{elementwise_chunk, for_chunks};
 use super::tensor::{View, ROOM};
 use super::tiles::Tiles;
 use super::{first_not_finite, ConvTranspose2d, Tensor};
-use crate::spares::Lent;
+use crate::spares::{make_room, Lent};
 use crate::{Error, Limits, Result, Runtime, Simd};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -259,7 +259,7 @@ impl<'a> Chain<'a> {
         }
         let channels = self.channels(x.channels())?;
         self.check_operands(&channels, (x.height(), x.width()))?;
-        let vectors = self.vectors(&channels);
+        let vectors = self.vectors(&channels)?;
         let data = x.data_mut();
         let chunk = elementwise_chunk(&rt.pool, data.len(), channels[0]);
         for_chunks(&rt.pool, data, chunk, |_, part| {
@@ -294,7 +294,7 @@ impl<'a> Chain<'a> {
         if out.is_empty() {
             return Ok(());
         }
-        let vectors = self.vectors(&channels);
+        let vectors = self.vectors(&channels)?;
         let flat = if matches!(self.head, Head::Input) { x.rows(rows.clone())? } else { x };
         let run = Run { chain: self, rt, limits, x, flat, rows, width, channels, vectors };
         if matches!(self.head, Head::Input) && self.shuffle == 1 {
@@ -321,11 +321,15 @@ impl<'a> Chain<'a> {
         Ok(())
     }
 
-    fn vectors(&self, channels: &[usize]) -> Vec<Vec<Vec<f32>>> {
+    fn vectors(&self, channels: &[usize]) -> Result<Vec<Vec<Vec<f32>>>> {
         let of_stage = |(stage, channels): (&Stage, &usize)| {
-            let repeated = |function: &Step| match function {
-                Step::Vector { other, .. } => other.repeat(piece(*channels) / channels),
-                _ => Vec::new(),
+            let repeated = |function: &Step| {
+                let mut repeated = Vec::new();
+                if let Step::Vector { other, .. } = function {
+                    make_room(&mut repeated, piece(*channels), "a vector")?;
+                    (0..piece(*channels) / channels).for_each(|_| repeated.extend_from_slice(other));
+                }
+                Ok(repeated)
             };
             stage.functions.iter().map(repeated).collect()
         };
