@@ -102,8 +102,8 @@ def test_filled_tables_are_packed():
 
 def test_what_does_not_lower_is_refused_with_its_place():
     net = make("bmshj2018-factorized")
-    net.g_s[1] = torch.nn.BatchNorm2d(8)
-    with pytest.raises(NotPortableError, match=r"BatchNorm2d at 'g_s.1'"):
+    net.g_s[1] = torch.nn.LocalResponseNorm(8)
+    with pytest.raises(NotPortableError, match=r"LocalResponseNorm at 'g_s.1'"):
         pack(net, "tiny")
 
 
