@@ -117,7 +117,7 @@ def test_one_coder_for_two_items_is_refused_and_kept(rng, table):
         ({"layers": []}, "the first layer has 0 inputs"),
         ({"weight": np.zeros((4, 2, 5), np.float32)}, r"weight has shape \(4, 2, 5\)"),
         ({"weight": np.ones((4, 2, 5, 5), np.float32)}, "hidden tap"),
-        ({"layers": [(np.zeros((4, 7), np.float32), None, ("gelu", 0.0))]}, 'no function "gelu"'),
+        ({"layers": [(np.zeros((4, 7), np.float32), None, ("glu", 0.0))]}, 'no function "glu"'),
         ({"layers": [(np.zeros((5, 7), np.float32), None, None)]}, "5"),
     ],
 )

@@ -96,6 +96,11 @@ def test_pad(size, seed, before, after, mode) -> None:
     check({"op": "pad", "mode": mode, "before": before, "after": after}, size, seed)
 
 
+@given(size=sides, seed=seeds, before=pairs(0, 4), after=pairs(0, 4))
+def test_crop(size, seed, before, after) -> None:
+    check({"op": "crop", "before": before, "after": after}, size, seed)
+
+
 @given(
     size=sides, seed=seeds, kernel=pairs(1, 3), stride=st.integers(1, 3),
     padding=st.integers(0, 3), dilation=pairs(1, 3), groups=st.sampled_from([1, 2, 6]),
@@ -165,6 +170,7 @@ WINDOWS = {
             {"op": "pad", "mode": "zeros", "before": [300, 0], "after": [0, 0]},
             "'before' is 300, must be 0 to 256",
         ),
+        ({"op": "crop", "before": [4, 0], "after": [4, 0]}, "8 inputs leave nothing without margins 4 and 4"),
         (WINDOWS | {"window": [128, 64]}, "'window' is [128, 64], must have at most 4096 places"),
         (WINDOWS | {"shift": [4, 0]}, "'shift' is [4, 0], must be below the window [4, 4]"),
         (WINDOWS | {"heads": 4}, "do not fit 4 heads"),

@@ -5,44 +5,20 @@ Set LCRS_TCM to a checkout of github.com/jmliu206/LIC_TCM, and have `einops` ins
 
 from __future__ import annotations
 
-import importlib
-import os
-import sys
-from pathlib import Path
-from types import ModuleType
-
 import numpy as np
 import pytest
+import tcm_package
 import torch
-from torch import nn
+from public_code import imported
 
-from lcrs import coding, shims
+from lcrs import coding
 from lcrs.layers.lowering import lower
-
-tcm_package = pytest.importorskip("tcm_package")
-
-FOLDER = os.environ.get("LCRS_TCM", "")
-pytestmark = pytest.mark.skipif(not FOLDER, reason="set LCRS_TCM to a checkout of LIC_TCM")
 
 
 @pytest.fixture(scope="module")
 def tcm():
-    """The published module; of timm it takes two names, one of which does nothing in eval mode."""
-    pytest.importorskip("einops")
-    layers = ModuleType("timm.models.layers")
-    layers.trunc_normal_, layers.DropPath = nn.init.trunc_normal_, nn.Identity
-    names = {name: ModuleType(name) for name in ("timm", "timm.models")} | {"timm.models.layers": layers}
-    added = {name: module for name, module in names.items() if name not in sys.modules}
-    sys.modules.update(added)
-    sys.path.insert(0, str(Path(FOLDER) / "models"))
-    shims.install()
-    try:
-        yield importlib.import_module("tcm")
-    finally:
-        shims.uninstall()
-        sys.path.pop(0)
-        for name in added:
-            del sys.modules[name]
+    with imported("LCRS_TCM", "models/tcm.py") as module:
+        yield module
 
 
 @pytest.fixture(scope="module")

@@ -116,6 +116,7 @@ OPS: dict[str, _Op] = {
     "adaptive_avg_pool2d": _op(1, "size"),
     "upsample": _op(1, "factor mode", "align_corners"),
     "pad": _op(1, "mode before after"),
+    "crop": _op(1, "before after"),
     "window_attention": _op(3, "window shift heads scale", "bias"),
 }
 """The operations of graph version 1; the specification of each is the exact engine's."""

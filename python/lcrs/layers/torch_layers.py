@@ -176,9 +176,20 @@ def _pad(mode: str) -> _Lower:
         if getattr(module, "value", 0) != 0:
             raise graph.refusal(module, f"it pads with {module.value}, must be 0")
         left, right, top, bottom = (int(side) for side in module.padding)
-        if min(left, right, top, bottom) < 0:
-            raise graph.refusal(module, f"padding is {tuple(module.padding)}, must be 0 or above")
-        return graph.op("pad", x, mode=mode, before=(top, left), after=(bottom, right))
+        before, after = (top, left), (bottom, right)
+        if min(before + after) < 0:  # negative margins are left out
+            x = graph.op(
+                "crop", x, before=[max(-side, 0) for side in before], after=[max(-side, 0) for side in after]
+            )
+        if max(before + after) <= 0:
+            return x
+        return graph.op(
+            "pad",
+            x,
+            mode=mode,
+            before=[max(side, 0) for side in before],
+            after=[max(side, 0) for side in after],
+        )
 
     return lower
 

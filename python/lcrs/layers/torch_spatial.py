@@ -56,6 +56,11 @@ def _pad(node: _Node, x: Tensor) -> Tensor:
     return F.pad(x, (left, right, top, bottom), mode=mode)
 
 
+def _crop(node: _Node, x: Tensor) -> Tensor:
+    (top, left), (bottom, right) = node["before"], node["after"]
+    return x[:, :, top : x.shape[2] - bottom, left : x.shape[3] - right]
+
+
 SPATIAL: dict[str, Callable[[_Node, Tensor], Tensor]] = {
     "gelu_tanh": lambda node, x: F.gelu(x, approximate="tanh"),
     "elu": lambda node, x: F.elu(x, node["alpha"]),
@@ -67,5 +72,6 @@ SPATIAL: dict[str, Callable[[_Node, Tensor], Tensor]] = {
     "adaptive_avg_pool2d": lambda node, x: F.adaptive_avg_pool2d(x, _size(node, x)),
     "upsample": _upsample,
     "pad": _pad,
+    "crop": _crop,
 }
 """Each takes the node and (N, C, H, W)."""

@@ -94,6 +94,7 @@ def lower_window_attention(
     heads: int,
     scale: float,
     bias: Tensor | None = None,
+    cyclic: bool = False,
     name: str = "qkv",
 ) -> Value:
     """Appends attention within windows of `x` to a graph, for modules whose `lower` you write.
@@ -107,11 +108,16 @@ def lower_window_attention(
         heads: As there.
         scale: As there.
         bias: As there.
+        cyclic: Whether windows at a side go on at the opposite one, as where a map is rolled but not masked.
+            Sides must then be multiples of the window's.
         name: What `qkv` is called in its module.
 
     Returns:
         A map of a third of the outputs of `qkv`; the projection is yours to append.
     """
+    before, after = [side - first for side, first in zip(window, shift, strict=True)], list(shift)
+    if cyclic:
+        x, shift = graph.op("pad", x, mode="circular", before=before, after=after), (0, 0)
     count = qkv.out_features // 3
     parts = []
     for i, part in enumerate(("query", "key", "value")):
@@ -128,15 +134,10 @@ def lower_window_attention(
                     groups=1,
                 )
             )
-    return graph.op(
-        "window_attention",
-        *parts,
-        window=window,
-        shift=shift,
-        heads=heads,
-        scale=float(scale),
-        bias=None if bias is None else graph.tensor("bias", bias),
-    )
+    tensor = None if bias is None else graph.tensor(f"{name}.relative_bias", bias)
+    geometry = {"window": window, "shift": shift, "heads": heads, "scale": float(scale)}
+    y = graph.op("window_attention", *parts, **geometry, bias=tensor)
+    return graph.op("crop", y, before=before, after=after) if cyclic else y
 
 
 class WindowAttention(nn.Module):

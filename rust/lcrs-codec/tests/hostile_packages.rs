@@ -107,7 +107,7 @@ fn descriptions_are_checked() {
 #[test]
 fn graphs_are_checked() {
     use ErrorKind::{Corrupt, UnsupportedVersion};
-    refused("unknown op", UnsupportedVersion, "'gelu'", |m| node(m, "g_a", 4)["op"] = "gelu".into());
+    refused("unknown op", UnsupportedVersion, "'glu'", |m| node(m, "g_a", 4)["op"] = "glu".into());
     refused("unknown attribute", UnsupportedVersion, "g_a.4", |m| node(m, "g_a", 4)["slopes"] = 1.into());
     refused("older graph", UnsupportedVersion, "graph version 0 was never stable", |m| {
         m.description["graphs"]["h_a"]["version"] = 0.into()

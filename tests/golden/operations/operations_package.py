@@ -112,6 +112,10 @@ class Maker:
         net.conv(WIDTH, Y)
         net.add("mish")
         net.attention([2, 4], [1, 0], 4, biased=False)
+        margins = {"before": [1, 2], "after": [1, 2]}  # windows that go on at the opposite side
+        net.add("pad", mode="circular", **margins)
+        net.attention([2, 4], [0, 0], 2, biased=True)
+        net.add("crop", **margins)
         net.add("upsample", mode="bilinear", factor=[2, 2], align_corners=False)
         net.add("pad", mode="circular", before=[1, 1], after=[1, 1])
         net.conv(WIDTH, WIDTH, 3, padding=[0, 0])

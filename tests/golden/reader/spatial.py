@@ -135,6 +135,12 @@ def pad(x: np.ndarray, node: Node) -> np.ndarray:
     return np.pad(x, margins, mode=modes[node["mode"]])
 
 
+def crop(x: np.ndarray, node: Node) -> np.ndarray:
+    (top, left), (bottom, right) = node["before"], node["after"]
+    need(top + bottom < x.shape[1] and left + right < x.shape[2], f"{node} of {x.shape}")
+    return x[:, top : x.shape[1] - bottom, left : x.shape[2] - right]
+
+
 def window_attention(q, k, v, bias, node: Node) -> np.ndarray:
     for x in (q, k, v):
         need(np.isfinite(x).all(), "the input of a layer is not finite")
@@ -179,4 +185,5 @@ OPERATIONS = {
     "adaptive_avg_pool2d": pool,
     "upsample": upsample,
     "pad": pad,
+    "crop": crop,
 }

@@ -1,6 +1,6 @@
 //! The operations of a coding graph: what each takes and the shape of what it gives.
 
-use lcrs_core::exact::{Attention, Binary, GdnKind, Spatial, Unary};
+use lcrs_core::exact::{Attention, Binary, GdnKind, Pool, Spatial, Unary, Windows};
 use lcrs_core::{Error, Result};
 
 use crate::networks::blame_data;
@@ -111,6 +111,12 @@ impl Op {
     /// Whether every row of the result needs all rows of the input: then it is computed at once.
     pub(crate) fn is_global(&self) -> bool {
         matches!(self, Self::Spatial(op) if op.is_global())
+    }
+
+    /// Whether a row of the result may need all rows of the input.
+    pub(crate) fn reaches_far(&self) -> bool {
+        let is_adaptive = matches!(self, Self::Spatial(Spatial::Pool(Pool { windows: Windows::Adaptive(_), .. })));
+        self.is_global() || is_adaptive
     }
 
     /// Multiply-accumulates for one run that takes `input` and gives `output`.

@@ -1,7 +1,7 @@
 //! Attributes of operations without weights that look at neighbours, at whole maps, or at all channels of a position.
 
 use lcrs_core::exact::{
-    Attention, Between, Normalise, Pad, PadMode, Pool, PoolKind, Softmax, Spatial, Upsample, Windows,
+    Attention, Between, Crop, Normalise, Pad, PadMode, Pool, PoolKind, Softmax, Spatial, Upsample, Windows,
 };
 use lcrs_core::{Error, Result};
 
@@ -31,6 +31,10 @@ pub(super) fn spatial(name: &str, members: &mut Attributes<'_>) -> Result<Option
         "adaptive_max_pool2d" => Spatial::Pool(Pool { kind: PoolKind::Max, windows: adaptive(members)? }),
         "upsample" => Spatial::Upsample(upsample(members)?),
         "pad" => Spatial::Pad(pad(members)?),
+        "crop" => {
+            let (before, after) = margins(members)?;
+            Spatial::Crop(Crop { before, after })
+        }
         _ => return Ok(None),
     }))
 }
@@ -76,8 +80,12 @@ fn pad(members: &mut Attributes<'_>) -> Result<Pad> {
         "circular" => PadMode::Circular,
         mode => return Err(Error::unsupported(format!("unknown mode '{mode}'"))),
     };
-    let (before, after) = (members.pair("before", 0, MAX_GEOMETRY)?, members.pair("after", 0, MAX_GEOMETRY)?);
+    let (before, after) = margins(members)?;
     Ok(Pad { mode, before, after })
+}
+
+fn margins(members: &mut Attributes<'_>) -> Result<([usize; 2], [usize; 2])> {
+    Ok((members.pair("before", 0, MAX_GEOMETRY)?, members.pair("after", 0, MAX_GEOMETRY)?))
 }
 
 /// Reads the attributes of an attention within windows, but its bias.

@@ -196,6 +196,7 @@ enum Change {
     Unshuffle(usize),
     Pool(Windows),
     Pad([usize; 2]),
+    Crop([usize; 2]),
 }
 
 /// What is known of each value.
@@ -242,12 +243,19 @@ fn kinds(program: &Program) -> Vec<Kind> {
             Op::Spatial(Spatial::Upsample(Upsample { factor: [h, w], .. })) if h == w => {
                 change(Change::Shuffle(*h), Some(Change::Unshuffle(*h)))
             }
+            Op::Spatial(Spatial::Crop(crop)) => {
+                change(Change::Crop([0, 1].map(|axis| crop.before[axis] + crop.after[axis])), None)
+            }
             Op::Spatial(Spatial::Upsample(_)) => Kind::Map(fresh()),
             Op::Spatial(Spatial::Pad(pad)) => {
                 let more = [0, 1].map(|axis| pad.before[axis] + pad.after[axis]);
-                // a convolution without padding of its own leads back
-                let back = Change::Conv([more.map(|more| more + 1), [1, 1], [0, 0]]);
-                change(Change::Pad(more), Some(back))
+                let padded = change(Change::Pad(more), Some(Change::Crop(more)));
+                // a convolution without padding of its own leads back, too
+                if let (Kind::Map(padded), Some(size)) = (padded, map) {
+                    let back = Change::Conv([more.map(|more| more + 1), [1, 1], [0, 0]]);
+                    changed.insert((padded, back), size);
+                }
+                padded
             }
             Op::Binary(_) => match (taken[0], taken[1]) {
                 (Kind::Vector, other) | (other, Kind::Vector) => other,

@@ -70,10 +70,12 @@ impl Graph {
         Ok(())
     }
 
-    /// As many output rows as the budget holds, at least one, or as many as save memory; strips of nearly equal size.
+    /// As many output rows as the budget holds, at least one; strips of nearly equal size. Where operations need whole maps, and the
+    /// limits allow it, as many as save memory.
     fn rows_at_once(&self, shapes: &[Shape], height: usize, job: Job<'_>) -> usize {
         let budget = STRIP_BYTES.min(job.limits.max_bytes);
         let threads = job.rt.pool.threads();
+        let reaches_far = self.program.nodes.iter().any(|node| node.op.reaches_far());
         let (mut num_strips, mut before) = (1, None);
         loop {
             let rows = height.div_ceil(num_strips).max(1);
@@ -92,9 +94,11 @@ impl Graph {
             if rows == 1 || bytes <= budget {
                 return rows;
             }
-            // thinner strips do not help where values are needed as a whole, and cost copies of what is left
+            // thinner strips hardly help where values are needed as a whole, and cost copies of what is left
             match before {
-                Some((rows, before)) if bytes > before / 8 * 7 => return rows,
+                Some((rows, before)) if reaches_far && before <= job.limits.max_bytes && bytes > before / 8 * 7 => {
+                    return rows;
+                }
                 _ => before = Some((rows, bytes)),
             }
             num_strips *= 2;
@@ -220,6 +224,25 @@ mod tests {
         for height in [1, 4, 11] {
             check(&graph(&nodes), height);
         }
+    }
+
+    /// Maps that are needed as a whole are not copied from strip to strip to save the little that other values take.
+    #[test]
+    fn strips_stay_thick_where_they_save_nothing() {
+        let norm = json!({"op": "normalise", "place": "", "groups": 1, "spatial": true, "epsilon": 1e-5});
+        let rt = Runtime::serial();
+        let rows_for = |nodes: &[Value], max_bytes: u64| {
+            let mut limits = Limits::default();
+            limits.max_bytes = max_bytes;
+            let graph = graph(&chain(nodes));
+            let shapes = graph.program.shapes(&[Shape::new(2, 1 << 13, 1000)]).unwrap();
+            graph.rows_at_once(&shapes, 1 << 13, Job { rt: &rt, limits: &limits, level: None })
+        };
+        let whole = 8 * 1000 * (1 << 13);
+        assert!(rows_for(&[conv(3, 1, 1), conv(3, 1, 1)], u64::MAX) < 1 << 12);
+        assert!(rows_for(&[conv(3, 1, 1), norm.clone()], u64::MAX) >= 1 << 12);
+        // beyond the limits they go as thin as they can
+        assert_eq!(rows_for(&[conv(3, 1, 1), norm], 2 * whole - 1), 1);
     }
 
     #[test]

@@ -125,7 +125,10 @@ fn random_graph(random: &mut Random, nodes: usize, simd: Simd) -> Graph {
             18 | 19 => {
                 let side = |random: &mut Random| [random.below(4), random.below(4)];
                 let mode = ["zeros", "reflect", "replicate", "circular"][random.below(4)];
-                json!({"op": "pad", "mode": mode, "before": side(random), "after": side(random)})
+                match random.below(3) {
+                    0 => json!({"op": "crop", "before": side(random), "after": side(random)}),
+                    _ => json!({"op": "pad", "mode": mode, "before": side(random), "after": side(random)}),
+                }
             }
             20 => {
                 let (k, d, p) = (2 + random.below(3), [1 + random.below(3), 1 + random.below(3)], random.below(3));

@@ -42,6 +42,9 @@ pub struct WindowAttention {
 /// Products that are held at a time, about.
 const MAX_PRODUCTS: usize = 1 << 16;
 
+/// Multiply-accumulates of one job at most, but for a single window.
+const MAX_WORK: u64 = 1 << 28;
+
 /// Queries at a time at least: as many as the widest kernel takes.
 const MIN_QUERIES: usize = 12;
 
@@ -75,6 +78,17 @@ impl Attention {
         // counted from the boundary before the first place
         let start = (o + window - shift) / window * window;
         (start + shift).saturating_sub(window)..(start + shift).min(side)
+    }
+
+    /// The parts of `range` that lie in one window each.
+    fn windows(&self, range: &Range<usize>, side: usize, axis: usize) -> Vec<Range<usize>> {
+        let (mut parts, mut next) = (Vec::new(), range.start);
+        while next < range.end {
+            let end = self.window(next, side, axis).end.min(range.end);
+            parts.push(next..end);
+            next = end;
+        }
+        parts
     }
 
     /// The rows of inputs that `rows` of the result need.
@@ -146,42 +160,43 @@ impl WindowAttention {
             check_view(rt.simd, x.rows).map_err(|e| e.at(name))?;
         }
         let mut out = Tensor::output(rt, limits, (channels, rows.len(), width))?;
-        let mut bands: Vec<Range<usize>> = Vec::new();
-        let mut next = rows.start;
-        while next < rows.end {
-            let end = self.geometry.window(next, height, 0).end.min(rows.end);
-            bands.push(next..end);
-            next = end;
+        let geometry = &self.geometry;
+        let bands = geometry.windows(rows, height, 0);
+        let columns = geometry.windows(&(0..width), width, 1);
+        // a caller who asks is answered between the parts of a band
+        let area = geometry.window[0] * geometry.window[1];
+        let work = geometry.macs(area as u64, [inputs[0].rows.channels(), channels]);
+        let at_once = usize::try_from(MAX_WORK / work.max(1)).unwrap_or(1).max(1);
+        for columns in columns.chunks(at_once) {
+            let mut rest = out.data_mut();
+            let parts = bands.iter().map(|band| {
+                let (part, after) = std::mem::take(&mut rest).split_at_mut(band.len() * width * channels);
+                rest = after;
+                part
+            });
+            for_parts(&rt.pool, bands.len(), parts, |i, out| {
+                self.band(rt.simd, limits, inputs, &bands[i], columns, out)
+            })?;
         }
-        let mut rest = out.data_mut();
-        let parts = bands.iter().map(|band| {
-            let (part, after) = std::mem::take(&mut rest).split_at_mut(band.len() * width * channels);
-            rest = after;
-            part
-        });
-        for_parts(&rt.pool, bands.len(), parts, |i, out| self.band(rt.simd, limits, inputs, &bands[i], out))?;
         Ok(out)
     }
 
-    /// Some rows of one row of windows.
+    /// Some windows of one row of them, as far as they have `rows`.
     fn band(
         &self,
         simd: Simd,
         limits: &Limits,
         inputs: [Placed<'_>; 3],
         rows: &Range<usize>,
+        columns: &[Range<usize>],
         out: &mut [f32],
     ) -> Result<()> {
-        let (height, width) = (inputs[0].height, inputs[0].rows.width());
-        let among = self.geometry.window(rows.start, height, 0);
+        let among = self.geometry.window(rows.start, inputs[0].height, 0);
         let mut room = Room::default();
-        let mut first = 0;
-        while first < width {
-            let columns = self.geometry.window(first, width, 1);
+        for columns in columns {
             for head in 0..self.geometry.heads {
-                self.window(simd, limits, inputs, [rows, &among], &columns, head, &mut room, out)?;
+                self.window(simd, limits, inputs, [rows, &among], columns, head, &mut room, out)?;
             }
-            first = columns.end;
         }
         Ok(())
     }
@@ -398,6 +413,30 @@ mod tests {
         }
         assert_eq!(bits(run(Simd::Scalar, 2).data()), bits(plain.data()));
         plain
+    }
+
+    /// A map of so many windows that a row of them is more than one job.
+    #[test]
+    fn windows_do_not_depend_on_those_beside_them() {
+        let geometry = Attention { window: [16, 16], shift: [0, 0], heads: 2, scale: 0.1 };
+        let work = geometry.macs(256, [64, 64]);
+        let windows = (MAX_WORK / work) as usize + 2;
+        let tensor = |columns: usize| {
+            let number = |x: usize, c: usize| ((x * 131 + c * 7919) % 2003) as f32 / 700.0 - 1.4;
+            let pixels = (0..16).flat_map(|y| (0..columns).map(move |x| y * 10_007 + x));
+            let data = pixels.flat_map(|x| (0..64).map(move |c| number(x, c))).collect();
+            Tensor::from_vec(64, 16, columns, data).unwrap()
+        };
+        let run = |x: &Tensor, threads: usize| {
+            let rt = Runtime::new(Simd::detect(), threads).unwrap();
+            let layer = WindowAttention::new(rt.simd, geometry, None).unwrap();
+            layer.run(&rt, &Limits::default(), [Placed::whole(x); 3], &(0..16)).unwrap()
+        };
+        let (wide, narrow) = (run(&tensor(16 * windows), 2), run(&tensor(16), 1));
+        assert_eq!(bits(&wide.data()[..16 * 64]), bits(&narrow.data()[..16 * 64]));
+        // the last one has other numbers than the first one, and is there
+        let last = &wide.data()[16 * (windows - 1) * 64..16 * windows * 64];
+        assert!(last.iter().all(|v| v.is_finite() && v.abs() <= 1.5) && last.iter().any(|v| *v != 0.0));
     }
 
     #[test]

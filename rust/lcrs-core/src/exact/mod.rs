@@ -32,7 +32,7 @@
 //! `((l0 + l4) + (l2 + l6)) + ((l1 + l5) + (l3 + l7))`, all in binary64.
 //!
 //! **Of many numbers.** [`Softmax`] (weights over channels), [`Normalise`] (layer, group and instance normalisation), [`Pool`] (averages and largest numbers), [`Upsample`]
-//! (enlarged maps), [`Pad`] (margins) and [`Attention`] (within windows) specify each what they compute, and in which order.
+//! (enlarged maps), [`Pad`] and [`Crop`] (margins) and [`Attention`] (within windows) specify each what they compute, and in which order.
 //!
 //! **Symbols** ([`quantize`], [`dequantize`]). `symbol = round_half_even(y - mean)`, the difference rounded to binary32 first;
 //! `value = symbol + mean`, the symbol converted first. A scale's index is the number of thresholds below it
@@ -97,7 +97,7 @@ pub use elementwise::{Binary, Unary};
 pub use gdn::{Gdn, GdnKind};
 pub use layout::{concat, crop, pad_replicate, pixel_shuffle, pixel_unshuffle, slice};
 pub use normalise::Normalise;
-pub use pad::{Pad, PadMode};
+pub use pad::{Crop, Pad, PadMode};
 pub use placed::{Placed, Spatial};
 pub use pool::{Pool, PoolKind, Windows};
 pub use softmax::Softmax;

@@ -1,4 +1,4 @@
-//! Margins around maps.
+//! Margins around maps, and maps without their margins.
 
 use super::placed::Placed;
 use super::rows::for_chunks;
@@ -28,6 +28,41 @@ pub struct Pad {
     pub before: [usize; 2],
     /// Rows below, columns on the right.
     pub after: [usize; 2],
+}
+
+/// A layer that leaves margins out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Crop {
+    /// Rows above, columns on the left.
+    pub before: [usize; 2],
+    /// Rows below, columns on the right.
+    pub after: [usize; 2],
+}
+
+impl Crop {
+    pub(super) fn side(&self, input: usize, axis: usize) -> Result<usize> {
+        let (before, after) = (self.before[axis], self.after[axis]);
+        let side = input.checked_sub(before).and_then(|side| side.checked_sub(after)).filter(|side| *side > 0);
+        side.ok_or_else(|| Error::invalid(format!("{input} inputs leave nothing without margins {before} and {after}")))
+    }
+
+    pub(super) fn run(
+        &self,
+        rt: &Runtime,
+        limits: &Limits,
+        x: Placed<'_>,
+        rows: &Range<usize>,
+        shape: (usize, usize, usize),
+    ) -> Result<Tensor> {
+        let mut out = Tensor::output(rt, limits, shape)?;
+        let (channels, _, width) = shape;
+        for_chunks(&rt.pool, out.data_mut(), width * channels, |y, out| {
+            let row = x.row(rows.start + y + self.before[0]);
+            out.copy_from_slice(&row[self.before[1] * channels..][..width * channels]);
+            Ok(())
+        })?;
+        Ok(out)
+    }
 }
 
 impl Pad {

@@ -3,7 +3,7 @@
 //! They are told where rows lie in the whole value, so that strips of it give the bits of the whole.
 
 use super::normalise::Normalise;
-use super::pad::Pad;
+use super::pad::{Crop, Pad};
 use super::pool::Pool;
 use super::softmax::Softmax;
 use super::tensor::View;
@@ -60,6 +60,8 @@ pub enum Spatial {
     Upsample(Upsample),
     /// Maps with margins.
     Pad(Pad),
+    /// Maps without margins.
+    Crop(Crop),
 }
 
 impl Spatial {
@@ -81,6 +83,7 @@ impl Spatial {
             Self::Pool(pool) => Ok((channels, pool.side(height, 0)?, pool.side(width, 1)?)),
             Self::Upsample(upsample) => Ok((channels, upsample.side(height, 0)?, upsample.side(width, 1)?)),
             Self::Pad(pad) => Ok((channels, pad.side(height, 0)?, pad.side(width, 1)?)),
+            Self::Crop(crop) => Ok((channels, crop.side(height, 0)?, crop.side(width, 1)?)),
         }
     }
 
@@ -93,6 +96,7 @@ impl Spatial {
             Self::Pool(pool) => pool.window(rows.start, height, 0).start..pool.window(rows.end - 1, height, 0).end,
             Self::Upsample(upsample) => upsample.input_rows(rows, height),
             Self::Pad(pad) => pad.input_rows(rows, height),
+            Self::Crop(crop) => rows.start + crop.before[0]..rows.end + crop.before[0],
         }
     }
 
@@ -100,7 +104,7 @@ impl Spatial {
     #[must_use]
     pub fn is_global(&self) -> bool {
         match self {
-            Self::Softmax(_) | Self::Pool(_) | Self::Upsample(_) => false,
+            Self::Softmax(_) | Self::Pool(_) | Self::Upsample(_) | Self::Crop(_) => false,
             Self::Normalise(normalise) => normalise.spatial,
             Self::Pad(pad) => pad.is_global(),
         }
@@ -116,7 +120,7 @@ impl Spatial {
             }
             // sums and functions of each element
             Self::Softmax(_) | Self::Normalise(_) => result.saturating_mul(4),
-            Self::Upsample(_) | Self::Pad(_) => result,
+            Self::Upsample(_) | Self::Pad(_) | Self::Crop(_) => result,
         }
         .saturating_add((channels as u64).saturating_mul(height as u64).saturating_mul(width as u64))
     }
@@ -150,6 +154,7 @@ impl Spatial {
             Self::Pool(pool) => pool.run(rt, limits, x, rows, shape),
             Self::Upsample(upsample) => upsample.run(rt, limits, x, rows, shape),
             Self::Pad(pad) => pad.run(rt, limits, x, rows, shape),
+            Self::Crop(crop) => crop.run(rt, limits, x, rows, shape),
         }
     }
 }

@@ -71,8 +71,9 @@ impl Pool {
     /// The inputs of window `o` of a side of `input`.
     pub(super) fn window(&self, o: usize, input: usize, axis: usize) -> Range<usize> {
         match self.windows {
+            Windows::Adaptive(size) if size[axis] == 0 => o..o + 1,
             Windows::Adaptive(size) => {
-                let size = if size[axis] == 0 { input } else { size[axis] };
+                let size = size[axis];
                 let place = |o: usize| o as u64 * input as u64;
                 let end = place(o + 1).div_ceil(size as u64) as usize;
                 (place(o) / size as u64) as usize..end.min(input)

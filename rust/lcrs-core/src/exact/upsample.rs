@@ -33,7 +33,8 @@ pub struct Upsample {
 
 impl Upsample {
     pub(super) fn side(&self, input: usize, axis: usize) -> Result<usize> {
-        let side = input.checked_mul(self.factor[axis]).filter(|side| *side > 0 && *side < 1 << 40);
+        // products of two sides are computed, and fit
+        let side = input.checked_mul(self.factor[axis]).filter(|side| (1..1 << 31).contains(side));
         side.ok_or_else(|| Error::invalid(format!("{input} inputs cannot be enlarged by {}", self.factor[axis])))
     }
 
@@ -104,6 +105,15 @@ mod tests {
     use super::*;
     use crate::wide::testing::{bits, compare, numbers};
     use proptest::prelude::*;
+
+    #[test]
+    fn the_largest_sides_do_not_overflow() {
+        let up = Upsample { between: Between::Bilinear { align_corners: true }, factor: [256; 2] };
+        let input = (1 << 23) - 1;
+        let side = up.side(input, 0).unwrap_or(0);
+        assert_eq!(up.input_rows(&(side - 1..side), input), input - 1..input);
+        assert!(up.side(1 << 23, 0).is_err() && up.side(usize::MAX, 0).is_err() && up.side(0, 0).is_err());
+    }
 
     proptest! {
         #[test]
