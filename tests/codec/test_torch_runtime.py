@@ -113,3 +113,16 @@ def test_the_command_line_has_it(photo: np.ndarray, model_path: Path, tmp_path: 
 def test_a_gpu_codes_what_every_machine_decodes(photo: np.ndarray, model_path: Path) -> None:
     data = lcrs.compress(photo, quality=40, model="tiny", runtime="torch", device="cuda")
     assert near(lcrs.decompress(data, runtime="torch", device="cuda"), lcrs.decompress(data))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("name", ["photo", "photo-2"])
+def test_a_gpu_gives_the_pixels_of_the_cpu(photo: np.ndarray, name: str) -> None:
+    """All of binary32: with TF32, over a hundredth of the components would differ."""
+    data = lcrs.compress(photo, quality=60, model=name)
+    there = lcrs.decompress(data, runtime="torch", device="cuda")
+    for here in (lcrs.decompress(data, runtime="torch"), lcrs.decompress(data)):
+        difference = np.abs(there.astype(int) - here)
+        assert difference.max() <= 1
+        assert np.mean(difference > 0) < 0.002
+    assert torch.backends.cudnn.allow_tf32, "torch's own setting is as it was"

@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch._subclasses import FakeTensorMode
 from torch.nn import functional as F
 
 from lcrs.ops import LowerBound, NonNegativeParametrizer, compute_padding, quantize_ste
@@ -50,6 +51,14 @@ class TestLowerBound:
         layer, x = LowerBound(0.25), torch.randn(9)
         for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
             assert torch.equal(other(x), layer(x))
+
+    def test_prints_its_bound_where_it_has_numbers(self):
+        layer = LowerBound(0.25)
+        assert repr(layer) == "LowerBound(bound=0.25)"
+        with FakeTensorMode() as mode:  # as a model that is exported
+            layer.bound = mode.from_tensor(layer.bound)
+            assert repr(layer) == "LowerBound()"
+        assert repr(LowerBound(0.25).to("meta")) == "LowerBound()"
 
 
 class TestNonNegativeParametrizer:

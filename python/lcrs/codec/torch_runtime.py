@@ -2,12 +2,14 @@
 
 Everything that decides a symbol stays exact: the hyperprior, the scans and the coder run as ever, so any lcrs
 decodes the file to the same symbols. The pixels are those of torch's arithmetic on that device: equal up to
-rounding.
+rounding. A GPU's is binary32 in full, unless ``torch.set_float32_matmul_precision("high")`` asks for TF32.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -78,11 +80,18 @@ class TorchRuntime:
             TorchGraph(description["graphs"][name], parameter, self.device) for name in ("g_a", "g_s")
         )
 
-    def compress(self, samples: Samples, quality: float | None, **options: Any) -> bytes:
-        """The bytes of an .lcrs file; ``options`` as `lcrs.coding.Package.compress_latent` takes them."""
+    @contextmanager
+    def _computing(self) -> Iterator[None]:
         import torch
 
-        with torch.inference_mode():
+        from lcrs.ops.binary32 import full_binary32
+
+        with torch.inference_mode(), full_binary32(self.device):
+            yield
+
+    def compress(self, samples: Samples, quality: float | None, **options: Any) -> bytes:
+        """The bytes of an .lcrs file; ``options`` as `lcrs.coding.Package.compress_latent` takes them."""
+        with self._computing():
             (y,) = self.g_a(self._numbers(samples, options), level=self.package.level(quality))
         return self._coded(samples, y, quality, options)
 
@@ -90,14 +99,12 @@ class TorchRuntime:
         self, samples: Samples, target: Target, **options: Any
     ) -> tuple[bytes, str | None]:
         """A file, and what was reached instead of the target; as `lcrs.coding.Package.compress_to_target`."""
-        import torch
-
         pixels = samples.array()
-        with torch.inference_mode():
+        with self._computing():
             same_everywhere = self.g_a.before_level(self._numbers(samples, options))
 
         def compress(quality: float) -> bytes:
-            with torch.inference_mode():
+            with self._computing():
                 (y,) = self.g_a.at_level(same_everywhere, self.package.level(quality))
             return self._coded(samples, y, quality, options)
 
@@ -124,7 +131,7 @@ class TorchRuntime:
             data, threads=threads, max_pixels=max_pixels, max_bytes=max_bytes
         )
         (top, left), shape = latent["crop"], latent["shape"]
-        with torch.inference_mode():
+        with self._computing():
             (x,) = self.g_s(torch.from_numpy(latent["y"])[None].to(self.device), level=latent["level"])
             visible = x[0, :, top : top + shape[0], left : left + shape[1]].float()
             if bool(visible.isnan().any()):

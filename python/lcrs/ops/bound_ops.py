@@ -65,5 +65,6 @@ class LowerBound(nn.Module):
         return bounded
 
     def extra_repr(self) -> str:
-        """The bound, for printing."""
-        return f"bound={self.bound.item():g}"
+        """The bound, for printing; tensors without numbers, as while torch traces, have none."""
+        has_numbers = type(self.bound) is Tensor and self.bound.device.type != "meta"
+        return f"bound={self.bound.item():g}" if has_numbers else ""
