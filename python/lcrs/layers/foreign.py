@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from lcrs.coding.portability import portability_mode
 from lcrs.errors import DesyncError, LcrsError, NotPortableError, NotPortableWarning
 from lcrs.layers.module_state import evaluating
+from lcrs.ops.binary32 import full_binary32
 
 __all__ = [
     "coded_before",
@@ -202,23 +203,22 @@ def run_in_torch(
 @contextmanager
 def in_torch(module: nn.Module, device: torch.device) -> Iterator[None]:
     """What calls of `module` for coding are made in: eval mode, and everything that makes them repeatable."""
-    is_cuda = device.type == "cuda"
     with (
         evaluating(module),
         torch.no_grad(),
         torch.autocast(device_type=device.type, enabled=False),
-        torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
-        if is_cuda
-        else nullcontext(),
-        _deterministic() if is_cuda else nullcontext(),
+        full_binary32(device),
+        _deterministic() if device.type == "cuda" else nullcontext(),
     ):
         yield
 
 
 @contextmanager
 def _deterministic() -> Iterator[None]:
-    before: Any = torch.are_deterministic_algorithms_enabled()
+    before = torch.are_deterministic_algorithms_enabled()
     before_warns = torch.is_deterministic_algorithms_warn_only_enabled()
+    cudnn: Any = torch.backends.cudnn
+    tries, cudnn.benchmark = cudnn.benchmark, False
     with warnings.catch_warnings():
         # Where torch has no such kernel, decoding finds out.
         warnings.filterwarnings("ignore", message=".*deterministic.*")
@@ -227,3 +227,4 @@ def _deterministic() -> Iterator[None]:
             yield
         finally:
             torch.use_deterministic_algorithms(before, warn_only=before_warns)
+            cudnn.benchmark = tries
