@@ -21,7 +21,7 @@ from lcrs.latent_codecs.rasterscan import RasterScanLatentCodec
 from lcrs.latent_codecs.stepwise import each_step, patches_at
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter, pull_places
 from lcrs.layers import MaskedConv2d
-from lcrs.layers.foreign import in_torch, report
+from lcrs.layers.foreign import in_torch, one_thread, report
 from lcrs.layers.module_state import state_key
 from lcrs.ops import quantize_ste
 from lcrs.registry import register_module
@@ -192,7 +192,7 @@ class VariableRasterScanLatentCodec(RasterScanLatentCodec):
         """Writes `y` picture by picture, with torch's networks; returns what `decode` will."""
         table = self.gaussian_conditional.cdf_table()
         pictures, y_hat = [], []
-        with in_torch(self, self.device):
+        with in_torch(self, self.device), one_thread():
             for i in range(y.shape[0]):
                 scan = _TorchScan.of(self, fit(params[i : i + 1], y.shape[2:]), scale)
                 pushed = []
@@ -217,7 +217,7 @@ class VariableRasterScanLatentCodec(RasterScanLatentCodec):
         self, reader: SymbolReader, decoders: list[coding.Decoder], params: Tensor, scale: Tensor
     ) -> tuple[Tensor, NDArray[np.int32]]:
         """The latent, and its symbols in the order of coding, (N, places, C)."""
-        with in_torch(self, self.device):
+        with in_torch(self, self.device), one_thread():
             scan = _TorchScan.of(self, params, scale)
             table, pulled = self.gaussian_conditional.cdf_table(), []
 

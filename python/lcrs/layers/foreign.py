@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -36,6 +37,7 @@ __all__ = [
     "is_verified",
     "note_coded",
     "note_string",
+    "one_thread",
     "report",
     "run_in_torch",
 ]
@@ -228,3 +230,31 @@ def _deterministic() -> Iterator[None]:
         finally:
             torch.use_deterministic_algorithms(before, warn_only=before_warns)
             cudnn.benchmark = tries
+
+
+class _OneThread:
+    """Torch's setting for threads: held at one while at least one scan goes from place to place."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._before = 1
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Torch computes with one thread in this block: for calls too small to be shared."""
+        with self._lock:
+            if self._users == 0:
+                self._before = torch.get_num_threads()
+                torch.set_num_threads(1)
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if self._users == 0:
+                    torch.set_num_threads(self._before)
+
+
+one_thread = _OneThread()
