@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import datetime
 import hashlib
+import importlib
 import json
 import multiprocessing
 import os
@@ -220,11 +221,10 @@ class CompressAI(Coder):
     """CompressAI's coder as its entropy models call it: tables and symbols become lists every time."""
 
     name = "CompressAI as called"
+    module = "compressai.ans"
 
     def __init__(self, work: Work) -> None:
-        from compressai import ans
-
-        self.ans, self.work = ans, work
+        self.ans, self.work = importlib.import_module(self.module), work
 
     def table(self) -> tuple[list[list[int]], list[int], list[int]]:
         return self.work.cdfs.tolist(), self.work.lengths.tolist(), self.work.offsets.tolist()
@@ -253,6 +253,13 @@ class CompressAILists(CompressAI):
 
     def decode(self, data: bytes) -> Any:
         return self.ans.RansDecoder().decode_with_indexes(data, self.lists[1], *self.tables)
+
+
+class LcrsLists(CompressAILists):
+    """lcrs through `lcrs.ans` on such lists."""
+
+    name = "lcrs ans, lists ready"
+    module = "lcrs.ans"
 
 
 class Constriction(Coder):
@@ -356,6 +363,7 @@ def coders(work: Work, simd: list[str], clock: str) -> list[Coder]:
         *(TorchAns(work, *variant) for variant in variants),
         TorchAnsBytes(work, "rans64", 4),
         *([] if work.name.startswith("wide") else [Constriction(work)]),
+        LcrsLists(work),
         CompressAILists(work),
         CompressAI(work),
     ]

@@ -5,21 +5,27 @@
 Every picture is compressed at every quality into a file and restored from it; rates count whole files.
 Curves are means over pictures of bits per pixel and of PSNR (RGB, dB), as usual for this set; BD-rate
 (Bjontegaard 2001) is by piecewise cubic interpolation over the overlap of the two curves. Anchors are
-published curves of the same pictures; peers are Pillow's codecs, run here on the same pictures. With
-``--weights``, the checkpoint that the package was made of, the bits that torch estimates for rounded latents
-stand beside those of the files. ``LCRS_BENCH_NOTE`` is kept with the result.
+published curves of the same pictures; peers are Pillow's codecs, run here on the same pictures. Packages of
+a fixed rate are one point each: give several to ``--model`` for a curve. With ``--weights``, the checkpoints
+that the packages were made of, the bits that torch estimates for rounded latents stand beside those of the
+files; for a class of your own ``--import`` names the module that registers it. ``LCRS_BENCH_NOTE`` is kept
+with the result.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
+import itertools
 import json
 import os
 import platform
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -65,7 +71,37 @@ def bpp(num_bytes: float, picture: np.ndarray) -> float:
     return 8 * num_bytes / (picture.shape[0] * picture.shape[1])
 
 
-def through_file(picture: np.ndarray, quality: float, model: lcrs.coding.Package) -> Row:
+@dataclass(frozen=True)
+class Point:
+    """A package, and the quality to code at; None where its rate is fixed."""
+
+    label: str
+    model: lcrs.coding.Package
+    quality: float | None
+    weights: Path | None
+
+
+def points_of(names: Sequence[str], qualities: Sequence[float], weights: Sequence[Path]) -> list[Point]:
+    """What to measure: all qualities of a variable rate, or one point for each package of a fixed one."""
+    if weights and len(weights) != len(names):
+        raise SystemExit(f"{len(names)} models need as many --weights, not {len(weights)}")
+    points = []
+    for name, path in itertools.zip_longest(names, weights):
+        model = lcrs.codec.load_package(name)
+        if model.levels is None:
+            points.append(Point(str(model.name), model, None, path))
+        else:
+            points += [Point(f"{quality:g}", model, quality, path) for quality in qualities]
+    labels = [point.label for point in points]
+    twice = {label for label in labels if labels.count(label) > 1}
+    if twice:
+        raise SystemExit(
+            f"two points are called {', '.join(sorted(twice))}: give packages names of their own"
+        )
+    return points
+
+
+def through_file(picture: np.ndarray, quality: float | None, model: lcrs.coding.Package) -> Row:
     """Compresses into a file and restores from it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "picture.lcrs"
@@ -88,26 +124,48 @@ def peer(picture: np.ndarray, codec: str, quality: float) -> Row:
     return {"bpp": bpp(num_bytes, picture), "psnr_db": psnr_db(picture, restored)}
 
 
-def estimator(checkpoint: Path, architecture: str) -> Callable[[np.ndarray, float], Row]:
+def holds_halves(model: lcrs.coding.Package, description: dict[str, Any]) -> bool:
+    """Whether a package's convolutions were rounded to binary16, as ``lcrs.train.pack`` does."""
+    nodes = description["graphs"]["g_a"]["nodes"]
+    weights = [model.parameter(node["weight"]) for node in nodes if node["op"].startswith("conv")]
+    return all(np.array_equal(weight, weight.astype(np.float16)) for weight in weights)
+
+
+def estimator(checkpoint: Path, model: lcrs.coding.Package) -> Callable[[np.ndarray, float | None], Row]:
     """What torch expects of a picture at a quality: bits of rounded latents, and PSNR."""
     import torch
 
     from lcrs.registry import MODELS
+    from lcrs.zoo.state_dicts import read_state_dict
 
-    state = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
-    # What is packed are weights rounded to binary16.
-    halves = {k: v.half().float() if v.is_floating_point() and v.dim() == 4 else v for k, v in state.items()}
-    net = MODELS[architecture].from_state_dict(halves).eval()
+    description = json.loads(model.description)
+    name = description["architecture"]
+    if name not in MODELS:
+        raise SystemExit(f"{name} is not registered: --import the module that has @register_model({name!r})")
+    net = MODELS[name](**description["config"])
+    net.load_state_dict(read_state_dict(checkpoint))
+    if holds_halves(model, description):
+        with torch.no_grad():
+            for parameter in net.parameters():
+                if parameter.dim() == 4:
+                    parameter.copy_(parameter.half().float())
+    net.eval()
 
     @torch.no_grad()
-    def estimate(picture: np.ndarray, quality: float) -> Row:
+    def estimate(picture: np.ndarray, quality: float | None) -> Row:
         x = torch.from_numpy(picture.copy()).permute(2, 0, 1)[None].float() / 255
-        out = net(x, net.level_of(quality))
-        bits = {name: float(-p.double().log2().sum()) for name, p in out["likelihoods"].items()}
-        pixels = (out["x_hat"][0].clamp(0, 1) * 255).round().permute(1, 2, 0).numpy()
+        size = x.shape[2:]
+        pad = description["pad"]
+        below, right = (-side % pad for side in size)
+        padded = torch.nn.functional.pad(x, (0, right, 0, below), mode="replicate")
+        out = net(padded) if quality is None else net(x, net.level_of(quality))
+        x_hat, likelihoods = out if isinstance(out, tuple) else (out["x_hat"], out["likelihoods"])
+        likelihoods = {"y": likelihoods} if isinstance(likelihoods, torch.Tensor) else likelihoods
+        bits = {name: float(-p.double().log2().sum()) for name, p in likelihoods.items()}
+        pixels = (x_hat[0, :, : size[0], : size[1]].clamp(0, 1) * 255).round().permute(1, 2, 0).numpy()
         return {
             "estimated_bpp": bpp(sum(bits.values()) / 8, picture),
-            "estimated_z_bpp": bpp(bits["z"] / 8, picture),
+            "estimated_z_bpp": bpp(bits.get("z", 0.0) / 8, picture),
             "estimated_psnr_db": psnr_db(picture, pixels),
         }
 
@@ -157,13 +215,13 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 def report(result: dict[str, Any]) -> str:
     """The result for reading."""
-    ours = {float(quality): mean for quality, mean in result["means"].items()}
+    ours = result["means"]
     some = next(iter(ours.values()))
-    head, rows = ["quality", "bpp", "PSNR, dB"], []
+    head, rows = ["quality or model", "bpp", "PSNR, dB"], []
     if "estimated_bpp" in some:
         head += ["estimated bpp", "files above estimate, %", "of it z, bpp", "PSNR of torch, dB"]
     for quality, mean in ours.items():
-        row = [f"{quality:g}", f"{mean['bpp']:.4f}", f"{mean['psnr_db']:.3f}"]
+        row = [quality, f"{mean['bpp']:.4f}", f"{mean['psnr_db']:.3f}"]
         if "estimated_bpp" in mean:
             above = 100 * (mean["bpp"] / mean["estimated_bpp"] - 1)
             row += [f"{mean['estimated_bpp']:.4f}", f"{above:+.2f}", f"{mean['estimated_z_bpp']:.4f}"]
@@ -201,9 +259,9 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1, help="take every so many of them")
     parser.add_argument("--anchors", type=Path, help="folder of curves of these pictures, NAME.json")
     parser.add_argument("--peers", nargs="*", default=[], choices=sorted(SETTINGS))
-    parser.add_argument("--model", default="photo", help="name, or a package's path")
-    parser.add_argument("--weights", type=Path, help="checkpoint to estimate bits with")
-    parser.add_argument("--architecture", default="gain-space-channel-hyperprior", help="of the weights")
+    parser.add_argument("--model", nargs="+", default=["photo"], help="names, or packages' paths")
+    parser.add_argument("--weights", type=Path, nargs="+", default=[], help="checkpoints to estimate with")
+    parser.add_argument("--import", dest="module", help="module that registers the class of the weights")
     parser.add_argument("--estimate-every", type=int, default=1, help="estimate at every so many qualities")
     parser.add_argument("--qualities", type=float, nargs="+", default=QUALITIES)
     parser.add_argument("--title", help="what the result calls the model")
@@ -213,16 +271,20 @@ def main() -> None:
     arguments = parser.parse_args()
 
     pictures = load(arguments.pictures, arguments.every)
-    model = lcrs.codec.load_package(arguments.model)
+    points = points_of(arguments.model, arguments.qualities, arguments.weights)
     rows = {
-        quality: {name: through_file(picture, quality, model) for name, picture in pictures.items()}
-        for quality in arguments.qualities
+        point.label: {
+            name: through_file(picture, point.quality, point.model) for name, picture in pictures.items()
+        }
+        for point in points
     }
-    if arguments.weights:
-        estimate = estimator(arguments.weights, arguments.architecture)
-        for quality in list(rows)[:: arguments.estimate_every]:
-            for name, row in rows[quality].items():
-                row |= estimate(pictures[name], quality)
+    if arguments.module:
+        sys.path.insert(0, str(Path.cwd()))
+        importlib.import_module(arguments.module)
+    for point in points[:: arguments.estimate_every] if arguments.weights else []:
+        estimate = estimator(point.weights, point.model)
+        for name, row in rows[point.label].items():
+            row |= estimate(pictures[name], point.quality)
     ours = curve([means(per_picture) for per_picture in rows.values()])
     own_curves = {name: curve([per[name] for per in rows.values()]) for name in pictures}
     peers = {}
@@ -242,7 +304,7 @@ def main() -> None:
     bd = {name: bd_rate(theirs, ours) for name, theirs in anchors.items()}
     times = [row for per in rows.values() for row in per.values()]
     result = {
-        "model": arguments.title or str(arguments.model),
+        "model": arguments.title or ", ".join(arguments.model),
         "num_pictures": len(pictures),
         "lcrs": version("lcrs"),
         "commit": subprocess.run(
@@ -251,12 +313,12 @@ def main() -> None:
         "machine": platform.processor() or platform.machine(),
         "threads": os.environ.get("LCRS_NUM_THREADS", str(os.cpu_count())),
         "note": os.environ.get("LCRS_BENCH_NOTE", ""),
-        "means": {f"{q:g}": means(per) for q, per in rows.items()},
+        "means": {label: means(per) for label, per in rows.items()},
         "encode_s_median": float(np.median([row["encode_s"] for row in times])),
         "decode_s_median": float(np.median([row["decode_s"] for row in times])),
         "bd_rate_percent": {name: value for name, value in bd.items() if np.isfinite(value)},
         "peers": peers,
-        "pictures": {f"{q:g}": per for q, per in rows.items()},
+        "pictures": rows,
     }
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     arguments.output.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")

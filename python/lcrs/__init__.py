@@ -61,6 +61,7 @@ __all__ = [
 _SUBPACKAGES = frozenset(
     {
         "ans",
+        "cli",
         "codec",
         "coding",
         "datasets",
@@ -74,10 +75,12 @@ _SUBPACKAGES = frozenset(
         "pictures",
         "pillow",
         "registry",
+        "shims",
         "train",
         "transforms",
         "typing",
         "utils",
+        "version",
         "zoo",
     }
 )

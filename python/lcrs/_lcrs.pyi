@@ -44,6 +44,7 @@ __all__ = [
     "gaussian_table",
     "indexes",
     "info_json",
+    "int32_array",
     "metadata",
     "mixture_table",
     "num_threads",
@@ -176,21 +177,24 @@ def scale_table(min: float, max: float, levels: int) -> NDArray[np.float32]:
     """Scales in geometric progression from ``min`` to ``max``, float32 (levels,).
 
     Raises:
-        ValueError: if a bound is not positive and finite, or there are more than 65,536 levels.
+        ValueError: if a bound is not positive and finite in float32, ``min`` is above ``max``, or there are
+            more than 65,536 levels.
     """
 
-def gaussian_table(scales: _Float32, tail_mass: float = 1e-9) -> CdfTable:
+def gaussian_table(scales: _Float32, tail_mass: float = 1e-9, precision: int = 16) -> CdfTable:
     """The table of zero-mean Gaussians, one row a scale.
 
     Args:
         scales: float32, (rows,): standard deviations, positive.
         tail_mass: the probability outside a row's values, which its escape entry gets.
+        precision: bits of the frequencies' sum, 1 to 16.
 
     Returns:
         For the 64 default scales, CompressAI's table integer for integer.
 
     Raises:
-        ValueError: if a scale or the tail mass is out of range.
+        ValueError: if a scale, the tail mass or the precision is out of range, or a row has more than
+            ``2**precision`` entries.
     """
 
 def factorized_table(
@@ -201,6 +205,7 @@ def factorized_table(
     tail_mass: float = 1e-9,
     tails: Literal["quantiles", "bisection"] = "quantiles",
     step: float = 1.0,
+    precision: int = 16,
 ) -> CdfTable:
     """The table of a learned factorized density (Balle et al. 2018, appendix 6.1), one row a channel.
 
@@ -214,10 +219,11 @@ def factorized_table(
         tails: where rows end: at the quantiles, or, with medians only or ``"bisection"``, where the tails
             begin.
         step: float32: rows hold multiples of it around the medians.
+        precision: bits of the frequencies' sum, 1 to 16.
 
     Raises:
-        ValueError: if shapes do not fit, a value is not finite, the step is not positive, or a row would
-            exceed 65,536 entries.
+        ValueError: if shapes do not fit, a value is not finite, the step is not positive, the precision is
+            out of range, or a row would exceed ``2**precision`` entries.
     """
 
 def factorized_medians(
@@ -282,6 +288,15 @@ def quantize(y: _Float32, means: _Float32 | None = None) -> NDArray[np.int32]:
 
 def dequantize(symbols: _Int32, means: _Float32 | None = None) -> NDArray[np.float32]:
     """Values of symbols: ``symbols + means``, computed in float32, in the shape of ``symbols``."""
+
+# Lists --------------------------------------------------------------------------------------------
+
+def int32_array(values: Any) -> NDArray[np.int32] | None:
+    """The integers of a list or a tuple as an int32 array, several times as fast as NumPy makes one.
+
+    Returns:
+        int32, (len(values),); or None, if an item is no integer or does not fit 32 bits.
+    """
 
 # Coder --------------------------------------------------------------------------------------------
 

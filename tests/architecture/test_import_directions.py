@@ -19,7 +19,7 @@ LEVELS = [
     {"latent_codecs"},
     {"models"},
     {"zoo", "train"},
-    {"codec", "evaluate"},
+    {"codec", "evaluate", "changed_copy"},
     {"cli", "pillow", "testing", "ans", "_CXX", "shims", "utils", "version", "__init__"},
     {"__main__"},
 ]

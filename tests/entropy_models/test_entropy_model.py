@@ -49,9 +49,10 @@ def test_a_model_of_ones_own_fills_its_buffers():
     assert model.cdf_table().offsets.tolist() == [0]
 
 
-def test_precision_is_fixed():
-    with pytest.raises(ValueError, match="entropy_coder_precision is 12, must be 16"):
-        EntropyModel(entropy_coder_precision=12)
+@pytest.mark.parametrize("precision", [0, 17, -1])
+def test_precision_fits_the_coder(precision):
+    with pytest.raises(ValueError, match=f"entropy_coder_precision is {precision}, must be from 1 to 16"):
+        EntropyModel(entropy_coder_precision=precision)
 
 
 def test_unbounded_likelihoods():

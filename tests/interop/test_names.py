@@ -81,8 +81,50 @@ def test_the_coder_that_models_write_with_can_be_chosen():
         assert old.entropy_coder == "lcrs"
     finally:
         lcrs.set_entropy_coder("lcrs")
-    with pytest.raises(ValueError, match="rangecoder"):
+    with pytest.raises(ValueError, match="entropy_coder is 'arithmetic', must be one of lcrs, ans"):
+        lcrs.set_entropy_coder("arithmetic")
+
+
+def test_the_peers_other_coder_is_replaced_with_a_word():
+    import lcrs
+    from lcrs.models import FactorizedPrior
+
+    with pytest.warns(UserWarning, match="entropy_coder is 'rangecoder'"):
         lcrs.set_entropy_coder("rangecoder")
+    assert lcrs.get_entropy_coder() == "lcrs"
+    with pytest.warns(UserWarning, match="entropy_coder is 'rangecoder'"):
+        FactorizedPrior(2, 3).entropy_coder = "rangecoder"
+
+
+@pytest.mark.parametrize(
+    ("place", "names"),
+    [
+        ("entropy_models.entropy_models", "pmf_to_quantized_cdf _EntropyCoder LowerBound"),
+        ("entropy_models.entropy_models_vbr", "pmf_to_quantized_cdf _EntropyCoder LowerBound"),
+        ("latent_codecs.checkerboard", "quantize_ste EntropyModel"),
+        ("latent_codecs.gaussian_conditional", "quantize_ste"),
+        ("latent_codecs.rasterscan", "BufferedRansEncoder RansDecoder"),
+        ("models", "EntropyBottleneck LowerBound quantize_ste register_model AttentionBlock conv3x3"),
+        ("models.base", "remap_old_keys update_registered_buffers"),
+        (
+            "models.google",
+            "BufferedRansEncoder RansDecoder EntropyBottleneck GDN MaskedConv2d register_model",
+        ),
+        ("models.priors", "EntropyBottleneck GaussianConditional GDN MaskedConv2d conv deconv"),
+        ("models.priors", "BufferedRansEncoder RansDecoder update_registered_buffers"),
+        ("models.sensetime", "ResidualBlock conv1x1 conv3x3 subpel_conv3x3"),
+        ("models.video.google", "QReLU quantize_ste gaussian_blur gaussian_kernel2d meshgrid2d"),
+        ("ops", "ste_round ops"),
+        ("ops.ops", "ste_round"),
+        ("layers", "layers"),
+        ("zoo", "image image_vbr video"),
+        ("zoo.image", "FactorizedPrior Cheng2020Attention load_pretrained"),
+        ("zoo.video", "ScaleSpaceFlow load_pretrained"),
+    ],
+)
+def test_names_that_users_import_from_where_they_are_used(place, names):
+    for name in names.split():
+        assert getattr(module_of(place), name) is not None
 
 
 def test_choosing_a_coder_imports_no_torch(fresh_python):

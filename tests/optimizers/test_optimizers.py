@@ -59,9 +59,14 @@ def test_nothing_to_train_is_said():
         net_aux_optimizer(net, CONF)
 
 
-def test_wrong_keys_are_refused():
-    with pytest.raises(ValueError, match=r"conf is for \['aux', 'net'\]; it must be for \['net'\]"):
-        net_optimizer(Net(), CONF)
+def test_missing_keys_are_refused_and_further_ones_left_alone():
+    with pytest.raises(
+        ValueError, match=r"conf has no 'aux'; it is for \['net'\], must be for \['aux', 'net'\]"
+    ):
+        net_aux_optimizer(Net(), {"net": CONF["net"]})
+    assert net_optimizer(Net(), CONF).keys() == {"net"}
+    conf = {**CONF, "scheduler": {"type": "StepLR"}, "clip": 1.0}
+    assert net_aux_optimizer(Net(), conf).keys() == {"net", "aux"}
 
 
 def test_registered_names():

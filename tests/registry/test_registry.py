@@ -3,6 +3,7 @@
 import importlib
 import subprocess
 import sys
+import warnings
 
 import pytest
 import torch
@@ -22,16 +23,59 @@ def test_decorator_enters_and_returns_its_target():
     assert list(table) == ["a"]
 
 
-def test_a_clash_raises_and_keeps_the_first():
+def test_the_last_has_the_name_and_a_warning_says_so():
     table = Registry("thing")
     table["a"] = dict
     table["a"] = dict  # the same object again is no clash
-    with pytest.raises(ValueError, match=r"thing 'a' is registered already, as builtins\.dict"):
+    with pytest.warns(UserWarning, match=r"thing 'a' is now builtins\.list, it was builtins\.dict") as caught:
         table.register("a")(list)
-    assert table["a"] is dict
-    del table["a"]
-    table["a"] = list
+    assert caught[0].filename == __file__
     assert table["a"] is list
+    del table["a"]
+    table["a"] = dict
+    assert table["a"] is dict
+
+
+def test_a_warning_that_is_an_error_keeps_nobody_from_the_name():
+    table = Registry("thing")
+    table["a"] = dict
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(UserWarning, match="is now"):
+            table["a"] = list
+    assert table["a"] is list
+
+
+TAKEN = """
+import warnings
+from torch import nn
+from lcrs.registry import MODELS, MODULES, register_model, register_module
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    @register_model("mbt2018")
+    class Mine(nn.Module):
+        pass
+    @register_module("HyperLatentCodec")
+    class MyCodec(nn.Module):
+        pass
+    @register_model("mine-alone")
+    class Alone(nn.Module):
+        pass
+assert len(caught) == 2, [str(w.message) for w in caught]
+assert "model 'mbt2018' is now __main__.Mine, it was lcrs.models.google" in str(caught[0].message)
+warnings.simplefilter("error")  # nothing is said or raised at any later look-up
+import lcrs.models, lcrs.latent_codecs, lcrs.zoo
+assert MODELS["mbt2018"] is Mine and MODULES["HyperLatentCodec"] is MyCodec
+assert "mbt2018-mean" in MODELS and list(MODELS).count("mbt2018") == 1
+ours = lcrs.models.JointAutoregressiveHierarchicalPriors
+assert MODELS.builtin("mbt2018") is ours
+assert type(lcrs.zoo.mbt2018(1)) is ours and lcrs.zoo.image.model_architectures["mbt2018"] is ours
+"""
+
+
+@pytest.mark.parametrize("first", ["", "import lcrs.models\n", "import lcrs.zoo.image\n"])
+def test_names_of_lcrs_can_be_taken_before_and_after_it_is_imported(first):
+    subprocess.run([sys.executable, "-c", first + TAKEN], check=True)
 
 
 def test_what_is_defined_anew_takes_the_place_of_the_old():
@@ -52,8 +96,9 @@ def test_what_is_defined_anew_takes_the_place_of_the_old():
     class Other:
         pass
 
-    with pytest.raises(ValueError, match="registered already"):
+    with pytest.warns(UserWarning, match="thing 'a' is now"):
         table["a"] = Other
+    assert table["a"] is Other
 
 
 def test_a_module_loaded_again_registers_again(tmp_path, monkeypatch):

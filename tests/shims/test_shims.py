@@ -71,7 +71,7 @@ def test_scripts_and_modules_run_with_their_arguments(tmp_path):
     (folder / "helper.py").write_text("from compressai import available_entropy_coders as coders\n")
     script = "import sys, helper\nprint(__name__, sys.argv[1:], helper.coders())\n"
     (folder / "script.py").write_text(script)
-    expected = "__main__ ['--a', 'b'] ['lcrs', 'ans']\n"
+    expected = "__main__ ['--a', 'b'] ['ans', 'lcrs']\n"
     done = run("code/script.py", "--a", "b", cwd=tmp_path)
     assert (done.returncode, done.stdout) == (0, expected), done.stderr
     done = run("-m", "script", "--a", "b", cwd=folder)
@@ -85,3 +85,147 @@ def test_what_is_wrong_is_said(tmp_path):
     done = run("nowhere.py", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (1, "lcrs.shims: error: there is no script nowhere.py\n")
     assert "usage" in run(cwd=tmp_path).stderr
+
+
+COPIED_CODER = """
+from compressai import ans, available_entropy_coders, get_entropy_coder
+
+class _EntropyCoder:
+    def __init__(self, method):
+        if method not in available_entropy_coders():
+            raise ValueError(method)
+        if method == "ans":
+            encoder, decoder = ans.RansEncoder(), ans.RansDecoder()
+        elif method == "rangecoder":
+            import range_coder
+            encoder, decoder = range_coder.RangeEncoder(), range_coder.RangeDecoder()
+        self.name, self._encoder, self._decoder = method, encoder, decoder
+
+coder = _EntropyCoder(get_entropy_coder())
+from compressai.models import FactorizedPrior
+print(coder.name, FactorizedPrior(2, 3).entropy_coder)
+"""
+
+
+def test_copied_code_gets_the_coder_that_it_knows(tmp_path):
+    (tmp_path / "script.py").write_text(COPIED_CODER)
+    for options in ((), ("--entropy-coder", "ans"), ("--entropy-coder=ans",)):
+        done = run(*options, "script.py", cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (0, "ans ans\n"), done.stderr
+    (tmp_path / "other.py").write_text(
+        "import sys, compressai\nprint(compressai.get_entropy_coder(), sys.argv[1:])\n"
+    )
+    done = run("--entropy-coder", "lcrs", "-m", "other", "--entropy-coder", "x", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "lcrs ['--entropy-coder', 'x']\n"), done.stderr
+    done = run("--entropy-coder", "huffman", "other.py", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "error: entropy_coder is 'huffman'" in done.stderr
+
+
+def test_parts_of_lcrs_are_there_by_name(fresh_python):
+    code = """
+import sys, lcrs
+lcrs.shims.install()
+import compressai
+assert lcrs.cli.main and lcrs.version.__version__ == lcrs.__version__
+print(compressai is lcrs, "torch" in sys.modules)
+"""
+    assert fresh_python(code) == "True False"
+
+
+VENDORED = {
+    "__init__.py": "from compressai import models\nOWN = 3\n",
+    "models/__init__.py": "from .google import *\nfrom .tcm import *\n",
+    "models/google.py": """
+from .base import CompressionModel
+from compressai.layers import OwnBlock
+__all__ = ["MeanScaleHyperprior", "Changed"]
+class MeanScaleHyperprior(CompressionModel):
+    pass
+class Changed(CompressionModel):
+    block = OwnBlock
+""",
+    "models/tcm.py": """
+from compressai.entropy_models import EntropyBottleneck
+from compressai.ans import BufferedRansEncoder
+from .google import MeanScaleHyperprior
+from .utils import conv
+from ..layers.swin import window
+from ..registry import register_model
+__all__ = ["TCM"]
+@register_model("tcm")
+class TCM(MeanScaleHyperprior):
+    size = window
+""",
+    "layers/__init__.py": "from .layers import *\nfrom .own import OwnBlock\n",
+    "layers/layers.py": "raise RuntimeError('lcrs has this one')\n",
+    "layers/own.py": "class OwnBlock:\n    pass\n",
+    "layers/swin.py": "window = 8\n",
+    "ops/__init__.py": "from .ops import quantize_ste\n",
+    "ops/broken.py": "def f(:\n",
+}
+
+USES_VENDORED = """
+import compressai, lcrs
+from compressai.models import TCM
+from compressai.models.tcm import TCM as again
+from compressai.models import MeanScaleHyperprior
+from compressai.models.google import Changed
+from compressai.layers import GDN, OwnBlock
+import compressai.layers.swin
+assert TCM is again and issubclass(TCM, lcrs.models.MeanScaleHyperprior)
+assert MeanScaleHyperprior is lcrs.models.MeanScaleHyperprior
+assert Changed.block is OwnBlock and issubclass(Changed, lcrs.models.CompressionModel)
+assert lcrs.registry.MODELS["tcm"] is TCM and TCM(2, 3).size == compressai.layers.swin.window == 8
+assert GDN is lcrs.layers.GDN and compressai.OWN == 3
+for place, name in (("models", "Nothing"), ("layers", "nothing"), ("ops", "nothing")):
+    try:
+        getattr(getattr(compressai, place), name)
+    except AttributeError as error:
+        assert name in str(error)
+    else:
+        raise AssertionError(name)
+lcrs.shims.uninstall()
+assert not hasattr(lcrs.layers, "Unheard")
+print("fine")
+"""
+
+
+@pytest.fixture
+def vendored(tmp_path):
+    for name, text in VENDORED.items():
+        path = tmp_path / "compressai" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    (tmp_path / "script.py").write_text(USES_VENDORED)
+    return tmp_path
+
+
+@pytest.mark.parametrize("as_module", [False, True])
+def test_a_changed_copy_is_named_and_what_it_has_beyond_lcrs_comes_from_it(vendored, as_module):
+    done = run(*(("-m", "script") if as_module else ("script.py",)), cwd=vendored)
+    assert (done.returncode, done.stdout) == (0, "fine\n"), done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(
+        f"lcrs.shims: note: {vendored / 'compressai'} is a copy of CompressAI; lcrs takes its place"
+    )
+    assert "modules of its own on top (layers/own.py, layers/swin.py, models/tcm.py, ops/broken.py)" in line
+    assert "from __init__.py, layers/__init__.py, models/__init__.py, models/google.py." in line
+    assert line.count("\n") == 0
+
+
+def test_without_a_copy_nothing_is_said(tmp_path):
+    (tmp_path / "script.py").write_text("import compressai\n")
+    done = run("script.py", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_installing_by_hand_takes_a_copy_too(vendored, fresh_python):
+    code = """
+import sys, lcrs
+lcrs.shims.install(copy=sys.argv[1])
+from compressai.models.tcm import TCM
+lcrs.shims.uninstall()
+print(TCM.__module__, "compressai.models.tcm" in sys.modules)
+"""
+    assert fresh_python(code, str(vendored / "compressai")) == "compressai.models.tcm True"

@@ -1,11 +1,24 @@
 """Checkpoints of all kinds: keys of older versions and of wrappers, containers, detection, damage."""
 
+import argparse
+import collections
+import contextlib
+import datetime
+import enum
+import functools
+import io
+import os
 import pickle
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from lcrs.errors import CorruptError, MissingModelError
@@ -204,3 +217,181 @@ def test_from_state_dict_of_a_subclass_gives_that_class():
     assert type(Mine.from_state_dict(make("bmshj2018-hyperprior").state_dict())) is Mine
     assert issubclass(Cheng2020Anchor, MODELS["mbt2018"])
     assert Elic2022Official.from_state_dict(make("elic2022-official").state_dict()).groups == [2, 2, 4, 8]
+
+
+class Settings:
+    """What a training script may keep beside the weights; unknown wherever the file is read."""
+
+    instances = 0
+
+    def __init__(self):
+        type(self).instances += 1
+        self.rate, self.names = 0.5, {"a", "b"}
+
+    def __setstate__(self, state):
+        type(self).instances += 1
+
+
+class Stage(enum.Enum):
+    FIRST = 1
+
+
+def beside(state):
+    """Everything that scripts have been seen to store, and that torch would not load."""
+    history = collections.defaultdict(list)
+    history["loss"].append(np.float64(0.25))
+    return {
+        "state_dict": state,
+        "best": np.float32(1.5),
+        "psnr": np.array([30.0, 31.0]),
+        "args": argparse.Namespace(lmbda=0.01, save=Path("runs")),
+        "settings": Settings(),
+        "history": history,
+        "stage": {Stage.FIRST: Stage.FIRST},
+        "when": datetime.datetime(2024, 1, 2),
+        "dtype": torch.float16,
+        "order": [collections.Counter("ab"), {1, 2}, frozenset({3}), bytearray(b"x"), slice(1), 3 + 4j],
+    }
+
+
+def in_lightning(state):
+    return {
+        "state_dict": {**{f"model.{key}": value for key, value in state.items()}, "loss.w": torch.ones(1)},
+        "hyper_parameters": argparse.Namespace(lr=1e-4),
+        "callbacks": {"best": np.float64(1.0)},
+        "pytorch-lightning_version": "2.0",
+    }
+
+
+MORE_WRAPPED = {
+    "net": lambda state: {"net": state, "epoch": 1},
+    "model": lambda state: {"optimizer": {"state": {0: torch.zeros(2)}}, "model": state},
+    "model_state_dict": lambda state: {"epoch": 1, "model_state_dict": state},
+    "ema": lambda state: {"ema": state, "step": 3},
+    "shadow": lambda state: {"ema": {"decay": 0.99, "shadow": state}},
+    "both": lambda state: {"ema": {key: 2 * value for key, value in state.items()}, "net": state},
+    "nested": lambda state: {"model": {"state_dict": state, "config": {"N": 3}}},
+    "ddp": lambda state: {"model": {f"module.{key}": value for key, value in state.items()}},
+    "ddp in lightning": lambda state: {
+        "state_dict": {f"model.module.{key}": value for key, value in state.items()}
+    },
+    "averaged": lambda state: {
+        "n_averaged": torch.tensor(3), **{f"module.{key}": value for key, value in state.items()}
+    },
+    "teacher": lambda state: {
+        **{f"teacher.net.{key}": 3 * value for key, value in state.items()},
+        **{f"net.{key}": value for key, value in state.items()},
+    },
+    "ema beside": lambda state: {
+        "state_dict": {
+            **{f"ema.{key}": 3 * value for key, value in state.items()},
+            **{f"model.{key}": value for key, value in state.items()},
+        }
+    },
+    "thop": lambda state: {
+        **state,
+        **{f"{part}total_ops": torch.zeros(1) for part in ("", "g_a.", "g_a.0.")},
+        **{f"{part}total_params": torch.zeros(1) for part in ("", "g_a.", "g_a.0.")},
+    },
+    "numbers among weights": lambda state: {**state, "epoch": 3, "note": "best"},
+    "everything": beside,
+    "lightning": in_lightning,
+    "dict of one's own": lambda state: {"model": collections.defaultdict(None, state)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["bmshj2018-factorized", "elic2022-official"])
+@pytest.mark.parametrize("wrap", MORE_WRAPPED.values(), ids=MORE_WRAPPED)
+def test_checkpoints_of_other_scripts_load(wrap, name, tmp_path):
+    net = make(name)
+    torch.save(wrap(net.state_dict()), tmp_path / "a.ckpt")
+    before = Settings.instances
+    assert equal(load_checkpoint(tmp_path / "a.ckpt").state_dict(), net.state_dict())
+    assert Settings.instances == before
+
+
+def test_safetensors_of_wrapped_models_load(net, tmp_path):
+    tensors = {f"model.module.{key}": value.contiguous() for key, value in net.state_dict().items()}
+    for name in ("a.safetensors", "pytorch_model.bin"):
+        save_file({**tensors, "loss.w": torch.ones(1)}, tmp_path / name)
+        assert equal(load_checkpoint(tmp_path / name).state_dict(), net.state_dict())
+
+
+@pytest.mark.parametrize("name", ["bmshj2018-factorized", "mbt2018", "elic2022-chandelier"])
+@pytest.mark.parametrize("updated", [False, True])
+def test_checkpoints_without_tables_load(name, updated, tmp_path):
+    net = make(name)
+    if updated:
+        net.update()
+    tables = ("_offset", "_quantized_cdf", "_cdf_length", "scale_table")
+    state = {key: value for key, value in net.state_dict().items() if key.rpartition(".")[2] not in tables}
+    torch.save(state, tmp_path / "a.pth")
+    loaded = load_checkpoint(tmp_path / "a.pth")
+    assert {k: v.tolist() for k, v in loaded.state_dict().items() if k in state} == {
+        k: v.tolist() for k, v in state.items()
+    }
+    x = torch.rand(1, 3, 64, 64)
+    out = loaded.compress(x)
+    assert out["strings"] == make(name).compress(x)["strings"]
+
+
+class Running:
+    """Touches a file when it is unpickled: by a function, by a class, or when its state is set."""
+
+    def __init__(self, how):
+        self.how = how
+
+    def __reduce__(self):
+        touch = (Path.touch, (Path("ran-code"),))
+        return {
+            "reduce": touch,
+            "eval": (eval, ("__import__('pathlib').Path('ran-code').touch()",)),
+            "exec": (exec, ("import pathlib; pathlib.Path('ran-code').touch()",)),
+            "system": (os.system, ("touch ran-code",)),
+            "class": (subprocess.Popen, (["touch", "ran-code"],)),
+            "partial": (functools.partial(Path.touch, Path("ran-code")), ()),
+            "getattr": (getattr(Path("ran-code"), "touch"), ()),  # noqa: B009
+            "load": (pickle.loads, (pickle.dumps(Hostile()),)),
+            "torch.load": (torch.load, ("hostile.pth",)),
+        }[self.how]
+
+
+@pytest.mark.parametrize(
+    "how", ["reduce", "eval", "exec", "system", "class", "partial", "getattr", "load", "torch.load"]
+)
+@pytest.mark.parametrize("place", ["beside", "key", "inside"])
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_hostile_checkpoints_run_nothing(how, place, is_zip, net, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save(Hostile(), "hostile.pth")
+    state = net.state_dict()
+    content = {
+        "beside": {"state_dict": state, "other": [np.float64(1), Running(how)]},
+        "key": {(Running(how), 1): 2, "net": state},
+        "inside": {"state_dict": {**state, "other": Running(how)}},
+    }[place]
+    torch.save(content, "a.pth", _use_new_zipfile_serialization=is_zip)
+    assert equal(load_checkpoint("a.pth").state_dict(), state)
+    assert not Path("ran-code").exists()
+
+
+@given(
+    is_zip=st.booleans(),
+    # Places as shares of the file, whose length differs from run to run.
+    damages=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=4),
+    kept=st.floats(0, 1),
+)
+@settings(max_examples=60)
+def test_damaged_checkpoints_are_checkpoints_or_errors(is_zip, damages, kept):
+    # The older form is a plain pickle: damage reaches the instructions, where a zip file's checksums say no.
+    stream = io.BytesIO()
+    state = {"g_a.0.weight": torch.zeros(2)}
+    torch.save(beside(state), stream, _use_new_zipfile_serialization=is_zip)
+    content = bytearray(stream.getvalue())
+    for place, byte in damages:
+        content[int(place * len(content))] = byte
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.pth")
+        path.write_bytes(content[: int(kept * len(content))] if kept < 0.5 else content)
+        with contextlib.suppress(CorruptError):
+            assert isinstance(read_state_dict(path), dict)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import numpy as np
 import torch
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lcrs import coding
-from lcrs.coding.default_kind import get_entropy_coder
+from lcrs.coding.default_kind import get_entropy_coder, kind_of
+from lcrs.entropy_models.entropy_coder import EntropyCoder
+from lcrs.entropy_models.inherited import InheritedTableMethods
 from lcrs.entropy_models.own_densities import accepted, is_overridden
 from lcrs.entropy_models.tables import TABLE_BUFFERS, resize_buffers
 from lcrs.entropy_models.verified import decode_verified, encode_verified
@@ -31,12 +33,12 @@ _OF_TABLES = frozenset({*TABLE_BUFFERS, "_filled_for", "_filled_step", "_tables_
 
 
 def check_stream_kind(name: str) -> StreamKind:
-    """`name`, once it is found to be a stream kind; raises `ValueError` if it is none."""
-    if name == "lcrs":
-        return "lcrs"
-    if name == "ans":
-        return "ans"
-    raise ValueError(f"entropy_coder is {name!r}, must be 'lcrs' or 'ans'")
+    """The stream kind that `name` stands for, which is a coder as well.
+
+    Raises:
+        ValueError: it stands for none.
+    """
+    return cast(StreamKind, EntropyCoder(kind_of(name)))
 
 
 def default_stream_kind() -> StreamKind:
@@ -44,7 +46,7 @@ def default_stream_kind() -> StreamKind:
     return check_stream_kind(get_entropy_coder())
 
 
-class EntropyModel(nn.Module):
+class EntropyModel(InheritedTableMethods, nn.Module):
     """Base of the entropy models: quantises, and codes symbols under integer tables.
 
     The table (`cdf_table`) is derived from the parameters when it is needed, by `lcrs.coding` and never by
@@ -61,15 +63,24 @@ class EntropyModel(nn.Module):
             finite; 0 means no bound.
         entropy_coder: Stream kind that `compress` writes and `decompress` reads: "lcrs" (the default when
             None) or "ans", CompressAI's format.
-        entropy_coder_precision: Bits of the tables' probabilities; 16 is the only one.
+        entropy_coder_precision: Bits of the tables' probabilities, 1 to 16. With fewer than 16 "ans" strings
+            spend the rest on every symbol, as CompressAI's do; "lcrs" strings do not.
 
     Raises:
         ValueError: another precision, or an unknown stream kind.
     """
 
-    _offset: Tensor
-    _quantized_cdf: Tensor
-    _cdf_length: Tensor
+    __jit_unused_properties__: tuple[str, ...] = (
+        "entropy_coder",
+        "_is_filled",
+        "has_own_density",
+        "has_own_quantizer",
+    )
+
+    if TYPE_CHECKING:  # TorchScript cannot read what stands here as strings
+        _offset: Tensor
+        _quantized_cdf: Tensor
+        _cdf_length: Tensor
 
     def __init__(
         self,
@@ -78,9 +89,9 @@ class EntropyModel(nn.Module):
         entropy_coder_precision: int = 16,
     ) -> None:
         super().__init__()
-        if entropy_coder_precision != 16:
-            raise ValueError(f"entropy_coder_precision is {entropy_coder_precision}, must be 16")
-        self.entropy_coder: StreamKind = check_stream_kind(entropy_coder or get_entropy_coder())
+        if not 1 <= entropy_coder_precision <= 16:
+            raise ValueError(f"entropy_coder_precision is {entropy_coder_precision}, must be from 1 to 16")
+        self._entropy_coder = check_stream_kind(entropy_coder or get_entropy_coder())
         self.entropy_coder_precision = int(entropy_coder_precision)
         self.use_likelihood_bound = likelihood_bound > 0
         if self.use_likelihood_bound:
@@ -92,6 +103,15 @@ class EntropyModel(nn.Module):
         self._tables_arrived = False
         self._seen_buffers: bytes | None = None
         self.register_load_state_dict_post_hook(_bind_loaded_tables)  # type: ignore[no-untyped-call]
+
+    @property
+    def entropy_coder(self) -> StreamKind:
+        """The stream kind; the string has CompressAI's coder methods too, see `EntropyCoder`."""
+        return self._entropy_coder
+
+    @entropy_coder.setter
+    def entropy_coder(self, kind: str) -> None:
+        self._entropy_coder = check_stream_kind(kind)
 
     @property
     def offset(self) -> Tensor:
@@ -127,7 +147,7 @@ class EntropyModel(nn.Module):
         if mode == "noise":
             return inputs + torch.empty_like(inputs).uniform_(-0.5, 0.5)
         if mode not in ("dequantize", "symbols"):
-            raise ValueError(f"mode is {mode!r}, must be 'noise', 'dequantize' or 'symbols'")
+            raise ValueError(f"mode is '{mode}', must be 'noise', 'dequantize' or 'symbols'")
         outputs = torch.round(inputs if means is None else inputs - means)
         if mode == "symbols":
             return outputs.int()
@@ -148,8 +168,9 @@ class EntropyModel(nn.Module):
         return cls.dequantize(inputs, means)
 
     def _bounded(self, likelihood: Tensor) -> Tensor:
-        bounded: Tensor = self.likelihood_lower_bound(likelihood) if self.use_likelihood_bound else likelihood
-        return bounded
+        if self.use_likelihood_bound:
+            likelihood = self.likelihood_lower_bound(likelihood)
+        return likelihood
 
     # --- tables ---
 
@@ -251,6 +272,9 @@ class EntropyModel(nn.Module):
         resize_buffers(self, TABLE_BUFFERS, state_dict, prefix)
         self._tables_arrived = all(prefix + name in state_dict for name in TABLE_BUFFERS)
         super()._load_from_state_dict(state_dict, prefix, *args)
+        missing_keys = args[2]  # after the metadata and `strict`
+        # Tables are derived where there are none, and the other buffers are as the constructor made them.
+        missing_keys[:] = [key for key in missing_keys if key.removeprefix(prefix) not in self._buffers]
 
     def __getstate__(self) -> dict[str, Any]:
         # Fingerprints last for the process.

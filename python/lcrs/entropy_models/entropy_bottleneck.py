@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from torch.nn import functional as F
 
 from lcrs import coding
 from lcrs.entropy_models.base import EntropyModel
+from lcrs.entropy_models.inherited import InheritedBottleneckMethods
 from lcrs.entropy_models.own_densities import factorized_table, is_overridden
 from lcrs.entropy_models.peer_tables import peer_table
 from lcrs.errors import LcrsError
@@ -25,7 +26,7 @@ from lcrs.errors import LcrsError
 __all__ = ["EntropyBottleneck"]
 
 
-class EntropyBottleneck(EntropyModel):
+class EntropyBottleneck(InheritedBottleneckMethods, EntropyModel):
     """Entropy model of a latent whose channels are independent and each follow a learned density.
 
     The cumulative density of a channel is a sigmoid of a small monotone network ("logits") with parameters
@@ -45,7 +46,8 @@ class EntropyBottleneck(EntropyModel):
         **kwargs: As `EntropyModel`.
     """
 
-    target: Tensor
+    if TYPE_CHECKING:  # TorchScript cannot read what stands here as strings
+        target: Tensor
 
     def __init__(
         self,
@@ -99,22 +101,36 @@ class EntropyBottleneck(EntropyModel):
         `stop_gradient` leaves the densities' parameters out of the gradient.
         """
         logits = inputs
-
-        def prepared(parameter: Tensor) -> Tensor:
-            return (parameter.detach() if stop_gradient else parameter).to(inputs.dtype)
-
+        if torch.jit.is_scripting():  # type: ignore[attr-defined]
+            # TorchScript unrolls such a loop only over the lists themselves.
+            for i, (matrix, bias) in enumerate(zip(self.matrices, self.biases)):  # noqa: B905
+                if stop_gradient:
+                    matrix, bias = matrix.detach(), bias.detach()
+                logits = torch.matmul(F.softplus(matrix), logits) + bias
+                for j, factor in enumerate(self.factors):
+                    if i == j:
+                        if stop_gradient:
+                            factor = factor.detach()
+                        logits = logits + torch.tanh(factor) * torch.tanh(logits)
+            return logits
         for matrix, bias, factor in self._layers():
-            logits = torch.matmul(F.softplus(prepared(matrix)), logits) + prepared(bias)
+            if stop_gradient:
+                matrix, bias = matrix.detach(), bias.detach()
+                factor = None if factor is None else factor.detach()
+            logits = torch.matmul(F.softplus(matrix.to(inputs.dtype)), logits) + bias.to(inputs.dtype)
             if factor is not None:
-                logits = logits + torch.tanh(prepared(factor)) * torch.tanh(logits)
+                logits = logits + torch.tanh(factor.to(inputs.dtype)) * torch.tanh(logits)
         return logits
 
     def _likelihood(
         self, inputs: Tensor, stop_gradient: bool = False, step: Tensor | float = 1.0
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Probability of `[x - step/2, x + step/2]`, and the logits at both ends; all (C, 1, L)."""
-        lower = self._logits_cumulative(inputs - 0.5 * step, stop_gradient)
-        upper = self._logits_cumulative(inputs + 0.5 * step, stop_gradient)
+        half = 0.5
+        if not torch.jit.is_scripting():  # type: ignore[attr-defined]
+            half = 0.5 * step  # type: ignore[assignment]
+        lower = self._logits_cumulative(inputs - half, stop_gradient)
+        upper = self._logits_cumulative(inputs + half, stop_gradient)
         # sigmoid(u) - sigmoid(l) == sigmoid(-l) - sigmoid(-u): take the pair whose members are both small.
         sign = torch.where((lower + upper).detach() > 0, -1.0, 1.0).to(inputs.dtype)
         likelihood = sign * (torch.sigmoid(sign * upper) - torch.sigmoid(sign * lower))
@@ -130,20 +146,29 @@ class EntropyBottleneck(EntropyModel):
         Returns:
             The quantised latent and its likelihoods, both of the shape of `x`, float32 or wider.
         """
-        training = self.training if training is None else training
+        mode = "noise" if (self.training if training is None else training) else "dequantize"
         dtype = torch.promote_types(x.dtype, torch.float32)
-        with torch.autocast(device_type=x.device.type, enabled=False):
-            by_channel = x.to(dtype).transpose(0, 1).contiguous()  # (C, N, ...): noise in CompressAI's order
-            values = by_channel.reshape(self.channels, 1, -1)
-            medians = self._get_medians().to(dtype)
-            outputs = self.quantize(values, "noise" if training else "dequantize", medians)
-            found: Any = self._likelihood(outputs)  # a derived class may give likelihoods alone
-            likelihood = self._bounded(found[0] if isinstance(found, tuple) else found)
-        shape = by_channel.shape
+        by_channel = x.to(dtype).transpose(0, 1).contiguous()  # (C, N, ...): noise in CompressAI's order
+        values = by_channel.reshape(self.channels, 1, -1)
+        if torch.jit.is_scripting():  # type: ignore[attr-defined]
+            outputs, likelihood = self._measured(values, mode)
+        else:
+            with torch.autocast(device_type=x.device.type, enabled=False):
+                outputs, likelihood = self._measured(values, mode)
         return (
-            outputs.reshape(shape).transpose(0, 1).contiguous(),
-            likelihood.reshape(shape).transpose(0, 1).contiguous(),
+            outputs.reshape(by_channel.shape).transpose(0, 1).contiguous(),
+            likelihood.reshape(by_channel.shape).transpose(0, 1).contiguous(),
         )
+
+    def _measured(self, values: Tensor, mode: str) -> tuple[Tensor, Tensor]:
+        """`values` (C, 1, L), quantised, and their likelihoods."""
+        outputs = self.quantize(values, mode, self._get_medians().to(values.dtype))
+        if torch.jit.is_scripting():  # type: ignore[attr-defined]
+            likelihood = self._likelihood(outputs)[0]
+        else:
+            found: Any = self._likelihood(outputs)  # a derived class may give likelihoods alone
+            likelihood = found[0] if isinstance(found, tuple) else found
+        return outputs, self._bounded(likelihood)
 
     def loss(self) -> Tensor:
         """Auxiliary loss that pulls `quantiles` to the tails and the median; gradient to `quantiles` only.
@@ -173,6 +198,7 @@ class EntropyBottleneck(EntropyModel):
             "biases": arrays(biases),
             "factors": arrays(factors[:-1]),
             "quantiles": arrays([self.quantiles])[0],
+            "precision": self.entropy_coder_precision,
         }
 
     @property

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from torch import Tensor
 
 from lcrs import coding
 from lcrs.entropy_models.base import EntropyModel
+from lcrs.entropy_models.inherited import standard_quantile
 from lcrs.entropy_models.own_densities import conditional_table, is_overridden
 from lcrs.entropy_models.tables import resize_buffers
 from lcrs.ops import LowerBound
@@ -44,8 +45,13 @@ class GaussianConditional(EntropyModel):
         ValueError: the table is empty, not ascending or not positive; or no scale bound can be had.
     """
 
-    scale_table: Tensor
-    scale_bound: Tensor
+    if TYPE_CHECKING:  # TorchScript cannot read what stands here as strings
+        scale_table: Tensor
+        scale_bound: Tensor
+
+    tail_mass = 1e-9  # of derived classes that skip this constructor
+
+    __jit_unused_properties__ = (*EntropyModel.__jit_unused_properties__, "least_scale")
 
     def __init__(
         self,
@@ -83,12 +89,23 @@ class GaussianConditional(EntropyModel):
                 )
         return torch.tensor(scales)
 
+    @property
+    def least_scale(self) -> float:
+        """What scales are bounded from below by; 0 without a bound."""
+        bound = getattr(self, "lower_bound_scale", None)
+        return 0.0 if bound is None else float(bound.bound.item())
+
     # --- likelihoods ---
 
     @staticmethod
     def _standardized_cumulative(inputs: Tensor) -> Tensor:
         """Cumulative standard normal, by erfc: precise where it is small."""
         return 0.5 * torch.erfc(-(2**-0.5) * inputs)
+
+    @staticmethod
+    def _standardized_quantile(quantile: Any) -> Any:
+        """The inverse of `_standardized_cumulative`, in float64, of a number, an array or a tensor."""
+        return standard_quantile(quantile)
 
     def _likelihood(self, inputs: Tensor, scales: Tensor, means: Tensor | None = None) -> Tensor:
         """Probability of `[x - 1/2, x + 1/2]`."""
@@ -112,11 +129,14 @@ class GaussianConditional(EntropyModel):
         Returns:
             The quantised latent and its likelihoods, float32 or wider.
         """
-        training = self.training if training is None else training
+        mode = "noise" if (self.training if training is None else training) else "dequantize"
         dtype = torch.promote_types(inputs.dtype, torch.float32)
+        if torch.jit.is_scripting():  # type: ignore[attr-defined]
+            outputs = self.quantize(inputs.to(dtype), mode, means)
+            return outputs, self._bounded(self._likelihood(outputs, scales, means))
         with torch.autocast(device_type=inputs.device.type, enabled=False):
             means = None if means is None else means.to(dtype)
-            outputs = self.quantize(inputs.to(dtype), "noise" if training else "dequantize", means)
+            outputs = self.quantize(inputs.to(dtype), mode, means)
         return outputs, self.likelihood(outputs, scales, means)
 
     def likelihood(self, outputs: Tensor, scales: Tensor, means: Tensor | None = None) -> Tensor:
@@ -130,7 +150,7 @@ class GaussianConditional(EntropyModel):
 
     def effective_scale_table(self) -> Tensor:
         """Scales of the table's rows, float32 (rows,) on the CPU: the model's own, or the default ones."""
-        if self.scale_table.numel():
+        if getattr(self, "scale_table", torch.empty(0)).numel():
             return self.scale_table.detach().to(device="cpu", dtype=torch.float32)
         return torch.from_numpy(coding.default_scale_table())
 
@@ -146,7 +166,8 @@ class GaussianConditional(EntropyModel):
     def _derive_table(self) -> coding.CdfTable:
         if self.has_own_density:
             return conditional_table(self)
-        return _gaussian_table(self.effective_scale_table().numpy().tobytes(), self.tail_mass)
+        scales = self.effective_scale_table().numpy().tobytes()
+        return _gaussian_table(scales, self.tail_mass, self.entropy_coder_precision)
 
     def update_scale_table(self, scale_table: Sequence[float] | Tensor, force: bool = False) -> bool:
         """Take over `scale_table` and fill the table buffers. Never needed.
@@ -197,7 +218,7 @@ class GaussianConditional(EntropyModel):
             log: Gives the logarithms, for scales that are logarithms themselves.
         """
         scales = self.effective_scale_table().numpy().tobytes()
-        return _thresholds(scales, self.scale_bound.item(), nearest, log)
+        return _thresholds(scales, self.least_scale, nearest, log)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *args: Any) -> None:
         resize_buffers(self, ("scale_table",), state_dict, prefix)
@@ -215,6 +236,6 @@ def _thresholds(scales: bytes, bound: float, nearest: bool, log: bool) -> NDArra
 
 
 @functools.lru_cache(maxsize=16)
-def _gaussian_table(scales: bytes, tail_mass: float) -> coding.CdfTable:
+def _gaussian_table(scales: bytes, tail_mass: float, precision: int) -> coding.CdfTable:
     """The table of float32 `scales`, shared by all models that have the same: most have the default ones."""
-    return coding.gaussian_table(np.frombuffer(scales, np.float32), tail_mass=tail_mass)
+    return coding.gaussian_table(np.frombuffer(scales, np.float32), tail_mass, precision)

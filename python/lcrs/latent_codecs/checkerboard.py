@@ -9,6 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from lcrs import coding
+
+# CompressAI's users import these from here.
+from lcrs.entropy_models import EntropyModel  # noqa: F401
 from lcrs.entropy_models.own_densities import is_overridden
 from lcrs.errors import NotPortableError
 from lcrs.latent_codecs.base import LatentCodec, fit, single
@@ -21,6 +24,7 @@ from lcrs.layers import CheckerboardMaskedConv2d
 from lcrs.layers.agreement import DisagreementError
 from lcrs.layers.foreign import in_torch
 from lcrs.layers.module_state import why_changed
+from lcrs.ops import quantize_ste  # noqa: F401
 from lcrs.ops.cache import KeyedCache
 from lcrs.registry import register_module
 

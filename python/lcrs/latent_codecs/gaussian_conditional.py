@@ -16,6 +16,9 @@ from lcrs.entropy_models.own_densities import is_overridden
 from lcrs.latent_codecs.base import LatentCodec, fit, single
 from lcrs.latent_codecs.steps import in_steps, of_channels, round_around, to_symbols, to_values
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter
+
+# CompressAI's users import these from here.
+from lcrs.ops import quantize_ste  # noqa: F401
 from lcrs.registry import register_module
 
 __all__ = ["GaussianConditionalLatentCodec"]

@@ -26,13 +26,16 @@ from lcrs.ops.cache import fingerprint
 __all__ = ["pointwise_layers", "scan_arguments", "scan_key"]
 
 _Layer = tuple[NDArray[np.float32], NDArray[np.float32] | None, tuple[str, float] | None]
-_FUNCTIONS = ("relu", "leaky_relu", "abs", "sigmoid", "softplus", "exp", "tanh")
+_FUNCTIONS = (
+    *("relu", "leaky_relu", "abs", "sigmoid", "softplus", "exp", "tanh"),
+    *("gelu", "gelu_tanh", "silu", "mish", "elu", "hard_sigmoid", "hard_swish"),
+)
 
 
 def scan_key(gaussian: GaussianConditional, context: nn.Module, network: nn.Module) -> bytes:
     """A key that differs when a scan made of these parts would."""
     gaussian.report_density()
-    table = (gaussian.effective_scale_table(), gaussian.scale_bound)
+    table = (gaussian.effective_scale_table(), torch.tensor(gaussian.least_scale))
     filled = (gaussian.quantized_cdf, gaussian.cdf_length, gaussian.offset)
     own = gaussian._parameters_key() if gaussian.has_own_density else b""
     return own + fingerprint([*table, *filled]) + state_key(context) + state_key(network)
@@ -115,7 +118,7 @@ def _pointwise_layers(lowered: LoweredGraph) -> list[_Layer] | None:
                 return None
             layers.append(layer)
         elif node["op"] in _FUNCTIONS and layers and layers[-1][2] is None:
-            layers[-1] = (*layers[-1][:2], (node["op"], node.get("slope", 0.0)))
+            layers[-1] = (*layers[-1][:2], (node["op"], node.get("slope", node.get("alpha", 0.0))))
         else:
             return None
     return layers or None

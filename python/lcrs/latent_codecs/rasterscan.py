@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lcrs import coding
+from lcrs.coding.list_coders import BufferedRansEncoder, RansDecoder  # noqa: F401
 from lcrs.entropy_models import GaussianConditional
 from lcrs.errors import NotPortableError
 from lcrs.latent_codecs.base import LatentCodec, fit, single

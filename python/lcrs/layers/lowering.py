@@ -46,8 +46,17 @@ from lcrs.layers.module_state import (
     set_effective_weights,
     why_changed,
 )
+from lcrs.layers.torch_layers import TORCH_LAYERS, pair, spread
 
-__all__ = ["GRAPH_VERSION", "GraphBuilder", "Lowerable", "LoweredGraph", "Value", "lower"]
+__all__ = [
+    "GRAPH_VERSION",
+    "GraphBuilder",
+    "Lowerable",
+    "LoweredGraph",
+    "Value",
+    "lower",
+    "register_lowering",
+]
 
 GRAPH_VERSION = 1
 """Version of the graph format; a reader refuses one that it does not know."""
@@ -67,7 +76,7 @@ def _op(arity: int | None, required: str = "", optional: str = "") -> _Op:
 
 
 OPS: dict[str, _Op] = {
-    "conv2d": _op(1, "weight stride padding groups", "bias"),
+    "conv2d": _op(1, "weight stride padding groups", "bias dilation"),
     "conv_transpose2d": _op(1, "weight stride padding output_padding groups", "bias"),
     "relu": _op(1),
     "leaky_relu": _op(1, "slope"),
@@ -76,6 +85,13 @@ OPS: dict[str, _Op] = {
     "softplus": _op(1),
     "exp": _op(1),
     "tanh": _op(1),
+    "gelu": _op(1),
+    "gelu_tanh": _op(1),
+    "silu": _op(1),
+    "mish": _op(1),
+    "elu": _op(1, "alpha"),
+    "hard_sigmoid": _op(1),
+    "hard_swish": _op(1),
     "clamp": _op(1, "", "min max"),
     "gdn": _op(1, "beta gamma inverse"),
     "gdn1": _op(1, "beta gamma inverse"),
@@ -85,12 +101,22 @@ OPS: dict[str, _Op] = {
     "sub": _op(2),
     "mul": _op(2),
     "div": _op(2),
+    "prelu": _op(2),
     "add_scalar": _op(1, "value"),
     "mul_scalar": _op(1, "value"),
     "concat": _op(None),
     "slice": _op(1, "start length"),
     "constant": _op(0, "tensor"),
     "interpolate": _op(0, "tensor"),
+    "softmax": _op(1, "groups"),
+    "normalise": _op(1, "groups spatial epsilon"),
+    "max_pool2d": _op(1, "kernel stride padding ceil"),
+    "avg_pool2d": _op(1, "kernel stride padding ceil count_padding"),
+    "adaptive_max_pool2d": _op(1, "size"),
+    "adaptive_avg_pool2d": _op(1, "size"),
+    "upsample": _op(1, "factor mode", "align_corners"),
+    "pad": _op(1, "mode before after"),
+    "window_attention": _op(3, "window shift heads scale", "bias"),
 }
 """The operations of graph version 1; the specification of each is the exact engine's."""
 
@@ -107,6 +133,33 @@ def lower(module: nn.Module, place: str, output: str = "y") -> LoweredGraph:
     """The graph of `module` alone: input `x`, and what it makes of it as `output`."""
     graph = GraphBuilder()
     return graph.finish({output: graph.call(module, graph.input("x"), place)})
+
+
+_Lower = Callable[["GraphBuilder", Any, "Value"], "Value"]
+_REGISTERED: dict[type, _Lower] = {}
+
+
+def register_lowering(module_class: type[nn.Module]) -> Callable[[_Lower], _Lower]:
+    """Says how modules of a class lower that is not yours to change, as a decorator.
+
+    For instances of exactly this class, whether it inherits a `lower` or not::
+
+        @register_lowering(published.Block)
+        def lower_block(graph, block, x):
+            return graph.op("add", x, graph.call(block.layers, x, "layers"))
+
+    Args:
+        module_class: The class.
+
+    Returns:
+        What takes the function (graph, module, x) -> result, and returns it. A later one replaces it.
+    """
+
+    def register(lower: _Lower) -> _Lower:
+        _REGISTERED[module_class] = lower
+        return lower
+
+    return register
 
 
 @runtime_checkable
@@ -243,6 +296,9 @@ class GraphBuilder:
                 module = module.get_submodule("_orig_mod")
             if reason := why_changed(module):
                 raise self.refusal(module, reason)
+            registered = _REGISTERED.get(parametrize.type_before_parametrizations(module))
+            if registered is not None:
+                return registered(self, module, x)
             if isinstance(module, Lowerable):
                 if overrides_below(type(module), "forward", "lower"):
                     raise self.refusal(module, "its forward is its own, its lower() another class's")
@@ -327,29 +383,28 @@ def conv2d(graph: GraphBuilder, module: nn.Conv2d, x: Value, weight: Tensor) -> 
     """Lower the convolution `module` with the effective `weight` (O, I / groups, kH, kW) in place of its own.
 
     For modules that derive from `nn.Conv2d` and mask or transform their weight.
-
-    Raises:
-        NotPortableError: dilation, padding other than with zeros, or ``padding="same"`` with an even kernel.
     """
-    if module.padding_mode != "zeros":
-        raise graph.refusal(module, f"padding_mode is {module.padding_mode!r}, must be 'zeros'")
-    if module.dilation != (1, 1):
-        raise graph.refusal(module, f"dilation is {module.dilation}, must be (1, 1)")
-    padding = module.padding
-    if padding == "valid":
-        padding = (0, 0)
-    elif padding == "same":
-        if any(size % 2 == 0 for size in module.kernel_size):
-            raise graph.refusal(module, f"padding='same' with the even kernel {module.kernel_size}")
-        padding = tuple(size // 2 for size in module.kernel_size)
+    dilation = pair(module.dilation)
+    if module.padding == "valid":
+        margins = [(0, 0), (0, 0)]
+    elif module.padding == "same":
+        totals = [d * (size - 1) for d, size in zip(dilation, module.kernel_size, strict=True)]
+        margins = [(total // 2, total - total // 2) for total in totals]
+    else:
+        margins = [(int(side), int(side)) for side in module.padding]
+    before, after = [first for first, _ in margins], [last for _, last in margins]
+    if module.padding_mode != "zeros" or before != after:
+        x = graph.op("pad", x, mode=module.padding_mode, before=before, after=after)
+        before = [0, 0]
     return graph.op(
         "conv2d",
         x,
         weight=graph.tensor("weight", weight),
         bias=None if module.bias is None else graph.tensor("bias", module.bias),
         stride=module.stride,
-        padding=padding,
+        padding=before,
         groups=module.groups,
+        dilation=None if dilation == (1, 1) else dilation,
     )
 
 
@@ -359,13 +414,9 @@ def _conv_transpose2d(graph: GraphBuilder, module: nn.Module, x: Value) -> Value
 
 
 def conv_transpose2d(graph: GraphBuilder, module: nn.ConvTranspose2d, x: Value, weight: Tensor) -> Value:
-    """Lower the transposed convolution `module` with the effective `weight` (I, O / groups, kH, kW).
-
-    Raises:
-        NotPortableError: dilation.
-    """
-    if module.dilation != (1, 1):
-        raise graph.refusal(module, f"dilation is {module.dilation}, must be (1, 1)")
+    """Lower the transposed convolution `module` with the effective `weight` (I, O / groups, kH, kW)."""
+    if pair(module.dilation) != (1, 1):
+        weight = spread(weight, pair(module.dilation))
     return graph.op(
         "conv_transpose2d",
         x,
@@ -392,12 +443,6 @@ def _sequential(graph: GraphBuilder, module: nn.Module, x: Value) -> Value:
     return x
 
 
-def _softplus(graph: GraphBuilder, module: nn.Module, x: Value) -> Value:
-    if module.beta != 1:
-        raise graph.refusal(module, f"beta is {module.beta}, must be 1")
-    return graph.op("softplus", x)
-
-
 def _clamp(graph: GraphBuilder, module: nn.Module, x: Value) -> Value:
     assert isinstance(module, nn.Hardtanh)
     return graph.op("clamp", x, min=float(module.min_val), max=float(module.max_val))
@@ -415,7 +460,6 @@ _TORCH_LAYERS: dict[type, Callable[[GraphBuilder, Any, Value], Value]] = {
     nn.ReLU: lambda graph, module, x: graph.op("relu", x),
     nn.LeakyReLU: lambda graph, module, x: graph.op("leaky_relu", x, slope=float(module.negative_slope)),
     nn.Sigmoid: lambda graph, module, x: graph.op("sigmoid", x),
-    nn.Softplus: _softplus,
     nn.Tanh: lambda graph, module, x: graph.op("tanh", x),
     nn.Hardtanh: _clamp,
     nn.ReLU6: _clamp,
@@ -424,5 +468,6 @@ _TORCH_LAYERS: dict[type, Callable[[GraphBuilder, Any, Value], Value]] = {
     nn.Identity: _identity,
     nn.Dropout: _identity,
     nn.Dropout2d: _identity,
+    **TORCH_LAYERS,
 }
 """How torch's own layers lower, in eval mode."""

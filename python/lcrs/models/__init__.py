@@ -1,6 +1,18 @@
 """Compression models, under the names that the field gives them."""
 
 from lcrs import needs_torch  # noqa: F401
+
+# CompressAI's users import these from here.
+from lcrs.coding.list_coders import BufferedRansEncoder, RansDecoder  # noqa: F401
+from lcrs.entropy_models import EntropyBottleneck, EntropyBottleneckVbr  # noqa: F401
+from lcrs.layers import (  # noqa: F401
+    AttentionBlock,
+    ResidualBlock,
+    ResidualBlockUpsample,
+    ResidualBlockWithStride,
+    conv3x3,
+    subpel_conv3x3,
+)
 from lcrs.models.base import (
     SCALES_LEVELS,
     SCALES_MAX,
@@ -26,6 +38,8 @@ from lcrs.models.vbr import (
 )
 from lcrs.models.video import ScaleSpaceFlow
 from lcrs.models.waseda import Cheng2020Anchor, Cheng2020AnchorCheckerboard, Cheng2020Attention
+from lcrs.ops import LowerBound, quantize_ste  # noqa: F401
+from lcrs.registry import register_model  # noqa: F401
 
 __all__ = [
     "SCALES_LEVELS",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -21,10 +21,16 @@ from lcrs.entropy_models import (
 from lcrs.latent_codecs import LatentCodec
 from lcrs.layers.exact import ExactNetwork
 from lcrs.layers.foreign import coding_scope
-from lcrs.layers.lowering import lower
-from lcrs.models.codec_tree import CodecTree
+from lcrs.models.constructor import recorded
+from lcrs.models.deriving import derived_parts
 from lcrs.models.packing import PackageParts
 from lcrs.models.pictures import crop_to, pad_to_multiple, restored_picture
+
+# CompressAI's users import these from here.
+from lcrs.models.utils import remap_old_keys, update_registered_buffers  # noqa: F401
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = [
     "SCALES_LEVELS",
@@ -75,6 +81,13 @@ class CompressionModel(nn.Module):
         if init_weights is not None:
             warnings.warn("init_weights is deprecated and has no effect", DeprecationWarning, stacklevel=2)
 
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Keeps what the constructor is given, as far as JSON can say it, for `lcrs.models.packing.pack`."""
+        model = super().__new__(cls)
+        given = [recorded(value) for value in args], {key: recorded(value) for key, value in kwargs.items()}
+        vars(model)["_constructor_arguments"] = given
+        return model
+
     def _entropy_models(self) -> Iterator[EntropyModel]:
         return (module for module in self.modules() if isinstance(module, EntropyModel))
 
@@ -88,6 +101,16 @@ class CompressionModel(nn.Module):
         self._entropy_coder = check_stream_kind(kind)
         for model in self._entropy_models():
             model.entropy_coder = self._entropy_coder
+
+    def package_parts(self) -> PackageParts:
+        """Graphs and tables for coding without torch, told by the usual names of a model's parts.
+
+        See `lcrs.models.deriving.derived_parts`. Models with parts of other names define it themselves.
+
+        Raises:
+            NotPortableError: pieces are missing, or one has no form in a package.
+        """
+        return derived_parts(self)
 
     def aux_loss(self) -> Tensor:
         """Sum of the entropy bottlenecks' auxiliary losses; zero if there is none.
@@ -246,24 +269,3 @@ class SimpleVAECompressionModel(PictureModel):
     def _decode_latent(self, strings: Sequence[Sequence[bytes]], shape: Any) -> Tensor:
         y_hat: Tensor = self.latent_codec.decompress(strings, shape)["y_hat"]
         return y_hat
-
-    def package_parts(self) -> PackageParts:
-        """Graphs and tables for coding without torch.
-
-        For models of pictures; `downsampling_factor` is taken for the stride of z.
-
-        Raises:
-            NotPortableError: a network does not lower, or the latent codec has no form in a package.
-            ValueError: there is no `downsampling_factor`.
-        """
-        factor = self.downsampling_factor
-        if factor is None:
-            raise ValueError(f"{type(self).__name__} has no downsampling_factor")
-        device = next((p.device for p in self.parameters()), None)
-        with torch.no_grad():
-            y = self.g_a(torch.zeros(1, self.in_channels, factor, factor, device=device))
-        tree = CodecTree()
-        codec = tree.latent(self.latent_codec, num_channels=y.shape[1])
-        graphs = {"g_a": lower(self.g_a, "g_a"), "g_s": lower(self.g_s, "g_s", "x_hat"), **tree.graphs}
-        strides = {"y": factor // y.shape[2], "z": factor}
-        return PackageParts(graphs, codec, tree.tables.tensors, strides, pad=factor)

@@ -28,6 +28,7 @@ from lcrs.entropy_models.own_densities import is_overridden
 from lcrs.errors import NotPortableError
 from lcrs.layers.agreement import check_calls
 from lcrs.layers.lowering import LoweredGraph
+from lcrs.models.constructor import Unsayable, config_of
 from lcrs.registry import MODELS
 
 __all__ = ["NUMERICS", "PACKAGE_VERSION", "Packable", "PackageParts", "Tables", "pack"]
@@ -59,12 +60,10 @@ class PackageParts:
 
 
 class Packable(Protocol):
-    """A model that can be packed."""
+    """A model that can be packed.
 
-    @property
-    def config(self) -> Mapping[str, Any]:
-        """Constructor arguments, JSON values."""
-        ...
+    Its `config` are constructor arguments as JSON values; without one those are taken that it was made with.
+    """
 
     def package_parts(self, **options: Any) -> PackageParts:
         """What the model consists of; models of a variable rate take `options`."""
@@ -154,7 +153,7 @@ class Tables:
         thresholds = coding.thresholds(scales, nearest=nearest, log=domain == "log")
         # A scale below the bound counts as the bound: rows below that of the bound are never used.
         limits = coding.thresholds(scales, nearest=nearest)
-        first = int(np.count_nonzero(limits < np.float32(model.scale_bound.item())))
+        first = int(np.count_nonzero(limits < np.float32(model.least_scale)))
         thresholds = thresholds[first:]
         return {
             "table": self._table(place, model.integer_table(), first),
@@ -188,7 +187,8 @@ def pack(
     """The package of `model`.
 
     Args:
-        model: A registered model.
+        model: Any that says what it consists of, as all of `lcrs.models` and those derived from
+            `lcrs.models.CompressionModel` do.
         name: What files will call it.
         card: Free-form: training data, licences, steps, results.
         samples: Of a model for arrays, not pictures: `type` (NumPy's name), `channels`, and the range from
@@ -201,12 +201,11 @@ def pack(
     Raises:
         NotPortableError: the model says of no package what is in it, or a part of it does not lower, or not
             to what it does in a small example.
-        ValueError: the model is not registered, or takes no such option, or two parts give one name to
-            different tensors.
+        ValueError: the model takes no such option, or two parts give one name to different tensors.
     """
     if not hasattr(model, "package_parts"):
         raise NotPortableError(f"{type(model).__name__} has no package_parts: packages cannot say this model")
-    architecture = _registered_name(type(model))
+    architecture = _name_of(type(model))
     _check_lowered(model, None if samples is None else samples.get("channels"))
     known = inspect.signature(model.package_parts).parameters
     for option in options:
@@ -222,7 +221,7 @@ def pack(
         "version": PACKAGE_VERSION,
         "name": name,
         "architecture": architecture,
-        "config": dict(model.config),
+        "config": _checked_config(model),
         "numerics": NUMERICS,
         "graphs": {key: graph.description for key, graph in parts.graphs.items()},
         "codec": dict(parts.codec),
@@ -256,8 +255,18 @@ def _add(tensors: dict[str, NDArray[Any]], name: str, array: NDArray[Any]) -> No
         raise ValueError(f"two parts of the model call different tensors {name!r}")
 
 
-def _registered_name(model_class: type) -> str:
-    for name, registered in MODELS.items():
-        if registered is model_class:
-            return name
-    raise ValueError(f"{model_class.__name__} is not registered: decorate it with register_model(name)")
+def _name_of(model_class: type) -> str:
+    """The registered name of a class, or its own: a name in the registry is for those who make it anew."""
+    names = (name for name, registered in MODELS.items() if registered is model_class)
+    return next(names, model_class.__qualname__.rpartition(".")[2])
+
+
+def _checked_config(model: Any) -> dict[str, Any]:
+    config = config_of(model)
+    for name, value in config.items():
+        if isinstance(value, Unsayable):
+            raise NotPortableError(
+                f"{type(model).__name__} was made with {name}, a {value.type_name}, which JSON cannot say: "
+                "define config, a property that returns the constructor's arguments as JSON values"
+            )
+    return config

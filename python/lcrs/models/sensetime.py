@@ -22,11 +22,19 @@ from lcrs.latent_codecs import (
     HyperLatentCodec,
     HyperpriorLatentCodec,
 )
-from lcrs.layers import (
+
+# CompressAI's users import these from here.
+from lcrs.layers import (  # noqa: F401
     AttentionBlock,
     CheckerboardMaskedConv2d,
+    ResidualBlock,
+    ResidualBlockUpsample,
+    ResidualBlockWithStride,
     ResidualBottleneckBlock,
+    conv1x1,
+    conv3x3,
     sequential_channel_ramp,
+    subpel_conv3x3,
 )
 from lcrs.models.base import SimpleVAECompressionModel
 from lcrs.models.utils import conv, deconv

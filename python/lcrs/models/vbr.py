@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from lcrs.entropy_models import EntropyBottleneckVbr
-from lcrs.latent_codecs import RasterScanLatentCodec, VariableRasterScanLatentCodec
+from lcrs.latent_codecs import LatentCodec, RasterScanLatentCodec, VariableRasterScanLatentCodec
 from lcrs.latent_codecs.hyperprior import decode_any
 from lcrs.latent_codecs.offsets import ExactOffsets, reconstructed
 from lcrs.layers.exact import ExactNetwork
@@ -439,6 +439,16 @@ class JointAutoregressiveHierarchicalPriorsVbr(ScaleHyperpriorVbr, JointAutoregr
         codec = self._variable_y_codec()
         y_hat: Tensor = codec.decompress([strings], params.shape[-2:], params, scale, exact=exact)["y_hat"]
         return y_hat
+
+    def _codec_of_one(
+        self, kernel_size: int, padding: int, *rate: Any
+    ) -> tuple[LatentCodec, tuple[Any, ...]]:
+        super()._codec_of_one(kernel_size, padding)
+        if len(rate) != 3:
+            raise ValueError(f"scale, rescale and stage are needed; {len(rate)} arguments are given")
+        scale, _, stage = rate
+        scale = scale.detach().reshape(1)
+        return (self._unscaled_scan(scale), ()) if stage == 1 else (self._variable_y_codec(), (scale,))
 
     def _variable_y_codec(self) -> VariableRasterScanLatentCodec:
         """The codec of y at stage 2, made of this model's parts."""

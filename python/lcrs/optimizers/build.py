@@ -22,15 +22,19 @@ def build_optimizers(
 
     Args:
         net: The network.
-        conf: For each group the name of its optimizer ("type") and keyword arguments.
+        conf: For each group the name of its optimizer ("type") and keyword arguments. Further keys are for
+            others to read, as in CompressAI.
         groups: For each group a function that says whether it takes a parameter, by the parameter's name.
 
     Raises:
-        ValueError: `conf` has other keys than `groups`, or a group has no trained parameter.
+        ValueError: `conf` lacks a group, or a group has no trained parameter.
         KeyError: A "type" is missing or unknown.
     """
-    if conf.keys() != groups.keys():
-        raise ValueError(f"conf is for {sorted(conf)}; it must be for {sorted(groups)}")
+    missing = sorted(groups.keys() - conf.keys())
+    if missing:
+        raise ValueError(
+            f"conf has no {missing[0]!r}; it is for {sorted(conf)}, must be for {sorted(groups)}"
+        )
     trained = sorted(
         (item for item in net.named_parameters() if item[1].requires_grad), key=lambda item: item[0]
     )

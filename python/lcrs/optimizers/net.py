@@ -19,13 +19,13 @@ def net_optimizer(net: nn.Module, conf: Mapping[str, Mapping[str, Any]]) -> dict
 
     Args:
         net: The network.
-        conf: For example `{"net": {"type": "Adam", "lr": 1e-4}}`.
+        conf: For example `{"net": {"type": "Adam", "lr": 1e-4}}`; further keys are left alone.
 
     Returns:
         `{"net": optimizer}`.
 
     Raises:
-        ValueError: `conf` has other keys, or nothing is trained.
+        ValueError: `conf` lacks the key, or nothing is trained.
         KeyError: The "type" is missing or unknown.
     """
     return build_optimizers(net, conf, {"net": lambda name: True})

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn, optim
 
 from lcrs.optimizers.build import build_optimizers
-from lcrs.registry import register_optimizer
+from lcrs.registry import OPTIMIZERS, register_optimizer  # noqa: F401
 
 __all__ = ["net_aux_optimizer"]
 
@@ -23,12 +23,13 @@ def net_aux_optimizer(net: nn.Module, conf: Mapping[str, Mapping[str, Any]]) -> 
     Args:
         net: The network.
         conf: For example `{"net": {"type": "Adam", "lr": 1e-4}, "aux": {"type": "Adam", "lr": 1e-3}}`.
+            Further keys are left alone.
 
     Returns:
         `{"net": optimizer, "aux": optimizer}`.
 
     Raises:
-        ValueError: `conf` has other keys, or a group has no trained parameter.
+        ValueError: `conf` lacks a key, or a group has no trained parameter.
         KeyError: A "type" is missing or unknown.
     """
     return build_optimizers(net, conf, {"net": lambda name: not _is_quantiles(name), "aux": _is_quantiles})

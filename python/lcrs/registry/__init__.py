@@ -16,6 +16,8 @@ table          decorator                 holds
 Importing this module imports no torch; a table imports its package when it is first searched.
 """
 
+# CompressAI's users import these from here.
+from lcrs.registry import torch, torchvision, transforms  # noqa: F401
 from lcrs.registry.registry import Registry
 from lcrs.registry.tables import (
     CRITERIONS,

@@ -1,10 +1,12 @@
-"""A table of named classes and functions that refuses two things under one name."""
+"""A table of named classes and functions, whose names can be taken over."""
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib
 import sys
+import warnings
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from typing import Any, TypeVar
 
@@ -45,14 +47,11 @@ class Registry(MutableMapping[str, _Entry]):
         self._home = home
         self._borrow = borrow
         self._own: dict[str, _Entry] = {}
+        self._builtin: dict[str, _Entry] = {}
         self._borrowed: Mapping[str, _Entry] = {}
 
     def register(self, name: str) -> Callable[[_T], _T]:
-        """Returns a decorator that enters its target as `name` and leaves it unchanged.
-
-        Raises:
-            ValueError: another object, defined elsewhere, has this name.
-        """
+        """Returns a decorator that enters its target as `name`, as by `self[name] = target`."""
 
         def enter(entry: _T) -> _T:
             self[name] = entry
@@ -77,17 +76,32 @@ class Registry(MutableMapping[str, _Entry]):
         return self[options.pop("type")](*args, **{**options, **kwargs})
 
     def __setitem__(self, name: str, entry: _Entry) -> None:
-        """Enters `entry`; raises `ValueError` if another object has the name (delete that one first).
+        """Enters `entry`: the last has the name, as in CompressAI.
 
-        What is defined anew at the same place, as by a notebook's cell or a reload, replaces the old.
+        A warning says so if another object had it. What is defined anew at the same place, as by a notebook's
+        cell or a reload, replaces the old without a word. lcrs's own entries take no name from others,
+        whenever they come in.
         """
+        is_own = _is_ours(entry)
+        if is_own:
+            self._builtin[name] = entry
+        elif self._home is not None:
+            # Now, not at some later look-up, it is found whether the name is lcrs's.
+            with contextlib.suppress(ImportError):
+                self._load_home()
         known = self._own.get(name, entry)
-        if known is not entry and _place_of(known) != _place_of(entry):
-            raise ValueError(
-                f"{self._kind} {name!r} is registered already, as {_describe(known)}; "
-                f"it cannot also be {_describe(entry)}"
-            )
+        if is_own and not _is_ours(known):
+            return
         self._own[name] = entry
+        if known is not entry and _place_of(known) != _place_of(entry):
+            warnings.warn(
+                f"{self._kind} {name!r} is now {_describe(entry)}, it was {_describe(known)}", stacklevel=3
+            )
+
+    def builtin(self, name: str) -> _Entry:
+        """Lcrs's own entry, whoever has taken its name; raises `KeyError` if there is none."""
+        self._load_home()
+        return self._builtin[name]
 
     def __getitem__(self, name: str) -> _Entry:
         """Returns the entry; raises `KeyError` with the nearest names if there is none."""
@@ -141,6 +155,11 @@ def _place_of(entry: _Entry) -> tuple[str | None, str]:
     module = getattr(entry, "__module__", None)
     file = getattr(sys.modules.get(module or ""), "__file__", None)
     return file or module, getattr(entry, "__qualname__", repr(entry))
+
+
+def _is_ours(entry: _Entry) -> bool:
+    module = getattr(entry, "__module__", None) or ""
+    return module.partition(".")[0] == __name__.partition(".")[0]
 
 
 def _describe(entry: _Entry) -> str:

@@ -74,6 +74,8 @@ __all__ = [
     "video_models",
 ]
 
+_MODULES = ("image", "image_vbr", "video")
+
 _HOMES = {
     "load_checkpoint": "state_dicts",
     "load_model": "packages",
@@ -85,11 +87,13 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Loads what needs torch on first use (PEP 562); `models` has the functions of pictures and of video."""
-    if name not in __all__:
+    if name not in __all__ and name not in _MODULES:
         raise AttributeError(f"module 'lcrs.zoo' has no attribute '{name}'")
     import importlib
 
     importlib.import_module("lcrs.needs_torch")
+    if name in _MODULES:
+        return importlib.import_module(f"lcrs.zoo.{name}")
     if name == "models":
         images, videos = (importlib.import_module(f"lcrs.zoo.{home}") for home in ("image", "video"))
         value: Any = {**images.image_models, **videos.video_models}

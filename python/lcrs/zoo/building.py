@@ -49,10 +49,10 @@ def build(
     if not 1 <= quality <= entry.num_qualities:
         raise ValueError(f"quality of {entry.name} is {quality}, must be from 1 to {entry.num_qualities}")
     if not pretrained:
-        net: nn.Module = MODELS[entry.name](**{**entry.sizes[quality - 1], **kwargs})
+        net: nn.Module = MODELS.builtin(entry.name)(**{**entry.sizes[quality - 1], **kwargs})
         return net
     path = find_checkpoint(entry.file_name(quality, metric), root, progress)
-    pretrained_net: Any = network_of(read_state_dict(path), entry.name)
+    pretrained_net: Any = network_of(read_state_dict(path), MODELS.builtin(entry.name))
     config = getattr(pretrained_net, "config", {})
     for key, value in kwargs.items():
         if config.get(key, value) != value:

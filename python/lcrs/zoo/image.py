@@ -13,6 +13,17 @@ from lcrs.zoo.building import addresses, build
 from lcrs.zoo.checkpoints import ARCHITECTURES, BASE_URL
 from lcrs.zoo.pretrained import load_pretrained
 
+# CompressAI's users import these from here.
+from lcrs.models import (  # isort: skip  # noqa: F401
+    Cheng2020Anchor,
+    Cheng2020Attention,
+    FactorizedPrior,
+    FactorizedPriorReLU,
+    JointAutoregressiveHierarchicalPriors,
+    MeanScaleHyperprior,
+    ScaleHyperprior,
+)
+
 __all__ = [
     "bmshj2018_factorized",
     "bmshj2018_factorized_relu",
@@ -155,7 +166,7 @@ def mbt2018_vbr(
 image_models = {name: globals()[name.replace("-", "_")] for name in ARCHITECTURES}
 """The functions above by registered name, CompressAI's first and in its order."""
 
-model_architectures = {name: MODELS[name] for name in ARCHITECTURES}
+model_architectures = {name: MODELS.builtin(name) for name in ARCHITECTURES}
 """Model classes by registered name."""
 
 model_urls = {name: addresses(entry) for name, entry in ARCHITECTURES.items()}

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+# CompressAI's users import these from here.
+from lcrs.models.vbr import (  # noqa: F401
+    JointAutoregressiveHierarchicalPriorsVbr,
+    MeanScaleHyperpriorVbr,
+    ScaleHyperpriorVbr,
+)
 from lcrs.zoo import image
 from lcrs.zoo.checkpoints import ARCHITECTURES
 from lcrs.zoo.image import (
@@ -11,6 +17,7 @@ from lcrs.zoo.image import (
     mbt2018_vbr,
     root_url,
 )
+from lcrs.zoo.pretrained import load_pretrained  # noqa: F401
 
 __all__ = [
     "bmshj2018_hyperprior_vbr",

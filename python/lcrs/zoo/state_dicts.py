@@ -17,12 +17,13 @@ from torch import Tensor, nn
 import lcrs.models  # noqa: F401
 from lcrs.errors import CorruptError, MissingModelError
 from lcrs.registry import MODELS
+from lcrs.zoo.inert_pickle import load_lifeless
+from lcrs.zoo.nesting import find_state_dict, only_network
 from lcrs.zoo.pretrained import load_pretrained
 
 __all__ = ["architecture_of", "load_checkpoint", "network_of", "read_state_dict"]
 
-_NESTED = ("network", "state_dict")
-"""Where training scripts keep the state dict of the network in a checkpoint."""
+_FORBIDDEN = re.compile(r"(?:Unsupported (?:global|class).*?GLOBAL|unsupported GLOBAL) (\S+)")
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
@@ -30,7 +31,8 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
 
     Args:
         path: A safetensors file, or what `torch.save` wrote: a state dict, or a checkpoint that has one under
-            "network" or "state_dict". Nothing in it is executed.
+            a usual name ("state_dict", "net", "model", "ema", ...), wrapped or not (DataParallel,
+            torch.compile, Lightning). What else it has is passed over; nothing in it is executed.
 
     Raises:
         MissingModelError: there is no such file.
@@ -40,36 +42,61 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     if not path.is_file():
         raise MissingModelError(f"there is no checkpoint {path}")
     content = _read(path)
-    for name in _NESTED:
-        if isinstance(content, Mapping) and isinstance(content.get(name), Mapping):
-            content = content[name]
-    if not isinstance(content, Mapping) or not content:
-        raise CorruptError(f"{path} holds no state dict")
-    for key, value in content.items():
-        if not isinstance(key, str) or not isinstance(value, Tensor):
-            raise CorruptError(f"{path} holds no state dict: entry {key!r} is a {type(value).__name__}")
-    return load_pretrained(content)
+    found = find_state_dict(content)
+    if found is None:
+        raise CorruptError(f"{path} holds no state dict{_first_entry(content)}")
+    return load_pretrained(only_network(found))
+
+
+def _first_entry(content: Any) -> str:
+    """What a mapping without tensors has instead."""
+    while isinstance(content, Mapping) and content:
+        key, content = next(iter(content.items()))
+        if not isinstance(content, Mapping):
+            return f": entry {key!r} is a {type(content).__name__}"
+    return ""
 
 
 def _read(path: Path) -> Any:
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     try:
-        if path.suffix == ".safetensors":
+        if _is_safetensors(path):
             return load_file(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of pickles that are refused a moment later
             return torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, pickle.UnpicklingError, EOFError, RuntimeError, KeyError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # damage shows wherever the loaders do not look for it
+        content = _read_lifeless(path) if isinstance(error, pickle.UnpicklingError) else None
+        if content is not None:
+            return content
         reason = _reason(path, error)
         raise CorruptError(f"{path} is no checkpoint that can be loaded safely: {reason}") from error
+
+
+def _is_safetensors(path: Path) -> bool:
+    """Whether a file is called so, or begins so: with the length of a JSON object, and that."""
+    with path.open("rb") as file:
+        start = file.read(9)
+    length = int.from_bytes(start[:8], "little")
+    return path.suffix == ".safetensors" or (start[8:] == b"{" and 8 + length <= path.stat().st_size)
+
+
+def _read_lifeless(path: Path) -> Mapping[Any, Any] | None:
+    """The content of a file that has more inside than torch would load; None if it has no state dict."""
+    try:
+        content = load_lifeless(path)
+    except Exception:  # whatever an unpickler may run into
+        return None
+    return content if find_state_dict(content) is not None else None
 
 
 def _reason(path: Path, error: Exception) -> str:
     """Why torch or safetensors would not load a file, without torch's advice to load it unsafely."""
     message = str(error).strip() or "it is empty or cut off"
-    forbidden = re.search(r"Unsupported (?:global|class).*?GLOBAL (\S+)", message)
+    forbidden = _FORBIDDEN.search(message)
     if forbidden:
         return f"it has a {forbidden[1]} inside, which could run code; save the model's state_dict() instead"
     if "weights_only" not in message and "magic number" not in message:
@@ -136,20 +163,25 @@ def _google(state_dict: Mapping[str, Tensor]) -> str:
     return "bmshj2018-factorized" if "g_a.1.beta" in state_dict else "bmshj2018-factorized-relu"
 
 
-def network_of(state_dict: Mapping[str, Tensor], architecture: str | None = None) -> nn.Module:
+def network_of(state_dict: Mapping[str, Tensor], architecture: str | Any | None = None) -> nn.Module:
     """The network of a state dict, in evaluation mode, its sizes read from the weights.
 
     Args:
         state_dict: As `read_state_dict` gives it.
-        architecture: Registered name; by default told by the keys.
+        architecture: Registered name, or a class; by default lcrs's own class that the keys tell.
 
     Raises:
         ValueError: the state dict is of no architecture that is known, or not of that one.
     """
-    name = architecture or architecture_of(state_dict)
-    if name not in MODELS:
-        raise ValueError(f"no architecture is called {name!r}; there are {', '.join(MODELS)}")
-    model_class: Any = MODELS[name]
+    if architecture is None:
+        name = architecture_of(state_dict)
+        model_class: Any = MODELS.builtin(name)
+    elif not isinstance(architecture, str):
+        name, model_class = architecture.__name__, architecture
+    elif architecture in MODELS:
+        name, model_class = architecture, MODELS[architecture]
+    else:
+        raise ValueError(f"no architecture is called {architecture!r}; there are {', '.join(MODELS)}")
     if not hasattr(model_class, "from_state_dict"):
         raise ValueError(f"{name} says of no state dict what sizes it has")
     try:

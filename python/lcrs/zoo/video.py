@@ -6,10 +6,11 @@ from typing import Any
 
 from torch import nn
 
-import lcrs.models.video  # noqa: F401
+from lcrs.models.video import ScaleSpaceFlow  # noqa: F401
 from lcrs.registry import MODELS
 from lcrs.zoo.building import addresses, build
 from lcrs.zoo.checkpoints import BASE_URL, VIDEO_ARCHITECTURES
+from lcrs.zoo.pretrained import load_pretrained  # noqa: F401
 
 __all__ = ["model_architectures", "model_urls", "root_url", "ssf2020", "video_models"]
 
@@ -24,7 +25,7 @@ def ssf2020(
 video_models = {"ssf2020": ssf2020}
 """The functions above by registered name."""
 
-model_architectures = {name: MODELS[name] for name in VIDEO_ARCHITECTURES}
+model_architectures = {name: MODELS.builtin(name) for name in VIDEO_ARCHITECTURES}
 """Model classes by registered name."""
 
 model_urls = {name: addresses(entry) for name, entry in VIDEO_ARCHITECTURES.items()}

@@ -7,8 +7,8 @@ mod reference;
 mod support;
 
 use lcrs_core::cdf::{
-    default_scale_table, factorized_medians, factorized_table, factorized_table_in_steps, gaussian_table, scale_table,
-    CdfTable, FactorizedParameters,
+    default_scale_table, factorized_medians, factorized_table, factorized_table_in_steps, gaussian_table,
+    gaussian_table_of_precision, scale_table, CdfTable, FactorizedParameters,
 };
 use lcrs_core::ErrorKind;
 use support::Vectors;
@@ -55,6 +55,30 @@ fn gaussian_rows_are_symmetric_and_cover_the_tails() {
         [(vec![], 1e-9), (vec![0.0], 1e-9), (vec![f32::NAN], 1e-9), (vec![1e30], 1e-9), (vec![1.0], 0.0)]
     {
         assert_eq!(gaussian_table(&scales, tail).unwrap_err().kind(), ErrorKind::InvalidArgument, "{scales:?} {tail}");
+    }
+}
+
+#[test]
+fn tables_of_less_precision() {
+    let scales = [0.11, 1.0, 37.5];
+    let full = gaussian_table(&scales, 1e-9).unwrap();
+    for precision in [9, 12, 15, 16] {
+        let table = gaussian_table_of_precision(&scales, 1e-9, precision).unwrap();
+        assert_eq!(table.precision(), precision);
+        for r in 0..scales.len() {
+            let (row, wide) = (table.row(r), full.row(r));
+            assert_eq!((row.offset, row.length), (wide.offset, wide.length));
+            assert_eq!(row.cdf.last(), Some(&(1 << precision)));
+            // The middle keeps its share but for rounding and for what empty entries take.
+            let middle = row.length / 2 - 1;
+            let share = |cdf: &[u32], p: u32| f64::from(cdf[middle + 1] - cdf[middle]) / f64::from(1 << p);
+            let bound = row.length as f64 / f64::from(1 << precision);
+            assert!((share(row.cdf, precision) - share(wide.cdf, 16)).abs() < bound, "{precision} {r}");
+        }
+    }
+    for (scale, precision) in [(1.0, 0), (1.0, 17), (256.0, 11)] {
+        let error = gaussian_table_of_precision(&[scale], 1e-9, precision).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidArgument, "{precision}");
     }
 }
 

@@ -19,7 +19,8 @@ pub(crate) fn default_scale_table(py: Python<'_>) -> PyResult<Bound<'_, PyArray1
 /// Scales in geometric progression from ``min`` to ``max``, float32 (levels,).
 ///
 /// Raises:
-///     ValueError: if a bound is not positive and finite, or there are more than 65,536 levels.
+///     ValueError: if a bound is not positive and finite in float32, ``min`` is above ``max``, or there are
+///         more than 65,536 levels.
 #[pyfunction]
 pub(crate) fn scale_table(py: Python<'_>, min: f64, max: f64, levels: i64) -> PyResult<Bound<'_, PyArray1<f32>>> {
     let levels =
@@ -32,20 +33,22 @@ pub(crate) fn scale_table(py: Python<'_>, min: f64, max: f64, levels: i64) -> Py
 /// Args:
 ///     scales: float32, (rows,): standard deviations, positive.
 ///     tail_mass: the probability outside a row's values, which its escape entry gets.
+///     precision: bits of the frequencies' sum, 1 to 16.
 ///
 /// Returns:
 ///     For the 64 default scales, CompressAI's table integer for integer.
 ///
 /// Raises:
-///     ValueError: if a scale or the tail mass is out of range.
+///     ValueError: if a scale, the tail mass or the precision is out of range, or a row has more than
+///         ``2**precision`` entries.
 #[pyfunction]
-#[pyo3(signature = (scales, tail_mass=1e-9))]
-pub(crate) fn gaussian_table(scales: &Bound<'_, PyAny>, tail_mass: f64) -> PyResult<CdfTable> {
+#[pyo3(signature = (scales, tail_mass=1e-9, precision=16))]
+pub(crate) fn gaussian_table(scales: &Bound<'_, PyAny>, tail_mass: f64, precision: u32) -> PyResult<CdfTable> {
     let py = scales.py();
     let scales = Input::<f32>::new(scales, "scales")?;
     scales.check_ndim("scales", 1, "(rows,)")?;
     let scales = scales.slice()?;
-    detached(py, usize::MAX, || cdf::gaussian_table(scales, tail_mass)).map(CdfTable::new)
+    detached(py, usize::MAX, || cdf::gaussian_table_of_precision(scales, tail_mass, precision)).map(CdfTable::new)
 }
 
 /// The table of a learned factorized density (Balle et al. 2018, appendix 6.1), one row a channel.
@@ -60,12 +63,14 @@ pub(crate) fn gaussian_table(scales: &Bound<'_, PyAny>, tail_mass: f64) -> PyRes
 ///     tails: where rows end: at the quantiles, or, with medians only or ``"bisection"``, where the tails
 ///         begin.
 ///     step: float32: rows hold multiples of it around the medians.
+///     precision: bits of the frequencies' sum, 1 to 16.
 ///
 /// Raises:
-///     ValueError: if shapes do not fit, a value is not finite, the step is not positive, or a row would
-///         exceed 65,536 entries.
+///     ValueError: if shapes do not fit, a value is not finite, the step is not positive, the precision is
+///         out of range, or a row would exceed ``2**precision`` entries.
 #[pyfunction]
-#[pyo3(signature = (matrices, biases, factors, quantiles=None, tail_mass=1e-9, tails="quantiles", step=1.0))]
+#[pyo3(signature = (matrices, biases, factors, quantiles=None, tail_mass=1e-9, tails="quantiles", step=1.0, precision=16))]
+#[allow(clippy::too_many_arguments)] // they are keywords in Python
 pub(crate) fn factorized_table(
     matrices: &Bound<'_, PyAny>,
     biases: &Bound<'_, PyAny>,
@@ -74,6 +79,7 @@ pub(crate) fn factorized_table(
     tail_mass: f64,
     tails: &str,
     step: f32,
+    precision: u32,
 ) -> PyResult<CdfTable> {
     let arrays = FactorizedArrays::new(matrices, biases, factors, quantiles)?;
     let mut parameters = arrays.parameters()?;
@@ -90,7 +96,7 @@ pub(crate) fn factorized_table(
         }
         _ => return Err(PyValueError::new_err(format!("tails is '{tails}', 'quantiles' or 'bisection' is needed"))),
     }
-    detached(matrices.py(), usize::MAX, || cdf::factorized_table_in_steps(&parameters, step, tail_mass))
+    detached(matrices.py(), usize::MAX, || cdf::factorized_table_of_precision(&parameters, step, tail_mass, precision))
         .map(CdfTable::new)
 }
 

@@ -9,6 +9,7 @@ mod errors;
 mod fingerprint;
 mod fork;
 mod graph;
+mod integers;
 mod interrupts;
 mod latent;
 mod limits;
@@ -40,6 +41,8 @@ mod _lcrs {
     use crate::fingerprint::fingerprint;
     #[pymodule_export]
     use crate::graph::Graph;
+    #[pymodule_export]
+    use crate::integers::int32_array;
     #[pymodule_export]
     use crate::latent::{decode_latents, encode_latents};
     #[pymodule_export]

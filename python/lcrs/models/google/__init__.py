@@ -1,5 +1,9 @@
 """Models of Google's papers: factorised prior, hyperpriors, serial context."""
 
+# CompressAI's users import these from here.
+from lcrs.coding.list_coders import BufferedRansEncoder, RansDecoder  # noqa: F401
+from lcrs.entropy_models import EntropyBottleneck, GaussianConditional  # noqa: F401
+from lcrs.layers import GDN, MaskedConv2d  # noqa: F401
 from lcrs.models.base import (
     SCALES_LEVELS,
     SCALES_MAX,
@@ -11,6 +15,7 @@ from lcrs.models.google.autoregressive import JointAutoregressiveHierarchicalPri
 from lcrs.models.google.factorized import FactorizedPrior, FactorizedPriorReLU
 from lcrs.models.google.hyperprior import MeanScaleHyperprior, ScaleHyperprior
 from lcrs.models.utils import conv, deconv
+from lcrs.registry import register_model  # noqa: F401
 
 __all__ = [
     "SCALES_LEVELS",

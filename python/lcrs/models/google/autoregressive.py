@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lcrs.latent_codecs import RasterScanLatentCodec
+from lcrs.latent_codecs import LatentCodec, RasterScanLatentCodec
+from lcrs.latent_codecs.hyperprior import decode_any
 from lcrs.layers import MaskedConv2d
 from lcrs.models.google.hyperprior import MeanScaleHyperprior
 from lcrs.models.google.transforms import (
@@ -84,6 +85,80 @@ class JointAutoregressiveHierarchicalPriors(MeanScaleHyperprior):
         codec._scans = self._scans
         return codec
 
+    # --- one picture at a time, as CompressAI's `compress` does it: for derived classes with their own ---
+
+    def _compress_ar(
+        self,
+        y_hat: Tensor,
+        params: Tensor,
+        height: int,
+        width: int,
+        kernel_size: int,
+        padding: int,
+        *rate: Any,
+    ) -> bytes:
+        """Codes y of one picture.
+
+        Args:
+            y_hat: y, padded by `padding` on all sides, (1, M, H + 2 padding, W + 2 padding); becomes what is
+                decoded, in place.
+            params: What `h_s` gave, (1, 2 M, H, W).
+            height: H.
+            width: W.
+            kernel_size: k of `context_prediction`.
+            padding: k // 2.
+            *rate: Of a model of variable rate, what CompressAI's takes.
+
+        Returns:
+            The string, of the model's kind.
+
+        Raises:
+            ValueError: sizes do not fit.
+        """
+        codec, conditions = self._codec_of_one(kernel_size, padding, *rate)
+        inner = _inner(y_hat, height, width, padding)
+        out = codec.compress(inner, params, *conditions)
+        inner.copy_(out["y_hat"])
+        string: bytes = out["strings"][0][0]
+        return string
+
+    def _decompress_ar(
+        self,
+        y_string: bytes,
+        y_hat: Tensor,
+        params: Tensor,
+        height: int,
+        width: int,
+        kernel_size: int,
+        padding: int,
+        *rate: Any,
+    ) -> None:
+        """Decodes what `_compress_ar` wrote into `y_hat`, in place; the other arguments are as there.
+
+        Raises:
+            LcrsError: the string is damaged, or `params` are others.
+            ValueError: sizes do not fit.
+        """
+        codec, conditions = self._codec_of_one(kernel_size, padding, *rate)
+        inner = _inner(y_hat, height, width, padding)
+
+        def decode(strings: Sequence[Sequence[bytes]], exact: bool) -> dict[str, Any]:
+            return codec.decompress(strings, (height, width), params, *conditions, exact=exact)
+
+        inner.copy_(decode_any(self.entropy_coder, [[y_string]], decode)["y_hat"])
+
+    def _codec_of_one(
+        self, kernel_size: int, padding: int, *rate: Any
+    ) -> tuple[LatentCodec, tuple[Any, ...]]:
+        """The codec of y and what it is told beside `params`."""
+        codec = self._y_codec()
+        if (kernel_size, padding) != (codec.kernel_size, codec.padding):
+            raise ValueError(
+                f"kernel_size and padding are {kernel_size} and {padding}; context_prediction has "
+                f"{codec.kernel_size} and {codec.padding}"
+            )
+        return codec, ()
+
     def _code_y(self, y: Tensor, params: Tensor) -> list[bytes]:
         strings: list[bytes] = self._y_codec().compress(y, params)["strings"][0]
         return strings
@@ -92,3 +167,13 @@ class JointAutoregressiveHierarchicalPriors(MeanScaleHyperprior):
         out = self._y_codec().decompress([strings], params.shape[-2:], params, exact=exact)
         y_hat: Tensor = out["y_hat"]
         return y_hat
+
+
+def _inner(y_hat: Tensor, height: int, width: int, padding: int) -> Tensor:
+    """The view of `y_hat` (1, M, ...) without its padding."""
+    expected = (height + 2 * padding, width + 2 * padding)
+    if y_hat.shape[0] != 1 or tuple(y_hat.shape[2:]) != expected:
+        raise ValueError(
+            f"y_hat has shape {tuple(y_hat.shape)}, must be (1, M, {expected[0]}, {expected[1]})"
+        )
+    return y_hat[..., padding : padding + height, padding : padding + width]

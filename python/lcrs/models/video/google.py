@@ -12,11 +12,21 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+# CompressAI's users import these from here.
+from lcrs.entropy_models import EntropyBottleneck, GaussianConditional  # noqa: F401
+from lcrs.layers import QReLU  # noqa: F401
 from lcrs.models.base import CompressionModel
 from lcrs.models.pictures import crop_to, pad_to_multiple
-from lcrs.models.scale_space import gaussian_volume, warp_volume
+from lcrs.models.scale_space import (  # noqa: F401
+    gaussian_blur,
+    gaussian_kernel2d,
+    gaussian_volume,
+    meshgrid2d,
+    warp_volume,
+)
 from lcrs.models.utils import conv, deconv
 from lcrs.models.video.hyperprior import LatentHyperprior
+from lcrs.ops import quantize_ste  # noqa: F401
 from lcrs.registry import register_model
 
 if TYPE_CHECKING:

@@ -1,8 +1,8 @@
 //! Tables of a learned factorised density (Ballé et al. 2018, "Variational image compression with a scale hyperprior",
 //! appendix 6.1), one row a channel.
 
-use super::rows::{check_tail_mass, table, PmfRow, MAX_ROW};
-use super::CdfTable;
+use super::rows::{check_tail_mass, collected, table, PmfRow, MAX_ROW};
+use super::{CdfTable, MAX_PRECISION};
 use crate::exact::{math, with_ieee};
 use crate::{Error, Result};
 
@@ -59,6 +59,19 @@ pub fn factorized_table(parameters: &FactorizedParameters, tail_mass: f64) -> Re
 /// # Errors
 /// As [`factorized_table`]; [`crate::ErrorKind::InvalidArgument`] if the step is not positive and finite.
 pub fn factorized_table_in_steps(parameters: &FactorizedParameters, step: f32, tail_mass: f64) -> Result<CdfTable> {
+    factorized_table_of_precision(parameters, step, tail_mass, MAX_PRECISION)
+}
+
+/// [`factorized_table_in_steps`] whose rows sum to `2^precision`.
+///
+/// # Errors
+/// As there; also if the precision is outside 1..=16, or a row has more entries than its frequencies can sum to.
+pub fn factorized_table_of_precision(
+    parameters: &FactorizedParameters,
+    step: f32,
+    tail_mass: f64,
+    precision: u32,
+) -> Result<CdfTable> {
     check_tail_mass(tail_mass)?;
     if !(step.is_finite() && step > 0.0) {
         return Err(Error::invalid(format!("step is {step}, must be positive and finite")));
@@ -82,9 +95,9 @@ pub fn factorized_table_in_steps(parameters: &FactorizedParameters, step: f32, t
             };
             density.row(c, median, f64::from(step), minima, maxima)
         };
-        (0..channels).map(|c| row(c).map_err(|e| e.at(format_args!("channel {c}")))).collect::<Result<Vec<_>>>()
+        collected((0..channels).map(|c| row(c).map_err(|e| e.at(format_args!("channel {c}")))))
     })?;
-    table(&rows)
+    table(&rows, precision)
 }
 
 /// The median of each channel by bisection in binary64, rounded to binary32.

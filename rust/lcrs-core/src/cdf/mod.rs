@@ -15,8 +15,11 @@ mod thresholds;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) use cells::Narrow;
 pub(crate) use cells::{Bisect, Search, ESCAPE};
-pub use factorized::{factorized_medians, factorized_table, factorized_table_in_steps, FactorizedParameters};
-pub use gaussian::{default_scale_table, gaussian_table, scale_table};
+pub use factorized::{
+    factorized_medians, factorized_table, factorized_table_in_steps, factorized_table_of_precision,
+    FactorizedParameters,
+};
+pub use gaussian::{default_scale_table, gaussian_table, gaussian_table_of_precision, scale_table};
 pub use indexes::indexes;
 pub use mixture::{mixture_table, MixtureParameters};
 pub use pmf::{pmf_to_quantized_cdf, MAX_PRECISION};

@@ -1,13 +1,10 @@
 //! Putting probability rows together to a table.
 
-use super::{pmf_to_quantized_cdf, CdfTable};
+use super::{pmf_to_quantized_cdf, CdfTable, MAX_PRECISION};
 use crate::{Error, Result};
 
-/// Bits of the total of the tables that this crate builds.
-const PRECISION: u32 = 16;
-
 /// Entries of one row, the escape included: each needs a frequency of at least 1.
-pub(super) const MAX_ROW: usize = 1 << PRECISION;
+pub(super) const MAX_ROW: usize = 1 << MAX_PRECISION;
 
 /// One row: probabilities of the values from `offset` on, and last that of all other values.
 pub(super) struct PmfRow {
@@ -15,18 +12,31 @@ pub(super) struct PmfRow {
     pub(super) offset: i32,
 }
 
-/// The table of these rows, of 16 bits.
-pub(super) fn table(rows: &[PmfRow]) -> Result<CdfTable> {
-    let width = rows.iter().map(|row| row.pmf.len() + 1).max().unwrap_or(0);
-    let mut cdfs = Vec::with_capacity(rows.len() * width);
-    for (r, row) in rows.iter().enumerate() {
-        let cdf = pmf_to_quantized_cdf(&row.pmf, PRECISION).map_err(|e| e.at(format_args!("row {r}")))?;
-        cdfs.extend(cdf.iter().map(|&c| c as i32)); // at most 2^16
-        cdfs.resize((r + 1) * width, 0);
+/// The rows that an iterator makes, no more than a table has.
+pub(super) fn collected(rows: impl Iterator<Item = Result<PmfRow>>) -> Result<Vec<PmfRow>> {
+    let (mut all, mut entries) = (Vec::new(), 0);
+    for row in rows {
+        let row = row?;
+        entries += row.pmf.len() + 1;
+        if all.len() == CdfTable::MAX_ROWS || entries > CdfTable::MAX_ENTRIES {
+            let (rows, most) = (CdfTable::MAX_ROWS, CdfTable::MAX_ENTRIES);
+            return Err(Error::invalid(format!("table has more than {rows} rows or {most} entries")));
+        }
+        all.try_reserve(1).map_err(|_| Error::limit(format!("no memory for a table of {entries} entries")))?;
+        all.push(row);
     }
-    let lengths: Vec<i32> = rows.iter().map(|row| row.pmf.len() as i32 + 1).collect();
-    let offsets: Vec<i32> = rows.iter().map(|row| row.offset).collect();
-    CdfTable::new(&cdfs, width, &lengths, &offsets, PRECISION)
+    Ok(all)
+}
+
+/// The table of these rows.
+pub(super) fn table(rows: &[PmfRow], precision: u32) -> Result<CdfTable> {
+    let mut table = CdfTable::without_rows(rows.len(), precision)?;
+    for (r, row) in rows.iter().enumerate() {
+        let cdf = pmf_to_quantized_cdf(&row.pmf, precision).map_err(|e| e.at(format_args!("row {r}")))?;
+        let cdf: Vec<i32> = cdf.iter().map(|&c| c as i32).collect(); // at most 2^precision
+        table.add_row(&cdf, row.offset).map_err(|e| e.at(format_args!("row {r}")))?;
+    }
+    Ok(table)
 }
 
 /// Refuses a tail mass that leaves nothing for the row or nothing for the escape.
