@@ -2,6 +2,7 @@
 
 import warnings
 import zlib
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -246,6 +247,7 @@ def test_inside_a_hyperprior(leaf, is_own_hyper, allowed):
 
 class Own(SimpleVAECompressionModel):
     downsampling_factor = 16
+    config: ClassVar[dict[str, int]] = {}
 
     def __init__(self, latent_codec):
         super().__init__()
