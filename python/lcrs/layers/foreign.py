@@ -191,6 +191,9 @@ def run_in_torch(
     """
     like = next((p for p in (*module.parameters(), *module.buffers()) if p.is_floating_point()), None)
     x = x.detach() if like is None else x.detach().to(device=like.device, dtype=like.dtype)
+    batch_size = x.shape[0]
+    if not batch_size:  # one picture tells what shape the result has
+        x = x.new_zeros(1, *x.shape[1:])
     with in_torch(module, x.device):
         outs = []
         for i in range(x.shape[0]):
@@ -199,7 +202,7 @@ def run_in_torch(
             out = module(item.movedim(1, -1) if features_last else item, *told)
             out = out.movedim(-1, 1) if features_last else out
             outs.append(out.detach().to(device="cpu", dtype=torch.float32))
-    return torch.cat(outs).contiguous() if outs else torch.empty(0, *x.shape[1:])
+    return torch.cat(outs).contiguous()[:batch_size]
 
 
 @contextmanager
