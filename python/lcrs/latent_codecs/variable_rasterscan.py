@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -142,6 +143,8 @@ class VariableRasterScanLatentCodec(RasterScanLatentCodec):
                 self._decode_in_torch(reader, [decoder], params[i : i + 1], scale)
                 for i, decoder in enumerate(decoders)
             ]
+            if not pictures:
+                return {"y_hat": torch.empty(0, self.context_prediction.in_channels, *shape)}
             reader.close_decoders(decoders, np.concatenate([symbols for _, symbols in pictures]))
             return {"y_hat": torch.cat([y_hat for y_hat, _ in pictures])}
         values = scan.decode(decoders, single(params).numpy(), **self._conditions(scale))
@@ -208,6 +211,10 @@ class VariableRasterScanLatentCodec(RasterScanLatentCodec):
                 each_step(y.shape[2:], self.kernel_size, writer.kind, step)
                 pictures.append([np.concatenate(part, axis=1) for part in zip(*pushed, strict=True)])
                 y_hat.append(single(scan.y_hat))
+        if not pictures:
+            nothing = np.empty((0, math.prod(y.shape[2:]), y.shape[1]), np.int32)
+            writer.put_in_order(nothing, nothing, table)
+            return single(y)
         parts = (np.concatenate(part) for part in zip(*pictures, strict=True))
         symbols, indexes = (np.ascontiguousarray(part) for part in parts)
         writer.put_in_order(symbols, indexes, table)
