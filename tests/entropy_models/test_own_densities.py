@@ -184,6 +184,43 @@ def test_strings_decode_in_a_fresh_process(tmp_path, fresh_python, allowed):
     fresh_python(code, PYTHONPATH=str(Path(__file__).parent), LCRS_PORTABILITY="allow")
 
 
+class OwnForward(GaussianConditional):
+    """Measures in `forward` alone, as an older class would."""
+
+    def forward(self, inputs, scales, means=None):
+        outputs = self.quantize(inputs, "noise" if self.training else "dequantize", means)
+        centred = (outputs if means is None else outputs - means).abs()
+        upper = LaplaceConditional._standardized_cumulative((0.5 - centred) / scales)
+        return outputs, upper - LaplaceConditional._standardized_cumulative((-0.5 - centred) / scales)
+
+
+class OwnForwardBottleneck(EntropyBottleneck):
+    def forward(self, x):
+        assert x.dim() == 4
+        outputs = self.quantize(x, "dequantize", self._get_medians().reshape(1, -1, 1, 1))
+        upper = LaplaceConditional._standardized_cumulative((0.5 - outputs.abs()) / 2)
+        return outputs, upper - LaplaceConditional._standardized_cumulative((-0.5 - outputs.abs()) / 2)
+
+
+def test_a_forward_of_its_own_is_what_codes(allowed):
+    model, shape = OwnForward(None).eval(), (1, 8, 40, 40)
+    scale = float(model.effective_scale_table()[25])
+    scales, means = torch.full(shape, scale), torch.rand(shape)
+    x = samples("laplace", shape, scales.double()) + means
+    with torch.no_grad():
+        outputs, likelihoods = model(x, scales, means)
+    strings = model.compress(x, model.build_indexes(scales), means)
+    assert bits_of(strings) == pytest.approx(estimated(likelihoods), rel=0.005)
+    assert torch.equal(model.decompress(strings, model.build_indexes(scales), means=means), outputs)
+    bottleneck = OwnForwardBottleneck(8).eval()
+    x = samples("laplace", shape, 2.0)
+    with torch.no_grad():
+        outputs, likelihoods = bottleneck(x)
+    strings = bottleneck.compress(x)
+    assert bits_of(strings) == pytest.approx(estimated(likelihoods), rel=0.005)
+    assert torch.equal(bottleneck.decompress(strings, (40, 40)), outputs)
+
+
 # --- quantisers ---
 
 

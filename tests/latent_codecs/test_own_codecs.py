@@ -2,6 +2,7 @@
 
 import warnings
 import zlib
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -219,7 +220,7 @@ def test_a_nested_hyperprior_is_carried_and_portable():
     assert torch.equal(codec.decompress(out["strings"], out["shape"], params)["y_hat"], out["y_hat"])
 
 
-@pytest.mark.parametrize("leaf", ["raster", "checkerboard", "gaussian", "own"])
+@pytest.mark.parametrize("leaf", ["raster", "checkerboard", "gaussian", "own", "zipped"])
 @pytest.mark.parametrize("is_own_hyper", [True, False])
 def test_inside_a_hyperprior(leaf, is_own_hyper, allowed):
     torch.manual_seed(0)
@@ -230,6 +231,7 @@ def test_inside_a_hyperprior(leaf, is_own_hyper, allowed):
         "checkerboard": lambda: checkerboard(gaussian()),
         "gaussian": gaussian,
         "own": lambda: checkerboard(Zipped()),
+        "zipped": Zipped,
     }[leaf]()
     plain = HyperLatentCodec(
         EntropyBottleneck(C), nn.Conv2d(C, C, 5, 4, 2), nn.ConvTranspose2d(C, 2 * C, 4, 4)
@@ -246,6 +248,7 @@ def test_inside_a_hyperprior(leaf, is_own_hyper, allowed):
 
 class Own(SimpleVAECompressionModel):
     downsampling_factor = 16
+    config: ClassVar[dict[str, int]] = {}
 
     def __init__(self, latent_codec):
         super().__init__()

@@ -236,7 +236,7 @@ def test_effective_weights_are_lowered_and_kept_up(make, dtype, x):
 def test_linear_layers_on_pictures_go_as_torch_has_them(x):
     module = nn.Sequential(nn.Linear(5, 5), nn.ReLU())  # along the width, not the channels
     assert_coded_as_forward(module, x)
-    with pytest.warns(NotPortableWarning, match=r"h_s\.0: input"):
+    with pytest.warns(NotPortableWarning, match=r"Linear at 'h_s\.0'"):
         run(module, x)
 
 

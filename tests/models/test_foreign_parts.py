@@ -259,6 +259,17 @@ def test_a_model_with_its_own_coding_codes():
         assert torch.equal(net.decompress(**out)["x_hat"], net(x)["x_hat"])
 
 
+@pytest.mark.parametrize("kind", ["lcrs", "ans"])
+@pytest.mark.parametrize("name", ["mbt2018-mean", "mbt2018", "mbt2018-vbr"])
+def test_an_empty_batch_passes(name, kind, allowed):
+    net = make_foreign(name)
+    net.entropy_coder = kind
+    out = net.compress(pictures(0, 64, 128))
+    assert out["strings"] == [[], []]
+    if kind == "lcrs":
+        assert net.decompress(out["strings"], out["shape"])["x_hat"].shape == (0, 3, 64, 128)
+
+
 @pytest.mark.gpu
 def test_parts_run_where_the_model_is(allowed):
     if not torch.cuda.is_available():

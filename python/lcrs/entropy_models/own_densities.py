@@ -60,7 +60,7 @@ def conditional_table(model: GaussianConditional) -> coding.CdfTable:
             values = double._values_of(values.int(), None, symbols.dtype)
         spread = scales.to(symbols).reshape(1, -1, 1, 1).expand(shape).contiguous()
         if model.has_own_quantizer or is_overridden(double, "forward"):
-            likelihoods = double(values, spread, training=False)[1]
+            likelihoods = double(values, spread, **accepted(double.forward, training=False))[1]
         elif is_overridden(double, "likelihood"):
             likelihoods = double.likelihood(values, spread)
         else:
@@ -86,8 +86,9 @@ def factorized_table(model: EntropyBottleneck, step: float = 1.0) -> coding.CdfT
         if model.has_own_quantizer:
             values = double._values_of(symbols.int().expand_as(values), medians, symbols.dtype)
         if model.has_own_quantizer or is_overridden(double, "forward"):
-            told = {} if step == 1 else {"qs": step}
-            likelihoods = double(values.transpose(0, 1), training=False, **told)[1].transpose(0, 1)
+            told = accepted(double.forward, training=False) | ({} if step == 1 else {"qs": step})
+            latent = values.transpose(0, 1).unsqueeze(2)
+            likelihoods = double(latent, **told)[1].reshape(len(medians), -1)
         else:
             told = {} if step == 1 else {"step": step}
             found = double._likelihood(values, **told)

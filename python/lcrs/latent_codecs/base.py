@@ -21,9 +21,11 @@ class LatentCodec(nn.Module):
     """Base of the latent codecs.
 
     A codec defines `forward`, and `encode` and `decode`, which pass symbols to a writer and from a reader;
-    `compress` and `decompress` follow from these. Networks that decide probabilities run on the exact engine
-    there, so that strings decode alike everywhere. What such a network is given must be exact too: `params`
-    of another codec's `compress`, say, not of its `forward`.
+    `compress` and `decompress` follow from these. One that defines `compress` and `decompress` itself works
+    inside others too: its strings are carried as they are. Networks that decide probabilities run on the
+    exact engine there, so that strings decode alike everywhere; where one has no exact form it runs in torch,
+    as `lcrs.portability` has it, and its strings are verified. What such a network is given must be exact
+    too: `params` of another codec's `compress`, say, not of its `forward`.
     """
 
     def __init__(self) -> None:
@@ -57,7 +59,7 @@ class LatentCodec(nn.Module):
             "y_hat": what `decompress` will return.
 
         Raises:
-            NotPortableError: A network has no form on the exact engine.
+            NotPortableError: A network has no form on the exact engine, and `lcrs.portability` requires it.
             ValueError: A value is not finite or too large, or sizes do not fit.
         """
         writer = SymbolWriter(self.stream_kind, y.shape[0])

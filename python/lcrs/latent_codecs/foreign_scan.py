@@ -31,6 +31,7 @@ class ForeignScan(StepwiseScan):
         super().__init__(codec, shape, params, exact=False)
         context = codec.context_prediction
         self._like = context.weight
+        self._weight = (context.weight * context.mask)[:, :, : codec.padding + 1].contiguous()
         self._is_masked = type(context).forward is MaskedConv2d.forward and not (
             context._forward_hooks or "forward" in context.__dict__
         )
@@ -60,8 +61,11 @@ class ForeignScan(StepwiseScan):
             return seen[..., rows, columns]
         size, above = self.codec.kernel_size, self.padding + 1
         patches = patches_at(padded, size, rows, columns).contiguous()
-        weight = (context.weight * context.mask)[:, :, :above]
-        return F.conv2d(patches, weight, context.bias, stride=(above, size), groups=context.groups).squeeze(2)
+        if context.groups > 1:
+            step = (above, size)
+            return F.conv2d(patches, self._weight, context.bias, step, groups=context.groups).squeeze(2)
+        by_place = patches[0].reshape(*patches.shape[1:3], -1, size).permute(2, 0, 1, 3).flatten(1)
+        return F.linear(by_place, self._weight.flatten(1), context.bias).T.unsqueeze(0)
 
 
 def _as_batch(x: Tensor) -> Tensor:

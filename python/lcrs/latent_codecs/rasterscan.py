@@ -22,7 +22,7 @@ from lcrs.latent_codecs.stepwise import StepwiseScan, each_step
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter, pull_places
 from lcrs.layers import CheckerboardMaskedConv2d, MaskedConv2d
 from lcrs.layers.agreement import DisagreementError
-from lcrs.layers.foreign import in_torch, report
+from lcrs.layers.foreign import in_torch, one_thread, report
 from lcrs.ops.cache import KeyedCache
 from lcrs.registry import register_module
 
@@ -199,7 +199,7 @@ class RasterScanLatentCodec(LatentCodec):
             yield StepwiseScan(self, shape, params, exact)
             return
         report(self.context_prediction, foreign, more="Going from place to place in torch may be slow.")
-        with in_torch(self, self.device):
+        with in_torch(self, self.device), one_thread():
             yield ForeignScan(self, shape, params)
 
     def _encode_stepwise(self, writer: SymbolWriter, scan: StepwiseScan, y: Tensor) -> None:

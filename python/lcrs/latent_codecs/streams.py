@@ -243,6 +243,8 @@ def pull_places(decoders: list[coding.Decoder], indexes: _Symbols, table: coding
     """
     by_place = np.ascontiguousarray(np.moveaxis(indexes, 1, -1))
     pulled = [decoder.pull(item, table) for decoder, item in zip(decoders, by_place, strict=True)]
+    if not pulled:
+        return np.empty_like(indexes)
     return np.ascontiguousarray(np.moveaxis(np.stack(pulled), -1, 1))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ from lcrs.latent_codecs.rasterscan import RasterScanLatentCodec
 from lcrs.latent_codecs.stepwise import each_step, patches_at
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter, pull_places
 from lcrs.layers import MaskedConv2d
-from lcrs.layers.foreign import in_torch, report
+from lcrs.layers.foreign import in_torch, one_thread, report
 from lcrs.layers.module_state import state_key
 from lcrs.ops import quantize_ste
 from lcrs.registry import register_module
@@ -142,6 +143,8 @@ class VariableRasterScanLatentCodec(RasterScanLatentCodec):
                 self._decode_in_torch(reader, [decoder], params[i : i + 1], scale)
                 for i, decoder in enumerate(decoders)
             ]
+            if not pictures:
+                return {"y_hat": torch.empty(0, self.context_prediction.in_channels, *shape)}
             reader.close_decoders(decoders, np.concatenate([symbols for _, symbols in pictures]))
             return {"y_hat": torch.cat([y_hat for y_hat, _ in pictures])}
         values = scan.decode(decoders, single(params).numpy(), **self._conditions(scale))
@@ -192,7 +195,7 @@ class VariableRasterScanLatentCodec(RasterScanLatentCodec):
         """Writes `y` picture by picture, with torch's networks; returns what `decode` will."""
         table = self.gaussian_conditional.cdf_table()
         pictures, y_hat = [], []
-        with in_torch(self, self.device):
+        with in_torch(self, self.device), one_thread():
             for i in range(y.shape[0]):
                 scan = _TorchScan.of(self, fit(params[i : i + 1], y.shape[2:]), scale)
                 pushed = []
@@ -208,6 +211,10 @@ class VariableRasterScanLatentCodec(RasterScanLatentCodec):
                 each_step(y.shape[2:], self.kernel_size, writer.kind, step)
                 pictures.append([np.concatenate(part, axis=1) for part in zip(*pushed, strict=True)])
                 y_hat.append(single(scan.y_hat))
+        if not pictures:
+            nothing = np.empty((0, math.prod(y.shape[2:]), y.shape[1]), np.int32)
+            writer.put_in_order(nothing, nothing, table)
+            return single(y)
         parts = (np.concatenate(part) for part in zip(*pictures, strict=True))
         symbols, indexes = (np.ascontiguousarray(part) for part in parts)
         writer.put_in_order(symbols, indexes, table)
@@ -217,7 +224,7 @@ class VariableRasterScanLatentCodec(RasterScanLatentCodec):
         self, reader: SymbolReader, decoders: list[coding.Decoder], params: Tensor, scale: Tensor
     ) -> tuple[Tensor, NDArray[np.int32]]:
         """The latent, and its symbols in the order of coding, (N, places, C)."""
-        with in_torch(self, self.device):
+        with in_torch(self, self.device), one_thread():
             scan = _TorchScan.of(self, params, scale)
             table, pulled = self.gaussian_conditional.cdf_table(), []
 

@@ -20,7 +20,8 @@ class ExactNetwork:
     """Runs a module on the exact engine: the same bits on every machine and for every number of threads.
 
     The module is lowered when it is first run, and again when it has changed. Its form is then compared with
-    the module itself on a small input, unless nothing but numbers changed. Copies and pickles lower anew.
+    the module itself on a small input, unless nothing but numbers changed, or all layers are torch's and
+    lcrs's own. Copies and pickles lower anew.
     """
 
     def __init__(self) -> None:

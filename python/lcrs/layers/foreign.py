@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -27,6 +28,7 @@ from torch import Tensor, nn
 from lcrs.coding.portability import portability_mode
 from lcrs.errors import DesyncError, LcrsError, NotPortableError, NotPortableWarning
 from lcrs.layers.module_state import evaluating
+from lcrs.ops.binary32 import full_binary32
 
 __all__ = [
     "coded_before",
@@ -35,6 +37,7 @@ __all__ = [
     "is_verified",
     "note_coded",
     "note_string",
+    "one_thread",
     "report",
     "run_in_torch",
 ]
@@ -188,6 +191,9 @@ def run_in_torch(
     """
     like = next((p for p in (*module.parameters(), *module.buffers()) if p.is_floating_point()), None)
     x = x.detach() if like is None else x.detach().to(device=like.device, dtype=like.dtype)
+    batch_size = x.shape[0]
+    if not batch_size:  # one picture tells what shape the result has
+        x = x.new_zeros(1, *x.shape[1:])
     with in_torch(module, x.device):
         outs = []
         for i in range(x.shape[0]):
@@ -196,29 +202,28 @@ def run_in_torch(
             out = module(item.movedim(1, -1) if features_last else item, *told)
             out = out.movedim(-1, 1) if features_last else out
             outs.append(out.detach().to(device="cpu", dtype=torch.float32))
-    return torch.cat(outs).contiguous() if outs else torch.empty(0, *x.shape[1:])
+    return torch.cat(outs).contiguous()[:batch_size]
 
 
 @contextmanager
 def in_torch(module: nn.Module, device: torch.device) -> Iterator[None]:
     """What calls of `module` for coding are made in: eval mode, and everything that makes them repeatable."""
-    is_cuda = device.type == "cuda"
     with (
         evaluating(module),
         torch.no_grad(),
         torch.autocast(device_type=device.type, enabled=False),
-        torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
-        if is_cuda
-        else nullcontext(),
-        _deterministic() if is_cuda else nullcontext(),
+        full_binary32(device),
+        _deterministic() if device.type == "cuda" else nullcontext(),
     ):
         yield
 
 
 @contextmanager
 def _deterministic() -> Iterator[None]:
-    before: Any = torch.are_deterministic_algorithms_enabled()
+    before = torch.are_deterministic_algorithms_enabled()
     before_warns = torch.is_deterministic_algorithms_warn_only_enabled()
+    cudnn: Any = torch.backends.cudnn
+    tries, cudnn.benchmark = cudnn.benchmark, False
     with warnings.catch_warnings():
         # Where torch has no such kernel, decoding finds out.
         warnings.filterwarnings("ignore", message=".*deterministic.*")
@@ -227,3 +232,32 @@ def _deterministic() -> Iterator[None]:
             yield
         finally:
             torch.use_deterministic_algorithms(before, warn_only=before_warns)
+            cudnn.benchmark = tries
+
+
+class _OneThread:
+    """Torch's setting for threads: held at one while at least one scan goes from place to place."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._before = 1
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Torch computes with one thread in this block: for calls too small to be shared."""
+        with self._lock:
+            if self._users == 0:
+                self._before = torch.get_num_threads()
+                torch.set_num_threads(1)
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if self._users == 0:
+                    torch.set_num_threads(self._before)
+
+
+one_thread = _OneThread()

@@ -293,6 +293,8 @@ class GraphBuilder:
             if any(t.is_floating_point() and not _is_float32_on_cpu(t) for t in _state(module)):
                 module = copy.deepcopy(module).to("cpu").float()
                 set_effective_weights(module)
+            if type(module).__name__ == "OptimizedModule":  # of torch.compile: computes the same
+                module = module.get_submodule("_orig_mod")
             if reason := why_changed(module):
                 raise self.refusal(module, reason)
             registered = _REGISTERED.get(parametrize.type_before_parametrizations(module))
