@@ -58,7 +58,12 @@ class EntropyModel(InheritedTableMethods, nn.Module):
         ValueError: another precision, or an unknown stream kind.
     """
 
-    __jit_unused_properties__: tuple[str, ...] = ("entropy_coder", "_is_filled")
+    __jit_unused_properties__: tuple[str, ...] = (
+        "entropy_coder",
+        "_is_filled",
+        "has_own_density",
+        "has_own_quantizer",
+    )
 
     if TYPE_CHECKING:  # TorchScript cannot read what stands here as strings
         _offset: Tensor
@@ -149,6 +154,20 @@ class EntropyModel(InheritedTableMethods, nn.Module):
         warnings.warn("_dequantize is deprecated: use dequantize", stacklevel=2)
         return cls.dequantize(inputs, means)
 
+    def _as_given(self, outputs: Tensor, dtype: torch.dtype) -> Tensor:
+        """Quantised `outputs` for inputs of type `dtype`: of that type in a model that has been moved to it.
+
+        A model in float32 gives float32 for half precision too, inside autocast for one.
+        """
+        tensors = (*self.parameters(), *self.buffers())
+        own = next((tensor.dtype for tensor in tensors if tensor.is_floating_point()), torch.float32)
+        return outputs.to(torch.promote_types(dtype, own))
+
+    def _check_floating(self, inputs: Tensor) -> None:
+        """Raises `ValueError` for pictures as they come from files."""
+        if inputs.dtype == torch.uint8:
+            raise ValueError("inputs are of type torch.uint8, must be floating point")
+
     def _bounded(self, likelihood: Tensor) -> Tensor:
         if self.use_likelihood_bound:
             likelihood = self.likelihood_lower_bound(likelihood)
@@ -236,6 +255,7 @@ class EntropyModel(InheritedTableMethods, nn.Module):
     def _encode(
         self, inputs: Tensor, indexes: Tensor, means: Tensor | None, table: coding.CdfTable
     ) -> list[bytes]:
+        self._check_floating(inputs)
         if inputs.dim() < 2:
             raise ValueError(f"inputs have shape {tuple(inputs.shape)}, must have at least 2 dimensions")
         if inputs.shape != indexes.shape:

@@ -143,7 +143,8 @@ class EntropyBottleneck(InheritedBottleneckMethods, EntropyModel):
             training: Adds noise instead of rounding; by default when the module is in training mode.
 
         Returns:
-            The quantised latent and its likelihoods, both of the shape of `x`, float32 or wider.
+            The quantised latent, float32 or wider, but of the type of `x` in a model of that type; and its
+            likelihoods, float32 or wider. Both have the shape of `x`.
         """
         mode = "noise" if (self.training if training is None else training) else "dequantize"
         dtype = torch.promote_types(x.dtype, torch.float32)
@@ -152,8 +153,10 @@ class EntropyBottleneck(InheritedBottleneckMethods, EntropyModel):
         if torch.jit.is_scripting():  # type: ignore[attr-defined]
             outputs, likelihood = self._measured(values, mode)
         else:
+            self._check_floating(x)
             with torch.autocast(device_type=x.device.type, enabled=False):
                 outputs, likelihood = self._measured(values, mode)
+            outputs = self._as_given(outputs, x.dtype)
         return (
             outputs.reshape(by_channel.shape).transpose(0, 1).contiguous(),
             likelihood.reshape(by_channel.shape).transpose(0, 1).contiguous(),
@@ -162,7 +165,11 @@ class EntropyBottleneck(InheritedBottleneckMethods, EntropyModel):
     def _measured(self, values: Tensor, mode: str) -> tuple[Tensor, Tensor]:
         """`values` (C, 1, L), quantised, and their likelihoods."""
         outputs = self.quantize(values, mode, self._get_medians().to(values.dtype))
-        return outputs, self._bounded(self._likelihood(outputs)[0])
+        found = self._likelihood(outputs)
+        likelihood = found[0]
+        if not torch.jit.is_scripting() and isinstance(found, Tensor):  # type: ignore[attr-defined]
+            likelihood = found  # of a derived class that gives nothing else
+        return outputs, self._bounded(likelihood)
 
     def loss(self) -> Tensor:
         """Auxiliary loss that pulls `quantiles` to the tails and the median; gradient to `quantiles` only.

@@ -23,7 +23,7 @@ from lcrs.layers.exact import ExactNetwork
 from lcrs.models.constructor import recorded
 from lcrs.models.deriving import derived_parts
 from lcrs.models.packing import PackageParts
-from lcrs.models.pictures import crop_to, pad_to_multiple, restored_picture
+from lcrs.models.pictures import check_floating, crop_to, pad_to_multiple, restored_picture
 
 # CompressAI's users import these from here.
 from lcrs.models.utils import remap_old_keys, update_registered_buffers  # noqa: F401
@@ -171,6 +171,7 @@ class PictureModel(CompressionModel):
         self._networks: dict[str, ExactNetwork] = {}
 
     def _padded(self, x: Tensor) -> Tensor:
+        check_floating(x)
         factor = self.downsampling_factor
         return x if factor is None else pad_to_multiple(x, factor)
 
@@ -227,7 +228,7 @@ class PictureModel(CompressionModel):
         """
         y_hat = self._decode_latent(strings, shape)
         device = next((p.device for p in self.g_s.parameters()), y_hat.device)
-        return {"x_hat": restored_picture(self._transformed("g_s", y_hat.to(device)), size)}
+        return {"x_hat": restored_picture(self._transformed("g_s", y_hat.to(device)), size, self.g_s)}
 
 
 class SimpleVAECompressionModel(PictureModel):
