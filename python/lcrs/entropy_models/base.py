@@ -58,11 +58,9 @@ class EntropyModel(InheritedTableMethods, nn.Module):
         ValueError: another precision, or an unknown stream kind.
     """
 
-    __jit_unused_properties__: tuple[str, ...] = (
-        "entropy_coder",
-        "_is_filled",
-        "has_own_density",
-        "has_own_quantizer",
+    # Without an annotation, which older TorchScript cannot read.
+    __jit_unused_properties__ = frozenset(
+        {"entropy_coder", "_is_filled", "has_own_density", "has_own_quantizer"}
     )
 
     if TYPE_CHECKING:  # TorchScript cannot read what stands here as strings

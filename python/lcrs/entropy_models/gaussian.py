@@ -50,7 +50,7 @@ class GaussianConditional(EntropyModel):
 
     tail_mass = 1e-9  # of derived classes that skip this constructor
 
-    __jit_unused_properties__ = (*EntropyModel.__jit_unused_properties__, "least_scale")
+    __jit_unused_properties__ = EntropyModel.__jit_unused_properties__ | {"least_scale"}
 
     def __init__(
         self,
