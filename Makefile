@@ -79,7 +79,7 @@ foreign: ## Tests and golden files on aarch64 and big-endian s390x, under qemu-u
 install-codec: ## Build the program lcrs-codec and install it in PREFIX (/usr/local), its model beside it
 	$(CARGO) build --release --locked -p lcrs-codec
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/lcrs/models
-	install -m 755 target/release/lcrs-codec $(DESTDIR)$(PREFIX)/bin/
+	install -m 755 $${CARGO_TARGET_DIR:-target}/release/lcrs-codec $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 python/lcrs/zoo/weights/*.lcrm $(DESTDIR)$(PREFIX)/share/lcrs/models/
 
 # The wheel needs no torch; sources newer than the stamp rebuild it.

@@ -23,6 +23,7 @@ from lcrs.errors import (
     MissingModelError,
     ModelWarning,
     NotPortableError,
+    NotPortableWarning,
     TargetWarning,
     TruncatedError,
     UnsupportedVersionError,
@@ -31,6 +32,7 @@ from lcrs.errors import (
 if TYPE_CHECKING:
     from lcrs.codec import compress, decompress, info
     from lcrs.coding.default_kind import available_entropy_coders, get_entropy_coder, set_entropy_coder
+    from lcrs.coding.portability import portability
 
     __version__: str
 
@@ -42,6 +44,7 @@ __all__ = [
     "MissingModelError",
     "ModelWarning",
     "NotPortableError",
+    "NotPortableWarning",
     "TargetWarning",
     "TruncatedError",
     "UnsupportedVersionError",
@@ -51,6 +54,7 @@ __all__ = [
     "decompress",
     "get_entropy_coder",
     "info",
+    "portability",
     "set_entropy_coder",
 ]
 
@@ -90,6 +94,8 @@ def __getattr__(name: str) -> Any:
         value = getattr(importlib.import_module("lcrs.codec"), name)
     elif name in {"available_entropy_coders", "get_entropy_coder", "set_entropy_coder"}:
         value = getattr(importlib.import_module("lcrs.coding.default_kind"), name)
+    elif name == "portability":
+        value = importlib.import_module("lcrs.coding.portability").portability
     elif name in _SUBPACKAGES:
         return importlib.import_module(f"lcrs.{name}")
     elif name == "__version__":

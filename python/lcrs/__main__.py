@@ -1,7 +1,22 @@
-"""`python -m lcrs`: the command line, for where its script is not on the path."""
+"""The command line as a program: the script `lcrs`, and `python -m lcrs` where that is not on the path."""
 
+import signal
 import sys
 
-from lcrs.cli import main
+_usual = signal.getsignal(signal.SIGINT)
+if _usual is signal.default_int_handler:
+    # Until there is something to tidy up, Ctrl-C ends the program without a word on what it was importing.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
-sys.exit(main())
+from lcrs.cli import main  # noqa: E402 (as said above)
+
+
+def run() -> int:
+    """Runs the command that the program was called with, and returns its exit code."""
+    if _usual is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _usual)
+    return main()
+
+
+if __name__ == "__main__":
+    sys.exit(run())

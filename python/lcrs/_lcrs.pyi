@@ -177,7 +177,8 @@ def scale_table(min: float, max: float, levels: int) -> NDArray[np.float32]:
     """Scales in geometric progression from ``min`` to ``max``, float32 (levels,).
 
     Raises:
-        ValueError: if a bound is not positive and finite, or there are more than 65,536 levels.
+        ValueError: if a bound is not positive and finite in float32, ``min`` is above ``max``, or there are
+            more than 65,536 levels.
     """
 
 def gaussian_table(scales: _Float32, tail_mass: float = 1e-9, precision: int = 16) -> CdfTable:

@@ -13,6 +13,7 @@ __all__ = [
     "MissingModelError",
     "ModelWarning",
     "NotPortableError",
+    "NotPortableWarning",
     "TargetWarning",
     "TruncatedError",
     "UnsupportedVersionError",
@@ -49,6 +50,10 @@ class LimitError(LcrsError):
 
 class NotPortableError(LcrsError):
     """A portable result was asked for where only a machine-dependent one can be had."""
+
+
+class NotPortableWarning(UserWarning):
+    """A part of a model has no exact form and runs in torch: its strings do not decode everywhere."""
 
 
 class ModelWarning(UserWarning):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
@@ -58,6 +59,26 @@ def test_a_photo_goes_through_other_processes(png: Path, photo: np.ndarray, tmp_
         np.testing.assert_array_equal(np.asarray(Image.open(target)), expected)
 
 
+@pytest.mark.parametrize("limit", ["--max-pixels", "--max-bytes"])
+def test_limits_are_kept_and_named_as_they_are_set(
+    limit: str, png: Path, encoded: Path, tmp_path: Path, capsys
+) -> None:
+    target, least = str(tmp_path / "new"), {"--max-pixels": 122 * 83, "--max-bytes": 40_000_000}[limit]
+    for arguments in (
+        ["encode", str(png), "-o", f"{target}.lcrs", "--model", "tiny"],
+        ["decode", str(encoded), "-o", f"{target}.png"],
+        ["decode", "-r", str(tmp_path), "-o", f"{target}/", "--max-side", "9"],
+        ["info", str(encoded)],
+        ["compare", str(encoded), str(encoded)],
+    ):
+        assert main([*arguments, limit, "99"]) == 1, arguments
+        message = capsys.readouterr().err
+        assert limit in message
+        assert "99" in message
+        assert main([*arguments, limit, str(least)]) == 0, capsys.readouterr().err
+    assert main(["decode", str(encoded), "-o", f"{target}.png", limit, str(least), "--skip-existing"]) == 0
+
+
 def test_info_prints_json_or_text(encoded: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["info", str(encoded), "--json"]) == 0
     fields = json.loads(capsys.readouterr().out)
@@ -102,7 +123,11 @@ def test_the_input_is_never_the_output(png: Path, capsys) -> None:
         ["frobnicate"],
         ["encode"],
         ["encode", "x.png", "y.png", "-o", "-"],
-        ["decode", "x.lcrs", "-o", "-"],
+        ["decode", "x.lcrs", "--max-pixels", "0"],
+        ["decode", "x.lcrs", "--max-bytes", "many"],
+        ["info", "x.lcrs", "--max-pixels", "-1"],
+        ["encode", "x.png", "--frame", "x"],
+        ["encode", "x.png", "--target-size", "1e4"],
         ["encode", "x.png", "-o", "y", "--model", ""],
         ["encode", "x.png", "-", "-o", "y/"],
         ["encode", "-", "-o", "y/"],
@@ -125,7 +150,11 @@ def test_wrong_usage_exits_with_2(arguments: list[str], capsys) -> None:
     assert code == 2
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "usage" in captured.err or "error" in captured.err
+    if arguments:
+        assert captured.err.startswith("lcrs")
+        assert captured.err.count("\n") == 1
+    else:
+        assert captured.err.startswith("usage: lcrs")
 
 
 def test_failures_exit_with_1_in_one_line_and_leave_nothing(
@@ -212,6 +241,8 @@ def test_new_files_have_the_usual_mode_and_devices_stay(encoded: Path, tmp_path:
     finally:
         os.umask(old)
     assert stat.S_IMODE((tmp_path / "m.png").stat().st_mode) == 0o640
+    assert main(["decode", str(encoded), "-o", "/dev/null"]) == 0  # as PNG
+    assert main(["decode", str(encoded), "-o", str(tmp_path / "without-ending")]) == 2
     link = tmp_path / "null.png"
     link.symlink_to("/dev/null")
     assert main(["decode", str(encoded), "-o", str(link), "--force"]) == 0
@@ -299,6 +330,16 @@ def test_messages_speak_the_command_line(photo: np.ndarray, tmp_path: Path, mode
         message = capsys.readouterr().err
         assert message.startswith(f"lcrs encode: error: {tmp_path / name}: {words}")
         assert message.count("\n") == 1
+    for arguments, words in (
+        (["encode", str(moving), "--frame", "x"], "argument --frame: 'x' is not a whole number from 0 on"),
+        (["encode", str(moving), "--model", "nix"], ": --model FILE for its package, or name its folder in "),
+        (["encode", str(moving), "--device", "cuda"], "--device cuda is for --runtime torch"),
+        (["encode", str(moving), "--scale", "2"], "a gain for each of 256 channels, no single scale"),
+        (["compare", str(moving), "-"], "- is standard input, which cannot be compared"),
+    ):
+        with contextlib.suppress(SystemExit):
+            main(arguments)
+        assert words in capsys.readouterr().err
     assert main(["encode", str(moving), "-o", target, "--model", "tiny", "--frame", "1"]) == 0
     red, _, blue = lcrs.decompress(Path(target).read_bytes()).reshape(-1, 3).mean(axis=0)
     assert blue > red

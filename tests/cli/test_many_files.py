@@ -172,6 +172,32 @@ def test_names_that_become_one_are_told_and_neither_is_written(pictures: Path, t
     assert files(tmp_path / "one") == ["a.lcrs"]
 
 
+def test_a_folder_without_pictures_is_no_silence(tmp_path: Path, capfd, model_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("words")
+    assert main([*ENCODE, "-r", str(tmp_path)]) == 0
+    summary = (
+        "0 written, 0 skipped, 0 failed; 0 bytes became 0 bytes in 0 s; left alone, being of other kinds: 1"
+    )
+    assert capfd.readouterr().err == f"lcrs encode: {summary}\n"
+    assert main([*ENCODE, "-r", str(tmp_path / "nothing")]) == 1
+    assert capfd.readouterr().err.count("\n") == 1
+
+
+def test_odd_names_are_told_in_one_line_each(pictures: Path, tmp_path: Path, capfd) -> None:
+    for ending in ("png", "bmp"):
+        (pictures / f"two\nlines \x1b[31m.{ending}").write_bytes((pictures / "a.png").read_bytes())
+    (pictures / "\x1b.png").write_bytes((pictures / "a.png").read_bytes())
+    out = tmp_path / "out"
+    assert main([*ENCODE, "-r", str(pictures), "-o", str(out)]) == 1
+    assert main([*ENCODE, str(pictures / "\x1b.png"), "-o", str(tmp_path / "\r.lcrs")]) == 0
+    assert main(["info", str(tmp_path / "\r.lcrs"), str(out / "\x1b.lcrs")]) == 0
+    assert main(["compare", str(tmp_path / "\r.lcrs"), str(out / "\x1b.lcrs")]) == 0
+    printed = "".join(capfd.readouterr())
+    assert "two lines \\x1b[31m.png" in printed
+    assert all(line.isprintable() for line in printed.splitlines())
+    assert not {"\x1b", "\r"} & set(printed)
+
+
 def test_a_target_is_never_a_source(pictures: Path, capfd) -> None:
     for name in ("x.png", "x.lcrs"):
         (pictures / name).write_bytes((pictures / "a.png").read_bytes())

@@ -7,14 +7,19 @@ JPEG files are left out: decoders of these round differently. The program is tha
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
+import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
+from lcrs import coding
 from lcrs.cli import main
+from lcrs.pictures import to_picture
 
 _BUILT = [Path(__file__).parents[2] / "target" / profile / "lcrs-codec" for profile in ("debug", "release")]
 
@@ -112,6 +117,72 @@ def test_orientation_and_exif(both, tmp_path: Path, photo: np.ndarray, ending: s
     Image.fromarray(photo).save(path, exif=exif, lossless=True)
     both(path)
     both(path, "--keep-exif")
+
+
+@pytest.mark.parametrize("ending", ["png", "webp", "tif"])
+@pytest.mark.parametrize("form", ['tiff:Orientation="6"', "<tiff:Orientation>8<", 'tiff:Orientation="9"'])
+def test_orientation_in_xmp_counts_where_exif_says_nothing(
+    both, tmp_path: Path, photo: np.ndarray, ending: str, form: str
+) -> None:
+    packet, path = f"<x:xmpmeta>{form}</x:xmpmeta>".encode(), tmp_path / f"turned.{ending}"
+    info = PngInfo()
+    info.add_itxt("XML:com.adobe.xmp", packet.decode())
+    tags = {700: packet}
+    options = {"png": {"pnginfo": info}, "webp": {"xmp": packet, "lossless": True}, "tif": {"tiffinfo": tags}}
+    Image.fromarray(photo).save(path, **options[ending])
+    height, width = photo.shape[:2]
+    shape = coding.info(both(path))["shape"]
+    assert shape == ([height, width, 3] if "9" in form else [width, height, 3])
+
+
+def test_what_is_left_out_is_named(
+    program: Path, tmp_path: Path, photo: np.ndarray, model_path: Path
+) -> None:
+    exif, path = Image.Exif(), tmp_path / "a.webp"
+    exif[0x010F] = "A camera"
+    Image.fromarray(photo).save(path, exif=exif, xmp=b"<x:xmpmeta/>", lossless=True)
+    done = run(program, "encode", path, "-o", tmp_path / "a.lcrs", "--model", "tiny")
+    assert (done.returncode, done.stderr.count("\n")) == (0, 1)
+    assert "not kept: EXIF (--keep-exif keeps it), XMP (lcrs encode --keep-metadata keeps it)" in done.stderr
+
+
+P3 = (31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)
+
+
+@pytest.mark.parametrize(
+    ("chunks", "kept"),
+    [
+        ({b"gAMA": (100_000,)}, {"gamma": 100_000}),
+        ({b"gAMA": (45_455,)}, {}),
+        ({b"gAMA": (45_455,), b"cHRM": P3}, {"gamma": 45_455, "chromaticities": P3}),
+        ({b"cHRM": P3}, {"chromaticities": P3}),
+        ({b"sRGB": b"\1", b"gAMA": (45_455,), b"cHRM": P3}, {}),
+        ({b"cICP": b"\x0c\x0d\0\1", b"gAMA": (100_000,)}, {"cicp": (12, 13, 0, True)}),
+        ({b"cICP": b"\1\x0d\0\1", b"gAMA": (100_000,)}, {}),
+        ({b"cICP": b"\x09\x10\0\0"}, {"cicp": (9, 16, 0, False)}),
+    ],
+)
+def test_colors_that_png_files_say_in_numbers(
+    both, program: Path, tmp_path: Path, photo: np.ndarray, chunks: dict, kept: dict
+) -> None:
+    def chunk(name: bytes, value: bytes | tuple[int, ...]) -> bytes:
+        data = value if isinstance(value, bytes) else struct.pack(f">{len(value)}I", *value)
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    plain, source = tmp_path / "plain.png", tmp_path / "in.png"
+    Image.fromarray(photo).save(plain)
+    data = plain.read_bytes()
+    source.write_bytes(data[:33] + b"".join(chunk(*item) for item in chunks.items()) + data[33:])
+    file = tmp_path / "a.lcrs"
+    file.write_bytes(both(source))
+    found = coding.metadata(file.read_bytes())
+    assert {name: found[name] for name in ("gamma", "chromaticities", "cicp") if found[name]} == kept
+    outputs = [tmp_path / f"{who}.png" for who in ("python", "rust")]
+    assert main(["decode", str(file), "-o", str(outputs[0])]) == 0
+    assert run(program, "decode", file, "-o", outputs[1]).returncode == 0
+    for output in outputs:
+        picture = to_picture(output)
+        assert {name: getattr(picture, name) for name in kept} == kept
 
 
 def test_decoded_pixels(both, program: Path, tmp_path: Path, photo: np.ndarray) -> None:

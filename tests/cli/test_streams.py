@@ -39,7 +39,16 @@ def test_pictures_go_through_pipes(png: Path, shell, tmp_path: Path) -> None:
     done = shell("cat a.lcrs | lcrs info - --json; lcrs decode - -o c.png < a.lcrs && cmp b.png c.png")
     assert (done.returncode, done.stderr) == (0, "")
     assert '"file": "-"' in done.stdout
+    done = shell("lcrs decode a.lcrs -o - > d.png; lcrs decode - < a.lcrs | cmp - b.png && cmp b.png d.png")
+    assert (done.returncode, done.stderr) == (0, "")  # PNG where nothing says another format
     shell(f"{ENCODE} a.png -o /dev/stdout > d.lcrs")
+    for line in (
+        f"cat a.png | {ENCODE} /dev/stdin -o g.lcrs && cmp g.lcrs a.lcrs",
+        f"mkfifo named; cat a.png > named & {ENCODE} named -o h.lcrs && cmp h.lcrs a.lcrs",
+        "lcrs decode a.lcrs -o /dev/fd/3 3> e.png && cmp e.png b.png",
+        "cat a.lcrs | lcrs decode /dev/stdin -o - | cmp - b.png",
+    ):
+        assert shell(line).returncode == 0, line
     shell(f"mkfifo pipe; cat pipe > e.lcrs & {ENCODE} a.png -o pipe; wait")
     assert (tmp_path / "d.lcrs").read_bytes() == (tmp_path / "e.lcrs").read_bytes() == data
 
@@ -114,6 +123,20 @@ def test_devices_stay_devices(png: Path, shell, tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
     assert (tmp_path / "null").is_symlink()
     assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+
+
+@pytest.mark.parametrize("device", ["/dev/urandom", "/dev/zero"])
+def test_what_never_ends_is_refused_by_its_beginning(device: str, png: Path, shell) -> None:
+    limit = "ulimit -v 4000000; "
+    for line in (f"{ENCODE} - < {device}", f"cat {device} | {ENCODE} -", f"{ENCODE} {device} -o x.lcrs"):
+        done = shell(f"{limit}{line}")
+        assert done.returncode == 1
+        assert "image is of no format that Pillow knows" in done.stderr
+        assert done.stderr.count("\n") == 1
+    for verb in ("decode", "info"):
+        done = shell(f"{limit}lcrs {verb} - < {device}")
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"lcrs {verb}: error: standard input: ")
 
 
 def test_a_full_disk_is_said_of_the_file_and_leaves_nothing(png: Path, shell, tmp_path: Path) -> None:

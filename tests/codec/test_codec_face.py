@@ -94,7 +94,7 @@ def test_a_missing_model_is_said_with_those_at_hand(data: bytes, monkeypatch: py
     assert "tiny" in codec.package_names()
     monkeypatch.delenv("LCRS_MODEL_PATH")
     with pytest.raises(
-        lcrs.MissingModelError, match=r"no model 'tiny' in .*\(at hand: .*--model FILE.*LCRS_MODEL_PATH"
+        lcrs.MissingModelError, match=r"no model 'tiny' in .*\(at hand: .*model=FILE.*LCRS_MODEL_PATH"
     ):
         lcrs.decompress(data)
 

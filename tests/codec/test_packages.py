@@ -114,5 +114,6 @@ def test_the_digests_of_a_file_find_its_package_under_another_name(folders, code
 def test_a_missing_model_is_said_with_what_helps(folders, coded) -> None:
     with pytest.raises(lcrs.MissingModelError) as caught:
         lcrs.decompress(coded("mine", 0))
-    for words in ("'mine'", str(folders[0]), str(folders[1]), "--model FILE", "LCRS_MODEL_PATH"):
+    for words in ("'mine'", str(folders[0]), str(folders[1]), "pass model=FILE", "LCRS_MODEL_PATH"):
         assert words in str(caught.value)
+    assert "--" not in str(caught.value)

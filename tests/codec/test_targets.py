@@ -127,7 +127,10 @@ def test_the_command_line_has_it(picture: np.ndarray, tmp_path: Path, capsys) ->
     assert "asked for 10 bytes" in line
     with pytest.raises(SystemExit):
         main([*arguments, "--target-size", "10", "-q", "5"])
-    assert main([*arguments, "--target-bpp", "-1"]) == 1
+    for wrong in ("-1", "0", "inf", "nan", "much"):
+        with pytest.raises(SystemExit):
+            main([*arguments, "--target-bpp", wrong])
+        assert f"'{wrong}' is not a number above 0" in capsys.readouterr().err
 
 
 def test_other_warnings_are_errors_here(picture: np.ndarray) -> None:

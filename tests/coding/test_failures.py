@@ -109,9 +109,22 @@ def test_no_memory_is_an_exception() -> None:
 
 
 def test_scale_tables_that_cannot_be() -> None:
-    for bounds in ((0, 1, 5), (-1, 1, 5), (0.1, float("inf"), 5), (float("nan"), 1, 5)):
+    for bounds in (
+        (0, 1, 5),
+        (-1, 1, 5),
+        (0.1, float("inf"), 5),
+        (float("nan"), 1, 5),
+        (0.1, 1e39, 5),
+        (1e-46, 1, 5),
+    ):
         with pytest.raises(ValueError, match="must be positive and finite"):
             coding.scale_table(*bounds)
+    with pytest.raises(ValueError, match=r"min is 1, must be at most max, which is 0\.5"):
+        coding.scale_table(1, 0.5, 3)
+    assert coding.scale_table(1, 1, 3).tolist() == [1, 1, 1]
+    widest = coding.scale_table(1e-45, 3.4e38, 9)
+    assert (widest > 0).all()
+    assert (widest < float("inf")).all()
     for levels in (-1, 65_537, 1 << 60):
         with pytest.raises(ValueError, match=f"levels is {levels}"):
             coding.scale_table(0.11, 256, levels)

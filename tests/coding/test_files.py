@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import struct
 import sys
 import threading
 from pathlib import Path
@@ -73,6 +74,32 @@ def test_a_replaced_file_keeps_its_owner(system: str, tmp_path: Path, monkeypatc
     monkeypatch.setattr(os, "fchown", refuse)
     write_atomically(target, b"newer", overwrite=True)
     assert mode(target) == 0o644  # another group than before may not write it
+
+
+@pytest.mark.skipif(not hasattr(os, "setxattr"), reason="no such attributes there")
+def test_a_replaced_file_keeps_its_attributes(system: str, tmp_path: Path, monkeypatch) -> None:
+    target = tmp_path / "a"
+    target.write_bytes(b"old")
+    # Owner, group, others and a user of its own: rw, r, nothing, r; a mask of r.
+    entries = [(1, 6, -1), (2, 4, 1234), (4, 4, -1), (16, 4, -1), (32, 0, -1)]
+    acl = struct.pack("<I", 2) + b"".join(struct.pack("<HHi", *entry) for entry in entries)
+    try:
+        os.setxattr(target, "user.note", b"mine")
+        os.setxattr(target, "system.posix_acl_access", acl)
+    except OSError:
+        pytest.skip("this file system has no such attributes")
+    before = mode(target)
+    write_atomically(target, b"new", overwrite=True)
+    assert (target.read_bytes(), mode(target)) == (b"new", before)
+    assert os.getxattr(target, "user.note") == b"mine"
+    assert os.getxattr(target, "system.posix_acl_access") == acl
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "no")
+
+    monkeypatch.setattr(os, "setxattr", refuse)
+    write_atomically(target, b"newer", overwrite=True)
+    assert target.read_bytes() == b"newer"
 
 
 @posix

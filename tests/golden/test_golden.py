@@ -18,7 +18,10 @@ from reader.streams import Table, open_stream
 from lcrs import LcrsError, codec, coding
 
 HERE = Path(__file__).parent
-FOLDERS = {folder: json.loads((folder / "expected.json").read_text()) for folder in (HERE, HERE / "gains")}
+FOLDERS = {
+    folder: json.loads((folder / "expected.json").read_text())
+    for folder in (HERE, HERE / "gains", HERE / "operations")
+}
 
 
 def listed(kind: str) -> list[dict[str, Any]]:

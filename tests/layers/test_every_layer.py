@@ -25,8 +25,10 @@ LAYERS = {
     "Gain-scalar": lambda: layers.Gain(factor=0.5),
     "Interleave": lambda: layers.Interleave(2),
     "Lambda": lambda: layers.Lambda(torch.abs),
+    "LayerNorm2d": lambda: layers.LayerNorm2d(4),
     "MaskedConv2d": lambda: layers.MaskedConv2d(4, 6, 5, padding=2),
     "MaskedConv2d-B": lambda: layers.MaskedConv2d(4, 4, 3, padding=1, groups=2, mask_type="B"),
+    "Mlp": lambda: layers.Mlp(4, 6, 5),
     "NamedLayer": lambda: layers.NamedLayer("here"),
     "Reshape": lambda: layers.Reshape((2, -1)),
     "ResidualBlock": lambda: layers.ResidualBlock(4, 4),
@@ -40,7 +42,9 @@ LAYERS = {
     "SpectralConvTranspose2d": lambda: layers.SpectralConvTranspose2d(
         4, 6, 5, stride=2, padding=2, output_padding=1
     ),
+    "SwinBlock": lambda: layers.SwinBlock(4, 2, window_size=3, shift_size=1),
     "Transpose": lambda: layers.Transpose(1, 2),
+    "WindowAttention": lambda: layers.WindowAttention(4, 4, 2),
     "sequential_channel_ramp": lambda: layers.sequential_channel_ramp(4, 8, kernel_size=1),
     "subpel_conv3x3": lambda: layers.subpel_conv3x3(4, 3, 2),
 }

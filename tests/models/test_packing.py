@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import torch
 from tiny_networks import TINY, make
+from torch import nn
 
 import lcrs
 from lcrs import MissingModelError, NotPortableError, coding
 from lcrs.entropy_models import EntropyBottleneck
 from lcrs.latent_codecs import HyperLatentCodec, HyperpriorLatentCodec
+from lcrs.layers import GDN
 from lcrs.models import FactorizedPrior, SimpleVAECompressionModel
 from lcrs.models.packing import Tables, pack
 from lcrs.models.utils import conv, deconv
@@ -101,9 +103,13 @@ def test_filled_tables_are_packed():
 
 
 def test_what_does_not_lower_is_refused_with_its_place():
+    class Sine(torch.nn.Module):
+        def forward(self, x):
+            return x.sin()
+
     net = make("bmshj2018-factorized")
-    net.g_s[1] = torch.nn.BatchNorm2d(8)
-    with pytest.raises(NotPortableError, match=r"BatchNorm2d at 'g_s.1'"):
+    net.g_s[1] = Sine()
+    with pytest.raises(NotPortableError, match=r"Sine at 'g_s.1'"):
         pack(net, "tiny")
 
 
@@ -172,3 +178,36 @@ def test_one_name_means_one_tensor():
         tables.factorized("y", make("bmshj2018-factorized", seed=1).entropy_bottleneck)
     with pytest.raises(ValueError, match="domain is 'cubic'"):
         tables.gaussian("z", make("mbt2018-mean").gaussian_conditional, means=True, domain="cubic")
+
+
+class LyingGDN(GDN):
+    """Overrides what `forward` calls: the inherited `lower` does not know."""
+
+    def _norm(self, pooled):
+        return super()._norm(pooled) + 0.5
+
+
+class Shifted(nn.ReLU):
+    def forward(self, x):
+        return super().forward(x) + 0.3
+
+    def lower(self, graph, x):
+        return graph.op("relu", x)
+
+
+@pytest.mark.parametrize("wrong", [LyingGDN(8), Shifted()])
+@pytest.mark.parametrize("place", ["g_a", "g_s"])
+def test_a_form_that_disagrees_with_forward_is_refused_by_name(wrong, place):
+    net = make("bmshj2018-factorized")
+    getattr(net, place)[1] = wrong
+    with pytest.raises(NotPortableError, match=rf"{type(wrong).__name__} at '{place}\.1' .*does not compute"):
+        pack(net, "tiny")
+
+
+def test_the_first_compress_refuses_a_lower_that_disagrees():
+    net = make("mbt2018-mean")
+    x = torch.rand(1, 3, 64, 64)
+    net.compress(x)
+    net.h_s[1] = Shifted()
+    with pytest.raises(NotPortableError, match=r"Shifted at 'h_s\.1'"):
+        net.compress(x)

@@ -97,6 +97,6 @@ def test_a_gpu_computes_with_all_bits():
         return ((y - exact).abs().max() / exact.abs().max()).item()
 
     with full_binary32(CUDA):
-        assert error() < 3e-6
+        assert error() < 1e-5  # 3.05e-6 on an H200; with TF32 some 5e-4
     if torch.cuda.get_device_capability() >= (8, 0):  # TF32 exists: so it is what was kept away above
         assert error() > 2e-5

@@ -1,4 +1,4 @@
-"""Files of deep components that Pillow cannot write: PNG, TIFF, SGI."""
+"""Files that Pillow cannot write: deep components in PNG, TIFF, SGI; layers in PSD."""
 
 from __future__ import annotations
 
@@ -89,3 +89,37 @@ def sgi(pixels: np.ndarray, *, runs: bool) -> bytes:
     starts = np.cumsum([512 + 8 * len(rows), *map(len, rows)])[:-1]
     tables = np.concatenate([starts, [len(row) for row in rows]]).astype(">u4")
     return head + tables.tobytes() + b"".join(rows)
+
+
+def _psd_plane(plane: np.ndarray, kind: int) -> bytes:
+    """A channel, each kind in another way: as it is, as runs, deflated, deflated after differences."""
+    rows = [row.tobytes() for row in plane]
+    if kind == 0:
+        return bytes(2) + plane.tobytes()
+    if kind == 1:  # PackBits of literals
+        return struct.pack(f">H{len(rows)}H", 1, *(1 + len(row) for row in rows)) + b"".join(
+            bytes([len(row) - 1]) + row for row in rows
+        )
+    if kind == 2:
+        return b"\0\2" + zlib.compress(plane.tobytes())
+    return b"\0\3" + zlib.compress(np.diff(plane, axis=1, prepend=np.uint8(0)).tobytes())
+
+
+def psd(merged: np.ndarray, *layers: tuple[int, int, np.ndarray]) -> bytes:
+    """Colours (H, W, 3) of uint8, with layers: top, left, and RGB or RGBA of any size, from below."""
+    height, width, _ = merged.shape
+    records = planes = b""
+    for top, left, pixels in layers:
+        rows, columns, channels = pixels.shape
+        records += struct.pack(">4iH", top, left, top + rows, left + columns, channels)
+        for number in (-1, 0, 1, 2)[4 - channels :]:
+            plane = _psd_plane(pixels[..., number], number)
+            records += struct.pack(">hI", number, len(plane))
+            planes += plane
+        records += b"8BIMnorm" + bytes([255, 0, 0, 0]) + struct.pack(">III", 12, 0, 0) + b"\x01a\0\0"
+    info = struct.pack(">h", len(layers)) + records + planes
+    info += bytes(len(info) % 2)
+    both = struct.pack(">I", len(info)) + info + bytes(4)
+    head = b"8BPS" + struct.pack(">H6xHIIHHII", 1, 3, height, width, 8, 3, 0, 0)
+    body = bytes(2) + b"".join(merged[..., i].tobytes() for i in range(3))
+    return head + struct.pack(">I", len(both)) + both + body

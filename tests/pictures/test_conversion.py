@@ -177,6 +177,15 @@ def test_floats_and_wide_values_are_refused() -> None:
         to_picture(Image.fromarray(np.array([[0, 70_000]], np.int32)), to_8bit=True)
 
 
+def test_integers_of_32_bits_that_fit_16_are_said_to_be_such() -> None:
+    pixels = RAMP[..., 0].astype(np.int32) * 250
+    picture = to_picture(reopened(Image.fromarray(pixels), "TIFF"))
+    assert (picture.bit_depth, picture.losses) == (16, ("32 bits a component (16 hold its numbers)",))
+    np.testing.assert_array_equal(picture.pixels, pixels)
+    deep = reopened(Image.fromarray(pixels.astype(np.uint16)), "TIFF")
+    assert to_picture(deep).losses == ()
+
+
 def test_deep_inks_are_not_cut_silently() -> None:
     data = tiff(np.full((4, 6, 4), 777, np.uint16), photometric=5)
     with pytest.raises(PictureError, match=r"CMYK of 16 bits a component.*: pass to_8bit=True as well"):

@@ -191,7 +191,7 @@ def test_files_that_are_cut_off_are_named(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("bits", [9, 10, 16])
-@pytest.mark.parametrize("extension", [".png", ".tif", ".ppm"])
+@pytest.mark.parametrize("extension", [".png", ".tif", ".ppm", ".jp2"])
 def test_deep_pictures_are_written_whole(extension: str, bits: int, channels: int) -> None:
     values = (DEEP if channels == 3 else GREY) >> 16 - bits
     picture = Picture(
@@ -200,10 +200,13 @@ def test_deep_pictures_are_written_whole(extension: str, bits: int, channels: in
         exif=b"MM\0*\0\0\0\x08\0\x01\x01\x0f\0\x02\0\0\0\x05\0\0\0\x1a\0\0\0\0ACME\0\0",
         xmp=b"<x:xmpmeta/>", iptc=b"\x1c\x02\x50\0\x02me",
     )  # fmt: skip
+    if extension == ".jp2":
+        pytest.importorskip("imagecodecs")
     data, lost = picture_file(picture, extension)
     read = to_picture(data)
-    assert (read.channels, read.bit_depth) == (channels, 16)
-    np.testing.assert_array_equal(read.pixels, rescaled(values, bits, 16).squeeze())
+    depth = bits if extension == ".jp2" else 16
+    assert (read.channels, read.bit_depth) == (channels, depth)
+    np.testing.assert_array_equal(read.pixels, rescaled(values, bits, depth).squeeze())
     if extension == ".ppm":
         assert lost == ["the colour profile", "EXIF", "XMP", "IPTC", "the resolution"]
         return
@@ -220,3 +223,13 @@ def test_other_formats_get_8_bits_and_say_so() -> None:
     data, lost = picture_file(picture, ".bmp")
     assert lost == ["16 bits a component (rounded to 8)"]
     np.testing.assert_array_equal(to_picture(data).pixels, np.rint(DEEP / 257))
+
+
+def test_jpeg_2000_without_its_library_holds_deep_grey_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lcrs.pictures.jpeg2000.find_spec", lambda _: None)
+    data, lost = picture_file(Picture(DEEP.astype("<u2").tobytes(), (19, 23), 3, 16), ".jp2")
+    assert lost == ["16 bits a component (rounded to 8)"]
+    np.testing.assert_array_equal(to_picture(data).pixels, np.rint(DEEP / 257))
+    data, lost = picture_file(Picture(GREY.astype("<u2").tobytes(), (19, 23), 1, 16), ".jp2")
+    assert lost == []
+    np.testing.assert_array_equal(to_picture(data).pixels, GREY.squeeze())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image, ImageCms
-from raw_files import png, tiff
+from raw_files import png, psd, tiff
 
 from lcrs.pictures import PictureError, to_picture
 from lcrs.pictures.opening import open_image
@@ -107,6 +108,66 @@ def test_frames_are_taken_by_their_number(format: str, tmp_path: Path) -> None:
     for i in (2, 0, 1):
         shown = np.asarray(to_picture(path, frame=i).to_pillow().convert("RGB"))
         np.testing.assert_array_equal(shown, np.full((5, 7, 3), 60 * i))
+
+
+def test_layers_follow_the_merged_picture(rng: np.random.Generator) -> None:
+    merged, below, above = rng.integers(0, 256, (3, 5, 7, 3), dtype=np.uint8)
+    above = np.dstack([above, np.full((5, 7), 255, np.uint8)])
+    data = psd(merged, (0, 0, below), (1, -2, above))
+    np.testing.assert_array_equal(to_picture(data).pixels, merged)
+    image = Image.open(io.BytesIO(data))
+    for source in (data, image):
+        np.testing.assert_array_equal(to_picture(source, frame=1).pixels, below)
+        with pytest.raises(PictureError, match="transparent parts"):
+            to_picture(source, frame=2)
+        pixels = to_picture(source, frame=2, background="white").pixels
+        np.testing.assert_array_equal(pixels[1:, :5], above[:4, 2:, :3])
+        assert (pixels[0] == 255).all()
+        assert (pixels[:, 5:] == 255).all()
+        with pytest.raises(PictureError, match="image has 3 frames, 3 is none of them"):
+            to_picture(source, frame=3)
+        np.testing.assert_array_equal(to_picture(source, frame=0).pixels, merged)
+    np.testing.assert_array_equal(to_picture(psd(merged), frame=0).pixels, merged)
+    for at in range(26, len(data)):  # of any damage nothing worse comes than an error
+        damaged = bytearray(data)
+        damaged[at] ^= 0x90
+        with contextlib.suppress(PictureError):
+            to_picture(bytes(damaged), frame=2, background="white")
+
+
+class _Pipe(io.RawIOBase):
+    """A stream that cannot go back, of some bytes and then of others for ever."""
+
+    def __init__(self, data: bytes, rest: bytes = b"") -> None:
+        self.data, self.rest, self.num_read = io.BytesIO(data), rest, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:
+        data = self.data.read(min(len(buffer), 1000)) or (self.rest * len(buffer))[: len(buffer)]
+        buffer[: len(data)] = data
+        self.num_read += len(data)
+        return len(data)
+
+
+@pytest.mark.parametrize("format", ["PNG", "JPEG", "TGA", "TIFF", "PCX"])
+def test_pictures_come_through_pipes(format: str, rng: np.random.Generator) -> None:
+    image = Image.fromarray(rng.integers(0, 256, (190, 170, 3), dtype=np.uint8))
+    buffer = io.BytesIO()
+    image.save(buffer, format)
+    assert len(buffer.getvalue()) > 1 << 14
+    np.testing.assert_array_equal(
+        to_picture(_Pipe(buffer.getvalue())).pixels, to_picture(buffer.getvalue()).pixels
+    )
+
+
+@pytest.mark.parametrize("rest", [b"\0", b"\x93", b"some words\n"])
+def test_what_is_no_picture_is_refused_by_its_beginning(rest: bytes) -> None:
+    pipe = _Pipe(b"", rest)
+    with pytest.raises(PictureError, match="of no format that Pillow knows"):
+        to_picture(pipe)
+    assert pipe.num_read < 1 << 20
 
 
 def test_reduced_copies_in_a_tiff_file_do_not_count() -> None:

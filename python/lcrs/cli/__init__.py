@@ -9,6 +9,7 @@ import argparse
 import os
 import warnings
 from collections.abc import Sequence
+from typing import NoReturn
 
 from lcrs.cli import streams
 from lcrs.cli.messages import UsageError, one_line, printable
@@ -59,7 +60,7 @@ def _run(parsed: argparse.Namespace, verb: str) -> int:
     def tell(message: Warning | str, *_: object, **__: object) -> None:
         if (text := printable(str(message))) not in told:
             told.add(text)
-            streams.say(f"{verb}: warning: {text}\n")
+            streams.say_line(f"{verb}: warning: {text}")
 
     try:
         with warnings.catch_warnings():
@@ -81,6 +82,10 @@ class _Parser(argparse.ArgumentParser):
 
     def print_help(self, file: object = None) -> None:
         streams.write_text(self.format_help())
+
+    def error(self, message: str) -> NoReturn:
+        streams.say_line(f"{self.prog}: error: {message} ({self.prog} --help says more)")
+        raise SystemExit(2)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -109,5 +114,5 @@ def _without_verb(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -
 
 
 def _fail(verb: str, error: BaseException, code: int) -> int:
-    streams.say(f"{verb}: error: {one_line(error)}\n")
+    streams.say_line(f"{verb}: error: {one_line(error)}")
     return code

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import math
+from collections.abc import Callable
+from typing import Any
 
 from lcrs.cli.messages import UsageError
 from lcrs.cli.streams import location
+
+_MOST = (1 << 62) - 1
+"""Where there is no other bound: what the native functions take."""
 
 
 def add_output(parser: argparse._ActionsContainer, what: str) -> None:
@@ -33,6 +39,30 @@ def add_runtime(parser: argparse._ActionsContainer, what: str) -> None:
         help=f"what runs the networks of pictures; torch: fast on a GPU, {what} equal up to rounding",
     )
     parser.add_argument("--device", metavar="DEVICE", help="of the runtime torch: cuda, cpu; default cpu")
+
+
+def add_frame(parser: argparse._ActionsContainer) -> None:
+    """``--frame N``."""
+    what = "frame, page or layer of a file with several, from 0"
+    parser.add_argument("--frame", metavar="N", type=whole_number(0), help=what)
+
+
+def add_limits(parser: argparse._ActionsContainer) -> None:
+    """``--max-pixels`` and ``--max-bytes``, which `limits` reads."""
+    parser.add_argument(
+        "--max-pixels", metavar="N", type=whole_number(1), help="refuse larger pictures (default: 2^28)"
+    )
+    parser.add_argument(
+        "--max-bytes",
+        metavar="N",
+        type=whole_number(1),
+        help="memory that coding may hold at a time (default: 2^31)",
+    )
+
+
+def limits(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What functions are told of the limits; None is their default."""
+    return {"max_pixels": arguments.max_pixels, "max_bytes": arguments.max_bytes}
 
 
 def check_runtime(runtime: str, device: str | None) -> None:
@@ -64,14 +94,41 @@ def require_torch(who: str) -> None:
 
 def quality(text: str) -> float:
     """A quality from 0 to 100, as argparse wants it."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = float("nan")
+    value = _float(text)
     if not 0 <= value <= 100:
         msg = f"'{text}' is not a number from 0 to 100"
         raise argparse.ArgumentTypeError(msg)
     return value
+
+
+def positive_number(text: str) -> float:
+    """A finite number above 0, as argparse wants it."""
+    value = _float(text)
+    if not 0 < value < math.inf:
+        msg = f"'{text}' is not a number above 0"
+        raise argparse.ArgumentTypeError(msg)
+    return value
+
+
+def whole_number(least: int, most: int = _MOST) -> Callable[[str], int]:
+    """What makes a whole number within bounds of a text, as argparse wants it."""
+
+    def parse(text: str) -> int:
+        is_number = text.isascii() and text.isdecimal() and len(text) < 20
+        if not is_number or not least <= int(text) <= most:
+            bounds = f"from {least} on" if most == _MOST else f"from {least} to {most}"
+            msg = f"'{text}' is not a whole number {bounds}"
+            raise argparse.ArgumentTypeError(msg)
+        return int(text)
+
+    return parse
+
+
+def _float(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
 
 
 def _model(text: str) -> str:

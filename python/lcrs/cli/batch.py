@@ -46,30 +46,30 @@ def run(plan: Plan, verb: str, arguments: argparse.Namespace) -> int:
     """Does all of a plan with the function ``work`` of a verb's module, and returns the exit code."""
     if plan.is_single:
         for failure in plan.failures:
-            streams.say(f"lcrs {verb}: error: {failure}\n")
+            streams.say_line(f"lcrs {verb}: error: {failure}")
         for job in plan.jobs:
             done = work(verb, job, arguments)
             if done.words and not arguments.quiet:
-                streams.say(f"{done.words}\n")
+                streams.say_line(done.words)
         return 1 if plan.failures else 0
     tally = Tally(total=len(plan.jobs), num_bytes=sum(job.num_bytes for job in plan.jobs))
     start = time.monotonic()
     with shown(tally, is_wanted=not arguments.quiet) as progress:
         for failure in plan.failures:
             tally.failed += 1
-            progress.say(f"lcrs {verb}: error: {failure}\n")
+            progress.say(f"lcrs {verb}: error: {failure}")
         try:
             for outcome in _outcomes(plan.jobs, verb, arguments):
                 for warning in outcome.warnings:
                     progress.clear()
                     warnings.warn(warning, UserWarning, stacklevel=2)
                 if outcome.done is None:
-                    progress.say(f"lcrs {verb}: error: {outcome.error}\n")
+                    progress.say(f"lcrs {verb}: error: {outcome.error}")
                 tally.add(outcome.job.num_bytes, outcome.done)
                 progress.update()
         finally:
             if not arguments.quiet:
-                progress.say(f"lcrs {verb}: {tally.summary(time.monotonic() - start, plan.num_others)}\n")
+                progress.say(f"lcrs {verb}: {tally.summary(time.monotonic() - start, plan.num_others)}")
     return 1 if tally.failed else 0
 
 
@@ -110,7 +110,7 @@ def _words(warning: Warning | str, job: Job) -> str:
 
 def _outcomes(jobs: list[Job], verb: str, arguments: argparse.Namespace) -> Iterator[Outcome]:
     """The outcome of each job, as they come."""
-    num_processes = min(arguments.jobs, len(jobs))
+    num_processes = min(arguments.jobs or os.cpu_count() or 1, len(jobs))
     if num_processes <= 1:
         yield from (attempt(verb, job, arguments) for job in jobs)
         return

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lcrs.cli import streams
-from lcrs.cli.arguments import add_model
-from lcrs.cli.messages import UsageError, naming
+from lcrs.cli.arguments import add_frame, add_limits, add_model, limits
+from lcrs.cli.messages import UsageError, naming, printable
 from lcrs.cli.targets import check_output, deliver
 
 if TYPE_CHECKING:
@@ -57,12 +57,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--background", metavar="COLOR", help="flatten transparency on this colour")
     parser.add_argument("--to-8bit", action="store_true", help="round deeper components to 8 bits")
     parser.add_argument("--to-srgb", action="store_true", help="convert colours to sRGB by their profiles")
-    parser.add_argument("--frame", metavar="N", type=int, help="of a file with several pictures, from 0")
+    add_frame(parser)
+    add_limits(parser)
     add_model(parser, "default: the one that an .lcrs file names")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Reads both, compares, prints."""
+    if streams.STANDARD in (arguments.a, arguments.b):
+        msg = "- is standard input, which cannot be compared: a file can, ./- by that name"
+        raise UsageError(msg)
     if arguments.map is not None:
         if arguments.map.suffix.lower() != ".png":
             msg = f"--map {arguments.map} does not end in .png"
@@ -79,8 +83,8 @@ def run(arguments: argparse.Namespace) -> int:
         deliver(arguments.map, _map(a, b, fields["max_difference"]), force=arguments.force)
     streams.write_text(json.dumps(fields) + "\n" if arguments.json else _text(fields))
     if arguments.map is not None:
-        streams.say(
-            f"{arguments.map}: white is a difference of {255 * fields['max_difference']:.4g} of 255\n"
+        streams.say_line(
+            f"{arguments.map}: white is a difference of {255 * fields['max_difference']:.4g} of 255"
         )
     return 0
 
@@ -90,12 +94,12 @@ def _read(path: Path, arguments: argparse.Namespace) -> Side:
     from lcrs.cli.reading import read_picture, read_stream
 
     if _is_stream(path):
-        data = read_stream(path)
+        data = read_stream(path, limits(arguments))
         with naming(path):
-            picture = codec.decompress_picture(data, arguments.model)
+            picture = codec.decompress_picture(data, arguments.model, **limits(arguments))
         num_bytes = len(data)
     else:
-        choices = ("background", "to_8bit", "to_srgb", "frame")
+        choices = ("background", "to_8bit", "to_srgb", "frame", "max_pixels")
         picture = read_picture(path, **{name: getattr(arguments, name) for name in choices})
         num_bytes = path.stat().st_size
     pixels = picture.pixels
@@ -185,7 +189,9 @@ def _text(fields: dict[str, Any]) -> str:
     lines = []
     for name in ("a", "b"):
         side = fields[name]
-        lines.append(f"{side['num_bytes']:>12} bytes  {side['bpp']:>7.3f} bits a pixel  {side['file']}")
+        lines.append(
+            f"{side['num_bytes']:>12} bytes  {side['bpp']:>7.3f} bits a pixel  {printable(side['file'])}"
+        )
     lines.append(f"{fields['width']} x {fields['height']} pixels")
     if fields["identical"]:
         lines.append("the same pixels")

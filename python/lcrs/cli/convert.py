@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from lcrs.cli import streams
-from lcrs.cli.arguments import add_output, quality, require_torch
+from lcrs.cli.arguments import add_output, positive_number, quality, require_torch
 from lcrs.cli.targets import check_output, deliver
 
 NAME = "convert"
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=quality,
         help="of a variable-rate model, which IN does not say: 100 * s / 7 (default: of s = 1, codec.py's)",
     )
-    rate.add_argument("--scale", metavar="S", type=float, help="the same as the model's inputscale")
+    rate.add_argument("--scale", metavar="S", type=positive_number, help="the same as the model's inputscale")
     add_output(parser, "the .lcrs file to write; the package of the same checkpoint decodes it")
 
 
@@ -50,5 +50,5 @@ def run(arguments: argparse.Namespace) -> int:
     rate = {"quality": arguments.quality, "scale": arguments.scale}
     converted = convert(data, arguments.model, arguments.name, **rate)
     deliver(arguments.output, converted, force=arguments.force)
-    streams.say(f"{arguments.output}: {len(converted)} bytes, {arguments.input} has {len(data)}\n")
+    streams.say_line(f"{arguments.output}: {len(converted)} bytes, {arguments.input} has {len(data)}")
     return 0

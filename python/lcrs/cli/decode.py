@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lcrs.cli import batch
-from lcrs.cli.arguments import add_model, add_runtime, check_runtime
+from lcrs.cli.arguments import add_limits, add_model, add_runtime, check_runtime, limits, whole_number
 from lcrs.cli.jobs import Job, Kind, add_files, plan
 from lcrs.cli.messages import naming
 from lcrs.cli.streams import title
@@ -40,8 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the pictures, where OUT does not say it; WebP is lossless; default png",
     )
     parser.add_argument(
-        "--max-side", metavar="N", type=_side, help="shrink the picture until no side is longer: a thumbnail"
+        "--max-side",
+        metavar="N",
+        type=whole_number(1, 65_535),
+        help="shrink the picture until no side is longer: a thumbnail",
     )
+    add_limits(parser)
     model = parser.add_argument_group("model")
     add_model(model, "default: the one that the file names")
     add_runtime(model, "pixels are")
@@ -74,18 +78,18 @@ def work(job: Job, arguments: argparse.Namespace) -> batch.Done:
     extension = format_of(job.target, arguments.format)
     if not arguments.skip_existing:
         check_output(job.source, job.target, force=arguments.force, makes_folders=job.is_named_here)
-    data = read_stream(job.source)
+    data = read_stream(job.source, limits(arguments))
     with naming(title(job.source)):
-        fields = codec.info(data, _model(arguments))
+        fields = codec.info(data, _model(arguments), **limits(arguments))
         size = _scaled(fields["width"], fields["height"], arguments.max_side)
     if arguments.skip_existing:
-        if is_whole(job.target, partial(_check_picture, size=size), force=arguments.force):
+        check = partial(_check_picture, size=size, max_pixels=arguments.max_pixels)
+        if is_whole(job.target, check, force=arguments.force):
             return batch.Done(is_skipped=True, words=f"{job.target}: is there already")
         check_output(job.source, job.target, force=arguments.force, makes_folders=job.is_named_here)
     with naming(title(job.source)):
-        picture = codec.decompress_picture(
-            data, _model(arguments), runtime=arguments.runtime, device=arguments.device
-        )
+        options = {"runtime": arguments.runtime, "device": arguments.device, **limits(arguments)}
+        picture = codec.decompress_picture(data, _model(arguments), **options)
     with naming(job.target_text):
         written, lost = encode_picture(_shrunk(picture, size), extension)
     if lost:
@@ -122,11 +126,11 @@ def _shrunk(picture: Picture, size: tuple[int, int]) -> Picture:
     return resized(picture, size)
 
 
-def _check_picture(path: Path, size: tuple[int, int]) -> None:
+def _check_picture(path: Path, size: tuple[int, int], max_pixels: int | None) -> None:
     """Raises `OSError` or `ValueError` if ``path`` is no whole picture of a width and height."""
     from lcrs.cli.reading import open_picture
 
-    with open_picture(path) as image:
+    with open_picture(path, max_pixels) as image:
         if image.size != size:
             width, height = size
             msg = f"it is {image.width} x {image.height}, not {width} x {height}"
@@ -136,11 +140,3 @@ def _check_picture(path: Path, size: tuple[int, int]) -> None:
         except Exception as error:  # Pillow's readers raise all sorts of things on damaged files
             msg = f"it is damaged: {error}"
             raise ValueError(msg) from error
-
-
-def _side(text: str) -> int:
-    """A number of pixels, as argparse wants it."""
-    if not text.isdecimal() or not 1 <= int(text) <= 65_535:
-        msg = f"'{text}' is not a number from 1 to 65535"
-        raise argparse.ArgumentTypeError(msg)
-    return int(text)

@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import argparse
 import warnings
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lcrs.cli import batch
-from lcrs.cli.arguments import add_model, add_runtime, check_runtime, quality
+from lcrs.cli.arguments import (
+    add_frame,
+    add_limits,
+    add_model,
+    add_runtime,
+    check_runtime,
+    limits,
+    positive_number,
+    quality,
+    whole_number,
+)
 from lcrs.cli.jobs import Job, Kind, add_files, plan
 from lcrs.cli.messages import UsageError, naming
 from lcrs.cli.streams import title
@@ -59,16 +70,28 @@ def _add_rate(group: argparse._ArgumentGroup) -> None:
         "-q", "--quality", metavar="Q", type=quality, help="0 (smallest) to 100 (best); default 50"
     )
     rate.add_argument(
-        "--scale", metavar="S", type=float, help="of CompressAI's variable-rate models, in place of a quality"
+        "--scale",
+        metavar="S",
+        type=positive_number,
+        help="of CompressAI's variable-rate models, in place of a quality",
     )
     rate.add_argument(
-        "--target-bpp", metavar="B", type=float, help="bits of the whole file for each pixel, to within 1 %%"
+        "--target-bpp",
+        metavar="B",
+        type=positive_number,
+        help="bits of the whole file for each pixel, to within 1 %%",
     )
     rate.add_argument(
-        "--target-size", metavar="BYTES", type=int, help="at most so many bytes, and at least 99 %% of them"
+        "--target-size",
+        metavar="BYTES",
+        type=whole_number(1),
+        help="at most so many bytes, and at least 99 %% of them",
     )
     rate.add_argument(
-        "--target-psnr", metavar="DB", type=float, help="PSNR of the decoded picture, to within 0.05 dB"
+        "--target-psnr",
+        metavar="DB",
+        type=positive_number,
+        help="PSNR of the decoded picture, to within 0.05 dB",
     )
 
 
@@ -81,12 +104,10 @@ def _add_picture(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--to-srgb", action="store_true", help="convert colours to sRGB by their profile, those of CMYK too"
     )
-    group.add_argument("--frame", metavar="N", type=int, help="of a file with several pictures, from 0")
+    add_frame(group)
     group.add_argument("--keep-exif", action="store_true", help="keep camera data, place and time included")
     group.add_argument("--keep-metadata", action="store_true", help="keep EXIF, XMP and IPTC")
-    group.add_argument(
-        "--max-pixels", metavar="N", type=_pixels, help="refuse larger pictures (default: 2^28)"
-    )
+    add_limits(group)
 
 
 def _rate_options(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -113,14 +134,6 @@ def _picture_options(arguments: argparse.Namespace) -> dict[str, Any]:
 def _keep_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """Which metadata `lcrs.compress` is told to keep."""
     return {"keep_exif": arguments.keep_exif, "keep_metadata": arguments.keep_metadata}
-
-
-def _pixels(text: str) -> int:
-    """A number of pixels, as argparse wants it."""
-    if not text.isdecimal() or not 1 <= int(text) < 1 << 62:
-        msg = f"'{text}' is not a number of pixels"
-        raise argparse.ArgumentTypeError(msg)
-    return int(text)
 
 
 def _tell_losses(job: Job, picture: Picture, arguments: argparse.Namespace) -> None:
@@ -153,7 +166,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def work(job: Job, arguments: argparse.Namespace) -> batch.Done:
     """Reads, compresses, writes."""
-    if arguments.skip_existing and is_whole(job.target, check_stream, force=arguments.force):
+    check = partial(check_stream, limits=limits(arguments))
+    if arguments.skip_existing and is_whole(job.target, check, force=arguments.force):
         return batch.Done(is_skipped=True, words=f"{job.target}: is there already")
     check_output(job.source, job.target, force=arguments.force, makes_folders=job.is_named_here)
 
@@ -163,10 +177,10 @@ def work(job: Job, arguments: argparse.Namespace) -> batch.Done:
     rate = _rate_options(arguments)
     with naming(title(job.source)):
         picture = read_picture(job.source, **_picture_options(arguments))
-        data = codec.compress(picture, **rate, **_keep_options(arguments), max_pixels=arguments.max_pixels)
+        data = codec.compress(picture, **rate, **_keep_options(arguments), **limits(arguments))
     _tell_losses(job, picture, arguments)
     deliver(job.target, data, force=arguments.force, makes_folders=job.is_named_here)
-    header = codec.info(data)
+    header = codec.info(data, **limits(arguments))
     bpp = 8 * len(data) / (header["width"] * header["height"])
     words = f"{job.target_text}: {len(data)} bytes, {bpp:.3f} bits a pixel"
     return batch.Done(job.num_bytes, len(data), words=words)

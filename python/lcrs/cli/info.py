@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lcrs.cli import streams
-from lcrs.cli.arguments import add_model
+from lcrs.cli.arguments import add_limits, add_model, limits
 from lcrs.cli.jobs import Kind, Plan, find_sources
 from lcrs.cli.messages import naming, one_line, printable
 
@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-r", "--recursive", action="store_true", help="take what is in folders")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line and file")
     add_model(parser, "default: the one that the file names; it is not needed")
+    add_limits(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -53,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     rows = []
     for path in sources:
         try:
-            fields = {"file": str(path)} | _fields(path, model)
+            fields = {"file": str(path)} | _fields(path, model, limits(arguments))
         except (OSError, ValueError) as error:
             found.failures.append(one_line(error))
             continue
@@ -69,17 +70,17 @@ def run(arguments: argparse.Namespace) -> int:
         streams.write_text(_table(rows))
     streams.flush()
     for failure in found.failures:
-        streams.say(f"lcrs info: error: {failure}\n")
+        streams.say_line(f"lcrs info: error: {failure}")
     return 1 if found.failures else 0
 
 
-def _fields(path: Path, model: Any) -> dict[str, Any]:
+def _fields(path: Path, model: Any, within: dict[str, Any]) -> dict[str, Any]:
     from lcrs import codec
     from lcrs.cli.reading import read_stream
 
-    data = read_stream(path)
+    data = read_stream(path, within)
     with naming(streams.title(path)):
-        return codec.info(data, model)
+        return codec.info(data, model, **within)
 
 
 def _row(fields: dict[str, Any]) -> list[str]:
@@ -89,7 +90,7 @@ def _row(fields: dict[str, Any]) -> list[str]:
         f"{width}x{height}",
         f"{8 * fields['num_bytes'] / (width * height):.3f}",
         "fixed" if quality is None else f"{quality:g}",
-        fields["model"],
+        printable(fields["model"]),
         printable(fields["file"]),
     ]
 
@@ -117,4 +118,4 @@ def _text(value: object) -> str:
         case list():
             return ", ".join(f"{section['num_bytes']} bytes {section['kind']}" for section in value)
         case _:
-            return str(value)
+            return printable(str(value))

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from lcrs.cli.arguments import whole_number
 from lcrs.cli.messages import UsageError
 from lcrs.cli.streams import STANDARD, location
 
@@ -73,7 +74,12 @@ def add_files(parser: argparse.ArgumentParser, what: str, output: str) -> None:
         "-r", "--recursive", action="store_true", help="take what is in folders; OUT gets the tree"
     )
     many.add_argument(
-        "-j", "--jobs", metavar="N", type=_count, default=1, help="processes; 0: one a processor; default 1"
+        "-j",
+        "--jobs",
+        metavar="N",
+        type=whole_number(0, 1024),
+        default=1,
+        help="processes; 0: one a processor; default 1",
     )
     many.add_argument(
         "--skip-existing",
@@ -141,8 +147,9 @@ def plan(arguments: argparse.Namespace, kind: Kind) -> Plan:
     sources = list(
         dict.fromkeys(find_sources(arguments.inputs, kind, recursive=arguments.recursive, found=made))
     )
-    only = arguments.inputs[0] if len(arguments.inputs) == 1 else None
-    made.is_single = only is not None and [source for source, _ in sources] in ([], [location(only)])
+    if len(arguments.inputs) == 1:
+        is_named = [source for source, _ in sources] == [location(arguments.inputs[0])]
+        made.is_single = is_named or (bool(made.failures) and not sources)
     folder = _folder(arguments.output, is_single=made.is_single)
     if STANDARD in (source for source, _ in sources) and not made.is_single:
         msg = "- is standard input, which comes alone"
@@ -213,11 +220,3 @@ def _refuse_conflicts(made: Plan, kind: Kind) -> None:
 
 def _identity(path: Path) -> str:
     return os.path.normcase(os.path.realpath(path)) if path != STANDARD else str(path)
-
-
-def _count(text: str) -> int:
-    """A number of processes, as argparse wants it."""
-    if not text.isdecimal() or int(text) > 1024:
-        msg = f"'{text}' is not a number from 0 to 1024"
-        raise argparse.ArgumentTypeError(msg)
-    return int(text) or os.cpu_count() or 1

@@ -6,6 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+# What functions call what the command line has an option for.
+_OPTIONS = {
+    "(max_pixels)": "(--max-pixels)",
+    "(max_bytes)": "(--max-bytes)",
+    "pass model=FILE": "--model FILE",
+    "pass runtime='torch'": "--runtime torch",
+}
 _EXPECTED = (OSError, ValueError, RuntimeError, ImportError, Warning)
 
 
@@ -18,6 +25,9 @@ def one_line(error: BaseException) -> str:
     text = str(error)
     if hasattr(error, "for_command_line"):
         text = error.for_command_line()
+    elif isinstance(error, ValueError):
+        for ours, theirs in _OPTIONS.items():
+            text = text.replace(ours, theirs)
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         text = f"{_text(error.filename)}: {error.strerror}"
     elif isinstance(error, OSError) and error.strerror:

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from lcrs.cli import streams
+from lcrs.cli.messages import printable
 
 if TYPE_CHECKING:
     from lcrs.cli.batch import Done
@@ -87,7 +88,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """A line that stays."""
-        streams.say(text)
+        streams.say_line(text)
 
 
 class _Plain(Progress):
@@ -107,7 +108,7 @@ class _Plain(Progress):
 
     def say(self, text: str) -> None:
         self.clear()
-        streams.say(text)
+        streams.say_line(text)
 
     def _write(self, text: str) -> None:
         if text or self._shown:
@@ -126,7 +127,7 @@ class _Rich(Progress):
         self._bar.update(self._task, completed=self._tally.bytes_seen, description=self._tally.line())
 
     def say(self, text: str) -> None:
-        self._bar.console.print(text.rstrip("\n"), markup=False, highlight=False, soft_wrap=True)
+        self._bar.console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
 
 @contextlib.contextmanager

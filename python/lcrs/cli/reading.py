@@ -15,22 +15,21 @@ if TYPE_CHECKING:
 
     from lcrs.pictures import Picture
 
-_MAX_BYTES = 2 << 30
-"""Of a picture that comes from a pipe, which nothing else ends: more than 2^28 pixels of 16 bits need."""
 
-
-def open_picture(path: Path) -> Image.Image:
+def open_picture(path: Path, max_pixels: int | None = None) -> Image.Image:
     """A picture file, its pixels not yet read; ``-`` is standard input.
 
     Raises:
         OSError: if there is no such file.
         ValueError: if it is no picture, damaged or too large.
     """
+    from lcrs.pictures import MAX_PIXELS
     from lcrs.pictures.opening import open_image
 
     _lift_limit()
     with naming(title(path)):
-        return open_image(_standard_picture() if path == STANDARD else path)
+        source = _standard_picture() if path == STANDARD else path
+        return open_image(source, max_pixels=MAX_PIXELS if max_pixels is None else max_pixels)
 
 
 def read_picture(path: Path, **options: Any) -> Picture:
@@ -51,17 +50,15 @@ def _lift_limit() -> None:
     Image.MAX_IMAGE_PIXELS = None
 
 
-def read_stream(path: Path) -> bytes | bytearray | memoryview:
+def read_stream(path: Path, limits: dict[str, Any]) -> bytes | bytearray | memoryview:
     """The bytes of an .lcrs file; ``-`` is standard input. Errors as of `read_container`, with its name."""
     from lcrs.codec.containers import read_container
 
     with naming(title(path)):
-        return read_container(standard_input() if path == STANDARD else path)
+        return read_container(standard_input() if path == STANDARD else path, **limits)
 
 
 def _standard_picture() -> io.BytesIO:
-    data = standard_input().read(_MAX_BYTES + 1)
-    if len(data) > _MAX_BYTES:
-        msg = f"{title(STANDARD)}: more than {_MAX_BYTES} bytes: a picture that large is read from a file"
-        raise ValueError(msg)
-    return io.BytesIO(data)
+    from lcrs.pictures.opening import buffered
+
+    return buffered(standard_input())

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
+from lcrs.cli.messages import printable
+
 STANDARD = Path("-")
 """What stands for standard input or output on the command line."""
 
@@ -75,6 +77,11 @@ def say(text: str) -> None:
         sys.stderr.flush()
     except OSError:
         _abandon(sys.stderr)
+
+
+def say_line(text: str) -> None:
+    """One line for people, whatever the names in it are made of."""
+    say(f"{printable(text)}\n")
 
 
 def standard_input() -> BinaryIO:

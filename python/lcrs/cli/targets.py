@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lcrs.cli.messages import one_line
 from lcrs.cli.streams import STANDARD, refuse_terminal, standard_output, write_bytes
@@ -100,9 +100,9 @@ def is_whole(target: Path, check: Callable[[Path], None], *, force: bool) -> boo
     return True
 
 
-def check_stream(path: Path) -> None:
-    """Raises `LcrsError` if ``path`` is no whole .lcrs file."""
+def check_stream(path: Path, limits: dict[str, Any]) -> None:
+    """Raises `LcrsError` if ``path`` is no whole .lcrs file within some limits."""
     from lcrs import coding
     from lcrs.codec.containers import read_container
 
-    coding.info(read_container(path))
+    coding.info(read_container(path, **limits), **limits)

@@ -11,23 +11,27 @@ from lcrs.cli.streams import STANDARD
 if TYPE_CHECKING:
     from lcrs.pictures import Picture
 
-_ENDINGS = (".png", ".ppm", ".pgm", ".tif", ".tiff", ".bmp", ".webp", ".jpg", ".jpeg", ".avif")
+_ENDINGS = (".png", ".ppm", ".pgm", ".tif", ".tiff", ".bmp", ".webp", ".jpg", ".jpeg", ".jp2", ".avif")
 FORMATS = sorted(ending.lstrip(".") for ending in _ENDINGS)
 """What ``--format`` may be."""
 
 
 def format_of(path: Path, asked: str | None = None) -> str:
-    """The extension of ``path``, if it is one that pictures can be written to, unless a format is asked for.
+    """The format that is asked for, or that the ending of ``path`` says; PNG for what is no file.
 
     Raises:
-        UsageError: if it is not.
+        UsageError: if it is none that pictures can be written in.
     """
     if asked is not None:
         return f".{asked}"
+    from lcrs.coding.streams import stream_of
+
     extension = path.suffix.lower()
+    if path == STANDARD or (not extension and stream_of(path) is not None):
+        return ".png"
     if extension not in _ENDINGS:
-        what = "standard output" if path == STANDARD else f"{path} ends in '{path.suffix}', which"
-        msg = f"{what} does not say what kind of picture it is: --format {' | '.join(FORMATS)}"
+        what = f"ends in '{extension}', which does not say" if extension else "does not say by an ending"
+        msg = f"{path} {what} what kind of picture it is: --format {' | '.join(FORMATS)}"
         raise UsageError(msg)
     return extension
 

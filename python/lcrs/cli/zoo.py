@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lcrs.cli import streams
-from lcrs.cli.arguments import add_output, require_torch
+from lcrs.cli.arguments import add_output, positive_number, require_torch
+from lcrs.cli.messages import printable
 from lcrs.cli.targets import check_output
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     importing.add_argument(
         "--scales",
         metavar="S",
-        type=float,
+        type=positive_number,
         nargs="+",
         help="of a model of variable rate: what qualities 0 to 100 lie between, two or more, ascending "
         "(default: its gains)",
@@ -92,7 +93,9 @@ def list_models(arguments: argparse.Namespace) -> int:
         weights = ", ".join(entry.weights) or "none"
         lines.append(f"{entry.name:<30}{'any' if entry.is_variable_rate else qualities:<12}{weights}")
     lines += ["", *_HOW_TO_GET, "", f"{'package at hand':<30}file"]
-    lines += [f"{package.name:<30}{package.path}" for package in packages] or ["none"]
+    lines += [
+        f"{printable(package.name or ''):<30}{printable(str(package.path))}" for package in packages
+    ] or ["none"]
     streams.write_text("\n".join(lines) + "\n")
     return 0
 
@@ -131,5 +134,5 @@ def import_checkpoint(arguments: argparse.Namespace) -> int:
     write_package(arguments.output, description, tensors, overwrite=arguments.force)
     num_bytes = arguments.output.stat().st_size
     model = f"{description['architecture']} as model '{description['name']}'"
-    streams.say(f"{arguments.output}: {model}, {num_bytes} bytes\n")
+    streams.say_line(f"{arguments.output}: {model}, {num_bytes} bytes")
     return 0

@@ -250,7 +250,7 @@ def _networks(package: Package, runtime: Runtime, device: str | None) -> TorchRu
         msg = f"runtime is {runtime!r}, must be 'native' or 'torch'"
         raise ValueError(msg)
     if device is not None:
-        msg = f"device is {device!r}, but the native runtime has none: pass runtime='torch' (--runtime torch)"
+        msg = f"device is {device!r}, but the native runtime has none: pass runtime='torch'"
         raise ValueError(msg)
     return None
 

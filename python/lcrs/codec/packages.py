@@ -97,8 +97,8 @@ def missing(model: str | os.PathLike[str] | Package) -> MissingModelError:
         return MissingModelError(f"there is no model package {text}")
     searched, names = " or ".join(map(str, _folders())), ", ".join(package_names()) or "none"
     return MissingModelError(
-        f"there is no model '{text}' in {searched} (at hand: {names}): name its package by --model FILE "
-        f"(model=FILE), or its folder in LCRS_MODEL_PATH"
+        f"there is no model '{text}' in {searched} (at hand: {names}): pass model=FILE for its package, "
+        f"or name its folder in LCRS_MODEL_PATH"
     )
 
 

@@ -47,7 +47,7 @@ def check_device(device: str) -> None:
         torch.zeros(1, device=device).add_(1)
     except (RuntimeError, AssertionError, NotImplementedError) as error:  # the middle one: built without CUDA
         reason = str(error).strip().partition("\n")[0].rstrip(".")
-        msg = f"device {device!r} (--device {device}) cannot be used here: {reason}"
+        msg = f"device {device!r} cannot be used here: {reason}"
         raise ValueError(msg) from error
 
 

@@ -7,12 +7,15 @@ import errno
 import os
 import stat
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from lcrs.coding.streams import stream_of, write_stream
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+# Attributes that speak of the content, which is another one now.
+_OF_CONTENT = {"security.capability", "security.evm", "security.ima"}
 # What an operation ends in that a file system does not have; all else is a failure to be told.
 _UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
@@ -20,8 +23,9 @@ _UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 def write_atomically(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = False) -> None:
     """Writes ``data`` to ``path`` so that nobody ever sees half of it, and nothing stays behind on failure.
 
-    Only regular files are ever replaced. What replaces one takes over its mode and owner as far as the system
-    allows that; a symbolic link stays, and its target is written.
+    Only regular files are ever replaced. What replaces one takes over its mode, owner, access control list
+    and extended attributes as far as the system allows that; a symbolic link stays, and its target is
+    written.
 
     Args:
         path: the file. A character device, a pipe or an open descriptor (``/dev/stdout``) is written to
@@ -74,6 +78,14 @@ def _create(target: Path, data: bytes) -> None:
             _link(part, target)
 
 
+@dataclass(frozen=True)
+class _Old:
+    """What is known of a file that is to be replaced."""
+
+    path: Path
+    status: os.stat_result
+
+
 def _replace(target: Path, data: bytes) -> None:
     """Writes a file where another one may be. ``target`` is no link."""
     old = _regular(target)
@@ -94,7 +106,7 @@ def _part_beside(target: Path) -> Iterator[Path]:
             part.unlink()
 
 
-def _regular(target: Path) -> os.stat_result | None:
+def _regular(target: Path) -> _Old | None:
     """What is known of the file that is to be replaced; None where there is none yet."""
     try:
         status = target.lstat()
@@ -104,10 +116,10 @@ def _regular(target: Path) -> os.stat_result | None:
         raise IsADirectoryError(errno.EISDIR, "is a folder, a file is needed")
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "is no regular file")
-    return status
+    return _Old(target, status)
 
 
-def _write_unnamed(folder: Path, data: bytes, old: os.stat_result | None, name: Path) -> bool:
+def _write_unnamed(folder: Path, data: bytes, old: _Old | None, name: Path) -> bool:
     """Writes a file that has no name before it is whole, so that not even a killed process leaves a part of
     it. False where the system has no such files; then nothing has been done.
     """
@@ -131,7 +143,7 @@ def _write_unnamed(folder: Path, data: bytes, old: os.stat_result | None, name: 
     return True
 
 
-def _write_part(part: Path, data: bytes, old: os.stat_result | None) -> None:
+def _write_part(part: Path, data: bytes, old: _Old | None) -> None:
     """Writes a new file of the name ``part``."""
     with os.fdopen(os.open(part, _CREATE, _mode(old)), "wb") as file:
         _fill(file, data, old)
@@ -149,17 +161,18 @@ def _link(part: Path, target: Path) -> None:
         part.replace(target)
 
 
-def _mode(old: os.stat_result | None) -> int:
+def _mode(old: _Old | None) -> int:
     """What a file is created with: never more open than the one that it replaces."""
-    return 0o666 if old is None else stat.S_IMODE(old.st_mode) & 0o777
+    return 0o666 if old is None else stat.S_IMODE(old.status.st_mode) & 0o777
 
 
-def _fill(file: BinaryIO, data: bytes, old: os.stat_result | None) -> None:
+def _fill(file: BinaryIO, data: bytes, old: _Old | None) -> None:
     """Writes the content, and waits until it is on the disk."""
     file.write(data)
     file.flush()
     if old is not None:
-        _take_over(file.fileno(), old)
+        _take_over(file.fileno(), old.status)
+        _take_over_attributes(file.fileno(), old.path)
     try:
         os.fsync(file.fileno())
     except OSError as error:
@@ -182,3 +195,16 @@ def _take_over(descriptor: int, old: os.stat_result) -> None:
             os.fchown(descriptor, old.st_uid, -1)
     with contextlib.suppress(OSError):  # refused where all files have one mode: CIFS, NTFS, object stores
         os.fchmod(descriptor, mode)
+
+
+def _take_over_attributes(descriptor: int, old: Path) -> None:
+    """Gives a file the extended attributes of another one, access control lists among them, where there are
+    any and they may be set here.
+    """
+    if not hasattr(os, "listxattr"):
+        return
+    with contextlib.suppress(OSError):
+        for name in os.listxattr(old):
+            with contextlib.suppress(OSError):
+                if name not in _OF_CONTENT:
+                    os.setxattr(descriptor, name, os.getxattr(old, name))

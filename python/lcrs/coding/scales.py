@@ -77,7 +77,7 @@ class _Scales:
         self._graph, self._package = Graph(json.dumps(graph), tensors), package
 
     def at(self, quality: float) -> float:
-        (gain,) = self._graph.run([], level=self._package.level(quality)).values()
+        gain = self._graph.run([], level=self._package.level(quality))["gain"]
         if gain.size != 1:
             msg = f"model '{self._package.name}' has a gain for each of {gain.size} channels, no single scale"
             raise ValueError(msg)

@@ -8,13 +8,18 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lcrs import coding
 from lcrs.coding.default_kind import get_entropy_coder, kind_of
 from lcrs.entropy_models.entropy_coder import EntropyCoder
 from lcrs.entropy_models.inherited import InheritedTableMethods
+from lcrs.entropy_models.own_densities import accepted, is_overridden
 from lcrs.entropy_models.tables import TABLE_BUFFERS, resize_buffers
+from lcrs.entropy_models.verified import decode_verified, encode_verified
+from lcrs.layers.foreign import coding_scope, is_verified, note_coded, report
+from lcrs.layers.module_state import structure_of
 from lcrs.ops import LowerBound
 from lcrs.ops.cache import KeyedCache, fingerprint
 
@@ -22,6 +27,9 @@ __all__ = ["EntropyModel", "StreamKind", "check_stream_kind", "default_stream_ki
 
 StreamKind: TypeAlias = Literal["lcrs", "ans"]
 """The native stream, and CompressAI's."""
+
+_OF_TABLES = frozenset({*TABLE_BUFFERS, "_filled_for", "_filled_step", "_tables_arrived", "_seen_buffers"})
+"""Attributes that follow from tables, not tables from them."""
 
 
 def check_stream_kind(name: str) -> StreamKind:
@@ -43,8 +51,12 @@ class EntropyModel(InheritedTableMethods, nn.Module):
 
     The table (`cdf_table`) is derived from the parameters when it is needed, by `lcrs.coding` and never by
     torch, and kept outside the state dict, keyed by a hash of the parameters. The buffers `_quantized_cdf`,
-    `_cdf_length` and `_offset` are CompressAI's: `update` or loading a state dict fills them, and then they
-    win until a parameter changes.
+    `_cdf_length` and `_offset` are CompressAI's: `update`, loading a state dict or anything else fills them,
+    and then they win until a parameter changes.
+
+    A derived class that changes the density has a table of its likelihoods, from torch's numbers: such a
+    table is not portable (`lcrs.portability`) unless `update` has put it into the buffers. One that changes
+    `quantize` or `dequantize` is coded by these.
 
     Args:
         likelihood_bound: Likelihoods are bounded from below by it, which keeps the rate and its gradient
@@ -87,6 +99,7 @@ class EntropyModel(InheritedTableMethods, nn.Module):
         self._tables: KeyedCache[coding.CdfTable] = KeyedCache()
         self._filled_for: bytes | None = None
         self._tables_arrived = False
+        self._seen_buffers: bytes | None = None
         self.register_load_state_dict_post_hook(_bind_loaded_tables)  # type: ignore[no-untyped-call]
 
     @property
@@ -183,16 +196,59 @@ class EntropyModel(InheritedTableMethods, nn.Module):
             raise ValueError(f"{type(self).__name__} derives no table, and its buffers are empty")
         return self._filled_table()
 
+    def _parameters_key(self) -> bytes:
+        """A key that differs when the table of the present parameters does."""
+        if not self.has_own_density:
+            return fingerprint(self._table_parameters())
+        facts, tensors = structure_of(self, skip=_OF_TABLES)
+        return fingerprint((*self._table_parameters(), *tensors)) + repr(facts).encode()
+
+    @property
+    def has_own_density(self) -> bool:
+        """Whether a derived class has changed the density, so that tables come from its likelihoods."""
+        return False
+
+    @property
+    def has_own_quantizer(self) -> bool:
+        """Whether a derived class has changed what symbols are, or their values."""
+        return is_overridden(self, "quantize", "dequantize")
+
     def cdf_table(self) -> coding.CdfTable:
         """The table to code with: the filled one if it is for the present parameters, else theirs.
 
         Raises:
+            NotPortableError: it comes from torch, and `lcrs.portability` requires others.
             ValueError: the parameters, or the filled buffers, make no valid table.
         """
-        parameters = fingerprint(self._table_parameters())
+        self.report_density()
+        return self.integer_table()
+
+    def report_density(self) -> None:
+        """Says, as `lcrs.portability` has it, that tables come from torch, if they do."""
+        if self.has_own_density and not self._is_filled:
+            report(
+                self,
+                f"{type(self).__name__} is not portable: its density is its own, and the table of that comes "
+                "from torch",
+                more="update() puts the table into the state dict, with which strings decode everywhere.",
+            )
+
+    def integer_table(self) -> coding.CdfTable:
+        """The same as `cdf_table`, for what carries it along: wherever it comes from."""
+        self._notice_buffers()
+        parameters = self._parameters_key()
         if self._filled_for == parameters:
             return self._filled_table()
         return self._tables.get(b"derived" + parameters, self._derive_table)
+
+    def _notice_buffers(self) -> None:
+        """Takes a table that was put into the buffers by others for that of the present parameters."""
+        if self._seen_buffers is None and not self._cdf_length.numel():
+            return
+        present = self._filled_key()
+        if present != self._seen_buffers:
+            self._seen_buffers = present
+            self._filled_for = self._parameters_key() if self._cdf_length.numel() else None
 
     def _filled_table(self) -> coding.CdfTable:
         """The table that the buffers hold."""
@@ -208,16 +264,18 @@ class EntropyModel(InheritedTableMethods, nn.Module):
     @property
     def _is_filled(self) -> bool:
         """True if the buffers hold the table of the present parameters."""
-        return self._filled_for is not None and self._filled_for == fingerprint(self._table_parameters())
+        self._notice_buffers()
+        return self._filled_for is not None and self._filled_for == self._parameters_key()
 
     def _fill(self, table: coding.CdfTable) -> None:
         """Put `table` into the buffers, as the one that belongs to the present parameters."""
         device = self._offset.device
-        self._quantized_cdf = torch.from_numpy(np.array(table.cdfs)).to(device)
-        self._cdf_length = torch.from_numpy(np.array(table.lengths)).to(device)
-        self._offset = torch.from_numpy(np.array(table.offsets)).to(device)
-        self._filled_for = fingerprint(self._table_parameters())
-        self._tables.get(self._filled_key(), lambda: table)
+        # Cloned: a storage of NumPy's could be resized no more.
+        self._quantized_cdf = torch.from_numpy(np.array(table.cdfs)).clone().to(device)
+        self._cdf_length = torch.from_numpy(np.array(table.lengths)).clone().to(device)
+        self._offset = torch.from_numpy(np.array(table.offsets)).clone().to(device)
+        self._filled_for, self._seen_buffers = self._parameters_key(), self._filled_key()
+        self._tables.get(self._seen_buffers, lambda: table)
 
     def _filled_key(self) -> bytes:
         return b"filled" + fingerprint((self._quantized_cdf, self._cdf_length, self._offset))
@@ -230,8 +288,19 @@ class EntropyModel(InheritedTableMethods, nn.Module):
         # Tables are derived where there are none, and the other buffers are as the constructor made them.
         missing_keys[:] = [key for key in missing_keys if key.removeprefix(prefix) not in self._buffers]
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Fingerprints last for the process.
+        return {**self.__dict__, "_filled_for": b"" if self._is_filled else None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._seen_buffers = self._filled_key()
+        if self._filled_for is not None:
+            self._filled_for = self._parameters_key()
+
     # --- coding ---
 
+    @coding_scope()
     def compress(self, inputs: Tensor, indexes: Tensor, means: Tensor | None = None) -> list[bytes]:
         """Code the symbols `round(inputs - means)`, one string for each entry of the batch.
 
@@ -260,14 +329,23 @@ class EntropyModel(InheritedTableMethods, nn.Module):
             raise ValueError(
                 f"inputs have shape {tuple(inputs.shape)}, indexes {tuple(indexes.shape)}; must be equal"
             )
+        if self.has_own_quantizer:
+            inputs, means = torch.from_numpy(self.symbols_of(inputs, means)).float(), None
+        if is_verified() and self.entropy_coder == "lcrs":
+            symbols = coding.quantize(_plain(_single(inputs)), _whole(means, inputs.shape))
+            strings = encode_verified(symbols, _plain(_indexes(indexes)), table)
+            note_coded(lambda: coding.dequantize(symbols, _whole(means, inputs.shape)), is_encoding=True)
+            return strings
+        note_coded(lambda: _restored(inputs, means), is_encoding=True)
         return coding.encode_latents(
             _plain(_single(inputs)),
-            _field(indexes.detach().to(device="cpu", dtype=torch.int32), inputs.shape),
+            _field(_indexes(indexes), inputs.shape),
             table,
             means=None if means is None else _field(_single(means), inputs.shape),
             kind=self.entropy_coder,
         )
 
+    @coding_scope()
     def decompress(
         self,
         strings: Sequence[bytes],
@@ -304,15 +382,26 @@ class EntropyModel(InheritedTableMethods, nn.Module):
             raise ValueError(f"got {len(strings)} strings for a batch of {indexes.shape[0]}")
         if indexes.dim() < 2:
             raise ValueError(f"indexes have shape {tuple(indexes.shape)}, must have at least 2 dimensions")
-        values = coding.decode_latents(
-            strings,
-            indexes.shape,
-            _field(indexes.detach().to(device="cpu", dtype=torch.int32), indexes.shape),
-            table,
-            means=None if means is None else _field(_single(means), indexes.shape),
-            kind=self.entropy_coder,
-        )
+        own_means = None
+        if self.has_own_quantizer:
+            own_means, means = means, None
+        if is_verified() and self.entropy_coder == "lcrs":
+            symbols = decode_verified(strings, _plain(_indexes(indexes)), table)
+            values = coding.dequantize(symbols, _whole(means, indexes.shape))
+        else:
+            values = coding.decode_latents(
+                strings,
+                indexes.shape,
+                _field(_indexes(indexes), indexes.shape),
+                table,
+                means=None if means is None else _field(_single(means), indexes.shape),
+                kind=self.entropy_coder,
+            )
+        note_coded(lambda: values, is_encoding=False)
         dtype = dtype if means is None else means.dtype
+        if own_means is not None or self.has_own_quantizer:
+            coded = torch.from_numpy(values).int().to(indexes.device)
+            return self._values_of(coded, own_means, dtype)
         return torch.from_numpy(values).to(device=indexes.device, dtype=dtype)
 
     def restore(self, inputs: Tensor, means: Tensor | None = None) -> Tensor:
@@ -321,13 +410,64 @@ class EntropyModel(InheritedTableMethods, nn.Module):
         Raises:
             ValueError: a value is not finite or too large.
         """
-        values = _single(inputs).contiguous().numpy()
-        centres = None if means is None else _single(means).expand_as(inputs).contiguous().numpy()
-        return torch.from_numpy(coding.dequantize(coding.quantize(values, centres), centres))
+        if self.has_own_quantizer:
+            centres = None if means is None else means.expand(inputs.shape)
+            return self.values_of(self.symbols_of(inputs, means), centres)
+        return torch.from_numpy(_restored(inputs, means))
+
+    # --- quantisation by a derived class ---
+
+    def symbols_of(self, inputs: Tensor, means: Tensor | None = None) -> NDArray[np.int32]:
+        """Symbols of `inputs` around `means` (broadcast; None is zero), as an int32 array of their shape.
+
+        Raises:
+            ValueError: a value is not finite or too large.
+        """
+        if not self.has_own_quantizer:
+            return coding.quantize(_plain(_single(inputs)), _whole(means, inputs.shape))
+        if means is not None:
+            means = means.detach().to(inputs).expand(inputs.shape)
+        symbols = self.quantize(inputs.detach(), "symbols", means)
+        return coding.quantize(_plain(_single(symbols)), None)
+
+    def values_of(self, symbols: Any, means: Tensor | None = None) -> Tensor:
+        """Values of `symbols`, an int32 array, as `decompress` gives them: float32 on the CPU."""
+        if not self.has_own_quantizer:
+            return torch.from_numpy(coding.dequantize(symbols, _whole(means, symbols.shape)))
+        centres = None if means is None else _single(means).expand(symbols.shape)
+        return self._values_of(torch.from_numpy(symbols), centres, torch.float32)
+
+    def _values_of(self, symbols: Tensor, means: Tensor | None, dtype: torch.dtype) -> Tensor:
+        """Values of int32 `symbols`: as `dequantize` has them, or what `quantize` makes of that.
+
+        `forward` gives what `quantize` makes of a value; where that depends on the symbol alone, it is the
+        same for the value that the symbol stands for.
+        """
+        told = accepted(self.dequantize, means=means, dtype=dtype)
+        values: Tensor = self.dequantize(symbols, **told)
+        if is_overridden(self, "dequantize"):
+            return values
+        seen = self.quantize(values, "dequantize", means)
+        same = self.quantize(seen, "symbols", means) == symbols
+        return seen if bool(same.all()) else values
+
+
+def _restored(inputs: Tensor, means: Tensor | None) -> Any:
+    centres = _whole(means, inputs.shape)
+    return coding.dequantize(coding.quantize(_plain(_single(inputs)), centres), centres)
 
 
 def _single(tensor: Tensor) -> Tensor:
     return tensor.detach().to(device="cpu", dtype=torch.float32)
+
+
+def _indexes(indexes: Tensor) -> Tensor:
+    return indexes.detach().to(device="cpu", dtype=torch.int32)
+
+
+def _whole(means: Tensor | None, shape: torch.Size) -> Any:
+    """Means of `shape` as an array, or None."""
+    return None if means is None else _plain(_single(means).expand(shape))
 
 
 def _plain(tensor: Tensor) -> Any:
@@ -352,5 +492,6 @@ def _bind_loaded_tables(module: nn.Module, _incompatible_keys: Any) -> None:
     assert isinstance(module, EntropyModel)
     if module._tables_arrived:
         filled = module._cdf_length.numel() > 0
-        module._filled_for = fingerprint(module._table_parameters()) if filled else None
+        module._filled_for = module._parameters_key() if filled else None
+        module._seen_buffers = module._filled_key()
     module._tables_arrived = False

@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from lcrs import coding
 from lcrs.entropy_models.base import EntropyModel
 from lcrs.entropy_models.inherited import InheritedBottleneckMethods
+from lcrs.entropy_models.own_densities import factorized_table, is_overridden
 from lcrs.entropy_models.peer_tables import peer_table
 from lcrs.errors import LcrsError
 
@@ -165,10 +166,11 @@ class EntropyBottleneck(InheritedBottleneckMethods, EntropyModel):
     def _measured(self, values: Tensor, mode: str) -> tuple[Tensor, Tensor]:
         """`values` (C, 1, L), quantised, and their likelihoods."""
         outputs = self.quantize(values, mode, self._get_medians().to(values.dtype))
-        found = self._likelihood(outputs)
-        likelihood = found[0]
-        if not torch.jit.is_scripting() and isinstance(found, Tensor):  # type: ignore[attr-defined]
-            likelihood = found  # of a derived class that gives nothing else
+        if torch.jit.is_scripting():  # type: ignore[attr-defined]
+            likelihood = self._likelihood(outputs)[0]
+        else:
+            found: Any = self._likelihood(outputs)  # a derived class may give likelihoods alone
+            likelihood = found[0] if isinstance(found, tuple) else found
         return outputs, self._bounded(likelihood)
 
     def loss(self) -> Tensor:
@@ -182,6 +184,8 @@ class EntropyBottleneck(InheritedBottleneckMethods, EntropyModel):
     # --- tables ---
 
     def _table_parameters(self) -> Iterable[Tensor]:
+        if self.has_own_density:
+            return (self.quantiles,)
         layers = (p for layer in self._layers() for p in layer if p is not None)
         return (*layers, self.quantiles)
 
@@ -200,7 +204,15 @@ class EntropyBottleneck(InheritedBottleneckMethods, EntropyModel):
             "precision": self.entropy_coder_precision,
         }
 
+    @property
+    def has_own_density(self) -> bool:
+        """Whether a derived class has changed the density, or how likelihoods come from it."""
+        names = ("forward", "_likelihood", "_logits_cumulative", "_layers")
+        return is_overridden(self, *names) or self.has_own_quantizer
+
     def _derive_table(self) -> coding.CdfTable:
+        if self.has_own_density:
+            return factorized_table(self)
         return coding.factorized_table(
             **self._parameter_arrays(), tail_mass=self.tail_mass, tails="bisection"
         )
@@ -219,7 +231,11 @@ class EntropyBottleneck(InheritedBottleneckMethods, EntropyModel):
             return False
         if update_quantiles:
             self._update_quantiles()
-        self._fill(coding.factorized_table(**self._parameter_arrays(), tail_mass=self.tail_mass))
+        if self.has_own_density:
+            table = factorized_table(self)
+        else:
+            table = coding.factorized_table(**self._parameter_arrays(), tail_mass=self.tail_mass)
+        self._fill(table)
         return True
 
     @torch.no_grad()

@@ -20,6 +20,7 @@ from torch import Tensor
 from lcrs import coding
 from lcrs.entropy_models.base import EntropyModel
 from lcrs.entropy_models.inherited import standard_quantile
+from lcrs.entropy_models.own_densities import conditional_table, is_overridden
 from lcrs.entropy_models.tables import resize_buffers
 from lcrs.ops import LowerBound
 
@@ -158,7 +159,15 @@ class GaussianConditional(EntropyModel):
     def _table_parameters(self) -> Iterable[Tensor]:
         return (self.effective_scale_table(),)
 
+    @property
+    def has_own_density(self) -> bool:
+        """Whether a derived class has changed the density, or how likelihoods come from it."""
+        names = ("forward", "likelihood", "_likelihood", "_standardized_cumulative")
+        return is_overridden(self, *names) or self.has_own_quantizer
+
     def _derive_table(self) -> coding.CdfTable:
+        if self.has_own_density:
+            return conditional_table(self)
         scales = self.effective_scale_table().numpy().tobytes()
         return _gaussian_table(scales, self.tail_mass, self.entropy_coder_precision)
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from lcrs import coding
 from lcrs.entropy_models.gaussian import GaussianConditional
+from lcrs.entropy_models.own_densities import mixture_table
 
 __all__ = ["GaussianMixtureConditional"]
 
@@ -169,11 +170,16 @@ class GaussianMixtureConditional(GaussianConditional):
             np.stack([_in_order(part.detach().cpu().float().numpy(), used) for part in t.chunk(self.K, 1)])
             for t in (scales, means, weights)
         )
+        is_own = self.has_own_density
+        self.report_density()
         rows_at_once = max(1, _ENTRIES_AT_ONCE // (2 * abs_max + 2))
         for start in range(0, scale.shape[1], rows_at_once):
             rows = slice(start, min(start + rows_at_once, scale.shape[1]))
             s, m, w = (np.ascontiguousarray(t[:, rows]) for t in (scale, mean, weight))
-            yield rows, coding.mixture_table(s, m, w, abs_max)
+            if is_own:
+                yield rows, mixture_table(self, np.stack((s, m, w)), abs_max)
+            else:
+                yield rows, coding.mixture_table(s, m, w, abs_max)
 
     def _check_shapes(self, shape: Sequence[int], *parameters: Tensor) -> None:
         expected = (shape[0], self.K * shape[1], *shape[2:])

@@ -16,8 +16,9 @@ from torch import Tensor, nn
 from lcrs import coding
 from lcrs.entropy_models.base import EntropyModel
 from lcrs.entropy_models.entropy_bottleneck import EntropyBottleneck
+from lcrs.entropy_models.own_densities import factorized_table
+from lcrs.layers.foreign import coding_scope
 from lcrs.ops import quantize_ste
-from lcrs.ops.cache import fingerprint
 
 __all__ = ["EntropyBottleneckVbr", "EntropyModelVbr"]
 
@@ -157,26 +158,32 @@ class EntropyBottleneckVbr(EntropyBottleneck, EntropyModelVbr):
             ValueError: the step is not positive and finite, or the parameters make no valid table.
         """
         step = _checked_step(qs)
-        parameters = fingerprint(self._table_parameters())
+        self._notice_buffers()
+        parameters = self._parameters_key()
         if self._filled_for == parameters and (
             step == self._filled_step or (self._filled_step is None and self.entropy_coder == "ans")
         ):
             return self._filled_table()
+        self.report_density()
         key = b"derived" + parameters + str(step).encode()
         return self._tables.get(key, lambda: self._table_for(step, "bisection"))
 
     def _table_for(self, step: float, tails: Literal["quantiles", "bisection"]) -> coding.CdfTable:
         """The table of the multiples of `step` around the medians."""
+        if self.has_own_density:
+            return factorized_table(self, step)
         arrays = self._parameter_arrays()
         return coding.factorized_table(**arrays, tail_mass=self.tail_mass, tails=tails, step=step)
 
     # --- coding ---
 
+    @coding_scope()
     def compress(self, x: Tensor, qs: Tensor | float | None = None) -> list[bytes]:  # type: ignore[override]
         """Code the latent `x` (N, C, ...), quantised with step `qs`; as `EntropyBottleneck.compress`."""
         self._check_channels(x)
         return self._encode(self._scaled(x, qs), self._indexes(x.shape), None, self.cdf_table(qs))
 
+    @coding_scope()
     def decompress(  # type: ignore[override]
         self, strings: Sequence[bytes], size: Sequence[int], qs: Tensor | float | None = None
     ) -> Tensor:

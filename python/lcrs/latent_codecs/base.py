@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from lcrs.entropy_models import EntropyModel
-from lcrs.entropy_models.base import StreamKind
+from lcrs.entropy_models.base import StreamKind, default_stream_kind
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter
 from lcrs.layers.exact import ExactNetwork
+from lcrs.layers.foreign import coding_scope
 
 __all__ = ["LatentCodec", "fit", "single"]
 
@@ -41,6 +42,7 @@ class LatentCodec(nn.Module):
         """Must be overridden: reads what `encode` wrote; returns `y_hat` on the CPU."""
         raise NotImplementedError(f"{type(self).__name__} defines no decode")
 
+    @coding_scope()
     @torch.no_grad()
     def compress(self, y: Tensor, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Codes `y`, (N, C, ...).
@@ -62,6 +64,7 @@ class LatentCodec(nn.Module):
         out = self.encode(writer, y, *args, **kwargs)
         return {"strings": writer.finish(), **_moved(out, y.device)}
 
+    @coding_scope()
     @torch.no_grad()
     def decompress(
         self, strings: Sequence[Sequence[bytes]], shape: Any, *args: Any, exact: bool = True, **kwargs: Any
@@ -83,19 +86,26 @@ class LatentCodec(nn.Module):
             LcrsError: A string is damaged, or was written by another model.
             ValueError: The number of strings is wrong, or sizes do not fit.
         """
-        reader = SymbolReader(strings, self.stream_kind, exact)
+        num_steps, num_own = self._num_steps()
+        reader = SymbolReader(strings, self.stream_kind, exact, num_steps=num_steps, num_own=num_own)
         out = self.decode(reader, shape, *args, **kwargs)
         reader.finish()
         return _moved(out, self.device)
 
+    def _num_steps(self) -> tuple[int, int]:
+        """Steps of the codec, and how many more of those inside code by themselves."""
+        return 1, 0
+
     @property
     def stream_kind(self) -> StreamKind:
-        """The kind of stream that the entropy models inside are set to: "lcrs" or "ans".
+        """The kind of stream that the entropy models inside are set to: "lcrs" or "ans"; else the default.
 
         Raises:
-            ValueError: There is no entropy model, or they differ.
+            ValueError: They differ.
         """
         kinds = {module.entropy_coder for module in self.modules() if isinstance(module, EntropyModel)}
+        if not kinds:
+            return default_stream_kind()
         if len(kinds) != 1:
             raise ValueError(
                 f"the entropy models in {type(self).__name__} have stream kinds {sorted(kinds)}, must be one"
@@ -108,10 +118,18 @@ class LatentCodec(nn.Module):
         tensors = (*self.parameters(), *self.buffers())
         return tensors[0].device if tensors else torch.device("cpu")
 
-    def _network(self, name: str, x: Tensor, exact: bool = True, level: float | None = None) -> Tensor:
+    def _network(
+        self,
+        name: str,
+        x: Tensor,
+        exact: bool = True,
+        level: float | None = None,
+        *,
+        features_last: bool = False,
+    ) -> Tensor:
         """Applies the network `name`, a dotted path from here, to `x`: float32 on the CPU, no gradient.
 
-        A network that depends on a rate level is told it.
+        A network that depends on a rate level is told it; one of linear layers says `features_last`.
         """
         module = self.get_submodule(name)
         if isinstance(module, nn.Identity):
@@ -120,7 +138,9 @@ class LatentCodec(nn.Module):
             x = x.to(self.device)
             at = () if level is None else (torch.full((x.shape[0],), level, device=x.device),)
             return single(module(x, *at))
-        return self._exact_networks.setdefault(name, ExactNetwork()).run(module, x, name, level)
+        network = self._exact_networks.setdefault(name, ExactNetwork())
+        options = {"features_last": True} if features_last else {}
+        return network.run(module, x, name, level, **options)
 
     def _fast_network(self, name: str, x: Tensor) -> Tensor:
         """Applies a network that decides no probability, for coding: by the exact engine or by torch."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lcrs.latent_codecs.base import LatentCodec, fit, single
+from lcrs.latent_codecs.own import decode_part, encode_part, num_steps_of
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter
 from lcrs.registry import register_module
 
@@ -39,7 +40,8 @@ class ChannelGroupsLatentCodec(LatentCodec):
     (N, C, 1, 1), as for `CheckerboardLatentCodec`. Each codec is given its part.
 
     Args:
-        latent_codec: Codecs "y0", "y1", ..., one for each group.
+        latent_codec: Codecs "y0", "y1", ..., one for each group. Those that have a `compress` and a
+            `decompress` only, no `encode`, have strings of their own.
         channel_context: Networks "y1", "y2", ..., from the groups before to context.
         side_networks: Networks "y0", "y1", ..., from what is merged to what the codec of the group is given;
             they are called with the level too, where there is one. By default the identity.
@@ -78,10 +80,8 @@ class ChannelGroupsLatentCodec(LatentCodec):
         self.side_networks = nn.ModuleDict(sides)
         self.latent_codec = nn.ModuleDict(codecs)
 
-    def __getitem__(self, key: str) -> LatentCodec:
-        codec = self.latent_codec[key]
-        assert isinstance(codec, LatentCodec)
-        return codec
+    def __getitem__(self, key: str) -> nn.Module:
+        return self.latent_codec[key]
 
     def forward(
         self,
@@ -131,7 +131,7 @@ class ChannelGroupsLatentCodec(LatentCodec):
         for k, group in enumerate(torch.split(single(y), self.groups, dim=1)):
             merged = self._get_ctx_params(k, side_params, y_hat, self._network)
             params = self._exact_side(k, merged, level)
-            out = self[f"y{k}"].encode(writer, group, params, **steps[k])
+            out = encode_part(writer, self[f"y{k}"], group, params, **steps[k])
             y_hat.append(out["y_hat"])
             shapes.append(out["shape"])
         return {"shape": shapes, "y_hat": torch.cat(y_hat, dim=1)}
@@ -148,7 +148,7 @@ class ChannelGroupsLatentCodec(LatentCodec):
         """Reads groups of these shapes."""
         if len(shape) != len(self.groups):
             raise ValueError(f"there are {len(shape)} shapes for {len(self.groups)} groups")
-        side_params = single(fit(side_params, shape[0][-2:]))
+        side_params = single(fit(side_params, _spatial(shape[0])))
         steps = self._steps(gain, log_gain)
         y_hat: list[Tensor] = []
         for k, group_shape in enumerate(shape):
@@ -156,8 +156,12 @@ class ChannelGroupsLatentCodec(LatentCodec):
                 k, side_params, y_hat, lambda name, x: self._network(name, x, reader.exact)
             )
             params = self._exact_side(k, merged, level, reader.exact)
-            y_hat.append(self[f"y{k}"].decode(reader, group_shape, params, **steps[k])["y_hat"])
+            y_hat.append(decode_part(reader, self[f"y{k}"], group_shape, params, **steps[k])["y_hat"])
         return {"y_hat": torch.cat(y_hat, dim=1)}
+
+    def _num_steps(self) -> tuple[int, int]:
+        steps = [num_steps_of(codec) for codec in self.latent_codec.values()]
+        return sum(shared for shared, _ in steps), sum(own for _, own in steps)
 
     def _steps(self, gain: Tensor | None, log_gain: Tensor | None) -> list[dict[str, Tensor]]:
         """What there is of gain and logarithm, for each group."""
@@ -201,3 +205,10 @@ class ChannelGroupsLatentCodec(LatentCodec):
         known = self.merge_y(*y_hat[:k])
         context = self.channel_context[f"y{k}"](known) if run is None else run(f"channel_context.y{k}", known)
         return self.merge_params(context, side_params)
+
+
+def _spatial(shape: Any) -> Sequence[int]:
+    """(H, W) of a group, from what its codec says of sizes."""
+    if isinstance(shape, Mapping):
+        return _spatial(shape["y"])
+    return _spatial(shape[0]) if isinstance(shape[0], Sequence) else shape[-2:]

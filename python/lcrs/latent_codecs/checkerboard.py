@@ -12,18 +12,25 @@ from lcrs import coding
 
 # CompressAI's users import these from here.
 from lcrs.entropy_models import EntropyModel  # noqa: F401
+from lcrs.entropy_models.own_densities import is_overridden
+from lcrs.errors import NotPortableError
 from lcrs.latent_codecs.base import LatentCodec, fit, single
 from lcrs.latent_codecs.gaussian_conditional import GaussianConditionalLatentCodec
 from lcrs.latent_codecs.native import scan_arguments, scan_key
+from lcrs.latent_codecs.own import codes_by_itself, decode_part, encode_part, num_steps_of
 from lcrs.latent_codecs.steps import of_channels, round_around
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter
 from lcrs.layers import CheckerboardMaskedConv2d
+from lcrs.layers.agreement import DisagreementError
+from lcrs.layers.foreign import in_torch
+from lcrs.layers.module_state import why_changed
 from lcrs.ops import quantize_ste  # noqa: F401
 from lcrs.ops.cache import KeyedCache
 from lcrs.registry import register_module
 
 __all__ = ["CheckerboardLatentCodec"]
 
+_POINTWISE = (nn.Sequential, nn.Identity, nn.ReLU, nn.LeakyReLU, nn.Sigmoid, nn.Softplus, nn.Tanh, nn.GELU)
 _METHODS = ("onepass", "twopass", "twopass_faster")
 _Steps = dict[str, Tensor]
 """A gain and its logarithm by name, as far as there are any."""
@@ -153,7 +160,10 @@ class CheckerboardLatentCodec(LatentCodec):
         return {"likelihoods": {"y": y_out["likelihoods"]["y"]}, "y_hat": y_hat}
 
     def _rounded(self, y: Tensor, params: Tensor, steps: _Steps) -> Tensor:
-        """`y` rounded around the means that the codec "y" takes from `params`."""
+        """`y` rounded around the means that the codec "y" takes from `params`, or as it says itself."""
+        if codes_by_itself(self.y):
+            y_hat: Tensor = self.y(y, params, **steps)["y_hat"]
+            return y_hat
         means = self.y.means_of(params) if isinstance(self.y, GaussianConditionalLatentCodec) else None
         return round_around(y, means, steps.get("gain"))
 
@@ -161,8 +171,8 @@ class CheckerboardLatentCodec(LatentCodec):
         """Zero in the shape that CP gives."""
         channels = getattr(self.context_prediction, "out_channels", None)
         if channels is None:
-            with torch.no_grad():
-                channels = self.context_prediction(y.new_zeros(1, y.shape[1], 1, 1)).shape[1]
+            with in_torch(self.context_prediction, self.device):
+                channels = self.context_prediction(torch.zeros_like(y[:1], device=self.device)).shape[1]
         return y.new_zeros(y.shape[0], channels, *y.shape[2:])
 
     def quantize(self, y: Tensor, gain: Tensor | None = None) -> Tensor:
@@ -192,8 +202,12 @@ class CheckerboardLatentCodec(LatentCodec):
         scan = self._native_scan() if writer.kind == "lcrs" else None
         if scan is not None:
             rate = self._native_steps(steps, y.shape[1])
-            native = scan.encode(writer.open_encoders(), values.numpy(), side_params.numpy(), **rate)
+            encoders = writer.open_encoders()
+            native = scan.encode(encoders, values.numpy(), side_params.numpy(), **rate)
+            writer.close_encoders(encoders, native)
             return {"shape": y.shape[1:], "y_hat": torch.from_numpy(native)}
+        if codes_by_itself(self.y):
+            return {"shape": y.shape[1:], "y_hat": self._encode_own(writer, values, side_params, steps)}
         y_hat = torch.zeros_like(values)
         for parity in (self.anchor_parity, self.non_anchor_parity):
             rows, columns = self._places(y.shape[2:], parity)
@@ -219,9 +233,13 @@ class CheckerboardLatentCodec(LatentCodec):
         scan = self._native_scan() if reader.kind == "lcrs" and reader.exact else None
         if scan is not None:
             rate = self._native_steps(steps, shape[0])
-            native = scan.decode(reader.open_decoders(), side_params.numpy(), **rate)
+            decoders = reader.open_decoders()
+            native = scan.decode(decoders, side_params.numpy(), **rate)
+            reader.close_decoders(decoders, native)
             return {"y_hat": torch.from_numpy(native)}
         y_hat = torch.zeros(reader.batch_size, *shape)
+        if codes_by_itself(self.y):
+            return {"y_hat": self._decode_own(reader, y_hat, side_params, steps)}
         for parity in (self.anchor_parity, self.non_anchor_parity):
             rows, columns = self._places(shape[1:], parity)
             if not rows.numel():
@@ -232,10 +250,43 @@ class CheckerboardLatentCodec(LatentCodec):
             y_hat[..., rows, columns] = out["y_hat"].squeeze(2)
         return {"y_hat": y_hat}
 
+    def _num_steps(self) -> tuple[int, int]:
+        shared, own = num_steps_of(self.y)
+        return 2 * shared, 2 * own
+
+    def _encode_own(self, writer: SymbolWriter, y: Tensor, side_params: Tensor, steps: _Steps) -> Tensor:
+        """Writes both halves with a codec that codes by itself, as `unembed` has them; returns `y_hat`."""
+        y_hat = torch.zeros_like(y)
+        for half, parity in enumerate((self.anchor_parity, self.non_anchor_parity)):
+            params = self.unembed(self._params(y_hat, side_params, parity, exact=True))[half]
+            out = encode_part(writer, self.y, self.unembed(y)[half], params, **steps)
+            self._enter(y_hat, out["y_hat"], parity)
+        return y_hat
+
+    def _decode_own(self, reader: SymbolReader, y_hat: Tensor, side_params: Tensor, steps: _Steps) -> Tensor:
+        """Reads what `_encode_own` wrote into `y_hat`."""
+        size = (y_hat.shape[2], (y_hat.shape[3] + 1) // 2)
+        for half, parity in enumerate((self.anchor_parity, self.non_anchor_parity)):
+            params = self.unembed(self._params(y_hat, side_params, parity, reader.exact))[half]
+            self._enter(y_hat, decode_part(reader, self.y, size, params, **steps)["y_hat"], parity)
+        return y_hat
+
+    def _enter(self, y_hat: Tensor, half: Tensor, parity: str) -> None:
+        rows, columns = self._places(y_hat.shape[2:], parity)
+        y_hat[..., rows, columns] = half[..., rows, columns // 2]
+
+    def _params(self, y_hat: Tensor, side_params: Tensor, parity: str, exact: bool) -> Tensor:
+        """What EP gives everywhere, when the places of `parity` are next."""
+        is_first = parity == self.anchor_parity
+        context = self._no_context(y_hat) if is_first else self._network("context_prediction", y_hat, exact)
+        return self._network("entropy_parameters", self.merge(context, side_params), exact)
+
     def _native_scan(self) -> coding.CheckerboardScan | None:
         """Both steps as one native call, remade when a parameter has changed; None if it has no such form."""
         leaf = self.y
         if not isinstance(leaf, GaussianConditionalLatentCodec) or leaf.chunks == ("means",):
+            return None
+        if codes_by_itself(leaf) or is_overridden(leaf, "encode", "decode", "_coded", "_chunk", "thresholds"):
             return None
         if not isinstance(self.context_prediction, CheckerboardMaskedConv2d):
             return None
@@ -245,7 +296,14 @@ class CheckerboardLatentCodec(LatentCodec):
         parts = (leaf.gaussian_conditional, self.context_prediction, network)
 
         def build() -> coding.CheckerboardScan | None:
-            arguments = scan_arguments(*parts, leaf.thresholds())
+            try:
+                arguments = scan_arguments(*parts, leaf.thresholds())
+            except DisagreementError as error:
+                if not error.is_inherited:
+                    raise
+                return None
+            except NotPortableError:
+                return None  # the steps in Python tell
             if arguments is None:
                 return None
             geometry: Any = {"parameters": ", ".join(leaf.chunks), "first": self.anchor_parity}
@@ -339,9 +397,9 @@ def _given(gain: Tensor | None, log_gain: Tensor | None) -> _Steps:
 
 
 def _is_pointwise(network: nn.Module) -> bool:
-    """Whether every convolution in `network` has a 1x1 kernel and nothing moves samples between places."""
-    moving = (nn.ConvTranspose2d, nn.PixelShuffle, nn.PixelUnshuffle)
+    """Whether `network` is a chain of 1x1 convolutions and functions, as far as that is known."""
     return all(
-        not isinstance(module, moving) and (not isinstance(module, nn.Conv2d) or module.kernel_size == (1, 1))
+        (type(module) in _POINTWISE or (type(module) is nn.Conv2d and module.kernel_size == (1, 1)))
+        and not why_changed(module)
         for module in network.modules()
     )

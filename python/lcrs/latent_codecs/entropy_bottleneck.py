@@ -6,11 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from lcrs import coding
 from lcrs.entropy_models import EntropyBottleneck
 from lcrs.latent_codecs.base import LatentCodec, single
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter
@@ -21,11 +19,11 @@ __all__ = ["EntropyBottleneckLatentCodec", "decode_bottleneck", "encode_bottlene
 
 def encode_bottleneck(writer: SymbolWriter, bottleneck: EntropyBottleneck, z: Tensor) -> Tensor:
     """Writes `z`, (N, C, ...), rounded around the medians of `bottleneck`; returns it rounded."""
-    values = single(z).numpy()
+    values = single(z)
     medians = _medians(bottleneck, values.shape)
-    symbols = coding.quantize(values, medians)
+    symbols = bottleneck.symbols_of(values, medians)
     writer.put(symbols, _channel_numbers(values.shape), bottleneck.cdf_table())
-    return torch.from_numpy(coding.dequantize(symbols, medians))
+    return bottleneck.values_of(symbols, medians)
 
 
 def decode_bottleneck(reader: SymbolReader, bottleneck: EntropyBottleneck, size: Sequence[int]) -> Tensor:
@@ -34,12 +32,12 @@ def decode_bottleneck(reader: SymbolReader, bottleneck: EntropyBottleneck, size:
         return single(bottleneck.decompress(reader.next_strings(), size))
     shape = (reader.batch_size, bottleneck.channels, *size)
     symbols = reader.take(_channel_numbers(shape), bottleneck.cdf_table())
-    return torch.from_numpy(coding.dequantize(symbols, _medians(bottleneck, shape)))
+    return bottleneck.values_of(symbols, _medians(bottleneck, shape))
 
 
-def _medians(bottleneck: EntropyBottleneck, shape: Sequence[int]) -> NDArray[np.float32]:
-    column = single(bottleneck.quantiles[:, 0, 1]).reshape(1, -1, *[1] * (len(shape) - 2))
-    return column.expand(*shape).contiguous().numpy()
+def _medians(bottleneck: EntropyBottleneck, shape: Sequence[int]) -> Tensor:
+    column = single(bottleneck._get_medians()).reshape(1, -1, *[1] * (len(shape) - 2))
+    return column.expand(*shape).contiguous()
 
 
 def _channel_numbers(shape: Sequence[int]) -> NDArray[np.int32]:

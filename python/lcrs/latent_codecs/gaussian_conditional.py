@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from lcrs import coding
 from lcrs.entropy_models import GaussianConditional
+from lcrs.entropy_models.own_densities import is_overridden
 from lcrs.latent_codecs.base import LatentCodec, fit, single
 from lcrs.latent_codecs.steps import in_steps, of_channels, round_around, to_symbols, to_values
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter
@@ -143,9 +144,9 @@ class GaussianConditionalLatentCodec(LatentCodec):
         """Writes `y`; the shape is its spatial size."""
         params = self._network("entropy_parameters", fit(ctx_params, y.shape[2:]))
         indexes, means, gain = self._coded(params, gain, log_gain)
-        symbols = to_symbols(single(y), means, gain)
+        symbols = to_symbols(self.gaussian_conditional, single(y), means, gain)
         writer.put(symbols, indexes, self.gaussian_conditional.cdf_table())
-        return {"shape": y.shape[2:], "y_hat": to_values(symbols, means, gain)}
+        return {"shape": y.shape[2:], "y_hat": to_values(self.gaussian_conditional, symbols, means, gain)}
 
     def decode(
         self,
@@ -159,7 +160,7 @@ class GaussianConditionalLatentCodec(LatentCodec):
         params = self._network("entropy_parameters", fit(ctx_params, shape), reader.exact)
         indexes, means, gain = self._coded(params, gain, log_gain)
         symbols = reader.take(indexes, self.gaussian_conditional.cdf_table())
-        return {"y_hat": to_values(symbols, means, gain)}
+        return {"y_hat": to_values(self.gaussian_conditional, symbols, means, gain)}
 
     def thresholds(self) -> NDArray[np.float32]:
         """Between which scales, in the codec's domain, which rows of the table are taken: (rows - 1,)."""
@@ -177,7 +178,10 @@ class GaussianConditionalLatentCodec(LatentCodec):
             raise ValueError(f"gain has {gain.min()}, must be positive")
         log_gain = None if log_gain is None else of_channels(log_gain, num_channels)
         scales = in_steps(scales, gain, log_gain, log=self.domain == "log")
-        indexes = coding.indexes(scales.contiguous().numpy(), self.thresholds())
+        if self.domain == "linear" and is_overridden(self.gaussian_conditional, "build_indexes"):
+            indexes = self.gaussian_conditional.build_indexes(scales.contiguous()).cpu().int().numpy()
+        else:
+            indexes = coding.indexes(scales.contiguous().numpy(), self.thresholds())
         return indexes, None if means is None else means.contiguous(), gain
 
     def check_gain(self, gain: Tensor | None = None, log_gain: Tensor | None = None) -> None:

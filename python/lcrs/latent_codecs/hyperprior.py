@@ -8,11 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lcrs.entropy_models.own_densities import is_overridden
 from lcrs.errors import DesyncError, LcrsError
 from lcrs.latent_codecs.base import LatentCodec
 from lcrs.latent_codecs.gaussian_conditional import GaussianConditionalLatentCodec
 from lcrs.latent_codecs.hyper import HyperLatentCodec
+from lcrs.latent_codecs.own import codes_by_itself, report_own
 from lcrs.latent_codecs.streams import check_strings
+from lcrs.layers.foreign import coding_scope
 from lcrs.registry import register_module
 
 __all__ = ["HyperpriorLatentCodec"]
@@ -68,6 +71,7 @@ class HyperpriorLatentCodec(LatentCodec):
         y_out = self.y(y, hyper_out["params"])
         return _joined(y_out, hyper_out)
 
+    @coding_scope()
     @torch.no_grad()
     def compress(self, y: Tensor) -> dict[str, Any]:
         """Codes `y`, (N, C, H, W).
@@ -75,7 +79,11 @@ class HyperpriorLatentCodec(LatentCodec):
         Returns:
             "strings": those of the codec "y", then those of "hyper"; "shape": those of both by name; "y_hat".
         """
+        report_own(self.hyper)
         hyper_out = self.hyper.compress(y)
+        if len(hyper_out["strings"]) != 1:
+            raise ValueError(f"the codec hyper gives {len(hyper_out['strings'])} lists of strings, must be 1")
+        report_own(self.y)
         y_out = self.y.compress(y, hyper_out["params"])
         return {
             "strings": [*y_out["strings"], *hyper_out["strings"]],
@@ -83,6 +91,7 @@ class HyperpriorLatentCodec(LatentCodec):
             "y_hat": y_out["y_hat"],
         }
 
+    @coding_scope()
     @torch.no_grad()
     def decompress(  # type: ignore[override]
         self, strings: Sequence[Sequence[bytes]], shape: Mapping[str, Any], *, exact: bool = True
@@ -111,8 +120,10 @@ class HyperpriorLatentCodec(LatentCodec):
     def _decompress(
         self, strings: Sequence[Sequence[bytes]], shape: Mapping[str, Any], exact: bool
     ) -> dict[str, Any]:
-        way = {} if exact else {"exact": False}
-        hyper_out = self.hyper.decompress(strings[-1:], shape["hyper"], **way)
+        report_own(self.hyper)
+        hyper_out = self.hyper.decompress(strings[-1:], shape["hyper"], **_way(self.hyper, exact))
+        report_own(self.y)
+        way = _way(self.y, exact)
         y_out = self.y.decompress(strings[:-1], shape["y"], hyper_out["params"], **way)
         return {"y_hat": y_out["y_hat"]}
 
@@ -146,6 +157,13 @@ def decode_any(
                     f"nor with torch's ({error})"
                 ) from error
     return {key: torch.cat([out[key] for out in outs]) for key in outs[0]}
+
+
+def _way(codec: LatentCodec, exact: bool) -> dict[str, bool]:
+    """How `codec` is told to take torch's sums; one that codes by itself takes no such word."""
+    return (
+        {} if exact or (codes_by_itself(codec) and is_overridden(codec, "decompress")) else {"exact": False}
+    )
 
 
 def _joined(y_out: dict[str, Any], hyper_out: dict[str, Any]) -> dict[str, Any]:

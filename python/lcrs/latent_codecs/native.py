@@ -13,25 +13,32 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from lcrs import coding
 from lcrs.entropy_models import GaussianConditional
+from lcrs.entropy_models.own_densities import is_overridden
 from lcrs.latent_codecs.base import single
 from lcrs.layers import MaskedConv2d
+from lcrs.layers.agreement import check_network
 from lcrs.layers.lowering import LoweredGraph, lower
+from lcrs.layers.module_state import state_key
 from lcrs.ops.cache import fingerprint
 
 __all__ = ["pointwise_layers", "scan_arguments", "scan_key"]
 
 _Layer = tuple[NDArray[np.float32], NDArray[np.float32] | None, tuple[str, float] | None]
-_FUNCTIONS = ("relu", "leaky_relu", "abs", "sigmoid", "softplus", "exp", "tanh")
+_FUNCTIONS = (
+    *("relu", "leaky_relu", "abs", "sigmoid", "softplus", "exp", "tanh"),
+    *("gelu", "gelu_tanh", "silu", "mish", "elu", "hard_sigmoid", "hard_swish"),
+)
 
 
 def scan_key(gaussian: GaussianConditional, context: nn.Module, network: nn.Module) -> bytes:
     """A key that differs when a scan made of these parts would."""
-    parts = (context, network)
-    tensors = [tensor for part in parts for tensor in (*part.parameters(), *part.buffers())]
+    gaussian.report_density()
     table = (gaussian.effective_scale_table(), torch.tensor(gaussian.least_scale))
     filled = (gaussian.quantized_cdf, gaussian.cdf_length, gaussian.offset)
-    return fingerprint([*tensors, *table, *filled]) + repr(parts).encode()
+    own = gaussian._parameters_key() if gaussian.has_own_density else b""
+    return own + fingerprint([*table, *filled]) + state_key(context) + state_key(network)
 
 
 def scan_arguments(
@@ -49,10 +56,14 @@ def scan_arguments(
         thresholds: How scales pick rows of the table; by default as in `gaussian`.
 
     Raises:
-        NotPortableError: The network has no form on the exact engine at all.
+        NotPortableError: The network or the context has no form on the exact engine at all, or not one that
+            computes the same.
     """
-    layers = pointwise_layers(network, "entropy_parameters")
-    if layers is None or not _is_plain(context):
+    lowered = _checked(network, "entropy_parameters")
+    _checked(context, "context_prediction")
+    layers = _pointwise_layers(lowered)
+    has_own_rows = gaussian.has_own_quantizer or is_overridden(gaussian, "build_indexes")
+    if layers is None or not _is_plain(context) or has_own_rows:
         return None
     assert isinstance(context, MaskedConv2d)
     return {
@@ -82,7 +93,21 @@ def _is_plain(context: nn.Module) -> bool:
 
 def pointwise_layers(network: nn.Module, place: str) -> list[_Layer] | None:
     """Weights, biases and functions of a chain of 1x1 convolutions; None if `network` is something else."""
+    return _pointwise_layers(lower(network, place))
+
+
+def _checked(network: nn.Module, place: str) -> LoweredGraph:
+    """The form of `network`, once it is found to compute the same; it begins with a convolution."""
     lowered = lower(network, place)
+    nodes = lowered.description["nodes"]
+    if nodes and nodes[0]["op"] == "conv2d":
+        channels = lowered.tensors[nodes[0]["weight"]].shape[1] * nodes[0]["groups"]
+        graph = coding.Graph(lowered.json, lowered.tensors)
+        check_network(network, graph, torch.zeros(1, channels, 8, 12), place)
+    return lowered
+
+
+def _pointwise_layers(lowered: LoweredGraph) -> list[_Layer] | None:
     layers: list[_Layer] = []
     for i, node in enumerate(lowered.description["nodes"]):
         if node["in"] != [i]:
@@ -93,7 +118,7 @@ def pointwise_layers(network: nn.Module, place: str) -> list[_Layer] | None:
                 return None
             layers.append(layer)
         elif node["op"] in _FUNCTIONS and layers and layers[-1][2] is None:
-            layers[-1] = (*layers[-1][:2], (node["op"], node.get("slope", 0.0)))
+            layers[-1] = (*layers[-1][:2], (node["op"], node.get("slope", node.get("alpha", 0.0))))
         else:
             return None
     return layers or None

@@ -34,7 +34,9 @@ class ExactOffsets:
         by_channel = features.reshape(1, 1, -1, 2).permute(0, 3, 1, 2)
         if not by_channel.numel():
             return features[..., :1]
-        return self.runner.run(self.network, by_channel, "offsets").reshape(*features.shape[:-1], 1)
+        return self.runner.run(self.network, by_channel, "offsets", features_last=True).reshape(
+            *features.shape[:-1], 1
+        )
 
 
 def reconstructed(

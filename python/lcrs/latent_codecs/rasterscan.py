@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from lcrs import coding
@@ -14,10 +16,13 @@ from lcrs.coding.list_coders import BufferedRansEncoder, RansDecoder  # noqa: F4
 from lcrs.entropy_models import GaussianConditional
 from lcrs.errors import NotPortableError
 from lcrs.latent_codecs.base import LatentCodec, fit, single
+from lcrs.latent_codecs.foreign_scan import ForeignScan
 from lcrs.latent_codecs.native import scan_arguments, scan_key
 from lcrs.latent_codecs.stepwise import StepwiseScan, each_step
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter, pull_places
 from lcrs.layers import CheckerboardMaskedConv2d, MaskedConv2d
+from lcrs.layers.agreement import DisagreementError
+from lcrs.layers.foreign import in_torch, report
 from lcrs.ops.cache import KeyedCache
 from lcrs.registry import register_module
 
@@ -64,7 +69,8 @@ class RasterScanLatentCodec(LatentCodec):
 
     A native stream goes by the steps of a wavefront, whose places do not see each other, each step by rows
     and channels; an "ans" string goes by places and channels. Where EP is a stack of 1x1 convolutions, a
-    picture is one native call.
+    picture is one native call. Where EP, CP or `merge` has no exact form, networks run in torch for every
+    step, as `lcrs.portability` has it.
 
     Args:
         gaussian_conditional: GC; by default `GaussianConditional(None)`.
@@ -103,7 +109,7 @@ class RasterScanLatentCodec(LatentCodec):
         self.context_prediction = context_prediction
         self.kernel_size = size
         self.padding = size // 2
-        self._scans: dict[_Order, KeyedCache[coding.RasterScan | None]] = {
+        self._scans: dict[_Order, KeyedCache[coding.RasterScan | str | None]] = {
             "wavefront": KeyedCache(),
             "raster": KeyedCache(),
         }
@@ -135,11 +141,13 @@ class RasterScanLatentCodec(LatentCodec):
     def encode(self, writer: SymbolWriter, y: Tensor, params: Tensor) -> dict[str, Any]:
         """Writes `y`; the shape is its spatial size."""
         scan = self._native_scan("wavefront" if writer.kind == "lcrs" else "raster")
-        if scan is None:
-            return {"shape": y.shape[2:], "y_hat": self._encode_stepwise(writer, y, params)}
+        if scan is None or isinstance(scan, str):
+            with self._steps(scan, y.shape, params) as steps:
+                self._encode_stepwise(writer, steps, y)
+            return {"shape": y.shape[2:], "y_hat": steps.y_hat}
         encoders = writer.open_encoders()
         y_hat = scan.encode(encoders, single(y).numpy(), single(fit(params, y.shape[2:])).numpy())
-        writer.close_encoders(encoders)
+        writer.close_encoders(encoders, y_hat)
         return {"shape": y.shape[2:], "y_hat": torch.from_numpy(y_hat)}
 
     def decode(self, reader: SymbolReader, shape: Sequence[int], params: Tensor) -> dict[str, Any]:
@@ -147,36 +155,61 @@ class RasterScanLatentCodec(LatentCodec):
         order: _Order = "wavefront" if reader.kind == "lcrs" else "raster"
         scan = self._native_scan(order) if reader.exact else None
         decoders = reader.open_decoders()
-        if scan is None:
-            y_hat = self._decode_stepwise(reader, decoders, shape, params)
-        else:
-            y_hat = torch.from_numpy(scan.decode(decoders, single(fit(params, shape)).numpy()))
-        reader.close_decoders(decoders)
-        return {"y_hat": y_hat}
+        if scan is None or isinstance(scan, str):
+            latent_shape = (reader.batch_size, self.context_prediction.in_channels, *shape)
+            with self._steps(scan, latent_shape, params, reader.exact) as steps:
+                coded = self._decode_stepwise(reader, decoders, steps)
+            reader.close_decoders(decoders, coded)
+            return {"y_hat": steps.y_hat}
+        y_hat = scan.decode(decoders, single(fit(params, shape)).numpy())
+        reader.close_decoders(decoders, y_hat)
+        return {"y_hat": torch.from_numpy(y_hat)}
 
-    def _native_scan(self, order: _Order) -> coding.RasterScan | None:
+    def _native_scan(self, order: _Order) -> coding.RasterScan | str | None:
         """The scan as a native call, remade when a parameter has changed; None if it has no such form.
 
+        Where a part has no exact form at all, that is what is wrong.
+
         Raises:
-            NotPortableError: `merge` is overridden, or EP has no form on the exact engine.
+            NotPortableError: the `lower()` of a part does not compute what its `forward` does.
         """
         if self.merge is not RasterScanLatentCodec.merge:
-            raise NotPortableError(f"{type(self).__name__}.merge is overridden; a scan concatenates")
+            return f"{type(self).__name__} is not portable: merge is overridden, a scan concatenates"
         parts = (self.gaussian_conditional, self.context_prediction, self.entropy_parameters)
 
-        def build() -> coding.RasterScan | None:
-            arguments = scan_arguments(*parts)
+        def build() -> coding.RasterScan | str | None:
+            try:
+                arguments = scan_arguments(*parts)
+            except DisagreementError as error:
+                if not error.is_inherited:
+                    raise
+                return str(error)
+            except NotPortableError as error:
+                return str(error)
             return None if arguments is None else coding.RasterScan(**arguments, order=order)
 
         return self._scans[order].get(scan_key(*parts), build)
 
-    def _encode_stepwise(self, writer: SymbolWriter, y: Tensor, params: Tensor) -> Tensor:
-        scan = StepwiseScan(self, y.shape, params, exact=True)
+    @contextmanager
+    def _steps(
+        self, foreign: str | None, shape: Sequence[int], params: Tensor, exact: bool = True
+    ) -> Iterator[StepwiseScan]:
+        """A scan from Python: in torch if there is something foreign, which is reported."""
+        if foreign is None:
+            yield StepwiseScan(self, shape, params, exact)
+            return
+        report(self.context_prediction, foreign, more="Going from place to place in torch may be slow.")
+        with in_torch(self, self.device):
+            yield ForeignScan(self, shape, params)
+
+    def _encode_stepwise(self, writer: SymbolWriter, scan: StepwiseScan, y: Tensor) -> None:
         values, pushed = single(y), []
 
         def step(rows: Tensor, columns: Tensor) -> None:
             indexes, means = scan.parameters(rows, columns)
-            symbols = coding.quantize(values[..., rows, columns].contiguous().numpy(), means)
+            symbols = self.gaussian_conditional.symbols_of(
+                values[..., rows, columns].contiguous(), torch.from_numpy(means)
+            )
             scan.put(rows, columns, symbols, means)
             pushed.append((np.moveaxis(symbols, 1, -1), np.moveaxis(indexes, 1, -1)))
 
@@ -184,17 +217,18 @@ class RasterScanLatentCodec(LatentCodec):
         parts = zip(*pushed, strict=True)
         symbols, indexes = (np.ascontiguousarray(np.concatenate(part, axis=1)) for part in parts)
         writer.put_in_order(symbols, indexes, scan.table)
-        return scan.y_hat
 
     def _decode_stepwise(
-        self, reader: SymbolReader, decoders: list[coding.Decoder], shape: Sequence[int], params: Tensor
-    ) -> Tensor:
-        latent_shape = (reader.batch_size, self.context_prediction.in_channels, *shape)
-        scan = StepwiseScan(self, latent_shape, params, reader.exact)
+        self, reader: SymbolReader, decoders: list[coding.Decoder], scan: StepwiseScan
+    ) -> NDArray[np.int32]:
+        """Has `scan` decode all places; returns the symbols in their order, (N, places, C)."""
+        pulled = []
 
         def step(rows: Tensor, columns: Tensor) -> None:
             indexes, means = scan.parameters(rows, columns)
-            scan.put(rows, columns, pull_places(decoders, indexes, scan.table), means)
+            symbols = pull_places(decoders, indexes, scan.table)
+            scan.put(rows, columns, symbols, means)
+            pulled.append(np.moveaxis(symbols, 1, -1))
 
-        each_step(shape, self.kernel_size, reader.kind, step)
-        return scan.y_hat
+        each_step(scan.size, self.kernel_size, reader.kind, step)
+        return np.concatenate(pulled, axis=1)

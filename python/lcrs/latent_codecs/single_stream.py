@@ -85,7 +85,9 @@ def raster_scan_compress_single_stream(
 
     def step(rows: Tensor, columns: Tensor) -> None:
         step_indexes, means = scan.parameters(rows, columns)
-        step_symbols = coding.quantize(values[..., rows, columns].contiguous().numpy(), means)
+        step_symbols = gaussian_conditional.symbols_of(
+            values[..., rows, columns].contiguous(), torch.from_numpy(means)
+        )
         scan.put(rows, columns, step_symbols, means)
         places = (rows * width + columns).numpy()
         symbols[places], indexes[places] = step_symbols[0].T, step_indexes[0].T

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from lcrs import coding
+from lcrs.entropy_models import EntropyModel
 from lcrs.latent_codecs.base import single
 from lcrs.layers.lowering import GraphBuilder
 from lcrs.ops import quantize_ste
@@ -56,19 +57,21 @@ def in_steps(scales: Tensor, gain: Tensor | None, log_gain: Tensor | None, *, lo
     return _run("add", scales, log_gain)
 
 
-def to_symbols(y: Tensor, means: Tensor | None, gain: Tensor | None) -> NDArray[Any]:
-    """Symbols of `y` (N, C, H, W), int32."""
+def to_symbols(model: EntropyModel, y: Tensor, means: Tensor | None, gain: Tensor | None) -> NDArray[Any]:
+    """Symbols of `y` (N, C, H, W) as `model` quantises, int32."""
     if gain is None:
-        return coding.quantize(y.numpy(), None if means is None else means.numpy())
+        return model.symbols_of(y, means)
     centred = y if means is None else _run("sub", y, means)
-    return coding.quantize(_run("mul", centred, gain).numpy(), None)
+    return model.symbols_of(_run("mul", centred, gain))
 
 
-def to_values(symbols: NDArray[Any], means: Tensor | None, gain: Tensor | None) -> Tensor:
-    """Values of symbols (N, C, H, W)."""
+def to_values(
+    model: EntropyModel, symbols: NDArray[Any], means: Tensor | None, gain: Tensor | None
+) -> Tensor:
+    """Values of symbols (N, C, H, W) of `model`."""
     if gain is None:
-        return torch.from_numpy(coding.dequantize(symbols, None if means is None else means.numpy()))
-    values = _run("div", torch.from_numpy(coding.dequantize(symbols, None)), gain)
+        return model.values_of(symbols, means)
+    values = _run("div", model.values_of(symbols), gain)
     return values if means is None else _run("add", values, means)
 
 

@@ -102,7 +102,8 @@ class StepwiseScan:
 
     def put(self, rows: Tensor, columns: Tensor, symbols: Any, means: Any) -> None:
         """Enters the decoded symbols, (N, C, P), of P places."""
-        values = torch.from_numpy(coding.dequantize(symbols, means))
+        model = self.codec.gaussian_conditional
+        values = model.values_of(symbols, torch.from_numpy(means))
         self.padded[..., rows + self.padding, columns + self.padding] = values
 
 

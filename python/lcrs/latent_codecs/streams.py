@@ -1,11 +1,13 @@
 """From symbols that become known step by step to strings, and back.
 
 A native stream ("lcrs") takes all steps of a picture one after the other, each row, column, channel.
-CompressAI's format ("ans") has one string for each step, channel, row, column.
+CompressAI's format ("ans") has one string for each step, channel, row, column. Where a part of the model ran
+in torch, a native stream ends with a checksum.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +16,8 @@ from numpy.typing import NDArray
 
 from lcrs import coding
 from lcrs.entropy_models.base import StreamKind
+from lcrs.entropy_models.verified import check, put_checksum
+from lcrs.layers.foreign import is_verified, note_coded, note_string
 
 __all__ = ["SymbolReader", "SymbolWriter", "check_strings", "pull_places"]
 
@@ -48,6 +52,12 @@ class SymbolWriter:
         self.batch_size = batch_size
         self._encoders = [coding.Encoder("lcrs") for _ in range(batch_size)] if kind == "lcrs" else []
         self._strings: list[list[bytes]] = []
+        self._coded: list[NDArray[Any]] = []
+        self._carried: list[list[bytes]] = []
+
+    def carry(self, strings: Sequence[Sequence[bytes]]) -> None:
+        """Takes over lists of strings that a codec made by itself, one for each picture."""
+        (self._carried if self.kind == "lcrs" else self._strings).extend(list(latent) for latent in strings)
 
     def put(self, symbols: _Symbols, indexes: _Symbols, table: coding.CdfTable) -> None:
         """Appends a step.
@@ -66,6 +76,7 @@ class SymbolWriter:
             return
         for encoder, item, rows in zip(self._encoders, symbols, indexes, strict=True):
             encoder.push(item, rows, table)
+        self._coded.append(symbols)
 
     def open_encoders(self) -> list[coding.Encoder]:
         """Encoders, one for each picture, that take the next step; `close_encoders` must follow."""
@@ -73,10 +84,11 @@ class SymbolWriter:
             return self._encoders
         return [coding.Encoder(self.kind) for _ in range(self.batch_size)]
 
-    def close_encoders(self, encoders: list[coding.Encoder]) -> None:
-        """Ends a step that went to `open_encoders`."""
+    def close_encoders(self, encoders: list[coding.Encoder], values: NDArray[Any]) -> None:
+        """Ends a step that went to `open_encoders`, and gave `values` (N, ...)."""
         if self.kind != "lcrs":
             self._strings.append([encoder.finish() for encoder in encoders])
+        self._coded.append(values)
 
     def skip(self) -> None:
         """Appends a step without symbols."""
@@ -84,8 +96,22 @@ class SymbolWriter:
             self._strings.append([b""] * self.batch_size)
 
     def finish(self) -> list[list[bytes]]:
-        """The strings, a list for each step or for all, with one string for each picture."""
-        return [[encoder.finish() for encoder in self._encoders]] if self.kind == "lcrs" else self._strings
+        """The strings, a list for each step or for all, with one string for each picture.
+
+        In a native stream, lists of codecs that code by themselves come before.
+        """
+        if self.kind != "lcrs":
+            return self._strings
+        if is_verified():
+            for i, encoder in enumerate(self._encoders):
+                put_checksum(encoder, i, [part[i] for part in self._coded])
+        strings = [encoder.finish() for encoder in self._encoders]
+        if is_verified():
+            for string in strings:
+                note_string(string)
+        for part in self._coded:
+            note_coded(functools.partial(np.asarray, part), is_encoding=True)
+        return self._carried if self._carried and not self._coded else [*self._carried, strings]
 
 
 class SymbolReader:
@@ -96,21 +122,44 @@ class SymbolReader:
         kind: "lcrs" or "ans".
         exact: Whether networks that give the indexes are to run on the exact engine. Not so for strings
             that CompressAI wrote with torch's sums.
+        num_steps: How many steps have lists of strings of their own in kind "ans", and share one in "lcrs".
+        num_own: How often a codec that codes by itself has lists; each time as many.
 
     Raises:
-        ValueError: `strings` are not lists of equal length, or not one list where the kind is "lcrs".
+        ValueError: `strings` are not lists of equal length, or not as many as there must be.
     """
 
-    def __init__(self, strings: Sequence[Sequence[bytes]], kind: StreamKind, exact: bool = True) -> None:
+    def __init__(
+        self,
+        strings: Sequence[Sequence[bytes]],
+        kind: StreamKind,
+        exact: bool = True,
+        *,
+        num_steps: int = 1,
+        num_own: int = 0,
+    ) -> None:
         self.kind = kind
         self.exact = exact
         self.batch_size = check_strings(strings)
         self._strings = strings
         self._num_steps = 0
-        if kind == "lcrs":
-            if len(strings) != 1:
-                raise ValueError(f"strings has {len(strings)} lists; a native stream has 1")
-            self._decoders = [coding.Decoder(data, "lcrs") for data in strings[0]]
+        self._coded: list[NDArray[Any]] = []
+        num_native = min(num_steps, 1) if kind == "lcrs" else num_steps
+        self._lists_of_own = (len(strings) - num_native) // num_own if num_own else 0
+        self._decoders: list[coding.Decoder] = []
+        if num_own and (self._lists_of_own < 1 or len(strings) != num_native + num_own * self._lists_of_own):
+            raise ValueError(
+                f"strings has {len(strings)} lists; {num_own} steps are of codecs that code by themselves, "
+                f"each with as many, and {num_native} lists are of others"
+            )
+        if kind == "lcrs" and not num_own and len(strings) != 1:
+            raise ValueError(f"strings has {len(strings)} lists; a native stream has 1")
+        if kind == "lcrs" and num_native:
+            self._decoders = [coding.Decoder(data, "lcrs") for data in strings[-1]]
+
+    def carried(self) -> list[list[bytes]]:
+        """The lists of strings of the next step of a codec that codes by itself."""
+        return [self.next_strings() for _ in range(self._lists_of_own)]
 
     def take(self, indexes: _Symbols, table: coding.CdfTable) -> _Symbols:
         """The symbols of the next step.
@@ -134,7 +183,9 @@ class SymbolReader:
         if self.kind != "lcrs":
             return coding.decode_batch(self.next_strings(), indexes, table, kind=self.kind)
         decoded = [decoder.pull(rows, table) for decoder, rows in zip(self._decoders, indexes, strict=True)]
-        return np.stack(decoded) if decoded else np.empty_like(indexes)
+        symbols = np.stack(decoded) if decoded else np.empty_like(indexes)
+        self._coded.append(symbols)
+        return symbols
 
     def open_decoders(self) -> list[coding.Decoder]:
         """Decoders, one for each picture, that give the next step; `close_decoders` must follow."""
@@ -142,11 +193,12 @@ class SymbolReader:
             return self._decoders
         return [coding.Decoder(data, self.kind) for data in self.next_strings()]
 
-    def close_decoders(self, decoders: list[coding.Decoder]) -> None:
-        """Ends a step that came from `open_decoders`; errors as in `finish`."""
+    def close_decoders(self, decoders: list[coding.Decoder], values: NDArray[Any]) -> None:
+        """Ends a step that came from `open_decoders`, and gave `values` (N, ...); errors as in `finish`."""
         if self.kind != "lcrs":
             for decoder in decoders:
                 decoder.finish()
+        self._coded.append(values)
 
     def skip(self) -> None:
         """Passes over a step without symbols."""
@@ -161,13 +213,17 @@ class SymbolReader:
             ValueError: There are more lists of strings than steps.
         """
         if self.kind == "lcrs":
-            for decoder in self._decoders:
+            for i, decoder in enumerate(self._decoders):
+                if is_verified():
+                    check(decoder, i, [part[i] for part in self._coded], self._strings[-1][i])
                 decoder.finish()
+            for part in self._coded:
+                note_coded(functools.partial(np.asarray, part), is_encoding=False)
         elif self._num_steps != len(self._strings):
             raise ValueError(f"strings has {len(self._strings)} lists; there are {self._num_steps} steps")
 
     def next_strings(self) -> list[bytes]:
-        """The strings of the next step, one for each picture, undecoded; of kind "ans" only."""
+        """The strings of the next step, one for each picture, undecoded."""
         if self._num_steps == len(self._strings):
             raise ValueError(f"strings has {len(self._strings)} lists; there are more steps")
         self._num_steps += 1

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -19,8 +21,9 @@ from lcrs.latent_codecs.rasterscan import RasterScanLatentCodec
 from lcrs.latent_codecs.stepwise import each_step, patches_at
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter, pull_places
 from lcrs.layers import MaskedConv2d
+from lcrs.layers.foreign import in_torch, report
+from lcrs.layers.module_state import state_key
 from lcrs.ops import quantize_ste
-from lcrs.ops.cache import fingerprint
 from lcrs.registry import register_module
 
 __all__ = ["VariableRasterScanLatentCodec"]
@@ -111,26 +114,42 @@ class VariableRasterScanLatentCodec(RasterScanLatentCodec):
         self, writer: SymbolWriter, y: Tensor, params: Tensor, scale: Tensor
     ) -> dict[str, Any]:
         """Writes `y`; the shape is its spatial size."""
-        scan = self._variable_scan("wavefront" if writer.kind == "lcrs" else "raster")
+        try:
+            scan = self._variable_scan("wavefront" if writer.kind == "lcrs" else "raster")
+        except NotPortableError as error:
+            self._report(error)
+            return {"shape": y.shape[2:], "y_hat": self._encode_in_torch(writer, y, params, scale)}
         encoders = writer.open_encoders()
         side = single(fit(params, y.shape[2:])).numpy()
         y_hat = scan.encode(encoders, single(y).numpy(), side, **self._conditions(scale))
-        writer.close_encoders(encoders)
+        writer.close_encoders(encoders, y_hat)
         return {"shape": y.shape[2:], "y_hat": torch.from_numpy(y_hat)}
 
     def decode(  # type: ignore[override]
         self, reader: SymbolReader, shape: Sequence[int], params: Tensor, scale: Tensor
     ) -> dict[str, Any]:
         """Reads a latent of spatial size `shape`."""
-        decoders = reader.open_decoders()
-        if reader.exact:
+        decoders, params = reader.open_decoders(), fit(params, shape)
+        if not reader.exact:
+            y_hat, symbols = self._decode_in_torch(reader, decoders, params, scale)
+            reader.close_decoders(decoders, symbols)
+            return {"y_hat": y_hat}
+        try:
             scan = self._variable_scan("wavefront" if reader.kind == "lcrs" else "raster")
-            side = single(fit(params, shape)).numpy()
-            y_hat = torch.from_numpy(scan.decode(decoders, side, **self._conditions(scale)))
-        else:
-            y_hat = self._decode_in_torch(reader, decoders, fit(params, shape), scale)
-        reader.close_decoders(decoders)
-        return {"y_hat": y_hat}
+        except NotPortableError as error:
+            self._report(error)
+            pictures = [
+                self._decode_in_torch(reader, [decoder], params[i : i + 1], scale)
+                for i, decoder in enumerate(decoders)
+            ]
+            reader.close_decoders(decoders, np.concatenate([symbols for _, symbols in pictures]))
+            return {"y_hat": torch.cat([y_hat for y_hat, _ in pictures])}
+        values = scan.decode(decoders, single(params).numpy(), **self._conditions(scale))
+        reader.close_decoders(decoders, values)
+        return {"y_hat": torch.from_numpy(values)}
+
+    def _report(self, error: NotPortableError) -> None:
+        report(self.context_prediction, str(error), more="Going from place to place in torch may be slow.")
 
     def _variable_scan(self, order: Any) -> coding.RasterScan:
         """The scan as a native call, remade when a parameter has changed.
@@ -140,21 +159,21 @@ class VariableRasterScanLatentCodec(RasterScanLatentCodec):
         """
         parts = (self.gaussian_conditional, self.context_prediction, self.entropy_parameters)
         offsets = self.offsets or nn.Identity()
-        key = scan_key(*parts) + fingerprint(offsets.parameters()) + repr(offsets).encode()
+        key = scan_key(*parts) + state_key(offsets)
 
         def build() -> coding.RasterScan:
             arguments = scan_arguments(*parts)
             layers = None if self.offsets is None else pointwise_layers(self.offsets, "offsets")
             if arguments is None or (layers is None and self.offsets is not None):
                 raise NotPortableError(
-                    f"{type(self).__name__} needs networks that are stacks of 1x1 convolutions"
+                    f"{type(self).__name__} is not portable: its networks are no stacks of 1x1 convolutions"
                 )
             bound = self.gaussian_conditional.lower_bound_scale.bound.item()
             shrinkage = None if layers is None else (layers, bound)
             return coding.RasterScan(**arguments, order=order, shrinkage=shrinkage)
 
         scan = self._scans[order].get(key, build)
-        assert scan is not None
+        assert isinstance(scan, coding.RasterScan)
         return scan
 
     def _conditions(self, scale: Tensor) -> dict[str, Any]:
@@ -162,27 +181,56 @@ class VariableRasterScanLatentCodec(RasterScanLatentCodec):
         scale = single(scale).reshape(1)
         conditions = {"gain": scale.numpy()}
         if self.scale_to_context is not None:
-            bias = self._network("scale_to_context", scale.reshape(1, 1, 1, 1)).flatten()
+            as_map = scale.reshape(1, 1, 1, 1)
+            bias = self._network("scale_to_context", as_map, features_last=True).flatten()
             if self.context_prediction.bias is not None:
                 bias = bias + single(self.context_prediction.bias)
             conditions["context_bias"] = bias.numpy()
         return conditions
 
+    def _encode_in_torch(self, writer: SymbolWriter, y: Tensor, params: Tensor, scale: Tensor) -> Tensor:
+        """Writes `y` picture by picture, with torch's networks; returns what `decode` will."""
+        table = self.gaussian_conditional.cdf_table()
+        pictures, y_hat = [], []
+        with in_torch(self, self.device):
+            for i in range(y.shape[0]):
+                scan = _TorchScan.of(self, fit(params[i : i + 1], y.shape[2:]), scale)
+                pushed = []
+
+                def step(rows: Tensor, columns: Tensor, i: int = i, scan: _TorchScan = scan) -> None:
+                    scales, means = scan.parameters(rows, columns)
+                    values = y[i : i + 1, :, rows, columns].to(means)
+                    symbols = coding.quantize(single((values - means) * scan.scale).numpy())
+                    scan.put(rows, columns, torch.from_numpy(symbols).to(means), scales, means)
+                    indexes = scan.indexes(scales)
+                    pushed.append([np.moveaxis(part, 1, -1) for part in (symbols, indexes)])  # noqa: B023
+
+                each_step(y.shape[2:], self.kernel_size, writer.kind, step)
+                pictures.append([np.concatenate(part, axis=1) for part in zip(*pushed, strict=True)])
+                y_hat.append(single(scan.y_hat))
+        parts = (np.concatenate(part) for part in zip(*pictures, strict=True))
+        symbols, indexes = (np.ascontiguousarray(part) for part in parts)
+        writer.put_in_order(symbols, indexes, table)
+        return torch.cat(y_hat)
+
     def _decode_in_torch(
         self, reader: SymbolReader, decoders: list[coding.Decoder], params: Tensor, scale: Tensor
-    ) -> Tensor:
-        scale = scale.to(self.context_prediction.weight)
-        scan = _TorchScan(self, params.to(scale), scale)
-        table = self.gaussian_conditional.cdf_table()
+    ) -> tuple[Tensor, NDArray[np.int32]]:
+        """The latent, and its symbols in the order of coding, (N, places, C)."""
+        with in_torch(self, self.device):
+            scan = _TorchScan.of(self, params, scale)
+            table, pulled = self.gaussian_conditional.cdf_table(), []
 
-        def step(rows: Tensor, columns: Tensor) -> None:
-            scales, means = scan.parameters(rows, columns)
-            indexes = self.gaussian_conditional.build_indexes(scales * scale).cpu().numpy()
-            symbols = torch.from_numpy(coding.dequantize(pull_places(decoders, indexes, table)))
-            scan.put(rows, columns, symbols.to(scales), scales, means)
+            def step(rows: Tensor, columns: Tensor) -> None:
+                scales, means = scan.parameters(rows, columns)
+                symbols = pull_places(decoders, scan.indexes(scales), table)
+                scan.put(
+                    rows, columns, torch.from_numpy(coding.dequantize(symbols)).to(scales), scales, means
+                )
+                pulled.append(np.moveaxis(symbols, 1, -1))
 
-        each_step(params.shape[2:], self.kernel_size, reader.kind, step)
-        return single(scan.y_hat)
+            each_step(params.shape[2:], self.kernel_size, reader.kind, step)
+        return single(scan.y_hat), np.concatenate(pulled, axis=1)
 
 
 class _TorchScan:
@@ -197,6 +245,19 @@ class _TorchScan:
         self.shift = None
         if codec.scale_to_context is not None:
             self.shift = codec.scale_to_context(scale.reshape(1, 1)).reshape(1, -1, 1, 1)
+
+    @classmethod
+    def of(cls, codec: VariableRasterScanLatentCodec, params: Tensor, scale: Tensor) -> _TorchScan:
+        """A pass for coding, in the type and on the device of the networks."""
+        scale = scale.to(codec.context_prediction.weight)
+        return cls(codec, params.to(scale), scale)
+
+    def indexes(self, scales: Tensor) -> NDArray[np.int32]:
+        """Rows of the table for `scales`."""
+        rows: NDArray[np.int32] = (
+            self.codec.gaussian_conditional.build_indexes(scales * self.scale).cpu().numpy()
+        )
+        return rows
 
     @property
     def y_hat(self) -> Tensor:

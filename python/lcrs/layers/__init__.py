@@ -10,6 +10,7 @@ from lcrs.layers.convolutions import conv1x1, conv3x3, subpel_conv3x3
 from lcrs.layers.efficient import DenseBlock, DepthwiseBlock
 from lcrs.layers.gdn import GDN, GDN1
 from lcrs.layers.masked import CheckerboardMaskedConv2d, MaskedConv2d
+from lcrs.layers.norms import LayerNorm2d
 from lcrs.layers.qrelu import QReLU
 from lcrs.layers.ramp import sequential_channel_ramp
 from lcrs.layers.residual import (
@@ -19,6 +20,7 @@ from lcrs.layers.residual import (
     ResidualBottleneckBlock,
 )
 from lcrs.layers.spectral import SpectralConv2d, SpectralConvTranspose2d
+from lcrs.layers.windows import Mlp, SwinBlock, WindowAttention
 
 __all__ = [
     "GDN",
@@ -30,7 +32,9 @@ __all__ = [
     "Gain",
     "Interleave",
     "Lambda",
+    "LayerNorm2d",
     "MaskedConv2d",
+    "Mlp",
     "NamedLayer",
     "QReLU",
     "Reshape",
@@ -40,7 +44,9 @@ __all__ = [
     "ResidualBottleneckBlock",
     "SpectralConv2d",
     "SpectralConvTranspose2d",
+    "SwinBlock",
     "Transpose",
+    "WindowAttention",
     "conv1x1",
     "conv3x3",
     "sequential_channel_ramp",

@@ -21,8 +21,13 @@ _PORTABLE_FUNCTIONS: dict[Callable[..., Any], str] = {
     torch.relu: "relu",
     torch.sigmoid: "sigmoid",
     torch.tanh: "tanh",
+    F.hardsigmoid: "hard_sigmoid",
+    F.hardswish: "hard_swish",
+    F.gelu: "gelu",
+    F.mish: "mish",
     F.relu: "relu",
     F.sigmoid: "sigmoid",
+    F.silu: "silu",
     F.softplus: "softplus",
     F.tanh: "tanh",
 }
@@ -31,7 +36,8 @@ _PORTABLE_FUNCTIONS: dict[Callable[..., Any], str] = {
 class Lambda(nn.Module):
     """Calls a function.
 
-    It is portable for `torch.abs, exp, relu, sigmoid, tanh` and their likes in `torch.nn.functional`, and
+    It is portable for `torch.abs, exp, relu, sigmoid, tanh`, their likes in `torch.nn.functional`, and there
+    `gelu, silu, mish, hardswish, hardsigmoid`. It
     pickles if the function does (a lambda expression does not).
 
     Args:

@@ -91,3 +91,7 @@ class GDN1(GDN):
         """Normalises `x`, shape (N, C, H, W); the result has the same shape."""
         norm = self._norm(torch.abs(x))
         return x * norm if self.inverse else x / norm
+
+    def lower(self, graph: GraphBuilder, x: Value) -> Value:
+        """Adds this layer, with its effective parameters, to a coding graph."""
+        return super().lower(graph, x)

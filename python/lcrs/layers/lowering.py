@@ -8,8 +8,10 @@ every machine. A graph is JSON beside a dictionary of named float32 tensors::
      "nodes": [{"op": "conv2d", "in": [0], "place": "g_a.0", "weight": "g_a.0.weight", ...}]}
 
 Values are numbered: inputs first, then one value for each node. `GraphBuilder` writes such graphs. A module
-says how it lowers by a method ``lower(graph, x) -> Value``; torch's own layers are in a table here; any other
-module is refused by its class and its place. What is lowered are *effective* parameters (masks applied,
+says how it lowers by a method ``lower(graph, x) -> Value``, which counts unless a class below the one that
+defines it overrides `forward`; torch's own layers are in a table here, and their subclasses that override
+nothing go with them; any other module is refused by its class and its place. A graph is what a module
+computes in eval mode. What is lowered are *effective* parameters (masks applied,
 reparametrisations resolved) in float32 on the CPU, whatever dtype and device the module has.
 
 Example:
@@ -37,8 +39,24 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from lcrs.errors import NotPortableError
+from lcrs.layers.module_state import (
+    evaluating,
+    overrides_below,
+    plain_class,
+    set_effective_weights,
+    why_changed,
+)
+from lcrs.layers.torch_layers import TORCH_LAYERS, pair, spread
 
-__all__ = ["GRAPH_VERSION", "GraphBuilder", "Lowerable", "LoweredGraph", "Value", "lower"]
+__all__ = [
+    "GRAPH_VERSION",
+    "GraphBuilder",
+    "Lowerable",
+    "LoweredGraph",
+    "Value",
+    "lower",
+    "register_lowering",
+]
 
 GRAPH_VERSION = 1
 """Version of the graph format; a reader refuses one that it does not know."""
@@ -58,7 +76,7 @@ def _op(arity: int | None, required: str = "", optional: str = "") -> _Op:
 
 
 OPS: dict[str, _Op] = {
-    "conv2d": _op(1, "weight stride padding groups", "bias"),
+    "conv2d": _op(1, "weight stride padding groups", "bias dilation"),
     "conv_transpose2d": _op(1, "weight stride padding output_padding groups", "bias"),
     "relu": _op(1),
     "leaky_relu": _op(1, "slope"),
@@ -67,6 +85,13 @@ OPS: dict[str, _Op] = {
     "softplus": _op(1),
     "exp": _op(1),
     "tanh": _op(1),
+    "gelu": _op(1),
+    "gelu_tanh": _op(1),
+    "silu": _op(1),
+    "mish": _op(1),
+    "elu": _op(1, "alpha"),
+    "hard_sigmoid": _op(1),
+    "hard_swish": _op(1),
     "clamp": _op(1, "", "min max"),
     "gdn": _op(1, "beta gamma inverse"),
     "gdn1": _op(1, "beta gamma inverse"),
@@ -76,12 +101,22 @@ OPS: dict[str, _Op] = {
     "sub": _op(2),
     "mul": _op(2),
     "div": _op(2),
+    "prelu": _op(2),
     "add_scalar": _op(1, "value"),
     "mul_scalar": _op(1, "value"),
     "concat": _op(None),
     "slice": _op(1, "start length"),
     "constant": _op(0, "tensor"),
     "interpolate": _op(0, "tensor"),
+    "softmax": _op(1, "groups"),
+    "normalise": _op(1, "groups spatial epsilon"),
+    "max_pool2d": _op(1, "kernel stride padding ceil"),
+    "avg_pool2d": _op(1, "kernel stride padding ceil count_padding"),
+    "adaptive_max_pool2d": _op(1, "size"),
+    "adaptive_avg_pool2d": _op(1, "size"),
+    "upsample": _op(1, "factor mode", "align_corners"),
+    "pad": _op(1, "mode before after"),
+    "window_attention": _op(3, "window shift heads scale", "bias"),
 }
 """The operations of graph version 1; the specification of each is the exact engine's."""
 
@@ -98,6 +133,33 @@ def lower(module: nn.Module, place: str, output: str = "y") -> LoweredGraph:
     """The graph of `module` alone: input `x`, and what it makes of it as `output`."""
     graph = GraphBuilder()
     return graph.finish({output: graph.call(module, graph.input("x"), place)})
+
+
+_Lower = Callable[["GraphBuilder", Any, "Value"], "Value"]
+_REGISTERED: dict[type, _Lower] = {}
+
+
+def register_lowering(module_class: type[nn.Module]) -> Callable[[_Lower], _Lower]:
+    """Says how modules of a class lower that is not yours to change, as a decorator.
+
+    For instances of exactly this class, whether it inherits a `lower` or not::
+
+        @register_lowering(published.Block)
+        def lower_block(graph, block, x):
+            return graph.op("add", x, graph.call(block.layers, x, "layers"))
+
+    Args:
+        module_class: The class.
+
+    Returns:
+        What takes the function (graph, module, x) -> result, and returns it. A later one replaces it.
+    """
+
+    def register(lower: _Lower) -> _Lower:
+        _REGISTERED[module_class] = lower
+        return lower
+
+    return register
 
 
 @runtime_checkable
@@ -136,6 +198,7 @@ class GraphBuilder:
         self._node_numbers: list[int] = []
         self._tensors: dict[str, NDArray[np.float32]] = {}
         self._path: list[str] = []
+        self._depth = 0
         self._count = 0
 
     @property
@@ -211,17 +274,34 @@ class GraphBuilder:
         effective parameters are computed by the same kernels wherever the module lives.
 
         Raises:
-            NotPortableError: neither the module nor the table of torch's layers says how; the message has the
-                class and the place.
+            NotPortableError: neither the module nor the table of torch's layers says how, or something was
+                done to it that may change what it computes; the message has the class and the place.
         """
+        if self._depth:
+            return self._call(module, x, place)
+        with evaluating(module):
+            set_effective_weights(module)
+            self._depth += 1
+            try:
+                return self._call(module, x, place)
+            finally:
+                self._depth -= 1
+
+    def _call(self, module: nn.Module, x: Value, place: str) -> Value:
         with self.at(place):
             if any(t.is_floating_point() and not _is_float32_on_cpu(t) for t in _state(module)):
                 module = copy.deepcopy(module).to("cpu").float()
-            if module._forward_pre_hooks or module._forward_hooks:
-                raise self.refusal(module, "forward hooks may change what it computes")
+                set_effective_weights(module)
+            if reason := why_changed(module):
+                raise self.refusal(module, reason)
+            registered = _REGISTERED.get(parametrize.type_before_parametrizations(module))
+            if registered is not None:
+                return registered(self, module, x)
             if isinstance(module, Lowerable):
+                if overrides_below(type(module), "forward", "lower"):
+                    raise self.refusal(module, "its forward is its own, its lower() another class's")
                 return module.lower(self, x)
-            lower = _TORCH_LAYERS.get(parametrize.type_before_parametrizations(module))
+            lower = _TORCH_LAYERS.get(plain_class(module, _TORCH_LAYERS.__contains__) or type(module))
             if lower is None:
                 raise self.refusal(module, "the exact engine has no operations for it and it has no lower()")
             return lower(self, module, x)
@@ -301,29 +381,28 @@ def conv2d(graph: GraphBuilder, module: nn.Conv2d, x: Value, weight: Tensor) -> 
     """Lower the convolution `module` with the effective `weight` (O, I / groups, kH, kW) in place of its own.
 
     For modules that derive from `nn.Conv2d` and mask or transform their weight.
-
-    Raises:
-        NotPortableError: dilation, padding other than with zeros, or ``padding="same"`` with an even kernel.
     """
-    if module.padding_mode != "zeros":
-        raise graph.refusal(module, f"padding_mode is {module.padding_mode!r}, must be 'zeros'")
-    if module.dilation != (1, 1):
-        raise graph.refusal(module, f"dilation is {module.dilation}, must be (1, 1)")
-    padding = module.padding
-    if padding == "valid":
-        padding = (0, 0)
-    elif padding == "same":
-        if any(size % 2 == 0 for size in module.kernel_size):
-            raise graph.refusal(module, f"padding='same' with the even kernel {module.kernel_size}")
-        padding = tuple(size // 2 for size in module.kernel_size)
+    dilation = pair(module.dilation)
+    if module.padding == "valid":
+        margins = [(0, 0), (0, 0)]
+    elif module.padding == "same":
+        totals = [d * (size - 1) for d, size in zip(dilation, module.kernel_size, strict=True)]
+        margins = [(total // 2, total - total // 2) for total in totals]
+    else:
+        margins = [(int(side), int(side)) for side in module.padding]
+    before, after = [first for first, _ in margins], [last for _, last in margins]
+    if module.padding_mode != "zeros" or before != after:
+        x = graph.op("pad", x, mode=module.padding_mode, before=before, after=after)
+        before = [0, 0]
     return graph.op(
         "conv2d",
         x,
         weight=graph.tensor("weight", weight),
         bias=None if module.bias is None else graph.tensor("bias", module.bias),
         stride=module.stride,
-        padding=padding,
+        padding=before,
         groups=module.groups,
+        dilation=None if dilation == (1, 1) else dilation,
     )
 
 
@@ -333,13 +412,9 @@ def _conv_transpose2d(graph: GraphBuilder, module: nn.Module, x: Value) -> Value
 
 
 def conv_transpose2d(graph: GraphBuilder, module: nn.ConvTranspose2d, x: Value, weight: Tensor) -> Value:
-    """Lower the transposed convolution `module` with the effective `weight` (I, O / groups, kH, kW).
-
-    Raises:
-        NotPortableError: dilation.
-    """
-    if module.dilation != (1, 1):
-        raise graph.refusal(module, f"dilation is {module.dilation}, must be (1, 1)")
+    """Lower the transposed convolution `module` with the effective `weight` (I, O / groups, kH, kW)."""
+    if pair(module.dilation) != (1, 1):
+        weight = spread(weight, pair(module.dilation))
     return graph.op(
         "conv_transpose2d",
         x,
@@ -366,12 +441,6 @@ def _sequential(graph: GraphBuilder, module: nn.Module, x: Value) -> Value:
     return x
 
 
-def _softplus(graph: GraphBuilder, module: nn.Module, x: Value) -> Value:
-    if module.beta != 1:
-        raise graph.refusal(module, f"beta is {module.beta}, must be 1")
-    return graph.op("softplus", x)
-
-
 def _clamp(graph: GraphBuilder, module: nn.Module, x: Value) -> Value:
     assert isinstance(module, nn.Hardtanh)
     return graph.op("clamp", x, min=float(module.min_val), max=float(module.max_val))
@@ -389,7 +458,6 @@ _TORCH_LAYERS: dict[type, Callable[[GraphBuilder, Any, Value], Value]] = {
     nn.ReLU: lambda graph, module, x: graph.op("relu", x),
     nn.LeakyReLU: lambda graph, module, x: graph.op("leaky_relu", x, slope=float(module.negative_slope)),
     nn.Sigmoid: lambda graph, module, x: graph.op("sigmoid", x),
-    nn.Softplus: _softplus,
     nn.Tanh: lambda graph, module, x: graph.op("tanh", x),
     nn.Hardtanh: _clamp,
     nn.ReLU6: _clamp,
@@ -398,5 +466,6 @@ _TORCH_LAYERS: dict[type, Callable[[GraphBuilder, Any, Value], Value]] = {
     nn.Identity: _identity,
     nn.Dropout: _identity,
     nn.Dropout2d: _identity,
+    **TORCH_LAYERS,
 }
-"""How torch's own layers lower, in eval mode; exact classes, since a subclass may compute something else."""
+"""How torch's own layers lower, in eval mode."""

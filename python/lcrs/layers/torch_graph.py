@@ -14,6 +14,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from lcrs.errors import UnsupportedVersionError
+from lcrs.layers.torch_spatial import SPATIAL
+from lcrs.layers.windows import window_attention
 
 __all__ = ["TorchGraph"]
 
@@ -26,10 +28,16 @@ _PLAIN: dict[str, Callable[..., Tensor]] = {
     "softplus": F.softplus,
     "exp": torch.exp,
     "tanh": torch.tanh,
+    "gelu": F.gelu,
+    "silu": F.silu,
+    "mish": F.mish,
+    "hard_sigmoid": F.hardsigmoid,
+    "hard_swish": F.hardswish,
     "add": torch.add,
     "sub": torch.sub,
     "mul": torch.mul,
     "div": torch.div,
+    "prelu": lambda x, slope: torch.where(x < 0, x * slope, x),
 }
 
 
@@ -126,6 +134,10 @@ class TorchGraph:
                 return self.tensors[node["tensor"]].reshape(1, -1, 1, 1)
             case "interpolate":
                 return self._interpolate(self.tensors[node["tensor"]], level)
+            case "window_attention":
+                return self._attention(node, *x)
+        if op in SPATIAL:
+            return SPATIAL[op](node, x[0])
         msg = f"operation '{op}' at {node['place']} is unknown to the torch runtime"
         raise UnsupportedVersionError(msg)
 
@@ -133,9 +145,22 @@ class TorchGraph:
         weight = self.tensors[node["weight"]]
         bias = None if node.get("bias") is None else self.tensors[node["bias"]]
         if node["op"] == "conv2d":
-            return F.conv2d(x, weight, bias, node["stride"], node["padding"], groups=node["groups"])
+            dilation = node.get("dilation") or 1
+            return F.conv2d(x, weight, bias, node["stride"], node["padding"], dilation, node["groups"])
         geometry = node["stride"], node["padding"], node["output_padding"]
         return F.conv_transpose2d(x, weight, bias, *geometry, groups=node["groups"])
+
+    def _attention(self, node: _Node, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        return window_attention(
+            query,
+            key,
+            value,
+            window=tuple(node["window"]),
+            shift=tuple(node["shift"]),
+            heads=node["heads"],
+            scale=node["scale"],
+            bias=None if node.get("bias") is None else self.tensors[node["bias"]],
+        )
 
     def _gdn(self, node: _Node, x: Tensor) -> Tensor:
         beta, gamma = self.tensors[node["beta"]], self.tensors[node["gamma"]]

@@ -20,6 +20,7 @@ from lcrs.entropy_models import (
 )
 from lcrs.latent_codecs import LatentCodec
 from lcrs.layers.exact import ExactNetwork
+from lcrs.layers.foreign import coding_scope
 from lcrs.models.constructor import recorded
 from lcrs.models.deriving import derived_parts
 from lcrs.models.packing import PackageParts
@@ -140,9 +141,11 @@ class CompressionModel(nn.Module):
         updated = False
         for model in self._entropy_models():
             if isinstance(model, EntropyBottleneck):
-                updated |= model.update(force=force, update_quantiles=update_quantiles)
+                # A derived class may know the older argument only.
+                options = {"update_quantiles": True} if update_quantiles else {}
+                updated |= bool(model.update(force=force, **options))
             elif isinstance(model, GaussianConditional):
-                updated |= model.update_scale_table(scales, force=force)
+                updated |= bool(model.update_scale_table(scales, force=force))
         return updated
 
 
@@ -188,6 +191,7 @@ class PictureModel(CompressionModel):
         """Must be overridden: the latent that `_encode_latent` coded, on any device."""
         raise NotImplementedError(f"{type(self).__name__} decodes no latent")
 
+    @coding_scope()
     @torch.no_grad()
     def compress(self, x: Tensor) -> dict[str, Any]:
         """Codes pictures.
@@ -204,6 +208,7 @@ class PictureModel(CompressionModel):
         """
         return {**self._encode_latent(self._transformed("g_a", self._padded(x))), "size": x.shape[2:]}
 
+    @coding_scope()
     @torch.no_grad()
     def decompress(
         self, strings: Sequence[Sequence[bytes]], shape: Any, size: Sequence[int] | None = None

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lcrs.entropy_models import GaussianConditional
+from lcrs.entropy_models.own_densities import is_overridden
 from lcrs.errors import NotPortableError
 from lcrs.latent_codecs import (
     ChannelGroupsLatentCodec,
@@ -50,6 +51,7 @@ class CodecTree:
         Raises:
             NotPortableError: a package cannot say this codec, or a network does not lower.
         """
+        _check_plain(codec, "y")
         if isinstance(codec, EntropyBottleneckLatentCodec):
             return {
                 "type": "factorized",
@@ -81,6 +83,7 @@ class CodecTree:
         Raises:
             NotPortableError: a package cannot say this codec, or a network does not lower.
         """
+        _check_plain(codec, "y")
         graph = GraphBuilder()
         params = graph.call(h_s, graph.input("z_hat"), "h_s")
         if isinstance(codec, GaussianConditionalLatentCodec):
@@ -109,6 +112,7 @@ class CodecTree:
         groups = []
         for k, size in enumerate(codec.groups):
             place, inner = f"y{k}", codec[f"y{k}"]
+            _check_plain(inner, place)
             graph = GraphBuilder()
             params = graph.input("side")
             if k:
@@ -127,14 +131,17 @@ class CodecTree:
             groups.append({"channels": size, "side": f"{place}.side", **node})
         return groups
 
-    def _scan(self, place: str, codec: LatentCodec) -> dict[str, Any]:
+    def _scan(self, place: str, codec: nn.Module) -> dict[str, Any]:
         """The node of a codec that scans, without groups."""
+        if is_overridden(codec, "merge") or "merge" in vars(codec):
+            raise _refusal(codec, place)
         if isinstance(codec, RasterScanLatentCodec):
             kind: dict[str, Any] = {"type": "raster"}
             inner = GaussianConditionalLatentCodec(gaussian_conditional=codec.gaussian_conditional)
             num_channels = codec.context_prediction.in_channels
         elif isinstance(codec, CheckerboardLatentCodec):
             kind = {"type": "checkerboard", "first": codec.anchor_parity}
+            _check_plain(codec.y, f"{place}.y")
             if not isinstance(codec.y, GaussianConditionalLatentCodec):
                 raise _refusal(codec.y, f"{place}.y")
             inner = codec.y
@@ -233,5 +240,11 @@ def _num_out_channels(network: nn.Module, num_in_channels: int) -> int:
     return out.shape[1]
 
 
-def _refusal(codec: LatentCodec, place: str) -> NotPortableError:
+def _check_plain(codec: nn.Module, place: str) -> None:
+    """Refuses a codec of a derived class that codes in another way than the class here."""
+    if is_overridden(codec, "encode", "decode", "compress", "decompress"):
+        raise _refusal(codec, place)
+
+
+def _refusal(codec: nn.Module, place: str) -> NotPortableError:
     return NotPortableError(f"{type(codec).__name__} at {place!r} has no form in a package")

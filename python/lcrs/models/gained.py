@@ -20,6 +20,7 @@ from lcrs.latent_codecs import (
     GainHyperpriorLatentCodec,
     GaussianConditionalLatentCodec,
 )
+from lcrs.layers.foreign import coding_scope
 from lcrs.layers.lowering import GraphBuilder, LoweredGraph, Value
 from lcrs.models.base import PictureModel
 from lcrs.models.codec_tree import CodecTree
@@ -155,6 +156,7 @@ class GainedMeanScaleHyperprior(PictureModel):
         out = self.latent_codec(self.g_a(self._padded(x)), **gains)
         return {"x_hat": crop_to(self.g_s(out["y_hat"]), x.shape[-2:]), "likelihoods": out["likelihoods"]}
 
+    @coding_scope()
     @torch.no_grad()
     def compress(self, x: Tensor, level: float = 0.0) -> dict[str, Any]:
         """Codes pictures.
@@ -174,6 +176,7 @@ class GainedMeanScaleHyperprior(PictureModel):
         y = self._transformed("g_a", self._padded(x))
         return {**self.latent_codec.compress(y, **gains), "size": x.shape[-2:]}
 
+    @coding_scope()
     @torch.no_grad()
     def decompress(  # type: ignore[override]
         self,

@@ -13,12 +13,20 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from lcrs import coding
-from lcrs.entropy_models import EntropyBottleneck, EntropyBottleneckVbr, GaussianConditional
+from lcrs.entropy_models import (
+    EntropyBottleneck,
+    EntropyBottleneckVbr,
+    EntropyModel,
+    GaussianConditional,
+)
+from lcrs.entropy_models.own_densities import is_overridden
 from lcrs.errors import NotPortableError
+from lcrs.layers.agreement import check_calls
 from lcrs.layers.lowering import LoweredGraph
 from lcrs.models.constructor import Unsayable, config_of
 from lcrs.registry import MODELS
@@ -74,13 +82,18 @@ class Tables:
 
     def factorized(self, place: str, model: EntropyBottleneck) -> dict[str, Any]:
         """Members `table` and `medians` of the node at `place` that codes with `model`."""
+        self._checked(place, model)
         return {
-            "table": self._table(place, model.cdf_table()),
-            "medians": self._parameter(f"{place}.medians", model.quantiles[:, 0, 1]),
+            "table": self._table(place, model.integer_table()),
+            "medians": self._parameter(f"{place}.medians", model._get_medians()[:, 0, 0]),
         }
 
     def density(self, place: str, model: EntropyBottleneckVbr, step: str) -> dict[str, Any]:
         """The node at `place` that codes with `model`, in steps that graph `step` gives."""
+        if model.has_own_density:
+            raise NotPortableError(
+                f"{type(model).__name__} at {place!r} is not portable: its density is its own"
+            )
         layers = []
         for i, (weight, bias, factor) in enumerate(model._layers()):
             node = {"weight": self._parameter(f"{place}.{i}.weight", weight)}
@@ -95,6 +108,18 @@ class Tables:
             "tail_mass": model.tail_mass,
             "step": step,
         }
+
+    def _checked(self, place: str, model: EntropyModel) -> None:
+        """Refuses what a package cannot say: it quantises by rounding, and picks rows by scales.
+
+        Raises:
+            NotPortableError: a derived class does otherwise.
+        """
+        if model.has_own_quantizer or is_overridden(model, "build_indexes"):
+            raise NotPortableError(
+                f"{type(model).__name__} at {place!r} is not portable: it quantises by a rule of its own, "
+                "and a package rounds"
+            )
 
     def _parameter(self, name: str, parameter: Tensor) -> str:
         return self._tensor(name, parameter.detach().float().cpu().contiguous().numpy())
@@ -123,6 +148,7 @@ class Tables:
         """
         if domain not in ("linear", "log"):
             raise ValueError(f"domain is {domain!r}, must be 'linear' or 'log'")
+        self._checked(place, model)
         scales = model.effective_scale_table().numpy()
         thresholds = coding.thresholds(scales, nearest=nearest, log=domain == "log")
         # A scale below the bound counts as the bound: rows below that of the bound are never used.
@@ -130,7 +156,7 @@ class Tables:
         first = int(np.count_nonzero(limits < np.float32(model.least_scale)))
         thresholds = thresholds[first:]
         return {
-            "table": self._table(place, model.cdf_table(), first),
+            "table": self._table(place, model.integer_table(), first),
             "thresholds": self._tensor(f"{place}.thresholds", thresholds),
             "domain": domain,
             "means": means,
@@ -173,12 +199,14 @@ def pack(
         The description, without digests, and the tensors, as `lcrs.coding.write_package` takes them.
 
     Raises:
-        NotPortableError: the model says of no package what is in it, or a part of it does not lower.
+        NotPortableError: the model says of no package what is in it, or a part of it does not lower, or not
+            to what it does in a small example.
         ValueError: the model takes no such option, or two parts give one name to different tensors.
     """
     if not hasattr(model, "package_parts"):
         raise NotPortableError(f"{type(model).__name__} has no package_parts: packages cannot say this model")
     architecture = _name_of(type(model))
+    _check_lowered(model, None if samples is None else samples.get("channels"))
     known = inspect.signature(model.package_parts).parameters
     for option in options:
         if option not in known:
@@ -205,6 +233,20 @@ def pack(
     if samples is not None:
         description["samples"] = dict(samples)
     return description, tensors
+
+
+def _check_lowered(model: Any, num_channels: int | None) -> None:
+    """Compares what lowers in `model` with what it does in `forward`, on a small random picture.
+
+    Raises:
+        NotPortableError: they differ; the message has the class and the place of what differs.
+    """
+    if not isinstance(model, nn.Module):
+        return
+    factor = getattr(model, "downsampling_factor", None) or 64
+    channels: int = getattr(model, "in_channels", 3) if num_channels is None else num_channels
+    generator = torch.Generator().manual_seed(0)
+    check_calls(model, torch.rand(1, channels, factor, 2 * factor, generator=generator))
 
 
 def _add(tensors: dict[str, NDArray[Any]], name: str, array: NDArray[Any]) -> None:

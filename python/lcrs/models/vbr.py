@@ -18,6 +18,7 @@ from lcrs.latent_codecs import LatentCodec, RasterScanLatentCodec, VariableRaste
 from lcrs.latent_codecs.hyperprior import decode_any
 from lcrs.latent_codecs.offsets import ExactOffsets, reconstructed
 from lcrs.layers.exact import ExactNetwork
+from lcrs.layers.foreign import coding_scope
 from lcrs.layers.lowering import GraphBuilder, Value, lower
 from lcrs.models.google import (
     JointAutoregressiveHierarchicalPriors,
@@ -172,6 +173,7 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
         x_hat = crop_to(self.g_s(y_hat), x.shape[-2:])
         return {"x_hat": x_hat, "likelihoods": {"y": y_likelihoods, "z": z_likelihoods}}
 
+    @coding_scope()
     @torch.no_grad()
     def compress(
         self, x: Tensor, stage: int = 2, s: int = 1, inputscale: float | Tensor = 0
@@ -190,6 +192,7 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
             y_strings = self._code_scaled_y(y, params, scale)
         return {"strings": [y_strings, z_strings], "shape": z.shape[-2:], "size": x.shape[-2:]}
 
+    @coding_scope()
     @torch.no_grad()
     def decompress(  # type: ignore[override]
         self,
@@ -227,8 +230,8 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
         if not self.vr_entbttlnck or stage == 1:
             return ()
         inverse = (1.0 / scale.detach().cpu().float()).reshape(1, 1, 1, 1)
-        step = self._exact_z_network.run(self.gayn2zqstep, inverse, "gayn2zqstep").item()
-        return (max(step, self.lower_bound_zqstep.bound.item()),)
+        step = self._exact_z_network.run(self.gayn2zqstep, inverse, "gayn2zqstep", features_last=True)
+        return (max(step.item(), self.lower_bound_zqstep.bound.item()),)
 
     def _code_unscaled_y(self, y: Tensor, params: Tensor, ignored_scale: Tensor) -> list[bytes]:
         """Strings of y at stage 1."""

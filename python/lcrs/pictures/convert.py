@@ -68,7 +68,8 @@ def to_picture(
         to_8bit: whether deeper components are rounded to 8 bits.
         to_srgb: whether colours are converted to sRGB by their profile. Without it, RGB keeps its profile,
             and CMYK and LAB are refused.
-        frame: which frame, page or layer of a file with several, from 0.
+        frame: which frame, page or layer of a file with several, from 0. Of a layered PSD file 0 is the
+            merged picture, the layers follow from below.
         max_pixels: how many pixels are accepted, by default 2^28; a file is refused by its header.
 
     Raises:
@@ -137,6 +138,7 @@ def _from_pillow(image: Image.Image, choices: Choices) -> Picture:
     _select_frame(image, choices.frame)
     check_size(image.height, image.width, choices.max_pixels)
     needs_source = image.format in _HIDING
+    layers = source_of(image) if image.format == "PSD" and choices.frame else None
     source = source_of(image) if needs_source else None
     bits = _source_bits(image, source)
     is_deep = bits > 8 and image.mode not in _PRINT_MODES | {"F"}
@@ -148,7 +150,9 @@ def _from_pillow(image: Image.Image, choices: Choices) -> Picture:
         image.load()
     check_size(image.height, image.width, choices.max_pixels)  # some formats know better by now
     orientation = _orientation(image)
-    if is_deep and source is not None and not _rounds_well(image, choices):
+    if layers is not None and choices.frame:
+        picture = _layer(layers, choices.frame - 1, choices)
+    elif is_deep and source is not None and not _rounds_well(image, choices):
         picture = _deep_colors(image, source, bits, orientation, choices)
     else:
         picture = _pixels(_with_key(_turned(image, orientation), source), image, bits, choices)
@@ -164,7 +168,7 @@ def _select_frame(image: Image.Image, frame: int | None) -> None:
     """Goes to the frame that is asked for.
 
     Of an MPO file (phones, stereo cameras) the first one is the photo, of a layered PSD file the merged
-    picture is; reduced copies and masks in a TIFF file do not count.
+    picture is, which its layers follow from below; reduced copies and masks in a TIFF file do not count.
     """
     from lcrs.pictures.frames import count_frames, is_camera_raw
 
@@ -180,9 +184,9 @@ def _select_frame(image: Image.Image, frame: int | None) -> None:
         raise PictureError(
             f"image has {frames} frame{'s' if frames > 1 else ''}, {frame} is none of them (from 0)"
         )
-    if frames > 1:
+    if frames > 1 and image.format != "PSD":
         with _decoding():
-            image.seek(frame + int(getattr(image, "_min_frame", 0)))
+            image.seek(frame)
 
 
 @contextmanager
@@ -215,14 +219,19 @@ def _source_bits(image: Image.Image, source: Buffer | None) -> int:
             return 16 if image.mode in _DEEP_MODES else 8
         return avif_properties(source)[0] if image.format == "AVIF" else jpeg2000_bits(source)
     tiles = tiles_of(image)
-    stated = getattr(image, "tag_v2", {}).get(258, 8) if image.format == "TIFF" else 8
-    if image.mode not in _DEEP_MODES and max(stated if isinstance(stated, tuple) else (stated,)) == 16:
+    if image.mode not in _DEEP_MODES and _stated_bits(image) == 16:
         return 16
     if not tiles and source is not None:
         with _decoding():
             tiles = tiles_of(reopened(image, source))
     bits = max((_tile_bits(tile) for tile in tiles), default=8)
     return 16 if image.mode in _DEEP_MODES and bits == 8 else bits
+
+
+def _stated_bits(image: Image.Image) -> int:
+    """Bits of the deepest component that a TIFF file names; 8 for other files."""
+    stated = getattr(image, "tag_v2", {}).get(258, 8) if image.format == "TIFF" else 8
+    return int(max(stated if isinstance(stated, tuple) else (stated,)))
 
 
 def _tile_bits(tile: Any) -> int:
@@ -319,6 +328,15 @@ def _deep_colors(
     return pixels_to_picture(pixels, bits, choices.background, to_8bit=choices.to_8bit)
 
 
+def _layer(source: Buffer, number: int, choices: Choices) -> Picture:
+    from lcrs.pictures.arrays import pixels_to_picture
+    from lcrs.pictures.layers import read_layer
+
+    with _decoding():
+        pixels = read_layer(source, number, choices.max_pixels)
+    return pixels_to_picture(pixels, 8, choices.background, to_8bit=choices.to_8bit)
+
+
 def _pixels(upright: Image.Image, image: Image.Image, bits: int, choices: Choices) -> Picture:
     """The picture of an image that Pillow holds all of."""
     mode, height, width = upright.mode, upright.height, upright.width
@@ -330,7 +348,10 @@ def _pixels(upright: Image.Image, image: Image.Image, bits: int, choices: Choice
         key = image.info.get("transparency")
         if isinstance(key, int):
             pixels = keyed(pixels, bits, key)
-        return pixels_to_picture(pixels, bits, choices.background, to_8bit=choices.to_8bit)
+        picture = pixels_to_picture(pixels, bits, choices.background, to_8bit=choices.to_8bit)
+        stated = _stated_bits(image)
+        wide = (f"{stated} bits a component (16 hold its numbers)",) if stated > 16 else ()
+        return replace(picture, losses=wide)
     if mode in _ALPHA_MODES or "transparency" in upright.info:
         return _without_alpha(upright, choices)
     if mode in _GREY_MODES:

@@ -12,6 +12,7 @@ from lcrs.pictures import exif as blocks
 from lcrs.pictures.color import profile_of
 from lcrs.pictures.errors import PictureError
 from lcrs.pictures.ifd import TiffBlock
+from lcrs.pictures.jpeg2000 import holds_deep, jpeg2000_file
 from lcrs.pictures.picture import Picture
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ FORMATS: dict[str, tuple[str, dict[str, Any]]] = {
     ".webp": ("WEBP", {"lossless": True, "quality": 0}),
     ".jpg": ("JPEG", {"quality": 95, "subsampling": 0}),
     ".jpeg": ("JPEG", {"quality": 95, "subsampling": 0}),
+    ".jp2": ("JPEG2000", {}),
     ".avif": ("AVIF", {"quality": 95, "subsampling": "4:4:4"}),
 }
 """Extensions that pictures can be written to, with Pillow's name and options of each."""
@@ -67,11 +69,15 @@ def picture_file(picture: Picture, extension: str) -> tuple[bytes, list[str]]:
     if picture.bit_depth != 8:
         from lcrs.pictures.deep_files import DEEP, deep_file, rounded
 
-        if picture.bit_depth < 8 or name not in DEEP:
+        holds = holds_deep(picture) if name == "JPEG2000" else name in DEEP
+        if picture.bit_depth < 8 or not holds:
             if picture.bit_depth > 8:
                 lost.append(f"{picture.bit_depth} bits a component (rounded to 8)")
             picture = rounded(picture)
-    if picture.bit_depth > 8:
+    if name == "JPEG2000":
+        _require(name, "jpg_2000")
+        data = jpeg2000_file(picture, kept)
+    elif picture.bit_depth > 8:
         data = deep_file(picture, name, options)
     else:
         data = _by_pillow(picture, extension, options)
@@ -83,11 +89,9 @@ def picture_file(picture: Picture, extension: str) -> tuple[bytes, list[str]]:
 
 
 def _by_pillow(picture: Picture, extension: str, options: dict[str, Any]) -> bytes:
-    from PIL import features
-
     name = FORMATS[extension][0]
-    if name in ("AVIF", "WEBP") and not features.check(name.lower()):
-        raise PictureError(f"this installation of Pillow does not write {name}")
+    if name in ("AVIF", "WEBP"):
+        _require(name, name.lower())
     image = picture.to_pillow()
     if extension == ".ppm":
         image = image.convert("RGB")
@@ -101,6 +105,14 @@ def _by_pillow(picture: Picture, extension: str, options: dict[str, Any]) -> byt
     buffer = io.BytesIO()
     image.save(buffer, name, **options)
     return buffer.getvalue()
+
+
+def _require(name: str, feature: str) -> None:
+    """Raises `PictureError` if Pillow was built without what writes a format."""
+    from PIL import features
+
+    if not features.check(feature):
+        raise PictureError(f"this installation of Pillow does not write {name}")
 
 
 def _kept(picture: Picture, name: str) -> tuple[dict[str, Any], list[str]]:

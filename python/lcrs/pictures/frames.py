@@ -14,7 +14,16 @@ _MANY = 64
 
 
 def count_frames(image: Any) -> int:
-    """The pictures in a file; copies of reduced size and masks beside one in a TIFF file do not count."""
+    """The pictures in a file; copies of reduced size and masks beside one in a TIFF file do not count.
+
+    Of a layered PSD file the merged picture is the first.
+    """
+    if image.format == "PSD":
+        from lcrs.pictures.layers import count_layers
+        from lcrs.pictures.source import source_of
+
+        source = source_of(image)
+        return 1 if source is None else 1 + count_layers(source)
     frames = int(getattr(image, "n_frames", 1))
     if image.format != "TIFF" or not 1 < frames <= _MANY:
         return frames

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lcrs.pictures import exif as blocks
 from lcrs.pictures.ifd import TiffBlock, swapped
+from lcrs.pictures.jpeg2000 import jpeg2000_metadata
 from lcrs.pictures.source import Buffer, avif_properties, png_chunks
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ def gather(
         turned: whether its orientation was another than upright.
     """
     info, losses = image.info, _left_out(image)
-    block, exif = _exif(image, source, losses)
+    boxes = jpeg2000_metadata(source) if image.format == "JPEG2000" and source is not None else {}
+    info = info | {name: data for name, data in boxes.items() if name in ("exif", "xmp")}
+    block, exif = _exif(image, info, source, losses)
     if exif is not None:
         turned = turned or (image.format == "TIFF" and block is not None and block.integer(0x0112, 1) > 1)
         try:
@@ -51,17 +54,21 @@ def gather(
             losses.append("a damaged EXIF block")
     if image.format != "TIFF" and block is not None and block.first.entries.keys() <= {0x0112}:
         exif = None  # it said how to turn the picture, and no more
-    found: dict[str, Any] = {"exif": exif, "xmp": _xmp(info, losses), "iptc": _iptc(image, block)}
+    found: dict[str, Any] = {
+        "exif": exif,
+        "xmp": _xmp(info, losses),
+        "iptc": boxes.get("iptc") or _iptc(image, block),
+    }
     if found["iptc"] is not None and not found["iptc"].startswith(b"\x1c"):
         found["iptc"] = None
         losses.append("damaged IPTC records")
     found["resolution"] = _resolution(image, block)
-    found |= _color(image, source, channels, losses)
+    found |= _color(image, boxes.get("icc") or info.get("icc_profile"), source, channels, losses)
     return {name: value for name, value in found.items() if value is not None}, losses
 
 
 def _exif(
-    image: Image.Image, source: Buffer | None, losses: list[str]
+    image: Image.Image, info: dict[Any, Any], source: Buffer | None, losses: list[str]
 ) -> tuple[TiffBlock | None, bytes | None]:
     """The first directory that says something of the photo, and the EXIF block as it was."""
     if image.format == "TIFF":
@@ -74,7 +81,7 @@ def _exif(
         except (ValueError, struct.error):
             losses.append("damaged tags, or those of a BigTIFF file")
             return None, None
-    exif = image.info.get("exif") or _raw_profile(image.info, "exif")
+    exif = info.get("exif") or _raw_profile(info, "exif")
     return None, bytes(exif).removeprefix(blocks.PREFIX) if exif else None
 
 
@@ -168,10 +175,12 @@ def _resolution(image: Any, block: TiffBlock | None) -> tuple[float, float] | No
     return (x, y) if all(math.isfinite(number) and number > 0 for number in (x, y)) else None
 
 
-def _color(image: Any, source: Buffer | None, channels: int, losses: list[str]) -> dict[str, Any]:
+def _color(
+    image: Any, icc: bytes | None, source: Buffer | None, channels: int, losses: list[str]
+) -> dict[str, Any]:
     """ICC profile, code points, gamma and chromaticities; what says sRGB says nothing."""
     found: dict[str, Any] = {}
-    if icc := image.info.get("icc_profile"):
+    if icc:
         space = bytes(icc[16:20])
         if space in ((b"RGB ", b"GRAY") if channels == 1 else (b"RGB ",)):
             found["icc"] = bytes(icc)

@@ -14,9 +14,14 @@ from PIL import Image, UnidentifiedImageError
 from lcrs.pictures.convert import MAX_PIXELS, check_size
 from lcrs.pictures.errors import PictureError
 
-__all__ = ["open_image"]
+__all__ = ["buffered", "open_image"]
 
 _HEAD = 64
+_PROBE = 1 << 16
+"""Bytes that say whether what comes from a pipe may be a picture at all."""
+_CHUNK = 1 << 24
+_MAX_BYTES = 2 << 30
+"""Of a picture that comes from a pipe, which nothing else ends: more than 2^28 pixels of 16 bits need."""
 _LCRS = b"\x8cLCS"
 _KINDS = {
     b"\x89PNG": "PNG",
@@ -53,6 +58,43 @@ def open_image(source: Any, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
     return image
 
 
+def buffered(stream: Any) -> io.BytesIO:
+    """All of a stream that cannot be read twice, if it begins as a picture does.
+
+    Raises:
+        OSError: if it cannot be read.
+        PictureError: if no picture begins so, or it does not end.
+    """
+    buffer = io.BytesIO()
+    while chunk := stream.read(_PROBE if (length := buffer.tell()) < _PROBE else _CHUNK):
+        buffer.write(chunk)
+        if length < _PROBE <= buffer.tell():
+            _refuse_no_picture(buffer.getvalue())
+        if buffer.tell() > _MAX_BYTES:
+            raise PictureError(f"more than {_MAX_BYTES} bytes: a picture that large is read from a file")
+    buffer.seek(0)
+    return buffer
+
+
+def _refuse_no_picture(head: bytes) -> None:
+    """Raises `PictureError` if no reader that there is takes a file which begins so."""
+    Image.init()
+    undecided = []
+    for name in Image.ID:
+        accept = Image.OPEN[name][1]
+        if accept is None:
+            undecided.append(name)
+        elif accept(head[:16]):
+            return
+    try:
+        Image.open(io.BytesIO(head), formats=undecided)
+    except UnidentifiedImageError:
+        if not _plugin_for(head):
+            raise PictureError(_what_it_is(head)) from None
+    except Exception:  # one of them knows it, and will say what is wrong
+        return
+
+
 def _open(source: Any, max_pixels: int) -> Image.Image:
     stream: Any = source
     if isinstance(source, (bytes, bytearray, memoryview)):
@@ -61,8 +103,11 @@ def _open(source: Any, max_pixels: int) -> Image.Image:
         stream = Path(source)
         if stream.is_dir():
             raise IsADirectoryError(21, "is a folder, a picture is needed", os.fspath(source))
+        if stream.exists() and not stream.is_file():  # a pipe, which gives its bytes once
+            with stream.open("rb") as file:
+                stream = buffered(file)
     elif not stream.seekable():
-        stream = io.BytesIO(stream.read())
+        stream = buffered(stream)
     if (head := _head(stream)).startswith(_LCRS):
         raise PictureError(_what_it_is(head))  # though Pillow may know the format, by `lcrs.pillow`
     try:

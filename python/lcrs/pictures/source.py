@@ -24,6 +24,8 @@ _BOXES = {b"meta": 4, b"iprp": 0, b"ipco": 0}
 def source_of(image: Image.Image) -> Buffer | None:
     """The whole file that an image was opened from; None if that is closed and has no name, or is gone."""
     stream = getattr(image, "fp", None)
+    if stream is None and image.format == "PSD":
+        stream = getattr(image, "_fp", None)  # stays open for the layers
     # Once read, the stream of an AVIF image holds its pixels.
     if stream is not None and (image.format != "AVIF" or tiles_of(image)):
         with contextlib.suppress(OSError, ValueError, AttributeError):

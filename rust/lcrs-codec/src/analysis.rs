@@ -75,7 +75,7 @@ impl<'a> Analysis<'a> {
 
 /// The last value of g_a that is the same at every level, unless it takes more than half of the memory that is allowed.
 fn keep(package: &Package, source: Source<'_>, job: Job<'_>) -> Result<Option<Kept>> {
-    let Some((before, after)) = package.networks.split_at_level(ANALYSIS, job.rt.simd)? else { return Ok(None) };
+    let Some((before, after)) = package.networks.split_at_level(ANALYSIS, job.rt)? else { return Ok(None) };
     let x = package.picture_shape(source.height, source.width);
     let shape = before.output_shape(x)?;
     if bytes(shape) > job.limits.max_bytes / 2 {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use lcrs_core::exact::{Tensor, View};
-use lcrs_core::{Error, ErrorKind, Limits, Result, Simd};
+use lcrs_core::{Error, ErrorKind, Limits, Result, Runtime, Simd};
 use serde_json::Value;
 
 pub(crate) use crate::graph::Job;
@@ -102,7 +102,7 @@ impl Networks {
     /// # Errors
     /// As [`Graph::run`], but what the graph's inputs cause is blamed on the data ([`ErrorKind::Corrupt`]), not on the caller.
     pub(crate) fn run(&self, name: &str, job: Job<'_>, inputs: &[Tensor]) -> Result<Vec<(String, Tensor)>> {
-        let graph = self.graph(name, job.rt.simd)?;
+        let graph = self.graph(name, job.rt)?;
         graph.run(job.rt, job.limits, inputs, job.level).map_err(|e| blame_data(e).at(format!("graph '{name}'")))
     }
 
@@ -133,28 +133,28 @@ impl Networks {
         source: &mut dyn FnMut(&Rows) -> Result<Tensor>,
         sink: &mut dyn FnMut(Rows, View<'_>) -> Result<()>,
     ) -> Result<()> {
-        let graph = self.graph(name, job.rt.simd)?;
+        let graph = self.graph(name, job.rt)?;
         let done = graph.run_in_strips(job, input, source, sink);
         done.map_err(|e| blame_data(e).at(format!("graph '{name}'")))
     }
 
     /// Graph `name` cut where the level comes in, see [`Program::split_at_level`]: what is before, and what comes after, if
     /// anything does. Both are made for this call: who needs them runs them for many levels.
-    pub(crate) fn split_at_level(&self, name: &str, simd: Simd) -> Result<Option<(Graph, Option<Graph>)>> {
+    pub(crate) fn split_at_level(&self, name: &str, rt: &Runtime) -> Result<Option<(Graph, Option<Graph>)>> {
         let Some(parts) = self.program(name)?.split_at_level() else { return Ok(None) };
-        let ready = |program| Graph::with_kernels(program, &self.lookup(), simd);
+        let ready = |program| Graph::prepared(program, &self.lookup(), rt);
         let graphs = ready(parts.before).and_then(|before| Ok((before, parts.after.map(ready).transpose()?)));
         graphs.map(Some).map_err(|e| blame_data(e).at(format!("graph '{name}'")))
     }
 
-    fn graph(&self, name: &str, simd: Simd) -> Result<&Graph> {
+    fn graph(&self, name: &str, rt: &Runtime) -> Result<&Graph> {
         let network = self.network(name)?;
-        let place = Simd::ALL.iter().position(|path| *path == simd).unwrap_or(0);
+        let place = Simd::ALL.iter().position(|path| *path == rt.simd).unwrap_or(0);
         let built = &network.built[place];
         if let Some(graph) = built.get() {
             return Ok(graph);
         }
-        let graph = Graph::with_kernels(network.program.clone(), &self.lookup(), simd)
+        let graph = Graph::prepared(network.program.clone(), &self.lookup(), rt)
             .map_err(|e| blame_data(e).at(format!("graph '{name}'")))?;
         Ok(built.get_or_init(|| graph))
     }

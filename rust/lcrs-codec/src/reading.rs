@@ -1,6 +1,7 @@
 //! Reading files: what their first bytes announce, and no more.
 
 use std::io::{ErrorKind, Read};
+use std::path::Path;
 
 use lcrs_core::{Error, Limits, Result};
 
@@ -28,6 +29,13 @@ impl From<Error> for ReadError {
     fn from(error: Error) -> Self {
         Self::File(error)
     }
+}
+
+/// The error for a package file that the system does not give, in the system's words without the number that it adds.
+pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Error {
+    let words = error.to_string();
+    let reason = words.split_once(" (os error").map_or(&words[..], |(reason, _)| reason);
+    Error::missing_model(format!("cannot read {}: {reason}", path.display()))
 }
 
 /// Reads a `.lcrs` file from a file, a pipe, or anything else that may give more than it should: never more than its

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use half::f16;
-use lcrs_core::{Error, Result};
+use half::slice::HalfFloatSliceExt as _;
+use lcrs_core::{Error, Limits, Result};
 
 /// The numbers of a tensor, row-major.
 #[derive(Debug, Clone, PartialEq)]
@@ -113,18 +114,18 @@ impl<'a> TensorView<'a> {
         let numbers = match &self.data {
             TensorData::F32(data) => Cow::Borrowed(&data[..]),
             TensorData::F16(data) => {
-                let mut wide = Vec::new();
-                let no_memory = |_| Error::limit(format!("no memory for {} numbers", data.len()));
-                wide.try_reserve_exact(data.len()).map_err(no_memory)?;
-                wide.extend(data.iter().map(|value| value.to_f32()));
+                let mut wide = Limits::default().zeroed(data.len(), "numbers")?;
+                data.convert_to_f32_slice(&mut wide);
                 Cow::Owned(wide)
             }
             TensorData::I32(_) => return Err(Error::corrupt("holds I32 where F32 or F16 is needed")),
         };
-        match numbers.iter().position(|value| !value.is_finite()) {
-            Some(i) => Err(Error::corrupt(format!("element {i} is {}, must be finite", numbers[i]))),
-            None => Ok(numbers),
+        // Of all before the first is looked for: a search that stops early does not take many numbers at a time.
+        if !numbers.iter().fold(true, |finite, value| finite & value.is_finite()) {
+            let i = numbers.iter().position(|value| !value.is_finite()).unwrap_or_default();
+            return Err(Error::corrupt(format!("element {i} is {}, must be finite", numbers[i])));
         }
+        Ok(numbers)
     }
 
     /// The numbers as integers.

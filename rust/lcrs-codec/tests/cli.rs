@@ -180,7 +180,9 @@ fn wrong_usage_has_its_own_exit_code() {
         &["info", "in.lcrs", "--force"],
         &["decode", "in.lcrs"],
         &["decode", "in.lcrs", "-o", "out.gif"],
-        &["decode", "in.lcrs", "-o", "-"],
+        &["decode", "in.lcrs", "-o", "out"],
+        &["decode", "in.lcrs", "-o", "out.png", "--max-pixels", "0"],
+        &["info", "in.lcrs", "--max-bytes", "1e9"],
         &["decode", "in.lcrs", "-o", "out", "--format", "gif"],
         &["decode", "", "-o", "out.png"],
         &["encode", "in.png", "-o", "out.lcrs", "--model", ""],
@@ -194,6 +196,16 @@ fn wrong_usage_has_its_own_exit_code() {
         assert_eq!(code(&output), 2, "{arguments:?}: {output:?}");
         message(&output);
     }
+    for (arguments, words) in [
+        (["encode", "in.png", "--frame"], "--frame is not here: lcrs encode has it"),
+        (["encode", "in.png", "--to-srgb"], "--to-srgb is not here: lcrs encode has it"),
+        (["decode", "in.lcrs", "--max-side"], "--max-side is not here: lcrs decode has it"),
+        (["decode", "in.lcrs", "--frame"], "invalid option '--frame'"),
+    ] {
+        let output = folder.run(&[&arguments[..], &["0", "-o", "out"]].concat());
+        assert_eq!(code(&output), 2, "{arguments:?}");
+        assert!(message(&output).contains(words), "{output:?}");
+    }
     for arguments in [&["--help"][..], &["decode", "-h"], &["--version"]] {
         let output = folder.run(arguments);
         assert_eq!((code(&output), output.stdout.is_empty()), (0, false), "{arguments:?}");
@@ -202,6 +214,55 @@ fn wrong_usage_has_its_own_exit_code() {
         folder.command(&["verify", "in.lcrs", "--model", "tiny-rate.lcrm"]).env("LCRS_SIMD", "mmx").output().unwrap();
     assert_eq!(code(&output), 1);
     assert!(message(&output).contains("LCRS_SIMD"));
+}
+
+#[test]
+fn limits_are_kept_and_named_as_they_are_set() {
+    let folder = folder();
+    fs::write(folder.path("a.ppm"), [&b"P6 21 13 255\n"[..], &[9; 3 * 21 * 13]].concat()).unwrap();
+    for (limit, least) in [("--max-pixels", "273"), ("--max-bytes", "50000000")] {
+        for arguments in [
+            &["info", "in.lcrs"][..],
+            &["verify", "in.lcrs"],
+            &["decode", "in.lcrs", "-o", "out.png", "--force"],
+            &["encode", "a.ppm", "-o", "out.lcrs", "--force", "--model", "tiny-rate"],
+        ] {
+            let output = folder.with_models(&[arguments, &[limit, "99"]].concat());
+            assert_eq!(code(&output), 1, "{arguments:?}");
+            let said = message(&output);
+            assert!(said.contains("99") && (said.contains(limit) || said.contains("more than 99 bytes")), "{said}");
+            let output = folder.with_models(&[arguments, &[limit, least]].concat());
+            assert_eq!(code(&output), 0, "{output:?}");
+        }
+    }
+}
+
+#[test]
+fn resolutions_are_written_or_told() {
+    let folder = folder();
+    let mut info = png::Info::with_size(3, 1);
+    (info.color_type, info.bit_depth) = (png::ColorType::Grayscale, png::BitDepth::Eight);
+    let unit = png::Unit::Meter;
+    info.pixel_dims = Some(png::PixelDimensions { xppu: 11_811, yppu: 5906, unit });
+    assert_eq!(code(&folder.encode("inch.png", &png_of(info, &[1, 2, 3]), &[])), 0);
+    let given = lcrs_codec::metadata(&folder.new_file(), &limits()).unwrap().resolution.unwrap();
+    assert!((given.0 - 300.0).abs() < 0.1 && (given.1 - 150.0).abs() < 0.1, "{given:?}");
+    for ending in ["png", "bmp", "jpg", "tif", "webp", "ppm"] {
+        let name = format!("inch-out.{ending}");
+        let output = folder.with_models(&["decode", "new.lcrs", "-o", &name]);
+        assert_eq!(code(&output), 0, "{output:?}");
+        let is_told = String::from_utf8(output.stderr).unwrap().contains("not kept: the resolution");
+        assert_eq!(is_told, ["tif", "webp", "ppm"].contains(&ending), "{ending}");
+        if !is_told {
+            assert_eq!(
+                code(&folder.with_models(&["encode", &name, "-o", "again.lcrs", "--model", "tiny-rate", "--force"])),
+                0
+            );
+            let found = lcrs_codec::metadata(&fs::read(folder.path("again.lcrs")).unwrap(), &limits()).unwrap();
+            let (x, y) = found.resolution.unwrap();
+            assert!((x - given.0).abs() < 0.1 && (y - given.1).abs() < 0.1, "{ending}: {x}, {y}");
+        }
+    }
 }
 
 #[test]
@@ -304,11 +365,7 @@ fn lossless_formats_hold_the_same_pixels_and_give_the_same_file() {
         let output = folder.with_models(&["decode", "in.lcrs", "-o", &name]);
         assert_eq!(code(&output), 0, "{output:?}");
         let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(
-            said.contains("no place for the colour profile"),
-            ["ppm", "bmp"].contains(&ending),
-            "{ending}: {said}"
-        );
+        assert_eq!(said.contains("not kept: the colour profile"), ["ppm", "bmp"].contains(&ending), "{ending}: {said}");
         let target = format!("{ending}.lcrs");
         let output = folder.with_models(&["encode", &name, "-o", &target, "-q", "35.5", "--model", "tiny-rate"]);
         assert_eq!((code(&output), output.stderr.is_empty()), (0, true), "{output:?}");
@@ -471,6 +528,9 @@ mod unix {
         assert_eq!(lcrs_codec::info(&encoded.stdout, &limits()).unwrap().width, 21);
         assert!(!folder.path("-").exists());
         assert!(message(&run(&["info", "-"], &folder.file[..20])).contains("standard input: "));
+        let decoded = run(&["decode", "-", "-o", "-"], &folder.file);
+        assert!(decoded.stdout.starts_with(b"\x89PNG"), "{decoded:?}");
+        assert_eq!(code(&folder.with_models(&["decode", "in.lcrs", "-o", "/dev/null"])), 0);
         assert_eq!(code(&run(&["decode", "-", "-o", "./-", "--format", "png"], &folder.file)), 0);
         assert_eq!(png_pixels(&folder.path("-")).0, folder.pixels());
     }
@@ -548,11 +608,30 @@ mod unix {
     }
 
     #[test]
+    #[cfg(target_os = "linux")]
+    fn replaced_files_keep_their_attributes() {
+        use rustix::fs::{getxattr, setxattr, XattrFlags};
+        let folder = folder();
+        let path = folder.path("old.png");
+        fs::write(&path, b"mine").unwrap();
+        if setxattr(&path, "user.note", b"mine", XattrFlags::empty()).is_err() {
+            return; // this file system has no such attributes
+        }
+        let arguments = ["decode", "in.lcrs", "-o", "old.png", "--model", "tiny-rate.lcrm", "--force"];
+        assert_eq!(code(&folder.run(&arguments)), 0);
+        let mut value = [0; 16];
+        let length = getxattr(&path, "user.note", &mut value).unwrap();
+        assert_eq!((png_pixels(&path).0, &value[..length]), (folder.pixels(), &b"mine"[..]));
+    }
+
+    #[test]
     fn endless_input_is_read_no_further_than_needed() {
         let folder = folder();
         for verb in ["info", "verify"] {
             assert!(message(&folder.run(&[verb, "/dev/zero"])).contains("/dev/zero: not an lcrs file"));
         }
+        let output = folder.run(&["encode", "/dev/zero", "-o", "out.lcrs", "--model", "tiny-rate.lcrm"]);
+        assert!(message(&output).contains("/dev/zero: image is of no format"));
     }
 
     #[test]

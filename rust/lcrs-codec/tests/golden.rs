@@ -13,9 +13,10 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 /// Folders below `tests/golden`, and the digests of their lists of what is expected.
-const FOLDERS: [(&str, &str); 3] = [
+const FOLDERS: [(&str, &str); 4] = [
     (".", "323104363bccff2a5eb6834aa42deb6dc5540ac99d02ed694e01c0e3a7a49fe6"),
     ("gains", "4d0fe6ad5832601ca215a608d95c4c3ac3353f12e00485baf99ba515e538937d"),
+    ("operations", "1c930917390a69b9b01e4357a634c34038f44c6b5e96fe79e0ce4e5bdd7a2e99"),
     ("samples", "81e067f3170abc6b4fc49b50303cc67af0078ce47df5eeff260904eb3daebaf1"),
 ];
 

@@ -80,6 +80,36 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(reference::cases(150))]
+
+    /// Taps so many inputs apart are those of a larger kernel with zeros between them.
+    #[test]
+    fn dilated_convolution_is_that_of_a_kernel_with_zeros(
+        (layer, height, width, seed) in layers(),
+        dilation in [1..5_usize, 1..5],
+    ) {
+        let (weight, bias) = layer.parameters(seed, layer.group_in);
+        let kernel = [0, 1].map(|d| (layer.kernel[d] - 1) * dilation[d] + 1);
+        let (height, width) = (height + kernel[0], width + kernel[1]);
+        let x = Tensor::from_vec(layer.in_channels(), height, width, values(seed ^ 1, layer.in_channels() * height * width)).unwrap();
+        let mut large = vec![0.0; layer.out_channels() * layer.group_in * kernel[0] * kernel[1]];
+        for (i, w) in weight.iter().enumerate() {
+            let (plane, tap) = (i / (layer.kernel[0] * layer.kernel[1]), i % (layer.kernel[0] * layer.kernel[1]));
+            let (ky, kx) = (tap / layer.kernel[1] * dilation[0], tap % layer.kernel[1] * dilation[1]);
+            large[(plane * kernel[0] + ky) * kernel[1] + kx] = *w;
+        }
+        let want = naive_conv(&Layer { kernel, ..layer }, &large, bias.as_deref(), &x);
+        for rt in runtimes() {
+            let shape = [layer.out_channels(), layer.group_in, layer.kernel[0], layer.kernel[1]];
+            let conv = Conv2d::new(rt.simd, &weight, shape, bias.as_deref(), layer.stride, layer.padding, layer.groups);
+            let got = conv.and_then(|conv| conv.dilated(dilation)).unwrap().run(&rt, &Limits::default(), &x).unwrap();
+            prop_assert_eq!(got.shape(), want.shape());
+            prop_assert_eq!(bits(&got), bits(&want), "{:?} {:?} on {}", layer, dilation, rt.simd.name());
+        }
+    }
+}
+
 /// Pictures so wide that rows are cut into tiles, whose inputs are copied at the borders only.
 #[test]
 fn wide_pictures_are_the_written_chain() {

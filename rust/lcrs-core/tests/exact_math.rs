@@ -1,7 +1,7 @@
 //! The functions of the exact path against 60-digit references, and their behaviour at the edges.
 #![allow(clippy::unwrap_used)]
 
-use lcrs_core::exact::math::{erfc, exp, ln, ppf, sigmoid, softplus, tanh};
+use lcrs_core::exact::math::{elu, erfc, exp, gelu, gelu_tanh, ln, mish, ppf, sigmoid, silu, softplus, tanh};
 
 type Function = fn(f64) -> f64;
 
@@ -59,6 +59,32 @@ fn agrees_with_the_platform_everywhere() {
             assert!(close(ln(v), v.ln(), 2.0), "ln({v})");
         }
     }
+}
+
+/// Activations of binary32 numbers, against their formulas in functions that are tested above.
+#[test]
+fn activations_are_their_formulas() {
+    let close = |found: f64, wanted: f64, what: &str, x: f64| {
+        let bound = wanted.abs() * 2.0_f64.powi(-30) + 1e-50; // zero in binary32
+        assert!((found - wanted).abs() <= bound, "{what}({x}) is {found}, not {wanted}");
+    };
+    for i in -40_000..40_000 {
+        let x = f64::from((f64::from(i) * 0.000_913) as f32);
+        let x = if i % 3 == 0 { f64::from((x * 1e-6) as f32) } else { x };
+        close(gelu(x), x * 0.5 * erfc(-x * std::f64::consts::FRAC_1_SQRT_2), "gelu", x);
+        let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3));
+        close(gelu_tanh(x), x / (1.0 + (-2.0 * inner).exp()), "gelu_tanh", x);
+        close(silu(x), x / (1.0 + (-x).exp()), "silu", x);
+        close(mish(x), x * x.exp().ln_1p().tanh(), "mish", x);
+        close(elu(x, 0.7), if x > 0.0 { x } else { 0.7 * x.exp_m1() }, "elu", x);
+    }
+    for (name, function) in [("gelu", gelu as Function), ("gelu_tanh", gelu_tanh), ("silu", silu), ("mish", mish)] {
+        assert_eq!([function(0.0), function(3e38)], [0.0, 3e38], "{name}");
+        assert_eq!(function(-3e38), 0.0, "{name}");
+        assert!(function(f64::NAN).is_nan() && function(f64::INFINITY) == f64::INFINITY, "{name}");
+    }
+    assert_eq!([elu(-3e38, 0.5), elu(f64::NEG_INFINITY, 2.0), elu(0.0, 1.0)], [-0.5, -2.0, 0.0]);
+    assert!(elu(f64::NAN, 1.0).is_nan());
 }
 
 #[test]

@@ -19,7 +19,8 @@ pub(crate) fn default_scale_table(py: Python<'_>) -> PyResult<Bound<'_, PyArray1
 /// Scales in geometric progression from ``min`` to ``max``, float32 (levels,).
 ///
 /// Raises:
-///     ValueError: if a bound is not positive and finite, or there are more than 65,536 levels.
+///     ValueError: if a bound is not positive and finite in float32, ``min`` is above ``max``, or there are
+///         more than 65,536 levels.
 #[pyfunction]
 pub(crate) fn scale_table(py: Python<'_>, min: f64, max: f64, levels: i64) -> PyResult<Bound<'_, PyArray1<f32>>> {
     let levels =

@@ -497,6 +497,13 @@ fn unary(name: &str, value: f32) -> PyResult<Unary> {
         "softplus" => Ok(Unary::Softplus),
         "exp" => Ok(Unary::Exp),
         "tanh" => Ok(Unary::Tanh),
+        "gelu" => Ok(Unary::Gelu),
+        "gelu_tanh" => Ok(Unary::GeluTanh),
+        "silu" => Ok(Unary::Silu),
+        "mish" => Ok(Unary::Mish),
+        "elu" => Ok(Unary::Elu(value)),
+        "hard_sigmoid" => Ok(Unary::HardSigmoid),
+        "hard_swish" => Ok(Unary::HardSwish),
         _ => Err(PyValueError::new_err(format!("there is no function {name:?} between layers"))),
     }
 }

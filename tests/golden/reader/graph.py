@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from reader import arithmetic, layers
+from reader import activations, arithmetic, layers, spatial
 from reader.arithmetic import F32, F64
 from reader.wrong import WrongFile, need
 
@@ -15,6 +15,10 @@ FUNCTIONS = {
     "softplus": arithmetic.softplus,
     "exp": arithmetic.exp,
     "tanh": arithmetic.tanh,
+    "gelu": activations.gelu,
+    "gelu_tanh": activations.gelu_tanh,
+    "silu": activations.silu,
+    "mish": activations.mish,
 }
 
 
@@ -49,7 +53,10 @@ class Graphs:
                 bias = self.numbers(node["bias"]) if node.get("bias") else None
                 weight, geometry = self.numbers(node["weight"]), [node["stride"], node["padding"]]
                 if op == "conv2d":
-                    return layers.conv2d(x[0], weight, bias, *geometry, node["groups"], checked=checked)
+                    dilation = node.get("dilation") or (1, 1)
+                    return layers.conv2d(
+                        x[0], weight, bias, *geometry, node["groups"], dilation=dilation, checked=checked
+                    )
                 geometry.append(node["output_padding"])
                 return layers.conv_transpose2d(x[0], weight, bias, *geometry, node["groups"])
             case "gdn" | "gdn1" as op:
@@ -72,6 +79,13 @@ class Graphs:
                 return x[0] * x[1]
             case "div":
                 return x[0] / x[1]
+            case "prelu":
+                return np.where(x[0] < 0, x[0] * x[1], x[0])
+            case "window_attention":
+                bias = self.numbers(node["bias"]) if node.get("bias") else None
+                return spatial.window_attention(*x, bias, node)
+            case op if op in spatial.OPERATIONS:
+                return spatial.OPERATIONS[op](x[0], node)
             case op:
                 return elementwise(op, node, x[0])
 
@@ -92,6 +106,12 @@ def elementwise(op: str, node: dict[str, Any], x: np.ndarray) -> np.ndarray:
             return np.where(x > 0, x, F32(0))
         case "leaky_relu":
             return np.where(x < 0, x * F32(node["slope"]), x)
+        case "elu":
+            return activations.elu(x.astype(F64), F64(F32(node["alpha"]))).astype(F32)
+        case "hard_sigmoid":
+            return np.clip(x + F32(3), F32(0), F32(6)) / F32(6)
+        case "hard_swish":
+            return x * np.clip(x + F32(3), F32(0), F32(6)) / F32(6)
         case "abs":
             return np.abs(x)
         case "clamp":

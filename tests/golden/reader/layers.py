@@ -8,18 +8,20 @@ from reader.arithmetic import F32, chain
 from reader.wrong import need
 
 
-def conv2d(x, weight, bias, stride, padding, groups, *, checked=True):
+def conv2d(x, weight, bias, stride, padding, groups, *, dilation=(1, 1), checked=True):
     """``weight`` (O, C / groups, kh, kw). Layers inside a scan do not look whether inputs are finite."""
     if checked:
         _check_finite(x, weight, bias)
     _, inputs, kh, kw = weight.shape
     (sy, sx), (py, px) = stride, padding
     need(x.shape[0] == inputs * groups, f"{x.shape[0]} channels, {inputs * groups} are needed")
-    height, width = (x.shape[1] + 2 * py - kh) // sy + 1, (x.shape[2] + 2 * px - kw) // sx + 1
+    (dy, dx), reach = dilation, [(k - 1) * d + 1 for k, d in zip((kh, kw), dilation, strict=True)]
+    height, width = (x.shape[1] + 2 * py - reach[0]) // sy + 1, (x.shape[2] + 2 * px - reach[1]) // sx + 1
     padded = np.pad(x, ((0, 0), (py, py), (px, px)))
 
     def window(c, ky, kx):
-        return padded[c, ky : ky + sy * (height - 1) + 1 : sy, kx : kx + sx * (width - 1) + 1 : sx]
+        top, left = ky * dy, kx * dx
+        return padded[c, top : top + sy * (height - 1) + 1 : sy, left : left + sx * (width - 1) + 1 : sx]
 
     return _by_groups(weight, bias, groups, (height, width), window)
 

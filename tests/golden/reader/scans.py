@@ -185,10 +185,14 @@ def code_groups(node, graphs: Graphs, coder: Coder, side: np.ndarray, channels: 
         outputs = graphs.run(group["side"], *inputs)
         prior = Gaussian(group, graphs, gain and gain.of(own), node.get("shrinkage"))
         if group["type"] == "gaussian":
-            known.append(code_all(prior, coder, outputs, own, side.shape[1:]))
+            values, support = code_all(prior, coder, outputs, own, side.shape[1:]), outputs.get("support")
         else:
-            (group_side,) = outputs.values()
-            known.append(code_scan(group, graphs, coder, group_side, own, prior))
+            (support,) = outputs.values()
+            values = code_scan(group, graphs, coder, support, own, prior)
+        if group.get("residual"):
+            values = values + graphs.only(group["residual"], support, values)
+            need(np.isfinite(values).all(), "values with their residuals")
+        known.append(values)
         first = own.stop
     need(first == channels, f"groups have {first} channels, the latent {channels}")
     return np.concatenate(known)

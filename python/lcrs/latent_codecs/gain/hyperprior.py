@@ -11,6 +11,7 @@ from torch import Tensor
 from lcrs.latent_codecs.base import LatentCodec
 from lcrs.latent_codecs.gain.hyper import GainHyperLatentCodec
 from lcrs.latent_codecs.hyperprior import HyperpriorLatentCodec, decode_any
+from lcrs.layers.foreign import coding_scope
 from lcrs.registry import register_module
 
 __all__ = ["GainHyperpriorLatentCodec"]
@@ -53,6 +54,7 @@ class GainHyperpriorLatentCodec(HyperpriorLatentCodec):
         likelihoods = {"y": y_out["likelihoods"]["y"], "z": hyper_out["likelihoods"]["z"]}
         return {"likelihoods": likelihoods, "y_hat": y_out["y_hat"] * y_gain_inv}
 
+    @coding_scope()
     @torch.no_grad()
     def compress(  # type: ignore[override]
         self, y: Tensor, y_gain: Tensor, z_gain: Tensor, y_gain_inv: Tensor, z_gain_inv: Tensor
@@ -66,6 +68,7 @@ class GainHyperpriorLatentCodec(HyperpriorLatentCodec):
             "y_hat": y_out["y_hat"] * y_gain_inv,
         }
 
+    @coding_scope()
     @torch.no_grad()
     def decompress(  # type: ignore[override]
         self,

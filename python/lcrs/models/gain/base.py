@@ -13,6 +13,7 @@ from lcrs import coding
 from lcrs.entropy_models import GaussianConditional
 from lcrs.errors import NotPortableError
 from lcrs.layers.exact import suits_exact_engine
+from lcrs.layers.foreign import coding_scope, report, run_in_torch
 from lcrs.layers.lowering import GraphBuilder, LoweredGraph
 from lcrs.models.base import PictureModel, get_scale_table
 from lcrs.models.gain.levels import LevelTable, checked_levels, level_of, scaled_at_level
@@ -215,9 +216,18 @@ class GainModel(PictureModel):
 
     def _params(self, z_hat: Tensor, size: Sequence[int], level: float) -> dict[str, Tensor]:
         """What the lowered `h_s` gives for a y whose size is (H, W)."""
-        return {
-            name: crop_to(out, size).contiguous() for name, out in self._exact("h_s", level, z_hat).items()
-        }
+        try:
+            outs = self._exact("h_s", level, z_hat)
+        except NotPortableError as error:
+            report(self.h_s, str(error))
+            outs = self._hyper_synthesis_in_torch(z_hat, level)
+        return {name: crop_to(out, size).contiguous() for name, out in outs.items()}
+
+    def _hyper_synthesis_in_torch(self, z_hat: Tensor, level: float) -> dict[str, Tensor]:
+        """What the lowered `h_s` would give, if it has no exact form; float32 on the CPU."""
+        levels = torch.full((1,), level, device=self.z_mean.values.device)
+        scaled = z_hat.to(levels.device) * torch.exp(-self.z_log_gain(levels))
+        return {"side": run_in_torch(self.h_s, scaled)}
 
     def _encode_y(self, y: Tensor, params: dict[str, Tensor], level: float) -> list[list[bytes]]:
         """Must be overridden: lists of strings of y, (N, M, H, W)."""
@@ -233,6 +243,7 @@ class GainModel(PictureModel):
         """Must be overridden: the y, of size `shape` (H, W), that `_encode_y` coded."""
         raise NotImplementedError(f"{type(self).__name__} decodes no latent")
 
+    @coding_scope()
     @torch.no_grad()
     def compress(self, x: Tensor, quality: float = 50.0) -> dict[str, Any]:
         """Codes pictures.
@@ -257,6 +268,7 @@ class GainModel(PictureModel):
         y_strings = self._encode_y(y, self._params(z_hat, y.shape[-2:], level), level)
         return {"strings": [*y_strings, z_strings], "shape": y.shape[-2:], "size": x.shape[-2:]}
 
+    @coding_scope()
     @torch.no_grad()
     def decompress(  # type: ignore[override]
         self,

@@ -172,6 +172,12 @@ class GainHyperprior(GainModel):
             }
         )
 
+    def _hyper_synthesis_in_torch(self, z_hat: Tensor, level: float) -> dict[str, Tensor]:
+        means, log_scales = super()._hyper_synthesis_in_torch(z_hat, level)["side"].chunk(2, 1)
+        levels = torch.full((1,), level, device=self.z_mean.values.device)
+        more, gain = self.scales_log_gain(levels).cpu(), torch.exp(self.means_log_gain(levels)).cpu()
+        return {"scales": log_scales + more, "means": means * gain}
+
     def package_parts(self) -> PackageParts:
         """Graphs and tables for coding without torch.
 

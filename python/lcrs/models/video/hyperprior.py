@@ -12,6 +12,7 @@ from lcrs.entropy_models import EntropyBottleneck, GaussianConditional
 from lcrs.latent_codecs.hyperprior import decode_any
 from lcrs.layers import QReLU
 from lcrs.layers.exact import ExactNetwork
+from lcrs.layers.foreign import coding_scope
 from lcrs.layers.lowering import GraphBuilder, Value
 from lcrs.models.base import CompressionModel
 from lcrs.models.strings import check_strings
@@ -99,6 +100,7 @@ class LatentHyperprior(CompressionModel):
         _, y_likelihoods = self.gaussian_conditional(y, scales, means)
         return quantize_ste(y - means) + means, {"y": y_likelihoods, "z": z_likelihoods}
 
+    @coding_scope()
     @torch.no_grad()
     def compress(self, y: Tensor) -> tuple[Tensor, dict[str, Any]]:
         """Codes `y`.
@@ -115,6 +117,7 @@ class LatentHyperprior(CompressionModel):
         y_hat = self.gaussian_conditional.restore(y, means).to(y.device)
         return y_hat, {"strings": [y_strings, z_strings], "shape": z.shape[-2:]}
 
+    @coding_scope()
     @torch.no_grad()
     def decompress(self, strings: Sequence[Sequence[bytes]], shape: Sequence[int]) -> Tensor:
         """The latent that `compress` coded, on the model's device; CompressAI's strings too if set to "ans".

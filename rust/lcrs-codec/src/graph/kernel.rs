@@ -1,9 +1,10 @@
 //! What a node carries besides its attributes: packed weights and constant tensors.
 
-use lcrs_core::exact::{Binary, Conv2d, ConvTranspose2d, Gdn, Tensor};
+use lcrs_core::exact::{Binary, Conv2d, ConvTranspose2d, Gdn, Tensor, WindowAttention};
 use lcrs_core::{Error, Limits, Result, Runtime, Simd};
 
 use super::op::{Convolution, Op};
+use super::program::Node;
 use crate::tensors::{find, Lookup};
 
 /// The prepared part of a node.
@@ -12,6 +13,7 @@ pub(crate) enum Kernel {
     Conv2d(Conv2d),
     ConvTranspose2d(ConvTranspose2d),
     Gdn(Gdn),
+    Attention(WindowAttention),
     Constant(Tensor),
     /// One (C, 1, 1) tensor a level.
     Interpolate(Vec<Tensor>),
@@ -20,13 +22,18 @@ pub(crate) enum Kernel {
 }
 
 impl Kernel {
-    /// Prepares `op`, whose tensors have been checked by the parser.
-    pub(crate) fn new(op: &Op, tensors: Lookup<'_, '_>, simd: Simd) -> Result<Self> {
+    /// Prepares a node, whose tensors have been checked by the parser.
+    pub(crate) fn of(node: &Node, tensors: Lookup<'_, '_>, simd: Simd) -> Result<Self> {
+        Self::new(&node.op, tensors, simd).map_err(|e| e.at(&node.place))
+    }
+
+    fn new(op: &Op, tensors: Lookup<'_, '_>, simd: Simd) -> Result<Self> {
         match op {
             Op::Conv2d(conv) => {
                 let build = |weight: &[f32], bias: Option<&[f32]>| {
                     let shape = [conv.out_channels, conv.in_channels / conv.groups, conv.kernel[0], conv.kernel[1]];
-                    Conv2d::new(simd, weight, shape, bias, conv.stride, conv.padding, conv.groups)
+                    let layer = Conv2d::new(simd, weight, shape, bias, conv.stride, conv.padding, conv.groups)?;
+                    layer.dilated(conv.dilation)
                 };
                 with_weights(conv, tensors, build).map(Self::Conv2d)
             }
@@ -41,6 +48,11 @@ impl Kernel {
             Op::Gdn { beta, gamma, is_inverse, kind, .. } => {
                 let (beta, gamma) = (find(tensors, beta)?, find(tensors, gamma)?);
                 Gdn::new(simd, &beta.to_f32()?, &gamma.to_f32()?, *is_inverse, *kind).map(Self::Gdn)
+            }
+            Op::Attention { geometry, bias } => {
+                let bias = bias.as_ref().map(|name| find(tensors, name)).transpose()?;
+                let bias = bias.as_ref().map(|bias| bias.to_f32()).transpose()?;
+                WindowAttention::new(simd, *geometry, bias.as_deref()).map(Self::Attention)
             }
             Op::Constant { tensor, channels } => {
                 let tensor = find(tensors, tensor)?;

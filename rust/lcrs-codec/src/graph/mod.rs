@@ -9,6 +9,7 @@ mod attributes;
 mod kernel;
 mod op;
 mod parse;
+mod parse_spatial;
 mod plan;
 mod program;
 mod rows;
@@ -25,9 +26,9 @@ pub(crate) use program::{Node, Program, GRAPH_VERSION};
 pub(crate) use rows::Rows;
 pub(crate) use run::Job;
 
-use lcrs_core::{Error, Result, Simd};
+use lcrs_core::{Error, Result, Runtime, Simd};
 
-use crate::tensors::{Lookup, TensorView};
+use crate::tensors::TensorView;
 use kernel::Kernel;
 use plan::Unit;
 
@@ -52,16 +53,25 @@ impl Graph {
     pub fn new<'t>(json: &str, tensors: impl Fn(&str) -> Option<TensorView<'t>>, simd: Simd) -> Result<Self> {
         let json = serde_json::from_str(json).map_err(|e| Error::corrupt(format!("graph is not JSON: {e}")))?;
         let program = Program::parse(&json, &tensors)?;
-        Self::with_kernels(program, &tensors, simd)
+        let kernels = program.nodes.iter().map(|node| Kernel::of(node, &tensors, simd)).collect::<Result<_>>()?;
+        Ok(Self::with_kernels(program, kernels))
     }
 
-    /// A graph of a program that was parsed with the same tensors.
-    pub(crate) fn with_kernels(program: Program, tensors: Lookup<'_, '_>, simd: Simd) -> Result<Self> {
-        let build = |node: &program::Node| Kernel::new(&node.op, tensors, simd).map_err(|e| e.at(&node.place));
-        let kernels = program.nodes.iter().map(build).collect::<Result<_>>()?;
+    /// A graph of a program that was parsed with the same tensors, its nodes prepared side by side.
+    pub(crate) fn prepared<'t>(
+        program: Program,
+        tensors: &(dyn Fn(&str) -> Option<TensorView<'t>> + Sync),
+        rt: &Runtime,
+    ) -> Result<Self> {
+        let prepare = |i: usize| Kernel::of(&program.nodes[i], &|name| tensors(name), rt.simd);
+        let kernels = rt.pool.map(program.nodes.len(), prepare).into_iter().collect::<Result<_>>()?;
+        Ok(Self::with_kernels(program, kernels))
+    }
+
+    fn with_kernels(program: Program, kernels: Vec<Kernel>) -> Self {
         let units = plan::units(&program);
         let last_use = plan::last_uses(&program, &units);
-        Ok(Self { program, kernels, units, last_use })
+        Self { program, kernels, units, last_use }
     }
 
     /// The names of the inputs, in order.

@@ -1,7 +1,9 @@
 //! The operations of a coding graph: what each takes and the shape of what it gives.
 
-use lcrs_core::exact::{Binary, GdnKind, Unary};
+use lcrs_core::exact::{Attention, Binary, GdnKind, Spatial, Unary};
 use lcrs_core::{Error, Result};
+
+use crate::networks::blame_data;
 
 /// Size of one picture or latent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +52,8 @@ pub(crate) struct Convolution {
     pub padding: [usize; 2],
     /// Zero for a plain convolution.
     pub output_padding: [usize; 2],
+    /// One for a transposed convolution.
+    pub dilation: [usize; 2],
     pub groups: usize,
 }
 
@@ -67,6 +71,8 @@ pub(crate) enum Op {
     Slice { start: usize, length: usize },
     Constant { tensor: String, channels: usize },
     Interpolate { tensor: String, levels: usize, channels: usize },
+    Spatial(Spatial),
+    Attention { geometry: Attention, bias: Option<String> },
 }
 
 impl Op {
@@ -75,6 +81,7 @@ impl Op {
         match self {
             Self::Constant { .. } | Self::Interpolate { .. } => Some(0),
             Self::Binary(_) => Some(2),
+            Self::Attention { .. } => Some(3),
             Self::Concat => None,
             _ => Some(1),
         }
@@ -93,22 +100,59 @@ impl Op {
             Self::Concat => concatenated(inputs),
             Self::Slice { start, length } => sliced(inputs[0], *start, *length),
             Self::Constant { channels, .. } | Self::Interpolate { channels, .. } => Ok(Shape::new(*channels, 1, 1)),
+            Self::Spatial(op) => op.output(inputs[0].into()).map(Shape::from).map_err(blame_data),
+            Self::Attention { geometry, .. } => {
+                let inputs = [inputs[0].into(), inputs[1].into(), inputs[2].into()];
+                geometry.output(inputs).map(Shape::from).map_err(blame_data)
+            }
         }
     }
 
+    /// Whether every row of the result needs all rows of the input: then it is computed at once.
+    pub(crate) fn is_global(&self) -> bool {
+        matches!(self, Self::Spatial(op) if op.is_global())
+    }
+
     /// Multiply-accumulates for one run that takes `input` and gives `output`.
-    pub(crate) fn macs(&self, input: Option<Shape>, output: Shape) -> u64 {
+    pub(crate) fn macs(&self, inputs: &[Shape], output: Shape) -> u64 {
         let positions = |shape: Shape| (shape.height as u64).saturating_mul(shape.width as u64);
         match self {
             Self::Conv2d(conv) => positions(output).saturating_mul(conv.weights()),
-            Self::ConvTranspose2d(conv) => input.map_or(0, positions).saturating_mul(conv.weights()),
+            Self::ConvTranspose2d(conv) => {
+                inputs.first().map_or(0, |input| positions(*input)).saturating_mul(conv.weights())
+            }
             Self::Gdn { channels, .. } => positions(output).saturating_mul((channels * channels) as u64),
+            Self::Attention { geometry, .. } => {
+                let query = inputs.first().map_or(0, |query| query.channels);
+                geometry.macs(positions(output), [query, output.channels])
+            }
+            Self::Spatial(op) => {
+                let input = inputs.first().copied().unwrap_or(output);
+                op.looks(input.into(), output.elements().unwrap_or(u64::MAX))
+            }
             _ => output.elements().unwrap_or(u64::MAX),
         }
     }
 }
 
+impl From<(usize, usize, usize)> for Shape {
+    fn from((channels, height, width): (usize, usize, usize)) -> Self {
+        Self::new(channels, height, width)
+    }
+}
+
+impl From<Shape> for (usize, usize, usize) {
+    fn from(shape: Shape) -> Self {
+        (shape.channels, shape.height, shape.width)
+    }
+}
+
 impl Convolution {
+    /// Inputs from the first tap to the last one.
+    pub(crate) fn reach(&self, axis: usize) -> usize {
+        (self.kernel[axis] - 1) * self.dilation[axis] + 1
+    }
+
     fn weights(&self) -> u64 {
         (self.in_channels * self.out_channels * self.kernel[0] * self.kernel[1] / self.groups) as u64
     }
@@ -126,7 +170,7 @@ impl Convolution {
 
     fn forward_side(&self, input: usize, axis: usize) -> Option<usize> {
         let padded = input.checked_add(2 * self.padding[axis])?;
-        Some(padded.checked_sub(self.kernel[axis])? / self.stride[axis] + 1)
+        Some(padded.checked_sub(self.reach(axis))? / self.stride[axis] + 1)
     }
 
     fn transposed_side(&self, input: usize, axis: usize) -> Option<usize> {
@@ -208,6 +252,7 @@ mod tests {
             stride: [stride; 2],
             padding: [padding; 2],
             output_padding: [output_padding; 2],
+            dilation: [1; 2],
             groups: 1,
         }
     }

@@ -5,13 +5,14 @@ use lcrs_core::{Error, Result};
 
 use super::attributes::Attributes;
 use super::op::{Convolution, Op};
+use super::parse_spatial::{spatial, window_attention};
 use crate::tensors::{find, Lookup};
 
 /// Largest kernel side, stride, padding and shuffle factor; known models stay below 20.
-const MAX_GEOMETRY: usize = 256;
+pub(super) const MAX_GEOMETRY: usize = 256;
 
 /// Most channels of any value.
-const MAX_CHANNELS: usize = 1 << 20;
+pub(super) const MAX_CHANNELS: usize = 1 << 20;
 
 /// Reads the operation and its attributes. Tensors must exist, be finite and have the shape that is needed.
 pub(crate) fn parse_op(members: &mut Attributes<'_>, tensors: Lookup<'_, '_>) -> Result<Op> {
@@ -28,6 +29,13 @@ pub(crate) fn parse_op(members: &mut Attributes<'_>, tensors: Lookup<'_, '_>) ->
         "softplus" => Op::Unary(Unary::Softplus),
         "exp" => Op::Unary(Unary::Exp),
         "tanh" => Op::Unary(Unary::Tanh),
+        "gelu" => Op::Unary(Unary::Gelu),
+        "gelu_tanh" => Op::Unary(Unary::GeluTanh),
+        "silu" => Op::Unary(Unary::Silu),
+        "mish" => Op::Unary(Unary::Mish),
+        "elu" => Op::Unary(Unary::Elu(members.number("alpha")?)),
+        "hard_sigmoid" => Op::Unary(Unary::HardSigmoid),
+        "hard_swish" => Op::Unary(Unary::HardSwish),
         "clamp" => Op::Unary(clamp(members)?),
         "add_scalar" => Op::Unary(Unary::AddScalar(members.number("value")?)),
         "mul_scalar" => Op::Unary(Unary::MulScalar(members.number("value")?)),
@@ -35,6 +43,7 @@ pub(crate) fn parse_op(members: &mut Attributes<'_>, tensors: Lookup<'_, '_>) ->
         "sub" => Op::Binary(Binary::Sub),
         "mul" => Op::Binary(Binary::Mul),
         "div" => Op::Binary(Binary::Div),
+        "prelu" => Op::Binary(Binary::Prelu),
         "pixel_shuffle" => Op::PixelShuffle { factor: members.count("factor", 1, MAX_GEOMETRY)? },
         "pixel_unshuffle" => Op::PixelUnshuffle { factor: members.count("factor", 1, MAX_GEOMETRY)? },
         "concat" => Op::Concat,
@@ -44,8 +53,24 @@ pub(crate) fn parse_op(members: &mut Attributes<'_>, tensors: Lookup<'_, '_>) ->
         },
         "constant" => constant(members, tensors)?,
         "interpolate" => interpolate(members, tensors)?,
-        _ => return Err(Error::unsupported(format!("unknown operation '{name}'"))),
+        _ => match spatial(name, members)? {
+            Some(op) => Op::Spatial(op),
+            None if name == "window_attention" => attention(members, tensors)?,
+            None => return Err(Error::unsupported(format!("unknown operation '{name}'"))),
+        },
     })
+}
+
+fn attention(members: &mut Attributes<'_>, tensors: Lookup<'_, '_>) -> Result<Op> {
+    let geometry = window_attention(members)?;
+    let bias = members.optional_text("bias")?;
+    if let Some(bias) = bias {
+        let (shape, wanted) = (numbers(tensors, bias)?, geometry.bias_shape());
+        if shape != wanted {
+            return Err(wrong_shape(bias, &shape, &format!("{wanted:?}")));
+        }
+    }
+    Ok(Op::Attention { geometry, bias: bias.map(str::to_owned) })
 }
 
 fn clamp(members: &mut Attributes<'_>) -> Result<Unary> {
@@ -102,9 +127,22 @@ fn convolution(members: &mut Attributes<'_>, tensors: Lookup<'_, '_>, is_transpo
             "'output_padding' is {output_padding:?}, must be below the stride {stride:?}"
         )));
     }
+    let is_dilated = !is_transposed && members.optional("dilation").is_some();
+    let dilation = if is_dilated { members.pair("dilation", 1, MAX_GEOMETRY)? } else { [1; 2] };
     let (weight, bias) = (weight.to_owned(), bias.map(str::to_owned));
     let kernel = [height, width];
-    Ok(Convolution { weight, bias, in_channels, out_channels, kernel, stride, padding, output_padding, groups })
+    Ok(Convolution {
+        weight,
+        bias,
+        in_channels,
+        out_channels,
+        kernel,
+        stride,
+        padding,
+        output_padding,
+        dilation,
+        groups,
+    })
 }
 
 fn gdn(members: &mut Attributes<'_>, tensors: Lookup<'_, '_>, kind: GdnKind) -> Result<Op> {

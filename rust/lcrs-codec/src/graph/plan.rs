@@ -6,6 +6,8 @@
 
 use std::collections::HashMap;
 
+use lcrs_core::exact::{Pool, Spatial, Upsample, Windows};
+
 use super::op::{Convolution, Op};
 use super::program::{Node, Program};
 
@@ -192,6 +194,8 @@ enum Change {
     Transposed([[usize; 2]; 4]),
     Shuffle(usize),
     Unshuffle(usize),
+    Pool(Windows),
+    Pad([usize; 2]),
 }
 
 /// What is known of each value.
@@ -218,11 +222,14 @@ fn kinds(program: &Program) -> Vec<Kind> {
             Kind::Map(after)
         };
         let keeps_size = |conv: &Convolution| {
-            conv.stride == [1, 1] && (0..2).all(|axis| conv.kernel[axis] == 2 * conv.padding[axis] + 1)
+            conv.stride == [1, 1] && (0..2).all(|axis| conv.reach(axis) == 2 * conv.padding[axis] + 1)
         };
         let kind = match &node.op {
-            Op::Conv2d(conv) if keeps_size(conv) && map.is_some() => taken[0],
-            Op::Conv2d(conv) => change(Change::Conv([conv.kernel, conv.stride, conv.padding]), None),
+            Op::Conv2d(conv) if is_pointwise(conv) || keeps_size(conv) && map.is_some() => taken[0],
+            Op::Conv2d(conv) => {
+                let reach = [conv.reach(0), conv.reach(1)];
+                change(Change::Conv([reach, conv.stride, conv.padding]), None)
+            }
             Op::ConvTranspose2d(conv) => {
                 let geometry = [conv.kernel, conv.stride, conv.padding, conv.output_padding];
                 change(Change::Transposed(geometry), None)
@@ -230,6 +237,18 @@ fn kinds(program: &Program) -> Vec<Kind> {
             Op::PixelShuffle { factor } => change(Change::Shuffle(*factor), Some(Change::Unshuffle(*factor))),
             Op::PixelUnshuffle { factor } => change(Change::Unshuffle(*factor), Some(Change::Shuffle(*factor))),
             Op::Constant { .. } | Op::Interpolate { .. } => Kind::Vector,
+            Op::Spatial(Spatial::Pool(Pool { windows: Windows::Adaptive([1, 1]), .. })) => Kind::Vector,
+            Op::Spatial(Spatial::Pool(pool)) => change(Change::Pool(pool.windows), None),
+            Op::Spatial(Spatial::Upsample(Upsample { factor: [h, w], .. })) if h == w => {
+                change(Change::Shuffle(*h), Some(Change::Unshuffle(*h)))
+            }
+            Op::Spatial(Spatial::Upsample(_)) => Kind::Map(fresh()),
+            Op::Spatial(Spatial::Pad(pad)) => {
+                let more = [0, 1].map(|axis| pad.before[axis] + pad.after[axis]);
+                // a convolution without padding of its own leads back
+                let back = Change::Conv([more.map(|more| more + 1), [1, 1], [0, 0]]);
+                change(Change::Pad(more), Some(back))
+            }
             Op::Binary(_) => match (taken[0], taken[1]) {
                 (Kind::Vector, other) | (other, Kind::Vector) => other,
                 (a, b) if a == b => a,

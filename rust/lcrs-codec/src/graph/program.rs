@@ -94,8 +94,8 @@ impl Program {
     pub(crate) fn macs(&self, shapes: &[Shape]) -> u64 {
         let results = &shapes[self.inputs.len()..];
         let work = self.nodes.iter().zip(results).map(|(node, shape)| {
-            let input = node.inputs.first().map(|value| shapes[*value]);
-            node.op.macs(input, *shape)
+            let inputs: Vec<Shape> = node.inputs.iter().map(|value| shapes[*value]).collect();
+            node.op.macs(&inputs, *shape)
         });
         work.fold(0, u64::saturating_add)
     }
@@ -120,11 +120,24 @@ impl Program {
         let mut live = shapes[..num_inputs].iter().map(|shape| bytes(*shape)).fold(0, u64::saturating_add);
         (0..self.nodes.len()).map(move |i| {
             live = live.saturating_add(bytes(shapes[num_inputs + i]));
-            let now = live;
+            let now = live.saturating_add(self.work_bytes(i, shapes, 1));
             let dead = self.dying(i, num_inputs + i).map(|value| bytes(shapes[value]));
             live = live.saturating_sub(dead.fold(0, u64::saturating_add));
             now
         })
+    }
+
+    /// Bytes that node `i` works with beside its inputs and its result, if it runs by itself.
+    pub(super) fn work_bytes(&self, i: usize, shapes: &[Shape], threads: usize) -> u64 {
+        let Node { op, inputs, .. } = &self.nodes[i];
+        match op {
+            Op::Spatial(op) => op.work_bytes(shapes[inputs[0]].into(), threads),
+            Op::Attention { geometry, .. } => {
+                let channels = [shapes[inputs[0]].channels, shapes[inputs[2]].channels];
+                geometry.work_bytes(channels, threads)
+            }
+            _ => 0,
+        }
     }
 
     /// The values that nobody takes after node `i`, whose own value is `result`.

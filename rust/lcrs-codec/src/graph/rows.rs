@@ -41,6 +41,8 @@ impl Op {
             Self::ConvTranspose2d(conv) => conv.transposed_rows(rows, input.height),
             Self::PixelShuffle { factor } => rows.start / factor..rows.end.div_ceil(*factor),
             Self::PixelUnshuffle { factor } => rows.start * factor..rows.end * factor,
+            Self::Spatial(op) => op.input_rows(rows, input.height),
+            Self::Attention { geometry, .. } => geometry.input_rows(rows, input.height),
             // A (C, 1, 1) operand is needed for every row.
             Self::Binary(_) if input.height != output.height => 0..input.height,
             _ => rows.clone(),
@@ -61,7 +63,7 @@ impl Op {
 impl Convolution {
     /// Output row o sees input rows `o s - p .. o s - p + k`.
     fn forward_rows(&self, rows: &Rows, height: usize) -> Rows {
-        let (kernel, stride, padding) = (self.kernel[0], self.stride[0], self.padding[0]);
+        let (kernel, stride, padding) = (self.reach(0), self.stride[0], self.padding[0]);
         // Rows that lie in the padding alone still take one row of input.
         let first = (rows.start * stride).saturating_sub(padding).min(height - 1) / stride * stride;
         let last = (rows.end - 1) * stride + kernel;

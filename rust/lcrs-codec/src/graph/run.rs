@@ -3,7 +3,7 @@
 //! The plain one says what the numbers are, and which node refuses which number at which place. Usually units of several nodes run
 //! in its stead ([`super::tiled`]); where one of those meets a number that a layer refuses, the plain one runs again to say where.
 
-use lcrs_core::exact::{concat, pixel_shuffle, pixel_unshuffle, slice, Tensor};
+use lcrs_core::exact::{concat, pixel_shuffle, pixel_unshuffle, slice, Placed, Tensor};
 use lcrs_core::{Error, ErrorKind, Limits, Result, Runtime};
 
 use super::kernel::{interpolate, Kernel};
@@ -139,6 +139,19 @@ impl Graph {
     ) -> Result<Tensor> {
         let (node, result) = (&self.program.nodes[i], self.program.inputs.len() + i);
         let wanted = &rows[result];
+        // Some operations are told where their rows lie.
+        let placed = |value: usize| {
+            let (there, height) = (&rows[value], shapes[value].height);
+            slots[value].get().map(|tensor| Placed { rows: tensor.view(), first: there.start, height })
+        };
+        match (&node.op, &self.kernels[i], node.inputs.as_slice()) {
+            (Op::Spatial(op), _, [value]) => return op.run(job.rt, job.limits, placed(*value)?, wanted),
+            (_, Kernel::Attention(attention), [query, key, value]) => {
+                let inputs = [placed(*query)?, placed(*key)?, placed(*value)?];
+                return attention.run(job.rt, job.limits, inputs, wanted);
+            }
+            _ => {}
+        }
         let mut operands = Vec::with_capacity(node.inputs.len());
         let mut first_row = wanted.start;
         // Inputs of other rows than are there are cut; others are taken as they are.

@@ -85,7 +85,7 @@ impl Program {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use lcrs_core::exact::Tensor;
-    use lcrs_core::{Limits, Runtime, Simd};
+    use lcrs_core::{Limits, Runtime};
     use serde_json::{json, Value};
 
     use super::super::Graph;
@@ -112,7 +112,7 @@ mod tests {
         let parts = program.split_at_level()?;
         let (rt, limits) = (Runtime::serial(), Limits::default());
         let run = |program: &Program, x: &Tensor, level: f32| {
-            let graph = Graph::with_kernels(program.clone(), &find, Simd::detect()).unwrap();
+            let graph = Graph::prepared(program.clone(), &find, &Runtime::serial()).unwrap();
             graph.run(&rt, &limits, std::slice::from_ref(x), Some(level)).unwrap().pop().unwrap().1
         };
         let x = Tensor::from_vec(2, 1, 3, vec![1.0, -2.0, 3.0, -4.0, 5.0, -6.0]).unwrap();

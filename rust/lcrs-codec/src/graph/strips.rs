@@ -70,11 +70,11 @@ impl Graph {
         Ok(())
     }
 
-    /// As many output rows as the budget holds, at least one; strips of nearly equal size.
+    /// As many output rows as the budget holds, at least one, or as many as save memory; strips of nearly equal size.
     fn rows_at_once(&self, shapes: &[Shape], height: usize, job: Job<'_>) -> usize {
         let budget = STRIP_BYTES.min(job.limits.max_bytes);
         let threads = job.rt.pool.threads();
-        let mut num_strips = 1;
+        let (mut num_strips, mut before) = (1, None);
         loop {
             let rows = height.div_ceil(num_strips).max(1);
             // The first strip computes more than the others, the second one is left something and leaves something.
@@ -88,8 +88,14 @@ impl Graph {
             let bytes = |strip: &Option<Strip>, next: &Option<Strip>| {
                 strip.as_ref().map_or(0, |strip| self.strip_bytes(strip, next.as_ref(), shapes, threads))
             };
-            if rows == 1 || bytes(&first, &second).max(bytes(&second, &third)) <= budget {
+            let bytes = bytes(&first, &second).max(bytes(&second, &third));
+            if rows == 1 || bytes <= budget {
                 return rows;
+            }
+            // thinner strips do not help where values are needed as a whole, and cost copies of what is left
+            match before {
+                Some((rows, before)) if bytes > before / 8 * 7 => return rows,
+                _ => before = Some((rows, bytes)),
             }
             num_strips *= 2;
         }

@@ -55,8 +55,12 @@ impl Graph {
             }
             let factor = unit.chain.as_ref().map_or(1, |links| links.shuffle);
             let goes_on = had.contains(&needs.start);
-            let start = if goes_on { had.end } else { needs.start / factor * factor };
-            computed[result] = start..needs.end.next_multiple_of(factor).max(start);
+            // an operation that needs all of its input does not get it twice
+            let is_global = unit.chain.is_none() && self.program.nodes[unit.node].op.is_global();
+            let first = if is_global { 0 } else { needs.start / factor * factor };
+            let end = if is_global { shapes[result].height } else { needs.end.next_multiple_of(factor) };
+            let start = if goes_on { had.end } else { first };
+            computed[result] = start..end.max(start);
             rows[result] = if goes_on { needs.start } else { start }..computed[result].end;
             kept[result] = rows[result].start..start;
             if computed[result].is_empty() {
@@ -141,7 +145,10 @@ impl Graph {
 
     /// Bytes of the buffers that a unit works with to compute `rows`, about.
     fn work_bytes(&self, unit: &Unit, rows: &Rows, threads: usize, shapes: &[Shape]) -> u64 {
-        let Some(links) = unit.chain.as_ref().filter(|_| !rows.is_empty()) else { return 0 };
+        if rows.is_empty() {
+            return 0;
+        }
+        let Some(links) = unit.chain.as_ref() else { return self.program.work_bytes(unit.node, shapes, threads) };
         let num_inputs = self.program.inputs.len();
         let nodes = links.head.into_iter().chain(links.steps.iter().map(|link| link.node));
         let is_layer = |node: &usize| !matches!(self.program.nodes[*node].op, Op::Unary(_) | Op::Binary(_));
@@ -160,7 +167,7 @@ impl Graph {
         let between = layers.iter().sum::<usize>() + more;
         let window = |rows: usize, columns: usize| match links.head.map(|head| &self.program.nodes[head].op) {
             Some(Op::Conv2d(conv)) if conv.groups < conv.in_channels.max(2) => {
-                let side = |outputs: usize, axis: usize| outputs.saturating_mul(conv.stride[axis]) + conv.kernel[axis];
+                let side = |outputs: usize, axis: usize| outputs.saturating_mul(conv.stride[axis]) + conv.reach(axis);
                 Shape::new(conv.in_channels, side(rows, 0), side(columns, 1))
             }
             Some(Op::ConvTranspose2d(conv)) => {

@@ -5,13 +5,14 @@
 //! masked convolution, the parameters are layers of 1x1 convolutions ([`super::pointwise`]).
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::sync::{Arc, OnceLock};
 
-use lcrs_core::exact::{concat, Tensor};
+use lcrs_core::exact::{concat, Binary, Tensor};
 use lcrs_core::rans::{Decoder, Encoder, StreamKind};
 use lcrs_core::scan::{
-    channel_groups, Checkerboard, Coder, Conditions, Context, Gaussian as Distribution, Network, Parameters, Parity,
-    Pointwise, Raster, Scan, SymbolOrder,
+    refined_channel_groups, Checkerboard, Coder, Conditions, Context, Gaussian as Distribution, Network, Parameters,
+    Parity, Pointwise, Raster, Scan, SymbolOrder,
 };
 use lcrs_core::{Error, Limits, Result, Simd};
 use lcrs_format::Section;
@@ -53,7 +54,20 @@ struct Group {
     places: Places,
     prior: Gaussian,
     by_level: ByLevel,
+    /// The graph from what the parameters are made of, and this group's values, to what is added to them afterwards.
+    residual: Option<String>,
 }
+
+/// What a group is given.
+struct Side {
+    /// Side information of its scan.
+    tensor: Tensor,
+    /// What its residual is made of; `None` for the side information itself.
+    support: Option<Tensor>,
+}
+
+/// The output of a group's side graph that its residual is made of.
+const SUPPORT: &str = "support";
 
 /// A latent that is coded by scans.
 #[derive(Debug)]
@@ -206,14 +220,24 @@ impl Scanned {
             return scan.run_with(job.rt, job.limits, coder, &side, conditions[0]).map_err(blame_data);
         }
         let mut inputs = vec![side];
+        let support = RefCell::new(None);
         let side_of = |k: usize, known: &[Tensor]| {
             inputs.truncate(1);
             if k > 0 {
                 inputs.push(concat(job.limits, &known.iter().collect::<Vec<_>>())?);
             }
-            self.groups[k].side(networks, job, &inputs)
+            let side = self.groups[k].side(networks, job, &inputs)?;
+            if self.groups[k].residual.is_some() {
+                let own = side.support.map_or_else(|| side.tensor.try_clone(job.rt, job.limits), Ok)?;
+                support.replace(Some(own));
+            }
+            Ok(side.tensor)
         };
-        channel_groups(job.rt, job.limits, scans, &conditions, coder, side_of).map_err(blame_data)
+        let refine = |k: usize, values: Tensor| match (&self.groups[k].residual, support.take()) {
+            (Some(graph), Some(support)) => add_residual(networks, job, graph, support, values),
+            _ => Ok(values),
+        };
+        refined_channel_groups(job.rt, job.limits, scans, &conditions, coder, side_of, refine).map_err(blame_data)
     }
 
     fn scans(&self, networks: &Networks, simd: Simd, channels: usize) -> Result<&[Scan]> {
@@ -224,6 +248,24 @@ impl Scanned {
         let build = |group: &Group| group.build(networks, simd, group.channels.unwrap_or(channels));
         let scans = self.groups.iter().map(build).collect::<Result<Vec<_>>>().map_err(blame_data)?;
         Ok(self.built[place].get_or_init(|| scans))
+    }
+}
+
+/// Values with the residual that a graph makes of them.
+fn add_residual(networks: &Networks, job: Job<'_>, graph: &str, support: Tensor, values: Tensor) -> Result<Tensor> {
+    let inputs = [support, values];
+    let mut outputs = networks.run(graph, job, &inputs)?;
+    let (_, residual) = outputs.pop().ok_or_else(|| Error::corrupt(format!("graph '{graph}' has no output")))?;
+    let refined = Binary::Add.run(job.rt, job.limits, &inputs[1], &residual)?;
+    match refined.data().iter().position(|value| !value.is_finite()) {
+        Some(i) => {
+            let (channels, width) = (refined.channels(), refined.width());
+            let (channel, column, row) = (i % channels, i / channels % width, i / channels / width);
+            let place = format!("channel {channel}, row {row}, column {column}");
+            let message = format!("value {} at {place} with its residual: it must be finite", refined.data()[i]);
+            Err(Error::corrupt(message).at(format!("graph '{graph}'")))
+        }
+        None => Ok(refined),
     }
 }
 
@@ -272,6 +314,18 @@ impl Group {
         if let Some(variable) = &self.by_level.variable {
             macs = macs.saturating_add(variable.check(networks, latent)?);
         }
+        if let Some(graph) = &self.residual {
+            let support = match self.places {
+                Places::Parallel => outputs.iter().find(|(name, _)| *name == SUPPORT),
+                Places::Serial { .. } => outputs.first(),
+            };
+            let &(_, support) = support.ok_or_else(|| Error::corrupt(format!("there is no output '{SUPPORT}'")))?;
+            let (residuals, work) = networks.infer(graph, &[support, latent], limits)?;
+            if !matches!(residuals.as_slice(), [(_, residual)] if *residual == latent) {
+                return Err(Error::corrupt(format!("graph '{graph}' does not make a residual of {latent}")));
+            }
+            macs = macs.saturating_add(work);
+        }
         let Places::Serial { order, context, parameters } = &self.places else {
             self.prior.check(&outputs, |shape| shape == latent)?;
             return Ok(macs);
@@ -303,14 +357,19 @@ impl Group {
     }
 
     /// This group's side information from that of the latent and the values of the groups before.
-    fn side(&self, networks: &Networks, job: Job<'_>, inputs: &[Tensor]) -> Result<Tensor> {
+    fn side(&self, networks: &Networks, job: Job<'_>, inputs: &[Tensor]) -> Result<Side> {
         let graph = self.side.as_ref().ok_or_else(|| Error::corrupt("a group has no side information"))?;
-        let outputs = networks.run(graph, job, inputs)?;
+        let mut outputs = networks.run(graph, job, inputs)?;
         match self.places {
-            Places::Parallel => self.prior.joined(outputs, job.limits),
+            Places::Parallel => {
+                let place = outputs.iter().position(|(name, _)| name == SUPPORT);
+                let support = place.map(|place| outputs.swap_remove(place).1);
+                Ok(Side { tensor: self.prior.joined(outputs, job.limits)?, support })
+            }
             Places::Serial { .. } => {
                 let first = outputs.into_iter().next().map(|(_, tensor)| tensor);
-                first.ok_or_else(|| Error::corrupt(format!("graph '{graph}' has no output")))
+                let tensor = first.ok_or_else(|| Error::corrupt(format!("graph '{graph}' has no output")))?;
+                Ok(Side { tensor, support: None })
             }
         }
     }
@@ -400,7 +459,7 @@ fn context_weights(networks: &Networks, graph: &str) -> Result<ContextWeights> {
     let program = networks.program(graph)?;
     let conv = match program.nodes.as_slice() {
         [node] if program.inputs.len() == 1 => match &node.op {
-            Op::Conv2d(conv) if conv.groups == 1 && conv.stride == [1, 1] => Some(conv),
+            Op::Conv2d(conv) if conv.groups == 1 && conv.stride == [1, 1] && conv.dilation == [1, 1] => Some(conv),
             _ => None,
         },
         _ => None,
@@ -427,10 +486,11 @@ fn parse_group(value: &Value, tensors: Lookup<'_, '_>) -> Result<Group> {
         "gaussian" => {
             let prior = Gaussian::parse(&mut members, tensors)?;
             let by_level = ByLevel { variable: Variable::parse(&mut members, prior.domain())?, context_bias: None };
-            Group { channels: None, side: None, places: Places::Parallel, prior, by_level }
+            Group { channels: None, side: None, places: Places::Parallel, prior, by_level, residual: None }
         }
         _ => parse_leaf(kind, &mut members, tensors)?,
     };
+    group.residual = members.optional_text("residual")?.map(str::to_owned);
     members.finish()?;
     (group.channels, group.side) = (Some(channels), Some(side));
     Ok(group)
@@ -453,5 +513,6 @@ fn parse_leaf(kind: &str, members: &mut Attributes<'_>, tensors: Lookup<'_, '_>)
         variable: Variable::parse(members, prior.domain())?,
         context_bias: members.optional_text("context_bias")?.map(str::to_owned),
     };
-    Ok(Group { channels: None, side: None, places: Places::Serial { order, context, parameters }, prior, by_level })
+    let places = Places::Serial { order, context, parameters };
+    Ok(Group { channels: None, side: None, places, prior, by_level, residual: None })
 }

@@ -18,7 +18,7 @@ use lcrs_format::{Numerics, Samples};
 use crate::graph::Shape;
 use crate::latents::LatentCodec;
 use crate::networks::Networks;
-use crate::reading::{read_announced, ReadError};
+use crate::reading::{read_announced, unreadable, ReadError};
 use crate::samples::{channels, largest, ArraySamples, Scale};
 use crate::tensors::Tensors;
 use description::{Description, Strides};
@@ -56,7 +56,6 @@ impl Package {
     /// # Errors
     /// [`lcrs_core::ErrorKind::MissingModel`] if the file cannot be read, else as [`Package::from_bytes`].
     pub fn from_file(path: &Path, limits: &Limits) -> Result<Self> {
-        let missing = |e: std::io::Error| Error::missing_model(format!("cannot read {}: {e}", path.display()));
         let bytes = File::open(path).map_err(ReadError::Io).and_then(|mut file| {
             // Of a regular file the system knows the length before any of it is read.
             let length = file.metadata()?.len();
@@ -66,7 +65,7 @@ impl Package {
         match bytes {
             Ok(bytes) => Self::from_bytes(&bytes, limits).map_err(|e| e.at(path.display())),
             Err(ReadError::File(error)) => Err(error.at(path.display())),
-            Err(ReadError::Io(error)) => Err(missing(error)),
+            Err(ReadError::Io(error)) => Err(unreadable(path, &error)),
         }
     }
 

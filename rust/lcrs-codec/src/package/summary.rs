@@ -3,11 +3,11 @@
 use std::fs::File;
 use std::path::Path;
 
-use lcrs_core::{Error, Limits, Result};
+use lcrs_core::{Limits, Result};
 
 use super::description::Description;
 use super::read::read_description;
-use crate::reading::ReadError;
+use crate::reading::{unreadable, ReadError};
 
 /// What a package file says of itself. Nothing of it is verified: that needs [`super::Package::from_file`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,9 +32,7 @@ impl PackageSummary {
         let description = match read {
             Ok(text) => Description::parse(&text, limits).map_err(|error| error.at(path.display()))?,
             Err(ReadError::File(error)) => return Err(error.at(path.display())),
-            Err(ReadError::Io(error)) => {
-                return Err(Error::missing_model(format!("cannot read {}: {error}", path.display())));
-            }
+            Err(ReadError::Io(error)) => return Err(unreadable(path, &error)),
         };
         description.check_digests_are_there().map_err(|error| error.at(path.display()))?;
         Ok(Self {

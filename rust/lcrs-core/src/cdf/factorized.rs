@@ -1,7 +1,7 @@
 //! Tables of a learned factorised density (Ballé et al. 2018, "Variational image compression with a scale hyperprior",
 //! appendix 6.1), one row a channel.
 
-use super::rows::{check_tail_mass, table, PmfRow, MAX_ROW};
+use super::rows::{check_tail_mass, collected, table, PmfRow, MAX_ROW};
 use super::{CdfTable, MAX_PRECISION};
 use crate::exact::{math, with_ieee};
 use crate::{Error, Result};
@@ -95,7 +95,7 @@ pub fn factorized_table_of_precision(
             };
             density.row(c, median, f64::from(step), minima, maxima)
         };
-        (0..channels).map(|c| row(c).map_err(|e| e.at(format_args!("channel {c}")))).collect::<Result<Vec<_>>>()
+        collected((0..channels).map(|c| row(c).map_err(|e| e.at(format_args!("channel {c}")))))
     })?;
     table(&rows, precision)
 }

@@ -4,7 +4,7 @@
 //! [`crate::exact::math`] and then rounded. With correctly rounded functions the field's default table comes out
 //! integer for integer; so do most tables that were made elsewhere from other scales.
 
-use super::rows::{check_tail_mass, table, PmfRow, MAX_ROW};
+use super::rows::{check_tail_mass, collected, table, PmfRow, MAX_ROW};
 use super::{CdfTable, MAX_PRECISION};
 use crate::exact::math;
 use crate::exact::{emulated_fma, with_ieee};
@@ -35,12 +35,17 @@ pub fn default_scale_table() -> &'static [f32; 64] {
 /// `b = ln max` and `step = (b - a) / (levels - 1)`, each rounded to binary32.
 ///
 /// # Errors
-/// [`crate::ErrorKind::InvalidArgument`] for a bound that is not positive and finite, or more than 65,536 levels.
+/// [`crate::ErrorKind::InvalidArgument`] for a bound that is not positive and finite in binary32, `min > max`, or more than
+/// 65,536 levels.
 pub fn scale_table(min: f64, max: f64, levels: usize) -> Result<Vec<f32>> {
     for (name, bound) in [("min", min), ("max", max)] {
-        if !bound.is_finite() || bound <= 0.0 {
-            return Err(Error::invalid(format!("{name} is {bound}, must be positive and finite")));
+        let single = bound as f32;
+        if !single.is_finite() || single <= 0.0 {
+            return Err(Error::invalid(format!("{name} is {bound}, must be positive and finite in binary32")));
         }
+    }
+    if min > max {
+        return Err(Error::invalid(format!("min is {min}, must be at most max, which is {max}")));
     }
     if levels > CdfTable::MAX_ROWS {
         return Err(Error::invalid(format!("levels is {levels} (0 to {})", CdfTable::MAX_ROWS)));
@@ -55,7 +60,8 @@ pub fn scale_table(min: f64, max: f64, levels: usize) -> Result<Vec<f32>> {
                 } else {
                     emulated_fma(-step, (levels - 1 - i) as f32, b)
                 };
-                math::exp(f64::from(log)) as f32
+                // rounded, the logarithm of an extreme bound is that of a number beyond
+                (math::exp(f64::from(log)) as f32).clamp(f32::from_bits(1), f32::MAX)
             })
             .collect()
     }))
@@ -83,7 +89,7 @@ pub fn gaussian_table_of_precision(scales: &[f32], tail_mass: f64, precision: u3
         let multiplier = -math::ppf(0.5 * tail_mass) as f32;
         let row =
             |(i, &scale): (usize, &f32)| gaussian_row(scale, multiplier).map_err(|e| e.at(format_args!("scale {i}")));
-        scales.iter().enumerate().map(row).collect::<Result<Vec<_>>>()
+        collected(scales.iter().enumerate().map(row))
     })?;
     table(&rows, precision)
 }

@@ -41,13 +41,15 @@ pub fn mixture_table(rt: &Runtime, parameters: &MixtureParameters<'_>, max: u32)
     if !(1..MAX_END).contains(&max) {
         return Err(Error::invalid(format!("largest magnitude is {max}, legal are 1..{MAX_END}")));
     }
-    let made = rt.pool.map(rows, |row| with_ieee(|| parameters.row(row, rows, max)));
-    let width = 2 * max as usize + 3;
-    let mut cdfs = Vec::with_capacity(rows * width);
-    for cdf in made {
-        cdfs.extend(cdf);
+    let mut table = CdfTable::without_rows(rows, PRECISION)?;
+    let entries = rows * (2 * max as usize + 3);
+    if entries > CdfTable::MAX_ENTRIES {
+        return Err(Error::invalid(format!("table has {entries} entries, legal are {}", CdfTable::MAX_ENTRIES)));
     }
-    CdfTable::new(&cdfs, width, &vec![width as i32; rows], &vec![-(max as i32); rows], PRECISION)
+    for (r, cdf) in rt.pool.map(rows, |row| with_ieee(|| parameters.row(row, rows, max))).iter().enumerate() {
+        table.add_row(cdf, -(max as i32)).map_err(|e| e.at(format_args!("row {r}")))?;
+    }
+    Ok(table)
 }
 
 impl MixtureParameters<'_> {

@@ -12,18 +12,31 @@ pub(super) struct PmfRow {
     pub(super) offset: i32,
 }
 
+/// The rows that an iterator makes, no more than a table has.
+pub(super) fn collected(rows: impl Iterator<Item = Result<PmfRow>>) -> Result<Vec<PmfRow>> {
+    let (mut all, mut entries) = (Vec::new(), 0);
+    for row in rows {
+        let row = row?;
+        entries += row.pmf.len() + 1;
+        if all.len() == CdfTable::MAX_ROWS || entries > CdfTable::MAX_ENTRIES {
+            let (rows, most) = (CdfTable::MAX_ROWS, CdfTable::MAX_ENTRIES);
+            return Err(Error::invalid(format!("table has more than {rows} rows or {most} entries")));
+        }
+        all.try_reserve(1).map_err(|_| Error::limit(format!("no memory for a table of {entries} entries")))?;
+        all.push(row);
+    }
+    Ok(all)
+}
+
 /// The table of these rows.
 pub(super) fn table(rows: &[PmfRow], precision: u32) -> Result<CdfTable> {
-    let width = rows.iter().map(|row| row.pmf.len() + 1).max().unwrap_or(0);
-    let mut cdfs = Vec::with_capacity(rows.len() * width);
+    let mut table = CdfTable::without_rows(rows.len(), precision)?;
     for (r, row) in rows.iter().enumerate() {
         let cdf = pmf_to_quantized_cdf(&row.pmf, precision).map_err(|e| e.at(format_args!("row {r}")))?;
-        cdfs.extend(cdf.iter().map(|&c| c as i32)); // at most 2^precision
-        cdfs.resize((r + 1) * width, 0);
+        let cdf: Vec<i32> = cdf.iter().map(|&c| c as i32).collect(); // at most 2^precision
+        table.add_row(&cdf, row.offset).map_err(|e| e.at(format_args!("row {r}")))?;
     }
-    let lengths: Vec<i32> = rows.iter().map(|row| row.pmf.len() as i32 + 1).collect();
-    let offsets: Vec<i32> = rows.iter().map(|row| row.offset).collect();
-    CdfTable::new(&cdfs, width, &lengths, &offsets, precision)
+    Ok(table)
 }
 
 /// Refuses a tail mass that leaves nothing for the row or nothing for the escape.

@@ -66,11 +66,8 @@ impl CdfTable {
     /// exceeds an `i32`, `precision` is outside 1..=16 or there are more than [`CdfTable::MAX_ROWS`] rows or
     /// [`CdfTable::MAX_ENTRIES`] entries.
     pub fn new(cdfs: &[i32], width: usize, lengths: &[i32], offsets: &[i32], precision: u32) -> Result<Self> {
-        check_precision(precision)?;
         let rows = lengths.len();
-        if rows == 0 || rows > Self::MAX_ROWS {
-            return Err(Error::invalid(format!("table has {rows} rows, legal are 1..={}", Self::MAX_ROWS)));
-        }
+        let mut table = Self::without_rows(rows, precision)?;
         if offsets.len() != rows || Some(cdfs.len()) != rows.checked_mul(width) {
             return Err(Error::invalid(format!(
                 "table of {rows} lengths and {} offsets has {} cumulative frequencies, {rows} x {width} are needed",
@@ -78,16 +75,6 @@ impl CdfTable {
                 cdfs.len()
             )));
         }
-        let mut table = Self {
-            precision,
-            cdfs: vec![],
-            heads: Vec::with_capacity(rows),
-            first_heads: Box::new([[0; 64]; 3]),
-            entries: vec![],
-            has_certainty: false,
-            cells: OnceLock::new(),
-            reciprocals: OnceLock::new(),
-        };
         for (r, (&length, &offset)) in lengths.iter().zip(offsets).enumerate() {
             let length = usize::try_from(length)
                 .ok()
@@ -98,7 +85,28 @@ impl CdfTable {
         Ok(table)
     }
 
-    fn add_row(&mut self, cdf: &[i32], offset: i32) -> Result<()> {
+    /// A table to which so many rows are to be added.
+    pub(super) fn without_rows(rows: usize, precision: u32) -> Result<Self> {
+        check_precision(precision)?;
+        if rows == 0 || rows > Self::MAX_ROWS {
+            return Err(Error::invalid(format!("table has {rows} rows, legal are 1..={}", Self::MAX_ROWS)));
+        }
+        let mut heads = Vec::new();
+        heads.try_reserve_exact(rows).map_err(|_| Error::limit(format!("no memory for a table of {rows} rows")))?;
+        Ok(Self {
+            precision,
+            cdfs: vec![],
+            heads,
+            first_heads: Box::new([[0; 64]; 3]),
+            entries: vec![],
+            has_certainty: false,
+            cells: OnceLock::new(),
+            reciprocals: OnceLock::new(),
+        })
+    }
+
+    /// Adds a row of cumulative frequencies as [`CdfTable::new`] takes them.
+    pub(super) fn add_row(&mut self, cdf: &[i32], offset: i32) -> Result<()> {
         let total = 1i32 << self.precision;
         if cdf[0] != 0 {
             return Err(Error::invalid(format!("cumulative frequencies begin with {}, not 0", cdf[0])));
@@ -118,6 +126,9 @@ impl CdfTable {
         if base + cdf.len() > Self::MAX_ENTRIES {
             return Err(Error::invalid(format!("table has more than {} entries", Self::MAX_ENTRIES)));
         }
+        let short = |_| Error::limit(format!("no memory for a table of {} entries", base + cdf.len()));
+        self.entries.try_reserve(cdf.len() - 1).map_err(short)?;
+        self.cdfs.try_reserve(cdf.len()).map_err(short)?;
         self.has_certainty |= max == 0;
         if self.heads.len() < 64 {
             for (field, value) in self.first_heads.iter_mut().zip([offset, max, base as i32]) {

@@ -8,7 +8,7 @@ use super::Tensor;
 use crate::{Error, Limits, Result, Runtime, Simd};
 use std::ops::Range;
 
-/// A two-dimensional convolution with zero padding, groups included.
+/// A two-dimensional convolution with zero padding, groups and dilation included.
 ///
 /// Output (o, y, x) is one chain of fused multiply-adds that starts from the bias and runs over ky, kx and the input
 /// channels of the group, ascending.
@@ -19,6 +19,7 @@ pub struct Conv2d {
     kernel: [usize; 2],
     stride: [usize; 2],
     padding: [usize; 2],
+    dilation: [usize; 2],
     parts: Parts,
 }
 
@@ -67,7 +68,23 @@ impl Conv2d {
             };
             Parts::Groups((0..groups).map(pack).collect::<Result<_>>()?)
         };
-        Ok(Self { in_channels, out_channels, kernel: [kh, kw], stride, padding, parts })
+        Ok(Self { in_channels, out_channels, kernel: [kh, kw], stride, padding, dilation: [1, 1], parts })
+    }
+
+    /// The layer with taps so many inputs apart.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::InvalidArgument`] if a distance is zero or far beyond any use.
+    pub fn dilated(self, dilation: [usize; 2]) -> Result<Self> {
+        if dilation.iter().any(|d| !(1..=MAX_STEP).contains(d)) {
+            return Err(Error::invalid(format!("dilation {dilation:?} is outside 1..={MAX_STEP}")));
+        }
+        Ok(Self { dilation, ..self })
+    }
+
+    /// Inputs from the first tap to the last one.
+    fn reach(&self, d: usize) -> usize {
+        (self.kernel[d] - 1) * self.dilation[d] + 1
     }
 
     /// Number of channels that go in.
@@ -89,7 +106,7 @@ impl Conv2d {
     pub fn output_size(&self, height: usize, width: usize) -> Result<(usize, usize)> {
         let side = |size: usize, d: usize| {
             let padded = size.saturating_add(2 * self.padding[d]);
-            match padded.checked_sub(self.kernel[d]) {
+            match padded.checked_sub(self.reach(d)) {
                 Some(room) if size > 0 => Ok(room / self.stride[d] + 1),
                 _ => Err(Error::invalid(format!(
                     "input of {height} x {width} with padding {:?} is smaller than the kernel {:?}",
@@ -126,13 +143,13 @@ impl Conv2d {
             return [0, 0];
         }
         let (stride, padding) = (self.stride[1], self.padding[1]);
-        let right = ((width - 1) * stride + self.kernel[1]).saturating_sub(padding + input_width);
+        let right = ((width - 1) * stride + self.reach(1)).saturating_sub(padding + input_width);
         [padding.div_ceil(stride), right.div_ceil(stride)]
     }
 
     /// Rows or columns of inputs that this many outputs see.
     fn side(&self, outputs: usize, d: usize) -> usize {
-        (outputs - 1) * self.stride[d] + self.kernel[d]
+        (outputs - 1) * self.stride[d] + self.reach(d)
     }
 
     /// Inputs that this many rows and columns of outputs see.
@@ -186,30 +203,35 @@ impl Conv2d {
         let Parts::Groups(groups) = &self.parts else { return self.multiply_depthwise(input, &grid(0, 0), to) };
         let [kh, kw] = self.kernel;
         let group_in = self.in_channels / groups.len();
-        let segments: Vec<Segment> = if groups.len() == 1 {
-            (0..kh).map(|ky| Segment { offset: ky * pitch, len: kw * group_in }).collect()
+        let segments: Vec<Segment> = if groups.len() == 1 && self.dilation[1] == 1 {
+            let row = self.dilation[0] * pitch;
+            (0..kh).map(|ky| Segment { offset: ky * row, len: kw * group_in }).collect()
         } else {
-            let tap = |t: usize| t / kw * pitch + t % kw * self.in_channels;
-            (0..kh * kw).map(|t| Segment { offset: tap(t), len: group_in }).collect()
+            (0..kh * kw).map(|t| Segment { offset: self.tap(t, pitch), len: group_in }).collect()
         };
         for (g, panels) in groups.iter().enumerate() {
             product(panels, &segments, &grid(g * group_in, g * panels.outputs()), values, to.data);
         }
     }
 
+    /// Where the input of tap `t` lies from the first one's on, in rows `pitch` elements apart.
+    fn tap(&self, t: usize, pitch: usize) -> usize {
+        let kw = self.kernel[1];
+        t / kw * self.dilation[0] * pitch + t % kw * self.dilation[1] * self.in_channels
+    }
+
     /// A depthwise 1x1 layer inside a chain.
     fn multiply_depthwise(&self, input: Window, grid: &Grid, to: &mut Target) {
         if let Parts::Depthwise(panels) = &self.parts {
-            let [kh, kw] = self.kernel;
-            let tap = |t: usize| Tap { offset: t / kw * input.pitch + t % kw * self.in_channels, step: t };
-            let taps: Vec<Tap> = (0..kh * kw).map(tap).collect();
+            let tap = |t: usize| Tap { offset: self.tap(t, input.pitch), step: t };
+            let taps: Vec<Tap> = (0..self.kernel[0] * self.kernel[1]).map(tap).collect();
             depthwise(panels, &taps, grid, input.values, to.data);
         }
     }
 
     /// Outputs of a depthwise layer, from the input where it lies: taps in the padding are left out.
     fn depthwise_rows(&self, panels: &Panels, x: View, spot: &Spot, to: &mut Target) {
-        let ([kh, kw], channels) = (self.kernel, self.in_channels);
+        let ([kh, kw], [dy, dx], channels) = (self.kernel, self.dilation, self.in_channels);
         let mut taps = Vec::with_capacity(kh * kw);
         for (i, y) in spot.rows.clone().enumerate() {
             let ky = self.inside(y, 0, x.height());
@@ -218,14 +240,16 @@ impl Conv2d {
                 taps.clear();
                 let at = |ky: usize, kx: usize| (ky * x.width() + kx) * channels;
                 for ky_ in ky.clone() {
-                    taps.extend(
-                        kx.clone().map(|kx_| Tap { offset: at(ky_ - ky.start, kx_ - kx.start), step: ky_ * kw + kx_ }),
-                    );
+                    taps.extend(kx.clone().map(|kx_| Tap {
+                        offset: at((ky_ - ky.start) * dy, (kx_ - kx.start) * dx),
+                        step: ky_ * kw + kx_,
+                    }));
                 }
                 let first = if taps.is_empty() {
                     0
                 } else {
-                    let place = |o: usize, k: usize, d: usize| o * self.stride[d] + k - self.padding[d];
+                    let place =
+                        |o: usize, k: usize, d: usize| o * self.stride[d] + k * self.dilation[d] - self.padding[d];
                     at(place(y, ky.start, 0), place(columns.start, kx.start, 1))
                 };
                 let grid = Grid {
@@ -241,15 +265,15 @@ impl Conv2d {
 
     /// The taps of output `o` along an axis that lie inside an input of this size.
     fn inside(&self, o: usize, d: usize, size: usize) -> Range<usize> {
-        let (first, padding) = (o * self.stride[d], self.padding[d]);
-        let start = padding.saturating_sub(first).min(self.kernel[d]);
-        let end = (size + padding).saturating_sub(first).clamp(start, self.kernel[d].max(start));
+        let (first, padding, dilation) = (o * self.stride[d], self.padding[d], self.dilation[d]);
+        let start = padding.saturating_sub(first).div_ceil(dilation).min(self.kernel[d]);
+        let end = (size + padding).saturating_sub(first).div_ceil(dilation).clamp(start, self.kernel[d].max(start));
         start..end
     }
 
     /// `columns` in runs of those that see the same taps: one by one near the sides, the middle at once.
     fn runs(&self, columns: &Range<usize>, width: usize) -> impl Iterator<Item = Range<usize>> {
-        let (kernel, stride, padding) = (self.kernel[1], self.stride[1], self.padding[1]);
+        let (kernel, stride, padding) = (self.reach(1), self.stride[1], self.padding[1]);
         let first = padding.div_ceil(stride).clamp(columns.start, columns.end);
         let whole = (width + padding).checked_sub(kernel).map_or(0, |room| room / stride + 1);
         let last = whole.clamp(first, columns.end);

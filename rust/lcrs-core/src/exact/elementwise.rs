@@ -3,7 +3,7 @@
 use super::math;
 use super::rows::{elementwise_chunk, for_chunks};
 use super::{Tensor, Tile};
-use crate::wide::wide;
+use crate::wide::{wide, wider};
 use crate::{Error, Limits, Result, Runtime, Simd};
 use std::ops::Range;
 
@@ -24,6 +24,20 @@ pub enum Unary {
     Exp,
     /// The hyperbolic tangent.
     Tanh,
+    /// `x` times the normal distribution function of `x` (Hendrycks and Gimpel 2016).
+    Gelu,
+    /// Its approximation by a hyperbolic tangent.
+    GeluTanh,
+    /// `x * sigmoid(x)`.
+    Silu,
+    /// `x * tanh(softplus(x))` (Misra 2019).
+    Mish,
+    /// `x` where it is above zero, else `exp(x) - 1` times this number (Clevert et al. 2015).
+    Elu(f32),
+    /// `min(max(x + 3, 0), 6) / 6` (Howard et al. 2019).
+    HardSigmoid,
+    /// `x * min(max(x + 3, 0), 6) / 6`.
+    HardSwish,
     /// At least `min`, then at most `max`.
     Clamp {
         /// The lower bound, if any.
@@ -62,13 +76,13 @@ impl Unary {
     }
 }
 
-wide! {
+wider! {
 fn apply(simd: Simd, op: Unary, part: &mut [f32]) {
     replace(op, part);
 }
 }
 
-wide! {
+wider! {
 fn apply_tile(simd: Simd, op: Unary, tile: &mut Tile, rows: Range<usize>) {
     for row in rows {
         replace(op, tile.row_mut(row));
@@ -86,6 +100,18 @@ fn replace(op: Unary, part: &mut [f32]) {
         Unary::Softplus => each(part, |v| math::softplus(f64::from(v)) as f32),
         Unary::Exp => each(part, |v| math::exp(f64::from(v)) as f32),
         Unary::Tanh => each(part, |v| math::tanh(f64::from(v)) as f32),
+        Unary::Gelu => {
+            // as a closure it is too long for compilers to make it a part of the loop
+            for v in part {
+                *v = math::gelu(f64::from(*v)) as f32;
+            }
+        }
+        Unary::GeluTanh => each(part, |v| math::gelu_tanh(f64::from(v)) as f32),
+        Unary::Silu => each(part, |v| math::silu(f64::from(v)) as f32),
+        Unary::Mish => each(part, |v| math::mish(f64::from(v)) as f32),
+        Unary::Elu(alpha) => each(part, |v| math::elu(f64::from(v), f64::from(alpha)) as f32),
+        Unary::HardSigmoid => each(part, |v| ramp(v) / 6.0),
+        Unary::HardSwish => each(part, |v| v * ramp(v) / 6.0),
         Unary::Clamp { min, max } => {
             let (min, max) = (min.unwrap_or(f32::NEG_INFINITY), max.unwrap_or(f32::INFINITY));
             each(part, |v| {
@@ -99,6 +125,18 @@ fn replace(op: Unary, part: &mut [f32]) {
         }
         Unary::AddScalar(value) => each(part, |v| v + value),
         Unary::MulScalar(value) => each(part, |v| v * value),
+    }
+}
+
+/// `x + 3`, at least 0 and at most 6.
+#[inline(always)]
+fn ramp(v: f32) -> f32 {
+    let v = v + 3.0;
+    let v = if v < 0.0 { 0.0 } else { v };
+    if v > 6.0 {
+        6.0
+    } else {
+        v
     }
 }
 
@@ -120,6 +158,8 @@ pub enum Binary {
     Mul,
     /// `a / b`.
     Div,
+    /// `a`, or `a * b` where `a` is below zero: a leaky ReLU with a slope for each channel (He et al. 2015).
+    Prelu,
 }
 
 impl Binary {
@@ -180,6 +220,7 @@ fn zip(simd: Simd, op: Binary, out: &mut [f32], a: &[f32], b: &[f32]) {
         Binary::Sub => each.for_each(|((o, a), b)| *o = a - b),
         Binary::Mul => each.for_each(|((o, a), b)| *o = a * b),
         Binary::Div => each.for_each(|((o, a), b)| *o = a / b),
+        Binary::Prelu => each.for_each(|((o, a), b)| *o = prelu(*a, *b)),
     }
 }
 }
@@ -194,8 +235,19 @@ fn join(simd: Simd, op: Binary, values: &mut [f32], other: &[f32], is_left: bool
         (Binary::Sub, true) => each.for_each(|(v, o)| *v = o - *v),
         (Binary::Div, false) => each.for_each(|(v, o)| *v /= o),
         (Binary::Div, true) => each.for_each(|(v, o)| *v = o / *v),
+        (Binary::Prelu, false) => each.for_each(|(v, o)| *v = prelu(*v, *o)),
+        (Binary::Prelu, true) => each.for_each(|(v, o)| *v = prelu(*o, *v)),
     }
 }
+}
+
+#[inline(always)]
+fn prelu(x: f32, slope: f32) -> f32 {
+    if x < 0.0 {
+        x * slope
+    } else {
+        x
+    }
 }
 
 /// Whether `v` has the shape of `t` or is one pixel of it.
@@ -221,6 +273,13 @@ mod tests {
                 Unary::Softplus,
                 Unary::Exp,
                 Unary::Tanh,
+                Unary::Gelu,
+                Unary::GeluTanh,
+                Unary::Silu,
+                Unary::Mish,
+                Unary::Elu(scalar),
+                Unary::HardSigmoid,
+                Unary::HardSwish,
                 Unary::Clamp { min, max },
                 Unary::Clamp { min: None, max },
                 Unary::AddScalar(scalar),
@@ -237,7 +296,7 @@ mod tests {
         #[test]
         fn every_path_gives_the_bits_of_the_plain_sums(pairs in prop::collection::vec((number(), number()), 0..150)) {
             let (a, b): (Vec<f32>, Vec<f32>) = pairs.into_iter().unzip();
-            for op in [Binary::Add, Binary::Sub, Binary::Mul, Binary::Div] {
+            for op in [Binary::Add, Binary::Sub, Binary::Mul, Binary::Div, Binary::Prelu] {
                 let mut out = vec![0.0; a.len()];
                 zip(Simd::Scalar, op, &mut out, &a, &b);
                 compare(|simd| {

@@ -13,7 +13,7 @@
 //!
 //! | operation | order of the chain |
 //! |---|---|
-//! | [`Conv2d`], output (o, y, x) | ky, kx, input channel of the group, each ascending; input (c, y s + ky - p, x s + kx - p), zero outside |
+//! | [`Conv2d`], output (o, y, x) | ky, kx, input channel of the group, each ascending; input (c, y s + ky d - p, x s + kx d - p) with dilation d, zero outside |
 //! | [`ConvTranspose2d`] | ky, kx ascending, where `(y + p - ky) / s` and `(x + p - kx) / s` are whole and inside; then input channel |
 //! | [`Gdn`] pool | input channel ascending |
 //! | linear layers | as a 1x1 convolution |
@@ -23,14 +23,22 @@
 //! once each.
 //!
 //! **Functions of one number** ([`Unary`]). ReLU: `x > 0 ? x : +0`. LeakyReLU: `x < 0 ? x * slope : x`. Clamp: `x < min ? min : x`, then
-//! `x > max ? max : x`. Sums and products with a scalar round once. `sigmoid`, `softplus`, `exp`, `tanh`: widened to binary64,
-//! computed by [`math`], which specifies every step, and rounded to binary32. **Of two numbers** ([`Binary`]): one rounding. A NaN is neither above nor below anything, and stays one in all others.
+//! `x > max ? max : x`. Sums and products with a scalar round once. Hard sigmoid and swish: with `h = x + 3`, clamped to 0..=6, `h / 6` and `(x * h) / 6`, every operation rounded.
+//! `sigmoid`, `softplus`, `exp`, `tanh`, `gelu`, `gelu_tanh`, `silu`, `mish`, `elu`: widened to binary64 (a scalar too),
+//! computed by [`math`], which specifies every step, and rounded to binary32. **Of two numbers** ([`Binary`]): one rounding; PReLU: `a < 0 ? a * b : a`.
+//! A NaN is neither above nor below anything, and stays one in all others.
+//!
+//! **Sums in eight lanes.** Lane i of eight adds the terms i, i + 8, i + 16, ... to +0, ascending; then
+//! `((l0 + l4) + (l2 + l6)) + ((l1 + l5) + (l3 + l7))`, all in binary64.
+//!
+//! **Of many numbers.** [`Softmax`] (weights over channels), [`Normalise`] (layer, group and instance normalisation), [`Pool`] (averages and largest numbers), [`Upsample`]
+//! (enlarged maps), [`Pad`] (margins) and [`Attention`] (within windows) specify each what they compute, and in which order.
 //!
 //! **Symbols** ([`quantize`], [`dequantize`]). `symbol = round_half_even(y - mean)`, the difference rounded to binary32 first;
 //! `value = symbol + mean`, the symbol converted first. A scale's index is the number of thresholds below it
 //! ([`crate::cdf::indexes`]). Tables come from [`crate::cdf`], which specifies how. Other steps than 1: [`crate::scan::Steps`].
 //!
-//! **What is refused.** Parameters and inputs of convolutions and normalisations that are not finite, scales and means that are not,
+//! **What is refused.** Parameters and inputs of convolutions, of GDN and of attention that are not finite, scales and means that are not,
 //! latents whose distance from the mean is not below 2^24, and values that are not finite: such numbers are errors with their place,
 //! never results. A chain may overflow to an infinity; the next layer refuses it. (Layers inside a scan do not look: there every
 //! step whose weight or input is infinite or NaN is taken, so that infinities and NaN reach the scales and means, or vanish, alike everywhere.)
@@ -57,6 +65,7 @@
 //! # Ok::<(), lcrs_core::Error>(())
 //! ```
 
+mod attention;
 mod band;
 mod chain;
 mod conv;
@@ -68,20 +77,34 @@ mod gdn;
 mod kernel;
 mod layout;
 pub mod math;
+mod normalise;
+mod pad;
+mod placed;
+mod pool;
 mod rows;
+mod softmax;
+mod sums;
 mod symbols;
 mod tensor;
 mod tiles;
+mod upsample;
 
+pub use attention::{Attention, WindowAttention};
 pub use chain::{Chain, Head, Step};
 pub use conv::Conv2d;
 pub use conv_transpose::ConvTranspose2d;
 pub use elementwise::{Binary, Unary};
 pub use gdn::{Gdn, GdnKind};
 pub use layout::{concat, crop, pad_replicate, pixel_shuffle, pixel_unshuffle, slice};
+pub use normalise::Normalise;
+pub use pad::{Pad, PadMode};
+pub use placed::{Placed, Spatial};
+pub use pool::{Pool, PoolKind, Windows};
+pub use softmax::Softmax;
 pub use symbols::{check_symbols, dequantize, dequantize_in_steps, quantize, quantize_in_steps};
 pub(crate) use symbols::{illegal_symbol, is_legal, round_half_even};
 pub use tensor::{Tensor, View};
+pub use upsample::{Between, Upsample};
 
 pub(crate) use band::{check_parameters, first_not_finite};
 pub(crate) use float_control::with_ieee;

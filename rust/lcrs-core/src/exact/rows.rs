@@ -18,10 +18,23 @@ pub(crate) fn for_chunks<T: Send>(
         return Ok(());
     }
     let count = data.len().div_ceil(chunk);
+    for_parts(pool, count, data.chunks_mut(chunk), job)
+}
+
+/// Calls `job(i, part_i)` for each of `count` parts, in parallel; the first error by `i` wins.
+///
+/// # Errors
+/// What `job` returns.
+pub(crate) fn for_parts<'a, T: Send + 'a>(
+    pool: &Pool,
+    count: usize,
+    parts: impl Iterator<Item = &'a mut [T]>,
+    job: impl Fn(usize, &mut [T]) -> Result<()> + Send + Sync,
+) -> Result<()> {
     let mut chunks: Vec<Mutex<&mut [T]>> = Vec::new();
     let no_memory = |_| Error::limit(format!("no memory for a list of {count} jobs"));
     chunks.try_reserve_exact(count).map_err(no_memory)?;
-    chunks.extend(data.chunks_mut(chunk).map(Mutex::new));
+    chunks.extend(parts.map(Mutex::new));
     let failed = Mutex::new(None);
     pool.for_each(chunks.len(), |i| {
         // outside of the job's float control: answering may run anything

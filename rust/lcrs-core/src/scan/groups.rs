@@ -108,7 +108,24 @@ pub fn channel_groups(
     scans: &[Scan],
     conditions: &[Conditions],
     coder: &mut Coder,
+    side: impl FnMut(usize, &[Tensor]) -> Result<Tensor>,
+) -> Result<Tensor> {
+    refined_channel_groups(rt, limits, scans, conditions, coder, side, |_, values| Ok(values))
+}
+
+/// As [`channel_groups`], but later groups and the caller are given `refine(k, values)` in place of the values of group k, a tensor of
+/// their shape (Minnen and Singh 2020, "latent residual prediction").
+///
+/// # Errors
+/// As [`channel_groups`], and what `refine` returns.
+pub fn refined_channel_groups(
+    rt: &Runtime,
+    limits: &Limits,
+    scans: &[Scan],
+    conditions: &[Conditions],
+    coder: &mut Coder,
     mut side: impl FnMut(usize, &[Tensor]) -> Result<Tensor>,
+    mut refine: impl FnMut(usize, Tensor) -> Result<Tensor>,
 ) -> Result<Tensor> {
     if scans.len() != conditions.len() {
         return Err(Error::invalid(format!("{} scans have {} conditions", scans.len(), conditions.len())));
@@ -131,6 +148,7 @@ pub fn channel_groups(
             }
             Coder::Decode { decoder } => scan.run_with(rt, limits, &mut Coder::Decode { decoder }, &side, conditions),
         };
+        let values = values.and_then(|values| refine(k, values));
         known.push(values.map_err(|e| e.at(format_args!("channel group {k}")))?);
         first += scan.channels();
     }

@@ -74,7 +74,7 @@ pub use coder::Coder;
 pub use conditions::Conditions;
 pub use context::Context;
 pub use gaussian::{Gaussian, Parameters};
-pub use groups::{channel_groups, Scan};
+pub use groups::{channel_groups, refined_channel_groups, Scan};
 pub use network::{Merge, Network, Pointwise};
 pub use raster::{Raster, SymbolOrder};
 pub use steps::{Shrinkage, Steps};

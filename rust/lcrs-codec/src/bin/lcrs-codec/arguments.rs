@@ -3,20 +3,22 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use lcrs_core::Limits;
+
 use crate::pictures::color;
 use crate::Failure;
 
 pub(crate) const USAGE: &str = "\
 usage: lcrs-codec encode PICTURE -o OUT.lcrs [-q QUALITY] [--model NAME|FILE] [--background COLOR]
-                         [--to-8bit] [--keep-exif] [--force]
+                         [--to-8bit] [--keep-exif] [--force] [LIMITS]
        lcrs-codec decode IN.lcrs -o PICTURE [--format FORMAT] [--model NAME|FILE] [--force]
-                         [--allow-other-synthesis]
-       lcrs-codec info IN.lcrs [--json]
-       lcrs-codec verify IN.lcrs|MODEL.lcrm [--model NAME|FILE]
+                         [--allow-other-synthesis] [LIMITS]
+       lcrs-codec info IN.lcrs [--json] [LIMITS]
+       lcrs-codec verify IN.lcrs|MODEL.lcrm [--model NAME|FILE] [LIMITS]
        lcrs-codec models
 
 encode   compresses a picture: PNG, JPEG, TIFF, WebP, PNM (PPM, PGM) or BMP. EXIF orientation is
-         applied and an RGB colour profile is kept; what a file cannot keep is said
+         applied, colour profile and resolution are kept; EXIF, XMP and IPTC that are not are named
 decode   restores a picture: png, ppm, pgm, tif, webp (lossless), jpg or bmp
 info     says what is in an .lcrs file, without its model
 verify   checks all of an .lcrs file by decoding it, or all of an .lcrm package
@@ -27,15 +29,18 @@ For IN, - stands for standard input, for OUT for standard output.
   -o, --output OUT          where to write; never over an existing file without --force, never over
                             the input, and never in place of what is no regular file
   -q, --quality QUALITY     0 (smallest) to 100 (best), for models of variable rate; default 50
-      --model NAME|FILE     the model's name, or its .lcrm package; default: photo to encode, what IN
-                            names to decode
+      --model NAME|FILE     the model's name, or its .lcrm package; default: photo-2 to encode, what
+                            IN names to decode
       --background COLOR    flatten transparency on this colour: white, #102030
       --to-8bit             round 16-bit components to 8 bits
       --keep-exif           keep camera data, place and time included
-      --format FORMAT       what to write where the ending of OUT does not say it
+      --format FORMAT       what to write where the ending of OUT does not say it; default png for
+                            what is no file
       --force               replace OUT if it exists, write to a terminal
       --json                print one JSON object
       --allow-other-synthesis  decode with a model that shows other pixels than the encoder meant
+      --max-pixels N        refuse larger pictures; default 2^28
+      --max-bytes N         memory that coding may hold at a time; default 2^31
   -h, --help, -V, --version
 
 Models are looked for by the name inside them, in *.lcrm of the folders of LCRS_MODEL_PATH, of
@@ -63,6 +68,7 @@ pub(crate) struct Arguments {
     pub is_forced: bool,
     pub is_json: bool,
     pub allows_other_synthesis: bool,
+    pub limits: Limits,
 }
 
 /// What to do.
@@ -89,13 +95,58 @@ const COMMANDS: &str = "encode, decode, info, verify or models";
 /// The options that a command takes.
 fn options(verb: &str) -> Option<&'static [&'static str]> {
     match verb {
-        "encode" => Some(&["output", "model", "force", "quality", "background", "to-8bit", "keep-exif"]),
-        "decode" => Some(&["output", "model", "force", "format", "allow-other-synthesis"]),
-        "info" => Some(&["json"]),
-        "verify" => Some(&["model"]),
+        "encode" => Some(&[
+            "output",
+            "model",
+            "force",
+            "quality",
+            "background",
+            "to-8bit",
+            "keep-exif",
+            "max-pixels",
+            "max-bytes",
+        ]),
+        "decode" => Some(&["output", "model", "force", "format", "allow-other-synthesis", "max-pixels", "max-bytes"]),
+        "info" => Some(&["json", "max-pixels", "max-bytes"]),
+        "verify" => Some(&["model", "max-pixels", "max-bytes"]),
         "models" => Some(&[]),
         _ => None,
     }
+}
+
+/// What the Python program has in addition, by the verb there.
+const ELSEWHERE: [(&str, &[&str]); 3] = [
+    (
+        "encode",
+        &[
+            "frame",
+            "to-srgb",
+            "keep-metadata",
+            "scale",
+            "target-bpp",
+            "target-size",
+            "target-psnr",
+            "recursive",
+            "jobs",
+            "skip-existing",
+            "keep-times",
+            "keep-endings",
+            "quiet",
+            "runtime",
+            "device",
+        ],
+    ),
+    ("decode", &["max-side", "recursive", "jobs", "skip-existing", "keep-times", "quiet", "runtime", "device"]),
+    ("info", &["recursive", "model"]),
+];
+
+/// The error for an option that a command does not take.
+fn unexpected(verb: &str, name: &str, argument: lexopt::Arg<'_>) -> Failure {
+    let has = |(theirs, options): &(&str, &[&str])| *theirs == verb && options.contains(&name);
+    if ELSEWHERE.iter().any(has) {
+        return Failure::Usage(format!("--{name} is not here: lcrs {verb} has it"));
+    }
+    argument.unexpected().into()
 }
 
 /// Reads the command line.
@@ -131,10 +182,12 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
             Some(&"keep-exif") => arguments.keep_exif = true,
             Some(&"force") => arguments.is_forced = true,
             Some(&"json") => arguments.is_json = true,
+            Some(&"max-pixels") => arguments.limits.max_pixels = count("--max-pixels", &parser.value()?)?,
+            Some(&"max-bytes") => arguments.limits.max_bytes = count("--max-bytes", &parser.value()?)?,
             Some(_) => arguments.allows_other_synthesis = true,
             None => match argument {
                 Value(input) => inputs.push(filled("the input", input)?),
-                other => return Err(other.unexpected().into()),
+                other => return Err(unexpected(&verb, name, other)),
             },
         }
     }
@@ -179,6 +232,17 @@ fn number(text: &OsString) -> Result<f64, Failure> {
         .filter(|quality| (0.0..=100.0).contains(quality))
         .ok_or_else(|| Failure::Usage(format!("quality is '{}' (0 to 100)", text.to_string_lossy())))
 }
+
+fn count(option: &str, text: &OsString) -> Result<u64, Failure> {
+    let digits = text.to_str().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let number = digits.and_then(|digits| digits.parse().ok()).filter(|number| (1..=MAX_COUNT).contains(number));
+    number.ok_or_else(|| {
+        Failure::Usage(format!("{option} is '{}', which is not a whole number from 1 on", text.to_string_lossy()))
+    })
+}
+
+/// What the Python program takes at most, too.
+const MAX_COUNT: u64 = (1 << 62) - 1;
 
 fn background(text: &OsString) -> Result<[u8; 3], Failure> {
     text.to_str().and_then(color::parse).ok_or_else(|| {

@@ -1,7 +1,6 @@
 //! What each command does.
 
 use lcrs_codec::{compress, decompress, metadata, runtime_from_env, CompressOptions, DecompressOptions, Info, Package};
-use lcrs_core::Limits;
 
 use crate::arguments::Arguments;
 use crate::pictures::{self, Choices, Format, Read};
@@ -17,7 +16,7 @@ fn at(arguments: &Arguments) -> impl Fn(lcrs_core::Error) -> Failure + '_ {
 }
 
 pub(crate) fn info(arguments: &Arguments) -> Result<(), Failure> {
-    let limits = Limits::default();
+    let limits = arguments.limits;
     let data = input::file(&arguments.input, &limits)?;
     let info = lcrs_codec::info(&data, &limits).map_err(at(arguments))?;
     if arguments.is_json {
@@ -52,7 +51,7 @@ fn describe(info: &Info) -> String {
 pub(crate) fn decode(arguments: &Arguments) -> Result<(), Failure> {
     let format = Format::of(&arguments.output, arguments.format.as_deref())?;
     output::check(&arguments.input, &arguments.output, arguments.is_forced)?;
-    let limits = Limits::default();
+    let limits = arguments.limits;
     let data = input::file(&arguments.input, &limits)?;
     let info = lcrs_codec::info(&data, &limits).map_err(at(arguments))?;
     let package = models::load_for(&info, arguments.model.as_deref(), &limits)?;
@@ -63,13 +62,13 @@ pub(crate) fn decode(arguments: &Arguments) -> Result<(), Failure> {
     let named = |why: String| Failure::Failed(format!("{}: {why}", title(&arguments.input)));
     let (bytes, losses) = pictures::write(&picture, &metadata, format, &limits).map_err(named)?;
     output::write(&arguments.output, &bytes, arguments.is_forced)?;
-    tell(&arguments.output.display().to_string(), "has no place for", &losses);
+    tell(&arguments.output.display().to_string(), &losses);
     Ok(())
 }
 
 pub(crate) fn encode(arguments: &Arguments) -> Result<(), Failure> {
     output::check(&arguments.input, &arguments.output, arguments.is_forced)?;
-    let limits = Limits::default();
+    let limits = arguments.limits;
     let package = models::load(arguments.model.as_deref(), &limits)?;
     let bytes = input::picture(&arguments.input, &limits)?;
     let Arguments { background, to_8bit, keep_exif, .. } = *arguments;
@@ -81,19 +80,19 @@ pub(crate) fn encode(arguments: &Arguments) -> Result<(), Failure> {
     let options = CompressOptions { quality, metadata, ..CompressOptions::default() };
     let data = compress(&package, &picture, &options, &runtime_from_env()?, &limits).map_err(at(arguments))?;
     output::write(&arguments.output, &data, arguments.is_forced)?;
-    tell(&title(&arguments.input), "not kept:", &losses);
+    tell(&title(&arguments.input), &losses);
     Ok(())
 }
 
 /// Says what is lost on the way, if anything.
-fn tell(name: &str, what: &str, losses: &[String]) {
+fn tell(name: &str, losses: &[String]) {
     if !losses.is_empty() {
-        say(&format!("{name}: {what} {}", losses.join(", ")));
+        say(&format!("{name}: not kept: {}", losses.join(", ")));
     }
 }
 
 pub(crate) fn verify(arguments: &Arguments) -> Result<(), Failure> {
-    let limits = Limits::default();
+    let limits = arguments.limits;
     let path = &arguments.input;
     if path.extension().is_some_and(|extension| extension == "lcrm") {
         let package = Package::from_file(path, &limits)?;

@@ -9,7 +9,7 @@ use lcrs_core::Limits;
 
 use crate::closed::is_input_closed;
 use crate::places::{is_standard, title};
-use crate::Failure;
+use crate::{pictures, Failure};
 
 /// The bytes of a `.lcrs` file, as far as its header says that they go.
 pub(crate) fn file(path: &Path, limits: &Limits) -> Result<Vec<u8>, Failure> {
@@ -19,6 +19,9 @@ pub(crate) fn file(path: &Path, limits: &Limits) -> Result<Vec<u8>, Failure> {
         ReadError::File(error) => error.at(title(path)).into(),
     })
 }
+
+/// Bytes that say what kind of picture a file is.
+const HEAD: u64 = 64;
 
 /// All bytes of a picture file.
 pub(crate) fn picture(path: &Path, limits: &Limits) -> Result<Vec<u8>, Failure> {
@@ -34,7 +37,14 @@ pub(crate) fn picture(path: &Path, limits: &Limits) -> Result<Vec<u8>, Failure> 
     }
     let length = if is_standard(path) { 0 } else { usize::try_from(length).unwrap_or(usize::MAX) };
     bytes.try_reserve_exact(length.saturating_add(1)).map_err(|_| no_memory())?;
-    let read = open(path).and_then(|source| source.take(limits.max_bytes + 1).read_to_end(&mut bytes));
+    let mut source = open(path).map_err(|error| Failure::of(title(path), &error))?;
+    let mut read = source.by_ref().take(HEAD).read_to_end(&mut bytes);
+    if read.is_ok() {
+        // Of what is no picture no more is read: it may have no end.
+        let named = |why: String| Failure::Failed(format!("{}: {why}", title(path)));
+        pictures::refuse_no_picture(&bytes).map_err(named)?;
+        read = source.take(limits.max_bytes - HEAD.min(limits.max_bytes) + 1).read_to_end(&mut bytes);
+    }
     match read {
         Ok(_) if bytes.len() as u64 > limits.max_bytes => Err(too_long()),
         Ok(_) => Ok(bytes),

@@ -67,7 +67,7 @@ fn main() -> ExitCode {
     let (message, code) = match result {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::BrokenPipe) => return stopping::end_by_broken_pipe(),
-        Err(Failure::Failed(message)) => (message, 1),
+        Err(Failure::Failed(message)) => (in_options(&message), 1),
         Err(Failure::Usage(message)) => (format!("{message} (lcrs-codec --help says more)"), 2),
     };
     say(&message);
@@ -84,6 +84,11 @@ fn run() -> Result<(), Failure> {
         Command::Verify(arguments) => commands::verify(&arguments),
         Command::Models => models::list(),
     }
+}
+
+/// A message in the words of the command line: limits by their options.
+fn in_options(message: &str) -> String {
+    message.replace("(max_pixels)", "(--max-pixels)").replace("(max_bytes)", "(--max-bytes)")
 }
 
 /// Says something to people: one line, without what would move a terminal's cursor.

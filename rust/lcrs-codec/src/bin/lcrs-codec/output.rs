@@ -1,7 +1,7 @@
 //! Writing: files whole or not at all, and never over another one unasked.
 //!
-//! Only regular files are ever replaced. What replaces one takes over its mode as far as the system allows that; a symbolic
-//! link stays, and its target is written.
+//! Only regular files are ever replaced. What replaces one takes over its mode, owner and attributes as far as the system
+//! allows that; a symbolic link stays, and its target is written.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
@@ -117,10 +117,16 @@ fn create(target: &Path, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
+/// What is known of a file that is to be replaced.
+struct Old {
+    path: PathBuf,
+    metadata: fs::Metadata,
+}
+
 /// Writes a file where another one may be. `target` is no link.
 fn replace(target: &Path, bytes: &[u8]) -> io::Result<()> {
     let old = match fs::symlink_metadata(target) {
-        Ok(old) if old.is_file() => Some(old),
+        Ok(metadata) if metadata.is_file() => Some(Old { path: target.to_owned(), metadata }),
         Ok(_) => return Err(io::Error::other("is no regular file")),
         Err(_) => None,
     };
@@ -142,7 +148,7 @@ fn part_name(target: &Path) -> PathBuf {
 }
 
 /// Writes a new file beside `target`.
-fn named(target: &Path, bytes: &[u8], old: Option<&fs::Metadata>) -> io::Result<Part> {
+fn named(target: &Path, bytes: &[u8], old: Option<&Old>) -> io::Result<Part> {
     let make = |path: &Path| options(old).create_new(true).open(path);
     let (part, mut file) = Part::new(part_name(target), make)?;
     fill(&mut file, bytes, old)?;
@@ -150,10 +156,11 @@ fn named(target: &Path, bytes: &[u8], old: Option<&fs::Metadata>) -> io::Result<
 }
 
 /// Writes the content, and waits until it is on the disk.
-fn fill(file: &mut File, bytes: &[u8], old: Option<&fs::Metadata>) -> io::Result<()> {
+fn fill(file: &mut File, bytes: &[u8], old: Option<&Old>) -> io::Result<()> {
     file.write_all(bytes)?;
     if let Some(old) = old {
-        take_over(file, old);
+        take_over(file, &old.metadata);
+        take_over_attributes(file, &old.path);
     }
     match file.sync_all() {
         // What a file system does not have.
@@ -164,15 +171,15 @@ fn fill(file: &mut File, bytes: &[u8], old: Option<&fs::Metadata>) -> io::Result
 
 /// How a file is created: never more open than the one that it replaces.
 #[cfg(unix)]
-fn options(old: Option<&fs::Metadata>) -> OpenOptions {
+fn options(old: Option<&Old>) -> OpenOptions {
     use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
     let mut options = OpenOptions::new();
-    options.write(true).mode(old.map_or(0o666, |old| old.mode() & 0o777));
+    options.write(true).mode(old.map_or(0o666, |old| old.metadata.mode() & 0o777));
     options
 }
 
 #[cfg(not(unix))]
-fn options(_old: Option<&fs::Metadata>) -> OpenOptions {
+fn options(_old: Option<&Old>) -> OpenOptions {
     let mut options = OpenOptions::new();
     options.write(true);
     options
@@ -194,13 +201,32 @@ fn take_over(file: &File, old: &fs::Metadata) {
     let _ = file.set_permissions(fs::Permissions::from_mode(mode));
 }
 
+/// Gives a file the extended attributes of another one, access control lists among them, where there are any and they may be
+/// set here. Those that speak of the content stay behind.
+#[cfg(target_os = "linux")]
+fn take_over_attributes(file: &File, old: &Path) {
+    use rustix::fs::{fsetxattr, getxattr, listxattr, XattrFlags};
+    const OF_CONTENT: [&[u8]; 3] = [b"security.capability", b"security.evm", b"security.ima"];
+    // The kernel's bounds for a list and for a value.
+    let (mut names, mut value) = (vec![0; 1 << 16], vec![0; 1 << 16]);
+    let Ok(length) = listxattr(old, &mut names[..]) else { return };
+    for name in names[..length].split(|byte| *byte == 0).filter(|name| !name.is_empty() && !OF_CONTENT.contains(name)) {
+        if let Ok(length) = getxattr(old, name, &mut value[..]) {
+            let _ = fsetxattr(file, name, &value[..length], XattrFlags::empty());
+        }
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn take_over_attributes(_file: &File, _old: &Path) {}
+
 #[cfg(not(unix))]
 fn take_over(_file: &File, _old: &fs::Metadata) {}
 
 /// Writes a file that has no name before it is whole, so that not even a killed process leaves a part of it. False where
 /// the system has no such files; then nothing has been done.
 #[cfg(target_os = "linux")]
-fn unnamed(folder: &Path, bytes: &[u8], old: Option<&fs::Metadata>, name: &Path) -> io::Result<bool> {
+fn unnamed(folder: &Path, bytes: &[u8], old: Option<&Old>, name: &Path) -> io::Result<bool> {
     use std::os::fd::AsRawFd as _;
     use std::os::unix::fs::OpenOptionsExt as _;
 
@@ -219,6 +245,6 @@ fn unnamed(folder: &Path, bytes: &[u8], old: Option<&fs::Metadata>, name: &Path)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn unnamed(_folder: &Path, _bytes: &[u8], _old: Option<&fs::Metadata>, _name: &Path) -> io::Result<bool> {
+fn unnamed(_folder: &Path, _bytes: &[u8], _old: Option<&Old>, _name: &Path) -> io::Result<bool> {
     Ok(false)
 }

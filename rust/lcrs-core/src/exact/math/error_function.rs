@@ -6,7 +6,7 @@ use super::exponential::exp;
 /// Chebyshev coefficients of `(1 + 2x) exp(x^2) erfc(x)` on x >= 0 in `t = (x - 3.75) / (x + 3.75)`, the first one halved,
 /// computed as the discrete cosine transform of 200 samples with 60 digits; the rest of the series is below 3e-18.
 /// Method: Shepherd and Laframboise, "Chebyshev approximation of (1+2x) exp(x^2) erfc x", Math. Comp. 36 (1981).
-const CHEBYSHEV: [f64; 27] = [
+pub(super) const CHEBYSHEV: [f64; 27] = [
     2.355_157_869_134_803_508_2 / 2.0,
     -0.004_590_054_580_646_477_330_9,
     -0.084_249_133_366_517_915_584,

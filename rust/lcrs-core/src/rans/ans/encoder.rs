@@ -15,7 +15,8 @@ pub(in crate::rans) fn encode(rt: &Runtime, symbols: &[i32], indexes: &[i32], ta
     let reciprocals = table.reciprocals()?;
     let home = (symbols.len() > RUN).then(|| rt.spare_streams.clone());
     let mut stack = Stack::new(WordStack::new(symbols.len() / 4, home));
-    let mut places = Vec::with_capacity(RUN.min(symbols.len()));
+    let (mut places, room) = (Vec::new(), RUN.min(symbols.len()));
+    places.try_reserve_exact(room).map_err(|_| Error::limit(format!("no memory for {room} symbols to encode")))?;
     let mut run = Encoder::default();
     for (symbols, indexes) in symbols.chunks(RUN).zip(indexes.chunks(RUN)).rev() {
         places.clear();
@@ -42,7 +43,11 @@ impl Encoder {
 
     pub(in crate::rans) fn push(&mut self, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<()> {
         table.check_indexes(indexes)?;
-        self.look_up(symbols, indexes, table, |_| ())
+        let (num_entries, num_escapes) = (self.entries.len(), self.escapes.len());
+        self.look_up(symbols, indexes, table, |_| ()).inspect_err(|_| {
+            self.entries.truncate(num_entries);
+            self.escapes.truncate(num_escapes);
+        })
     }
 
     pub(in crate::rans) fn finish(self) -> Result<Stream> {
@@ -73,6 +78,7 @@ impl Encoder {
             let (position, max) = (i64::from(symbol) - i64::from(head.offset), i64::from(head.max));
             let mut k = position as u64;
             if k >= max as u64 {
+                self.escapes.try_reserve(1).map_err(short)?;
                 self.escapes.push((self.entries.len(), fold(position, max)));
                 k = max as u64;
             }

@@ -9,9 +9,13 @@ const MORE: u8 = 8;
 const MAX_DIGITS: u32 = 12;
 
 /// Digits of all escapes, in the order of symbols.
+///
+/// Where there is no memory to grow, it goes on without what it cannot hold, so that loops need not ask; [`Self::check`] tells
+/// then.
 #[derive(Debug, Default)]
 pub(super) struct DigitWriter {
     digits: Vec<u8>,
+    is_short: bool,
 }
 
 impl DigitWriter {
@@ -19,17 +23,50 @@ impl DigitWriter {
         self.digits.len()
     }
 
+    /// Takes back what came after the first `len` digits, if memory was short, too.
     pub(super) fn truncate(&mut self, len: usize) {
         self.digits.truncate(len);
+        self.is_short = false;
     }
 
-    pub(super) fn append(&mut self, other: &Self) {
-        self.digits.extend_from_slice(&other.digits);
+    /// Checks that all digits are there.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Limit`] if memory was short.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.is_short {
+            return Err(Error::limit(format!("no memory for more than {} digits of escapes", self.digits.len())));
+        }
+        Ok(())
+    }
+
+    /// Makes room for so many digits more.
+    fn has_room(&mut self, count: usize) -> bool {
+        self.is_short |= self.digits.try_reserve(count).is_err();
+        !self.is_short
+    }
+
+    fn append(&mut self, digits: &[u8]) {
+        if self.has_room(digits.len()) {
+            self.digits.extend_from_slice(digits);
+        }
+    }
+
+    /// Appends pieces that came from the last to the first.
+    pub(super) fn append_late(&mut self, late: &LateDigits) {
+        self.is_short |= late.written.is_short;
+        let starts = late.ends.iter().rev().skip(1).chain(&[0]);
+        for (&start, &end) in starts.zip(late.ends.iter().rev()) {
+            self.append(&late.written.digits[start..end]);
+        }
     }
 
     /// Appends the value at `position = value - offset` of a row with `max` values.
     #[cold]
     pub(super) fn push(&mut self, position: i64, max: i64) {
+        if !self.has_room(MAX_DIGITS as usize) {
+            return;
+        }
         let mut raw = fold(position, max);
         while raw > 7 {
             self.digits.push(raw as u8 & 7 | MORE);
@@ -50,15 +87,6 @@ impl DigitWriter {
         }
     }
 
-    /// Those of [`Self::push_some`] alone.
-    #[cfg(target_arch = "x86_64")]
-    #[cold]
-    pub(super) fn of_some(table: &CdfTable, symbols: &[i32], indexes: &[i32], at: usize, which: u32) -> Self {
-        let mut some = Self::default();
-        some.push_some(table, symbols, indexes, at, which);
-        some
-    }
-
     /// Number of bytes.
     pub(super) fn num_bytes(&self) -> usize {
         self.digits.len().div_ceil(2)
@@ -67,6 +95,40 @@ impl DigitWriter {
     /// The digits, two a byte.
     pub(super) fn bytes(&self) -> impl Iterator<Item = u8> + '_ {
         self.digits.chunks(2).map(|pair| pair[0] | pair.get(1).unwrap_or(&0) << 4)
+    }
+}
+
+/// Digits of pieces of a stream, whose pieces come from the last to the first.
+#[derive(Debug, Default)]
+pub(super) struct LateDigits {
+    written: DigitWriter,
+    /// Where each piece ends in `written`.
+    ends: Vec<usize>,
+}
+
+impl LateDigits {
+    /// What the digits of the next piece are appended to; [`Self::end_piece`] ends it.
+    pub(super) fn piece(&mut self) -> &mut DigitWriter {
+        &mut self.written
+    }
+
+    pub(super) fn end_piece(&mut self) {
+        let end = self.written.len();
+        if self.ends.last().copied().unwrap_or(0) == end {
+            return;
+        }
+        match self.ends.try_reserve(1) {
+            Ok(()) => self.ends.push(end),
+            Err(_) => self.written.is_short = true,
+        }
+    }
+
+    /// The piece of [`DigitWriter::push_some`].
+    #[cfg(target_arch = "x86_64")]
+    #[cold]
+    pub(super) fn push_some(&mut self, table: &CdfTable, symbols: &[i32], indexes: &[i32], at: usize, which: u32) {
+        self.written.push_some(table, symbols, indexes, at, which);
+        self.end_piece();
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use super::digits::DigitWriter;
+use super::digits::{DigitWriter, LateDigits};
 use super::path::Path;
 use super::{head, scalar, Lanes, LOW, MAX_LANES, START};
 use crate::cdf::CdfTable;
 use crate::rans::words::{Stream, WordStack};
 use crate::spares::Spares;
-use crate::{Error, Result, Runtime, Simd};
+use crate::{Error, Limits, Result, Runtime, Simd};
 
 /// Symbols are looked up and coded in runs of at most this many, a multiple of [`MAX_LANES`].
 pub(super) const RUN: usize = 4096;
@@ -28,22 +28,23 @@ pub(in crate::rans) fn encode(rt: &Runtime, symbols: &[i32], indexes: &[i32], ta
         let run = settled..symbols.len().min(settled + RUN);
         settled = run.end;
         first.make_room(run.len())?;
-        first.push_run(&symbols[run.clone()], &indexes[run], table).map_or_else(|| table.check_indexes(indexes), Ok)?;
+        first
+            .push_run(&symbols[run.clone()], &indexes[run], table)?
+            .map_or_else(|| table.check_indexes(indexes), Ok)?;
     }
     let words = expected_words(first.cost) as f64 * (symbols.len() as f64 / settled.max(1) as f64);
     let words = WordStack::new(words as usize, first.home.as_ref().map(|home| home.streams.clone()));
     let mut coder = first.coder(words, table.has_certainty());
-    let mut late_digits = Vec::new();
-    let mut scratch = vec![0; RUN.min(symbols.len() - settled)];
+    let mut late_digits = LateDigits::default();
+    let mut scratch = Limits::default().zeroed(RUN.min(symbols.len() - settled), "a run of symbols")?;
     for start in (settled..symbols.len()).step_by(RUN).rev() {
         let run = start..symbols.len().min(start + RUN);
         let (symbols, indexes_of_run) = (&symbols[run.clone()], &indexes[run]);
         let found = coder.encode_run(table, start, symbols, indexes_of_run, &mut scratch, &mut late_digits);
         found.map_or_else(|| table.check_indexes(indexes), Ok)?;
     }
-    for digits in late_digits.iter().rev() {
-        first.digits.append(digits);
-    }
+    first.digits.append_late(&late_digits);
+    first.digits.check()?;
     coder.finish(first.entries(), &first.digits)
 }
 
@@ -103,7 +104,7 @@ impl Encoder {
 
     pub(in crate::rans) fn push(&mut self, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<()> {
         self.make_room(symbols.len())?;
-        self.push_run(symbols, indexes, table).map_or_else(|| table.check_indexes(indexes), Ok)
+        self.push_run(symbols, indexes, table)?.map_or_else(|| table.check_indexes(indexes), Ok)
     }
 
     /// Room for so many symbols more.
@@ -118,19 +119,20 @@ impl Encoder {
         Ok(())
     }
 
-    /// Appends symbols that there is room for, or nothing if an index is not a row.
-    fn push_run(&mut self, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Option<()> {
+    /// Appends symbols that there is room for, or nothing if an index is not a row or there is no room for their escapes.
+    fn push_run(&mut self, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<Option<()>> {
         let (end, num_digits) = (self.len + symbols.len(), self.digits.len());
         let entries = &mut self.buffer[self.len..end];
         let found = self.path.look_up(table, symbols, indexes, entries, &mut self.digits);
-        if found.is_some() {
+        let has_room = self.digits.check();
+        if found.is_some() && has_room.is_ok() {
             self.len = end;
             self.cost += self.path.cost(entries);
             self.has_certainty |= table.has_certainty();
         } else {
             self.digits.truncate(num_digits);
         }
-        found
+        has_room.map(|()| found)
     }
 
     pub(in crate::rans) fn finish(self) -> Result<Stream> {
@@ -182,7 +184,7 @@ impl Coder {
         symbols: &[i32],
         indexes: &[i32],
         scratch: &mut [u32],
-        late_digits: &mut Vec<DigitWriter>,
+        late_digits: &mut LateDigits,
     ) -> Option<()> {
         if self.main.is_some() && self.path.encodes_groups(table, self.num_lanes) {
             let (room, mut top) = self.words.room(symbols.len());
@@ -191,10 +193,9 @@ impl Coder {
             return Some(());
         }
         let entries = &mut scratch[..symbols.len()];
-        let mut digits = DigitWriter::default();
-        self.path.look_up(table, symbols, indexes, entries, &mut digits)?;
+        self.path.look_up(table, symbols, indexes, entries, late_digits.piece())?;
+        late_digits.end_piece();
         self.put_run(start, entries);
-        late_digits.push(digits);
         Some(())
     }
 
@@ -254,7 +255,8 @@ impl Coder {
         }
         let main = self.main.unwrap_or(0);
         let num_lanes = if main == 0 { 1 } else { self.num_lanes };
-        let mut bytes = Vec::with_capacity(digits.num_bytes() + 8 * num_lanes + 16);
+        let (mut bytes, room) = (Vec::new(), digits.num_bytes() + 8 * num_lanes + 16);
+        bytes.try_reserve_exact(room).map_err(|_| Error::limit(format!("no memory for {room} bytes of escapes")))?;
         head::write(&mut bytes, num_lanes, main, &self.lanes, digits);
         self.words.finish(&bytes)
     }

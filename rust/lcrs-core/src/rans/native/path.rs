@@ -11,7 +11,10 @@
 use super::neon::Neon;
 #[cfg(target_arch = "x86_64")]
 use super::{avx2::Avx2, avx512::Avx512};
-use super::{digits::DigitWriter, scalar, Lanes, MAX_LANES};
+use super::{
+    digits::{DigitWriter, LateDigits},
+    scalar, Lanes, MAX_LANES,
+};
 use crate::cdf::{CdfTable, Search};
 use crate::Simd;
 
@@ -124,7 +127,7 @@ impl Path {
         indexes: &[i32],
         room: &mut [[u8; 2]],
         top: &mut usize,
-        late_digits: &mut Vec<DigitWriter>,
+        late_digits: &mut LateDigits,
     ) -> Option<()> {
         match self {
             #[cfg(target_arch = "x86_64")]

@@ -28,6 +28,7 @@ const RESOLUTION_UNIT: u16 = 0x0128;
 const NEW_SUBFILE_TYPE: u16 = 0x00FE;
 const PROFILE: u16 = 0x8773;
 const CAMERA: u16 = 0x8769;
+const PLACE: u16 = 0x8825;
 const CAMERA_WIDTH: u16 = 0xA002;
 const CAMERA_HEIGHT: u16 = 0xA003;
 
@@ -90,10 +91,24 @@ impl<'a> Directory<'a> {
         (above > 0 && below > 0).then(|| f64::from(above) / f64::from(below))
     }
 
-    /// How the picture is to be seen, from 1 to 8; 1 if nothing says otherwise.
-    pub(super) fn orientation(&self) -> u8 {
+    /// How the picture is to be seen, from 1 to 8, if it says so; 1 if that is damaged.
+    pub(super) fn orientation(&self) -> Option<u8> {
+        self.entry(ORIENTATION)?;
         let number = self.integer(ORIENTATION).and_then(|number| u8::try_from(number).ok());
-        number.filter(|number| (1..=8).contains(number)).unwrap_or(1)
+        Some(number.filter(|number| (1..=8).contains(number)).unwrap_or(1))
+    }
+
+    /// Whether it says something of the photo, not only of how a file stores it.
+    pub(super) fn is_descriptive(&self) -> bool {
+        self.entries.iter().any(|entry| {
+            matches!(entry.tag, 0x010E..=0x0110 | 0x0131 | 0x0132 | 0x013B | 0x013C | 0x4746 | 0x4749 | 0x8298 | 0xC4A5)
+                || matches!(entry.tag, 0x9C9B..=0x9C9F | CAMERA | PLACE)
+        })
+    }
+
+    /// Whether there are IPTC records, on their own or among Photoshop's resources.
+    pub(super) fn has_iptc(&self) -> bool {
+        self.entry(0x83BB).is_some()
     }
 
     /// Pixels an inch, if it says so.

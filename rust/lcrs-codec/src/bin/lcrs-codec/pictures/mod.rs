@@ -7,5 +7,5 @@ mod read;
 mod sources;
 mod write;
 
-pub(crate) use read::{read, Choices, Read};
+pub(crate) use read::{read, refuse_no_picture, Choices, Read};
 pub(crate) use write::{write, Format};

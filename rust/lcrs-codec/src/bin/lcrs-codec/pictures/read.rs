@@ -62,16 +62,24 @@ pub(crate) fn read(bytes: &[u8], choices: Choices, limits: &Limits) -> Result<Re
     let mut decoder = reader.into_decoder().map_err(broken)?;
     let (width, height) = decoder.dimensions();
     limits.check_picture(width, height).map_err(text)?;
-    if is_cmyk(bytes, format, decoder.original_color_type()) {
-        return Err("image is CMYK, which has no one meaning in RGB: convert it to RGB first".to_owned());
-    }
+    let is_cmyk = is_cmyk(bytes, format, decoder.original_color_type());
     let icc = match format {
         // The decoder does not find those that are marked as bytes of no meaning, as they should be.
         ImageFormat::Tiff => Directory::first(bytes).and_then(|file| file.profile().map(<[u8]>::to_vec)),
         _ => decoder.icc_profile().map_err(broken)?,
     };
+    if is_cmyk {
+        let words = match icc {
+            Some(_) => "image is CMYK, which has no one meaning in RGB: lcrs encode --to-srgb converts it by its profile",
+            None => {
+                "image is CMYK without a profile that says what its inks look like: convert it to RGB with a program that knows"
+            }
+        };
+        return Err(words.to_owned());
+    }
     let exif = decoder.exif_metadata().unwrap_or_default();
-    let orientation = orientation(bytes, format, exif.as_deref());
+    let [xmp, iptc] = [decoder.xmp_metadata(), decoder.iptc_metadata()].map(|found| found.ok().flatten());
+    let orientation = orientation(bytes, format, exif.as_deref(), xmp.as_deref());
     let shape = Shape::of(&decoder)?;
     let pixels = shape.decode(decoder, limits, broken)?.oriented(orientation, limits).map_err(text)?;
     let flat = pixels.flattened(choices.background, limits).map_err(text)?.ok_or_else(|| {
@@ -83,14 +91,24 @@ pub(crate) fn read(bytes: &[u8], choices: Choices, limits: &Limits) -> Result<Re
     let icc = icc.and_then(|icc| fitting_profile(icc, pixels.channels, &mut losses));
     let size = (pixels.width, pixels.height);
     let resolution = resolution(bytes, format, exif.as_deref());
-    let exif = exif.filter(|_| choices.keep_exif).and_then(|exif| {
+    let exif = exif.and_then(|exif| {
         upright(exif, size, orientation != 1).unwrap_or_else(|loss| {
             losses.push(loss.to_owned());
             None
         })
     });
-    if choices.keep_exif && format == ImageFormat::Tiff {
-        losses.push("what a TIFF file says of its photo (lcrs encode keeps it)".to_owned());
+    let directory = Directory::first(bytes).filter(|_| format == ImageFormat::Tiff);
+    if directory.as_ref().is_some_and(Directory::is_descriptive) {
+        losses.push("EXIF (lcrs encode --keep-exif keeps it)".to_owned());
+    } else if exif.is_some() && !choices.keep_exif {
+        losses.push("EXIF (--keep-exif keeps it)".to_owned());
+    }
+    let exif = exif.filter(|_| choices.keep_exif);
+    let has_iptc = iptc.is_some() || directory.as_ref().is_some_and(Directory::has_iptc);
+    for (is_there, name) in [(xmp.is_some(), "XMP"), (has_iptc, "IPTC")] {
+        if is_there {
+            losses.push(format!("{name} (lcrs encode --keep-metadata keeps it)"));
+        }
     }
     let mut metadata = PictureMetadata { icc, exif, resolution, ..PictureMetadata::default() };
     add_png_colors(&mut metadata, &PngChunks::of(bytes, format));
@@ -118,6 +136,14 @@ const SRGB_CHROMATICITIES: [u32; 8] = [31_270, 32_900, 64_000, 33_000, 30_000, 6
 
 fn text(error: lcrs_core::Error) -> String {
     error.to_string()
+}
+
+/// Refuses what begins as no picture does that is read here.
+///
+/// # Errors
+/// What is wrong, without the file's name.
+pub(crate) fn refuse_no_picture(head: &[u8]) -> Result<()> {
+    format_of(head).map(|_| ())
 }
 
 fn format_of(bytes: &[u8]) -> Result<(ImageFormat, &'static str)> {

@@ -133,8 +133,20 @@ fn jpeg_components(bytes: &[u8]) -> Option<u8> {
     }
 }
 
-/// How the picture is to be seen; what is damaged says nothing.
-pub(super) fn orientation(bytes: &[u8], format: ImageFormat, exif: Option<&[u8]>) -> u8 {
+/// How the picture is to be seen, by its EXIF block or, where that says nothing of it, by XMP; what is damaged says nothing.
+pub(super) fn orientation(bytes: &[u8], format: ImageFormat, exif: Option<&[u8]>, xmp: Option<&[u8]>) -> u8 {
     let block = if format == ImageFormat::Tiff { Some(bytes) } else { exif };
-    block.and_then(Directory::first).map_or(1, |directory| directory.orientation())
+    let stated = block.and_then(Directory::first).and_then(|directory| directory.orientation());
+    stated.or_else(|| xmp.and_then(orientation_of_xmp)).unwrap_or(1)
+}
+
+/// The first orientation that an XMP packet states, in one of its two forms.
+fn orientation_of_xmp(packet: &[u8]) -> Option<u8> {
+    const NAME: &[u8] = b"tiff:Orientation";
+    let after = packet.windows(NAME.len()).enumerate().filter(|(_, text)| *text == NAME).map(|(at, _)| at + NAME.len());
+    let digit = after.into_iter().find_map(|at| match packet.get(at..).unwrap_or_default() {
+        [b'=', b'"', digit @ b'0'..=b'9', ..] | [b'>', digit @ b'0'..=b'9', ..] => Some(digit - b'0'),
+        _ => None,
+    })?;
+    Some(if (1..=8).contains(&digit) { digit } else { 1 })
 }

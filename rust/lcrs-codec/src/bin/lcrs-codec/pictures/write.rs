@@ -12,7 +12,7 @@ use lcrs_codec::{Picture, PictureMetadata};
 use lcrs_core::Limits;
 use lcrs_format::{Color, Samples};
 
-use crate::places::is_standard;
+use crate::places::Place;
 use crate::Failure;
 
 /// What a picture file is written as.
@@ -54,17 +54,21 @@ impl Format {
             let found = find(&asked.to_ascii_lowercase());
             return found.ok_or_else(|| Failure::Usage(format!("--format is '{asked}' ({known})")));
         }
-        if is_standard(path) {
-            return Err(Failure::Usage(format!(
-                "standard output has no ending: --format tells what to write ({known})"
-            )));
+        let place = Place::of(path);
+        if matches!(place, Ok(Place::Standard | Place::Descriptor(_))) {
+            return Ok(Self::Png);
+        }
+        if matches!(place, Ok(Place::Stream(_))) && path.extension().is_none() {
+            return Ok(Self::Png);
         }
         let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
         find(&ending).ok_or_else(|| {
             let path = path.display();
-            Failure::Usage(format!(
-                "{path} ends in '.{ending}', which is not written here ({known}); --format tells what to write"
-            ))
+            let problem = match &ending[..] {
+                "" => "has no ending that tells what to write".to_owned(),
+                ending => format!("ends in '.{ending}', which is not written here"),
+            };
+            Failure::Usage(format!("{path} {problem} ({known}); --format tells what to write"))
         })
     }
 
@@ -85,7 +89,7 @@ impl Format {
     }
 }
 
-/// The bytes of a picture file, and what travels with the picture that the format has no place for.
+/// The bytes of a picture file, and what travels with the picture that is not written to the format.
 ///
 /// # Errors
 /// What the format cannot hold, without the file's name.
@@ -219,10 +223,28 @@ fn by_image(
             bytes = file.into_inner();
             done
         }
-        _ => encode(BmpEncoder::new(&mut bytes), metadata, losses, data, size, color),
+        _ => {
+            let done = encode(BmpEncoder::new(&mut bytes), metadata, losses, data, size, color);
+            if let Some((x, y)) = metadata.resolution {
+                put_bmp_resolution(&mut bytes, [x, y]);
+            }
+            done
+        }
     };
     done.map(|()| bytes).map_err(|error| error.to_string())
 }
+
+/// Says how many pixels a metre has where a BMP header has the place for it.
+fn put_bmp_resolution(bytes: &mut [u8], resolution: [f32; 2]) {
+    for (at, an_inch) in [38, 42].into_iter().zip(resolution) {
+        if let Some(place) = bytes.get_mut(at..at + 4) {
+            place.copy_from_slice(&((f64::from(an_inch) * INCHES_A_METRE + 0.5) as u32).to_le_bytes());
+        }
+    }
+}
+
+/// As Pillow has it.
+const INCHES_A_METRE: f64 = 39.3701;
 
 fn encode(
     mut encoder: impl ImageEncoder,
@@ -244,16 +266,17 @@ fn encode(
 const PROFILE: &str = "the colour profile";
 const EXIF: &str = "EXIF";
 
-/// Tells of what travels with a picture and has no place in the format. Profiles and EXIF are up to the encoder, but that PPM
-/// has a place for nothing.
+/// Tells of what travels with a picture and is not written to the format, though it may have a place for it. Profiles and EXIF
+/// are up to the encoder, but that PPM has a place for nothing.
 fn lose(metadata: &PictureMetadata, format: Format, losses: &mut Vec<String>) {
     let (is_png, is_ppm) = (format == Format::Png, format == Format::Ppm);
+    let holds_resolution = matches!(format, Format::Png | Format::Jpeg | Format::Bmp);
     let parts = [
         (metadata.icc.is_some() && is_ppm, PROFILE),
         (metadata.exif.is_some() && is_ppm, EXIF),
         (metadata.xmp.is_some() && !is_png, "XMP"),
         (metadata.iptc.is_some(), "IPTC"),
-        (metadata.resolution.is_some() && !is_png && format != Format::Jpeg, "the resolution"),
+        (metadata.resolution.is_some() && !holds_resolution, "the resolution"),
         (metadata.cicp.is_some() && !is_png, "the colour space"),
         (metadata.gamma.is_some() && !is_png, "the gamma"),
         (metadata.chromaticities.is_some() && !is_png, "the chromaticities"),

@@ -3,7 +3,7 @@
 
 use std::arch::x86_64::*;
 
-use super::super::digits::DigitWriter;
+use super::super::digits::{DigitWriter, LateDigits};
 use super::super::quotient::{ABOVE_ONE, FLOOR};
 use super::super::{scalar, Lanes};
 use crate::cdf::CdfTable;
@@ -219,7 +219,7 @@ pub(super) unsafe fn encode_groups(
     indexes: &[i32],
     room: &mut [[u8; 2]],
     top: &mut usize,
-    late_digits: &mut Vec<DigitWriter>,
+    late_digits: &mut LateDigits,
 ) -> Option<()> {
     let tables = Tables::new(table);
     let mut states = States::load(lanes, room, *top);
@@ -236,7 +236,7 @@ pub(super) unsafe fn encode_groups(
         let (second, second_escapes) = tables.find(symbol[1], index[1], !0)?;
         let escapes = u32::from(first_escapes) | u32::from(second_escapes) << 16;
         if escapes != 0 {
-            late_digits.push(DigitWriter::of_some(table, symbols, indexes, at, escapes));
+            late_digits.push_some(table, symbols, indexes, at, escapes);
         }
         // SAFETY: at most a word a symbol has gone from `top`, which has a register more.
         unsafe { states.put([first, second]) };

@@ -4,7 +4,7 @@
 mod decode;
 mod encode;
 
-use super::digits::DigitWriter;
+use super::digits::{DigitWriter, LateDigits};
 use super::path::Progress;
 use super::Lanes;
 use crate::cdf::{CdfTable, Narrow};
@@ -72,7 +72,7 @@ impl Avx512 {
         indexes: &[i32],
         room: &mut [[u8; 2]],
         top: &mut usize,
-        late_digits: &mut Vec<DigitWriter>,
+        late_digits: &mut LateDigits,
     ) -> Option<()> {
         assert!(table.num_rows() <= Self::MAX_ROWS && !table.has_certainty());
         assert!(symbols.len() == indexes.len() && symbols.len().is_multiple_of(Self::LANES));

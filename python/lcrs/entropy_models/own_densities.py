@@ -1,0 +1,242 @@
+"""Tables of densities that derived classes define: in torch, from the likelihoods that `forward` gives."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from lcrs import coding
+
+if TYPE_CHECKING:
+    from lcrs.entropy_models.base import EntropyModel
+    from lcrs.entropy_models.entropy_bottleneck import EntropyBottleneck
+    from lcrs.entropy_models.gaussian import GaussianConditional
+    from lcrs.entropy_models.mixture import GaussianMixtureConditional
+
+__all__ = [
+    "conditional_table",
+    "factorized_table",
+    "is_overridden",
+    "mixture_table",
+    "table_of_masses",
+]
+
+_Masses = Callable[[Tensor], Tensor]
+"""From symbols (L,), float, to their probabilities, (rows, L)."""
+
+_MAX_MAGNITUDE = 1 << 13
+_ENTRIES_AT_ONCE = 1 << 22
+# Supports that are tried: where masses are above so many of the smallest frequency.
+_CUTS = (2.0, 1.0, 0.5, 0.25, 0.125, 0.06, 0.03, 0.01, 1e-3, 1e-5)
+_UNKNOWN_ESCAPE_BITS = 60.0
+"""What is taken for the cost of a value beyond all that is looked at."""
+
+
+def is_overridden(model: object, *names: str) -> bool:
+    """Whether a class outside of lcrs defines one of these methods of `model`, or it was assigned to it."""
+    own = getattr(model, "__dict__", {})
+    return any(name in own or not _owner(type(model), name).startswith("lcrs.") for name in names)
+
+
+def _owner(cls: type, name: str) -> str:
+    return next((base.__module__ for base in cls.__mro__ if name in vars(base)), "lcrs.")
+
+
+def conditional_table(model: GaussianConditional) -> coding.CdfTable:
+    """The table of a conditional density, a row for each of the scales."""
+    scales = model.effective_scale_table()
+
+    def measured(double: Any, symbols: Tensor) -> Tensor:
+        shape = (1, len(scales), 1, len(symbols))
+        values = symbols.expand(shape).contiguous()
+        if model.has_own_quantizer:
+            values = double._values_of(values.int(), None, symbols.dtype)
+        spread = scales.to(symbols).reshape(1, -1, 1, 1).expand(shape).contiguous()
+        if model.has_own_quantizer or is_overridden(double, "forward"):
+            likelihoods = double(values, spread, training=False)[1]
+        elif is_overridden(double, "likelihood"):
+            likelihoods = double.likelihood(values, spread)
+        else:
+            likelihoods = double._likelihood(values, spread)
+        masses: Tensor = likelihoods.reshape(shape)[0, :, 0]
+        return masses
+
+    return table_of_masses(
+        _in_double(model, measured),
+        len(scales),
+        model.tail_mass,
+        _precision(model),
+        is_complete=model.has_own_quantizer,
+    )
+
+
+def factorized_table(model: EntropyBottleneck, step: float = 1.0) -> coding.CdfTable:
+    """The table of a density of its own for each channel, around the medians, for multiples of `step`."""
+
+    def measured(double: Any, symbols: Tensor) -> Tensor:
+        medians = double._get_medians().reshape(-1, 1, 1).to(symbols)
+        values = medians + step * symbols
+        if model.has_own_quantizer:
+            values = double._values_of(symbols.int().expand_as(values), medians, symbols.dtype)
+        if model.has_own_quantizer or is_overridden(double, "forward"):
+            told = {} if step == 1 else {"qs": step}
+            likelihoods = double(values.transpose(0, 1), training=False, **told)[1].transpose(0, 1)
+        else:
+            told = {} if step == 1 else {"step": step}
+            found = double._likelihood(values, **told)
+            likelihoods = found[0] if isinstance(found, tuple) else found
+        masses: Tensor = likelihoods.reshape(len(medians), -1)
+        return masses
+
+    return table_of_masses(
+        _in_double(model, measured),
+        model.channels,
+        model.tail_mass,
+        _precision(model),
+        is_complete=model.has_own_quantizer,
+    )
+
+
+def mixture_table(
+    model: GaussianMixtureConditional, parameters: NDArray[np.float32], abs_max: int
+) -> coding.CdfTable:
+    """The table of mixtures, for the integers from `-abs_max` to `abs_max`, as `coding.mixture_table`.
+
+    Args:
+        model: Has the density of a component.
+        parameters: Scales, means and weights of the components, (3, components, rows).
+        abs_max: The largest magnitude.
+    """
+
+    def measured(double: Any, symbols: Tensor) -> Tensor:
+        scales, means, weights = (
+            torch.from_numpy(parameters).to(symbols).unsqueeze(-1).expand(-1, -1, -1, len(symbols))
+        )
+        likelihoods = double._likelihood(symbols.expand_as(scales), scales.contiguous(), means.contiguous())
+        mixed: Tensor = (weights * likelihoods).sum(0)
+        return mixed
+
+    found = _in_double(model, measured)(torch.arange(-abs_max, abs_max + 1, dtype=torch.float64))
+    rows = [_quantized(row, 0.0, _precision(model)) for row in found.numpy()]
+    return _table(rows, [-abs_max] * len(rows), _precision(model))
+
+
+def _precision(model: EntropyModel) -> int:
+    return int(model.entropy_coder_precision)
+
+
+def _in_double(model: EntropyModel, masses: Callable[[Any, Tensor], Tensor]) -> _Masses:
+    """`masses` of a copy of `model`, in float64 where it can, else in float32."""
+    plain = copy.deepcopy(model).to("cpu").float().eval()
+    plain.use_likelihood_bound = False
+    double = copy.deepcopy(plain).double()
+
+    @torch.no_grad()
+    def of(symbols: Tensor) -> Tensor:
+        try:
+            found = masses(double, symbols.double())
+        except (RuntimeError, TypeError):
+            found = masses(plain, symbols.float())
+        return torch.nan_to_num(found.detach().double(), nan=0.0).clamp(0, 1)
+
+    return of
+
+
+def table_of_masses(
+    masses: _Masses, num_rows: int, tail_mass: float, precision: int, *, is_complete: bool = False
+) -> coding.CdfTable:
+    """The integer table of probability masses.
+
+    Rows end where it costs least: what is in the table has a frequency of at least 1, what is not costs an
+    escape. Heavy tails are mostly escapes.
+
+    Args:
+        masses: Gives probabilities.
+        num_rows: Rows that it gives them for.
+        tail_mass: Probability that may be outside of what is looked at.
+        precision: Bits of the frequencies' sum.
+        is_complete: Nothing is outside of what is looked at, though masses do not sum to 1: so it is where
+            symbols are not a step of 1 apart.
+
+    Raises:
+        ValueError: a row has no mass, with its number.
+    """
+    magnitude, largest = 32, min(_MAX_MAGNITUDE, max(1024, _ENTRIES_AT_ONCE // (2 * num_rows)))
+    while True:
+        found = masses(torch.arange(-magnitude, magnitude + 1, dtype=torch.float64)).numpy()
+        if magnitude >= largest or (found.sum(axis=1) >= 1 - tail_mass).all():
+            break
+        magnitude = min(4 * magnitude, largest)
+    rows, offsets = [], []
+    for number, row in enumerate(found):
+        if not row.max() > _CUTS[-1] * 2.0**-precision:
+            raise ValueError(f"row {number} has no probability from {-magnitude} to {magnitude}")
+        row = row / row.sum() if is_complete else row
+        first, cdf = min(_candidates(row, precision), key=lambda candidate: candidate[0])[1:]
+        rows.append(cdf)
+        offsets.append(first - magnitude)
+    return _table(rows, offsets, precision)
+
+
+def _candidates(row: NDArray[np.float64], precision: int) -> Iterator[tuple[float, int, NDArray[np.int32]]]:
+    """Expected bits, first entry and cumulative frequencies of rows with several supports."""
+    beyond = max(0.0, 1 - row.sum())
+    most, peak = (1 << precision) // 2, int(row.argmax())
+    known: set[tuple[int, int]] = set()
+    for cut in _CUTS:
+        (above,) = np.nonzero(row > cut * 2.0**-precision)
+        if not len(above):
+            continue
+        first, last = int(above[0]), int(above[-1]) + 1
+        if last - first > most:
+            first, last = max(first, peak - most // 2), min(last, peak + most // 2)
+        if (first, last) in known:
+            continue
+        known.add((first, last))
+        inside = row[first:last]
+        tail = max(0.0, 1 - inside.sum())
+        cdf = _quantized(inside, tail, precision)
+        bits = precision - np.log2(np.diff(cdf).astype(np.float64))
+        escapes = np.concatenate((row[:first][::-1], row[last:]))
+        distances = np.concatenate((2 * np.arange(1, first + 1) - 1, 2 * np.arange(len(row) - last)))
+        digits = 4 * np.maximum(1, np.ceil(np.log2(distances + 1.0) / 3))
+        cost = inside @ bits[:-1] + tail * bits[-1] + escapes @ digits + beyond * _UNKNOWN_ESCAPE_BITS
+        yield float(cost), first, cdf
+
+
+def _quantized(inside: NDArray[np.float64], tail: float, precision: int) -> NDArray[np.int32]:
+    """Cumulative frequencies of masses and of the escape, each of at least 1.
+
+    The others share what is left, in proportion: that is the least expected cost.
+    """
+    total = float(1 << precision)
+    masses = np.append(inside, tail)
+    frequencies = masses * (total / masses.sum())
+    for _ in range(8):
+        small = frequencies <= 1
+        rest = masses[~small].sum()
+        frequencies = np.where(small, 1.0, masses * ((total - np.count_nonzero(small)) / max(rest, 1e-300)))
+    pmf = (frequencies / total).astype(np.float32)
+    return coding.pmf_to_quantized_cdf(pmf, precision).astype(np.int32)
+
+
+def _table(rows: list[NDArray[np.int32]], offsets: list[int], precision: int) -> coding.CdfTable:
+    lengths = np.array([len(row) for row in rows], np.int32)
+    cdfs = np.zeros((len(rows), int(lengths.max(initial=0))), np.int32)
+    for cdf, row in zip(cdfs, rows, strict=True):
+        cdf[: len(row)] = row
+    return coding.CdfTable(cdfs, lengths, np.array(offsets, np.int32), precision)
+
+
+def accepted(function: Callable[..., Any], **options: Any) -> dict[str, Any]:
+    """Those of `options` that `function` has parameters for."""
+    known = inspect.signature(function).parameters
+    takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values())
+    return {name: value for name, value in options.items() if takes_all or name in known}

@@ -1,0 +1,229 @@
+"""Parts of a model that have no exact form: they run in torch, and what is coded then is verified.
+
+Encoder and decoder make the same calls: picture by picture, in eval mode, without gradient and autocast,
+with deterministic kernels where torch has them. That gives equal numbers on one machine, with one device,
+one torch and one number of threads; nothing promises them elsewhere. So what depends on such a part carries a
+checksum (`lcrs.entropy_models.verified`), and what does not come out as it was coded is refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from lcrs.coding.portability import portability_mode
+from lcrs.errors import DesyncError, LcrsError, NotPortableError, NotPortableWarning
+from lcrs.layers.module_state import evaluating
+
+__all__ = [
+    "coded_before",
+    "coding_scope",
+    "in_torch",
+    "is_verified",
+    "note_coded",
+    "note_string",
+    "report",
+    "run_in_torch",
+]
+
+_SKIPPED = (str(Path(__file__).parents[1]), str(Path(torch.__file__).parent), contextlib.__file__)
+_Values = Callable[[], NDArray[Any]]
+
+
+@dataclass
+class _Scope:
+    """What happened in one call of `compress` or `decompress`.
+
+    Attributes:
+        parts: The parts that ran in torch, in order.
+        written: What was coded, (N, ...) each.
+        read: What was decoded.
+        before: How much was written before a string, for an encoder that reads what it has written.
+    """
+
+    parts: dict[str, None] = field(default_factory=dict)
+    written: list[_Values] = field(default_factory=list)
+    read: list[_Values] = field(default_factory=list)
+    before: dict[bytes, int] = field(default_factory=dict)
+
+
+_scope: ContextVar[_Scope | None] = ContextVar("lcrs_foreign", default=None)
+_warned: WeakKeyDictionary[nn.Module, set[str]] = WeakKeyDictionary()
+
+
+@contextmanager
+def coding_scope() -> Iterator[None]:
+    """One call of a model's `compress` or `decompress`, those of its parts included.
+
+    From the first part on that runs in torch, what is coded is verified.
+
+    Raises:
+        DesyncError: in place of other errors about strings, once a part has run in torch; it names that.
+    """
+    if _scope.get() is not None:
+        yield
+        return
+    scope = _Scope()
+    token = _scope.set(scope)
+    try:
+        yield
+    except NotPortableError:
+        raise
+    except LcrsError as error:
+        if not scope.parts:
+            raise
+        raise DesyncError(
+            f"{error}. {' and '.join(scope.parts)} ran in torch: strings of such a model decode only where "
+            "torch computes the same sums as it did for coding"
+        ) from error
+    finally:
+        _scope.reset(token)
+
+
+def is_verified() -> bool:
+    """Whether a part has run in torch in the present call of `compress` or `decompress`."""
+    scope = _scope.get()
+    return scope is not None and bool(scope.parts)
+
+
+def note_coded(values: _Values, *, is_encoding: bool) -> None:
+    """Keeps what a string is about, for the checksums of strings that come later in the call.
+
+    Args:
+        values: Gives symbols or values (N, ...), the same for encoder and decoder; called if it is needed.
+        is_encoding: Whether the string was written.
+    """
+    scope = _scope.get()
+    if scope is not None:
+        (scope.written if is_encoding else scope.read).append(values)
+
+
+def note_string(string: bytes) -> None:
+    """Keeps that a string with a checksum was written now; `note_coded` follows."""
+    scope = _scope.get()
+    if scope is not None:
+        scope.before[string] = len(scope.written)
+
+
+def coded_before(string: bytes | None = None) -> list[NDArray[Any]]:
+    """What the checksum of a string covers of other strings: of one to be written, or of `string`."""
+    scope = _scope.get()
+    if scope is None:
+        return []
+    kept, end = scope.written, len(scope.written)
+    if string is not None:
+        if string in scope.before:
+            end = scope.before[string]
+        else:
+            kept, end = scope.read, len(scope.read)
+    values = [value() for value in kept[:end]]
+    kept[:end] = [functools.partial(_same, value) for value in values]
+    return values
+
+
+def _same(value: NDArray[Any]) -> NDArray[Any]:
+    return value
+
+
+def report(module: nn.Module, reason: str, *, more: str = "") -> None:
+    """Says that `module` decides probabilities in torch, as `lcrs.portability` has it.
+
+    Args:
+        module: The part.
+        reason: A sentence that names it and its place.
+        more: Another sentence for the warning.
+
+    Raises:
+        NotPortableError: portability is required.
+    """
+    mode = portability_mode()
+    if mode == "require":
+        raise NotPortableError(reason)
+    scope = _scope.get()
+    if scope is not None:
+        scope.parts[reason.partition(" is not portable")[0]] = None
+    known = _warned.setdefault(module, set())
+    if mode == "warn" and reason not in known:
+        text = (
+            f"{reason}; it runs in torch, so that strings decode only where torch computes the same sums "
+            "(the same machine, device, torch and number of threads), and are refused elsewhere. "
+            f"{more + ' ' if more else ''}"
+            "lcrs.portability('allow') says this no more, 'require' makes it an error"
+        )
+        warnings.warn(text, NotPortableWarning, stacklevel=_level_of_caller())
+        known.add(reason)
+
+
+def _level_of_caller() -> int:
+    """The level of the nearest frame outside of lcrs and torch, as `report` counts them."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_SKIPPED):
+        level, frame = level + 1, frame.f_back
+    return level
+
+
+def run_in_torch(
+    module: nn.Module, x: Tensor, level: float | None = None, *, features_last: bool = False
+) -> Tensor:
+    """`module` applied to `x` (N, ...), each of N by itself: float32 on the CPU, without gradient.
+
+    Args:
+        module: What to run, on the device and in the type that it has.
+        x: Any device and type.
+        level: A rate level, which the module is told.
+        features_last: The module wants the channels of `x` (N, C, ...) last, as linear layers do.
+    """
+    like = next((p for p in (*module.parameters(), *module.buffers()) if p.is_floating_point()), None)
+    x = x.detach() if like is None else x.detach().to(device=like.device, dtype=like.dtype)
+    with in_torch(module, x.device):
+        outs = []
+        for i in range(x.shape[0]):
+            item = x[i : i + 1].contiguous()
+            told = () if level is None else (torch.full((1,), level, device=x.device, dtype=x.dtype),)
+            out = module(item.movedim(1, -1) if features_last else item, *told)
+            out = out.movedim(-1, 1) if features_last else out
+            outs.append(out.detach().to(device="cpu", dtype=torch.float32))
+    return torch.cat(outs).contiguous() if outs else torch.empty(0, *x.shape[1:])
+
+
+@contextmanager
+def in_torch(module: nn.Module, device: torch.device) -> Iterator[None]:
+    """What calls of `module` for coding are made in: eval mode, and everything that makes them repeatable."""
+    is_cuda = device.type == "cuda"
+    with (
+        evaluating(module),
+        torch.no_grad(),
+        torch.autocast(device_type=device.type, enabled=False),
+        torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False)
+        if is_cuda
+        else nullcontext(),
+        _deterministic() if is_cuda else nullcontext(),
+    ):
+        yield
+
+
+@contextmanager
+def _deterministic() -> Iterator[None]:
+    before: Any = torch.are_deterministic_algorithms_enabled()
+    before_warns = torch.is_deterministic_algorithms_warn_only_enabled()
+    with warnings.catch_warnings():
+        # Where torch has no such kernel, decoding finds out.
+        warnings.filterwarnings("ignore", message=".*deterministic.*")
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before, warn_only=before_warns)

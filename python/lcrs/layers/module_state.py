@@ -1,0 +1,165 @@
+"""What a module computes depends on: its parameters, and all that a state dict does not show.
+
+Coding keeps what it made of a module, and must notice when the module is no longer the same: a parameter
+trained on, but also a hook added, a method assigned, a number set.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Container, Iterator
+from contextlib import contextmanager
+from types import FunctionType, MethodType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+from torch.nn.utils.prune import BasePruningMethod
+from torch.nn.utils.spectral_norm import SpectralNorm
+from torch.nn.utils.weight_norm import WeightNorm
+
+from lcrs.ops.cache import fingerprint
+
+__all__ = [
+    "evaluating",
+    "overrides_below",
+    "plain_class",
+    "set_effective_weights",
+    "state_key",
+    "structure_of",
+    "why_changed",
+]
+
+_OF_TORCH = frozenset(vars(nn.Module())) | {"T_destination"}
+"""Attributes that every module has."""
+_PLAIN = (bool, int, float, str, bytes, type(None), torch.dtype)
+_FUNCTIONS = (FunctionType, MethodType, type, type(len), torch.jit.ScriptFunction)
+# Hooks of torch that set a weight from parameters before each call, and do nothing else.
+_PURE_HOOKS = (WeightNorm, SpectralNorm, BasePruningMethod)
+
+
+def state_key(module: nn.Module, *, tensors: bool = True) -> bytes:
+    """A key that differs when what `module` computes in eval mode does, as far as that can be seen.
+
+    That is parameters and buffers, and of every module inside: its class, plain attributes, tensors among
+    them, hooks, and methods that were assigned to it; and which of them are the same one.
+
+    Args:
+        module: Any module.
+        tensors: False leaves out the values of parameters, buffers and other tensors.
+    """
+    facts, found = structure_of(module)
+    return fingerprint(found if tensors else ()) + repr(facts).encode()
+
+
+def structure_of(module: nn.Module, skip: Container[str] = ()) -> tuple[list[Any], list[Tensor]]:
+    """What `state_key` is made of, plain facts and tensors, without the attributes in `skip`."""
+    facts: list[Any] = []
+    tensors: list[Tensor] = []
+    numbers: dict[int, int] = {}
+
+    def visit(part: nn.Module) -> None:
+        is_known = id(part) in numbers
+        facts.append(numbers.setdefault(id(part), len(numbers)))
+        if is_known:
+            return
+        facts.append(id(type(part)))
+        for name, tensor in itertools.chain(part._parameters.items(), part._buffers.items()):
+            if tensor is not None and name not in skip:
+                facts.append(name)
+                tensors.append(tensor)
+        for hooks in (part._forward_pre_hooks, part._forward_hooks):
+            facts.extend(map(id, hooks.values()))
+        for name, value in part.__dict__.items():
+            if name not in _OF_TORCH and name not in skip:
+                _note(name, value, facts, tensors)
+        for name, child in part._modules.items():
+            if child is not None:
+                facts.append(name)
+                visit(child)
+
+    visit(module)
+    return facts, tensors
+
+
+def _note(name: str, value: Any, facts: list[Any], tensors: list[Tensor]) -> None:
+    if isinstance(value, _PLAIN):
+        facts.append((name, value))
+    elif isinstance(value, Tensor):
+        facts.append(name)
+        tensors.append(value)
+    elif isinstance(value, _FUNCTIONS):
+        facts.append((name, id(value)))
+    elif isinstance(value, list | tuple):
+        facts.append((name, len(value)))
+        for item in value[:64]:
+            _note("", item, facts, tensors)
+
+
+def set_effective_weights(module: nn.Module) -> None:
+    """Has torch's older weight norm, spectral norm and pruning set their weights, as before a call."""
+    with torch.no_grad(), evaluating(module):
+        for part in module.modules():
+            for hook in part._forward_pre_hooks.values():
+                if isinstance(hook, _PURE_HOOKS):
+                    hook(part, ())
+
+
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """`module` and all inside in eval mode for the time of a ``with`` block."""
+    training = [part for part in module.modules() if part.training]
+    for part in training:
+        part.training = False
+    try:
+        yield
+    finally:
+        for part in training:
+            part.training = True
+
+
+def why_changed(module: nn.Module) -> str | None:
+    """What was done to this very module that its class does not tell; None if nothing was.
+
+    Hooks that set a weight are resolved by `set_effective_weights`, and parametrisations by torch.
+    """
+    pre_hooks = module._forward_pre_hooks.values()
+    if module._forward_hooks or not all(isinstance(hook, _PURE_HOOKS) for hook in pre_hooks):
+        return "forward hooks may change what it computes"
+    if "forward" in module.__dict__ or "__call__" in module.__dict__:
+        return "forward was assigned to it"
+    return None
+
+
+def overrides_below(cls: type, name: str, other: str) -> bool:
+    """Whether `cls` has its attribute `name` from a class below the one that it has `other` from."""
+    for base in cls.__mro__:
+        if other in vars(base):
+            return False
+        if name in vars(base):
+            return True
+    return False
+
+
+# What a subclass may define without changing what is computed.
+_HARMLESS = frozenset({"__init__", "__module__", "__doc__", "__repr__", "__qualname__", "__annotations__"})
+_HARMLESS |= {"extra_repr", "reset_parameters", "__parameters__", "__static_attributes__", "__firstlineno__"}
+_HARMLESS |= {"train", "state_dict", "load_state_dict", "_load_from_state_dict", "__setstate__"}
+
+
+def plain_class(module: nn.Module, known: Callable[[type], bool]) -> type | None:
+    """The class of torch that `module` computes as: its own, or a base of which no method is overridden.
+
+    Args:
+        module: Any module; parametrisations do not count.
+        known: Which classes there are.
+    """
+    cls = parametrize.type_before_parametrizations(module)
+    defined: set[str] = set()
+    for base in cls.__mro__:
+        if known(base):
+            changed = {name for name in defined - _HARMLESS if callable(getattr(base, name, None))}
+            return None if changed else base
+        defined |= set(vars(base))
+    return None

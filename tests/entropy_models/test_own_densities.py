@@ -1,0 +1,442 @@
+"""What forward measures and quantises is what codes, in derived classes and in buffers filled by hand."""
+
+import copy
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from own_models import (
+    CauchyBottleneck,
+    CauchyConditional,
+    DeadZone,
+    EvenBottleneck,
+    LaplaceBottleneck,
+    LaplaceConditional,
+    LogisticBottleneck,
+    LogisticConditional,
+    StudentBottleneck,
+    StudentConditional,
+    bits_of,
+    estimated,
+    samples,
+)
+from torch import nn
+
+import lcrs
+from lcrs import coding
+from lcrs.entropy_models import EntropyBottleneck, GaussianConditional, GaussianMixtureConditional
+from lcrs.entropy_models.own_densities import table_of_masses
+from lcrs.errors import LcrsError, NotPortableError, NotPortableWarning
+from lcrs.latent_codecs import (
+    CheckerboardLatentCodec,
+    GaussianConditionalLatentCodec,
+    HyperLatentCodec,
+    HyperpriorLatentCodec,
+    RasterScanLatentCodec,
+)
+from lcrs.layers import CheckerboardMaskedConv2d, MaskedConv2d
+from lcrs.models import FactorizedPrior, MeanScaleHyperprior
+from lcrs.models.packing import pack
+from lcrs.registry import MODELS
+
+CONDITIONALS = {
+    "laplace": LaplaceConditional,
+    "logistic": LogisticConditional,
+    "student": StudentConditional,
+    "cauchy": CauchyConditional,
+}
+BOTTLENECKS = {
+    "laplace": LaplaceBottleneck,
+    "logistic": LogisticBottleneck,
+    "student": StudentBottleneck,
+    "cauchy": CauchyBottleneck,
+}
+
+
+@pytest.fixture
+def allowed():
+    with lcrs.portability("allow"):
+        yield
+
+
+def conditional_case(name, scale, shape=(1, 16, 48, 48)):
+    model = CONDITIONALS[name](None)
+    table = model.effective_scale_table()
+    scales = torch.full(shape, float(table[(table - scale).abs().argmin()]))
+    means = torch.rand(shape, generator=torch.Generator().manual_seed(1)) * 8
+    return model, samples(name, shape, scales.double()) + means, scales, means
+
+
+@pytest.mark.parametrize("kind", ["lcrs", "ans"])
+@pytest.mark.parametrize("scale", [0.4, 1, 4, 10])
+@pytest.mark.parametrize("name", CONDITIONALS)
+def test_conditionals_cost_what_forward_says(name, scale, kind, allowed):
+    model, x, scales, means = conditional_case(name, scale)
+    model.entropy_coder = kind
+    with torch.no_grad():
+        outputs, likelihoods = model(x, scales, means, training=False)
+    indexes = model.build_indexes(scales)
+    strings = model.compress(x, indexes, means)
+    within = 0.005 if kind == "lcrs" else 0.008  # CompressAI's escapes cost more
+    assert bits_of(strings) == pytest.approx(estimated(likelihoods), rel=within)
+    assert torch.equal(model.decompress(strings, indexes, means=means), outputs)
+
+
+@pytest.mark.parametrize("kind", ["lcrs", "ans"])
+@pytest.mark.parametrize("name", BOTTLENECKS)
+def test_bottlenecks_cost_what_forward_says(name, kind, allowed):
+    model = BOTTLENECKS[name](8)
+    model.entropy_coder = kind
+    x = samples(name, (2, 8, 48, 48), model.spread.detach().double()) + 0.3
+    with torch.no_grad():
+        outputs, likelihoods = model(x, training=False)
+    strings = model.compress(x)
+    assert bits_of(strings) == pytest.approx(estimated(likelihoods), rel=0.005)
+    assert torch.equal(model.decompress(strings, (48, 48)), outputs)
+
+
+def test_trained_parameters_change_the_table(allowed):
+    model = LogisticBottleneck(4)
+    before = np.array(model.cdf_table().cdfs)
+    with torch.no_grad():
+        model.spread.mul_(2)
+    assert model.cdf_table().cdfs.shape[1] > before.shape[1]
+
+
+def test_plain_numbers_change_the_table(allowed):
+    class Student(GaussianConditional):
+        width = 1.0
+
+        def _standardized_cumulative(self, inputs):
+            return torch.sigmoid(inputs * self.width)
+
+    model = Student(None)
+    before = np.array(model.cdf_table().offsets)
+    model.width = 0.5
+    assert (np.array(model.cdf_table().offsets) < before)[:-1].any()
+
+
+def test_a_density_that_only_takes_float32_has_a_table(allowed):
+    class Logistic(LogisticBottleneck):
+        def _logits_cumulative(self, inputs, stop_gradient=False):
+            return torch.matmul(torch.ones(self.channels, 1, 1), inputs) / self.spread.float()
+
+    assert Logistic(3).cdf_table().num_rows == 3
+
+
+@pytest.mark.parametrize("make", [lambda: LaplaceConditional(None), lambda: LogisticBottleneck(4)])
+def test_such_tables_are_reported_until_they_are_in_the_buffers(make, tmp_path):
+    model = make()
+    x = torch.randn(1, 4, 5, 5)
+    arguments = (x, model.build_indexes(torch.ones_like(x))) if "scale_table" in model._buffers else (x,)
+    with pytest.warns(NotPortableWarning, match=rf"{type(model).__name__} is not portable.*update\(\) puts"):
+        strings = model.compress(*arguments)
+    assert model.compress(*arguments) == strings  # says it once
+    with lcrs.portability("require"):
+        with pytest.raises(NotPortableError, match=type(model).__name__):
+            model.compress(*arguments)
+        model.update()
+        strings = model.compress(*arguments)
+        other = make()
+        other.load_state_dict(model.state_dict())
+        back = (*arguments[1:],) if len(arguments) > 1 else ((5, 5),)
+        assert torch.equal(other.decompress(strings, *back), model.decompress(strings, *back))
+
+
+DAMAGED = []
+
+
+@given(data=st.data())
+def test_damaged_strings_are_refused(data):
+    with lcrs.portability("allow"):
+        if not DAMAGED:
+            DAMAGED.extend(conditional_case("cauchy", 2, (1, 4, 8, 8)))
+        model, x, scales, means = DAMAGED
+        indexes = model.build_indexes(scales)
+        (string,) = model.compress(x, indexes, means)
+        damaged = bytearray(string)
+        bit = data.draw(st.integers(0, 8 * len(damaged) - 1))
+        damaged[bit // 8] ^= 1 << bit % 8
+        try:
+            found = model.decompress([bytes(damaged)], indexes, means=means)
+        except LcrsError:
+            return
+        assert torch.equal(found, model.quantize(x, "dequantize", means))  # a digit can be spelled twice
+
+
+def test_strings_decode_in_a_fresh_process(tmp_path, fresh_python, allowed):
+    model, x, scales, means = conditional_case("student", 2, (1, 4, 8, 8))
+    strings = model.compress(x, model.build_indexes(scales), means)
+    saved = (strings, scales, means, model.decompress(strings, model.build_indexes(scales), means=means))
+    (tmp_path / "saved").write_bytes(pickle.dumps(saved))
+    code = (
+        "import pickle, torch\n"
+        "from own_models import StudentConditional\n"
+        "strings, scales, means, wanted = pickle.loads(open('saved', 'rb').read())\n"
+        "model = StudentConditional(None)\n"
+        "found = model.decompress(strings, model.build_indexes(scales), means=means)\n"
+        "assert torch.equal(found, wanted)\n"
+    )
+    fresh_python(code, PYTHONPATH=str(Path(__file__).parent), LCRS_PORTABILITY="allow")
+
+
+# --- quantisers ---
+
+
+def test_a_quantiser_of_its_own_codes(allowed):
+    model = DeadZone(None)
+    x, means = 3 * torch.randn(2, 4, 20, 20), torch.rand(2, 4, 20, 20)
+    scales = torch.full_like(x, 3.0)
+    with torch.no_grad():
+        outputs, likelihoods = model(x, scales, means, training=False)
+    indexes = model.build_indexes(scales)
+    strings = model.compress(x, indexes, means)
+    assert torch.equal(model.decompress(strings, indexes, means=means), outputs)
+    assert torch.equal(model.restore(x, means), outputs)
+    assert bits_of(strings) < 1.02 * estimated(likelihoods)
+
+
+def test_symbols_two_apart_code(allowed):
+    torch.manual_seed(0)
+    model = EvenBottleneck(4)
+    with torch.no_grad():
+        model.quantiles[:, 0, 1] = 0.4
+    x = 6 * torch.randn(2, 4, 30, 30)
+    with torch.no_grad():
+        outputs, _ = model(x, training=False)
+    plain = EntropyBottleneck(4)
+    plain.load_state_dict(model.state_dict())
+    strings = model.compress(x)
+    assert torch.equal(model.decompress(strings, (30, 30)), outputs)
+    assert bits_of(strings) < bits_of(plain.compress(x)) - 0.9 * x.numel()
+
+
+C = 4
+
+
+def latent_codec(name, gaussian):
+    if name == "gaussian":
+        return GaussianConditionalLatentCodec(gaussian_conditional=gaussian)
+    parameters = nn.Sequential(nn.Conv2d(4 * C, 8, 1), nn.ReLU(), nn.Conv2d(8, 2 * C, 1))
+    with torch.no_grad():
+        parameters[2].bias[:C] = 2.0
+    if name == "checkerboard":
+        leaf = GaussianConditionalLatentCodec(gaussian_conditional=gaussian)
+        context = CheckerboardMaskedConv2d(C, 2 * C, 5, padding=2)
+        return CheckerboardLatentCodec({"y": leaf}, parameters, context)
+    return RasterScanLatentCodec(gaussian, parameters, MaskedConv2d(C, 2 * C, 5, padding=2))
+
+
+@pytest.mark.parametrize("kind", ["lcrs", "ans"])
+@pytest.mark.parametrize("name", ["gaussian", "checkerboard", "raster"])
+@pytest.mark.parametrize("make", [LaplaceConditional, DeadZone])
+def test_latent_codecs_code_with_it(name, make, kind, allowed):
+    torch.manual_seed(0)
+    codec = latent_codec(name, make(None)).eval()
+    for module in codec.modules():
+        if isinstance(module, GaussianConditional):
+            module.entropy_coder = kind
+    y, params = 4 * torch.randn(2, C, 9, 12), torch.rand(2, 2 * C, 9, 12) + 0.5
+    first = codec.compress(y, params)
+    again = codec.compress(y, params)  # what is kept is the same in the end
+    assert first["strings"] == again["strings"]
+    found = codec.decompress(first["strings"], first["shape"], params)["y_hat"]
+    assert torch.equal(found, first["y_hat"])
+    if make is DeadZone and name == "gaussian":
+        with torch.no_grad():
+            assert torch.equal(found, codec(y, params)["y_hat"])
+    assert (found - y).abs().max() <= 1
+
+
+def test_a_hyperprior_codes_with_both(allowed):
+    torch.manual_seed(0)
+    hyper = HyperLatentCodec(
+        LogisticBottleneck(C), nn.Conv2d(C, C, 5, 2, 2), nn.ConvTranspose2d(C, 2 * C, 5, 2, 2, 1)
+    )
+    codec = HyperpriorLatentCodec(
+        {"y": latent_codec("gaussian", LaplaceConditional(None)), "hyper": hyper}
+    ).eval()
+    y = 4 * torch.randn(2, C, 8, 12)
+    out = codec.compress(y)
+    with torch.no_grad():
+        wanted = codec(y)["y_hat"]
+    torch.testing.assert_close(
+        codec.decompress(out["strings"], out["shape"])["y_hat"], wanted, atol=1e-4, rtol=0
+    )
+
+
+def test_mixtures_code_with_it(allowed):
+    class LaplaceMixture(GaussianMixtureConditional):
+        _standardized_cumulative = staticmethod(LaplaceConditional._standardized_cumulative)
+
+    torch.manual_seed(0)
+    shape = (1, 6, 12, 12)
+    scales, means = torch.rand(shape) * 2 + 0.5, torch.randn(shape)
+    weights = torch.softmax(torch.randn(1, 2, 3, 12, 12), 1).flatten(1, 2)
+    y = samples("laplace", (1, 3, 12, 12), 1.5)
+    bits = {}
+    for cls in (LaplaceMixture, GaussianMixtureConditional):
+        model = cls(2)
+        packed, restored = model.compress(y, scales, means, weights)
+        assert torch.equal(model.decompress(*packed, scales, means, weights), restored)
+        with torch.no_grad():
+            bits[cls] = (bits_of(packed[:1]), estimated(model(y, scales, means, weights, training=False)[1]))
+    assert bits[LaplaceMixture][0] == pytest.approx(bits[LaplaceMixture][1], rel=0.03)  # of 1.7 kbit
+    assert bits[LaplaceMixture][0] < bits[GaussianMixtureConditional][0]
+
+
+# --- buffers ---
+
+
+def other_table(model):
+    """Another valid table of as many rows: uniform from -40 to 40."""
+    rows = model.integer_table().num_rows
+    cdf = np.append(np.arange(82, dtype=np.int32) * 800, 1 << 16).astype(np.int32)
+    return np.tile(cdf, (rows, 1)), np.full(rows, 83, np.int32), np.full(rows, -40, np.int32)
+
+
+def assign(model, tables):
+    model._quantized_cdf, model._cdf_length, model._offset = map(torch.from_numpy, tables)
+
+
+def copy_in_place(model, tables):
+    for name, table in zip(("_quantized_cdf", "_cdf_length", "_offset"), tables, strict=True):
+        getattr(model, name).resize_(table.shape).copy_(torch.from_numpy(table))
+
+
+def load(model, tables):
+    names = ("_quantized_cdf", "_cdf_length", "_offset")
+    model.load_state_dict(
+        {**model.state_dict(), **dict(zip(names, map(torch.from_numpy, tables), strict=True))}
+    )
+
+
+MAKES = [
+    lambda: EntropyBottleneck(3),
+    lambda: GaussianConditional([0.5, 1.0, 2.0]),
+    lambda: LogisticBottleneck(3),
+    lambda: LaplaceConditional([0.5, 1.0, 2.0]),
+]
+
+
+@pytest.mark.parametrize("make", MAKES)
+@pytest.mark.parametrize("fill", [assign, copy_in_place, load])
+@pytest.mark.parametrize("is_updated", [False, True])
+def test_tables_set_by_hand_win_until_parameters_change(make, fill, is_updated, allowed):
+    model = make()
+    own = np.array(model.cdf_table().cdfs)
+    if is_updated:
+        model.update()
+    tables = other_table(model)
+    fill(model, tables)
+    with lcrs.portability("require"):  # they are integers, and part of the state dict
+        assert np.array_equal(model.cdf_table().cdfs, tables[0])
+    for same in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert np.array_equal(same.cdf_table().cdfs, tables[0])
+    with torch.no_grad():
+        for tensor in (
+            *model.parameters(),
+            *([model.scale_table] if "scale_table" in model._buffers else []),
+        ):
+            tensor.mul_(1.25)
+    changed = np.array(model.cdf_table().cdfs)
+    assert changed.shape != tables[0].shape or not np.array_equal(changed, tables[0])
+    assert not np.array_equal(changed, own)
+
+
+def test_stale_tables_stay_stale_in_copies():
+    model = EntropyBottleneck(3)
+    model.update()
+    filled = np.array(model.cdf_table().cdfs)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.2)
+    for same in (model, copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        found = same.cdf_table().cdfs
+        assert found.shape != filled.shape or not np.array_equal(found, filled)
+
+
+def test_an_update_of_its_own_counts():
+    class Uniform(EntropyBottleneck):
+        def update(self, force=False):
+            assign(self, other_table(self))
+            return True
+
+    class Model(FactorizedPrior):
+        def __init__(self):
+            super().__init__(4, 3)
+            self.entropy_bottleneck = Uniform(3)
+
+    net = Model().eval()
+    net.update(force=True)
+    with lcrs.portability("require"):
+        x = 20 * torch.randn(1, 3, 16, 16)
+        strings = net.entropy_bottleneck.compress(x)
+        out = net.compress(torch.rand(1, 3, 64, 64))
+        net.decompress(out["strings"], out["shape"])
+    assert torch.equal(net.entropy_bottleneck.decompress(strings, (16, 16)), torch.round(x))
+    assert bits_of(strings) == pytest.approx(768 * np.log2(65536 / 800), rel=0.1)
+
+
+def test_tables_that_are_none_are_refused():
+    model = EntropyBottleneck(3)
+    model._quantized_cdf = torch.ones(3, 4, dtype=torch.int32)
+    model._cdf_length, model._offset = torch.full((3,), 4), torch.zeros(3)
+    with pytest.raises(ValueError, match="row 0"):
+        model.compress(torch.zeros(1, 3, 2, 2))
+
+
+# --- packages ---
+
+
+def test_packages_carry_the_tables(monkeypatch):
+    class Mine(MeanScaleHyperprior):
+        def __init__(self, N, M):
+            super().__init__(N, M)
+            self.gaussian_conditional = LaplaceConditional(None)
+            self.entropy_bottleneck = LogisticBottleneck(N)
+
+    monkeypatch.setitem(MODELS._entries if hasattr(MODELS, "_entries") else MODELS, "own-laplace", Mine)
+    net = Mine(4, 6).eval()
+    with lcrs.portability("require"):
+        _, tensors = pack(net, "laplace")
+    wanted = net.gaussian_conditional.integer_table()
+    first = wanted.num_rows - len(tensors["y.lengths"])
+    assert np.array_equal(tensors["y.cdf"], np.array(wanted.cdfs)[first:])
+    net.gaussian_conditional = DeadZone(None)
+    with pytest.raises(NotPortableError, match="DeadZone at 'y' is not portable: it quantises"):
+        pack(net, "deadzone")
+
+
+# --- tables of masses ---
+
+
+@given(
+    masses=st.lists(st.floats(0, 1), min_size=65, max_size=65).filter(lambda masses: sum(masses) > 1e-3),
+    precision=st.integers(8, 16),
+)
+def test_any_masses_make_a_valid_table(masses, precision):
+    row = torch.tensor(masses, dtype=torch.float64)
+    row = row / row.sum().clamp(min=1)
+
+    def of(symbols):
+        found = torch.zeros(1, len(symbols), dtype=torch.float64)
+        inside = symbols.abs() <= 32
+        found[0, inside] = row[symbols[inside].long() + 32]
+        return found
+
+    table = table_of_masses(of, 1, 1e-9, precision)
+    symbols = np.arange(-40, 41, dtype=np.int32)
+    indexes = np.zeros_like(symbols)
+    data = coding.encode(symbols, indexes, table)
+    assert np.array_equal(coding.decode(data, indexes, table), symbols)
+    assert table.precision == precision
+
+
+def test_a_row_without_mass_is_named():
+    with pytest.raises(ValueError, match="row 1 has no probability"):
+        table_of_masses(lambda s: torch.stack((torch.exp(-s.abs()), torch.zeros_like(s))), 2, 1e-9, 16)
