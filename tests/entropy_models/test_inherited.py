@@ -128,7 +128,7 @@ def test_coders_are_made_by_name():
     assert _EntropyCoder("ans").name == "ans"
     model = EntropyBottleneck(2, entropy_coder=_EntropyCoder("ans"))
     assert model.entropy_coder == "ans"
-    with pytest.raises(ValueError, match="entropy_coder is 'huffman', must be one of lcrs, ans"):
+    with pytest.raises(ValueError, match="entropy_coder is 'huffman', must be 'lcrs' or 'ans'"):
         model.entropy_coder = "huffman"
 
 

@@ -8,6 +8,9 @@ from torch import nn
 
 from lcrs.registry import MODELS
 
+# Torch 2.2 says this of its own doings while it traces.
+pytestmark = pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")
+
 
 @pytest.fixture
 def x():

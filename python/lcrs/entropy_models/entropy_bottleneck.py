@@ -87,7 +87,8 @@ class EntropyBottleneck(InheritedBottleneckMethods, EntropyModel):
 
     def _layers(self) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
         """Matrix, bias and factor (None for the last) of each layer of the logits' network."""
-        return itertools.zip_longest(self.matrices, self.biases, self.factors)
+        # As torch 2.2 can trace it: neither zip_longest nor strict.
+        return zip(self.matrices, self.biases, [*self.factors, None])  # noqa: B905
 
     def _get_medians(self) -> Tensor:
         """Medians (C, 1, 1), without gradient."""

@@ -21,7 +21,7 @@ from lcrs.entropy_models import (
 from lcrs.latent_codecs import LatentCodec
 from lcrs.layers.exact import ExactNetwork
 from lcrs.layers.foreign import coding_scope
-from lcrs.models.constructor import recorded
+from lcrs.models.constructor import recorded, signature_of_constructor
 from lcrs.models.deriving import derived_parts
 from lcrs.models.packing import PackageParts
 from lcrs.models.pictures import check_floating, crop_to, pad_to_multiple, restored_picture
@@ -80,6 +80,11 @@ class CompressionModel(nn.Module):
             self.entropy_bottleneck = EntropyBottleneck(entropy_bottleneck_channels)
         if init_weights is not None:
             warnings.warn("init_weights is deprecated and has no effect", DeprecationWarning, stacklevel=2)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):  # whose arguments Python would take from `__new__`
+            cls.__signature__ = signature_of_constructor(cls)  # type: ignore[attr-defined]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Keeps what the constructor is given, as far as JSON can say it, for `lcrs.models.packing.pack`."""
@@ -147,6 +152,9 @@ class CompressionModel(nn.Module):
             elif isinstance(model, GaussianConditional):
                 updated |= bool(model.update_scale_table(scales, force=force))
         return updated
+
+
+CompressionModel.__signature__ = signature_of_constructor(CompressionModel)  # type: ignore[attr-defined]
 
 
 class PictureModel(CompressionModel):
