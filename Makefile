@@ -7,7 +7,7 @@ PREFIX ?= /usr/local
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python lint format develop bench bench-peers fuzz foreign install-codec clean
+.PHONY: help demo test test-rust test-python test-torch-range lint format develop bench bench-peers fuzz foreign install-codec clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -22,6 +22,22 @@ test-rust:
 
 test-python: develop
 	$(DEV)/bin/python -m pytest
+
+# The torch of both ends of what pyproject.toml allows, each with a Python and a NumPy that it fits.
+OLDEST_TORCH = $(shell sed -n 's/^torch = \["torch>=\(.*\)"\]/\1/p' pyproject.toml)
+OLDEST_PYTHON ?= $(shell for python in python3.10 python3.11 python3.12 $(PYTHON); do $$python -c "" 2>/dev/null && echo $$python && break; done)
+NEWEST_PYTHON ?= $(PYTHON)
+TORCH_TESTS := ops layers lowering losses optimizers entropy_models latent_codecs models registry shims zoo codec transforms
+
+test-torch-range: ## The tests that need torch, with the oldest and the newest torch that is allowed (two environments)
+	$(OLDEST_PYTHON) -m venv .venv-torch-oldest
+	.venv-torch-oldest/bin/pip install --quiet "torch==$(OLDEST_TORCH)" "numpy<2" --editable ".[test]"
+	$(NEWEST_PYTHON) -m venv .venv-torch-newest
+	.venv-torch-newest/bin/pip install --quiet --upgrade torch --editable ".[test]"
+	for end in oldest newest; do \
+		.venv-torch-$$end/bin/python -c "import torch; print('torch', torch.__version__)" && \
+		.venv-torch-$$end/bin/python -m pytest -p no:cacheprovider $(addprefix tests/,$(TORCH_TESTS)) || exit 1; \
+	done
 
 lint: develop ## Formatting, lints, types, and the stub against the binary
 	$(CARGO) fmt --all -- --check
@@ -80,4 +96,4 @@ $(DEV)/.installed: pyproject.toml
 	@touch $@
 
 clean: ## Remove what the other targets made
-	rm -rf $(DEV) $(LIGHT) .venv-peers target demo dist
+	rm -rf $(DEV) $(LIGHT) .venv-peers .venv-torch-oldest .venv-torch-newest target demo dist

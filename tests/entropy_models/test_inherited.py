@@ -128,7 +128,7 @@ def test_coders_are_made_by_name():
     assert _EntropyCoder("ans").name == "ans"
     model = EntropyBottleneck(2, entropy_coder=_EntropyCoder("ans"))
     assert model.entropy_coder == "ans"
-    with pytest.raises(ValueError, match="entropy_coder is 'huffman', must be one of lcrs, ans"):
+    with pytest.raises(ValueError, match="entropy_coder is 'huffman', must be 'lcrs' or 'ans'"):
         model.entropy_coder = "huffman"
 
 
@@ -214,6 +214,30 @@ def test_a_class_with_nothing_codes_with_the_default_scales():
     indexes = plain.build_indexes(scales)
     assert torch.equal(bare.build_indexes(scales), indexes)
     assert bare.compress(x, indexes) == plain.compress(x, indexes)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_comes_back_only_from_models_of_that_type(dtype):
+    x = torch.randn(2, 3, 4, 5).to(dtype)
+    for model in (GaussianConditional(None), EntropyBottleneck(3)):
+        arguments = (x, x.abs()) if isinstance(model, GaussianConditional) else (x,)
+        for own in (torch.float32, dtype):
+            y, likelihoods = model.to(own)(*arguments)
+            assert (y.dtype, likelihoods.dtype) == (own, torch.float32)
+
+
+def test_bytes_are_no_latents():
+    x = torch.zeros(1, 3, 2, 2, dtype=torch.uint8)
+    gaussian, bottleneck = GaussianConditional(None), EntropyBottleneck(3)
+    calls = (
+        lambda: gaussian(x, torch.ones(1, 3, 2, 2)),
+        lambda: bottleneck(x),
+        lambda: bottleneck.compress(x),
+        lambda: gaussian.compress(x, x.int()),
+    )
+    for call in calls:
+        with pytest.raises(ValueError, match=r"torch\.uint8, must be floating point"):
+            call()
 
 
 def gaussian_arguments(x):

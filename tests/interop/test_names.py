@@ -81,7 +81,7 @@ def test_the_coder_that_models_write_with_can_be_chosen():
         assert old.entropy_coder == "lcrs"
     finally:
         lcrs.set_entropy_coder("lcrs")
-    with pytest.raises(ValueError, match="entropy_coder is 'arithmetic', must be one of lcrs, ans"):
+    with pytest.raises(ValueError, match="entropy_coder is 'arithmetic', must be 'lcrs' or 'ans'"):
         lcrs.set_entropy_coder("arithmetic")
 
 

@@ -1,5 +1,6 @@
 """Models of users become packages without further words, and what they lack is said at once."""
 
+import inspect
 import json
 
 import numpy as np
@@ -304,6 +305,11 @@ class TestConfigurations:
         assert config_of(copy.deepcopy(net)) == config
         with pytest.raises(NotPortableError, match="layer is a Linear"):
             pack(net, "mine")
+
+    def test_signatures_are_those_of_constructors(self):
+        names = {Derived: ["width", "depth"], Tutorial: ["N"], MeanScaleHyperprior: ["N", "M", "kwargs"]}
+        for model_class, expected in names.items():
+            assert list(inspect.signature(model_class).parameters) == expected
 
     def test_a_property_wins_from_where_it_is_defined(self):
         class Said(Derived):

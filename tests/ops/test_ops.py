@@ -24,6 +24,7 @@ class TestQuantizeSte:
         (quantize_ste(x) * weight).sum().backward()
         assert torch.equal(x.grad, weight)
 
+    @pytest.mark.filterwarnings("ignore:.*should not be instantiated:DeprecationWarning")  # torch 2.2's own
     def test_compiles_without_a_graph_break(self):
         x = torch.randn(7)
         compiled = torch.compile(quantize_ste, backend="eager", fullgraph=True)

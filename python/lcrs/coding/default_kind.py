@@ -46,4 +46,4 @@ def kind_of(name: str) -> str:
             "entropy_coder is 'rangecoder', which lcrs has not: strings are of the kind 'lcrs'", stacklevel=3
         )
         return _KINDS[0]
-    raise ValueError(f"entropy_coder is {name!r}, must be one of {', '.join(_KINDS)}")
+    raise ValueError(f"entropy_coder is {name!r}, must be {' or '.join(map(repr, _KINDS))}")

@@ -70,11 +70,9 @@ class EntropyModel(InheritedTableMethods, nn.Module):
         ValueError: another precision, or an unknown stream kind.
     """
 
-    __jit_unused_properties__: tuple[str, ...] = (
-        "entropy_coder",
-        "_is_filled",
-        "has_own_density",
-        "has_own_quantizer",
+    # Without an annotation, which older TorchScript cannot read.
+    __jit_unused_properties__ = frozenset(
+        {"entropy_coder", "_is_filled", "has_own_density", "has_own_quantizer"}
     )
 
     if TYPE_CHECKING:  # TorchScript cannot read what stands here as strings
@@ -166,6 +164,20 @@ class EntropyModel(InheritedTableMethods, nn.Module):
     def _dequantize(cls, inputs: Tensor, means: Tensor | None = None) -> Tensor:
         warnings.warn("_dequantize is deprecated: use dequantize", stacklevel=2)
         return cls.dequantize(inputs, means)
+
+    def _as_given(self, outputs: Tensor, dtype: torch.dtype) -> Tensor:
+        """Quantised `outputs` for inputs of type `dtype`: of that type in a model that has been moved to it.
+
+        A model in float32 gives float32 for half precision too, inside autocast for one.
+        """
+        tensors = (*self.parameters(), *self.buffers())
+        own = next((tensor.dtype for tensor in tensors if tensor.is_floating_point()), torch.float32)
+        return outputs.to(torch.promote_types(dtype, own))
+
+    def _check_floating(self, inputs: Tensor) -> None:
+        """Raises `ValueError` for pictures as they come from files."""
+        if inputs.dtype == torch.uint8:
+            raise ValueError("inputs are of type torch.uint8, must be floating point")
 
     def _bounded(self, likelihood: Tensor) -> Tensor:
         if self.use_likelihood_bound:
@@ -310,6 +322,7 @@ class EntropyModel(InheritedTableMethods, nn.Module):
     def _encode(
         self, inputs: Tensor, indexes: Tensor, means: Tensor | None, table: coding.CdfTable
     ) -> list[bytes]:
+        self._check_floating(inputs)
         if inputs.dim() < 2:
             raise ValueError(f"inputs have shape {tuple(inputs.shape)}, must have at least 2 dimensions")
         if inputs.shape != indexes.shape:

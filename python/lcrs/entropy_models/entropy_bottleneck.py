@@ -87,7 +87,8 @@ class EntropyBottleneck(InheritedBottleneckMethods, EntropyModel):
 
     def _layers(self) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
         """Matrix, bias and factor (None for the last) of each layer of the logits' network."""
-        return itertools.zip_longest(self.matrices, self.biases, self.factors)
+        # As torch 2.2 can trace it: neither zip_longest nor strict.
+        return zip(self.matrices, self.biases, [*self.factors, None])  # noqa: B905
 
     def _get_medians(self) -> Tensor:
         """Medians (C, 1, 1), without gradient."""
@@ -144,7 +145,8 @@ class EntropyBottleneck(InheritedBottleneckMethods, EntropyModel):
             training: Adds noise instead of rounding; by default when the module is in training mode.
 
         Returns:
-            The quantised latent and its likelihoods, both of the shape of `x`, float32 or wider.
+            The quantised latent, float32 or wider, but of the type of `x` in a model of that type; and its
+            likelihoods, float32 or wider. Both have the shape of `x`.
         """
         mode = "noise" if (self.training if training is None else training) else "dequantize"
         dtype = torch.promote_types(x.dtype, torch.float32)
@@ -153,8 +155,10 @@ class EntropyBottleneck(InheritedBottleneckMethods, EntropyModel):
         if torch.jit.is_scripting():  # type: ignore[attr-defined]
             outputs, likelihood = self._measured(values, mode)
         else:
+            self._check_floating(x)
             with torch.autocast(device_type=x.device.type, enabled=False):
                 outputs, likelihood = self._measured(values, mode)
+            outputs = self._as_given(outputs, x.dtype)
         return (
             outputs.reshape(by_channel.shape).transpose(0, 1).contiguous(),
             likelihood.reshape(by_channel.shape).transpose(0, 1).contiguous(),

@@ -51,7 +51,7 @@ class GaussianConditional(EntropyModel):
 
     tail_mass = 1e-9  # of derived classes that skip this constructor
 
-    __jit_unused_properties__ = (*EntropyModel.__jit_unused_properties__, "least_scale")
+    __jit_unused_properties__ = EntropyModel.__jit_unused_properties__ | {"least_scale"}
 
     def __init__(
         self,
@@ -127,17 +127,19 @@ class GaussianConditional(EntropyModel):
             training: Adds noise instead of rounding; by default when the module is in training mode.
 
         Returns:
-            The quantised latent and its likelihoods, float32 or wider.
+            The quantised latent, float32 or wider, but of the type of `inputs` in a model of that type; and
+            its likelihoods, float32 or wider.
         """
         mode = "noise" if (self.training if training is None else training) else "dequantize"
         dtype = torch.promote_types(inputs.dtype, torch.float32)
         if torch.jit.is_scripting():  # type: ignore[attr-defined]
             outputs = self.quantize(inputs.to(dtype), mode, means)
             return outputs, self._bounded(self._likelihood(outputs, scales, means))
+        self._check_floating(inputs)
         with torch.autocast(device_type=inputs.device.type, enabled=False):
             means = None if means is None else means.to(dtype)
             outputs = self.quantize(inputs.to(dtype), mode, means)
-        return outputs, self.likelihood(outputs, scales, means)
+        return self._as_given(outputs, inputs.dtype), self.likelihood(outputs, scales, means)
 
     def likelihood(self, outputs: Tensor, scales: Tensor, means: Tensor | None = None) -> Tensor:
         """Bounded likelihoods of quantised `outputs`; as `forward`, which quantises first."""

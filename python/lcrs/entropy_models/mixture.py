@@ -79,7 +79,7 @@ class GaussianMixtureConditional(GaussianConditional):
             likelihoods = [
                 weight * self._likelihood(outputs, scale, mean) for scale, mean, weight in components
             ]
-            return outputs, self._bounded(torch.stack(likelihoods).sum(0))
+            return self._as_given(outputs, inputs.dtype), self._bounded(torch.stack(likelihoods).sum(0))
 
     @torch.no_grad()
     def compress(  # type: ignore[override]

@@ -110,8 +110,9 @@ class EntropyBottleneckVbr(EntropyBottleneck, EntropyModelVbr):
             ste: Returns the latent rounded (straight-through), whatever the likelihood was measured on.
 
         Returns:
-            The quantised latent and its likelihoods, both of the shape of `x`, float32 or wider.
+            The quantised latent and its likelihoods, as `EntropyBottleneck`.
         """
+        self._check_floating(x)
         training = self.training if training is None else training
         dtype = torch.promote_types(x.dtype, torch.float32)
         with torch.autocast(device_type=x.device.type, enabled=False):
@@ -123,6 +124,7 @@ class EntropyBottleneckVbr(EntropyBottleneck, EntropyModelVbr):
             if ste:
                 outputs = self.quantize_variable(values, "ste", medians, qs)
         shape = by_channel.shape
+        outputs = self._as_given(outputs, x.dtype)
         return (
             outputs.reshape(shape).transpose(0, 1).contiguous(),
             likelihood.reshape(shape).transpose(0, 1).contiguous(),

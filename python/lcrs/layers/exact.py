@@ -116,7 +116,7 @@ class ExactNetwork:
 
 def suits_exact_engine(x: Tensor) -> bool:
     """Whether `x` is what the engine takes as it is, float32 pictures on the CPU, and wants no gradient."""
-    is_plain = x.dtype == torch.float32 and x.device.type == "cpu" and x.dim() == 4 and x.numel() > 0
+    is_plain = x.dtype == torch.float32 and x.device.type == "cpu" and x.dim() == 4 and 0 not in x.shape[1:]
     return is_plain and not torch.is_grad_enabled()
 
 

@@ -21,10 +21,10 @@ from lcrs.entropy_models import (
 from lcrs.latent_codecs import LatentCodec
 from lcrs.layers.exact import ExactNetwork
 from lcrs.layers.foreign import coding_scope
-from lcrs.models.constructor import recorded
+from lcrs.models.constructor import recorded, signature_of_constructor
 from lcrs.models.deriving import derived_parts
 from lcrs.models.packing import PackageParts
-from lcrs.models.pictures import crop_to, pad_to_multiple, restored_picture
+from lcrs.models.pictures import check_floating, crop_to, pad_to_multiple, restored_picture
 
 # CompressAI's users import these from here.
 from lcrs.models.utils import remap_old_keys, update_registered_buffers  # noqa: F401
@@ -80,6 +80,11 @@ class CompressionModel(nn.Module):
             self.entropy_bottleneck = EntropyBottleneck(entropy_bottleneck_channels)
         if init_weights is not None:
             warnings.warn("init_weights is deprecated and has no effect", DeprecationWarning, stacklevel=2)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):  # whose arguments Python would take from `__new__`
+            cls.__signature__ = signature_of_constructor(cls)  # type: ignore[attr-defined]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Keeps what the constructor is given, as far as JSON can say it, for `lcrs.models.packing.pack`."""
@@ -149,6 +154,9 @@ class CompressionModel(nn.Module):
         return updated
 
 
+CompressionModel.__signature__ = signature_of_constructor(CompressionModel)  # type: ignore[attr-defined]
+
+
 class PictureModel(CompressionModel):
     """Base of models that code a latent of pictures: what `compress` and `decompress` have in common.
 
@@ -174,6 +182,7 @@ class PictureModel(CompressionModel):
         self._networks: dict[str, ExactNetwork] = {}
 
     def _padded(self, x: Tensor) -> Tensor:
+        check_floating(x)
         factor = self.downsampling_factor
         return x if factor is None else pad_to_multiple(x, factor)
 
@@ -232,7 +241,7 @@ class PictureModel(CompressionModel):
         """
         y_hat = self._decode_latent(strings, shape)
         device = next((p.device for p in self.g_s.parameters()), y_hat.device)
-        return {"x_hat": restored_picture(self._transformed("g_s", y_hat.to(device)), size)}
+        return {"x_hat": restored_picture(self._transformed("g_s", y_hat.to(device)), size, self.g_s)}
 
 
 class SimpleVAECompressionModel(PictureModel):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Unsayable", "config_of", "recorded"]
+__all__ = ["Unsayable", "config_of", "recorded", "signature_of_constructor"]
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,12 @@ def recorded(value: Any) -> Any:
     else:
         return Unsayable(type(value).__name__)
     return next((item for item in items if isinstance(item, Unsayable)), copies)
+
+
+def signature_of_constructor(model_class: type) -> inspect.Signature:
+    """What a class is called with, told by its `__init__`."""
+    parameters = list(inspect.signature(model_class.__init__).parameters.values())  # type: ignore[misc]
+    return inspect.Signature(parameters[1:])
 
 
 def config_of(model: Any) -> dict[str, Any]:

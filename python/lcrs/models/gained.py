@@ -203,7 +203,7 @@ class GainedMeanScaleHyperprior(PictureModel):
         gains = self._exact_gains(level, self.log_lmbda)
         inverse = (gains["y_gain_inv"], gains["z_gain_inv"])
         y_hat = self.latent_codec.decompress(strings, shape, *inverse)["y_hat"]
-        return {"x_hat": restored_picture(self._transformed("g_s", y_hat), size)}
+        return {"x_hat": restored_picture(self._transformed("g_s", y_hat), size, self.g_s)}
 
     def _exact_gains(self, level: float, like: Tensor) -> dict[str, Tensor]:
         """The four gains, (C, 1, 1) each, the same on every machine; on the device of `like`."""

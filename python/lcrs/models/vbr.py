@@ -216,7 +216,8 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
             return {"y_hat": self._decode_scaled_y(part[0], params, scale, exact)}
 
         y_hat = decode_any(self.entropy_coder, strings, decode)["y_hat"]
-        return {"x_hat": restored_picture(self._transformed("g_s", y_hat.to(self.Gain.device)), size)}
+        x_hat = self._transformed("g_s", y_hat.to(self.Gain.device))
+        return {"x_hat": restored_picture(x_hat, size, self.g_s)}
 
     def step_of_z(self, s: int = 1, inputscale: float | Tensor = 0) -> tuple[float, ...]:
         """The step of z at a scale, or nothing where that does not depend on it: what comes last in the

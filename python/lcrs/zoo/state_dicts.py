@@ -23,7 +23,7 @@ from lcrs.zoo.pretrained import load_pretrained
 
 __all__ = ["architecture_of", "load_checkpoint", "network_of", "read_state_dict"]
 
-_FORBIDDEN = re.compile(r"(?:Unsupported (?:global|class).*?GLOBAL|unsupported GLOBAL) (\S+)")
+_FORBIDDEN = re.compile(r"(?:Unsupported (?:global|class)(?:.*?GLOBAL)?|unsupported GLOBAL) (\S+)")
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:

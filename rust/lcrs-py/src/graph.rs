@@ -82,7 +82,8 @@ impl Graph {
         let runtime = runtime(py, threads)?;
         let limits = Limits::default();
         let results = detached(py, usize::MAX, || {
-            let mut items = vec![(); batch.items.unwrap_or(1)];
+            // Of an empty batch one item is run too: that tells the outputs and their shapes.
+            let mut items = vec![(); batch.items.unwrap_or(1).max(1)];
             runtime.each(&mut items, |item, (), runtime| {
                 let outputs = self.inner.run(runtime, &limits, &batch.tensors(item, &limits)?, level)?;
                 outputs.into_iter().map(Output::of).collect::<Result<Vec<_>>>()
@@ -128,6 +129,9 @@ impl<'a> Batch<'a> {
     /// The inputs of one item.
     fn tensors(&self, item: usize, limits: &Limits) -> Result<Vec<Tensor>> {
         let tensor = |&([c, h, w], data): &([usize; 3], &[f32])| {
+            if self.items == Some(0) {
+                return Tensor::zeroed(c, h, w, limits);
+            }
             let size = c * h * w;
             Tensor::from_nchw(c, h, w, &data[item * size..(item + 1) * size], limits)
         };

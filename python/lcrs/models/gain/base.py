@@ -300,7 +300,7 @@ class GainModel(PictureModel):
         z_hat = self.gaussian_conditional.decompress(z_strings, rows, means=means)
         y_hat = self._decode_y(y_strings, shape, self._params(z_hat, shape, level), level)
         x_hat = self._transformed_at("g_s", y_hat.to(self.z_mean.values.device), level)
-        return {"x_hat": restored_picture(x_hat, size)}
+        return {"x_hat": restored_picture(x_hat, size, self.g_s)}
 
     def _checked_strings(self, strings: Sequence[Sequence[bytes]]) -> Sequence[Sequence[bytes]]:
         """Must be overridden: `strings` if they are as many lists as `compress` returns, of one length.
