@@ -202,8 +202,9 @@ def test_portable_models_have_no_checksum():
     assert [len(s) for s in foreign[1]] == [len(s) for s in strings[1]]  # z depends on nothing foreign
 
 
-def test_hooks_on_parts_are_honoured(allowed):
-    net, x = make("mbt2018-mean"), pictures()
+@pytest.mark.parametrize("name", ["mbt2018-mean", "gain-hyperprior"])
+def test_hooks_on_parts_are_honoured(name, allowed):
+    net, x = make(name), pictures()
     plain = net.compress(x)["strings"]
     net.h_s[2].register_forward_hook(lambda module, args, out: 0.5 * out)
     out = net.compress(x)

@@ -34,6 +34,7 @@ __all__ = [
 _OF_TORCH = frozenset(vars(nn.Module())) | {"T_destination"}
 """Attributes that every module has."""
 _PLAIN = (bool, int, float, str, bytes, type(None), torch.dtype)
+_PLAIN_SET = frozenset(_PLAIN)
 _FUNCTIONS = (FunctionType, MethodType, type, type(len), torch.jit.ScriptFunction)
 # Hooks of torch that set a weight from parameters before each call, and do nothing else.
 _PURE_HOOKS = (WeightNorm, SpectralNorm, BasePruningMethod)
@@ -69,11 +70,13 @@ def structure_of(module: nn.Module, skip: Container[str] = ()) -> tuple[list[Any
             if tensor is not None and name not in skip:
                 facts.append(name)
                 tensors.append(tensor)
-        for hooks in (part._forward_pre_hooks, part._forward_hooks):
-            facts.extend(map(id, hooks.values()))
-        for name, value in part.__dict__.items():
-            if name not in _OF_TORCH and name not in skip:
-                _note(name, value, facts, tensors)
+        if part._forward_pre_hooks or part._forward_hooks:
+            facts.append(
+                [*map(id, part._forward_pre_hooks.values()), 0, *map(id, part._forward_hooks.values())]
+            )
+        for name in sorted(part.__dict__.keys() - _OF_TORCH):
+            if name not in skip:
+                _note(name, part.__dict__[name], facts, tensors)
         for name, child in part._modules.items():
             if child is not None:
                 facts.append(name)
@@ -86,6 +89,8 @@ def structure_of(module: nn.Module, skip: Container[str] = ()) -> tuple[list[Any
 def _note(name: str, value: Any, facts: list[Any], tensors: list[Tensor]) -> None:
     if isinstance(value, _PLAIN):
         facts.append((name, value))
+    elif isinstance(value, list | tuple) and _PLAIN_SET.issuperset(map(type, value)):
+        facts.append((name, tuple(value)))
     elif isinstance(value, Tensor):
         facts.append(name)
         tensors.append(value)

@@ -15,11 +15,12 @@ from lcrs.errors import NotPortableError
 from lcrs.layers.exact import suits_exact_engine
 from lcrs.layers.foreign import coding_scope, report, run_in_torch
 from lcrs.layers.lowering import GraphBuilder, LoweredGraph
+from lcrs.layers.module_state import state_key
 from lcrs.models.base import PictureModel, get_scale_table
 from lcrs.models.gain.levels import LevelTable, checked_levels, level_of, scaled_at_level
 from lcrs.models.pictures import crop_to, restored_picture
 from lcrs.ops import quantize_ste
-from lcrs.ops.cache import KeyedCache, fingerprint
+from lcrs.ops.cache import KeyedCache
 
 __all__ = ["GainModel"]
 
@@ -187,7 +188,7 @@ class GainModel(PictureModel):
             return coding.Graph(lowered.json, lowered.tensors)
 
         cache = self._graphs.setdefault(name, KeyedCache())
-        graph = cache.get(fingerprint(self.parameters()) + repr(self).encode(), build)
+        graph = cache.get(state_key(self), build)
         arrays = [x.detach().float().cpu().contiguous().numpy() for x in inputs]
         return {key: torch.from_numpy(out) for key, out in graph.run(arrays, level=level).items()}
 
