@@ -40,8 +40,17 @@ def test_compiled(net, x):
     )
 
 
+TOO_MUCH_FOR_OLD_EXPORT = {
+    "cheng2020-anchor-checkerboard", "elic2022-official", "elic2022-chandelier", "mbt2018-vbr",
+    "gain-hyperprior", "gain-space-channel-hyperprior",
+}  # fmt: skip
+"""Their forward has Python that torch.export can trace from torch 2.4 on; torch.compile passes over it."""
+
+
 @torch.no_grad()
-def test_exported(net, x):
+def test_exported(name, net, x):
+    if name in TOO_MUCH_FOR_OLD_EXPORT and tuple(map(int, torch.__version__.split(".")[:2])) < (2, 4):
+        pytest.skip("torch.export of this torch is too old")
     expected = net(x)["x_hat"]
     torch.compiler.reset()
     exported = torch.export.export(net, (x,)).module()

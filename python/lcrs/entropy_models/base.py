@@ -170,8 +170,11 @@ class EntropyModel(InheritedTableMethods, nn.Module):
 
         A model in float32 gives float32 for half precision too, inside autocast for one.
         """
-        tensors = (*self.parameters(), *self.buffers())
-        own = next((tensor.dtype for tensor in tensors if tensor.is_floating_point()), torch.float32)
+        own = torch.float32
+        for tensor in (*self.parameters(), *self.buffers()):  # a loop, which torch 2.2 can trace
+            if tensor.is_floating_point():
+                own = tensor.dtype
+                break
         return outputs.to(torch.promote_types(dtype, own))
 
     def _check_floating(self, inputs: Tensor) -> None:

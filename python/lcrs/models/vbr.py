@@ -124,9 +124,11 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
         gains = self.Gain.detach()
         gains = gains if gains.dtype == torch.float64 else gains.float()
         scale = torch.as_tensor(inputscale).detach().to(gains).reshape(1)
-        if not 0 <= scale.item() < float("inf"):
-            raise ValueError(f"inputscale is {scale.item()}, must be positive and finite, or 0")
-        return scale if scale.item() else gains[min(max(s, 0), self.levels - 1)].abs().reshape(1)
+        # A number is looked at as it is: torch 2.2 cannot trace a tensor's.
+        value = scale.item() if isinstance(inputscale, Tensor) else inputscale
+        if not 0 <= value < float("inf"):
+            raise ValueError(f"inputscale is {value}, must be positive and finite, or 0")
+        return scale if value else gains[min(max(s, 0), self.levels - 1)].abs().reshape(1)
 
     def _reconstruct(self, y: Tensor, scales: Tensor, means: Tensor | None, scale: Tensor) -> Tensor:
         """Quantise y (straight-through) at `scale` and reconstruct it with offsets."""
