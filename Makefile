@@ -21,7 +21,7 @@ test-rust:
 	$(CARGO) test --locked
 
 test-python: develop
-	$(DEV)/bin/python -m pytest
+	$(DEV)/bin/python -m pytest -n auto
 
 # The torch of both ends of what pyproject.toml allows, each with a Python and a NumPy that it fits.
 OLDEST_TORCH = $(shell sed -n 's/^torch = \["torch>=\(.*\)"\]/\1/p' pyproject.toml)
