@@ -127,6 +127,15 @@ def test_info_says_so(photo):
     assert len(lcrs.info(data, net)["entropy_digest"]) == 64
 
 
+def test_the_other_kind_of_strings_goes_along(photo):
+    net = make_foreign("mbt2018-mean")
+    pixels = lcrs.decompress(write(photo, net), net)
+    net.entropy_coder = "ans"
+    data = write(photo, net)
+    assert {section["kind"] for section in lcrs.info(data)["sections"]} == {"ans"}
+    assert np.array_equal(lcrs.decompress(data, net), pixels)
+
+
 def test_a_checkpoint_is_the_same_model(photo, tmp_path):
     net = make_foreign("mbt2018-mean")
     data = write(photo, net)

@@ -98,12 +98,14 @@ class OwnCoding:
 
         from lcrs.codec.picture_numbers import picture_numbers
 
+        kind = getattr(self.net, "entropy_coder", None)
+
         def written(sections: list[bytes]) -> bytes:
             return coding.write_not_portable(
                 self.name,
                 (bytes.fromhex(self.entropy_digest[:16]), bytes.fromhex(self.synthesis_digest[:16])),
                 sections,
-                kind=getattr(self.net, "entropy_coder", "lcrs"),
+                kind="ans" if kind == "ans" else "lcrs",
                 metadata=metadata,
                 max_pixels=max_pixels,
                 **samples.form,
