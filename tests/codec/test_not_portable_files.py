@@ -285,9 +285,13 @@ def test_what_such_a_model_does_not_take_is_said(photo):
         {"device": "cpu"},
     ):
         with pytest.raises(
-            ValueError, match="is for packages: model 'mbt2018-mean' codes by its own compress"
+            ValueError, match="is for packages: model 'mbt2018-mean' codes by itself in torch"
         ):
             write(photo, net, **options)
+    data = write(photo, net)
+    for options in ({"threads": 2}, {"runtime": "torch"}):
+        with pytest.raises(ValueError, match="is for packages"):
+            lcrs.decompress(data, net, **options)
     with pytest.raises(lcrs.NotPortableError, match="has no compress"):
         write(photo, nn.Conv2d(3, 3, 1))
     net.compress = lambda x: {"strings": [[b""]] * 200, "shape": (1, 1)}

@@ -151,8 +151,8 @@ def compress(
         "max_bytes": max_bytes,
     }
     if not isinstance(package, Package):
-        _refuse(package, quality=quality, target=target, threads=threads)
-    networks = _networks(package, runtime, device)
+        _refuse(package, quality=quality, target=target)
+    networks = _networks(package, runtime, device, threads)
     if not isinstance(package, Package):
         data = package.compress(samples, metadata=options["metadata"], max_pixels=max_pixels)
     elif target is not None and networks is not None:
@@ -214,7 +214,7 @@ def decompress(
         return pixels
 
     def restore(package: Package | OwnCoding) -> NDArray[Any]:
-        networks = _networks(package, runtime, device)
+        networks = _networks(package, runtime, device, threads)
         return (networks or package).decompress(data, threads=threads, **limits)
 
     return _with_model(data, model, restore, limits)
@@ -246,7 +246,7 @@ def decompress_picture(
         raise ValueError(msg)
 
     def restore(package: Package | OwnCoding) -> bytes:
-        networks = _networks(package, runtime, device)
+        networks = _networks(package, runtime, device, threads)
         if networks is None and isinstance(package, Package):
             return package.decompress_bytes(data, threads=threads, **limits)[0]
         pixels = (networks or package).decompress(data, threads=threads, **limits)
@@ -285,14 +285,16 @@ def _refuse(coder: OwnCoding, **options: object) -> None:
     """Refuses what a model that codes by itself is not told."""
     for name, value in options.items():
         if value is not None:
-            msg = f"{name} is for packages: model '{coder.name}' codes by its own compress, which takes none"
+            msg = f"{name} is for packages: model '{coder.name}' codes by itself in torch, as that is set"
             raise ValueError(msg)
 
 
-def _networks(package: Package | OwnCoding, runtime: Runtime, device: str | None) -> TorchRuntime | None:
+def _networks(
+    package: Package | OwnCoding, runtime: Runtime, device: str | None, threads: int | None
+) -> TorchRuntime | None:
     """What runs g_a and g_s, unless that is the package itself."""
     if not isinstance(package, Package):
-        _refuse(package, runtime=None if runtime == "native" else runtime, device=device)
+        _refuse(package, runtime=None if runtime == "native" else runtime, device=device, threads=threads)
         return None
     if runtime == "torch":
         from lcrs.codec.torch_runtime import torch_runtime

@@ -138,7 +138,7 @@ class OwnCoding:
         max_pixels: int | None = None,
         max_bytes: int | None = None,
     ) -> NDArray[Any]:
-        """The pixels of an .lcrs file.
+        """The pixels of an .lcrs file; torch uses as many threads as it is set to, and what memory it needs.
 
         Raises:
             MissingModelError: it was made with another model, or other weights.
