@@ -51,11 +51,13 @@ __all__ = [
     "package_digests",
     "pmf_to_quantized_cdf",
     "quantize",
+    "read_not_portable",
     "scale_table",
     "simd_path",
     "simd_paths",
     "thresholds",
     "transcode",
+    "write_not_portable",
 ]
 
 __version__: str
@@ -956,6 +958,51 @@ def package_digests(description: str, tensors: dict[str, NDArray[Any]]) -> dict[
 
     Raises:
         LcrsError: if the description is not one, or names a tensor that is not there.
+    """
+
+def write_not_portable(
+    model: str,
+    digests: tuple[bytes, bytes],
+    sections: Sequence[bytes],
+    *,
+    shape: Sequence[int],
+    dtype: str = "uint8",
+    bit_depth: int | None = None,
+    kind: _Kind = "lcrs",
+    metadata: dict[str, Any] | None = None,
+    max_pixels: int | None = None,
+) -> bytes:
+    """The bytes of an .lcrs file that says that it is not portable.
+
+    Args:
+        model: the name of the model, as that of a package.
+        digests: first 8 bytes each of digests of what decides a symbol, and of what turns symbols into
+            pixels.
+        sections: at most 128, of what the program wants.
+        shape: of the picture, (H, W, 3), (H, W, 1) or (H, W).
+        dtype: of the picture, uint8 or uint16.
+        bit_depth: bits of a component, 1 to 8 of uint8, 9 to 16 of uint16; by default 8 or 16.
+        kind: of the entropy-coded streams.
+        metadata: what goes along, by the names that `metadata` gives.
+        max_pixels: of a picture; by default 2^28.
+
+    Raises:
+        ValueError: if an argument is not as above.
+        LimitError: if the picture or the metadata are above the limits.
+    """
+
+def read_not_portable(
+    data: _Bytes, *, max_pixels: int | None = None, max_bytes: int | None = None
+) -> list[bytes]:
+    """The sections of an .lcrs file that says that it is not portable.
+
+    Args:
+        data: the whole file.
+        max_pixels: of the picture; by default 2^28.
+        max_bytes: that the call may hold at a time; by default 2^31.
+
+    Raises:
+        LcrsError: if the file is cut off, damaged, of a later version, portable, or above the limits.
     """
 
 def info_json(data: _Bytes, *, max_pixels: int | None = None, max_bytes: int | None = None) -> str:

@@ -12,13 +12,13 @@ from lcrs.cli import batch
 from lcrs.cli.arguments import add_limits, add_model, add_runtime, check_runtime, limits, whole_number
 from lcrs.cli.jobs import Job, Kind, add_files, plan
 from lcrs.cli.messages import naming
+from lcrs.cli.own_model import add_import, check_import, model_of
 from lcrs.cli.streams import title
 from lcrs.cli.targets import check_output, deliver, is_whole
 from lcrs.cli.writing import FORMATS, encode_picture, format_of
 
 if TYPE_CHECKING:
     from lcrs.codec import Picture
-    from lcrs.coding import Package
 
 NAME = "decode"
 SUMMARY = "Restore pictures from .lcrs files"
@@ -48,12 +48,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_limits(parser)
     model = parser.add_argument_group("model")
     add_model(model, "default: the one that the file names")
+    add_import(model)
     add_runtime(model, "pixels are")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Finds the files, and decodes each."""
     check_runtime(arguments.runtime, arguments.device)
+    check_import(arguments)
     ending = f".{arguments.format or 'png'}"
 
     def rename(name: str) -> str:
@@ -63,10 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
     todo = plan(arguments, Kind(frozenset({_ENDING}), rename, "the .lcrs files"))
     for job in todo.jobs:
         format_of(job.target, arguments.format)
-    if arguments.model is not None and todo.jobs:
-        from lcrs import codec
-
-        codec.load_package(arguments.model)  # what is wrong with it is said once
+    if todo.jobs:
+        model_of(arguments)  # what is wrong with it is said once
     return batch.run(todo, NAME, arguments)
 
 
@@ -80,7 +80,7 @@ def work(job: Job, arguments: argparse.Namespace) -> batch.Done:
         check_output(job.source, job.target, force=arguments.force, makes_folders=job.is_named_here)
     data = read_stream(job.source, limits(arguments))
     with naming(title(job.source)):
-        fields = codec.info(data, _model(arguments), **limits(arguments))
+        fields = codec.info(data, model_of(arguments), **limits(arguments))
         size = _scaled(fields["width"], fields["height"], arguments.max_side)
     if arguments.skip_existing:
         check = partial(_check_picture, size=size, max_pixels=arguments.max_pixels)
@@ -89,7 +89,7 @@ def work(job: Job, arguments: argparse.Namespace) -> batch.Done:
         check_output(job.source, job.target, force=arguments.force, makes_folders=job.is_named_here)
     with naming(title(job.source)):
         options = {"runtime": arguments.runtime, "device": arguments.device, **limits(arguments)}
-        picture = codec.decompress_picture(data, _model(arguments), **options)
+        picture = codec.decompress_picture(data, model_of(arguments), **options)
     with naming(job.target_text):
         written, lost = encode_picture(_shrunk(picture, size), extension)
     if lost:
@@ -97,12 +97,6 @@ def work(job: Job, arguments: argparse.Namespace) -> batch.Done:
         warnings.warn(words, UserWarning, stacklevel=2)
     deliver(job.target, written, force=arguments.force, makes_folders=job.is_named_here)
     return batch.Done(len(data), len(written))
-
-
-def _model(arguments: argparse.Namespace) -> Package | None:
-    from lcrs import codec
-
-    return None if arguments.model is None else codec.load_package(arguments.model)
 
 
 def _scaled(width: int, height: int, max_side: int | None) -> tuple[int, int]:

@@ -22,6 +22,7 @@ from lcrs.cli.arguments import (
 )
 from lcrs.cli.jobs import Job, Kind, add_files, plan
 from lcrs.cli.messages import UsageError, naming
+from lcrs.cli.own_model import add_import, check_import, model_of
 from lcrs.cli.streams import title
 from lcrs.cli.targets import check_output, check_stream, deliver, is_whole
 
@@ -60,6 +61,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_picture(parser.add_argument_group("what is taken from the picture"))
     model = parser.add_argument_group("model")
     add_model(model, "default: the one that ships with lcrs")
+    add_import(model)
+    model.add_argument(
+        "--allow-not-portable",
+        action="store_true",
+        help="with --import: write files that decode only by it, where torch computes the same sums",
+    )
     add_runtime(model, "latents are")
 
 
@@ -114,15 +121,19 @@ def _rate_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """What `lcrs.compress` is told of the model and the rate."""
     from lcrs import codec, coding
 
-    model, rate = codec.load_package(arguments.model or codec.DEFAULT_MODEL), arguments.quality
+    named, rate = model_of(arguments), arguments.quality
+    model = codec.load_package(codec.DEFAULT_MODEL) if named is None else named
     if arguments.scale is not None:
+        if not isinstance(model, coding.Package):
+            raise UsageError(f"--scale is for packages, and {arguments.import_} has none")
         rate = coding.quality_of_scale(model, arguments.scale)
-    if model.samples is not None:
+    if isinstance(model, coding.Package) and model.samples is not None:
         msg = f"model '{model.name}' codes arrays, not pictures: lcrs.compress in Python takes them"
         raise UsageError(msg)
     targets = {name: getattr(arguments, name) for name in ("target_bpp", "target_size", "target_psnr")}
     device = {"runtime": arguments.runtime, "device": arguments.device}
-    return {"model": model, "quality": rate} | targets | device
+    portability = {"allow_not_portable": arguments.allow_not_portable}
+    return {"model": model, "quality": rate} | portability | targets | device
 
 
 def _picture_options(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -151,6 +162,7 @@ def _tell_losses(job: Job, picture: Picture, arguments: argparse.Namespace) -> N
 def run(arguments: argparse.Namespace) -> int:
     """Finds the files, and encodes each."""
     check_runtime(arguments.runtime, arguments.device)
+    check_import(arguments)
 
     def rename(name: str) -> str:
         is_picture = Path(name).suffix.lower() in _ENDINGS and not arguments.keep_endings
@@ -158,8 +170,10 @@ def run(arguments: argparse.Namespace) -> int:
 
     todo = plan(arguments, Kind(_ENDINGS, rename, "the pictures", "; --keep-endings tells them apart"))
     if len(todo.jobs) > 1:
+        from lcrs.coding import Package
+
         options = _rate_options(arguments)  # what is wrong with the model is said once
-        if options["quality"] is not None:
+        if options["quality"] is not None and isinstance(options["model"], Package):
             options["model"].level(options["quality"])
     return batch.run(todo, NAME, arguments)
 

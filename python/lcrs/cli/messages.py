@@ -12,6 +12,8 @@ _OPTIONS = {
     "(max_bytes)": "(--max-bytes)",
     "pass model=FILE": "--model FILE",
     "pass runtime='torch'": "--runtime torch",
+    "pass model=NET, the model in torch": "--model CHECKPOINT --import MODULE:CLASS",
+    "allow_not_portable=True": "--allow-not-portable",
 }
 _EXPECTED = (OSError, ValueError, RuntimeError, ImportError, Warning)
 

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias, TypeVar
 
 from lcrs import coding
 from lcrs.codec.containers import Container, Output, give, give_picture, read_container
@@ -23,13 +24,16 @@ from lcrs.codec.packages import DEFAULT_MODEL, load_package, load_packages, miss
 from lcrs.codec.samples import private_metadata, to_samples
 from lcrs.codec.targets import only_target, reached
 from lcrs.coding import Package
-from lcrs.errors import LcrsError, MissingModelError
+from lcrs.errors import LcrsError, MissingModelError, NotPortableError
 from lcrs.pictures import Background, Picture, PictureError, to_picture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
+    from torch import nn
+    from typing_extensions import TypeIs
 
+    from lcrs.codec.torch_model import OwnCoding
     from lcrs.codec.torch_runtime import TorchRuntime
 
 
@@ -56,7 +60,7 @@ Runtime = Literal["native", "torch"]
 """What runs g_a and g_s: the exact engine, or torch. Whatever decides a symbol is always exact."""
 
 _T = TypeVar("_T")
-_Model = str | os.PathLike[str] | Package
+_Model: TypeAlias = "str | os.PathLike[str] | Package | nn.Module"
 
 
 def compress(
@@ -67,6 +71,7 @@ def compress(
     target_size: int | None = None,
     target_psnr: float | None = None,
     model: _Model = DEFAULT_MODEL,
+    allow_not_portable: bool = False,
     background: Background | None = None,
     to_8bit: bool = False,
     to_srgb: bool = False,
@@ -96,7 +101,11 @@ def compress(
             no less than 99 % of it.
         target_psnr: in place of a quality: PSNR of the decoded samples in decibels, to within 0.05. Targets
             are found by trials, mostly three to five; each decodes, too, for a PSNR.
-        model: a model's name, an .lcrm file, or a loaded `lcrs.coding.Package`.
+        model: a model's name, an .lcrm file, a loaded `lcrs.coding.Package`, or a model in torch, which is
+            made a package of at each call.
+        allow_not_portable: whether a model in torch that no package can say codes by its own `compress`. The
+            file says that it is not portable: it decodes only with this model, the same weights, and where
+            torch computes the same sums. What the model lacks for a package is in the error without this.
         background: the colour to flatten transparency on: a name, ``#rrggbb``, or three numbers from 0 to
             255. Without it pictures with transparent parts are refused.
         to_8bit: whether to round deeper components to 8 bits.
@@ -121,6 +130,7 @@ def compress(
         PictureError: if the picture is damaged, or holds what the call does not say what to do with.
         ValueError: if the quality, a target, the runtime or the device is not as above.
         MissingModelError: if there is no such model here.
+        NotPortableError: if a model in torch has no package, unless that is allowed.
         LimitError: if the picture is above ``max_pixels`` or needs more than ``max_bytes``.
 
     Warns:
@@ -128,7 +138,7 @@ def compress(
             the largest that is not above, if there is one.
     """
     target = only_target(quality, target_bpp=target_bpp, target_size=target_size, target_psnr=target_psnr)
-    package = load_package(model)
+    package = _coder(model, allow_not_portable=allow_not_portable)
     choices = {"background": background, "to_8bit": to_8bit, "to_srgb": to_srgb, "frame": frame}
     samples = to_samples(package, image, choices, bit_depth=bit_depth, max_pixels=max_pixels)
     if quality is None and package.levels is not None:
@@ -140,8 +150,12 @@ def compress(
         "max_pixels": max_pixels,
         "max_bytes": max_bytes,
     }
-    networks = _networks(package, runtime, device)
-    if target is not None and networks is not None:
+    if not isinstance(package, Package):
+        _refuse(package, quality=quality, target=target)
+    networks = _networks(package, runtime, device, threads)
+    if not isinstance(package, Package):
+        data = package.compress(samples, metadata=options["metadata"], max_pixels=max_pixels)
+    elif target is not None and networks is not None:
         data = reached(networks.compress_to_target(samples, target, **options))
     elif target is not None:
         data = reached(package.compress_to_target(samples.data, *target, **samples.form | options))
@@ -169,7 +183,8 @@ def decompress(
 
     Args:
         data: the file: its bytes, its path, or a binary file object that is open for reading.
-        model: as in `compress`; by default the model that the file names.
+        model: as in `compress`; by default the model that the file names. A file that is not portable needs
+            the model in torch.
         threads: how many to use. The pixels do not depend on it.
         runtime: ``native`` gives the same pixels on every machine. ``torch`` runs g_s in torch on ``device``,
             from the same exact symbols: the pixels are equal up to rounding.
@@ -186,6 +201,8 @@ def decompress(
     Raises:
         ValueError: if the runtime or the device is not as above.
         MissingModelError: if the model is not at hand, or another one goes by its name.
+        NotPortableError: if the file is not portable, and ``model`` is none in torch.
+        DesyncError: if it is not, and torch computes other sums here.
         LcrsError: if the file is cut off, damaged, of a later version, or above a limit.
     """
     limits: dict[str, Any] = {"max_pixels": max_pixels, "max_bytes": max_bytes}
@@ -196,9 +213,9 @@ def decompress(
         pixels: NDArray[Any] = picture.pixels.copy()
         return pixels
 
-    def restore(package: Package) -> NDArray[Any]:
-        networks = _networks(package, runtime, device)
-        return (package if networks is None else networks).decompress(data, threads=threads, **limits)
+    def restore(package: Package | OwnCoding) -> NDArray[Any]:
+        networks = _networks(package, runtime, device, threads)
+        return (networks or package).decompress(data, threads=threads, **limits)
 
     return _with_model(data, model, restore, limits)
 
@@ -228,11 +245,11 @@ def decompress_picture(
         )
         raise ValueError(msg)
 
-    def restore(package: Package) -> bytes:
-        networks = _networks(package, runtime, device)
-        if networks is None:
+    def restore(package: Package | OwnCoding) -> bytes:
+        networks = _networks(package, runtime, device, threads)
+        if networks is None and isinstance(package, Package):
             return package.decompress_bytes(data, threads=threads, **limits)[0]
-        pixels = networks.decompress(data, threads=threads, **limits)
+        pixels = (networks or package).decompress(data, threads=threads, **limits)
         return pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
 
     samples = _with_model(data, model, restore, limits)
@@ -240,8 +257,45 @@ def decompress_picture(
     return Picture(samples, size, fields["channels"], fields["bit_depth"], **coding.metadata(data, **limits))
 
 
-def _networks(package: Package, runtime: Runtime, device: str | None) -> TorchRuntime | None:
+def _is_torch_model(model: object) -> TypeIs[nn.Module]:
+    """Whether ``model`` is a torch module; torch is not imported for that."""
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(model, torch.nn.Module)
+
+
+def _coder(model: _Model, *, allow_not_portable: bool) -> Package | OwnCoding:
+    """What codes with ``model``: its package, or, if that is allowed and there is none, the model itself."""
+    if not _is_torch_model(model):
+        return load_package(model)
+    from lcrs.codec.torch_model import own_coding_of, package_of
+
+    try:
+        return package_of(model)
+    except NotPortableError as error:
+        if not allow_not_portable:
+            msg = (
+                f"{error}; allow_not_portable=True writes a file all the same, that decodes only with this "
+                "model, where torch computes the same sums"
+            )
+            raise NotPortableError(msg) from error
+    return own_coding_of(model)
+
+
+def _refuse(coder: OwnCoding, **options: object) -> None:
+    """Refuses what a model that codes by itself is not told."""
+    for name, value in options.items():
+        if value is not None:
+            msg = f"{name} is for packages: model '{coder.name}' codes by itself in torch, as that is set"
+            raise ValueError(msg)
+
+
+def _networks(
+    package: Package | OwnCoding, runtime: Runtime, device: str | None, threads: int | None
+) -> TorchRuntime | None:
     """What runs g_a and g_s, unless that is the package itself."""
+    if not isinstance(package, Package):
+        _refuse(package, runtime=None if runtime == "native" else runtime, device=device, threads=threads)
+        return None
     if runtime == "torch":
         from lcrs.codec.torch_runtime import torch_runtime
 
@@ -258,18 +312,24 @@ def _networks(package: Package, runtime: Runtime, device: str | None) -> TorchRu
 def _with_model(
     data: bytes | bytearray | memoryview,
     model: _Model | None,
-    decompress: Callable[[Package], _T],
+    decompress: Callable[[Package | OwnCoding], _T],
     limits: dict[str, Any],
 ) -> _T:
     """What ``decompress`` makes of the first package that the file was made with."""
     error: MissingModelError | None = None
     fields = coding.info(data, **limits)
+    if not fields["portable"] and not _is_torch_model(model):
+        msg = (
+            f"the file is not portable: model '{fields['model']}' coded it in torch, and only that decodes "
+            "it: pass model=NET, the model in torch"
+        )
+        raise NotPortableError(msg)
     for package in _packages_for(fields, model):
         try:
             return decompress(package)
         except MissingModelError as other:
             error = error or other  # another model of that name; perhaps the next one fits
-    raise error or missing(model or fields["model"])
+    raise error or missing(fields["model"])
 
 
 def info(
@@ -308,6 +368,12 @@ def info(
     return fields
 
 
-def _packages_for(fields: dict[str, Any], model: _Model | None) -> Iterator[Package]:
-    """The packages to try for a file of these fields: the one asked for, or all that may have written it."""
-    return load_packages(fields) if model is None else iter([load_package(model)])
+def _packages_for(fields: dict[str, Any], model: _Model | None) -> Iterator[Package | OwnCoding]:
+    """What to try for a file of these fields: the model asked for, or all that may have written it."""
+    if model is None:
+        return load_packages(fields)
+    if not _is_torch_model(model):
+        return iter([load_package(model)])
+    from lcrs.codec.torch_model import own_coding_of, package_of
+
+    return iter([package_of(model) if fields["portable"] else own_coding_of(model)])

@@ -12,6 +12,8 @@ from lcrs.pictures import Picture, to_picture
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from lcrs.codec.torch_model import OwnCoding
+
 __all__ = ["Samples", "private_metadata", "to_samples"]
 
 
@@ -38,7 +40,7 @@ class Samples:
 
 
 def to_samples(
-    package: Package,
+    package: Package | OwnCoding,
     image: Any,
     choices: dict[str, Any],
     *,

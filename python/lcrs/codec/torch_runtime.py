@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lcrs.codec import targets
+from lcrs.codec.picture_numbers import padded_below, picture_numbers, picture_samples
 from lcrs.codec.samples import Samples
 from lcrs.codec.targets import Target
 from lcrs.coding import Package
@@ -148,26 +149,18 @@ class TorchRuntime:
         pixels = samples.array()
         limits = {key: options.get(key) for key in ("max_pixels", "max_bytes")}
         padded = self.package.padded_size(pixels.shape[:2], **limits)
-        pixels = pixels[..., None] if pixels.ndim == 2 else pixels
         if self._range is None:
-            x = torch.from_numpy(pixels.astype(np.float32 if pixels.itemsize > 1 else np.uint8))
-            x = x.to(self.device).permute(2, 0, 1).float() / self._peak(samples.form["bit_depth"])
-            x = x.expand(3, -1, -1)
-        else:
-            low, high = self._range
-            numbers = (pixels.astype(np.float64).clip(low, high) - low) / (high - low)
-            x = torch.from_numpy(numbers.astype(np.float32)).to(self.device).permute(2, 0, 1)
-        below, right = (after - before for after, before in zip(padded, pixels.shape[:2], strict=True))
-        return torch.nn.functional.pad(x[None], (0, right, 0, below), mode="replicate")
+            return picture_numbers(samples, padded, self.device)
+        pixels = pixels[..., None] if pixels.ndim == 2 else pixels
+        low, high = self._range
+        numbers = (pixels.astype(np.float64).clip(low, high) - low) / (high - low)
+        x = torch.from_numpy(numbers.astype(np.float32)).to(self.device).permute(2, 0, 1)
+        return padded_below(x[None], padded)
 
     def _samples(self, numbers: torch.Tensor, latent: dict[str, Any]) -> NDArray[Any]:
         """What numbers from 0 to 1, (C, H, W), stand for, (H, W, C)."""
         if self._range is None:
-            is_grey = len(latent["shape"]) == 2 or latent["shape"][2] == 1
-            numbers = numbers.mean(0, keepdim=True) if is_grey else numbers
-            numbers = (numbers * self._peak(latent["bit_depth"])).round()
-            whole: NDArray[Any] = numbers.permute(1, 2, 0).contiguous().cpu().numpy()
-            return whole
+            return picture_samples(numbers, latent["shape"], latent["bit_depth"])
         low, high = self._range
         samples = numbers.permute(1, 2, 0).cpu().numpy().astype(np.float64) * (high - low) + low
         samples = samples.clip(low, high)

@@ -14,7 +14,7 @@ from lcrs.coding.coder import (
     encode_batch,
     encoded_bound,
 )
-from lcrs.coding.container import bytes_needed, info, metadata
+from lcrs.coding.container import bytes_needed, info, metadata, read_not_portable, write_not_portable
 from lcrs.coding.distributions import (
     default_scale_table,
     factorized_medians,
@@ -28,7 +28,7 @@ from lcrs.coding.distributions import (
 from lcrs.coding.fingerprint import fingerprint
 from lcrs.coding.graph import Graph
 from lcrs.coding.latent import decode_latents, encode_latents
-from lcrs.coding.package import Package, RateSearch, package_digests, transcode, write_package
+from lcrs.coding.package import Package, RateSearch, package_bytes, package_digests, transcode, write_package
 from lcrs.coding.quantization import dequantize, quantize
 from lcrs.coding.runtime import build_profile, num_threads, simd_path, simd_paths
 from lcrs.coding.scales import quality_of_scale, scale_of_quality
@@ -66,15 +66,18 @@ __all__ = [
     "metadata",
     "mixture_table",
     "num_threads",
+    "package_bytes",
     "package_digests",
     "pmf_to_quantized_cdf",
     "quality_of_scale",
     "quantize",
+    "read_not_portable",
     "scale_of_quality",
     "scale_table",
     "simd_path",
     "simd_paths",
     "thresholds",
     "transcode",
+    "write_not_portable",
     "write_package",
 ]

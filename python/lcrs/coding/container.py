@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from lcrs._lcrs import bytes_needed, info_json, metadata
+from lcrs._lcrs import bytes_needed, info_json, metadata, read_not_portable, write_not_portable
 
-__all__ = ["bytes_needed", "info", "metadata"]
+__all__ = ["bytes_needed", "info", "metadata", "read_not_portable", "write_not_portable"]
 
 # What people look for comes first.
 _FIRST = ("num_bytes", "width", "height", "model", "quality")

@@ -17,7 +17,7 @@ from lcrs.coding.files import write_atomically
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Package", "RateSearch", "package_digests", "transcode", "write_package"]
+__all__ = ["Package", "RateSearch", "package_bytes", "package_digests", "transcode", "write_package"]
 
 
 def write_package(
@@ -31,8 +31,8 @@ def write_package(
 
     Args:
         path: the file, by custom NAME.lcrm.
-        description: what the package's JSON says, without digests: they are computed here.
-        tensors: float32, float16 or int32 arrays by name, C-contiguous.
+        description: as in `package_bytes`.
+        tensors: as in `package_bytes`.
         overwrite: whether an existing file may be replaced.
 
     Raises:
@@ -40,12 +40,26 @@ def write_package(
         LcrsError: if the description and the tensors do not make a package.
         FileExistsError: if the file exists and ``overwrite`` is false.
     """
+    data = package_bytes(description, tensors)
+    Package.from_bytes(data)
+    write_atomically(path, data, overwrite=overwrite)
+
+
+def package_bytes(description: dict[str, Any], tensors: dict[str, NDArray[Any]]) -> bytes:
+    """The bytes of a model package, which `Package.from_bytes` checks and loads.
+
+    Args:
+        description: what the package's JSON says, without digests: they are computed here.
+        tensors: float32, float16 or int32 arrays by name, C-contiguous.
+
+    Raises:
+        ValueError: if an array has another dtype or layout.
+        LcrsError: if the description and the tensors do not make a package.
+    """
     from safetensors.numpy import save
 
     complete = description | package_digests(_json(description), tensors)
-    data = save(tensors, metadata={"lcrs": _json(complete)})
-    Package.from_bytes(data)
-    write_atomically(path, data, overwrite=overwrite)
+    return save(tensors, metadata={"lcrs": _json(complete)})
 
 
 def _json(description: dict[str, Any]) -> str:

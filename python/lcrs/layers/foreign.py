@@ -40,6 +40,7 @@ __all__ = [
     "one_thread",
     "report",
     "run_in_torch",
+    "verify_all",
 ]
 
 _SKIPPED = (str(Path(__file__).parents[1]), str(Path(torch.__file__).parent), contextlib.__file__)
@@ -168,6 +169,19 @@ def report(module: nn.Module, reason: str, *, more: str = "") -> None:
         )
         warnings.warn(text, NotPortableWarning, stacklevel=_level_of_caller())
         known.add(reason)
+
+
+def verify_all(name: str) -> None:
+    """From here on all that is coded in the present call is verified, as if `name`, a part, had run in torch.
+
+    Raises:
+        NotPortableError: portability is required.
+    """
+    if portability_mode() == "require":
+        raise NotPortableError(f"{name} is not portable: its own code decides what is coded")
+    scope = _scope.get()
+    if scope is not None:
+        scope.parts[name] = None
 
 
 def _level_of_caller() -> int:

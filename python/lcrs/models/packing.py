@@ -31,7 +31,7 @@ from lcrs.layers.lowering import LoweredGraph
 from lcrs.models.constructor import Unsayable, config_of
 from lcrs.registry import MODELS
 
-__all__ = ["NUMERICS", "PACKAGE_VERSION", "Packable", "PackageParts", "Tables", "pack"]
+__all__ = ["NUMERICS", "PACKAGE_VERSION", "Packable", "PackageParts", "Tables", "architecture_of", "pack"]
 
 PACKAGE_VERSION = 1
 NUMERICS = "f32-fma/1"
@@ -205,7 +205,7 @@ def pack(
     """
     if not hasattr(model, "package_parts"):
         raise NotPortableError(f"{type(model).__name__} has no package_parts: packages cannot say this model")
-    architecture = _name_of(type(model))
+    architecture = architecture_of(type(model))
     _check_lowered(model, None if samples is None else samples.get("channels"))
     known = inspect.signature(model.package_parts).parameters
     for option in options:
@@ -255,7 +255,7 @@ def _add(tensors: dict[str, NDArray[Any]], name: str, array: NDArray[Any]) -> No
         raise ValueError(f"two parts of the model call different tensors {name!r}")
 
 
-def _name_of(model_class: type) -> str:
+def architecture_of(model_class: type) -> str:
     """The registered name of a class, or its own: a name in the registry is for those who make it anew."""
     names = (name for name, registered in MODELS.items() if registered is model_class)
     return next(names, model_class.__qualname__.rpartition(".")[2])

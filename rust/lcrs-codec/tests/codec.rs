@@ -6,12 +6,14 @@ mod common;
 use common::{factorized, hyperprior, limits, picture, runtimes, variable_rate, Model};
 use half::f16;
 use lcrs_codec::{
-    compress, decompress, info, metadata, Cicp, CompressOptions, DecompressOptions, Package, Picture, PictureMetadata,
-    TensorData, TensorView,
+    compress, decompress, info, metadata, read_not_portable, write_not_portable, Cicp, CompressOptions,
+    DecompressOptions, ForeignModel, Layout, Package, Picture, PictureMetadata, TensorData, TensorView,
 };
 use lcrs_core::rans::StreamKind;
 use lcrs_core::{ErrorKind, Limits, Runtime};
-use lcrs_format::Samples;
+use lcrs_format::{Color, Samples};
+
+const GREY12: Samples = Samples::Picture { color: Color::Grey, bit_depth: 12 };
 
 fn options(package: &Package, quality: f64) -> CompressOptions {
     CompressOptions { quality: package.levels().map(|_| quality), ..CompressOptions::default() }
@@ -211,4 +213,37 @@ fn limits_hold_for_both_directions() {
         let error = decompress(&package, &file, &DecompressOptions::default(), &rt, &limits).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Limit, "{error}");
     }
+}
+
+#[test]
+fn what_other_programs_code_is_carried_as_it_is() {
+    let model = ForeignModel { name: "theirs", entropy_digest: [1; 8], synthesis_digest: [2; 8] };
+    let metadata = PictureMetadata { exif: Some(vec![7; 9]), gamma: Some(45_455), ..PictureMetadata::default() };
+    let layout = Layout { has_channel_axis: false, samples: GREY12, ..Layout::rgb8(33, 26) };
+    let sections: [&[u8]; 3] = [b"{}", b"", &[9; 1000]];
+    let write = |layout, sections: &[&[u8]], limits: &Limits| {
+        write_not_portable(&model, layout, sections, StreamKind::Ans, &metadata, limits)
+    };
+    let file = write(&layout, &sections, &limits()).unwrap();
+    assert_eq!(read_not_portable(&file, &limits()).unwrap(), sections);
+    assert_eq!(lcrs_codec::metadata(&file, &limits()).unwrap(), metadata);
+    let said = info(&file, &limits()).unwrap();
+    assert_eq!((said.portable, said.width, said.height, said.samples), (false, 33, 26, GREY12));
+    assert_eq!((said.model.as_str(), said.entropy_digest.as_str()), ("theirs", "0101010101010101"));
+    assert!(said.sections.iter().map(|section| section.kind).eq(["ans"; 3]));
+
+    let many = vec![&b""[..]; 129];
+    assert_eq!(write(&layout, &many, &limits()).unwrap_err().kind(), ErrorKind::InvalidArgument);
+    assert!(write(&layout, &many[..128], &limits()).is_ok());
+    let mut small = limits();
+    small.max_pixels = 100;
+    assert_eq!(write(&layout, &sections, &small).unwrap_err().kind(), ErrorKind::Limit);
+    assert_eq!(read_not_portable(&file, &small).unwrap_err().kind(), ErrorKind::Limit);
+    for length in 0..file.len() {
+        assert_eq!(read_not_portable(&file[..length], &limits()).unwrap_err().kind(), ErrorKind::Truncated);
+    }
+    let package = factorized().package();
+    let portable =
+        compress(&package, &picture(33, 26, 9), &CompressOptions::default(), &Runtime::serial(), &limits()).unwrap();
+    assert_eq!(read_not_portable(&portable, &limits()).unwrap_err().kind(), ErrorKind::Corrupt);
 }

@@ -7,6 +7,7 @@ mod coder;
 mod distributions;
 mod errors;
 mod fingerprint;
+mod foreign;
 mod fork;
 mod graph;
 mod integers;
@@ -39,6 +40,8 @@ mod _lcrs {
     use crate::errors::panic_in_job;
     #[pymodule_export]
     use crate::fingerprint::fingerprint;
+    #[pymodule_export]
+    use crate::foreign::{read_not_portable, write_not_portable};
     #[pymodule_export]
     use crate::graph::Graph;
     #[pymodule_export]

@@ -50,6 +50,11 @@ pub(crate) fn picture(package: &codec::Package, pixels: &Bound<'_, PyAny>, given
 
 /// What a shape, (H, W) or (H, W, C), and a type mean for a package.
 pub(crate) fn layout(package: &codec::Package, given: &Given) -> PyResult<Layout> {
+    layout_of(package.samples(), package.name(), given)
+}
+
+/// What a shape and a type mean for a model of this name that takes such samples.
+pub(crate) fn layout_of(taken: Samples, name: &str, given: &Given) -> PyResult<Layout> {
     let invalid = |message: String| PyValueError::new_err(message);
     let shape = given.shape.as_deref().unwrap_or_default();
     let (height, width, channels) = match *shape {
@@ -58,13 +63,13 @@ pub(crate) fn layout(package: &codec::Package, given: &Given) -> PyResult<Layout
         _ => return Err(invalid(format!("pixels has shape {}, (H, W) or (H, W, C) is needed", shape_text(shape)))),
     };
     let number = match &given.dtype {
-        Some(name) => NumberType::from_name(name).ok_or_else(|| invalid(unknown_type(name)))?,
-        None => package.samples().number(),
+        Some(dtype) => NumberType::from_name(dtype).ok_or_else(|| invalid(unknown_type(dtype)))?,
+        None => taken.number(),
     };
     let side = |side: usize| u32::try_from(side).unwrap_or(u32::MAX);
-    let samples = match package.samples() {
+    let samples = match taken {
         Samples::Array { .. } if given.bit_depth.is_some() => {
-            return Err(invalid(format!("bit_depth is for pictures, model '{}' codes arrays", package.name())))
+            return Err(invalid(format!("bit_depth is for pictures, model '{name}' codes arrays")))
         }
         Samples::Array { .. } => Samples::Array { number, channels: side(channels) },
         Samples::Picture { .. } => {
