@@ -65,7 +65,9 @@ class Copy:
             return
         if any(extended is module for extended, _ in self._extended):
             return
-        before = {name: vars(module)[name] for name in ("__getattr__", "__all__") if name in vars(module)}
+        before: dict[str, Any] = {
+            name: vars(module)[name] for name in ("__getattr__", "__all__") if name in vars(module)
+        }
         ours, listed = before.get("__getattr__"), before.get("__all__")
         names, exported = source_names(path, self.folder), exported_names(path, self.folder)
         public = (

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-__all__ = ["exported_names", "source_of", "source_names"]
+__all__ = ["exported_names", "source_names", "source_of"]
 
 _PACKAGES = ("compressai", "lcrs")
 

@@ -244,7 +244,7 @@ class OwnBlock(nn.Module):
     inner = ResidualBlock
 """,
     "layers/gdn.py": "raise RuntimeError('lcrs has this one')\n__all__ = ['GDN']\n",
-    "models/__init__.py": "from .google import *\nfrom .stf import STF\nfrom compressai.models.more import *\n",
+    "models/__init__.py": "from .google import *\nfrom .stf import STF\nfrom compressai.models.more import *",
     "models/google.py": """
 from .utils import conv
 from compressai.layers import *
@@ -272,7 +272,7 @@ class Mine:
         "from compressai.models import Mine, STF, More; assert Mine.block.__name__ == 'OwnBlock'",
         "from compressai.layers import *; OwnBlock; assert GDN is lcrs.layers.GDN",
         "from compressai.layers.layers import *; OwnBlock; assert ResidualBlock is lcrs.layers.ResidualBlock",
-        "from compressai.models import *; Mine, STF, More; assert FactorizedPrior is lcrs.models.FactorizedPrior",
+        "from compressai.models import *; Mine, STF; assert FactorizedPrior is lcrs.models.FactorizedPrior",
         "from compressai.models.google import *; Mine",
         "import compressai; compressai.models.STF, compressai.models.Mine, compressai.layers.OwnBlock",
         "import compressai; compressai.models.stf.STF; compressai.models.more.More",
