@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import ast
+import importlib
 import importlib.util
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from lcrs.copied_names import exported_names, source_names, source_of
+
 __all__ = ["Copy", "find_copy"]
 
 _OURS = Path(__file__).parent
-_PACKAGES = ("compressai", "lcrs")
 _INSTALLED = ("site-packages", "dist-packages")
 _MAX_NAMED = 6
 
@@ -35,7 +36,7 @@ class Copy:
 
     def __init__(self, folder: Path, name: str) -> None:
         self.folder, self.name = folder, name
-        self._extended: list[tuple[ModuleType, Any]] = []
+        self._extended: list[tuple[ModuleType, dict[str, Any]]] = []
 
     def spec(self, fullname: str) -> ModuleSpec | None:
         """How the module `fullname` is loaded from the copy; None if that has none."""
@@ -46,40 +47,65 @@ class Copy:
         return importlib.util.spec_from_file_location(fullname, path, submodule_search_locations=inside)
 
     def _file(self, fullname: str) -> Path | None:
-        parts = fullname.split(".")[1:]
-        base = self.folder.joinpath(*parts)
-        candidates = (base / "__init__.py", base.with_suffix(".py"))
-        return next((path for path in candidates if path.is_file()), None)
+        return source_of(self.folder, *fullname.split(".")[1:])
+
+    def has_more(self, module: ModuleType, fullname: str) -> bool:
+        """Whether the copy of `fullname` has names that `module`, which is lcrs's, has not."""
+        path = self._file(fullname)
+        return path is not None and bool(source_names(path, self.folder) - _names_of(module))
 
     def extend(self, module: ModuleType, fullname: str) -> None:
         """Lets `module`, which is lcrs's, have the names that the copy of `fullname` has beyond it.
 
-        They are looked up when somebody asks for one: then the copy's file is run, as a module of its own.
+        They are looked up when somebody asks for one, by name or by `*`: then the copy's file is run, as a
+        module of its own.
         """
         path = self._file(fullname)
-        if path is None or not _names(path, stars=True):
+        if path is None or not (path.name == "__init__.py" or self.has_more(module, fullname)):
             return
-        before = vars(module).get("__getattr__")
+        if any(extended is module for extended, _ in self._extended):
+            return
+        before: dict[str, Any] = {
+            name: vars(module)[name] for name in ("__getattr__", "__all__") if name in vars(module)
+        }
+        ours, listed = before.get("__getattr__"), before.get("__all__")
+        names, exported = source_names(path, self.folder), exported_names(path, self.folder)
+        public = (
+            [name for name in vars(module) if not name.startswith("_")] if listed is None else list(listed)
+        )
         loaded: list[ModuleType] = []
 
+        def side() -> ModuleType:
+            if not loaded:
+                self._run_side_module(fullname, path, loaded)
+            return loaded[0]
+
         def look_up(name: str) -> Any:
-            if before is not None:
+            if name == "__all__":
+                # Only where `*` has something to take from it is the copy run.
+                more = _exports_of(side()) if exported - _names_of(module) - set(public) else []
+                return [*public, *(name for name in more if name not in public)]
+            if ours is not None:
                 try:
-                    return before(name)
+                    return ours(name)
                 except AttributeError:
                     pass
             # Only what the sources name: the copy is not run for what nobody has.
-            if name not in _names(path, stars=True):
-                raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
-            if not loaded:
-                loaded.append(self._side_module(fullname, path))
-            return getattr(loaded[0], name)
+            if name in names or (loaded and name in vars(loaded[0])):
+                return getattr(side(), name)
+            if path.name == "__init__.py" and self._file(f"{fullname}.{name}") is not None:
+                return importlib.import_module(f"{fullname}.{name}")
+            raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
 
         vars(module)["__getattr__"] = look_up
+        vars(module).pop("__all__", None)  # `*` then asks `look_up`
         self._extended.append((module, before))
 
-    def _side_module(self, fullname: str, path: Path) -> ModuleType:
-        """The copy's own version of a module that lcrs has, under another name, with lcrs's neighbours."""
+    def _run_side_module(self, fullname: str, path: Path, loaded: list[ModuleType]) -> None:
+        """Runs the copy's own version of a module that lcrs has, under another name, with lcrs's neighbours.
+
+        It is in `loaded` from the beginning: what it imports may ask for its names, as far as there are any.
+        """
         is_package = path.name == "__init__.py"
         parent, _, leaf = fullname.rpartition(".")
         name = f"{parent or self.name}._copied_{leaf}"
@@ -91,20 +117,19 @@ class Copy:
         if module.__spec__ is not None and is_package:
             module.__spec__ = None  # relative imports then go by __package__
         sys.modules[name] = module
+        loaded.append(module)
         try:
             spec.loader.exec_module(module)
         except BaseException:
+            loaded.clear()
             del sys.modules[name]
             raise
-        return module
 
     def withdraw(self) -> None:
         """Undoes `extend` of all modules."""
-        for module, before in reversed(self._extended):
-            if before is None:
-                del vars(module)["__getattr__"]
-            else:
-                vars(module)["__getattr__"] = before
+        for module, before in self._extended:
+            vars(module).pop("__getattr__", None)
+            vars(module).update(before)
         self._extended.clear()
 
     def summary(self) -> str:
@@ -118,7 +143,7 @@ class Copy:
             counterpart = next((file for file in ours if file.is_file()), None)
             if counterpart is None:
                 own.append(str(relative))
-            elif _names(path, stars=True) - _names(counterpart, stars=True):
+            elif source_names(path, self.folder) - source_names(counterpart, _OURS):
                 changed.append(str(relative))
         text = f"{self.folder} is a copy of CompressAI; lcrs takes its place"
         if own:
@@ -133,30 +158,12 @@ def _listed(names: list[str]) -> str:
     return ", ".join(names[:_MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _names(path: Path, stars: bool = False) -> set[str]:
-    """Public names that a source file defines or takes from its package; with `stars` also by `*`."""
-    try:
-        tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError):
-        return set()
-    found: set[str] = set()
-    for node in _statements(tree.body):
-        if isinstance(node, ast.ClassDef | ast.FunctionDef):
-            found.add(node.name)
-        elif isinstance(node, ast.Assign):
-            found |= {target.id for target in node.targets if isinstance(target, ast.Name)}
-        elif isinstance(node, ast.ImportFrom) and (node.level or str(node.module).startswith(_PACKAGES)):
-            found |= {alias.asname or alias.name for alias in node.names}
-            if stars and node.level == 1 and "*" in found:
-                base = path.parent.joinpath(*(node.module or "").split("."))
-                inner = (base / "__init__.py", base.with_suffix(".py"))
-                found |= {name for file in inner if file.is_file() for name in _names(file, stars)}
-    return {name for name in found - {"*"} if not name.startswith("_")}
+def _names_of(module: ModuleType) -> set[str]:
+    """Names that a module has, those included that it says it has."""
+    return {*vars(module), *vars(module).get("__all__", ())}
 
 
-def _statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
-    """Statements at the top level, those under conditions included."""
-    for node in body:
-        yield node
-        if isinstance(node, ast.If | ast.Try):
-            yield from _statements([*node.body, *node.orelse])
+def _exports_of(module: ModuleType) -> list[str]:
+    """What `*` takes from a module."""
+    listed = getattr(module, "__all__", None)
+    return [name for name in vars(module) if not name.startswith("_")] if listed is None else list(listed)

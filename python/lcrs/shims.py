@@ -22,7 +22,7 @@ import runpy
 import sys
 from collections.abc import Sequence
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -43,6 +43,8 @@ class _Alias(MetaPathFinder, Loader):
         self._specs: dict[str, Any] = {}
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> ModuleSpec | None:
+        if fullname.startswith("lcrs.") and self.copy is not None:
+            return self._extended_spec(self.copy, fullname, path, target)
         if fullname != self.name and not fullname.startswith(f"{self.name}."):
             return None
         ours = "lcrs" + fullname.removeprefix(self.name)
@@ -63,8 +65,38 @@ class _Alias(MetaPathFinder, Loader):
         assert module.__spec__ is not None
         name = module.__spec__.name
         module.__spec__ = self._specs.pop(name)
-        if self.copy is not None:
-            self.copy.extend(module, name)
+
+    def _extended_spec(self, copy: Copy, fullname: str, path: Any, target: Any) -> ModuleSpec | None:
+        """How lcrs's own module is loaded, however it is come by, so that it has what the copy has on top."""
+        name = self.name + fullname.removeprefix("lcrs")
+        if copy.spec(name) is None:
+            return None
+        spec = PathFinder.find_spec(fullname, path, target)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Extending(spec.loader, copy, name)
+        return spec
+
+    def extend_imported(self) -> None:
+        """Extends the modules of lcrs that are imported already by what the copy has."""
+        for name, module in list(sys.modules.items()):
+            if self.copy is not None and name.split(".")[0] == "lcrs":
+                self.copy.extend(module, self.name + name.removeprefix("lcrs"))
+
+
+class _Extending(Loader):
+    """Loads a module as `loader` does, and then extends it by the copy's names."""
+
+    def __init__(self, loader: Loader, copy: Copy, name: str) -> None:
+        self.loader, self.copy, self.name = loader, copy, name
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self.loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        assert module.__spec__ is not None
+        module.__spec__.loader = module.__loader__ = self.loader
+        self.loader.exec_module(module)
+        self.copy.extend(module, self.name)
 
 
 def _has(name: str) -> bool:
@@ -89,7 +121,9 @@ def install(name: str = "compressai", copy: str | os.PathLike[str] | None = None
         return
     if name in sys.modules and sys.modules[name] is not sys.modules.get("lcrs"):
         raise ImportError(f"{name} is imported already, from {getattr(sys.modules[name], '__file__', '?')}")
-    sys.meta_path.insert(0, _Alias(name, None if copy is None else Path(copy)))
+    finder = _Alias(name, None if copy is None else Path(copy))
+    sys.meta_path.insert(0, finder)
+    finder.extend_imported()
 
 
 def uninstall(name: str = "compressai") -> None:

@@ -30,7 +30,7 @@ from lcrs.latent_codecs import (
     HyperpriorLatentCodec,
     RasterScanLatentCodec,
 )
-from lcrs.layers import CheckerboardMaskedConv2d
+from lcrs.layers import CheckerboardMaskedConv2d, MaskedConv2d
 from lcrs.registry import MODULES
 
 SIZES = [(1, 1), (5, 7), (8, 12)]
@@ -214,6 +214,11 @@ class TestRasterScan:
     def test_geometry_is_checked(self):
         with pytest.raises(ValueError, match="needs a context_prediction"):
             RasterScanLatentCodec()
+        followed = nn.Sequential(MaskedConv2d(2, 4, 3, padding=1), nn.GELU())
+        with pytest.raises(
+            ValueError, match="context_prediction is a Sequential, must be a MaskedConv2d; what"
+        ):
+            RasterScanLatentCodec(context_prediction=followed)
         with pytest.raises(ValueError, match="context_prediction is a checkerboard's"):
             RasterScanLatentCodec(context_prediction=CheckerboardMaskedConv2d(1, 2, 5, padding=2))
         with pytest.raises(ValueError, match=r"has kernel \(4, 4\)"):

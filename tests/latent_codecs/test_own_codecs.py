@@ -285,3 +285,17 @@ def test_packages_cannot_say_what_derived_classes_changed(leaf):
     net = Own(HyperpriorLatentCodec({"y": leaf(), "hyper": hyper})).eval()
     with pytest.raises(NotPortableError, match=r"(Overriding|OtherMerge) at 'y' has no form in a package"):
         net.package_parts()
+
+
+class OwnHyperForward(HyperLatentCodec):
+    def decode(self, reader, shape, *args):
+        return super().decode(reader, shape, *args)
+
+
+def test_a_hyper_codec_of_ones_own_is_refused_by_its_name_and_place():
+    hyper = OwnHyperForward(
+        EntropyBottleneck(C), nn.Conv2d(C, C, 5, 4, 2), nn.ConvTranspose2d(C, 2 * C, 4, 4)
+    )
+    net = Own(HyperpriorLatentCodec({"y": checkerboard(gaussian()), "hyper": hyper})).eval()
+    with pytest.raises(NotPortableError, match="OwnHyperForward at 'hyper' has no form in a package"):
+        net.package_parts()

@@ -229,3 +229,75 @@ lcrs.shims.uninstall()
 print(TCM.__module__, "compressai.models.tcm" in sys.modules)
 """
     assert fresh_python(code, str(vendored / "compressai")) == "compressai.models.tcm True"
+
+
+STARRED = {
+    "__init__.py": "from compressai import layers, models\n",
+    "layers/__init__.py": "from .layers import *\n",
+    "layers/layers.py": """
+from torch import nn
+from .gdn import *
+__all__ = ["GDN", "ResidualBlock", "OwnBlock"]
+class ResidualBlock(nn.Module):
+    pass
+class OwnBlock(nn.Module):
+    inner = ResidualBlock
+""",
+    "layers/gdn.py": "raise RuntimeError('lcrs has this one')\n__all__ = ['GDN']\n",
+    "models/__init__.py": "from .google import *\nfrom .stf import STF\nfrom compressai.models.more import *",
+    "models/google.py": """
+from .utils import conv
+from compressai.layers import *
+from compressai.models import *
+from compressai.registry import register_model
+__all__ = ["FactorizedPrior", "Mine"]
+@register_model("bmshj2018-factorized")
+class FactorizedPrior:
+    pass
+class Mine:
+    block = OwnBlock
+""",
+    "models/stf.py": "class STF:\n    pass\n",
+    "models/more.py": "from ..models.stf import *\nclass More(STF):\n    pass\n_hidden = 1\n",
+    "ops/__init__.py": "from .ops import *\n",
+    "ops/ops.py": "from . import *\n__all__ = ['quantize_ste']\nraise RuntimeError('nothing new here')\n",
+}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from compressai.layers import OwnBlock",
+        "from compressai.layers.layers import OwnBlock",
+        "from compressai.models import Mine, STF, More; assert Mine.block.__name__ == 'OwnBlock'",
+        "from compressai.layers import *; OwnBlock; assert GDN is lcrs.layers.GDN",
+        "from compressai.layers.layers import *; OwnBlock; assert ResidualBlock is lcrs.layers.ResidualBlock",
+        "from compressai.models import *; Mine, STF; assert FactorizedPrior is lcrs.models.FactorizedPrior",
+        "from compressai.models.google import *; Mine",
+        "import compressai; compressai.models.STF, compressai.models.Mine, compressai.layers.OwnBlock",
+        "import compressai; compressai.models.stf.STF; compressai.models.more.More",
+        "import compressai.models as m; m.Mine; assert not hasattr(m, 'Other') and not hasattr(m, '_hidden')",
+        "from compressai.ops import *; assert quantize_ste is lcrs.ops.quantize_ste",
+        "import lcrs.models, lcrs.layers; from compressai.models import More",
+    ],
+)
+@pytest.mark.parametrize("is_imported_before", [False, True])
+def test_names_taken_by_a_star_come_from_the_copy_too(code, is_imported_before, tmp_path, fresh_python):
+    for name, text in STARRED.items():
+        path = tmp_path / "compressai" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    prepared = "import lcrs, lcrs.models, lcrs.layers.layers" if is_imported_before else "import lcrs"
+    script = f"""
+import sys
+{prepared}
+lcrs.shims.install(copy=sys.argv[1])
+{code}
+lcrs.shims.uninstall()
+assert not hasattr(lcrs.models, "More") and "FactorizedPrior" in lcrs.models.__all__
+assert "OwnBlock" not in lcrs.layers.__all__ and lcrs.layers.__spec__.loader is lcrs.layers.__loader__
+from lcrs.registry import MODELS
+assert MODELS["bmshj2018-factorized"] is lcrs.models.FactorizedPrior
+print("fine")
+"""
+    assert fresh_python(script, str(tmp_path / "compressai")) == "fine"

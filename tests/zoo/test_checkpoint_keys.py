@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 from lcrs.errors import CorruptError, MissingModelError
 from lcrs.models import Cheng2020Anchor, Elic2022Official, ScaleHyperprior
 from lcrs.registry import MODELS
-from lcrs.zoo import load_checkpoint, load_pretrained
+from lcrs.zoo import load_checkpoint, load_pretrained, package_of_checkpoint
 from lcrs.zoo.pretrained import rename_key
 from lcrs.zoo.state_dicts import architecture_of, network_of, read_state_dict
 
@@ -269,7 +269,8 @@ MORE_WRAPPED = {
     "model_state_dict": lambda state: {"epoch": 1, "model_state_dict": state},
     "ema": lambda state: {"ema": state, "step": 3},
     "shadow": lambda state: {"ema": {"decay": 0.99, "shadow": state}},
-    "both": lambda state: {"ema": {key: 2 * value for key, value in state.items()}, "net": state},
+    "counters": lambda state: {"ema": {"num": torch.tensor(3)}, "net": state, "step": torch.tensor(4)},
+    "only averaged": lambda state: {"params_ema": state, "step": torch.tensor(4)},
     "nested": lambda state: {"model": {"state_dict": state, "config": {"N": 3}}},
     "ddp": lambda state: {"model": {f"module.{key}": value for key, value in state.items()}},
     "ddp in lightning": lambda state: {
@@ -281,12 +282,6 @@ MORE_WRAPPED = {
     "teacher": lambda state: {
         **{f"teacher.net.{key}": 3 * value for key, value in state.items()},
         **{f"net.{key}": value for key, value in state.items()},
-    },
-    "ema beside": lambda state: {
-        "state_dict": {
-            **{f"ema.{key}": 3 * value for key, value in state.items()},
-            **{f"model.{key}": value for key, value in state.items()},
-        }
     },
     "thop": lambda state: {
         **state,
@@ -308,6 +303,92 @@ def test_checkpoints_of_other_scripts_load(wrap, name, tmp_path):
     before = Settings.instances
     assert equal(load_checkpoint(tmp_path / "a.ckpt").state_dict(), net.state_dict())
     assert Settings.instances == before
+
+
+def doubled(state, prefix=""):
+    return {prefix + key: 2 * value for key, value in state.items()}
+
+
+def prefixed(state, prefix):
+    return {prefix + key: value for key, value in state.items()}
+
+
+WITH_AVERAGED = {
+    "ema": lambda state: {"net": doubled(state), "ema": state},
+    "params_ema": lambda state: {"params": doubled(state), "params_ema": state},
+    "timm": lambda state: {"epoch": 1, "state_dict": doubled(state), "state_dict_ema": state},
+    "shadow": lambda state: {"model": doubled(state), "ema": {"decay": 0.9, "shadow": state}},
+    "other wrapping": lambda state: {
+        "state_dict": doubled(state, "model."), "ema_state_dict": prefixed(state, "module.")
+    },
+    "ema first": lambda state: {"model_ema": state, "model": doubled(state)},
+    "ema beside": lambda state: {
+        "state_dict": {**doubled(state, "model."), **prefixed(state, "ema."), "loss.w": torch.ones(1)}
+    },
+    "ema below": lambda state: {**doubled(state), **prefixed(state, "ema_model.")},
+    "online": lambda state: {
+        **prefixed(state, "ema.ema_model."), **doubled(state, "ema.online_model."), "ema.step": torch.ones(1)
+    },
+    "and a teacher": lambda state: {
+        **doubled(state, "net."), **doubled(state, "teacher.net."), **prefixed(state, "net_ema.")
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["bmshj2018-factorized", "elic2022-official"])
+@pytest.mark.parametrize("wrap", WITH_AVERAGED.values(), ids=WITH_AVERAGED)
+def test_averaged_weights_go_before_plain_ones_and_that_is_said(wrap, name, tmp_path):
+    net = make(name)
+    path = tmp_path / "a.ckpt"
+    torch.save(wrap(net.state_dict()), path)
+    with pytest.warns(UserWarning, match="averaged are taken") as caught:
+        assert equal(load_checkpoint(path).state_dict(), net.state_dict())
+    (message,) = [str(warning.message) for warning in caught]
+    assert message.startswith(f"{path} has averaged weights under ")
+    assert "\n" not in message
+
+
+def test_averaged_weights_without_tables_go_before_plain_ones_with_tables(net, tmp_path):
+    averaged = net.state_dict()
+    net.update()
+    tables = ("_offset", "_quantized_cdf", "_cdf_length")
+    averaged = {key: value for key, value in averaged.items() if key.rpartition(".")[2] not in tables}
+    torch.save({"model": doubled(net.state_dict()), "ema": averaged}, tmp_path / "a.pth")
+    with pytest.warns(UserWarning, match="averaged are taken"):
+        loaded = load_checkpoint(tmp_path / "a.pth").state_dict()
+    assert equal({key: loaded[key] for key in averaged}, averaged)
+
+
+def test_averaged_weights_of_a_part_do_not_go_before_the_whole(net, tmp_path):
+    part = {key: value for key, value in doubled(net.state_dict()).items() if not key.startswith("g_s.")}
+    torch.save({"model": net.state_dict(), "ema": part}, tmp_path / "a.pth")
+    with pytest.warns(UserWarning, match=r"the plain are taken, since the averaged lack 'g_s\.0\.bias'"):
+        assert equal(load_checkpoint(tmp_path / "a.pth").state_dict(), net.state_dict())
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [(("generator",), "'generator'"), (("net_g", "net_d"), "'net_g', 'net_d'"), (("state_dict", "g"), "'g'")],
+)
+def test_names_that_are_not_known_are_told_with_those_that_are(names, told, net, tmp_path):
+    content = dict.fromkeys(names, net.state_dict())
+    if names[0] == "state_dict":
+        content = {"state_dict": {"g": net.state_dict()}}
+    torch.save(content, tmp_path / "a.pth")
+    with pytest.raises(CorruptError) as caught:
+        load_checkpoint(tmp_path / "a.pth")
+    assert f"its tensors are under {told}; known are network, state_dict, " in str(caught.value)
+    assert "params_ema" in str(caught.value)
+
+
+def test_tables_that_are_none_are_refused_with_the_file(net, tmp_path):
+    net.update()
+    tables = ("_offset", "_quantized_cdf", "_cdf_length")
+    state = {k: v * 0 if k.rpartition(".")[2] in tables else v for k, v in net.state_dict().items()}
+    torch.save(state, tmp_path / "a.pth")
+    with pytest.raises(ValueError, match="row 0 has a length of 0") as caught:
+        package_of_checkpoint(tmp_path / "a.pth")
+    assert str(caught.value).startswith(f"{tmp_path / 'a.pth'}: ")
 
 
 def test_safetensors_of_wrapped_models_load(net, tmp_path):

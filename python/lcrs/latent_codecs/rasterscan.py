@@ -79,7 +79,7 @@ class RasterScanLatentCodec(LatentCodec):
         context_prediction: CP, with stride 1, an odd square kernel, and padding that keeps the size.
 
     Raises:
-        ValueError: There is no `context_prediction`, or its geometry is another.
+        ValueError: There is no `context_prediction`, or it is no such convolution.
     """
 
     def __init__(
@@ -93,6 +93,11 @@ class RasterScanLatentCodec(LatentCodec):
             raise ValueError("RasterScanLatentCodec needs a context_prediction")
         if isinstance(context_prediction, CheckerboardMaskedConv2d):
             raise ValueError("context_prediction is a checkerboard's; it must see earlier places only")
+        if not (hasattr(context_prediction, "kernel_size") and hasattr(context_prediction, "padding")):
+            raise ValueError(
+                f"context_prediction is a {type(context_prediction).__name__}, must be a MaskedConv2d; what "
+                "follows it belongs to entropy_parameters"
+            )
         kernel_size = context_prediction.kernel_size
         size = kernel_size[0]
         if (

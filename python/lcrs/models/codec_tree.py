@@ -60,6 +60,8 @@ class CodecTree:
             }
         if type(codec) is HyperpriorLatentCodec and type(codec.hyper) is HyperLatentCodec:
             return self._hyperprior(codec.y, codec.hyper, num_channels)
+        if type(codec) is HyperpriorLatentCodec:
+            raise _refusal(codec.hyper, "hyper")
         raise _refusal(codec, "y")
 
     def _hyperprior(self, y: LatentCodec, hyper: HyperLatentCodec, num_channels: int) -> dict[str, Any]:

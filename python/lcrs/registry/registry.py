@@ -80,7 +80,7 @@ class Registry(MutableMapping[str, _Entry]):
 
         A warning says so if another object had it. What is defined anew at the same place, as by a notebook's
         cell or a reload, replaces the old without a word. lcrs's own entries take no name from others,
-        whenever they come in.
+        whenever they come in; nor do those of a changed copy's version of a module of lcrs's take lcrs's.
         """
         is_own = _is_ours(entry)
         if is_own:
@@ -90,7 +90,7 @@ class Registry(MutableMapping[str, _Entry]):
             with contextlib.suppress(ImportError):
                 self._load_home()
         known = self._own.get(name, entry)
-        if is_own and not _is_ours(known):
+        if (is_own and not _is_ours(known)) or (_is_beside_ours(entry) and _is_ours(known)):
             return
         self._own[name] = entry
         if known is not entry and _place_of(known) != _place_of(entry):
@@ -155,6 +155,11 @@ def _place_of(entry: _Entry) -> tuple[str | None, str]:
     module = getattr(entry, "__module__", None)
     file = getattr(sys.modules.get(module or ""), "__file__", None)
     return file or module, getattr(entry, "__qualname__", repr(entry))
+
+
+def _is_beside_ours(entry: Any) -> bool:
+    """Whether an entry is of a module that `lcrs.changed_copy` runs beside lcrs's own."""
+    return str(getattr(entry, "__module__", "")).rpartition(".")[2].startswith("_copied_")
 
 
 def _is_ours(entry: _Entry) -> bool:

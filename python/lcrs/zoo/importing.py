@@ -52,7 +52,11 @@ def package_of_checkpoint(
         ValueError: it is of no architecture that is known, or of one that takes no such option.
         NotPortableError: the architecture has no form without torch.
     """
-    return package_of_network(load_checkpoint(path, architecture), path, name, **options)
+    net = load_checkpoint(path, architecture)
+    try:
+        return package_of_network(net, path, name, **options)
+    except ValueError as error:
+        raise type(error)(f"{path}: {error}") from error
 
 
 def package_of_network(

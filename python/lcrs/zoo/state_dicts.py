@@ -18,7 +18,7 @@ import lcrs.models  # noqa: F401
 from lcrs.errors import CorruptError, MissingModelError
 from lcrs.registry import MODELS
 from lcrs.zoo.inert_pickle import load_lifeless
-from lcrs.zoo.nesting import find_state_dict, only_network
+from lcrs.zoo.nesting import find_state_dict, why_none
 from lcrs.zoo.pretrained import load_pretrained
 
 __all__ = ["architecture_of", "load_checkpoint", "network_of", "read_state_dict"]
@@ -32,7 +32,8 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     Args:
         path: A safetensors file, or what `torch.save` wrote: a state dict, or a checkpoint that has one under
             a usual name ("state_dict", "net", "model", "ema", ...), wrapped or not (DataParallel,
-            torch.compile, Lightning). What else it has is passed over; nothing in it is executed.
+            torch.compile, Lightning). What else it has is passed over; nothing in it is executed. Averaged
+            weights (EMA) go before plain ones, where both are there; a warning says so.
 
     Raises:
         MissingModelError: there is no such file.
@@ -44,17 +45,10 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     content = _read(path)
     found = find_state_dict(content)
     if found is None:
-        raise CorruptError(f"{path} holds no state dict{_first_entry(content)}")
-    return load_pretrained(only_network(found))
-
-
-def _first_entry(content: Any) -> str:
-    """What a mapping without tensors has instead."""
-    while isinstance(content, Mapping) and content:
-        key, content = next(iter(content.items()))
-        if not isinstance(content, Mapping):
-            return f": entry {key!r} is a {type(content).__name__}"
-    return ""
+        raise CorruptError(f"{path} holds no state dict{why_none(content)}")
+    if found.note:
+        warnings.warn(f"{path} has {found.note}", UserWarning, stacklevel=2)
+    return load_pretrained(found.state_dict)
 
 
 def _read(path: Path) -> Any:
