@@ -120,6 +120,24 @@ def test_plain_numbers_change_the_table(allowed):
     assert (np.array(model.cdf_table().offsets) < before)[:-1].any()
 
 
+def test_numbers_in_a_dict_change_the_table(allowed):
+    class Logistic(GaussianConditional):
+        def __init__(self, scale_table):
+            super().__init__(scale_table)
+            self.settings = {"width": np.float32(1)}
+
+        def _standardized_cumulative(self, inputs):
+            return torch.sigmoid(inputs * float(self.settings["width"]))
+
+    model, x = Logistic(None), 5 * torch.randn(1, 4, 9, 9)
+    indexes = model.build_indexes(torch.ones_like(x))
+    model.compress(x, indexes)
+    model.settings["width"] = np.float32(0.5)
+    fresh = Logistic(None)
+    fresh.settings["width"] = np.float32(0.5)
+    assert torch.equal(fresh.decompress(model.compress(x, indexes), indexes), torch.round(x))
+
+
 def test_a_density_that_only_takes_float32_has_a_table(allowed):
     class Logistic(LogisticBottleneck):
         def _logits_cumulative(self, inputs, stop_gradient=False):
