@@ -120,6 +120,24 @@ def test_plain_numbers_change_the_table(allowed):
     assert (np.array(model.cdf_table().offsets) < before)[:-1].any()
 
 
+def test_numbers_in_a_dict_change_the_table(allowed):
+    class Logistic(GaussianConditional):
+        def __init__(self, scale_table):
+            super().__init__(scale_table)
+            self.settings = {"width": np.float32(1)}
+
+        def _standardized_cumulative(self, inputs):
+            return torch.sigmoid(inputs * float(self.settings["width"]))
+
+    model, x = Logistic(None), 5 * torch.randn(1, 4, 9, 9)
+    indexes = model.build_indexes(torch.ones_like(x))
+    model.compress(x, indexes)
+    model.settings["width"] = np.float32(0.5)
+    fresh = Logistic(None)
+    fresh.settings["width"] = np.float32(0.5)
+    assert torch.equal(fresh.decompress(model.compress(x, indexes), indexes), torch.round(x))
+
+
 def test_a_density_that_only_takes_float32_has_a_table(allowed):
     class Logistic(LogisticBottleneck):
         def _logits_cumulative(self, inputs, stop_gradient=False):
@@ -219,6 +237,120 @@ def test_a_forward_of_its_own_is_what_codes(allowed):
     strings = bottleneck.compress(x)
     assert bits_of(strings) == pytest.approx(estimated(likelihoods), rel=0.005)
     assert torch.equal(bottleneck.decompress(strings, (40, 40)), outputs)
+
+
+def laplace(values, scales):
+    cumulative = LaplaceConditional._standardized_cumulative
+    values = values.abs()
+    return cumulative((0.5 - values) / scales) - cumulative((-0.5 - values) / scales)
+
+
+class NeedsMeans(GaussianConditional):
+    def _likelihood(self, inputs, scales, means):
+        return laplace(inputs - means, self.lower_bound_scale(scales))
+
+
+class ForwardNeedsMeans(GaussianConditional):
+    def forward(self, inputs, scales, means, training=None):
+        outputs = self.quantize(inputs, "dequantize", means)
+        return outputs, laplace(outputs - means, scales)
+
+
+class NamesMeansOtherwise(GaussianConditional):
+    def forward(self, inputs, scales, mu, training=None):
+        outputs = self.quantize(inputs, "dequantize", mu)
+        return {"outputs": outputs, "likelihoods": laplace(outputs - mu, scales)}
+
+
+class SubtractsNone(GaussianConditional):
+    def likelihood(self, outputs, scales, means=None):
+        return laplace(outputs - means, scales)
+
+
+@pytest.mark.parametrize("cls", [NeedsMeans, ForwardNeedsMeans, NamesMeansOtherwise, SubtractsNone])
+def test_densities_that_need_means_code(cls, allowed):
+    model, shape = cls(None).eval(), (1, 8, 40, 40)
+    scales, means = torch.full(shape, float(model.effective_scale_table()[25])), torch.rand(shape) * 8
+    x = samples("laplace", shape, scales.double()) + means
+    with torch.no_grad():
+        found = model(x, scales, means)
+    outputs, likelihoods = found.values() if isinstance(found, dict) else found
+    indexes = model.build_indexes(scales)
+    strings = model.compress(x, indexes, means)
+    assert bits_of(strings) == pytest.approx(estimated(likelihoods), rel=0.005)
+    assert torch.equal(model.decompress(strings, indexes, means=means), outputs)
+    wanted = LaplaceConditional(None).cdf_table()
+    assert np.array_equal(model.cdf_table().cdfs[25], wanted.cdfs[25])
+
+
+class DictBottleneck(OwnForwardBottleneck):
+    def forward(self, x):
+        outputs, likelihoods = super().forward(x)
+        return {"y_hat": outputs, "likelihoods": likelihoods}
+
+
+class EvenSizesBottleneck(OwnForwardBottleneck):
+    def forward(self, x):
+        assert x.shape[2] % 2 == 0
+        assert x.shape[3] % 64 == 0
+        return super().forward(x)
+
+
+@pytest.mark.parametrize("cls", [DictBottleneck, EvenSizesBottleneck])
+def test_what_forwards_ask_for_is_given(cls, allowed):
+    found, wanted = cls(6).eval().cdf_table(), OwnForwardBottleneck(6).eval().cdf_table()
+    assert np.array_equal(found.cdfs, wanted.cdfs)
+    assert np.array_equal(found.offsets, wanted.offsets)
+
+
+class NeedsMore(GaussianConditional):
+    def _likelihood(self, inputs, scales, means, nu):
+        return laplace(inputs - means, scales) * nu
+
+
+class NeedsMoreOfLaplace(NeedsMore, LaplaceConditional):
+    pass
+
+
+class WantsPictures(EntropyBottleneck):
+    def forward(self, x):
+        if x.shape[1:] != (6, 5, 5):
+            raise RuntimeError("of one size only\nwhich is 5 x 5")
+        return super().forward(x)
+
+
+class LogisticOfPictures(WantsPictures, LogisticBottleneck):
+    pass
+
+
+class LosesAll(EntropyBottleneck):
+    def forward(self, x):
+        return self.quantize(x, "dequantize")
+
+
+@pytest.mark.parametrize(
+    ("cls", "base", "why"),
+    [
+        (NeedsMore, GaussianConditional, r"TypeError: .*'nu'"),
+        (NeedsMoreOfLaplace, LaplaceConditional, r"TypeError: .*'nu'"),
+        (WantsPictures, EntropyBottleneck, r"RuntimeError: of one size only\)"),
+        (LogisticOfPictures, LogisticBottleneck, r"RuntimeError: of one size only\)"),
+        (LosesAll, EntropyBottleneck, "IndexError"),
+    ],
+)
+def test_what_cannot_be_asked_codes_as_in_compressai_and_says_so(cls, base, why, allowed):
+    is_conditional = issubclass(cls, GaussianConditional)
+    torch.manual_seed(0)
+    model, x = cls(None if is_conditional else 6).eval(), 3 * torch.randn(2, 6, 5, 5)
+    arguments = (x, model.build_indexes(torch.ones_like(x))) if is_conditional else (x,)
+    with pytest.warns(UserWarning, match=rf"^{cls.__name__} gives no likelihoods of symbols \({why}"):
+        strings = model.compress(*arguments)
+    assert model.compress(*arguments) == strings  # says it once
+    found = model.decompress(strings, *(arguments[1:] if is_conditional else ((5, 5),)))
+    assert torch.equal(found, model.quantize(x, "dequantize"))
+    plain = base(None if is_conditional else 6)
+    plain.load_state_dict(model.state_dict())
+    assert np.array_equal(model.cdf_table().cdfs, plain.cdf_table().cdfs)
 
 
 # --- quantisers ---

@@ -1,7 +1,13 @@
 """What is coded is what `forward` computes: whatever was done to a module, or it is refused by name."""
 
+import argparse
 import copy
+import functools
+from collections import deque
+from dataclasses import dataclass, field
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -13,6 +19,7 @@ from lcrs.errors import NotPortableError, NotPortableWarning
 from lcrs.layers import GDN, GDN1, MaskedConv2d, ResidualBlock
 from lcrs.layers.exact import ExactNetwork
 from lcrs.layers.lowering import lower
+from lcrs.layers.module_state import state_key, structure_of
 
 
 class Shifted(ResidualBlock):
@@ -139,6 +146,94 @@ def test_numbers_and_tensors_outside_the_state_dict_are_noticed(x):
     assert_coded_as_forward(module, x, network)
     with lcrs.portability("require"):
         run(module, x, network)
+
+
+class Held(nn.Module):
+    """Depends on a number that is deep inside of what it holds."""
+
+    def __init__(self, holder, number):
+        super().__init__()
+        self.holder, self.number = holder, number
+
+    def forward(self, x):
+        return float(self.number(self.holder)) * x
+
+    def lower(self, graph, x):
+        return graph.op("mul_scalar", x, value=float(self.number(self.holder)))
+
+
+@dataclass
+class Settings:
+    factor: float = 2.0
+    inner: dict = field(default_factory=lambda: {"factors": [{"first": 2.0}, np.float32(2)]})
+
+
+class Slotted:
+    __slots__ = ("factor",)
+
+    def __init__(self):
+        self.factor = 2.0
+
+
+def set_item(holder, key, value):
+    holder[key] = value
+
+
+HOLDERS = {
+    "dict": (lambda: {"f": 2.0}, lambda h: h["f"], lambda h: set_item(h, "f", 3.0)),
+    "nested": (
+        lambda: [{"f": (2.0, {1: 2.0})}],
+        lambda h: h[0]["f"][1][1],
+        lambda h: set_item(h[0]["f"][1], 1, 3.0),
+    ),
+    "array": (lambda: np.full(3, 2.0), lambda h: h[1], lambda h: set_item(h, 1, 3.0)),
+    "objects": (lambda: np.array([[2.0], "a"], object), lambda h: h[0][0], lambda h: set_item(h[0], 0, 3.0)),
+    "long": (lambda: [np.float64(2)] * 200, lambda h: h[150], lambda h: set_item(h, 150, np.float64(3))),
+    "namespace": (lambda: SimpleNamespace(f=2.0), lambda h: h.f, lambda h: setattr(h, "f", 3.0)),
+    "arguments": (lambda: argparse.Namespace(f=2.0), lambda h: h.f, lambda h: setattr(h, "f", np.float32(3))),
+    "dataclass": (Settings, lambda h: h.factor, lambda h: setattr(h, "factor", 3.0)),
+    "inside": (
+        Settings,
+        lambda h: h.inner["factors"][0]["first"] * h.inner["factors"][1],
+        lambda h: set_item(h.inner["factors"], 1, np.float32(3)),
+    ),
+    "slots": (Slotted, lambda h: h.factor, lambda h: setattr(h, "factor", 3.0)),
+    "partial": (
+        lambda: functools.partial(max, [2.0, 1.0]),
+        lambda h: h(),
+        lambda h: set_item(h.args[0], 0, 3.0),
+    ),
+    "tensors": (lambda: {"a": [torch.ones(2)]}, lambda h: h["a"][0].sum(), lambda h: h["a"][0].add_(1)),
+    "module": (lambda: [nn.PReLU(1, 2.0)], lambda h: h[0].weight, lambda h: h[0].weight.data.add_(1)),
+    "set": (lambda: {2.0}, max, lambda h: h.add(3.0)),
+    "queue": (lambda: deque([2.0]), max, lambda h: h.append(3.0)),
+}
+
+
+@pytest.mark.parametrize("name", HOLDERS)
+def test_numbers_inside_of_what_modules_hold_are_noticed(name, x):
+    make, number, change = HOLDERS[name]
+    module, network = Held(make(), number), ExactNetwork()
+    assert_coded_as_forward(module, x, network)
+    before = state_key(module)
+    assert state_key(module) == before
+    change(module.holder)
+    assert state_key(module) != before
+    assert_coded_as_forward(module, x, network)
+
+
+def test_what_leads_anywhere_is_looked_at_within_bounds(x):
+    module = Held({"f": 2.0}, lambda holder: holder["f"])
+    module.itself = [module, {"again": [module]}]
+    module.chain = module.chain_start = []
+    for _ in range(5000):
+        module.chain.append([module.chain_start])
+        module.chain = module.chain[-1]
+    module.all = [object() for _ in range(50_000)]
+    assert len(repr(structure_of(module)[0])) < 2_000_000
+    before = state_key(module)
+    module.holder["f"] = 3.0
+    assert state_key(module) != before
 
 
 def add_hook(module):

@@ -13,6 +13,7 @@ from tiny_networks import TINY, make
 from torch import nn
 
 import lcrs
+from lcrs.coding.portability import portability_mode
 from lcrs.entropy_models import EntropyBottleneck, GaussianConditional
 from lcrs.errors import DesyncError, LcrsError, NotPortableError, NotPortableWarning
 from lcrs.layers import GDN
@@ -59,6 +60,8 @@ def test_a_warning_says_once_which_part_and_what_it_means():
     message = str(warning.message)
     assert "Odd at 'h_s.1' is not portable" in message
     assert "decode only where torch computes the same sums" in message
+    assert 'Elsewhere "lcrs" strings are refused' in message
+    assert '"ans" strings have no checksum, so that decoding cannot verify them' in message
     assert warning.filename == __file__
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -104,6 +107,28 @@ def test_portability_is_chosen_by_function_context_and_environment(monkeypatch):
     before.__exit__(None, None, None)
     with pytest.warns(NotPortableWarning):
         net.compress(x)
+
+
+def test_a_mode_is_in_force_in_every_block_that_it_is_given_to():
+    required = lcrs.portability("require")
+    with required:
+        assert portability_mode() == "require"
+    assert portability_mode() == "warn"
+    for _ in range(2):
+        with required, required:
+            assert portability_mode() == "require"
+            with lcrs.portability("allow"):
+                with required:
+                    assert portability_mode() == "require"
+                assert portability_mode() == "allow"
+            assert portability_mode() == "require"
+        assert portability_mode() == "warn"
+    with lcrs.portability("allow"):
+        late = lcrs.portability("require")
+        with lcrs.portability("warn"):
+            with late:
+                assert portability_mode() == "require"
+            assert portability_mode() == "warn"
 
 
 @pytest.mark.parametrize(

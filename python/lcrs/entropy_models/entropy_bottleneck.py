@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -18,8 +18,9 @@ from torch.nn import functional as F
 
 from lcrs import coding
 from lcrs.entropy_models.base import EntropyModel
+from lcrs.entropy_models.fitting_tables import fitting_table
 from lcrs.entropy_models.inherited import InheritedBottleneckMethods
-from lcrs.entropy_models.own_densities import factorized_table, is_overridden
+from lcrs.entropy_models.own_densities import factorized_table, is_overridden, without_probing
 from lcrs.entropy_models.peer_tables import peer_table
 from lcrs.errors import LcrsError
 
@@ -212,11 +213,27 @@ class EntropyBottleneck(InheritedBottleneckMethods, EntropyModel):
         return is_overridden(self, *names) or self.has_own_quantizer
 
     def _derive_table(self) -> coding.CdfTable:
-        if self.has_own_density:
-            return factorized_table(self)
-        return coding.factorized_table(
-            **self._parameter_arrays(), tail_mass=self.tail_mass, tails="bisection"
-        )
+        return self._table_for(1.0, "bisection")
+
+    def _table_for(self, step: float, tails: Literal["quantiles", "bisection"]) -> coding.CdfTable:
+        """The table of the multiples of `step` around the medians."""
+        if not self.has_own_density:
+            return self._parametric_table(step, tails)
+        others: list[Callable[[], coding.CdfTable]] = [lambda: self._parametric_table(step, tails)]
+        if is_overridden(self, "_likelihood", "_logits_cumulative", "_layers"):
+            others.insert(0, lambda: factorized_table(self, step, by_likelihood=True))
+        return without_probing(self, lambda: factorized_table(self, step), *others)
+
+    def _parametric_table(self, step: float, tails: Literal["quantiles", "bisection"]) -> coding.CdfTable:
+        """The table of the parameters, in exact arithmetic."""
+        arrays = self._parameter_arrays()
+
+        def made(precision: int) -> coding.CdfTable:
+            return coding.factorized_table(
+                **{**arrays, "precision": precision}, tail_mass=self.tail_mass, tails=tails, step=step
+            )
+
+        return fitting_table(made, self.entropy_coder_precision)
 
     def update(self, force: bool = False, update_quantiles: bool = False) -> bool:
         """Fill the table buffers from the parameters, with the tails that `quantiles` has. Never needed.
@@ -232,11 +249,7 @@ class EntropyBottleneck(InheritedBottleneckMethods, EntropyModel):
             return False
         if update_quantiles:
             self._update_quantiles()
-        if self.has_own_density:
-            table = factorized_table(self)
-        else:
-            table = coding.factorized_table(**self._parameter_arrays(), tail_mass=self.tail_mass)
-        self._fill(table)
+        self._fill(self._table_for(1.0, "quantiles"))
         return True
 
     @torch.no_grad()

@@ -19,8 +19,9 @@ from torch import Tensor
 
 from lcrs import coding
 from lcrs.entropy_models.base import EntropyModel
+from lcrs.entropy_models.fitting_tables import fitting_table
 from lcrs.entropy_models.inherited import standard_quantile
-from lcrs.entropy_models.own_densities import conditional_table, is_overridden
+from lcrs.entropy_models.own_densities import conditional_table, is_overridden, without_probing
 from lcrs.entropy_models.tables import resize_buffers
 from lcrs.ops import LowerBound
 
@@ -166,10 +167,17 @@ class GaussianConditional(EntropyModel):
         return is_overridden(self, *names) or self.has_own_quantizer
 
     def _derive_table(self) -> coding.CdfTable:
-        if self.has_own_density:
-            return conditional_table(self)
         scales = self.effective_scale_table().numpy().tobytes()
-        return _gaussian_table(scales, self.tail_mass, self.entropy_coder_precision)
+
+        def gaussian() -> coding.CdfTable:
+            return _gaussian_table(scales, self.tail_mass, self.entropy_coder_precision)
+
+        if not self.has_own_density:
+            return gaussian()
+        others = [gaussian]
+        if is_overridden(self, "_standardized_cumulative"):
+            others.insert(0, lambda: conditional_table(self, GaussianConditional._likelihood))
+        return without_probing(self, lambda: conditional_table(self), *others)
 
     def update_scale_table(self, scale_table: Sequence[float] | Tensor, force: bool = False) -> bool:
         """Take over `scale_table` and fill the table buffers. Never needed.
@@ -240,4 +248,5 @@ def _thresholds(scales: bytes, bound: float, nearest: bool, log: bool) -> NDArra
 @functools.lru_cache(maxsize=16)
 def _gaussian_table(scales: bytes, tail_mass: float, precision: int) -> coding.CdfTable:
     """The table of float32 `scales`, shared by all models that have the same: most have the default ones."""
-    return coding.gaussian_table(np.frombuffer(scales, np.float32), tail_mass, precision)
+    table = np.frombuffer(scales, np.float32)
+    return fitting_table(lambda bits: coding.gaussian_table(table, tail_mass, bits), precision)

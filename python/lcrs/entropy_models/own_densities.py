@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,11 +22,13 @@ if TYPE_CHECKING:
     from lcrs.entropy_models.mixture import GaussianMixtureConditional
 
 __all__ = [
+    "NotProbedError",
     "conditional_table",
     "factorized_table",
     "is_overridden",
     "mixture_table",
     "table_of_masses",
+    "without_probing",
 ]
 
 _Masses = Callable[[Tensor], Tensor]
@@ -37,6 +40,12 @@ _ENTRIES_AT_ONCE = 1 << 22
 _CUTS = (2.0, 1.0, 0.5, 0.25, 0.125, 0.06, 0.03, 0.01, 1e-3, 1e-5)
 _UNKNOWN_ESCAPE_BITS = 60.0
 """What is taken for the cost of a value beyond all that is looked at."""
+_SIDE = 64
+"""Latents that are a multiple of it high and wide suit all that asks for an even size."""
+
+
+class NotProbedError(ValueError):
+    """Methods of a derived class cannot be asked for the likelihoods of symbols."""
 
 
 def is_overridden(model: object, *names: str) -> bool:
@@ -49,22 +58,35 @@ def _owner(cls: type, name: str) -> str:
     return next((base.__module__ for base in cls.__mro__ if name in vars(base)), "lcrs.")
 
 
-def conditional_table(model: GaussianConditional) -> coding.CdfTable:
-    """The table of a conditional density, a row for each of the scales."""
+def conditional_table(
+    model: GaussianConditional, inherited: Callable[[Any, Tensor, Tensor], Tensor] | None = None
+) -> coding.CdfTable:
+    """The table of a conditional density, a row for each of the scales.
+
+    Args:
+        model: Has the density.
+        inherited: Gives likelihoods of values and scales, in place of what `model` has overridden.
+
+    Raises:
+        NotProbedError: its methods cannot be asked for the likelihoods of symbols.
+    """
     scales = model.effective_scale_table()
 
     def measured(double: Any, symbols: Tensor) -> Tensor:
         shape = (1, len(scales), 1, len(symbols))
         values = symbols.expand(shape).contiguous()
-        if model.has_own_quantizer:
-            values = double._values_of(values.int(), None, symbols.dtype)
+        means = torch.zeros_like(values)  # some subtract them without a look
         spread = scales.to(symbols).reshape(1, -1, 1, 1).expand(shape).contiguous()
+        if inherited is not None:
+            return inherited(double, values, spread).reshape(shape)[0, :, 0]
+        if model.has_own_quantizer:
+            values = double._values_of(values.int(), means, symbols.dtype)
         if model.has_own_quantizer or is_overridden(double, "forward"):
-            likelihoods = double(values, spread, **accepted(double.forward, training=False))[1]
-        elif is_overridden(double, "likelihood"):
-            likelihoods = double.likelihood(values, spread)
+            told = accepted(double.forward, training=False)
+            likelihoods = _likelihoods_in(_around(double, double.forward, values, spread, means, **told))
         else:
-            likelihoods = double._likelihood(values, spread)
+            name = "likelihood" if is_overridden(double, "likelihood") else "_likelihood"
+            likelihoods = _around(getattr(double, name), getattr(double, name), values, spread, means)
         masses: Tensor = likelihoods.reshape(shape)[0, :, 0]
         return masses
 
@@ -73,26 +95,56 @@ def conditional_table(model: GaussianConditional) -> coding.CdfTable:
         len(scales),
         model.tail_mass,
         _precision(model),
-        is_complete=model.has_own_quantizer,
+        is_complete=model.has_own_quantizer and inherited is None,
     )
 
 
-def factorized_table(model: EntropyBottleneck, step: float = 1.0) -> coding.CdfTable:
-    """The table of a density of its own for each channel, around the medians, for multiples of `step`."""
+def _around(
+    called: Callable[..., Any],
+    declared: Callable[..., Any],
+    values: Tensor,
+    scales: Tensor,
+    means: Tensor,
+    **told: Any,
+) -> Any:
+    """`called` for `values`, `scales` and `means`, as the parameters of `declared` want them."""
+    by_name = accepted(declared, means=means)
+    needed = [
+        parameter
+        for parameter in inspect.signature(declared).parameters.values()
+        if parameter.default is parameter.empty and parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+    ]
+    if len(needed) == 3 and needed[2].name != "means":
+        return called(values, scales, means, **told)
+    return called(values, scales, **by_name, **told)
+
+
+def factorized_table(
+    model: EntropyBottleneck, step: float = 1.0, *, by_likelihood: bool = False
+) -> coding.CdfTable:
+    """The table of a density of its own for each channel, around the medians, for multiples of `step`.
+
+    Args:
+        model: Has the density.
+        step: Of quantisation.
+        by_likelihood: Asks `_likelihood` even if `forward` is overridden too.
+
+    Raises:
+        NotProbedError: its methods cannot be asked for the likelihoods of symbols.
+    """
 
     def measured(double: Any, symbols: Tensor) -> Tensor:
         medians = double._get_medians().reshape(-1, 1, 1).to(symbols)
         values = medians + step * symbols
-        if model.has_own_quantizer:
+        is_plain = by_likelihood or not model.has_own_quantizer
+        if not is_plain:
             values = double._values_of(symbols.int().expand_as(values), medians, symbols.dtype)
-        if model.has_own_quantizer or is_overridden(double, "forward"):
+        if not is_plain or (not by_likelihood and is_overridden(double, "forward")):
             told = accepted(double.forward, training=False) | ({} if step == 1 else {"qs": step})
-            latent = values.transpose(0, 1).unsqueeze(2)
-            likelihoods = double(latent, **told)[1].reshape(len(medians), -1)
-        else:
-            told = {} if step == 1 else {"step": step}
-            found = double._likelihood(values, **told)
-            likelihoods = found[0] if isinstance(found, tuple) else found
+            return _asked_as_latent(lambda latent: double(latent, **told), values[:, 0])
+        told = {} if step == 1 else {"step": step}
+        found = double._likelihood(values, **told)
+        likelihoods = found[0] if isinstance(found, tuple) else found
         masses: Tensor = likelihoods.reshape(len(medians), -1)
         return masses
 
@@ -101,8 +153,50 @@ def factorized_table(model: EntropyBottleneck, step: float = 1.0) -> coding.CdfT
         model.channels,
         model.tail_mass,
         _precision(model),
-        is_complete=model.has_own_quantizer,
+        is_complete=model.has_own_quantizer and not by_likelihood,
     )
+
+
+def _asked_as_latent(forward: Callable[[Tensor], Any], values: Tensor) -> Tensor:
+    """Likelihoods that `forward` gives for `values`, both (C, L): in one row, or else in sides of 64 each."""
+    count = values.shape[1]
+    try:
+        return _likelihoods_in(forward(values[None, :, None])).reshape(values.shape)
+    except Exception:
+        more = -count % _SIDE**2
+        padded = torch.cat((values, values[:, -1:].expand(-1, more)), 1).reshape(1, len(values), _SIDE, -1)
+        return _likelihoods_in(forward(padded)).reshape(len(values), -1)[:, :count]
+
+
+def _likelihoods_in(found: Any) -> Tensor:
+    """The likelihoods in what a `forward` gives: the second of two, or what is called so in a dict."""
+    likelihoods: Tensor = found["likelihoods"] if isinstance(found, Mapping) else found[1]
+    return likelihoods
+
+
+def without_probing(
+    model: EntropyModel, table: Callable[[], coding.CdfTable], *others: Callable[[], coding.CdfTable]
+) -> coding.CdfTable:
+    """`table()`, or where methods of `model` cannot be asked, with a warning, the first of `others` that can.
+
+    Raises:
+        NotProbedError: none can.
+    """
+    try:
+        return table()
+    except NotProbedError as error:
+        for other in others:
+            try:
+                found = other()
+            except (NotProbedError, AttributeError):  # a constructor of its own may have left parameters out
+                continue
+            warnings.warn(
+                f"{error}: it codes with the table that its other methods give, as in CompressAI, and files "
+                "may be larger than its likelihoods say",
+                stacklevel=2,
+            )
+            return found
+        raise
 
 
 def mixture_table(
@@ -143,8 +237,15 @@ def _in_double(model: EntropyModel, masses: Callable[[Any, Tensor], Tensor]) -> 
     def of(symbols: Tensor) -> Tensor:
         try:
             found = masses(double, symbols.double())
-        except (RuntimeError, TypeError):
-            found = masses(plain, symbols.float())
+        except Exception:
+            try:
+                found = masses(plain, symbols.float())
+            except Exception as error:  # of methods that are not ours: anything
+                what = str(error).partition("\n")[0]
+                raise NotProbedError(
+                    f"{type(model).__name__} gives no likelihoods of symbols "
+                    f"({type(error).__name__}{': ' if what else ''}{what})"
+                ) from error
         return torch.nan_to_num(found.detach().double(), nan=0.0).clamp(0, 1)
 
     return of

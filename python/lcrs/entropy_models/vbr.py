@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from lcrs import coding
 from lcrs.entropy_models.base import EntropyModel
 from lcrs.entropy_models.entropy_bottleneck import EntropyBottleneck
-from lcrs.entropy_models.own_densities import factorized_table
 from lcrs.layers.foreign import coding_scope
 from lcrs.ops import quantize_ste
 
@@ -167,13 +166,6 @@ class EntropyBottleneckVbr(EntropyBottleneck, EntropyModelVbr):
         self.report_density()
         key = b"derived" + parameters + str(step).encode()
         return self._tables.get(key, lambda: self._table_for(step, "bisection"))
-
-    def _table_for(self, step: float, tails: Literal["quantiles", "bisection"]) -> coding.CdfTable:
-        """The table of the multiples of `step` around the medians."""
-        if self.has_own_density:
-            return factorized_table(self, step)
-        arrays = self._parameter_arrays()
-        return coding.factorized_table(**arrays, tail_mass=self.tail_mass, tails=tails, step=step)
 
     # --- coding ---
 

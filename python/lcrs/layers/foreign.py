@@ -163,7 +163,8 @@ def report(module: nn.Module, reason: str, *, more: str = "") -> None:
     if mode == "warn" and reason not in known:
         text = (
             f"{reason}; it runs in torch, so that strings decode only where torch computes the same sums "
-            "(the same machine, device, torch and number of threads), and are refused elsewhere. "
+            '(the same machine, device, torch and number of threads). Elsewhere "lcrs" strings are refused; '
+            '"ans" strings have no checksum, so that decoding cannot verify them and may give other values. '
             f"{more + ' ' if more else ''}"
             "lcrs.portability('allow') says this no more, 'require' makes it an error"
         )

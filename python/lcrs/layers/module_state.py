@@ -7,18 +7,23 @@ trained on, but also a hook added, a method assigned, a number set.
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
+from functools import partial
 from types import FunctionType, MethodType
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
+from lcrs import coding
 from lcrs.ops.cache import fingerprint
 
 __all__ = [
@@ -34,6 +39,10 @@ __all__ = [
 _OF_TORCH = frozenset(vars(nn.Module())) | {"T_destination"}
 """Attributes that every module has."""
 _PLAIN = (bool, int, float, str, bytes, type(None), torch.dtype)
+_MOST_NOTES = 4096
+_MOST_LEVELS = 50
+# What they hold follows from what is noted, or is no number that a module computes with.
+_NOT_LOOKED_INTO = frozenset({"lcrs", "logging", "threading", "torch", "weakref"})
 _PLAIN_SET = frozenset(_PLAIN)
 _FUNCTIONS = (FunctionType, MethodType, type, type(len), torch.jit.ScriptFunction)
 # Hooks of torch that set a weight from parameters before each call, and do nothing else.
@@ -56,50 +65,115 @@ def state_key(module: nn.Module, *, tensors: bool = True) -> bytes:
 
 def structure_of(module: nn.Module, skip: Container[str] = ()) -> tuple[list[Any], list[Tensor]]:
     """What `state_key` is made of, plain facts and tensors, without the attributes in `skip`."""
-    facts: list[Any] = []
-    tensors: list[Tensor] = []
-    numbers: dict[int, int] = {}
+    notes = _Notes(skip)
+    notes.visit(module)
+    return notes.facts, notes.tensors
 
-    def visit(part: nn.Module) -> None:
-        is_known = id(part) in numbers
-        facts.append(numbers.setdefault(id(part), len(numbers)))
-        if is_known:
+
+class _Notes:
+    """Facts and tensors of modules, and of all that they hold: lists, dicts, arrays, objects with attributes.
+
+    What modules hold may lead anywhere, to a training loop and its pictures for one: `_MOST_NOTES` bounds
+    what is looked at for an attribute, `_MOST_LEVELS` how deep it may be.
+    """
+
+    def __init__(self, skip: Container[str]) -> None:
+        self.facts: list[Any] = []
+        self.tensors: list[Tensor] = []
+        self._skip = skip
+        self._numbers: dict[int, int] = {}
+        self._left = 0
+        self._level = 0
+
+    def visit(self, part: nn.Module) -> None:
+        """Notes a module and those inside."""
+        facts = self.facts
+        if self._is_known(part):
             return
         facts.append(id(type(part)))
         for name, tensor in itertools.chain(part._parameters.items(), part._buffers.items()):
-            if tensor is not None and name not in skip:
+            if tensor is not None and name not in self._skip:
                 facts.append(name)
-                tensors.append(tensor)
+                self.tensors.append(tensor)
         if part._forward_pre_hooks or part._forward_hooks:
             facts.append(
                 [*map(id, part._forward_pre_hooks.values()), 0, *map(id, part._forward_hooks.values())]
             )
         for name in sorted(part.__dict__.keys() - _OF_TORCH):
-            if name not in skip:
-                _note(name, part.__dict__[name], facts, tensors)
+            if name not in self._skip:
+                self._left = _MOST_NOTES
+                self._note(name, part.__dict__[name])
         for name, child in part._modules.items():
             if child is not None:
                 facts.append(name)
-                visit(child)
+                self.visit(child)
 
-    visit(module)
-    return facts, tensors
+    def _is_known(self, value: object) -> bool:
+        """Whether `value` was noted before; notes which one it is."""
+        is_known = id(value) in self._numbers
+        self.facts.append(self._numbers.setdefault(id(value), len(self._numbers)))
+        return is_known
+
+    def _note(self, name: Any, value: Any) -> None:
+        if isinstance(value, _PLAIN):
+            self.facts.append((name, value))
+        elif isinstance(value, list | tuple) and _PLAIN_SET.issuperset(map(type, value)):
+            self.facts.append((name, tuple(value)))
+        elif isinstance(value, Tensor):
+            self.facts.append(name)
+            self.tensors.append(value)
+        elif isinstance(value, _FUNCTIONS):
+            self.facts.append((name, id(value)))
+        elif self._left > 0 and self._level < _MOST_LEVELS:
+            self._left -= 1
+            self._level += 1
+            self.facts.append((name, id(type(value))))
+            self._look_into(value)
+            self._level -= 1
+
+    def _look_into(self, value: Any) -> None:
+        if isinstance(value, np.ndarray | np.generic):
+            self._note_array(np.asarray(value))
+        elif isinstance(value, nn.Module):  # in a list or the like, where torch does not see it
+            self.visit(value)
+        elif isinstance(value, set | frozenset):
+            self.facts.append(sorted(map(repr, value)))
+        elif not self._is_known(value):
+            items, attributes = _inside(value)
+            self.facts.append((len(items), len(attributes)))
+            for key, item in (*items, *attributes):
+                self._note(key if isinstance(key, _PLAIN) else repr(key), item)
+
+    def _note_array(self, array: NDArray[Any]) -> None:
+        if array.dtype.hasobject:
+            self.facts.append(array.shape)
+            for item in array.ravel():
+                self._note("", item)
+        else:
+            plain = np.frombuffer(array.tobytes(), np.uint8)
+            self.facts.append((array.dtype.str, array.shape, coding.fingerprint([plain])))
 
 
-def _note(name: str, value: Any, facts: list[Any], tensors: list[Tensor]) -> None:
-    if isinstance(value, _PLAIN):
-        facts.append((name, value))
-    elif isinstance(value, list | tuple) and _PLAIN_SET.issuperset(map(type, value)):
-        facts.append((name, tuple(value)))
-    elif isinstance(value, Tensor):
-        facts.append(name)
-        tensors.append(value)
-    elif isinstance(value, _FUNCTIONS):
-        facts.append((name, id(value)))
-    elif isinstance(value, list | tuple):
-        facts.append((name, len(value)))
-        for item in value[:64]:
-            _note("", item, facts, tensors)
+def _inside(value: Any) -> tuple[list[tuple[Any, Any]], list[tuple[str, Any]]]:
+    """What a container holds, by key or number, and the attributes of an object, in order."""
+    items: list[tuple[Any, Any]] = []
+    if isinstance(value, dict):
+        items = list(value.items())
+    elif isinstance(value, list | tuple | deque):
+        items = list(enumerate(value))
+    elif isinstance(value, partial):
+        items = list(enumerate((value.func, value.args, value.keywords)))
+    elif isinstance(value, complex | range | slice | torch.device):
+        items = [("", repr(value))]
+    if type(value).__module__.partition(".")[0] in _NOT_LOOKED_INTO:
+        return items, []
+    slots = itertools.chain.from_iterable(
+        [names] if isinstance(names, str) else names
+        for names in (vars(base).get("__slots__", ()) for base in type(value).__mro__)
+    )
+    attributes = {name: getattr(value, name) for name in slots if name[:2] != "__" and hasattr(value, name)}
+    attributes |= getattr(value, "__dict__", {})
+    return items, sorted(attributes.items())
 
 
 def set_effective_weights(module: nn.Module) -> None:
