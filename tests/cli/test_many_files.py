@@ -157,6 +157,24 @@ def test_a_second_name_is_not_taken_for_the_output(pictures: Path, monkeypatch, 
     assert not Path("a.lcrs").exists()
 
 
+@pytest.mark.parametrize("options", [[], ["--keep-endings"]])
+def test_one_name_in_two_folders_gets_advice_that_helps(
+    options: list[str], pictures: Path, tmp_path: Path, capfd
+) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / "both" / folder).mkdir(parents=True)
+        (tmp_path / "both" / folder / "a.png").write_bytes((pictures / "a.png").read_bytes())
+    both = tmp_path / "both"
+    out = tmp_path / "out"
+    assert main([*ENCODE, f"{both}/one/a.png", f"{both}/two/a.png", "-o", str(out), *options]) == 1
+    errors = capfd.readouterr().err
+    assert errors.count("; -r on a folder that holds both, or one run for each") == 2
+    assert "--keep-endings" not in errors
+    assert main([*ENCODE, "-r", str(both), "-o", str(out), *options]) == 0
+    name = "a.png.lcrs" if options else "a.lcrs"
+    assert files(out) == [f"one/{name}", f"two/{name}"]
+
+
 def test_names_that_become_one_are_told_and_neither_is_written(pictures: Path, tmp_path: Path, capfd) -> None:
     (pictures / "a.bmp").write_bytes((pictures / "deep" / "c.bmp").read_bytes())
     out = tmp_path / "out"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 import lcrs
 import lcrs.pillow
@@ -76,11 +76,71 @@ def test_what_would_be_lost_is_asked_about() -> None:
     image.save(io.BytesIO(), "LCRS", model="tiny", background="white")
 
 
-def test_damage_is_an_error_when_the_file_is_opened(photo: np.ndarray) -> None:
+def test_damage_is_told_as_of_other_formats(photo: np.ndarray, tmp_path: Path) -> None:
     data = lcrs.compress(photo, model="tiny")
-    for broken in (data[:-1], data[:30], data[:-1] + b"\0"):
-        with pytest.raises(LcrsError):
+    for broken in (data[:-1], data[:30], data[:4], data[:-1] + b"\0"):
+        with pytest.raises(LcrsError) as told:
+            lcrs.info(broken)
+        with pytest.raises(UnidentifiedImageError) as raised:
             Image.open(io.BytesIO(broken))
+        assert str(raised.value) == str(told.value)
+    path = tmp_path / "cut.lcrs"
+    path.write_bytes(data[:-1])
+    with pytest.raises(OSError, match="left"):
+        Image.open(path)
+
+
+def test_pixels_that_cannot_be_had_are_told_as_of_other_formats(
+    photo: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = Image.open(io.BytesIO(lcrs.compress(photo, model="tiny")))
+    monkeypatch.delenv("LCRS_MODEL_PATH")
+    for _ in range(2):
+        with pytest.raises(OSError, match="there is no model 'tiny'"):
+            image.load()
+
+
+@pytest.mark.parametrize("format", ["JPEG", "TIFF"])
+@pytest.mark.parametrize("options", [{}, {"dpi": (200, 200)}, {"keep_exif": False}])
+def test_metadata_of_the_image_are_kept_if_asked_for(
+    format: str, options: dict[str, object], photo: np.ndarray, tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "ACME"
+    xmp = b"<x:xmpmeta/>"
+    source = tmp_path / "a"
+    Image.fromarray(photo).save(source, format, exif=exif, **({"xmp": xmp} if format == "JPEG" else {}))
+    for keeps, has_exif, has_xmp in (
+        ({}, False, False),
+        ({"keep_exif": True}, True, False),
+        ({"keep_metadata": True}, True, format == "JPEG"),
+        ({"keep_metadata": True, "exif": None, "xmp": b"<other/>"}, True, True),
+    ):
+        file = io.BytesIO()
+        with Image.open(source) as image:
+            image.save(file, "LCRS", model="tiny", **{**options, **keeps})
+        again = Image.open(file)
+        assert again.getexif().get(0x010F) == ("ACME" if has_exif else None)
+        assert ("xmp" in again.info) == has_xmp
+        if "dpi" in options:
+            assert again.info["dpi"] == (200, 200)
+    assert again.info["xmp"] == b"<other/>"
+
+
+def test_what_the_call_gives_is_taken_before_what_the_image_has(photo: np.ndarray) -> None:
+    jpeg = io.BytesIO()
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "ACME", 6
+    Image.fromarray(photo).save(jpeg, "JPEG", exif=exif)
+    for orientation in (6, 1):
+        exif[0x010F], exif[0x0112] = "Other", orientation
+        file = io.BytesIO()
+        Image.open(jpeg).save(file, "LCRS", model="tiny", exif=exif)
+        again = Image.open(file)
+        assert again.getexif()[0x010F] == "Other"
+        assert again.size == (photo.shape[:2] if orientation == 6 else photo.shape[1::-1])
+    with pytest.raises(ValueError, match="TIFF"):
+        Image.open(jpeg).save(io.BytesIO(), "LCRS", model="tiny", exif=b"junk")
 
 
 def test_importing_it_loads_nothing(fresh_python) -> None:

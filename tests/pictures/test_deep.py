@@ -202,12 +202,14 @@ def test_deep_pictures_are_written_whole(extension: str, bits: int, channels: in
     )  # fmt: skip
     if extension == ".jp2":
         pytest.importorskip("imagecodecs")
+    if extension == ".ppm" and channels == 1:
+        extension = ".pgm"
     data, lost = picture_file(picture, extension)
     read = to_picture(data)
     depth = bits if extension == ".jp2" else 16
     assert (read.channels, read.bit_depth) == (channels, depth)
     np.testing.assert_array_equal(read.pixels, rescaled(values, bits, depth).squeeze())
-    if extension == ".ppm":
+    if extension in (".ppm", ".pgm"):
         assert lost == ["the colour profile", "EXIF", "XMP", "IPTC", "the resolution"]
         return
     assert lost == []
@@ -216,6 +218,24 @@ def test_deep_pictures_are_written_whole(extension: str, bits: int, channels: in
     exif = Image.Exif()
     exif.load(read.exif)
     assert exif[0x010F] == "ACME"
+
+
+@pytest.mark.parametrize("bits", [5, 8, 10, 16])
+def test_pgm_is_grey_and_ppm_colours_at_every_depth(bits: int) -> None:
+    dtype = "<u2" if bits > 8 else np.uint8
+    grey, colors = (
+        Picture((values >> 16 - bits).astype(dtype).tobytes(), (19, 23), channels, bits)
+        for values, channels in ((GREY, 1), (DEEP, 3))
+    )
+    with pytest.raises(PictureError, match="colours, which"):
+        picture_file(colors, ".pgm")
+    assert picture_file(colors, ".ppm")[0].startswith(b"P6\n23 19\n")
+    data = picture_file(grey, ".pgm")[0]
+    assert data.startswith(b"P5\n23 19\n")
+    wide = picture_file(grey, ".ppm")[0]
+    assert wide.startswith(b"P6\n23 19\n")
+    pixels = to_picture(data).pixels
+    np.testing.assert_array_equal(to_picture(wide).pixels, np.stack([pixels] * 3, axis=2))
 
 
 def test_other_formats_get_8_bits_and_say_so() -> None:

@@ -280,6 +280,52 @@ def test_damage_is_named_and_the_rest_kept() -> None:
         assert to_picture(data).size == (6, 10)
 
 
+@pytest.mark.parametrize(("tag", "part"), [(0x8769, "camera"), (0x8825, "GPS"), (0xA005, "interoperability")])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_a_damaged_directory_takes_nothing_else_along(tag: int, part: str, order: str) -> None:
+    block = TiffBlock(photo_exif(order))
+    first = block.first.entries
+    holder = (first if tag in first else first[0x8769].below.entries)[tag]
+    damaged = bytearray(block.data)
+    struct.pack_into(order + "I", damaged, holder.at, len(damaged) - 1)
+    lost = f"the {part} part of EXIF (damaged)"
+    # In most files a block stays as it is, and is read as far as it can be.
+    buffer = io.BytesIO()
+    Image.fromarray(PIXELS).save(buffer, "WEBP", exif=bytes(damaged))
+    picture = to_picture(buffer.getvalue())
+    assert picture.losses == ()
+    data, named = picture_file(picture, ".tif")
+    assert named == [lost]
+    check_directories_but(tag, to_picture(data).exif)
+    if tag not in first:  # for the others Pillow refuses the file
+        buffer = io.BytesIO()
+        Image.fromarray(PIXELS).save(buffer, "TIFF")
+        pointer = Entry(tag, 4, 1, struct.pack("<I", 0xFFFF_FFF0), "<")
+        camera = Directory(first[0x8769].below.entries | {tag: pointer})
+        entries = first | {0x8769: replace(first[0x8769], below=camera)}
+        del entries[0x0112]
+        picture = to_picture(with_entries(TiffBlock(buffer.getvalue()), entries.values()))
+        assert picture.losses == (lost,)
+        check_directories_but(tag, picture.exif)
+
+
+def check_directories_but(tag: int, exif: bytes) -> None:
+    kept = TiffBlock(exif).first.entries
+    assert kept[0x010F].data == b"ACME\0"
+    assert kept.keys() & {0x8769, 0x8825} == {0x8769, 0x8825} - {tag}
+    if tag == 0xA005:
+        assert kept[0x8769].below.entries.keys() == {0x829A, 0x927C, 0xA002, 0xA003}
+
+
+def test_big_tiff_names_what_it_has_and_nothing_else() -> None:
+    for exif, lost in ((None, ()), (photo_exif("<", 1), ("EXIF and IPTC of a BigTIFF file",))):
+        buffer = io.BytesIO()
+        Image.fromarray(PIXELS).save(buffer, "TIFF", big_tiff=True, **({"exif": exif} if exif else {}))
+        if buffer.getvalue()[:4] != b"II+\0":
+            pytest.skip("this version of Pillow writes no BigTIFF")
+        assert to_picture(buffer.getvalue()).losses == lost
+
+
 def test_what_jpeg_has_no_room_for_is_named() -> None:
     note = Entry(0x010E, 2, 70_000, b"x" * 70_000, "<")
     picture = Picture(PIXELS.tobytes(), (6, 10), exif=build([note]), xmp=b"x" * 70_000, iptc=b"\x1c" * 70_000)
@@ -308,7 +354,10 @@ def test_blocks_that_would_fill_the_memory_are_refused() -> None:
     body = b"II*\0\x08\0\0\0" + struct.pack("<H", count) + table + bytes(4)
     with pytest.raises(ValueError, match="more than its bytes"):
         TiffBlock(body)
-    # The same directory, pointed to again and again, is read once.
+    # The same directory, pointed to again and again, is read once; a damaged one, too.
+    broken = struct.pack("<HHII", 0x8769, 4, 1, len(body) - 1) * count
+    block = TiffBlock(b"II*\0\x08\0\0\0" + struct.pack("<H", count) + broken + bytes(4))
+    assert block.damaged == ["the camera part of EXIF (damaged)"]
     table = struct.pack("<HHII", 0x8769, 4, 1, 8) * count
     again = TiffBlock(b"II*\0\x08\0\0\0" + struct.pack("<H", count) + table + bytes(4))
     assert list(again.first.entries) == [0x8769]

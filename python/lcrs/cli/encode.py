@@ -168,7 +168,8 @@ def run(arguments: argparse.Namespace) -> int:
         is_picture = Path(name).suffix.lower() in _ENDINGS and not arguments.keep_endings
         return f"{Path(name).stem if is_picture else name}.lcrs"
 
-    todo = plan(arguments, Kind(_ENDINGS, rename, "the pictures", "; --keep-endings tells them apart"))
+    advice = "" if arguments.keep_endings else "; --keep-endings tells them apart"
+    todo = plan(arguments, Kind(_ENDINGS, rename, "the pictures", advice))
     if len(todo.jobs) > 1:
         from lcrs.coding import Package
 

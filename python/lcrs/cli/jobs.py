@@ -61,7 +61,7 @@ class Kind:
     what: str
     """What is looked for, in words."""
     advice: str = ""
-    """What helps where two sources have one target."""
+    """What helps where sources of two names have one target."""
 
 
 def add_files(parser: argparse.ArgumentParser, what: str, output: str) -> None:
@@ -208,14 +208,20 @@ def _refuse_conflicts(made: Plan, kind: Kind) -> None:
         if len(jobs) > 1:
             for job in jobs:
                 other = next(other.source for other in jobs if other is not job)
-                made.failures.append(
-                    f"{job.source}: would become {job.target}, as would {other}{kind.advice}"
-                )
+                words = f"{job.source}: would become {job.target}, as would {other}"
+                made.failures.append(words + _advice(job.source, other, kind))
         elif target in sources and not made.is_single:
             made.failures.append(f"{jobs[0].source}: would become {jobs[0].target}, which is read, too")
         else:
             kept += jobs
     made.jobs = kept
+
+
+def _advice(source: Path, other: Path, kind: Kind) -> str:
+    """What helps where two sources have one target."""
+    if source.name != other.name:
+        return kind.advice
+    return "; -r on a folder that holds both, or one run for each with its own -o, keeps them apart"
 
 
 def _identity(path: Path) -> str:

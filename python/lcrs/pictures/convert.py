@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from lcrs.pictures.source import Buffer
 
-__all__ = ["MAX_PIXELS", "to_picture"]
+__all__ = ["MAX_PIXELS", "orientation_of", "to_picture"]
 
 MAX_PIXELS = 1 << 28
 """Pixels of a picture, unless told otherwise; Pillow by itself warns at a third of it."""
@@ -149,7 +149,7 @@ def _from_pillow(image: Image.Image, choices: Choices) -> Picture:
     with _decoding():
         image.load()
     check_size(image.height, image.width, choices.max_pixels)  # some formats know better by now
-    orientation = _orientation(image)
+    orientation = orientation_of(image)
     if layers is not None and choices.frame:
         picture = _layer(layers, choices.frame - 1, choices)
     elif is_deep and source is not None and not _rounds_well(image, choices):
@@ -278,7 +278,7 @@ def _rounds_well(image: Image.Image, choices: Choices) -> bool:
     return rounds and choices.to_8bit
 
 
-def _orientation(image: Image.Image) -> int:
+def orientation_of(image: Image.Image) -> int:
     """How the picture is to be seen; a damaged block says nothing."""
     try:
         found = image.getexif().get(0x0112, 1)
@@ -344,7 +344,7 @@ def _pixels(upright: Image.Image, image: Image.Image, bits: int, choices: Choice
         from lcrs.pictures.arrays import keyed, oriented, pixels_to_picture
         from lcrs.pictures.deep import deep_grey
 
-        pixels = oriented(deep_grey(image, bits), _orientation(image))
+        pixels = oriented(deep_grey(image, bits), orientation_of(image))
         key = image.info.get("transparency")
         if isinstance(key, int):
             pixels = keyed(pixels, bits, key)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from lcrs.pictures.picture import Picture
 
-__all__ = ["DEEP", "deep_file", "rounded"]
+__all__ = ["DEEP", "deep_file", "in_colors", "rounded"]
 
 DEEP = {"PNG", "TIFF", "PPM"}
 """Pillow's names of formats that hold 16 bits."""
@@ -39,6 +39,13 @@ def rounded(picture: Picture) -> Picture:
     """The picture with 8 bits a component."""
     samples = rescaled(picture.pixels, picture.bit_depth, 8).tobytes()
     return replace(picture, samples=samples, bit_depth=8)
+
+
+def in_colors(picture: Picture) -> Picture:
+    """The picture in colours, all of them grey if it is that."""
+    if picture.channels == 3:
+        return picture
+    return replace(picture, samples=picture.pixels.repeat(3).tobytes(), channels=3)
 
 
 def _png(pixels: NDArray[np.uint16], options: dict[str, Any]) -> bytes:

@@ -10,13 +10,13 @@ import struct
 
 from lcrs.pictures.ifd import Entry, TiffBlock, build, resolution_entries, with_entries
 
-__all__ = ["add_to_tiff", "from_tiff", "upright", "upright_xmp", "with_resolution"]
+__all__ = ["DESCRIPTIVE", "add_to_tiff", "from_tiff", "upright", "upright_xmp", "with_resolution"]
 
 PREFIX = b"Exif\0\0"
 _ORIENTATION = 0x0112
 _CAMERA = 0x8769
 _RESOLUTION = frozenset({0x011A, 0x011B, 0x0128})
-_DESCRIPTIVE = frozenset(
+DESCRIPTIVE = frozenset(
     {0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x013C, 0x4746, 0x4749, 0x8298, 0xC4A5}
     | set(range(0x9C9B, 0x9CA0))
     | {_CAMERA, 0x8825}
@@ -64,9 +64,9 @@ def upright_xmp(packet: bytes) -> bytes:
 def from_tiff(block: TiffBlock) -> bytes | None:
     """What a TIFF file says of its photo, as an EXIF block."""
     entries = block.first.entries
-    if entries.keys().isdisjoint(_DESCRIPTIVE):
+    if entries.keys().isdisjoint(DESCRIPTIVE):
         return None
-    return build((entries[tag] for tag in entries.keys() & (_DESCRIPTIVE | _RESOLUTION)), block.order)
+    return build((entries[tag] for tag in entries.keys() & (DESCRIPTIVE | _RESOLUTION)), block.order)
 
 
 def add_to_tiff(
@@ -81,7 +81,7 @@ def add_to_tiff(
     new: list[Entry] = []
     if exif is not None:
         entries = TiffBlock(exif).first.entries
-        new += [entries[tag] for tag in entries.keys() & _DESCRIPTIVE]
+        new += [entries[tag] for tag in entries.keys() & DESCRIPTIVE]
     if xmp is not None:
         new.append(Entry(700, 1, len(xmp), xmp, file.order))
     if iptc is not None:

@@ -64,10 +64,12 @@ def picture_file(picture: Picture, extension: str) -> tuple[bytes, list[str]]:
         PictureError: if this version of Pillow does not write the format, or it cannot hold the picture.
     """
     name, options = FORMATS[extension]
+    if extension == ".pgm" and picture.channels != 1:
+        raise PictureError("the picture has colours, which .pgm cannot hold")
     kept, lost = _kept(picture, name)
     options = options | _options(name, kept)
     if picture.bit_depth != 8:
-        from lcrs.pictures.deep_files import DEEP, deep_file, rounded
+        from lcrs.pictures.deep_files import DEEP, deep_file, in_colors, rounded
 
         holds = holds_deep(picture) if name == "JPEG2000" else name in DEEP
         if picture.bit_depth < 8 or not holds:
@@ -78,7 +80,7 @@ def picture_file(picture: Picture, extension: str) -> tuple[bytes, list[str]]:
         _require(name, "jpg_2000")
         data = jpeg2000_file(picture, kept)
     elif picture.bit_depth > 8:
-        data = deep_file(picture, name, options)
+        data = deep_file(in_colors(picture) if extension == ".ppm" else picture, name, options)
     else:
         data = _by_pillow(picture, extension, options)
     if name == "PNG":
@@ -95,8 +97,6 @@ def _by_pillow(picture: Picture, extension: str, options: dict[str, Any]) -> byt
     image = picture.to_pillow()
     if extension == ".ppm":
         image = image.convert("RGB")
-    elif extension == ".pgm" and picture.channels != 1:
-        raise PictureError("the picture has colours, which .pgm cannot hold")
     width, height = image.size
     if name == "WEBP" and max(width, height) > 16_383:
         raise PictureError(f"the picture has {width} x {height} pixels, .webp holds 16383 a side at most")
@@ -128,7 +128,9 @@ def _kept(picture: Picture, name: str) -> tuple[dict[str, Any], list[str]]:
         try:
             if name in ("WEBP", "AVIF") and picture.resolution is not None:
                 kept["exif"] = blocks.with_resolution(kept["exif"], picture.resolution)
-            TiffBlock(kept["exif"])
+            block = TiffBlock(kept["exif"])
+            if name == "TIFF":  # which gets what can be read; the others get the block as it is
+                lost += block.damaged
         except (ValueError, struct.error):
             lose("exif", " (damaged)")
     if name in ("PPM", "BMP"):

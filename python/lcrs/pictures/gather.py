@@ -24,6 +24,7 @@ _SRGB_CODES = (1, 13)
 _UNSPECIFIED = 2
 _EXTENDED_XMP = b"http://ns.adobe.com/xmp/extension/"
 _PADDING = re.compile(rb"\s{3,}(?=<\?xpacket\s+end)")
+_BIG_TIFF = (b"II+\0", b"MM\0+")
 _NO_CLAIM = 72.0
 """What EXIF blocks say when they do not know a resolution."""
 
@@ -77,9 +78,13 @@ def _exif(
             return None, None
         try:
             block = TiffBlock(source, at=_directory_at(image))
+            losses += block.damaged
             return block, blocks.from_tiff(block)
         except (ValueError, struct.error):
-            losses.append("damaged tags, or those of a BigTIFF file")
+            if source[:4] not in _BIG_TIFF:
+                losses.append("damaged tags")
+            elif not blocks.DESCRIPTIVE.isdisjoint(getattr(image, "tag_v2", ())):
+                losses.append("EXIF and IPTC of a BigTIFF file")
             return None, None
     exif = info.get("exif") or _raw_profile(info, "exif")
     return None, bytes(exif).removeprefix(blocks.PREFIX) if exif else None

@@ -18,8 +18,8 @@ __all__ = ["Directory", "Entry", "TiffBlock", "build", "resolution_entries", "sw
 _UNIT = {1: 1, 2: 1, 3: 2, 4: 4, 5: 4, 6: 1, 7: 1, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4}
 """Bytes that change places between the two byte orders, by type."""
 _SIZE = _UNIT | {5: 8, 10: 8}
-SUB_DIRECTORIES = {0x8769, 0x8825, 0xA005}
-"""EXIF, GPS, and interoperability in EXIF."""
+SUB_DIRECTORIES = {0x8769: "camera", 0x8825: "GPS", 0xA005: "interoperability"}
+"""The tags that point to directories, and what these tell of; the last one is in that of the camera."""
 _LEVELS = 3
 
 
@@ -55,12 +55,15 @@ class TiffBlock:
         data: all of it.
         at: where that directory begins, if it is not the first one of the file.
 
+    Directories below that are damaged are left out, and named in ``damaged``.
+
     Raises:
         ValueError: if it is neither, or ends before what it announces.
     """
 
     def __init__(self, data: Buffer, at: int | None = None) -> None:
         self.data = data
+        self.damaged: list[str] = []
         self.order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4], "")
         if not self.order:
             raise ValueError("it does not begin as TIFF does")
@@ -100,9 +103,10 @@ class TiffBlock:
     def _directory(self, at: int, levels: int) -> Directory:
         (count,) = self._unpack("H", at)
         entries: dict[int, Entry] = {}
+        broken: set[int] = set()  # what is read once is not read again, or a short block could take hours
         for start in range(at + 2, at + 2 + 12 * count, 12):
             tag, kind, values = self._unpack("HHI", start)
-            if kind not in _SIZE or tag in entries:
+            if kind not in _SIZE or tag in entries or tag in broken:
                 continue
             length = _SIZE[kind] * values
             place = start + 8 if length <= 4 else self._unpack("I", start + 8)[0]
@@ -115,7 +119,12 @@ class TiffBlock:
             if tag in SUB_DIRECTORIES:
                 if kind not in (4, 13) or values != 1 or levels == 1:
                     continue
-                below = self._directory(self._unpack("I", place)[0], levels - 1)
+                try:
+                    below = self._directory(self._unpack("I", place)[0], levels - 1)
+                except ValueError:
+                    broken.add(tag)
+                    self.damaged.append(f"the {SUB_DIRECTORIES[tag]} part of EXIF (damaged)")
+                    continue
             entries[tag] = Entry(
                 tag, kind, values, self.data[place : place + length], self.order, place, below
             )
