@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import inspect
 from collections.abc import Callable, Iterator
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,13 +41,18 @@ _UNKNOWN_ESCAPE_BITS = 60.0
 
 
 def is_overridden(model: object, *names: str) -> bool:
-    """Whether a class outside of lcrs defines one of these methods of `model`, or it was assigned to it."""
+    """Whether code outside of lcrs defines one of these methods of `model`: its class, or an assignment."""
     own = getattr(model, "__dict__", {})
     return any(name in own or not _owner(type(model), name).startswith("lcrs.") for name in names)
 
 
 def _owner(cls: type, name: str) -> str:
-    return next((base.__module__ for base in cls.__mro__ if name in vars(base)), "lcrs.")
+    for base in cls.__mro__:
+        if name in vars(base):
+            method = vars(base)[name]  # perhaps assigned to a class of lcrs
+            method = getattr(method, "__func__", method)
+            return str(method.__module__ if isinstance(method, FunctionType) else base.__module__)
+    return "lcrs."
 
 
 def conditional_table(model: GaussianConditional) -> coding.CdfTable:
