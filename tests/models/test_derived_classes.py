@@ -7,7 +7,7 @@ from tiny_networks import make
 from torch import nn
 from torch.nn import functional as F
 
-from lcrs import NotPortableError
+from lcrs import NotPortableError, NotPortableWarning
 from lcrs.entropy_models import GaussianConditional
 from lcrs.latent_codecs import (
     GaussianConditionalLatentCodec,
@@ -15,7 +15,7 @@ from lcrs.latent_codecs import (
     HyperpriorLatentCodec,
     RasterScanLatentCodec,
 )
-from lcrs.layers import GDN, MaskedConv2d
+from lcrs.layers import GDN, MaskedConv2d, ResidualBlock
 from lcrs.layers.module_state import assigned_methods
 from lcrs.models import (
     Cheng2020Anchor,
@@ -251,6 +251,21 @@ def test_latent_codecs_that_do_what_their_base_does_are_packed():
     assert description["codec"] == pack(net, "mine")[0]["codec"]
 
 
+def test_latent_codecs_of_models_for_large_pictures_are_compared():
+    class Large(Hyperprior):
+        def forward(self, x):
+            if x.shape[2] % 256:
+                raise ValueError("sides must be multiples of 256")
+            return super().forward(x)
+
+    net = Large(6)
+    net.latent_codec.y = Rewritten()
+    pack(enliven(net), "mine")
+    net.latent_codec.y = Softplus()
+    with pytest.raises(NotPortableError, match=r"^Softplus at 'latent_codec.y' is not portable: .*is off by"):
+        pack(net, "mine")
+
+
 @pytest.mark.parametrize("name", ["Softplus", "Doubled", "Magnitudes", "Louder"])
 def test_a_forward_that_compress_does_not_follow_is_said_once(name):
     net = with_codec(name)
@@ -274,6 +289,25 @@ def test_nothing_is_said_where_compress_follows(name):
     torch.testing.assert_close(
         net.decompress(out["strings"], out["shape"])["x_hat"], expected, rtol=0, atol=1e-3
     )
+
+
+def test_methods_assigned_to_blocks_are_noticed(monkeypatch):
+    inherited = ResidualBlock.forward
+    monkeypatch.setattr(ResidualBlock, "forward", lambda self, x: inherited(self, x) - x)
+    net = make("cheng2020-anchor").eval()
+    with pytest.raises(NotPortableError, match=r"ResidualBlock at 'g_a\..*' is not portable"):
+        pack(net, "tiny")
+    with pytest.raises(NotPortableError, match=r"ResidualBlock at 'g_a\..*' is not portable"):
+        net.compress(torch.rand(1, 3, 64, 64))
+
+
+def test_methods_assigned_to_classes_of_torch_are_noticed(monkeypatch):
+    monkeypatch.setattr(nn.ReLU, "forward", lambda self, x: torch.sigmoid(x))
+    net = make("bmshj2018-hyperprior").eval()
+    with pytest.raises(NotPortableError, match=r"ReLU at '.*' is not portable"):
+        pack(net, "tiny")
+    with pytest.warns(NotPortableWarning, match=r"ReLU at 'h_s\..*' is not portable"):
+        net.compress(torch.rand(1, 3, 64, 64))
 
 
 def test_methods_assigned_to_classes_of_lcrs_are_noticed(monkeypatch):

@@ -85,8 +85,9 @@ def check_derived(model: nn.Module, x: Tensor) -> None:
     if not names and not _derived_codecs(model):
         return
     with in_torch(model, x.device):
+        calls = _recorded_calls(model, _derived_codecs(model), x)
         for probe in filter(None, (model, _livelier(model))):
-            _check_codecs(probe, _derived_codecs(probe), x)
+            _check_codecs(_derived_codecs(probe), calls)
             if names:
                 _check_forward(probe, base, names, x)
         if names:
@@ -111,8 +112,7 @@ def _livelier(model: nn.Module) -> nn.Module | None:
     return copied
 
 
-def _check_codecs(model: nn.Module, codecs: Mapping[str, LatentCodec], x: Tensor) -> None:
-    calls = _recorded_calls(model, codecs, x) if codecs else {}
+def _check_codecs(codecs: Mapping[str, LatentCodec], calls: Mapping[str, _Call]) -> None:
     for name, codec in reversed(list(codecs.items())):
         _check_assigned(codec, name)
         changed = overridden(codec)
@@ -134,7 +134,7 @@ def _check_assigned(module: nn.Module, place: str) -> None:
 
 
 def _recorded_calls(model: nn.Module, codecs: Mapping[str, nn.Module], x: Tensor) -> dict[str, _Call]:
-    """What the codecs were first given in `model(x)`."""
+    """What the codecs were first given in `model(x)`, or with larger samples where it does not take that."""
     calls: dict[str, _Call] = {}
 
     def note(name: str) -> Any:
@@ -142,8 +142,10 @@ def _recorded_calls(model: nn.Module, codecs: Mapping[str, nn.Module], x: Tensor
 
     handles = [codec.register_forward_pre_hook(note(k), with_kwargs=True) for k, codec in codecs.items()]
     try:
-        with suppress(*_ERRORS):
-            model(x)
+        for k in (1, 2, 4, 8):
+            if calls.keys() != codecs.keys():
+                with suppress(*_ERRORS):
+                    model(x.repeat(1, 1, k, k))
     finally:
         for handle in handles:
             handle.remove()
