@@ -6,6 +6,7 @@ import copy
 import inspect
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -49,13 +50,18 @@ class NotProbedError(ValueError):
 
 
 def is_overridden(model: object, *names: str) -> bool:
-    """Whether a class outside of lcrs defines one of these methods of `model`, or it was assigned to it."""
+    """Whether code outside of lcrs defines one of these methods of `model`: its class, or an assignment."""
     own = getattr(model, "__dict__", {})
     return any(name in own or not _owner(type(model), name).startswith("lcrs.") for name in names)
 
 
 def _owner(cls: type, name: str) -> str:
-    return next((base.__module__ for base in cls.__mro__ if name in vars(base)), "lcrs.")
+    for base in cls.__mro__:
+        if name in vars(base):
+            method = vars(base)[name]  # perhaps assigned to a class of lcrs
+            method = getattr(method, "__func__", method)
+            return str(method.__module__ if isinstance(method, FunctionType) else base.__module__)
+    return "lcrs."
 
 
 def conditional_table(

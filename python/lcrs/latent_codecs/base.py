@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from lcrs.entropy_models import EntropyModel
 from lcrs.entropy_models.base import StreamKind, default_stream_kind
+from lcrs.latent_codecs.derived import warn_of_forward
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter
 from lcrs.layers.exact import ExactNetwork
 from lcrs.layers.foreign import coding_scope
@@ -62,6 +63,7 @@ class LatentCodec(nn.Module):
             NotPortableError: A network has no form on the exact engine, and `lcrs.portability` requires it.
             ValueError: A value is not finite or too large, or sizes do not fit.
         """
+        warn_of_forward(self, y, *args, **kwargs)
         writer = SymbolWriter(self.stream_kind, y.shape[0])
         out = self.encode(writer, y, *args, **kwargs)
         return {"strings": writer.finish(), **_moved(out, y.device)}

@@ -11,6 +11,7 @@ from torch import Tensor
 from lcrs.entropy_models.own_densities import is_overridden
 from lcrs.errors import DesyncError, LcrsError
 from lcrs.latent_codecs.base import LatentCodec
+from lcrs.latent_codecs.derived import warn_of_forward
 from lcrs.latent_codecs.gaussian_conditional import GaussianConditionalLatentCodec
 from lcrs.latent_codecs.hyper import HyperLatentCodec
 from lcrs.latent_codecs.own import codes_by_itself, report_own
@@ -79,6 +80,7 @@ class HyperpriorLatentCodec(LatentCodec):
         Returns:
             "strings": those of the codec "y", then those of "hyper"; "shape": those of both by name; "y_hat".
         """
+        warn_of_forward(self, y)
         report_own(self.hyper)
         hyper_out = self.hyper.compress(y)
         if len(hyper_out["strings"]) != 1:

@@ -11,6 +11,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from lcrs.latent_codecs.base import LatentCodec, single
+from lcrs.latent_codecs.derived import warn_of_forward
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter
 from lcrs.layers.foreign import report
 from lcrs.layers.module_state import overrides_below
@@ -49,6 +50,7 @@ def encode_part(
     """`codec.encode`, or `compress` where it codes by itself; `y_hat` is on the CPU."""
     if not codes_by_itself(codec):
         assert isinstance(codec, LatentCodec)
+        warn_of_forward(codec, y, *args, **kwargs)
         return codec.encode(writer, y, *args, **kwargs)
     report_own(codec)
     out: dict[str, Any] = codec.compress(*_there(codec, y, *args), **kwargs)  # type: ignore[operator]

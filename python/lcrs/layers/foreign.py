@@ -35,6 +35,7 @@ __all__ = [
     "coding_scope",
     "in_torch",
     "is_verified",
+    "level_of_caller",
     "note_coded",
     "note_string",
     "one_thread",
@@ -168,7 +169,7 @@ def report(module: nn.Module, reason: str, *, more: str = "") -> None:
             f"{more + ' ' if more else ''}"
             "lcrs.portability('allow') says this no more, 'require' makes it an error"
         )
-        warnings.warn(text, NotPortableWarning, stacklevel=_level_of_caller())
+        warnings.warn(text, NotPortableWarning, stacklevel=level_of_caller())
         known.add(reason)
 
 
@@ -185,8 +186,8 @@ def verify_all(name: str) -> None:
         scope.parts[name] = None
 
 
-def _level_of_caller() -> int:
-    """The level of the nearest frame outside of lcrs and torch, as `report` counts them."""
+def level_of_caller() -> int:
+    """The level of the nearest frame outside of lcrs and torch, as the caller of this counts them."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back is not None and frame.f_code.co_filename.startswith(_SKIPPED):
         level, frame = level + 1, frame.f_back

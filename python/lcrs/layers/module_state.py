@@ -27,6 +27,7 @@ from lcrs import coding
 from lcrs.ops.cache import fingerprint
 
 __all__ = [
+    "assigned_methods",
     "evaluating",
     "overrides_below",
     "plain_class",
@@ -219,6 +220,24 @@ def overrides_below(cls: type, name: str, other: str) -> bool:
         if name in vars(base):
             return True
     return False
+
+
+def assigned_methods(cls: type) -> list[str]:
+    """Methods of a class of lcrs or torch, and of those above it, that were assigned to it from elsewhere."""
+    names = []
+    for base in cls.__mro__:
+        home = base.__module__.partition(".")[0]
+        if home == "lcrs":
+            methods = list(vars(base).items())
+        elif home == "torch":
+            methods = [("forward", vars(base).get("forward"))]
+        else:
+            continue
+        for name, method in methods:
+            code = method.fget if isinstance(method, property) else getattr(method, "__func__", method)
+            if isinstance(code, FunctionType) and code.__module__.partition(".")[0] not in ("lcrs", "torch"):
+                names.append(name)
+    return names
 
 
 # What a subclass may define without changing what is computed.

@@ -24,6 +24,7 @@ from lcrs.layers.lowering import GraphBuilder, Value, lower
 from lcrs.models.codec_tree import CodecTree
 from lcrs.models.constructor import Unsayable, config_of
 from lcrs.models.packing import PackageParts
+from lcrs.models.twins import twin_of
 
 __all__ = ["derived_parts"]
 
@@ -141,7 +142,7 @@ def _checked_codec(model: nn.Module, g_a: nn.Module, g_s: nn.Module) -> tuple[La
         for codec in candidates:
             codec.eval()
             try:
-                out = codec(y)
+                out = twin_of(codec)(y)
                 strides = _strides(codec, side, y)
                 agrees = _agree(expected, {"x_hat": g_s(out["y_hat"]), **out["likelihoods"]})
             except (RuntimeError, ValueError, KeyError) as error:

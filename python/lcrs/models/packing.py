@@ -29,6 +29,7 @@ from lcrs.errors import NotPortableError
 from lcrs.layers.agreement import check_calls
 from lcrs.layers.lowering import LoweredGraph
 from lcrs.models.constructor import Unsayable, config_of
+from lcrs.models.twins import check_derived
 from lcrs.registry import MODELS
 
 __all__ = ["NUMERICS", "PACKAGE_VERSION", "Packable", "PackageParts", "Tables", "architecture_of", "pack"]
@@ -236,7 +237,7 @@ def pack(
 
 
 def _check_lowered(model: Any, num_channels: int | None) -> None:
-    """Compares what lowers in `model` with what it does in `forward`, on a small random picture.
+    """Compares what lowers in `model`, and what derived classes change, with `forward` on a random picture.
 
     Raises:
         NotPortableError: they differ; the message has the class and the place of what differs.
@@ -246,7 +247,10 @@ def _check_lowered(model: Any, num_channels: int | None) -> None:
     factor = getattr(model, "downsampling_factor", None) or 64
     channels: int = getattr(model, "in_channels", 3) if num_channels is None else num_channels
     generator = torch.Generator().manual_seed(0)
-    check_calls(model, torch.rand(1, channels, factor, 2 * factor, generator=generator))
+    x = torch.rand(1, channels, factor, 2 * factor, generator=generator)
+    check_calls(model, x)
+    like = next((p for p in model.parameters() if p.is_floating_point()), x)
+    check_derived(model, x.to(like))
 
 
 def _add(tensors: dict[str, NDArray[Any]], name: str, array: NDArray[Any]) -> None:

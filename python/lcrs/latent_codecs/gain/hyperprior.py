@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from lcrs.latent_codecs.base import LatentCodec
+from lcrs.latent_codecs.derived import warn_of_forward
 from lcrs.latent_codecs.gain.hyper import GainHyperLatentCodec
 from lcrs.latent_codecs.hyperprior import HyperpriorLatentCodec, decode_any
 from lcrs.layers.foreign import coding_scope
@@ -60,6 +61,7 @@ class GainHyperpriorLatentCodec(HyperpriorLatentCodec):
         self, y: Tensor, y_gain: Tensor, z_gain: Tensor, y_gain_inv: Tensor, z_gain_inv: Tensor
     ) -> dict[str, Any]:
         """Codes `y`, (N, C, H, W); returns what `HyperpriorLatentCodec.compress` does."""
+        warn_of_forward(self, y, y_gain, z_gain, y_gain_inv, z_gain_inv)
         hyper_out = self.hyper.compress(y, z_gain, z_gain_inv)
         y_out = self.y.compress(y * y_gain, hyper_out["params"])
         return {
