@@ -112,8 +112,14 @@ class ImageFolder(Dataset[Any]):
         found = folder.rglob("*") if recursive else folder.iterdir()
         self.samples = sorted(path for path in found if path.suffix.lower() in wanted and path.is_file())
         self.transform = transform
-        choices: dict[str, Any] = {"background": background, "to_8bit": to_8bit, "to_srgb": to_srgb}
-        self._load = partial(load_rgb, **choices, frame=frame, max_pixels=max_pixels)
+        self._load = partial(
+            load_rgb,
+            background=background,
+            to_8bit=to_8bit,
+            to_srgb=to_srgb,
+            frame=frame,
+            max_pixels=max_pixels,
+        )
 
     def __getitem__(self, index: int) -> Any:
         """The picture at `index`, transformed."""
