@@ -409,3 +409,27 @@ def test_names_and_kinds_that_disagree_are_told(png: Path, encoded: Path, tmp_pa
     assert main(["encode", "--model", "tiny", str(png), "-o", str(named)]) == 0
     assert f"warning: {named} becomes an .lcrs file, though it ends in .png" in capsys.readouterr().err
     lcrs.info(named)
+
+
+def test_unknown_options_point_to_the_help_of_their_verb(png: Path, capsys) -> None:
+    for arguments, prog in (
+        ([], "lcrs"),
+        (["encode", str(png)], "lcrs encode"),
+        (["zoo", "list"], "lcrs zoo"),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            main([*arguments, "--nothing"])
+        words = f"{prog}: error: unrecognized arguments: --nothing ({prog} --help says more)\n"
+        assert capsys.readouterr().err == words
+    assert not png.with_suffix(".lcrs").exists()
+
+
+def test_one_file_and_a_folder_that_is_none(png: Path, tmp_path: Path, capsys) -> None:
+    (tmp_path / "taken").write_text("")
+    assert main(["encode", "--model", "tiny", str(png), "-o", f"{tmp_path}/taken/"]) == 2
+    assert "taken/ is a file, no folder" in capsys.readouterr().err
+
+
+def test_formats_are_read_in_any_case(encoded: Path, tmp_path: Path) -> None:
+    assert main(["decode", str(encoded), "-o", str(tmp_path / "a"), "--format", "PNG"]) == 0
+    assert (tmp_path / "a").read_bytes().startswith(b"\x89PNG")

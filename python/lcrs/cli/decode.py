@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--format",
+        type=str.lower,
         choices=FORMATS,
         help="of the pictures, where OUT does not say it; WebP is lossless; default png",
     )
