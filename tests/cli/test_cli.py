@@ -305,7 +305,9 @@ def test_metadata_are_left_out_aloud_or_kept(
     assert f"{source}: not kept: a comment\n" in capsys.readouterr().err
     assert coding.metadata(target.read_bytes())["xmp"] == b"<x/>"
     assert main(["decode", str(target), "-o", str(restored)]) == 0
-    assert f"{restored}: not kept: EXIF, XMP, which .bmp has no place for\n" in capsys.readouterr().err
+    assert (
+        f"{restored}: not kept: EXIF, XMP: lcrs cannot write them to .bmp files\n" in capsys.readouterr().err
+    )
     with Image.open(restored) as image:
         assert image.info["dpi"] == pytest.approx((300, 300), abs=0.02)
 
@@ -385,3 +387,49 @@ def test_version_and_help(capsys) -> None:
             main([verb, "--help"])
         assert exit.value.code == 0
         assert "-h" in capsys.readouterr().out
+
+
+def test_what_is_no_colour_is_refused_at_once(png: Path, tmp_path: Path, capsys) -> None:
+    target = tmp_path / "new.lcrs"
+    arguments = ["encode", "--model", "tiny", str(png), "-o", str(target), "--background", "nocolour"]
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert "'nocolour', which is no colour: white and #102030 are" in capsys.readouterr().err
+    assert main([*arguments[:-1], "#102030"]) == 0
+
+
+def test_names_and_kinds_that_disagree_are_told(png: Path, encoded: Path, tmp_path: Path, capsys) -> None:
+    assert main(["decode", str(encoded), "-o", str(tmp_path / "a.jpg"), "--format", "png"]) == 2
+    assert "a.jpg ends in .jpg, but --format says png" in capsys.readouterr().err
+    assert not (tmp_path / "a.jpg").exists()
+    for name, format in (("a.jpeg", "jpg"), ("a.TIF", "tiff"), ("a.other", "png")):
+        assert main(["decode", str(encoded), "-o", str(tmp_path / name), "--format", format]) == 0
+    capsys.readouterr()
+    named = tmp_path / "named.png"
+    assert main(["encode", "--model", "tiny", str(png), "-o", str(named)]) == 0
+    assert f"warning: {named} becomes an .lcrs file, though it ends in .png" in capsys.readouterr().err
+    lcrs.info(named)
+
+
+def test_unknown_options_point_to_the_help_of_their_verb(png: Path, capsys) -> None:
+    for arguments, prog in (
+        ([], "lcrs"),
+        (["encode", str(png)], "lcrs encode"),
+        (["zoo", "list"], "lcrs zoo"),
+    ):
+        with pytest.raises(SystemExit, match="2"):
+            main([*arguments, "--nothing"])
+        words = f"{prog}: error: unrecognized arguments: --nothing ({prog} --help says more)\n"
+        assert capsys.readouterr().err == words
+    assert not png.with_suffix(".lcrs").exists()
+
+
+def test_one_file_and_a_folder_that_is_none(png: Path, tmp_path: Path, capsys) -> None:
+    (tmp_path / "taken").write_text("")
+    assert main(["encode", "--model", "tiny", str(png), "-o", f"{tmp_path}/taken/"]) == 2
+    assert "taken/ is a file, no folder" in capsys.readouterr().err
+
+
+def test_formats_are_read_in_any_case(encoded: Path, tmp_path: Path) -> None:
+    assert main(["decode", str(encoded), "-o", str(tmp_path / "a"), "--format", "PNG"]) == 0
+    assert (tmp_path / "a").read_bytes().startswith(b"\x89PNG")

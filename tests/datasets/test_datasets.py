@@ -18,6 +18,7 @@ from lcrs.datasets import (
     StackDataset,
     Vimeo90kDataset,
 )
+from lcrs.pictures import PictureError
 from lcrs.registry import DATASETS
 
 
@@ -70,6 +71,17 @@ class TestImageFolder:
         assert (dataset[1] == round(40_000 / 257)).all()
         assert (dataset[2] == round(0xC809 / 257)).all()
         assert (dataset[3] == 255).all()
+
+    def test_what_errors_advise_can_be_passed(self, tmp_path):
+        (tmp_path / "train").mkdir()
+        frames = [Image.new("RGB", (6, 4), colour) for colour in ("red", "blue")]
+        frames[0].save(tmp_path / "train" / "a.gif", save_all=True, append_images=frames[1:])
+        with pytest.raises(PictureError, match="pass frame=0"):
+            ImageFolder(tmp_path)[0]
+        assert ImageFolder(tmp_path, frame=1)[0].getpixel((0, 0)) == (0, 0, 255)
+        with pytest.raises(PictureError, match="pass max_pixels=24"):
+            ImageFolder(tmp_path, frame=1, max_pixels=23)[0]
+        assert ImageFolder(tmp_path, frame=1, max_pixels=24)[0].size == (6, 4)
 
     def test_pictures_stand_upright(self, tmp_path):
         (tmp_path / "train").mkdir()

@@ -295,3 +295,13 @@ def test_rgb_profiles_are_kept_and_others_are_not() -> None:
     image = reopened(Image.fromarray(RAMP), "PNG", icc_profile=grey_profile)
     picture = to_picture(image)
     assert (picture.icc, picture.losses) == (None, ("a colour profile for GRAY",))
+
+
+def test_choices_that_change_nothing_are_checked_all_the_same() -> None:
+    opaque = np.zeros((4, 5, 3), np.uint8)
+    for image in (opaque, Image.fromarray(opaque)):
+        with pytest.raises(PictureError, match="'nocolour', which is no colour"):
+            to_picture(image, background="nocolour")
+        with pytest.raises(PictureError, match="image has 1 frame, 3 is none of them"):
+            to_picture(image, frame=3)
+        assert to_picture(image, frame=0, background=(1, 2, 3)).size == (4, 5)

@@ -47,7 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     try:
-        return build_parser().parse_args(arguments)
+        parsed, unknown = build_parser().parse_known_args(arguments)
+        if unknown:
+            # The verb's help is what says which there are.
+            verb = _Parser(prog=f"lcrs {parsed.verb}" if parsed.verb else "lcrs")
+            verb.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return parsed
     except SystemExit:
         streams.flush()  # help that has no place to go is a failure like all others
         raise

@@ -101,6 +101,18 @@ def quality(text: str) -> float:
     return value
 
 
+def color(text: str) -> str:
+    """A colour that Pillow knows, as argparse wants it."""
+    from lcrs.pictures.errors import PictureError
+    from lcrs.pictures.picture import color_of
+
+    try:
+        color_of(text)
+    except PictureError as error:
+        raise argparse.ArgumentTypeError(error.problem) from None
+    return text
+
+
 def positive_number(text: str) -> float:
     """A finite number above 0, as argparse wants it."""
     value = _float(text)

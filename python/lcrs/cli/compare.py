@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lcrs.cli import streams
-from lcrs.cli.arguments import add_frame, add_limits, add_model, limits
+from lcrs.cli.arguments import add_frame, add_limits, add_model, color, limits
 from lcrs.cli.messages import UsageError, naming, printable
 from lcrs.cli.targets import check_output, deliver
 
@@ -54,7 +54,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--force", action="store_true", help="replace the file of --map if it exists")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.add_argument("--background", metavar="COLOR", help="flatten transparency on this colour")
+    parser.add_argument(
+        "--background", metavar="COLOR", type=color, help="flatten transparency on this colour"
+    )
     parser.add_argument("--to-8bit", action="store_true", help="round deeper components to 8 bits")
     parser.add_argument("--to-srgb", action="store_true", help="convert colours to sRGB by their profiles")
     add_frame(parser)

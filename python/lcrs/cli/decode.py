@@ -36,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--format",
+        type=str.lower,
         choices=FORMATS,
         help="of the pictures, where OUT does not say it; WebP is lossless; default png",
     )
@@ -93,8 +94,11 @@ def work(job: Job, arguments: argparse.Namespace) -> batch.Done:
     with naming(job.target_text):
         written, lost = encode_picture(_shrunk(picture, size), extension)
     if lost:
-        words = f"{job.target_text}: not kept: {', '.join(lost)}, which {extension} has no place for"
-        warnings.warn(words, UserWarning, stacklevel=2)
+        them = "it" if len(lost) == 1 else "them"
+        words = (
+            f"{job.target_text}: not kept: {', '.join(lost)}: lcrs cannot write {them} to {extension} files"
+        )
+        warnings.warn(f"{job.target_text}: {words}", UserWarning, stacklevel=2)
     deliver(job.target, written, force=arguments.force, makes_folders=job.is_named_here)
     return batch.Done(len(data), len(written))
 

@@ -15,6 +15,7 @@ from lcrs.cli.arguments import (
     add_model,
     add_runtime,
     check_runtime,
+    color,
     limits,
     positive_number,
     quality,
@@ -57,7 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="name files a.png.lcrs, not a.lcrs, where OUT does not name them",
     )
-    _add_rate(parser.add_argument_group("size and quality"))
+    unreached = "A target that the model does not reach gives the nearest file that it does, and a warning."
+    _add_rate(parser.add_argument_group("size and quality", unreached))
     _add_picture(parser.add_argument_group("what is taken from the picture"))
     model = parser.add_argument_group("model")
     add_model(model, "default: the one that ships with lcrs")
@@ -105,7 +107,10 @@ def _add_rate(group: argparse._ArgumentGroup) -> None:
 def _add_picture(group: argparse._ArgumentGroup) -> None:
     """What becomes of pixels and metadata; read by `_picture_options`."""
     group.add_argument(
-        "--background", metavar="COLOR", help="flatten transparency on this colour: white, #102030"
+        "--background",
+        metavar="COLOR",
+        type=color,
+        help="flatten transparency on this colour: white, #102030",
     )
     group.add_argument("--to-8bit", action="store_true", help="round deeper components to 8 bits")
     group.add_argument(
@@ -194,6 +199,11 @@ def work(job: Job, arguments: argparse.Namespace) -> batch.Done:
         picture = read_picture(job.source, **_picture_options(arguments))
         data = codec.compress(picture, **rate, **_keep_options(arguments), **limits(arguments))
     _tell_losses(job, picture, arguments)
+    if not job.is_named_here and job.target.suffix.lower() in _ENDINGS:
+        ending = job.target.suffix
+        warnings.warn(
+            f"{job.target} becomes an .lcrs file, though it ends in {ending}", UserWarning, stacklevel=2
+        )
     deliver(job.target, data, force=arguments.force, makes_folders=job.is_named_here)
     header = codec.info(data, **limits(arguments))
     bpp = 8 * len(data) / (header["width"] * header["height"])

@@ -192,7 +192,7 @@ def _folder(output: str | None, *, is_single: bool) -> Path | None:
         msg = "-o - is standard output, which takes one file"
         raise UsageError(msg)
     if Path(output).exists() and not Path(output).is_dir():
-        msg = f"-o {output} is a file; several files need a folder"
+        msg = f"-o {output} is a file, {'no' if is_single else 'and several files need a'} folder"
         raise UsageError(msg)
     return Path(output)
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lcrs.pictures import Picture
 
 _ENDINGS = (".png", ".ppm", ".pgm", ".tif", ".tiff", ".bmp", ".webp", ".jpg", ".jpeg", ".jp2", ".avif")
+_SAME = {".jpeg": ".jpg", ".tiff": ".tif"}
 FORMATS = sorted(ending.lstrip(".") for ending in _ENDINGS)
 """What ``--format`` may be."""
 
@@ -22,11 +23,15 @@ def format_of(path: Path, asked: str | None = None) -> str:
     Raises:
         UsageError: if it is none that pictures can be written in.
     """
+    extension = path.suffix.lower()
     if asked is not None:
+        said = _SAME.get(extension, extension)
+        if said in _ENDINGS and said != _SAME.get(f".{asked}", f".{asked}"):
+            msg = f"{path} ends in {extension}, but --format says {asked}: leave one of them out"
+            raise UsageError(msg)
         return f".{asked}"
     from lcrs.coding.streams import stream_of
 
-    extension = path.suffix.lower()
     if path == STANDARD or (not extension and stream_of(path) is not None):
         return ".png"
     if extension not in _ENDINGS:

@@ -24,6 +24,7 @@ def load_rgb(
     background: Background | None = None,
     to_8bit: bool = False,
     to_srgb: bool = False,
+    frame: int | None = None,
     max_pixels: int | None = None,
 ) -> Image.Image:
     """Opens a picture of 8 bits a channel as RGB, as `lcrs.compress` sees it; grey is repeated.
@@ -33,13 +34,20 @@ def load_rgb(
         background: Flattens transparency on this colour.
         to_8bit: Rounds deeper components.
         to_srgb: Converts colours by their profile.
+        frame: Which frame of a file with several to take, from 0.
         max_pixels: Refuses larger pictures.
 
     Raises:
         PictureError: It holds what these do not say what to do with, or it is damaged; the message has the
             path.
     """
-    picture = to_picture(path, background=background, to_8bit=to_8bit, to_srgb=to_srgb, max_pixels=max_pixels)
+    choices: dict[str, Any] = {
+        "background": background,
+        "to_8bit": to_8bit,
+        "to_srgb": to_srgb,
+        "frame": frame,
+    }
+    picture = to_picture(path, **choices, max_pixels=max_pixels)
     if picture.bit_depth != 8:
         raise too_deep(picture.bit_depth, os.fspath(path))
     rgb: Image.Image = picture.to_pillow().convert("RGB")
@@ -74,6 +82,8 @@ class ImageFolder(Dataset[Any]):
             refused when they are read.
         to_8bit: Rounds components of more than 8 bits; without it such pictures are refused.
         to_srgb: Converts colours to sRGB by their profile, CMYK too, which is refused without it.
+        frame: Takes this frame of files with several (GIF), from 0; without it such files are refused.
+        max_pixels: Refuses larger pictures; by default those above 2^28 pixels.
         extensions: Which file names count, such as `{".png"}`, in any case; by default those that Pillow
             opens.
 
@@ -92,6 +102,8 @@ class ImageFolder(Dataset[Any]):
         background: Background | None = None,
         to_8bit: bool = False,
         to_srgb: bool = False,
+        frame: int | None = None,
+        max_pixels: int | None = None,
     ) -> None:
         folder = Path(root) / split
         if not folder.is_dir():
@@ -100,7 +112,14 @@ class ImageFolder(Dataset[Any]):
         found = folder.rglob("*") if recursive else folder.iterdir()
         self.samples = sorted(path for path in found if path.suffix.lower() in wanted and path.is_file())
         self.transform = transform
-        self._load = partial(load_rgb, background=background, to_8bit=to_8bit, to_srgb=to_srgb)
+        self._load = partial(
+            load_rgb,
+            background=background,
+            to_8bit=to_8bit,
+            to_srgb=to_srgb,
+            frame=frame,
+            max_pixels=max_pixels,
+        )
 
     def __getitem__(self, index: int) -> Any:
         """The picture at `index`, transformed."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lcrs.pictures.errors import PictureError
-from lcrs.pictures.picture import Background, Picture
+from lcrs.pictures.picture import Background, Picture, color_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -84,23 +84,3 @@ def _flatten(pixels: NDArray[Any], bits: int, background: Background | None) -> 
     # Rounded to nearest: opaque pixels keep their value, transparent ones take the background's.
     mixed = (colors.astype(np.uint32) * weight + color * (largest - weight) + largest // 2) // largest
     return mixed.astype(pixels.dtype)
-
-
-def color_of(background: Background) -> tuple[int, ...]:
-    """The red, green and blue of a background.
-
-    Raises:
-        PictureError: if it is no colour.
-    """
-    if isinstance(background, str):
-        from PIL import ImageColor
-
-        try:
-            return ImageColor.getrgb(background)[:3]
-        except ValueError:
-            problem = f"background is {background!r}, which is no colour: white and #102030 are"
-            raise PictureError(problem) from None
-    if len(background) != 3 or not all(0 <= part <= 255 for part in background):
-        problem = f"background is {background}, a colour's name or three numbers from 0 to 255 are needed"
-        raise PictureError(problem)
-    return background

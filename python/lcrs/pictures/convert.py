@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lcrs.pictures.errors import NO_INKS, PictureError
-from lcrs.pictures.picture import Background, Picture
+from lcrs.pictures.picture import Background, Picture, color_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -80,6 +80,8 @@ def to_picture(
     """
     limit = MAX_PIXELS if max_pixels is None else max_pixels
     choices = Choices(background, to_8bit, to_srgb, frame, limit)
+    if background is not None:
+        color_of(background)  # what is no colour is told of opaque pictures, too
     if isinstance(image, Picture):
         return image
     if hasattr(image, "getbands") and hasattr(image, "getexif"):
@@ -92,6 +94,7 @@ def to_picture(
     if hasattr(image, "__array_interface__"):
         from lcrs.pictures.arrays import array_to_picture
 
+        _check_frame(frame, 1)
         return array_to_picture(image, background, to_8bit=to_8bit)
     given = f"{type(image).__module__}.{type(image).__qualname__}"
     msg = f"image is a {given}; a path, a Pillow image or a uint8 array is needed"
@@ -180,13 +183,18 @@ def _select_frame(image: Image.Image, frame: int | None) -> None:
         if frames > 1 and image.format not in ("MPO", "PSD"):
             raise PictureError(f"image has {frames} frames, one is needed", "frame", 0, "to take the first")
         return
-    if isinstance(frame, bool) or not 0 <= frame < frames:
-        raise PictureError(
-            f"image has {frames} frame{'s' if frames > 1 else ''}, {frame} is none of them (from 0)"
-        )
+    _check_frame(frame, frames)
     if frames > 1 and image.format != "PSD":
         with _decoding():
             image.seek(frame)
+
+
+def _check_frame(frame: int | None, frames: int) -> None:
+    """Raises `PictureError` if there is no such frame."""
+    if frame is not None and (isinstance(frame, bool) or not 0 <= frame < frames):
+        raise PictureError(
+            f"image has {frames} frame{'s' if frames > 1 else ''}, {frame} is none of them (from 0)"
+        )
 
 
 @contextmanager

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-__all__ = ["Background", "Metadata", "Picture"]
+__all__ = ["Background", "Metadata", "Picture", "color_of"]
 
 Background = str | tuple[int, int, int]
 """A colour to flatten transparency on: a name that Pillow knows, ``#rrggbb``, or three numbers to 255."""
@@ -91,3 +91,23 @@ def too_deep(bit_depth: int, name: str | None = None) -> PictureError:
     """The error for a picture, perhaps of a file of some name, of other than 8 bits where 8 are needed."""
     problem = f"{f'{name}: ' if name else ''}image has {bit_depth} bits a component, 8 are needed"
     return PictureError(problem, "to_8bit", True, "to round them")
+
+
+def color_of(background: Background) -> tuple[int, ...]:
+    """The red, green and blue of a background.
+
+    Raises:
+        PictureError: if it is no colour.
+    """
+    if isinstance(background, str):
+        from PIL import ImageColor
+
+        try:
+            return ImageColor.getrgb(background)[:3]
+        except ValueError:
+            problem = f"background is {background!r}, which is no colour: white and #102030 are"
+            raise PictureError(problem) from None
+    if len(background) != 3 or not all(isinstance(part, int) and 0 <= part <= 255 for part in background):
+        problem = f"background is {background}, a colour's name or three numbers from 0 to 255 are needed"
+        raise PictureError(problem)
+    return background

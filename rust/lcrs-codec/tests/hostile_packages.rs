@@ -51,11 +51,17 @@ fn files_are_read_no_further_than_their_header_says() {
     for (what, bytes, length, kind, words) in [
         ("longer", &whole[..], length + 1, ErrorKind::Corrupt, "it goes on"),
         ("shorter", &whole, length - 1, ErrorKind::Truncated, "cut off"),
-        ("hardly begun", &whole[..100], 100, ErrorKind::Truncated, "header of"),
-        ("empty", &[], 0, ErrorKind::Truncated, "0 bytes"),
-        ("a hole", &[], 1 << 30, ErrorKind::Corrupt, "not a safetensors file"),
+        (
+            "hardly begun",
+            &whole[..100],
+            100,
+            ErrorKind::Truncated,
+            "not a model package (.lcrm), or cut short: header of",
+        ),
+        ("empty", &[], 0, ErrorKind::Truncated, "not a model package (.lcrm), or cut short"),
+        ("a hole", &[], 1 << 30, ErrorKind::Corrupt, "not a model package (.lcrm): "),
         ("a larger hole", &[], 20 << 30, ErrorKind::Limit, "at most"),
-        ("a long header", &[0xFF; 8], 1 << 30, ErrorKind::Limit, "header"),
+        ("a long header", &[0xFF; 8], 1 << 30, ErrorKind::Limit, "not a model package (.lcrm): its header"),
     ] {
         let error = load(bytes, length).unwrap_err();
         assert_eq!(error.kind(), kind, "{what}: {error}");

@@ -115,11 +115,30 @@ fn open(data: &[u8], limits: &Limits) -> Result<Opening> {
     Ok(Opening { header, entries, header_bytes, payload_bytes })
 }
 
+/// What a file is that begins otherwise, for those who took one for another, and what it is for.
+fn kind_of(data: &[u8]) -> Option<&'static str> {
+    const KINDS: [(&[u8], usize, &str); 8] = [
+        (b"\x89PNG", 0, "a PNG picture, which `lcrs encode` compresses"),
+        (b"\xff\xd8\xff", 0, "a JPEG picture, which `lcrs encode` compresses"),
+        (b"GIF8", 0, "a GIF picture, which `lcrs encode` compresses"),
+        (b"II*\0", 0, "a TIFF picture, which `lcrs encode` compresses"),
+        (b"MM\0*", 0, "a TIFF picture, which `lcrs encode` compresses"),
+        (b"WEBP", 8, "a WebP picture, which `lcrs encode` compresses"),
+        (b"ftypavif", 4, "an AVIF picture, which `lcrs encode` compresses"),
+        (b"{\"", 8, "a model package (.lcrm), which --model takes"),
+    ];
+    KINDS.iter().find(|(start, at, _)| data.get(*at..).is_some_and(|rest| rest.starts_with(start))).map(|kind| kind.2)
+}
+
 /// Refuses bytes that begin otherwise than a file of this version, however few they are.
 fn check_preamble(data: &[u8]) -> Result<()> {
     let start = &data[..data.len().min(MAGIC.len())];
     if start != &MAGIC[..start.len()] {
-        return Err(Error::Corrupt("not an lcrs file: the first bytes are not its magic number".to_owned()));
+        let what = kind_of(data).map_or_else(
+            || "the first bytes are not its magic number".to_owned(),
+            |kind| format!("by its first bytes it is {kind}"),
+        );
+        return Err(Error::Corrupt(format!("not an lcrs file: {what}")));
     }
     match data.get(MAGIC.len()) {
         Some(&UNSTABLE_VERSION) => Err(Error::UnsupportedVersion(format!(
@@ -134,6 +153,9 @@ fn check_preamble(data: &[u8]) -> Result<()> {
 
 /// Reads up to where the header body begins; gives its length.
 fn read_header_length(reader: &mut Reader<'_>) -> Result<usize> {
+    if reader.remaining() == 0 {
+        return Err(Error::Truncated("the file is empty: it has 0 bytes".to_owned()));
+    }
     reader.bytes(MAGIC.len(), "magic number")?;
     reader.byte("format version")?;
     let length = reader.varint("header length")?;
@@ -275,7 +297,10 @@ fn read_payloads<'a>(
     announced: u64,
 ) -> Result<(Vec<Section<'a>>, Vec<Metadata<'a>>)> {
     if announced > data.len() as u64 {
-        return Err(Error::Truncated(format!("sections need {announced} bytes, {} are left", data.len())));
+        return Err(Error::Truncated(format!(
+            "the file is cut short: sections need {announced} bytes, {} are left",
+            data.len()
+        )));
     }
     if announced < data.len() as u64 {
         return Err(Error::Corrupt(format!("{} bytes after the last section", data.len() as u64 - announced)));

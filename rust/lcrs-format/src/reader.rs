@@ -32,7 +32,7 @@ impl<'a> Reader<'a> {
         if length > self.remaining() {
             let message = format!("{what} needs {length} bytes, {} are left", self.remaining());
             return Err(match self.at_end {
-                AtEnd::Truncated => Error::Truncated(message),
+                AtEnd::Truncated => Error::Truncated(format!("the file is cut short: {message}")),
                 AtEnd::Corrupt => Error::Corrupt(message),
             });
         }

@@ -410,3 +410,33 @@ proptest! {
         prop_assert!(parse(&file, &Limits::default()).is_err());
     }
 }
+
+#[test]
+fn files_that_are_short_empty_or_of_another_kind_are_told_as_that() {
+    let file = pack(&Header::new("photo", 8, 8), &[Section { latent: 0, kind: 1, precision: 16, data: &[7; 40] }], &[])
+        .unwrap();
+    let told = |data: &[u8]| parse(data, &Limits::default()).unwrap_err();
+    for length in 1..file.len() {
+        let error = told(&file[..length]);
+        assert!(matches!(&error, Error::Truncated(words) if words.starts_with("the file is cut short: ")), "{error}");
+    }
+    assert!(matches!(told(&[]), Error::Truncated(words) if words.starts_with("the file is empty")));
+    let package = [&40_u64.to_le_bytes()[..], b"{\"__metadata__\""].concat();
+    for (start, words) in [
+        (&b"\x89PNG\r\n\x1a\n"[..], "PNG"),
+        (b"\xff\xd8\xff\xe0", "JPEG"),
+        (b"GIF89a", "GIF"),
+        (b"II*\0", "TIFF"),
+        (b"MM\0*", "TIFF"),
+        (b"RIFF\0\0\0\0WEBP", "WebP"),
+        (b"\0\0\0\x1cftypavif", "AVIF"),
+        (&package, ".lcrm"),
+        (b"hello", "magic number"),
+    ] {
+        let error = told(start);
+        assert!(
+            matches!(&error, Error::Corrupt(said) if said.contains(words) && said.starts_with("not an lcrs")),
+            "{error}"
+        );
+    }
+}

@@ -17,6 +17,9 @@ const DESCRIPTION_KEY: &str = "lcrs";
 /// Longest safetensors header: description and tensor list. Known models stay below 1 MiB.
 const MAX_HEADER_BYTES: u64 = 16 << 20;
 
+/// How it begins what is said of files of other kinds.
+const NO_PACKAGE: &str = "not a model package (.lcrm)";
+
 /// Bytes of the number before the header.
 const PREFIX: usize = size_of::<u64>();
 
@@ -27,10 +30,9 @@ const PREFIX: usize = size_of::<u64>();
 /// limits, [`lcrs_core::ErrorKind::Corrupt`] for everything else that is wrong.
 pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<(String, Tensors<'static>)> {
     check_length(bytes.len() as u64, limits)?;
-    let end = header_end(bytes)?.ok_or_else(|| Error::truncated(format!("{} bytes are no package", bytes.len())))?;
-    let header = bytes.get(PREFIX..end).ok_or_else(|| {
-        Error::truncated(format!("not a safetensors file: header of {} bytes, {} are there", end - PREFIX, bytes.len()))
-    })?;
+    let end = header_end(bytes)?
+        .ok_or_else(|| Error::truncated(format!("{NO_PACKAGE}, or cut short: it has {} bytes", bytes.len())))?;
+    let header = bytes.get(PREFIX..end).ok_or_else(|| cut_short(end - PREFIX, bytes.len() - PREFIX))?;
     let header = parse_header(header, limits)?;
     let data = &bytes[end..];
     if header.data_len() != data.len() {
@@ -52,20 +54,19 @@ pub(crate) fn read(bytes: &[u8], limits: &Limits) -> Result<(String, Tensors<'st
 pub(super) fn read_description(source: &mut dyn Read, limits: &Limits) -> std::result::Result<String, ReadError> {
     let mut bytes = Vec::new();
     read_up_to(source, PREFIX as u64, &mut bytes)?;
-    let short = || Error::truncated(format!("{} bytes are no package", bytes.len()));
+    let short = || Error::truncated(format!("{NO_PACKAGE}, or cut short: it has {} bytes", bytes.len()));
     let length = header_end(&bytes)?.ok_or_else(short)? - PREFIX;
     let mut header = Vec::new();
     read_up_to(source, length as u64, &mut header)?;
     if header.len() < length {
-        let message = format!("not a safetensors file: header of {length} bytes, {} are there", header.len());
-        return Err(Error::truncated(message).into());
+        return Err(cut_short(length, header.len()).into());
     }
     Ok(description_of(&parse_header(&header, limits)?)?)
 }
 
 fn description_of(header: &Metadata) -> Result<String> {
     let description = header.metadata().as_ref().and_then(|metadata| metadata.get(DESCRIPTION_KEY)).cloned();
-    description.ok_or_else(|| Error::corrupt("not a model package: it has no description"))
+    description.ok_or_else(|| Error::corrupt(format!("{NO_PACKAGE}: it has no description")))
 }
 
 /// How many bytes must be at hand before more can be said of a package file that begins with `first`. As soon as that is
@@ -96,19 +97,26 @@ fn header_end(bytes: &[u8]) -> Result<Option<usize>> {
     let Some(length) = bytes.first_chunk().map(|length| u64::from_le_bytes(*length)) else { return Ok(None) };
     match usize::try_from(length) {
         Ok(length) if length as u64 <= MAX_HEADER_BYTES => Ok(Some(PREFIX + length)),
-        _ => Err(Error::limit(format!("header of {length} bytes, at most {MAX_HEADER_BYTES} are allowed"))),
+        _ => Err(Error::limit(format!(
+            "{NO_PACKAGE}: its header would have {length} bytes, at most {MAX_HEADER_BYTES} are allowed"
+        ))),
     }
 }
 
 /// The list of tensors, which must follow one another without a gap, and the metadata.
 fn parse_header(header: &[u8], limits: &Limits) -> Result<Metadata> {
     let text = std::str::from_utf8(header).map_err(|e| explain(SafeTensorError::InvalidHeader(e)))?;
-    check_json(text, 1, limits)?;
+    check_json(text, 1, limits).map_err(|error| error.at(NO_PACKAGE))?;
     serde_json::from_str(text).map_err(|e| explain(SafeTensorError::InvalidHeaderDeserialization(e)))
 }
 
+/// A header that ends early, of a package or of what is none.
+fn cut_short(length: usize, there: usize) -> Error {
+    Error::truncated(format!("{NO_PACKAGE}, or cut short: header of {length} bytes, {there} are there"))
+}
+
 fn explain(error: SafeTensorError) -> Error {
-    Error::corrupt(format!("not a safetensors file: {error}"))
+    Error::corrupt(format!("{NO_PACKAGE}: {error}"))
 }
 
 fn typed(dtype: Dtype, bytes: &[u8], limits: &Limits) -> Result<TensorData<'static>> {
