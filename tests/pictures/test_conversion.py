@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -227,7 +228,7 @@ def test_shapes_that_are_no_picture_are_named(shape: tuple) -> None:
 @pytest.mark.parametrize("image", [3, None, [[1, 2], [3, 4]]])
 def test_what_is_no_picture_is_named(image) -> None:
     with pytest.raises(
-        TypeError, match=r"image is a builtins\.\w+; a path, a Pillow image or a uint8 array is needed"
+        TypeError, match=r"image is a builtins\.\w+; a path, bytes, an open file, a Pillow image or an array"
     ):
         to_picture(image)
 
@@ -305,3 +306,14 @@ def test_choices_that_change_nothing_are_checked_all_the_same() -> None:
         with pytest.raises(PictureError, match="image has 1 frame, 3 is none of them"):
             to_picture(image, frame=3)
         assert to_picture(image, frame=0, background=(1, 2, 3)).size == (4, 5)
+
+
+def test_what_is_no_picture_is_told_with_what_is_needed(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match=r"NoneType; a path, bytes, an open file, .* or an array"):
+        to_picture(None)
+    path = tmp_path / "a.png"
+    Image.new("RGB", (4, 4)).save(path)
+    with path.open(encoding="utf-8") as file, pytest.raises(TypeError, match="as binary"):
+        to_picture(file)
+    with path.open("rb") as file:
+        assert to_picture(file).size == (4, 4)

@@ -7,6 +7,7 @@ is refused unless the caller says what to do with it.
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -86,6 +87,9 @@ def to_picture(
         return image
     if hasattr(image, "getbands") and hasattr(image, "getexif"):
         return _from_users_image(image, choices)
+    if isinstance(image, io.TextIOBase):
+        msg = "image is a file that is open as text: open it as binary ('rb')"
+        raise TypeError(msg)
     if isinstance(image, (str, os.PathLike, bytes, bytearray, memoryview)) or hasattr(image, "read"):
         from lcrs.pictures.opening import open_image
 
@@ -97,7 +101,7 @@ def to_picture(
         _check_frame(frame, 1)
         return array_to_picture(image, background, to_8bit=to_8bit)
     given = f"{type(image).__module__}.{type(image).__qualname__}"
-    msg = f"image is a {given}; a path, a Pillow image or a uint8 array is needed"
+    msg = f"image is a {given}; a path, bytes, an open file, a Pillow image or an array is needed"
     raise TypeError(msg)
 
 
