@@ -1,9 +1,7 @@
 //! Margins around maps, and maps without their margins.
 
 use super::placed::Placed;
-use super::rows::for_chunks;
-use super::Tensor;
-use crate::{Error, Limits, Result, Runtime};
+use crate::{Error, Result};
 use std::ops::Range;
 
 /// What a margin is filled with.
@@ -46,22 +44,10 @@ impl Crop {
         side.ok_or_else(|| Error::invalid(format!("{input} inputs leave nothing without margins {before} and {after}")))
     }
 
-    pub(super) fn run(
-        &self,
-        rt: &Runtime,
-        limits: &Limits,
-        x: Placed<'_>,
-        rows: &Range<usize>,
-        shape: (usize, usize, usize),
-    ) -> Result<Tensor> {
-        let mut out = Tensor::output(rt, limits, shape)?;
-        let (channels, _, width) = shape;
-        for_chunks(&rt.pool, out.data_mut(), width * channels, |y, out| {
-            let row = x.row(rows.start + y + self.before[0]);
-            out.copy_from_slice(&row[self.before[1] * channels..][..width * channels]);
-            Ok(())
-        })?;
-        Ok(out)
+    /// Row `y` of the result.
+    pub(super) fn fill(&self, x: Placed<'_>, y: usize, out: &mut [f32]) {
+        let row = x.row(y + self.before[0]);
+        out.copy_from_slice(&row[self.before[1] * x.rows.channels()..][..out.len()]);
     }
 }
 
@@ -109,33 +95,19 @@ impl Pad {
         first.min(last)..last.max(first.min(last)) + 1
     }
 
-    pub(super) fn run(
-        &self,
-        rt: &Runtime,
-        limits: &Limits,
-        x: Placed<'_>,
-        rows: &Range<usize>,
-        shape: (usize, usize, usize),
-    ) -> Result<Tensor> {
-        let mut out = Tensor::output(rt, limits, shape)?;
-        let (channels, _, width) = shape;
-        let inside = self.before[1] * channels..(self.before[1] + x.rows.width()) * channels;
-        for_chunks(&rt.pool, out.data_mut(), width * channels, |y, out| {
-            let Some(row) = self.source(rows.start + y, x.height, 0).map(|y| x.row(y)) else {
-                out.fill(0.0);
-                return Ok(());
-            };
-            out[inside.clone()].copy_from_slice(row);
-            for o in (0..self.before[1]).chain(width - self.after[1]..width) {
-                let pixel = &mut out[o * channels..(o + 1) * channels];
-                match self.source(o, x.rows.width(), 1) {
-                    Some(column) => pixel.copy_from_slice(&row[column * channels..(column + 1) * channels]),
-                    None => pixel.fill(0.0),
-                }
+    /// Row `y` of the result.
+    pub(super) fn fill(&self, x: Placed<'_>, y: usize, out: &mut [f32]) {
+        let Some(row) = self.source(y, x.height, 0).map(|y| x.row(y)) else { return out.fill(0.0) };
+        let (channels, input) = (x.rows.channels(), x.rows.width());
+        let width = out.len() / channels;
+        out[self.before[1] * channels..][..row.len()].copy_from_slice(row);
+        for o in (0..self.before[1]).chain(width - self.after[1]..width) {
+            let pixel = &mut out[o * channels..(o + 1) * channels];
+            match self.source(o, input, 1) {
+                Some(column) => pixel.copy_from_slice(&row[column * channels..(column + 1) * channels]),
+                None => pixel.fill(0.0),
             }
-            Ok(())
-        })?;
-        Ok(out)
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 use super::normalise::Normalise;
 use super::pad::{Crop, Pad};
 use super::pool::Pool;
+use super::rows::for_chunks;
 use super::softmax::Softmax;
 use super::tensor::View;
 use super::upsample::Upsample;
@@ -147,14 +148,30 @@ impl Spatial {
             return Err(Error::invalid(format!("rows {rows:?} of a result of {height}")));
         }
         let x = x.cut(&self.input_rows(rows, x.height))?;
-        let shape = (channels, rows.len(), width);
+        let by_rows = |fill: &(dyn Fn(usize, &mut [f32]) -> Result<()> + Send + Sync)| {
+            let mut out = Tensor::output(rt, limits, (channels, rows.len(), width))?;
+            for_chunks(&rt.pool, out.data_mut(), width * channels, |i, out| fill(rows.start + i, out))?;
+            Ok(out)
+        };
         match self {
             Self::Softmax(softmax) => softmax.run(rt, limits, x),
             Self::Normalise(normalise) => normalise.run(rt, limits, x, rows),
-            Self::Pool(pool) => pool.run(rt, limits, x, rows, shape),
-            Self::Upsample(upsample) => upsample.run(rt, limits, x, rows, shape),
-            Self::Pad(pad) => pad.run(rt, limits, x, rows, shape),
-            Self::Crop(crop) => crop.run(rt, limits, x, rows, shape),
+            Self::Pool(pool) => {
+                let columns = pool.outputs(width, x.rows.width(), 1);
+                by_rows(&|y, out| pool.fill((rt.simd, limits), x, &columns, y, out))
+            }
+            Self::Upsample(upsample) => by_rows(&|y, out| {
+                upsample.fill(rt.simd, x, y, out);
+                Ok(())
+            }),
+            Self::Pad(pad) => by_rows(&|y, out| {
+                pad.fill(x, y, out);
+                Ok(())
+            }),
+            Self::Crop(crop) => by_rows(&|y, out| {
+                crop.fill(x, y, out);
+                Ok(())
+            }),
         }
     }
 }

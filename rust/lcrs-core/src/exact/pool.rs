@@ -1,10 +1,8 @@
 //! Averages or largest numbers of windows.
 
 use super::placed::Placed;
-use super::rows::for_chunks;
-use super::Tensor;
 use crate::wide::wide;
-use crate::{Error, Limits, Result, Runtime};
+use crate::{Error, Limits, Result, Simd};
 use std::ops::Range;
 
 /// What is taken of a window.
@@ -107,40 +105,39 @@ impl Pool {
         }
     }
 
-    pub(super) fn run(
+    /// For each output of a side of `input` its inputs, and how many places it has.
+    pub(super) fn outputs(&self, side: usize, input: usize, axis: usize) -> Vec<(Range<usize>, usize)> {
+        (0..side).map(|o| (self.window(o, input, axis), self.places(o, input, axis))).collect()
+    }
+
+    /// Row `y` of the result; `columns` are the [`Pool::outputs`] along a row.
+    pub(super) fn fill(
         &self,
-        rt: &Runtime,
-        limits: &Limits,
+        (simd, limits): (Simd, &Limits),
         x: Placed<'_>,
-        rows: &Range<usize>,
-        shape: (usize, usize, usize),
-    ) -> Result<Tensor> {
-        let mut out = Tensor::output(rt, limits, shape)?;
-        let (channels, _, width) = shape;
-        let columns: Vec<_> =
-            (0..width).map(|o| (self.window(o, x.rows.width(), 1), self.places(o, x.rows.width(), 1))).collect();
-        for_chunks(&rt.pool, out.data_mut(), width * channels, |y, out| {
-            let (row, mut sums) =
-                (rows.start + y, [limits.zeroed(channels, "sums")?, limits.zeroed(channels, "sums")?]);
-            let (inputs, places) = (self.window(row, x.height, 0), self.places(row, x.height, 0));
-            for ((columns, wide), pixel) in columns.iter().zip(out.chunks_exact_mut(channels)) {
-                let runs = inputs.clone().map(|y| &x.row(y)[columns.start * channels..columns.end * channels]);
-                match self.kind {
-                    PoolKind::Max => {
-                        pixel.fill(f32::NEG_INFINITY);
-                        runs.for_each(|run| raise(rt.simd, run, pixel));
-                    }
-                    PoolKind::Average { .. } => {
-                        let [sum, total] = &mut sums;
-                        total.fill(0.0);
-                        runs.for_each(|run| add(rt.simd, run, sum, total));
-                        divide(rt.simd, total, places as f64 * *wide as f64, pixel);
-                    }
+        columns: &[(Range<usize>, usize)],
+        y: usize,
+        out: &mut [f32],
+    ) -> Result<()> {
+        let channels = x.rows.channels();
+        let mut sums = [limits.zeroed(channels, "sums")?, limits.zeroed(channels, "sums")?];
+        let (inputs, places) = (self.window(y, x.height, 0), self.places(y, x.height, 0));
+        for ((columns, wide), pixel) in columns.iter().zip(out.chunks_exact_mut(channels)) {
+            let runs = inputs.clone().map(|y| &x.row(y)[columns.start * channels..columns.end * channels]);
+            match self.kind {
+                PoolKind::Max => {
+                    pixel.fill(f32::NEG_INFINITY);
+                    runs.for_each(|run| raise(simd, run, pixel));
+                }
+                PoolKind::Average { .. } => {
+                    let [sum, total] = &mut sums;
+                    total.fill(0.0);
+                    runs.for_each(|run| add(simd, run, sum, total));
+                    divide(simd, total, places as f64 * *wide as f64, pixel);
                 }
             }
-            Ok(())
-        })?;
-        Ok(out)
+        }
+        Ok(())
     }
 }
 

@@ -1,10 +1,8 @@
 //! Maps enlarged by whole factors.
 
 use super::placed::Placed;
-use super::rows::for_chunks;
-use super::Tensor;
 use crate::wide::wide;
-use crate::{Error, Limits, Result, Runtime};
+use crate::{Error, Result, Simd};
 use std::ops::Range;
 
 /// What lies between the inputs.
@@ -58,33 +56,22 @@ impl Upsample {
         self.place(rows.start, height, 0).0..self.place(rows.end - 1, height, 0).1 + 1
     }
 
-    pub(super) fn run(
-        &self,
-        rt: &Runtime,
-        limits: &Limits,
-        x: Placed<'_>,
-        rows: &Range<usize>,
-        shape: (usize, usize, usize),
-    ) -> Result<Tensor> {
-        let mut out = Tensor::output(rt, limits, shape)?;
-        let (channels, _, width) = shape;
-        for_chunks(&rt.pool, out.data_mut(), width * channels, |y, out| {
-            let (upper, lower, v) = self.place(rows.start + y, x.height, 0);
-            let (upper, lower) = (x.row(upper), x.row(lower));
-            for (o, pixel) in out.chunks_exact_mut(channels).enumerate() {
-                let (left, right, w) = self.place(o, x.rows.width(), 1);
-                let (left, right) = (left * channels..(left + 1) * channels, right * channels..(right + 1) * channels);
-                match self.between {
-                    Between::Nearest => pixel.copy_from_slice(&upper[left]),
-                    Between::Bilinear { .. } => {
-                        let corners = [&upper[left.clone()], &upper[right.clone()], &lower[left], &lower[right]];
-                        blend(rt.simd, corners, [w, v], pixel);
-                    }
+    /// Row `y` of the result.
+    pub(super) fn fill(&self, simd: Simd, x: Placed<'_>, y: usize, out: &mut [f32]) {
+        let channels = x.rows.channels();
+        let (upper, lower, v) = self.place(y, x.height, 0);
+        let (upper, lower) = (x.row(upper), x.row(lower));
+        for (o, pixel) in out.chunks_exact_mut(channels).enumerate() {
+            let (left, right, w) = self.place(o, x.rows.width(), 1);
+            let (left, right) = (left * channels..(left + 1) * channels, right * channels..(right + 1) * channels);
+            match self.between {
+                Between::Nearest => pixel.copy_from_slice(&upper[left]),
+                Between::Bilinear { .. } => {
+                    let corners = [&upper[left.clone()], &upper[right.clone()], &lower[left], &lower[right]];
+                    blend(simd, corners, [w, v], pixel);
                 }
             }
-            Ok(())
-        })?;
-        Ok(out)
+        }
     }
 }
 
