@@ -11,10 +11,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import sys
-import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +28,7 @@ from lcrs.coding.portability import portability_mode
 from lcrs.errors import DesyncError, LcrsError, NotPortableError, NotPortableWarning
 from lcrs.layers.module_state import evaluating
 from lcrs.ops.binary32 import full_binary32
+from lcrs.ops.held_setting import HeldSetting
 
 __all__ = [
     "coded_before",
@@ -234,46 +234,35 @@ def in_torch(module: nn.Module, device: torch.device) -> Iterator[None]:
         yield
 
 
+def _determinism() -> tuple[bool, bool, bool]:
+    """Whether kernels must be deterministic, or else warn, and whether cuDNN tries which is fastest."""
+    must, warns = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    return must, warns, torch.backends.cudnn.benchmark
+
+
+def _set_determinism(setting: tuple[bool, bool, bool]) -> None:
+    must, warns, cudnn_tries = setting
+    torch.use_deterministic_algorithms(must, warn_only=warns)
+    cudnn: Any = torch.backends.cudnn
+    cudnn.benchmark = cudnn_tries
+
+
+_kernels: HeldSetting[tuple[bool, bool, bool]] = HeldSetting(_determinism, _set_determinism)
+_threads: HeldSetting[int] = HeldSetting(torch.get_num_threads, torch.set_num_threads)
+
+
 @contextmanager
 def _deterministic() -> Iterator[None]:
-    before = torch.are_deterministic_algorithms_enabled()
-    before_warns = torch.is_deterministic_algorithms_warn_only_enabled()
-    cudnn: Any = torch.backends.cudnn
-    tries, cudnn.benchmark = cudnn.benchmark, False
     with warnings.catch_warnings():
         # Where torch has no such kernel, decoding finds out.
         warnings.filterwarnings("ignore", message=".*deterministic.*")
-        torch.use_deterministic_algorithms(True, warn_only=True)
-        try:
+        with _kernels.held((True, True, False)):
             yield
-        finally:
-            torch.use_deterministic_algorithms(before, warn_only=before_warns)
-            cudnn.benchmark = tries
 
 
-class _OneThread:
-    """Torch's setting for threads: held at one while at least one scan goes from place to place."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._users = 0
-        self._before = 1
-
-    @contextmanager
-    def __call__(self) -> Iterator[None]:
-        """Torch computes with one thread in this block: for calls too small to be shared."""
-        with self._lock:
-            if self._users == 0:
-                self._before = torch.get_num_threads()
-                torch.set_num_threads(1)
-            self._users += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._users -= 1
-                if self._users == 0:
-                    torch.set_num_threads(self._before)
-
-
-one_thread = _OneThread()
+def one_thread() -> AbstractContextManager[None]:
+    """Torch computes with one thread in a block of this: for calls too small to be shared."""
+    return _threads.held(1)

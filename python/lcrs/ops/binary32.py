@@ -2,35 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 
+from lcrs.ops.held_setting import HeldSetting
+
 __all__ = ["full_binary32"]
-
-
-class _Setting:
-    """Torch's setting for cuDNN's convolutions: held at binary32 while at least one thread computes."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._users = 0
-        self._before: str | bool = False
-
-    def acquire(self) -> None:
-        with self._lock:
-            if self._users == 0:
-                self._before = _exchange("ieee" if _is_by_operation() else False)
-            self._users += 1
-
-    def release(self) -> None:
-        with self._lock:
-            self._users -= 1
-            if self._users == 0:
-                _exchange(self._before)
 
 
 def _is_by_operation() -> bool:
@@ -38,13 +18,19 @@ def _is_by_operation() -> bool:
     return hasattr(torch.backends.cudnn, "conv")
 
 
-def _exchange(value: str | bool) -> str | bool:
-    """Sets what convolutions use; returns what they used."""
+def _owner() -> tuple[Any, str]:
+    """What has the setting of cuDNN's convolutions, and its name there."""
     backend: Any = torch.backends.cudnn
-    owner, name = (backend.conv, "fp32_precision") if _is_by_operation() else (backend, "allow_tf32")
-    before: str | bool = getattr(owner, name)
-    setattr(owner, name, value)
-    return before
+    return (backend.conv, "fp32_precision") if _is_by_operation() else (backend, "allow_tf32")
+
+
+def _used() -> str | bool:
+    used: str | bool = getattr(*_owner())
+    return used
+
+
+def _use(value: str | bool) -> None:
+    setattr(*_owner(), value)
 
 
 def _allows_tf32() -> bool:
@@ -55,7 +41,7 @@ def _allows_tf32() -> bool:
     return bool(products.allow_tf32)
 
 
-_setting = _Setting()
+_convolutions: HeldSetting[str | bool] = HeldSetting(_used, _use)
 
 
 @contextmanager
@@ -71,8 +57,5 @@ def full_binary32(device: torch.device) -> Iterator[None]:
     if device.type != "cuda" or _allows_tf32():
         yield
         return
-    _setting.acquire()
-    try:
+    with _convolutions.held("ieee" if _is_by_operation() else False):
         yield
-    finally:
-        _setting.release()
