@@ -15,6 +15,7 @@ from lcrs.layers.foreign import in_torch, level_of_caller
 from lcrs.layers.module_state import assigned_methods
 
 __all__ = [
+    "ERRORS",
     "FACTORS",
     "RESPECTED",
     "TOLERATED",
@@ -24,6 +25,8 @@ __all__ = [
     "warn_of_forward",
 ]
 
+ERRORS = (RuntimeError, ValueError, TypeError, AssertionError, AttributeError, KeyError, IndexError)
+"""What code of derived classes ends in where it does not take a sample."""
 _TOLERANCE = 1e-3
 FACTORS = (1.0, 30.0, 1e3, 3e4)
 """Of samples: untrained networks round small ones all to zero."""
@@ -122,7 +125,7 @@ def warn_of_forward(codec: nn.Module, y: Tensor, *args: Any, **kwargs: Any) -> N
             what = "it was assigned to the class"
     except NotImplementedError:
         return
-    except (RuntimeError, ValueError, TypeError, AssertionError, AttributeError, KeyError) as error:
+    except ERRORS as error:
         what = f"they cannot be compared: {error}"
     if what:
         cls = type(codec).__name__

@@ -17,7 +17,15 @@ from torch import Tensor, nn
 
 from lcrs.errors import NotPortableError
 from lcrs.latent_codecs import LatentCodec
-from lcrs.latent_codecs.derived import FACTORS, RESPECTED, TOLERATED, class_of_lcrs, difference, overridden
+from lcrs.latent_codecs.derived import (
+    ERRORS,
+    FACTORS,
+    RESPECTED,
+    TOLERATED,
+    class_of_lcrs,
+    difference,
+    overridden,
+)
 from lcrs.layers.foreign import in_torch
 from lcrs.layers.module_state import assigned_methods
 
@@ -26,7 +34,6 @@ __all__ = ["check_derived", "results_of", "twin_of"]
 _M = TypeVar("_M", bound=nn.Module)
 _CODING = {"compress", "decompress"}
 _Call = tuple[tuple[Any, ...], dict[str, Any]]
-_ERRORS = (RuntimeError, ValueError, TypeError, AssertionError, AttributeError, KeyError, IndexError)
 
 
 def twin_of(module: _M, base: type[_M] | None = None) -> _M:
@@ -145,7 +152,7 @@ def _recorded_calls(model: nn.Module, codecs: Mapping[str, nn.Module], x: Tensor
     try:
         for k in (1, 2, 4, 8):
             if calls.keys() != codecs.keys():
-                with suppress(*_ERRORS):
+                with suppress(*ERRORS):
                     model(x.repeat(1, 1, k, k))
     finally:
         for handle in handles:
@@ -179,11 +186,11 @@ def _compare(
 ) -> None:
     try:
         expected = twin(*args, **kwargs)
-    except _ERRORS:
+    except ERRORS:
         return  # legal values only; the first call had these
     try:
         found = results_of(module(*args, **kwargs))
-    except _ERRORS as error:
+    except ERRORS as error:
         raise _refusal(module, place, f"its forward cannot be compared: {error}") from error
     text = difference(found, results_of(expected), share)
     if text:
@@ -208,7 +215,7 @@ def _check_coding(model: nn.Module, base: type[nn.Module], names: list[str], x: 
     expected = _coded(twin_of(model, base), x)
     try:
         found = _coded(model, x)
-    except _ERRORS as error:
+    except ERRORS as error:
         raise _refusal(model, "", f"its compress cannot be compared: {error}") from error
     text = difference(found[1], expected[1])
     if text:
