@@ -38,6 +38,9 @@ PROGRAMS: dict[str, dict[str, Any]] = {
         "decode_command": "djxl {input} {output} --quiet",
         "suffix": ".jxl",
         "settings": (15, 10, 7, 5, 3.5, 2.5, 1.7, 1.0, 0.6, 0.3),
+        "most": 25,
+        "step": 0,
+        "is_ascending": False,
     },
     "avifenc": {
         "name": "AVIF (avifenc)",
@@ -52,6 +55,8 @@ PROGRAMS: dict[str, dict[str, Any]] = {
         "decode_command": "bpgdec -o {output} {input}",
         "suffix": ".bpg",
         "settings": (47, 42, 37, 32, 27, 22, 17),
+        "most": 51,
+        "is_ascending": False,
     },
     "vvenc": {
         "name": "VVC (VVenC)",
@@ -60,6 +65,8 @@ PROGRAMS: dict[str, dict[str, Any]] = {
         "decode_command": "vvdecapp -b {input} -o {output} -t 1",
         "suffix": ".266",
         "settings": (47, 42, 37, 32, 27, 22, 17),
+        "most": 51,
+        "is_ascending": False,
         "pictures": "yuv420p10",
     },
 }
@@ -89,6 +96,10 @@ class ExternalCodec:
         pictures: What goes in and comes out: ``png``, ``ppm``, or raw planes ``yuv444p``, ``yuv420p``,
             ``yuv444p10``, ``yuv420p10`` (BT.709, full range, as `lcrs.evaluate.planes` makes them).
         timeout: Seconds that one run may take.
+        least: The lowest setting.
+        most: The highest setting.
+        step: Between settings; 0 where any number is one.
+        is_ascending: Whether higher settings are better.
     """
 
     name: str
@@ -98,6 +109,10 @@ class ExternalCodec:
     suffix: str = ".bin"
     pictures: str = "png"
     timeout: float = 3600.0
+    least: float = 0
+    most: float = 100
+    step: float = 1
+    is_ascending: bool = True
 
     is_warmed_up = False
 

@@ -64,6 +64,8 @@ class LearnedCodec:
         self._options: dict[str, Any] = {"runtime": runtime, "device": device, "threads": threads}
         self._options["max_bytes"] = max_bytes
         self.settings: tuple[Setting, ...] = QUALITIES if self._is_variable else tuple(models)
+        if self._is_variable:
+            self.least, self.most, self.step, self.is_ascending = 0.0, 100.0, 0.0, True
 
     def identity(self) -> dict[str, Any]:
         """As `lcrs.evaluate.protocol.Codec.identity`."""
