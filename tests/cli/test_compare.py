@@ -89,7 +89,7 @@ def test_completion_knows_every_verb_and_flag(shell: str, tmp_path: Path, capsys
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["e"], {"encode"}),
+        (["e"], {"encode", "eval"}),
         (["encode", "--skip"], {"--skip-existing"}),
         (["decode", "--format", "pn"], {"png"}),
         (["encode", "a.png", "--runtime", ""], {"native", "torch"}),
@@ -109,7 +109,7 @@ def test_bash_completes(words: list[str], expected: set[str], capsys) -> None:
 
 def test_every_verb_has_help(capsys) -> None:
     parser = build_parser()
-    for verb in ("encode", "decode", "info", "compare", "zoo", "convert", "completion"):
+    for verb in ("encode", "decode", "info", "compare", "metrics", "eval", "bench", "bd", "find", "zoo"):
         with pytest.raises(SystemExit) as exit:
             parser.parse_args([verb, "--help"])
         assert exit.value.code == 0

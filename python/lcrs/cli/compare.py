@@ -9,7 +9,6 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,8 +26,6 @@ SUMMARY = "Compare two pictures, .lcrs files or others"
 
 _BAND = 64
 """Rows that are compared at a time."""
-_MIN_SIDE = 161
-"""Of a picture whose MS-SSIM can be told: five scales of a window of 11 pixels."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +42,20 @@ class Side:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of ``lcrs compare``."""
-    parser.add_argument(
-        "a", metavar="A", type=streams.location, help="a picture or an .lcrs file: the original"
-    )
-    parser.add_argument("b", metavar="B", type=streams.location, help="another one of the same size")
+    add_inputs(parser)
     parser.add_argument(
         "--map", metavar="OUT", type=streams.location, help="write where they differ as a grey .png file"
     )
     parser.add_argument("--force", action="store_true", help="replace the file of --map if it exists")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """The two pictures and how they are read, which `read_both` does; also for ``lcrs metrics``."""
+    parser.add_argument(
+        "a", metavar="A", type=streams.location, help="a picture or an .lcrs file: the original"
+    )
+    parser.add_argument("b", metavar="B", type=streams.location, help="another one of the same size")
     parser.add_argument(
         "--background", metavar="COLOR", type=color, help="flatten transparency on this colour"
     )
@@ -66,20 +68,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Reads both, compares, prints."""
-    if streams.STANDARD in (arguments.a, arguments.b):
-        msg = "- is standard input, which cannot be compared: a file can, ./- by that name"
-        raise UsageError(msg)
     if arguments.map is not None:
         if arguments.map.suffix.lower() != ".png":
             msg = f"--map {arguments.map} does not end in .png"
             raise UsageError(msg)
         for source in (arguments.a, arguments.b):
             check_output(source, arguments.map, force=arguments.force)
-    a, b = (_read(path, arguments) for path in (arguments.a, arguments.b))
-    if a.pixels.shape[:2] != b.pixels.shape[:2]:
-        sizes = [f"{side.path} has {side.pixels.shape[1]} x {side.pixels.shape[0]} pixels" for side in (a, b)]
-        msg = f"the pictures have different sizes: {', '.join(sizes)}"
-        raise ValueError(msg)
+    a, b = read_both(arguments)
     fields = _compare(a, b)
     if arguments.map is not None:
         deliver(arguments.map, _map(a, b, fields["max_difference"]), force=arguments.force)
@@ -89,6 +84,44 @@ def run(arguments: argparse.Namespace) -> int:
             f"{arguments.map}: white is a difference of {255 * fields['max_difference']:.4g} of 255"
         )
     return 0
+
+
+def read_both(arguments: argparse.Namespace) -> tuple[Side, Side]:
+    """The pictures of `add_inputs`.
+
+    Raises:
+        UsageError: if one of them is standard input.
+        ValueError: if their sizes differ, or one is damaged.
+    """
+    if streams.STANDARD in (arguments.a, arguments.b):
+        msg = "- is standard input, which cannot be compared: a file can, ./- by that name"
+        raise UsageError(msg)
+    a, b = (_read(path, arguments) for path in (arguments.a, arguments.b))
+    if a.pixels.shape[:2] != b.pixels.shape[:2]:
+        sizes = [f"{side.path} has {side.pixels.shape[1]} x {side.pixels.shape[0]} pixels" for side in (a, b)]
+        msg = f"the pictures have different sizes: {', '.join(sizes)}"
+        raise ValueError(msg)
+    return a, b
+
+
+def alike(a: Side, b: Side) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Both in the same form: 8-bit integers, or 16-bit ones over the whole range if one of them is deeper;
+    grey ones beside others have three equal components.
+    """
+    import numpy as np
+
+    peak = 255 if max(a.peak, b.peak) <= 255 else 65535
+    num_channels = max(side.pixels.shape[2] for side in (a, b))
+    shape = (*a.pixels.shape[:2], num_channels)
+
+    def form(side: Side) -> NDArray[Any]:
+        pixels = side.pixels
+        if side.peak != peak:
+            pixels = np.rint(pixels * (peak / side.peak))
+        whole = np.broadcast_to(pixels, shape).astype(np.uint8 if peak == 255 else np.uint16)
+        return whole[..., 0] if num_channels == 1 else whole
+
+    return form(a), form(b)
 
 
 def _read(path: Path, arguments: argparse.Namespace) -> Side:
@@ -154,23 +187,10 @@ def _compare(a: Side, b: Side) -> dict[str, Any]:
 
 def _ms_ssim(a: Side, b: Side) -> tuple[float | None, str]:
     """MS-SSIM of the pictures, or why there is none."""
-    from importlib.util import find_spec
+    from lcrs.metrics import measure
 
-    if find_spec("torch") is None or find_spec("pytorch_msssim") is None:
-        return None, "it needs pytorch-msssim: pip install '.[eval]' in the sources of lcrs"
-    if min(a.pixels.shape[:2]) < _MIN_SIDE:
-        return None, f"it needs sides of {_MIN_SIDE} pixels or more"
-    import numpy as np
-    import torch
-
-    ms_ssim = import_module("pytorch_msssim").ms_ssim
-
-    def tensor(side: Side) -> torch.Tensor:
-        planes = np.moveaxis((side.pixels / side.peak).astype(np.float32), 2, 0)
-        return torch.from_numpy(np.ascontiguousarray(planes)).expand(3, -1, -1)[None]
-
-    with torch.inference_mode():
-        return float(ms_ssim(tensor(a), tensor(b), data_range=1)), ""
+    values, missing = measure(*alike(a, b), ["ms-ssim-rgb"])
+    return values.get("ms-ssim-rgb"), missing.get("ms-ssim-rgb", "")
 
 
 def _map(a: Side, b: Side, largest: float) -> bytes:

@@ -1,0 +1,89 @@
+"""``lcrs eval``: rate, distortion and times of a learned codec over pictures."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from lcrs.cli.arguments import add_runtime, check_runtime, require_torch
+from lcrs.cli.evaluating import Row, add_shared, evaluate, work_on
+from lcrs.cli.jobs import Job
+from lcrs.cli.messages import UsageError
+from lcrs.cli.own_model import add_import, check_import, model_of
+
+if TYPE_CHECKING:
+    from lcrs.evaluate.protocol import Codec
+
+NAME = "eval"
+SUMMARY = "Measure a model over pictures: bits, PSNR, MS-SSIM, times, memory"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``lcrs eval``."""
+    parser.add_argument(
+        "model",
+        metavar="MODEL",
+        help="a model's name or .lcrm file, a checkpoint, a published architecture (NAME, NAME:QUALITY, "
+        "NAME:QUALITY:METRIC); several of a fixed rate with commas between",
+    )
+    add_shared(
+        parser,
+        "qualities with commas between; of models of a fixed rate their names "
+        "(default: 0,10,...,100, or all models)",
+    )
+    parser.add_argument("--architecture", metavar="NAME", help="of a checkpoint whose keys do not tell it")
+    parser.add_argument(
+        "--estimate",
+        action="store_true",
+        help="take the bits that likelihoods stand for in place of those of files (needs torch)",
+    )
+    add_import(parser)
+    add_runtime(parser, "latents and pixels")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measures and prints."""
+    check_import(arguments)
+    check_runtime("torch" if arguments.estimate else arguments.runtime, arguments.device)
+    codec = _codec(arguments)
+    if arguments.estimate:
+        description = "bits estimated from likelihoods, no files"
+    else:
+        description = "real .lcrs files, every byte counted"
+    meta = {"model": codec.identity()["models"]}
+    return evaluate(NAME, codec, arguments, description=description, meta=meta)
+
+
+_made: dict[str, Codec] = {}
+
+
+def work(job: Job, arguments: argparse.Namespace) -> Row:
+    """Measures one picture at one setting, in a process that keeps the model."""
+    key = repr(sorted(vars(arguments).items(), key=str))
+    if key not in _made:
+        _made[key] = _codec(arguments)
+    return work_on(_made[key], job, arguments)
+
+
+def _codec(arguments: argparse.Namespace) -> Codec:
+    names = [name for name in arguments.model.split(",") if name]
+    if not names:
+        raise UsageError("MODEL is empty")
+    arguments.keep_times = False
+    if arguments.estimate:
+        require_torch("--estimate")
+        from lcrs.evaluate.learned import EstimatedBits
+        from lcrs.evaluate.models import load_networks
+
+        return EstimatedBits(
+            load_networks(names, arguments.architecture), name=arguments.name, device=arguments.device
+        )
+    from lcrs.evaluate.learned import LearnedCodec
+    from lcrs.evaluate.models import load_models
+
+    models: dict[str, Any]
+    if arguments.import_ is not None:
+        models = {arguments.import_.rpartition(":")[2]: model_of(arguments)}
+    else:
+        models = load_models(names, arguments.architecture)
+    return LearnedCodec(models, name=arguments.name, runtime=arguments.runtime, device=arguments.device)

@@ -1,0 +1,403 @@
+"""What ``lcrs eval`` and ``lcrs bench`` share: pictures through a codec, in processes, row by row."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lcrs.cli import streams
+from lcrs.cli.arguments import add_frame, color, whole_number
+from lcrs.cli.batch import Done
+from lcrs.cli.jobs import Job, Kind, Plan, find_sources
+from lcrs.cli.messages import UsageError, naming, printable
+from lcrs.cli.progress import Tally, shown
+
+if TYPE_CHECKING:
+    from lcrs.evaluate.protocol import Codec, Given
+    from lcrs.evaluate.results import Results, Setting
+    from lcrs.evaluate.rows import Rows
+
+__all__ = ["Point", "Row", "add_shared", "evaluate", "refuse_missing", "settings_of", "work_on"]
+
+
+@dataclass(frozen=True)
+class Point(Job):
+    """One picture at one setting."""
+
+    setting: Setting = None
+    name: str = ""
+    """Of the picture, as result files have it."""
+
+
+@dataclass(frozen=True)
+class Row(Done):
+    """What became of a point."""
+
+    picture: dict[str, Any] = field(default_factory=dict)
+    row: dict[str, Any] = field(default_factory=dict)
+
+
+def add_shared(parser: argparse.ArgumentParser, settings: str) -> None:
+    """The arguments of both verbs, but for the codec."""
+    parser.add_argument("inputs", metavar="IN", nargs="+", help="a picture, a folder of them, or a pattern")
+    parser.add_argument("-q", "--settings", metavar="LIST", help=settings)
+    parser.add_argument(
+        "--json",
+        metavar="FILE",
+        type=streams.location,
+        help="write results; rows that are there already are kept, so that an ended run goes on; "
+        "- for standard output",
+    )
+    parser.add_argument("--force", action="store_true", help="begin anew if FILE is of something else")
+    parser.add_argument("--name", metavar="NAME", help="what the curve is called")
+    parser.add_argument(
+        "--metrics", metavar="LIST", help="what is measured (default: all but those of networks)"
+    )
+    parser.add_argument(
+        "-j",
+        "--jobs",
+        metavar="N",
+        type=whole_number(0, 1024),
+        default=1,
+        help="processes; 0: one a processor; default 1, for times that others can compare",
+    )
+    parser.add_argument(
+        "--save",
+        metavar="FOLDER",
+        type=streams.location,
+        help="keep files and restored pictures (PNG) in it; they are what lcrs report shows",
+    )
+    parser.add_argument("--quiet", action="store_true", help="say only what goes wrong")
+    group = parser.add_argument_group("what is taken from pictures, which are rounded to 8 bits")
+    group.add_argument(
+        "--background", metavar="COLOR", type=color, help="flatten transparency on this colour"
+    )
+    group.add_argument("--to-srgb", action="store_true", help="convert colours to sRGB by their profiles")
+    add_frame(group)
+    group.add_argument(
+        "--max-pixels", metavar="N", type=whole_number(1), help="refuse larger pictures (default: 2^28)"
+    )
+
+
+def settings_of(arguments: argparse.Namespace, codec: Codec) -> list[Setting]:
+    """What ``-q`` asks for, or the codec's ladder.
+
+    Raises:
+        UsageError: if it is no list of settings of the codec.
+    """
+    if arguments.settings is None:
+        return list(codec.settings)
+    names = [setting for setting in codec.settings if isinstance(setting, str)]
+    found: list[Setting] = []
+    for text in arguments.settings.split(","):
+        if not (word := text.strip()):
+            continue
+        if word in names:
+            found.append(word)
+            continue
+        try:
+            number = float(word)
+        except ValueError:
+            number = float("nan")
+        if number != number or names or codec.settings == (None,):
+            allowed = f"one of {', '.join(names)}" if names else "a number"
+            msg = f"-q {arguments.settings}: '{word}' is no setting of {codec.name}, {allowed} is needed"
+            raise UsageError(msg)
+        found.append(int(number) if number.is_integer() else number)
+    if not found:
+        msg = f"-q '{arguments.settings}' names no setting"
+        raise UsageError(msg)
+    return list(dict.fromkeys(found))
+
+
+def metrics_of(arguments: argparse.Namespace) -> list[str]:
+    """What ``--metrics`` asks for.
+
+    Raises:
+        UsageError: if there is no such measure.
+    """
+    from lcrs import metrics
+
+    if arguments.metrics is None:
+        return list(metrics.DEFAULT_NAMES)
+    names = [name.strip() for name in arguments.metrics.split(",") if name.strip()]
+    if not names or any(name not in metrics.NAMES for name in names):
+        msg = f"--metrics {arguments.metrics}: there are {', '.join(metrics.NAMES)}"
+        raise UsageError(msg)
+    return names
+
+
+def refuse_missing(packages: dict[str, str], who: str) -> None:
+    """Raises `OSError`, with the command that helps, if a module is not installed.
+
+    Args:
+        packages: What installs a module, by the module.
+        who: What needs it.
+    """
+    from importlib.util import find_spec
+
+    absent = [package for module, package in packages.items() if find_spec(module) is None]
+    if absent:
+        msg = f"{who} needs {', '.join(absent)}: pip install '.[evaluate]' in the sources of lcrs"
+        raise OSError(msg)
+
+
+def evaluate(
+    verb: str, codec: Codec, arguments: argparse.Namespace, *, description: str, meta: dict[str, Any]
+) -> int:
+    """Measures, writes and prints; returns the exit code."""
+    from lcrs.cli.encode import _ENDINGS
+    from lcrs.evaluate.machine import machine
+    from lcrs.evaluate.rows import Rows
+
+    found = Plan()
+    kind = Kind(_ENDINGS, str, "the pictures")
+    sources = list(dict.fromkeys(find_sources(arguments.inputs, kind, recursive=True, found=found)))
+    if any(path == streams.STANDARD for path, _ in sources):
+        raise UsageError("- is standard input: pictures are measured in files")
+    settings, names = settings_of(arguments, codec), metrics_of(arguments)
+    is_printed = arguments.json == streams.STANDARD
+    path = None if is_printed else arguments.json
+    if path is not None and not path.absolute().parent.is_dir():
+        raise FileNotFoundError(2, "there is no such folder", str(path.parent))
+    choices = {key: getattr(arguments, key) for key in ("background", "to_srgb", "frame")}
+    identity = {"codec": codec.identity(), "metrics": names, "pictures": choices, "machine": machine()}
+    rows = Rows(identity, path, force=arguments.force)
+    failures = [{"name": text.partition(":")[0], "error": text} for text in found.failures]
+    points = _points(sources, settings, rows, arguments)
+    for failure in found.failures:
+        streams.say_line(f"lcrs {verb}: error: {failure}")
+    failures += _measure(verb, points, rows, arguments)
+    fields = {
+        "name": arguments.name or codec.name,
+        "description": description,
+        "meta": meta | _meta(arguments, codec, choices, names),
+    }
+    result = rows.finish(fields, failures, settings)
+    _say_what_is_odd(verb, result, sources, arguments)
+    if is_printed:
+        from lcrs.evaluate.results import to_json
+
+        streams.write_text(to_json(result))
+    else:
+        streams.write_text(_table(result))
+    return 1 if failures or not sources else 0
+
+
+def _points(
+    sources: list[tuple[Path, Path]], settings: list[Setting], rows: Rows, arguments: argparse.Namespace
+) -> list[Point]:
+    """What is to be measured; where there are rows, what they lack.
+
+    Raises:
+        FileExistsError: if there are rows of what is not asked for.
+    """
+    digests: dict[Path, str] = {}
+    if not rows.is_empty:
+        for path, _ in sources:
+            with contextlib.suppress(OSError, ValueError):  # told when it is its turn
+                digests[path] = _given(path, arguments).digest
+        asked = {(digest, setting) for digest in digests.values() for setting in settings}
+        if others := rows.others(asked):
+            if not arguments.force:
+                msg = (
+                    f"{rows.path} has {len(others)} rows of pictures or settings that are not asked for; "
+                    "ask for them, too, or --force drops them"
+                )
+                raise FileExistsError(msg)
+            rows.drop(others)
+    return [
+        Point(path, streams.STANDARD, setting=setting, name=below.as_posix())
+        for path, below in sources
+        for setting in settings
+        if path not in digests or not rows.has(digests[path], setting)
+    ]
+
+
+def _measure(
+    verb: str, points: list[Point], rows: Rows, arguments: argparse.Namespace
+) -> list[dict[str, Any]]:
+    """Does points in processes of their own, so that a codec that ends one ends nothing else."""
+    from lcrs.cli.workers import outcomes
+
+    if not points:
+        return []
+    failures: list[dict[str, Any]] = []
+    told: set[str] = set()
+    tally = Tally(total=len(points), num_bytes=sum(point.num_bytes for point in points))
+    num_processes = min(arguments.jobs or os.cpu_count() or 1, len(points))
+    processes = contextlib.closing(outcomes(list(points), verb, arguments, num_processes))
+    with (
+        shown(tally, is_wanted=not arguments.quiet) as progress,
+        contextlib.closing(rows),
+        processes as ended,
+    ):
+        for outcome in ended:
+            assert isinstance(outcome.job, Point)
+            if isinstance(outcome.done, Row):
+                rows.add(outcome.done.picture, outcome.done.row)
+            else:
+                failures.append(
+                    {"name": outcome.job.name, "setting": outcome.job.setting, "error": outcome.error}
+                )
+                if outcome.error not in told:
+                    progress.say(f"lcrs {verb}: error: {outcome.error}")
+                told.add(outcome.error)
+            for warning in outcome.warnings:
+                if warning not in told:
+                    progress.say(f"lcrs {verb}: warning: {warning}")
+                told.add(warning)
+            tally.add(outcome.job.num_bytes, outcome.done)
+            progress.update()
+    return failures
+
+
+@lru_cache(maxsize=1)
+def _read(path: Path, choices: tuple[tuple[str, Any], ...]) -> Given:
+    from PIL import Image
+
+    from lcrs.evaluate.protocol import read_picture
+
+    Image.MAX_IMAGE_PIXELS = None  # ours is checked by the header, too
+    with naming(path):
+        return read_picture(path, **dict(choices))
+
+
+def _given(path: Path, arguments: argparse.Namespace) -> Given:
+    choices = ("background", "to_srgb", "frame", "max_pixels")
+    return _read(path, tuple((name, getattr(arguments, name)) for name in choices))
+
+
+_warm: set[Any] = set()
+"""Codecs that this process has warmed up, and the settings that are models of their own."""
+
+
+def work_on(codec: Codec, job: Job, arguments: argparse.Namespace) -> Row:
+    """Measures one point.
+
+    Raises:
+        Exception: whatever goes wrong, with the picture's name.
+    """
+    from lcrs.evaluate.protocol import measured, warm_up
+
+    assert isinstance(job, Point)
+    given = _given(job.source, arguments)
+    given = type(given)(job.name, given.pixels, given.digest)
+    key = (id(codec), job.setting if isinstance(job.setting, str) else None)
+    if key not in _warm and getattr(codec, "is_warmed_up", True):
+        _warm.add(key)
+        with contextlib.suppress(Exception):  # a corner may be too small; the picture tells
+            warm_up(codec, given, job.setting)
+    row, restored, data = measured(codec, given, job.setting, metrics_of(arguments))
+    if arguments.save is not None:
+        _keep(arguments.save, codec, job, restored, data)
+    return Row(num_read=job.num_bytes, num_written=len(data), picture=given.fields(), row=row)
+
+
+def _keep(folder: Path, codec: Codec, job: Point, restored: Any, data: bytes) -> None:
+    """Writes what is to be looked at: ``NAME-SETTING.png``, and the file beside it."""
+    import io
+
+    from PIL import Image
+
+    from lcrs.coding.files import write_atomically
+
+    setting = "" if job.setting is None else f"-{job.setting}"
+    target = folder / f"{job.name}{setting}.png"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    buffer = io.BytesIO()
+    Image.fromarray(restored).save(buffer, "PNG")
+    write_atomically(target, buffer.getvalue(), overwrite=True)
+    if data:
+        suffix = getattr(codec, "suffix", ".lcrs")
+        write_atomically(target.with_suffix(suffix), data, overwrite=True)
+
+
+def _meta(
+    arguments: argparse.Namespace, codec: Codec, choices: dict[str, Any], names: list[str]
+) -> dict[str, Any]:
+    from lcrs.coding import num_threads
+    from lcrs.evaluate.machine import machine, versions
+    from lcrs.evaluate.protocol import Estimator
+
+    jobs = max(arguments.jobs, 1)
+    meta: dict[str, Any] = {
+        "rate": "estimate" if isinstance(codec, Estimator) else "bytes",
+        "protocol": "8-bit RGB pictures; means over pictures; times of pixels to bytes and back, warmed up",
+        "metrics": names,
+        "pictures": choices,
+        "codec": codec.identity(),
+        "versions": versions("pillow", "imagecodecs", "av", "torch"),
+        "machine": machine(),
+        "jobs": jobs,
+        "threads": max(num_threads() // jobs, 1),
+        "command": shlex.join(["lcrs", *sys.argv[1:]]),
+    }
+    if arguments.save is not None:
+        meta["saved"] = str(arguments.save)
+    return meta
+
+
+def _say_what_is_odd(
+    verb: str, result: Results, sources: list[tuple[Path, Path]], arguments: argparse.Namespace
+) -> None:
+    if arguments.quiet:
+        return
+    counted = sum(picture["counted"] for picture in result.pictures)
+    left_out = [picture["name"] for picture in result.pictures if not picture["counted"]]
+    failed = {failure["name"] for failure in result.failures}
+    twice = len(sources) - len(result.pictures) - len(failed - set(left_out))
+    if twice > 0:
+        streams.say_line(f"lcrs {verb}: {twice} files hold pictures that are there already: counted once")
+    if left_out:
+        streams.say_line(f"lcrs {verb}: not at every setting, so in no mean: {', '.join(left_out)}")
+    missing: dict[str, str] = {}
+    for row in result.rows:
+        missing |= row.get("missing", {})
+    for name, why in missing.items():
+        streams.say_line(f"lcrs {verb}: {name} is not measured everywhere: {why}")
+    streams.say_line(f"lcrs {verb}: means over {counted} pictures, {len(failed)} failed")
+
+
+def _table(result: Results) -> str:
+    """The means for people."""
+    columns = [
+        (key, values)
+        for key, values in result.results.items()
+        if not key.endswith("_bytes") and any(value is not None for value in values)
+    ]
+    if not columns:
+        return "no picture could be measured at every setting\n"
+    lines = [[key for key, _ in columns]]
+    for at in range(len(columns[0][1])):
+        lines.append([_cell(key, values[at]) for key, values in columns])
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    head = f"{result.name}: {result.description}\n"
+    rows = ("  ".join(f"{c:>{w}}" for c, w in zip(line, widths, strict=True)) for line in lines)
+    return printable(head) + "\n" + "".join(f"{row}\n" for row in rows)
+
+
+def _cell(key: str, value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, str):
+        return printable(value)
+    digits = {"setting": "g", "num_bytes": ".0f"}.get(key, ".4f" if "ssim" in key or "bpp" in key else ".3f")
+    return f"{value:{digits}}"
+
+
+def text_of(identity: dict[str, Any]) -> str:
+    """An identity in one line."""
+    return json.dumps(identity, sort_keys=True)
+
+
+CodecOf = Callable[[argparse.Namespace], "Codec"]
