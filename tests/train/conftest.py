@@ -1,0 +1,37 @@
+"""Folders of pictures and tiny runs for tests of the training engine."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
+
+TINY_RUN = {
+    "model.sizes": {"N": 8, "M": 12}, "steps": 8, "batch": 2, "crop": 64, "device": "cpu", "threads": 1,
+    "workers": 0, "watch.display": "none", "watch.every": 2, "checkpoint_every": 3, "validation.coded": 0,
+    "validation.qualities": [50.0], "validation.sheet": False, "validation.size": 64,
+}  # fmt: skip
+
+
+def write_pictures(folder, photo, count=6, size=(96, 112)):
+    folder.mkdir(parents=True, exist_ok=True)
+    wide = np.tile(photo, (3, 3, 1))
+    for k in range(count):
+        part = wide[7 * k : 7 * k + size[0], 11 * k : 11 * k + size[1]]
+        Image.fromarray(part).save(folder / f"{k}.png")
+    return folder
+
+
+@pytest.fixture
+def pictures(photo, tmp_path):
+    """A folder of six pictures, 112 x 96."""
+    return write_pictures(tmp_path / "pictures", photo)
+
+
+@pytest.fixture
+def tiny(pictures, tmp_path):
+    """Settings of a tiny run; tests change what they are about."""
+    return {"data.train": str(pictures), "output": str(tmp_path / "run"), **TINY_RUN}
