@@ -11,6 +11,9 @@ are added, and steps are short where photographs are sensitive.
 
 from __future__ import annotations
 
+from lcrs import needs_torch  # noqa: F401
+
+# isort: split
 import argparse
 import copy
 import logging

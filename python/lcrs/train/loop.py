@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from lcrs import needs_torch  # noqa: F401
+
+# isort: split
 import contextlib
 import logging
 import math
@@ -15,7 +18,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from lcrs import needs_torch  # noqa: F401
 from lcrs.errors import LcrsError, NotPortableError
 from lcrs.train.beginnings import begin
 from lcrs.train.checkpoints import Checkpoints, load_checkpoint, save_tensors

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from lcrs import needs_torch  # noqa: F401
+
+# isort: split
 import argparse
 import hashlib
 import json

@@ -165,6 +165,9 @@ class TorchSchedule:
         self._is_first = bool(state["is_first"])
 
 
+_OWN: dict[Any, type[_Own]] = {kind: kind for kind in (Constant, Cosine, WarmUpStableDecay, Plateau)}
+
+
 def make_schedule(optimizer: optim.Optimizer, config: ScheduleConfig) -> Schedule:
     """The schedule of a run.
 
@@ -175,10 +178,8 @@ def make_schedule(optimizer: optim.Optimizer, config: ScheduleConfig) -> Schedul
         make = SCHEDULERS[config.type]
     except KeyError as error:
         raise ConfigError(f"schedule.type: {error.args[0]}") from None
-    if isinstance(make, type) and issubclass(make, _Own):
-        own: Any = make
-        made: Schedule = own(optimizer, config)
-        return made
+    if make in _OWN:
+        return _OWN[make](optimizer, config)
     try:
         return TorchSchedule(make(optimizer, **config.options), config.every)
     except (TypeError, ValueError) as error:
