@@ -3,9 +3,8 @@
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
+from picture_folders import write_pictures
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 
@@ -14,15 +13,6 @@ TINY_RUN = {
     "workers": 0, "watch.display": "none", "watch.every": 2, "checkpoint_every": 3, "validation.coded": 0,
     "validation.qualities": [50.0], "validation.sheet": False, "validation.size": 64,
 }  # fmt: skip
-
-
-def write_pictures(folder, photo, count=6, size=(96, 112)):
-    folder.mkdir(parents=True, exist_ok=True)
-    wide = np.tile(photo, (3, 3, 1))
-    for k in range(count):
-        part = wide[7 * k : 7 * k + size[0], 11 * k : 11 * k + size[1]]
-        Image.fromarray(part).save(folder / f"{k}.png")
-    return folder
 
 
 @pytest.fixture

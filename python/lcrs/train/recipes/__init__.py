@@ -163,6 +163,7 @@ def _with_published(values: dict[str, Any]) -> dict[str, Any]:
     model = {**model, "sizes": {**sizes, **model.get("sizes", {})}}
     loss = dict(values.get("loss", {}))
     metric = loss.get("metric", "mse")
-    if loss.get("lmbda") is None and (lmbda := published_lmbda(metric, quality)) is not None:
+    lmbda = published_lmbda(model["name"], metric, quality)
+    if loss.get("lmbda") is None and lmbda is not None:
         loss["lmbda"] = lmbda
     return {**values, "model": model, "loss": loss}
