@@ -214,14 +214,15 @@ def likely_cause(real: list[float], estimated: list[float], likelihoods: Any) ->
     )
 
 
-def _parts(likelihoods: Any) -> list[tuple[str, Tensor]]:
-    """Latents in the order of a file's streams: side information first."""
+def _parts(likelihoods: Any, name: str = "") -> list[tuple[str, Tensor]]:
+    """Latents with their names, in the order of a file's streams: side information first."""
     if isinstance(likelihoods, Tensor):
-        return [("y", likelihoods)]
+        return [(name or "y", likelihoods)]
     if isinstance(likelihoods, Mapping):
-        found = [(str(name), value) for name, value in likelihoods.items() if isinstance(value, Tensor)]
-        return sorted(found, key=lambda item: item[0] != "z") if len(found) == len(likelihoods) else []
-    return []
+        items = sorted(likelihoods.items(), key=lambda item: item[0] != "z")
+    else:
+        items = list(enumerate(likelihoods))
+    return [part for key, value in items for part in _parts(value, f"{name}.{key}" if name else str(key))]
 
 
 def _bits_by_stream(likelihoods: Any, num_streams: int) -> list[float]:
@@ -249,14 +250,15 @@ def _own_coded(net: Any, x: Tensor) -> tuple[list[float] | None, float]:
         out = net.compress(list(torch.split(x, 3, dim=1)) if is_video else x)
     except Exception:  # networks that nobody here knows end in all sorts of ways
         return None, math.nan
-    strings = out[0] if is_video else out["strings"]
-    return [8.0 * _num_bytes(strings)], math.nan
+    return [8.0 * size for size in _sizes(out[0] if is_video else out["strings"])], math.nan
 
 
-def _num_bytes(strings: Any) -> int:
+def _sizes(strings: Any) -> list[int]:
+    """Bytes of each string, however they are nested."""
     if isinstance(strings, bytes):
-        return len(strings)
-    return sum(map(_num_bytes, strings.values() if isinstance(strings, Mapping) else strings))
+        return [len(strings)]
+    inner = strings.values() if isinstance(strings, Mapping) else strings
+    return [size for part in inner for size in _sizes(part)]
 
 
 def _cut(picture: Pixels, size: int) -> Pixels:

@@ -30,7 +30,7 @@ class FrameClips:
                 with Image.open(clip[0]) as image:
                     size = (image.height, image.width)
             except Exception as error:  # decoders fail in their own ways
-                left_out.note(clip[0], "broken", str(error)[:200])
+                left_out.note(clip[0], "not readable", str(error)[:200])
                 continue
             if min(size) < least:
                 left_out.note(clip[0], "smaller than the crop", f"{size[1]} x {size[0]}, crop {least}")
@@ -49,7 +49,7 @@ class FrameClips:
             frames = [read_picture(path) for path in self.clips[index]]
             return np.concatenate(frames, axis=2)
         except Exception as error:
-            self.left_out.note(self.clips[index][0].parent, "broken", str(error)[:200])
+            self.left_out.note(self.clips[index][0].parent, "not readable", str(error)[:200])
             return None
 
 
@@ -68,7 +68,7 @@ class RawClips:
             try:
                 video = RawVideoSequence.from_file(file)
             except (ValueError, RuntimeError, OSError) as error:
-                left_out.note(file, "broken", str(error)[:200])
+                left_out.note(file, "not readable", str(error)[:200])
                 continue
             if min(video.height, video.width) < least:
                 left_out.note(file, "smaller than the crop", f"{video.width} x {video.height}, crop {least}")

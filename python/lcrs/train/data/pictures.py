@@ -127,7 +127,7 @@ class FolderPictures:
         try:
             return read_picture(self.paths[index], self.max_pixels)
         except Exception as error:  # decoders fail in their own ways
-            self.left_out.note(self.paths[index], "broken", _line(error))
+            self.left_out.note(self.paths[index], "not readable", _line(error))
             return None
 
     def part(self, chosen: Iterable[int]) -> FolderPictures:
@@ -218,7 +218,7 @@ def _size_of(path: Path, left_out: LeftOut) -> tuple[int, int] | None:
         with Image.open(path) as image:
             return image.height, image.width
     except Exception as error:
-        left_out.note(path, "broken", _line(error))
+        left_out.note(path, "not readable", _line(error))
         return None
 
 

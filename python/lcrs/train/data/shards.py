@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import tarfile
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -91,22 +92,22 @@ class ShardStream:
             yield waiting[int(k)]
 
     def _samples(self, shards: list[str]) -> Iterator[tuple[str, bytes]]:
-        """Names and bytes of pictures, in the order of the shards."""
-        wds = _webdataset()
-
-        def passed_over(error: Exception) -> bool:
-            self.left_out.note(str(getattr(error, "url", error))[:200], "broken shards")
-            return True
-
-        data = wds.WebDataset(
-            shards, shardshuffle=False, nodesplitter=None, workersplitter=None, handler=passed_over,
-            empty_check=False,
-        )  # fmt: skip
-        for sample in data:
-            for key, value in sample.items():
-                if f".{key.rpartition('.')[2].lower()}" in SUFFIXES and isinstance(value, bytes):
-                    yield f"{sample['__url__']}:{sample['__key__']}.{key}", value
-                    break
+        """Names and bytes of pictures, in the order of the shards; of one name with several endings the first."""
+        open_shard = _webdataset().gopen
+        for shard in shards:
+            try:
+                with open_shard(shard) as stream, tarfile.open(fileobj=stream, mode="r|*") as tar:
+                    last = ""
+                    for member in tar:
+                        tar.members = []  # it would keep all that it has seen
+                        key, _, ending = member.name.rpartition(".")
+                        if f".{ending.lower()}" not in SUFFIXES or key == last:
+                            continue
+                        if (file := tar.extractfile(member)) is not None:
+                            last = key
+                            yield f"{shard}:{member.name}", file.read()
+            except (tarfile.TarError, OSError, EOFError) as error:
+                self.left_out.note(shard, "shards not readable", str(error)[:200])
 
 
 class ShardBatches:
@@ -164,7 +165,7 @@ class ShardBatches:
         try:
             picture = read_picture(io.BytesIO(data), self.max_pixels)
         except Exception as error:  # decoders fail in their own ways
-            self.stream.left_out.note(name, "broken", str(error)[:200])
+            self.stream.left_out.note(name, "not readable", str(error)[:200])
             return None
         if min(picture.shape[:2]) < size:
             self.stream.left_out.note(name, "smaller than the crop")
@@ -191,7 +192,7 @@ def sample_pictures(shards: list[str], count: int, least: int, left_out: LeftOut
         try:
             picture = read_picture(io.BytesIO(data))
         except Exception as error:
-            left_out.note(name, "broken", str(error)[:200])
+            left_out.note(name, "not readable", str(error)[:200])
             continue
         if min(picture.shape[:2]) >= least:
             found.append(picture)
