@@ -10,12 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from lcrs.losses.distortions import charbonnier, l1
 from lcrs.losses.rate import num_bits
 from lcrs.registry import register_criterion
 
 __all__ = ["RateDistortionLoss"]
 
-_METRICS = ("mse", "ms-ssim")
+_METRICS = ("mse", "ms-ssim", "l1", "charbonnier")
 
 
 @register_criterion("RateDistortionLoss")
@@ -23,13 +24,14 @@ class RateDistortionLoss(nn.Module):
     r"""`bpp + lmbda * distortion`, computed in float32 also under autocast.
 
     The distortion is :math:`255^2 \, \mathrm{MSE}` or :math:`1 - \mathrm{MS\text{-}SSIM}` (Balle et al., ICLR
-    2018, section 3), or with `metric="mse+ms-ssim"` a weighted sum of both, which CompressAI does not have.
-    MS-SSIM needs the package pytorch-msssim (`pip install '.[eval]'`) and sides above 160.
+    2018, section 3); or, which CompressAI does not have, "l1" or "charbonnier" as `lcrs.losses.distortions`
+    has them, or with a metric such as "mse+ms-ssim" a weighted sum. MS-SSIM needs the package pytorch-msssim
+    (`pip install '.[eval]'`) and sides above 160.
 
     Args:
         lmbda: Weight of the distortion; for a sum of metrics a mapping from each to its weight, such as
             `{"mse": 0.01, "ms-ssim": 4.0}`.
-        metric: "mse", "ms-ssim" or "mse+ms-ssim".
+        metric: "mse", "ms-ssim", "l1", "charbonnier", or several of them joined by "+".
         return_type: "all" for a dictionary of all terms, or the name of the one to return, such as "loss".
 
     Raises:
@@ -46,7 +48,9 @@ class RateDistortionLoss(nn.Module):
         super().__init__()
         metrics = metric.split("+")
         if not set(metrics) <= set(_METRICS) or len(set(metrics)) != len(metrics):
-            raise ValueError(f'metric is {metric!r}; it must be "mse", "ms-ssim" or "mse+ms-ssim"')
+            raise ValueError(
+                f"metric is {metric!r}; it must be {', '.join(_METRICS)}, or a sum such as mse+l1"
+            )
         weights = lmbda if isinstance(lmbda, Mapping) else dict.fromkeys(metrics[:1], lmbda)
         if set(weights) != set(metrics):
             raise ValueError(f"lmbda is {lmbda!r}; it must give a weight for each of {', '.join(metrics)}")
@@ -65,7 +69,8 @@ class RateDistortionLoss(nn.Module):
 
         Returns:
             Scalars "bpp_loss" (bits a pixel), "mse_loss" and/or "ms_ssim_loss" (MSE and MS-SSIM, neither
-            scaled nor subtracted from one), and "loss"; or one of them, as `return_type` says.
+            scaled nor subtracted from one), "l1_loss", "charbonnier_loss", and "loss"; or one of them, as
+            `return_type` says.
         """
         num_pixels = target.shape[0] * target.shape[2] * target.shape[3]
         bits = torch.stack([num_bits(values) for values in output["likelihoods"].values()])
@@ -84,6 +89,10 @@ class RateDistortionLoss(nn.Module):
             if self._ms_ssim is not None:
                 out["ms_ssim_loss"] = self._ms_ssim(x_hat, target, data_range=1)
                 terms.append(self.weights["ms-ssim"] * (1 - out["ms_ssim_loss"]))
+            for name, distortion in (("l1", l1), ("charbonnier", charbonnier)):
+                if name in self.weights:
+                    out[f"{name}_loss"] = distortion(x_hat, target).mean()
+                    terms.append(self.weights[name] * out[f"{name}_loss"])
         return torch.stack(terms).sum()
 
 

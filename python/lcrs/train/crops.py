@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from lcrs import needs_torch  # noqa: F401
+
+# isort: split
 from pathlib import Path
 
 import numpy as np

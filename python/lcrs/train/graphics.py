@@ -7,6 +7,9 @@ generator's state: the same seed gives the same pictures on a machine with the s
 
 from __future__ import annotations
 
+from lcrs import needs_torch  # noqa: F401
+
+# isort: split
 import colorsys
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from lcrs import needs_torch  # noqa: F401
+
+# isort: split
 import argparse
 import hashlib
 import json
@@ -17,12 +20,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
 
 import lcrs.models  # noqa: F401
 from lcrs import coding
 from lcrs.models.packing import pack
 from lcrs.registry import MODELS
+from lcrs.train.config import ModelConfig
 from lcrs.train.crops import load_folder
+from lcrs.train.networks import make_network
 
 __all__ = ["curve_of", "network_of_checkpoint", "pack_checkpoint"]
 
@@ -49,13 +55,17 @@ def network_of_checkpoint(
     """
     saved = torch.load(path, map_location="cpu", weights_only=True)
     state = saved.get("state_dict", saved)
+    net: nn.Module
+    if "import" in saved:
+        net = make_network(ModelConfig.model_validate({"import": saved["import"], "sizes": saved["config"]}))
+        net.load_state_dict(state)
+        return _rounded(net), _facts(saved)
     has_config = "config" in saved
     fallback = "gain-hyperprior" if has_config else "gain-space-channel-hyperprior"
     name = architecture or saved.get("architecture", fallback)
     if name not in MODELS:
         raise ValueError(f"no architecture is called {name!r}; there are {', '.join(MODELS)}")
     model_class: Any = MODELS[name]
-    net: nn.Module
     try:
         if has_config:
             net = model_class(**saved["config"])
@@ -64,12 +74,20 @@ def network_of_checkpoint(
             net = model_class.from_state_dict(state)
     except KeyError as error:
         raise ValueError(f"{path} is no checkpoint of {name}: {error} is missing") from error
-    with torch.no_grad():
-        for module in net.modules():
-            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-                module.weight.copy_(module.weight.half().float())
-    facts = {key: saved[key] for key in _FACTS if isinstance(saved.get(key), int | float)}
-    return net.eval(), facts
+    return _rounded(net), _facts(saved)
+
+
+def _facts(saved: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: saved[key] for key in _FACTS if isinstance(saved.get(key), int | float)}
+
+
+@torch.no_grad()
+def _rounded(net: nn.Module) -> nn.Module:
+    """The network in evaluation mode, what convolutions multiply by rounded to binary16."""
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and not is_parametrized(module, "weight"):
+            module.weight.copy_(module.weight.half().float())
+    return net.eval()
 
 
 def _as_halves(tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -1,0 +1,106 @@
+"""Checkpoints: whole or not at all, the last few kept, self-describing, loaded without running code."""
+
+from __future__ import annotations
+
+import io
+import logging
+import pickle
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from lcrs.coding.files import write_atomically
+from lcrs.errors import CorruptError
+
+__all__ = ["FORMAT", "Checkpoints", "load_checkpoint", "save_tensors"]
+
+log = logging.getLogger("lcrs.train")
+
+FORMAT = "lcrs-train/1"
+_NAME = re.compile(r"step-(\d+)\.pt")
+
+
+def save_tensors(content: dict[str, Any], path: Path) -> None:
+    """Writes what `torch.save` makes of `content`, replacing `path` when it is whole.
+
+    Raises:
+        OSError: the disk is full, or the like; nothing is left of the attempt.
+    """
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    write_atomically(path, buffer.getvalue(), overwrite=True)
+
+
+def load_checkpoint(path: str | Path) -> dict[str, Any]:
+    """The content of a checkpoint of a run.
+
+    Raises:
+        CorruptError: it is damaged, or of another kind.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (
+        RuntimeError,
+        EOFError,
+        ValueError,
+        KeyError,
+        pickle.UnpicklingError,
+        zipfile.BadZipFile,
+    ) as error:
+        raise CorruptError(f"{path} is damaged: {str(error).splitlines()[0][:200]}") from error
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        found = content.get("format") if isinstance(content, dict) else None
+        raise CorruptError(f"{path} is no checkpoint of a run ({FORMAT}; found {found!r})")
+    return content
+
+
+class Checkpoints:
+    """The folder of a run's checkpoints.
+
+    Args:
+        folder: Where they are; made when it is needed.
+        keep: How many of the numbered ones stay.
+    """
+
+    def __init__(self, folder: Path, keep: int) -> None:
+        self.folder, self.keep = folder, keep
+
+    def numbered(self) -> list[tuple[int, Path]]:
+        """Steps and files, ascending."""
+        if not self.folder.is_dir():
+            return []
+        found = [(_NAME.fullmatch(path.name), path) for path in self.folder.iterdir()]
+        return sorted((int(match[1]), path) for match, path in found if match)
+
+    def save(self, content: dict[str, Any], step: int, name: str | None = None) -> Path:
+        """Writes a checkpoint, under its step or a name, and removes what is too old.
+
+        Raises:
+            OSError: it cannot be written; the ones before stay.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / (name or f"step-{step:09d}.pt")
+        save_tensors({"format": FORMAT, **content}, path)
+        for _, old in self.numbered()[: -self.keep]:
+            old.unlink(missing_ok=True)
+        return path
+
+    def latest(self) -> tuple[dict[str, Any], Path] | None:
+        """The newest that is whole; damaged ones are told of.
+
+        Raises:
+            CorruptError: there are some, and all are damaged.
+        """
+        damaged: CorruptError | None = None
+        for _, path in reversed(self.numbered()):
+            try:
+                return load_checkpoint(path), path
+            except CorruptError as error:
+                log.warning("%s; the one before it is tried", error)
+                damaged = error
+        if damaged is not None:
+            raise damaged
+        return None

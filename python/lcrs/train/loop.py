@@ -1,0 +1,457 @@
+"""A run from beginning to end: resumed or begun, stepped, watched, validated, saved, packed."""
+
+from __future__ import annotations
+
+from lcrs import needs_torch  # noqa: F401
+
+# isort: split
+import contextlib
+import logging
+import math
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from lcrs.errors import LcrsError, NotPortableError
+from lcrs.train.beginnings import begin
+from lcrs.train.checkpoints import Checkpoints, load_checkpoint, save_tensors
+from lcrs.train.config import Config, ConfigError
+from lcrs.train.data.opening import Data, open_data
+from lcrs.train.display import Display, make_display
+from lcrs.train.graphs import CapturedStep, check_capturable
+from lcrs.train.meter import Meter
+from lcrs.train.networks import architecture_of_run, load_start, make_network
+from lcrs.train.processes import Processes
+from lcrs.train.random_states import seed_all
+from lcrs.train.recipes import flat
+from lcrs.train.records import Records
+from lcrs.train.sheets import write_sheet
+from lcrs.train.signals import Signals
+from lcrs.train.tasks import task_of
+from lcrs.train.toml_text import dump
+from lcrs.train.trainer import Facts, Trainer
+from lcrs.train.validation import Validation, Validator
+from lcrs.train.versions import versions
+
+__all__ = ["Result", "TrainingError", "run"]
+
+log = logging.getLogger("lcrs.train")
+
+_OURS = ("model.pt", "model.lcrm", "log.jsonl", "config.toml", "checkpoints", "sheets", "tensorboard")
+_MAY_CHANGE = {
+    "output", "summary", "steps", "minutes", "device", "workers", "threads", "checkpoint_every",
+    "checkpoint_keep", "validation", "watch", "start", "start_state", "loop.max_skipped",
+}  # fmt: skip
+
+
+class TrainingError(LcrsError):
+    """A run cannot go on, and says what may help."""
+
+
+@dataclass
+class Result:
+    """What a run came to.
+
+    Attributes:
+        output: Its folder.
+        steps: Taken in all.
+        signal: The number of the one that ended it; 0 if it came to its end.
+        validation: The last one.
+        package: The model package, if one was written.
+    """
+
+    output: Path
+    steps: int
+    signal: int
+    validation: Validation | None
+    package: Path | None
+
+
+def run(config: Config, *, restart: bool = False) -> Result:
+    """Trains as `config` says, from where the run in its folder stopped.
+
+    Args:
+        config: As `lcrs.train.load_recipe` or `checked` gives it.
+        restart: Forgets what is in the folder of the run.
+
+    Raises:
+        ConfigError: the configuration does not fit the data, the network or the run that is there.
+        TrainingError: the run came to nothing, and why.
+        OSError: the folder cannot be written.
+    """
+    if config.threads is not None:
+        torch.set_num_threads(config.threads)
+    processes = Processes(config.device)
+    try:
+        return _Run(config, processes, restart).go()
+    finally:
+        processes.end()
+
+
+class _Run:
+    """The parts of a run, and how they work together."""
+
+    def __init__(self, config: Config, processes: Processes, restart: bool) -> None:
+        self.config, self.processes = config, processes
+        self.folder = config.output
+        self.checkpoints = Checkpoints(self.folder / "checkpoints", config.checkpoint_keep)
+        if restart and processes.is_main:
+            forget(self.folder)
+        processes.wait()
+        saved = self.checkpoints.latest()
+        if saved is None and processes.is_main and (self.folder / "model.pt").exists():
+            raise ConfigError(f"{self.folder} has a model.pt, but no checkpoint: --restart begins anew")
+        if saved is not None:
+            check_same(config, saved[0]["config"], self.folder)
+        seed_all(config.seed)
+        net = make_network(config.model)
+        takes_clips = task_of(net, config.seed).takes_clips
+        self.data: Data = open_data(
+            config, processes.device, video=takes_clips, rank=processes.rank, world=processes.world
+        )
+        self.step, self.seconds, self.is_stable_saved = 0, 0.0, False
+        notes = [self.data.summary]
+        if saved is None:
+            notes.append(begin(net, config, self.data.sampler))
+            if config.start is not None and config.start_state == "weights":
+                notes.append(f"begins with the weights of {load_start(net, config)}")
+        layout = torch.channels_last if config.loop.channels_last else torch.contiguous_format
+        net = net.to(processes.device, memory_format=layout).train()  # type: ignore[call-overload]
+        self.net: nn.Module = net
+        self.trainer = Trainer(net, config, processes)
+        if config.loop.graph:
+            check_capturable(config, self.trainer)
+        if saved is not None:
+            self._go_on(saved[0])
+            notes.append(f"goes on from {saved[1].name}, step {self.step}")
+        elif config.start is not None and config.start_state == "all":
+            self._go_on(load_checkpoint(config.start))
+            notes.append(f"goes on from {config.start}, step {self.step}")
+        self.notes = [note for note in notes if note]
+        self.validator = Validator(config, self.trainer.task, self.trainer.objective, self.data.tune)
+        self.validation: Validation | None = None
+        self.package: Path | None = None
+        self.meter = Meter(config, processes.world)
+
+    def _go_on(self, saved: dict[str, Any]) -> None:
+        self.step, self.seconds = int(saved["step"]), float(saved["seconds"])
+        self.is_stable_saved = bool(saved["is_stable_saved"])
+        # Before the weights, since what is frozen and how values are rounded is no part of them.
+        self.trainer.enter_phase(self._done())
+        self.trainer.load_state_dict(saved["state"])
+        if saved["data"]["identity"] != self.data.identity:
+            log.warning("the training pictures are others than before: their order is, too")
+        states = saved["data"]["batches"]
+        if len(states) == self.processes.world:
+            self.data.batches.load_state_dict(states[self.processes.rank])
+
+    # --- the loop ---
+
+    def go(self) -> Result:
+        """Steps until the end, or until a signal."""
+        config, is_main = self.config, self.processes.is_main
+        if is_main:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            (self.folder / "config.toml").write_text(dump(config.as_dict()), encoding="utf-8")
+        display = make_display(config.watch.display if is_main else "none", f"lcrs train {config.recipe}")
+        records: Records | None = None
+        stopped_by = 0
+        try:
+            with Signals() as signals, _logging_to(display):
+                if is_main:
+                    records = Records(self.folder, self.step, tensorboard=config.watch.tensorboard)
+                for note in self.notes:
+                    display.say(note)
+                    self._event(records, note)
+                was_over = self._is_over()
+                if was_over:
+                    display.say(
+                        f"the run is over, at step {self.step}: more steps= or minutes= go on, --restart "
+                        "begins anew"
+                    )
+                else:
+                    stopped_by = self._steps(signals, display, records)
+                if not (was_over and (self.folder / "model.lcrm").is_file()):
+                    self._finish(display, records, stopped_by)
+        finally:
+            display.close()
+            self.data.batches.close()
+            if records is not None:
+                records.close()
+        return Result(self.folder, self.step, stopped_by, self.validation, self.package)
+
+    def _done(self) -> float:
+        """The share of the run that is done, by steps or by the clock."""
+        config = self.config
+        shares = [
+            self.step / config.steps if config.steps else 0.0,
+            self.seconds / (60 * config.minutes) if config.minutes else 0.0,
+        ]
+        return max(shares)
+
+    def _is_over(self) -> bool:
+        return self._done() >= 1
+
+    def _steps(self, signals: Signals, display: Display, records: Records | None) -> int:
+        """All steps that remain; returns the signal that ended them."""
+        config, trainer, meter = self.config, self.trainer, self.meter
+        began, before = time.monotonic(), self.seconds
+        validated_at, validated_step = began, self.step
+        captured: CapturedStep | None = None
+        while True:
+            done, number = self._agreed(signals.number)
+            if done >= 1 or number:
+                return number
+            phase = trainer.enter_phase(done)
+            if phase is not None:
+                self._event(records, f"phase from {phase.from_:g} begins")
+            self._keep_stable(done)
+            trainer.schedule.before_step(self.step, done)
+            meter.begin_step()
+            if config.loop.graph:
+                captured = captured or CapturedStep(trainer, self.data.batches)
+                facts: Facts | None = captured.step()
+            else:
+                x = self.data.batches.get(self.step, trainer.crop)
+                meter.data_came()
+                facts = trainer.step(x, self.step)
+            self.step += 1
+            if facts is None:
+                self._skipped(records)
+            meter.end_step(facts)
+            now = time.monotonic()
+            self.seconds = before + now - began
+            if self.step % config.watch.every == 0:
+                self._report(display, records)
+            if (
+                self._is_validation_due(now - validated_at, self.step - validated_step)
+                and not self._is_over()
+            ):
+                self._validate(display, records)
+                validated_at, validated_step = time.monotonic(), self.step
+            if self.step % config.checkpoint_every == 0:
+                self._save()
+            self.seconds = before + time.monotonic() - began
+
+    def _agreed(self, number: int) -> tuple[float, int]:
+        """The share that is done and the signal that came, the same in all processes."""
+        if self.processes.world == 1:
+            return self._done(), number
+        (done,) = self.processes.from_main(self._done())
+        return done, self.processes.largest(number)
+
+    def _is_validation_due(self, seconds: float, steps: int) -> bool:
+        validation = self.config.validation
+        by_steps = validation.every is not None and steps >= validation.every
+        by_time = validation.minutes is not None and seconds >= 60 * validation.minutes
+        if self.processes.world == 1:
+            return by_steps or by_time
+        return bool(self.processes.from_main(float(by_steps or by_time))[0])
+
+    def _keep_stable(self, done: float) -> None:
+        """Keeps the checkpoint from which a run can go on at the full rate."""
+        schedule = self.config.schedule
+        if schedule.type == "wsd" and done >= schedule.decay_from and not self.is_stable_saved:
+            self.is_stable_saved = True
+            self._save("stable.pt")
+
+    def _skipped(self, records: Records | None) -> None:
+        trainer, limit = self.trainer, self.config.loop.max_skipped
+        text = f"step {self.step} was not finite and is skipped; the first such tensor: {trainer.guilty}"
+        log.warning("%s", text)
+        self._event(records, text)
+        if trainer.skipped_in_a_row >= limit:
+            rate = trainer.optimizer.param_groups[0]["lr"]
+            raise TrainingError(
+                f"{limit} steps in a row were not finite, the last by {trainer.guilty}: lower optimizer.lr "
+                f"(now {float(rate):.2g}) or optimizer.clip (now {self.config.optimizer.clip:g}), use "
+                "loop.precision=float32, or go back to an earlier checkpoint of "
+                f"{self.checkpoints.folder}"
+            )
+
+    def _report(self, display: Display, records: Records | None) -> None:
+        rate = float(self.trainer.optimizer.param_groups[0]["lr"])
+        values = self.meter.values(self.step, self._done(), self.seconds)
+        values |= {"lr": rate, "skipped": self.trainer.num_skipped}
+        if self.trainer.objective.target_bpp is not None:
+            values["log_factor"] = float(self.trainer.objective.log_factor)
+        display.progress(values)
+        if records is not None:
+            records.write("train", **values)
+
+    # --- validation, saving, packing ---
+
+    @contextlib.contextmanager
+    def _averaged(self) -> Iterator[None]:
+        average = self.trainer.average
+        with average.in_place() if average is not None else contextlib.nullcontext():
+            yield
+
+    def _validate(self, display: Display, records: Records | None) -> None:
+        loss = math.nan
+        if self.processes.is_main:
+            with self._averaged():
+                self.validation = self.validator(self.net)
+            loss = self.validation.loss
+            self._tell(self.validation, display, records)
+            self._write_model()
+        self.processes.wait()
+        (loss,) = self.processes.from_main(loss)
+        self.trainer.schedule.validated(loss)
+
+    def _tell(self, found: Validation, display: Display, records: Records | None) -> None:
+        for point in found.points:
+            at = "" if point.quality is None else f"quality {point.quality:g}: "
+            real = "" if point.real_bpp is None else f"; files {point.real_bpp:.4f} bpp"
+            real += f" for {point.estimated_bpp:.4f} estimated" if real else ""
+            display.say(f"validation, step {self.step}: {at}{point.bpp:.4f} bpp, {point.psnr:.2f} dB{real}")
+            if records is not None:
+                records.write("validation", self.step, **vars(point))
+        for warning in found.warnings:
+            log.warning("%s", warning)
+            self._event(records, warning)
+        if self.config.validation.sheet:
+            try:
+                write_sheet(self.folder / "sheets" / f"step-{self.step:09d}.png", found.sheet)
+            except OSError as error:
+                log.warning("the sheet of pictures cannot be written: %s", error)
+
+    def _content(self) -> dict[str, Any]:
+        states = self.processes.states(self.data.batches.state_dict())
+        return {
+            "config": self.config.as_dict(),
+            "versions": versions(),
+            "step": self.step,
+            "seconds": self.seconds,
+            "is_stable_saved": self.is_stable_saved,
+            "state": self.trainer.state_dict(),
+            "data": {"identity": self.data.identity, "batches": states},
+        }
+
+    def _save(self, name: str | None = None, *, must: bool = False) -> None:
+        """Writes a checkpoint; on failure the run goes on, unless it `must` be."""
+        content = self._content()
+        if not self.processes.is_main:
+            return
+        try:
+            self.checkpoints.save(content, self.step, name)
+        except OSError as error:
+            if must:
+                raise
+            log.warning(
+                "no checkpoint at step %d: %s; the ones before stay, and the run goes on", self.step, error
+            )
+
+    def _write_model(self) -> None:
+        """Writes `model.pt`, with averaged weights if there are."""
+        with self._averaged():
+            state = {key: value.detach().cpu() for key, value in self.net.state_dict().items()}
+        content = {
+            **architecture_of_run(self.config.model),
+            "state_dict": state,
+            "config": constructor_arguments(self.net, self.config),
+            "steps": self.step,
+            "minutes": self.seconds / 60,
+            "recipe": self.config.as_dict(),
+            "versions": versions(),
+        }
+        try:
+            save_tensors(content, self.folder / "model.pt")
+        except OSError as error:
+            log.warning("model.pt cannot be written: %s", error)
+
+    def _finish(self, display: Display, records: Records | None, stopped_by: int) -> None:
+        """Saves, and at the end of the run validates and packs."""
+        existing = dict(self.checkpoints.numbered())
+        if self.step not in existing:
+            self._save(must=True)
+        if stopped_by:
+            display.say(f"stopped at step {self.step}, which is saved; the same command goes on")
+            if self.processes.is_main:
+                self._write_model()
+            return
+        self._validate(display, records)
+        if self.processes.is_main:
+            self._pack(display, records)
+        self.processes.wait()
+
+    def _pack(self, display: Display, records: Records | None) -> None:
+        from lcrs.train.pack import pack_checkpoint
+
+        path = self.folder / "model.lcrm"
+        card = {"recipe": self.config.recipe, "pictures": self.data.summary}
+        try:
+            pack_checkpoint(self.folder / "model.pt", path, self.config.output.resolve().name, card)
+        except NotPortableError as error:
+            text = f"no package: {error}"
+            display.say(text)
+            self._event(records, text)
+            return
+        self.package = path
+        display.say(f"{path} is the model: lcrs encode PHOTO -o OUT.lcrs --model {path}")
+
+    def _event(self, records: Records | None, text: str) -> None:
+        if records is not None:
+            records.write("event", self.step, text=text)
+
+
+def constructor_arguments(net: nn.Module, config: Config) -> dict[str, Any]:
+    """What makes the network again: its `config`, or else the sizes that the run gave."""
+    own = getattr(net, "config", None)
+    return dict(own) if isinstance(own, dict) else dict(config.model.sizes)
+
+
+def forget(folder: Path) -> None:
+    """Removes what a run wrote into its folder, and nothing else."""
+    for name in _OURS:
+        path = folder / name
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+def check_same(config: Config, before: dict[str, Any], folder: Path) -> None:
+    """Refuses to go on with another network, other data or another way of training.
+
+    Raises:
+        ConfigError: with the keys that differ.
+    """
+    now, before = flat(config.as_dict()), flat(before)
+    keys = [
+        key
+        for key in {**before, **now}
+        if not {key, key.partition(".")[0]} & _MAY_CHANGE and before.get(key) != now.get(key)
+    ]
+    if keys:
+        first = keys[0]
+        raise ConfigError(
+            f"the run in {folder} was begun with other {', '.join(keys)} ({first} = {before.get(first)!r}, "
+            f"now {now.get(first)!r}): --restart begins anew, output=FOLDER begins another"
+        )
+
+
+@contextlib.contextmanager
+def _logging_to(display: Display) -> Iterator[None]:
+    """Shows what the engine logs."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            display.say(f"{record.levelname.lower()}: {record.getMessage()}")
+
+    handler, before, propagates = Handler(logging.INFO), log.level, log.propagate
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(before)
+        log.propagate = propagates

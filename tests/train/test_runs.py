@@ -1,0 +1,222 @@
+"""A run from a folder to a package, stopped and resumed in every way, to the same weights."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+import lcrs
+from lcrs.train import ConfigError, TrainingError, load_recipe, run
+from lcrs.train.checkpoints import load_checkpoint
+
+RECIPE = "mbt2018-mean"
+
+
+SPOILING = """
+from lcrs.models import MeanScaleHyperprior
+
+class Spoiling(MeanScaleHyperprior):
+    is_bad = False
+
+    def __init__(self, N=8, M=12):
+        super().__init__(N, M)
+        self.h_a[0].register_forward_hook(self.spoil)
+
+    def spoil(self, module, inputs, out):
+        return out * float("nan") if self.training and self.is_bad else out
+"""
+
+
+def weights(folder):
+    return torch.load(folder / "model.pt", weights_only=True)["state_dict"]
+
+
+def assert_same(a, b):
+    assert a.keys() == b.keys()
+    for key, value in a.items():
+        assert torch.equal(value, b[key]), key
+
+
+def program(settings):
+    words = [f"{key}={inline(value)}" for key, value in settings.items()]
+    return [sys.executable, "-m", "lcrs", "train", RECIPE, *words]
+
+
+def inline(value):
+    """A value as TOML."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {json.dumps(item)}" for key, item in value.items()) + "}"
+    return json.dumps(value)
+
+
+def test_a_folder_becomes_a_package(tiny, tmp_path, photo):
+    result = run(load_recipe(RECIPE, {**tiny, "validation.coded": 1, "validation.sheet": True}))
+    folder = result.output
+    assert result.steps == 8
+    assert result.signal == 0
+    assert {path.name for path in folder.iterdir()} == {
+        "model.pt", "model.lcrm", "log.jsonl", "config.toml", "checkpoints", "sheets",
+    }  # fmt: skip
+    data = lcrs.compress(photo, model=folder / "model.lcrm")
+    assert lcrs.decompress(data, model=folder / "model.lcrm").shape == photo.shape
+    saved = torch.load(folder / "model.pt", weights_only=True)
+    assert saved["config"] == {"N": 8, "M": 12}
+    assert saved["architecture"] == RECIPE
+    (point,) = result.validation.points
+    assert point.real_bpp is not None
+    with Image.open(next((folder / "sheets").iterdir())) as sheet:
+        assert sheet.width >= 64
+
+
+def test_the_log_is_read_by_pandas(tiny):
+    folder = run(load_recipe(RECIPE, tiny)).output
+    log = pd.read_json(folder / "log.jsonl", lines=True)
+    train = log[log.kind == "train"]
+    assert list(train.step) == [2, 4, 6, 8]
+    assert (train.loss > 0).all()
+    assert train.images_per_s.gt(0).all()
+    assert train.waiting.between(0, 1).all()
+    assert set(log.kind) == {"train", "validation", "event"}
+
+
+@pytest.mark.parametrize("split", [1, 3, 5])
+def test_a_run_in_two_parts_is_the_run_in_one(tiny, tmp_path, split):
+    """The first part ends at any step: what is checkpointed is that step."""
+    settings = {**tiny, "loop.ema": 0.9, "schedule.type": "constant"}
+    whole = run(load_recipe(RECIPE, {**settings, "output": str(tmp_path / "whole")})).output
+    run(load_recipe(RECIPE, {**settings, "steps": split}))
+    torch.manual_seed(999)
+    parts = run(load_recipe(RECIPE, settings)).output
+    assert_same(weights(whole), weights(parts))
+    of_whole, of_parts = (load_checkpoint(f / "checkpoints" / "step-000000008.pt") for f in (whole, parts))
+    assert_same(of_whole["state"]["model"], of_parts["state"]["model"])
+    steps = pd.read_json(parts / "log.jsonl", lines=True).query("kind == 'train'").step
+    assert list(steps) == [2, 4, 6, 8]
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(tiny, tmp_path):
+    """By SIGKILL, at whatever step that is, twice; in fresh processes."""
+    settings = {**tiny, "steps": 40, "watch.every": 1, "checkpoint_every": 4, "batch": 1}
+    whole = run(load_recipe(RECIPE, {**settings, "output": str(tmp_path / "whole")})).output
+    log = tmp_path / "run" / "log.jsonl"
+    rng = np.random.default_rng()
+    for kill_from in sorted(rng.integers(3, 35, 2)):
+        with subprocess.Popen(program(settings), stderr=subprocess.PIPE) as process:
+            end = time.monotonic() + 100
+            while time.monotonic() < end and process.poll() is None:
+                if log.exists() and log.read_text().count('"kind": "train"') >= kill_from:
+                    break
+                time.sleep(0.005)
+            process.kill()
+            process.wait()
+    done = subprocess.run(program(settings), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert_same(weights(whole), weights(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_first(tiny, tmp_path, number):
+    settings = {**tiny, "steps": 100_000, "checkpoint_every": 100_000, "watch.every": 1}
+    log = tmp_path / "run" / "log.jsonl"
+    with subprocess.Popen(program(settings), stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not (log.exists() and log.read_text().count("train") >= 3):
+            time.sleep(0.01)
+        process.send_signal(number)
+        error = process.stderr.read()
+        code = process.wait()
+    assert code == -number, error
+    (path,) = (tmp_path / "run" / "checkpoints").iterdir()
+    saved = load_checkpoint(path)
+    assert saved["step"] >= 3
+    assert (tmp_path / "run" / "model.pt").is_file()
+    result = run(load_recipe(RECIPE, {**settings, "steps": saved["step"] + 1}))
+    assert result.steps == saved["step"] + 1
+
+
+def test_checkpoints_say_what_they_are_and_are_rotated(tiny):
+    folder = run(load_recipe(RECIPE, {**tiny, "checkpoint_every": 1, "checkpoint_keep": 2})).output
+    names = sorted(path.name for path in (folder / "checkpoints").iterdir())
+    assert names == ["step-000000007.pt", "step-000000008.pt"]
+    saved = torch.load(folder / "checkpoints" / names[0], weights_only=True)
+    assert saved["format"] == "lcrs-train/1"
+    assert saved["config"]["model"]["name"] == RECIPE
+    assert saved["versions"]["torch"] == torch.__version__
+    assert saved["step"] == 7
+
+
+def test_a_damaged_checkpoint_is_passed_over(tiny, tmp_path):
+    whole = run(load_recipe(RECIPE, {**tiny, "output": str(tmp_path / "whole")})).output
+    folder = run(load_recipe(RECIPE, {**tiny, "steps": 5, "checkpoint_every": 2})).output
+    newest = max((folder / "checkpoints").iterdir())
+    newest.write_bytes(newest.read_bytes()[:1000])
+    run(load_recipe(RECIPE, tiny))
+    assert_same(weights(whole), weights(folder))
+    for path in (folder / "checkpoints").iterdir():
+        path.write_bytes(b"nothing")
+    with pytest.raises(lcrs.CorruptError, match="damaged"):
+        run(load_recipe(RECIPE, tiny))
+
+
+def test_another_configuration_is_refused_and_restart_begins_anew(tiny):
+    run(load_recipe(RECIPE, tiny))
+    other = load_recipe(RECIPE, {**tiny, "batch": 3})
+    with pytest.raises(ConfigError, match=r"begun with other batch \(batch = 2, now 3\): --restart"):
+        run(other)
+    assert run(other, restart=True).steps == 8
+    assert run(load_recipe(RECIPE, {**tiny, "batch": 3, "steps": 9})).steps == 9
+
+
+def test_a_full_disk_loses_nothing_but_the_steps_since(tiny, tmp_path, monkeypatch):
+    """Writing fails from some step on, then works again."""
+    from lcrs.train import checkpoints
+
+    real, calls = checkpoints.write_atomically, []
+
+    def full(path, data, overwrite):
+        calls.append(path)
+        if 2 <= len(calls) <= 3:
+            raise OSError(28, os.strerror(28), str(path))
+        real(path, data, overwrite=overwrite)
+
+    monkeypatch.setattr(checkpoints, "write_atomically", full)
+    settings = {**tiny, "checkpoint_every": 2}
+    folder = run(load_recipe(RECIPE, settings)).output
+    log = pd.read_json(folder / "log.jsonl", lines=True)
+    assert len(calls) >= 4
+    assert list(log[log.kind == "train"].step) == [2, 4, 6, 8]
+    monkeypatch.setattr(checkpoints, "write_atomically", real)
+    whole = run(load_recipe(RECIPE, {**settings, "output": str(tmp_path / "whole")})).output
+    assert_same(weights(whole), weights(folder))
+
+
+def test_steps_that_are_not_finite_are_skipped_named_and_end_the_run(tiny, tmp_path, monkeypatch):
+    (tmp_path / "spoiling.py").write_text(SPOILING)
+    monkeypatch.chdir(tmp_path)
+    from lcrs.train import trainer
+
+    real_step = trainer.Trainer.step
+
+    def step(self, x, number):
+        import spoiling
+
+        spoiling.Spoiling.is_bad = number in (3, 4) or number >= 6
+        return real_step(self, x, number)
+
+    monkeypatch.setattr(trainer.Trainer, "step", step)
+    settings = {**tiny, "model.import": "spoiling:Spoiling", "model.sizes": {}, "loss.lmbda": 0.01}
+    folder = run(load_recipe("mbt2018-mean", {**settings, "quality": None, "steps": 6})).output
+    events = pd.read_json(folder / "log.jsonl", lines=True).query("kind == 'event'").text
+    skipped = [text for text in events if "skipped" in text]
+    assert len(skipped) == 2
+    assert all("output of h_a.0 (Conv2d)" in text for text in skipped)
+    assert all(torch.isfinite(value).all() for value in weights(folder).values())
+    with pytest.raises(TrainingError, match=r"3 steps in a row .* h_a\.0 .* lower optimizer\.lr"):
+        run(load_recipe("mbt2018-mean", {**settings, "quality": None, "steps": 20, "loop.max_skipped": 3}))
