@@ -279,6 +279,7 @@ def test_a_forward_that_compress_does_not_follow_is_said_once(name):
     net.compress(x)
 
 
+@pytest.mark.filterwarnings("ignore:Chunked is not portable. its own _chunk:lcrs.NotPortableWarning")
 @pytest.mark.parametrize("name", ["Chunked", "Rewritten"])
 def test_nothing_is_said_where_compress_follows(name):
     net = with_codec(name)

@@ -103,7 +103,7 @@ def _reason(part: nn.Module, callers: list[FrameType]) -> str | None:
                 for name, inside in value.named_modules():
                     if inside is part:
                         return (
-                            f"{type(part).__name__} at {name!r} is not portable: "
-                            f"code of {type(value).__name__} gives it what torch computed"
+                            f"{type(part).__name__} at {name!r} of {type(value).__name__} is not portable: "
+                            "code outside of lcrs gives it what torch computed"
                         )
     return None
