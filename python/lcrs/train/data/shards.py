@@ -99,7 +99,7 @@ class ShardStream:
                 with open_shard(shard) as stream, tarfile.open(fileobj=stream, mode="r|*") as tar:
                     last = ""
                     for member in tar:
-                        tar.members = []  # it would keep all that it has seen
+                        tar.members = []  # type: ignore[attr-defined]  # it would keep all that it has seen
                         key, _, ending = member.name.rpartition(".")
                         if f".{ending.lower()}" not in SUFFIXES or key == last:
                             continue
