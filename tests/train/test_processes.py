@@ -49,8 +49,8 @@ def launch(settings, folder, processes):
     started = []
     for rank in range(processes):
         environment = {
-            "WORLD_SIZE": str(processes), "RANK": str(rank), "LOCAL_RANK": str(rank), "MASTER_PORT": str(port),
-            "MASTER_ADDR": "127.0.0.1", "LOCAL_WORLD_SIZE": str(processes), "OMP_NUM_THREADS": "1",
+            "WORLD_SIZE": str(processes), "RANK": str(rank), "LOCAL_RANK": str(rank), "OMP_NUM_THREADS": "1",
+            "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_WORLD_SIZE": str(processes),
         }  # fmt: skip
         command = [sys.executable, "-m", "lcrs.train", "mbt2018-mean", *words]
         started.append(

@@ -92,7 +92,7 @@ class ShardStream:
             yield waiting[int(k)]
 
     def _samples(self, shards: list[str]) -> Iterator[tuple[str, bytes]]:
-        """Names and bytes of pictures, in the order of the shards; of one name with several endings the first."""
+        """Names and bytes of pictures, in the order of the shards; of one name with several endings one."""
         open_shard = _webdataset().gopen
         for shard in shards:
             try:
