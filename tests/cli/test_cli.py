@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 import lcrs
 from lcrs import coding
@@ -262,7 +262,7 @@ def test_profiles_and_exif_come_back(photo: np.ndarray, tmp_path: Path, model_pa
     exif = Image.Exif()
     exif[0x0112] = 6
     exif[0x010F] = "A camera"
-    profile = b"0" * 16 + b"RGB " + b"1" * 108
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     source = tmp_path / "in.jpg"
     Image.fromarray(photo).save(source, quality=95, exif=exif, icc_profile=profile)
     encode = [

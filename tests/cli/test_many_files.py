@@ -211,7 +211,7 @@ def test_odd_names_are_told_in_one_line_each(pictures: Path, tmp_path: Path, cap
     assert main(["info", str(tmp_path / "\r.lcrs"), str(out / "\x1b.lcrs")]) == 0
     assert main(["compare", str(tmp_path / "\r.lcrs"), str(out / "\x1b.lcrs")]) == 0
     printed = "".join(capfd.readouterr())
-    assert "two lines \\x1b[31m.png" in printed
+    assert "two\\nlines \\x1b[31m.png" in printed
     assert all(line.isprintable() for line in printed.splitlines())
     assert not {"\x1b", "\r"} & set(printed)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
 from lcrs import coding
@@ -55,7 +55,7 @@ def run(program: Path, *arguments: str | Path) -> subprocess.CompletedProcess[st
     )
 
 
-PROFILE = b"0" * 16 + b"RGB " + b"1" * 108
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 import lcrs
 import tiny_package
@@ -123,7 +123,7 @@ def test_info_does_without_a_model_that_is_damaged(data: bytes, tmp_path: Path, 
 def test_exif_goes_along_only_on_request(photo: np.ndarray, model_path: Path) -> None:
     exif = Image.Exif()
     exif[0x010F] = "A camera"
-    profile = b"0" * 16 + b"RGB " + b"1" * 108
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     buffer = io.BytesIO()
     Image.fromarray(photo).save(buffer, "JPEG", exif=exif, icc_profile=profile)
     with Image.open(buffer) as image:

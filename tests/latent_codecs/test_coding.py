@@ -22,7 +22,11 @@ from torch import nn
 import lcrs
 from lcrs.entropy_models import EntropyModel, GaussianConditional
 from lcrs.errors import DesyncError, LcrsError, NotPortableError
-from lcrs.latent_codecs import CheckerboardLatentCodec, GaussianConditionalLatentCodec
+from lcrs.latent_codecs import (
+    CheckerboardLatentCodec,
+    GaussianConditionalLatentCodec,
+    RasterScanLatentCodec,
+)
 from lcrs.layers import GDN
 
 SIZES = [(1, 1), (1, 2), (2, 1), (5, 7), (8, 12)]
@@ -293,6 +297,13 @@ class TestErrors:
         y_strings, z_strings = native.compress(latent(1))["strings"]
         with pytest.raises(ValueError, match="strings has 2 lists; a native stream has 1"):
             native.decompress([y_strings, y_strings, z_strings], out["shape"])
+
+    def test_a_context_that_sees_what_is_not_decoded(self):
+        codec = RasterScanLatentCodec(None, nn.Conv2d(8, 4, 1), nn.Conv2d(2, 4, 3, padding=1)).eval()
+        y, params = torch.randn(1, 2, 4, 4), torch.randn(1, 4, 4, 4)
+        assert codec(y, params)["y_hat"].shape == y.shape
+        with pytest.raises(ValueError, match="context_prediction is a Conv2d without a mask, must be a Mask"):
+            codec.compress(y, params)
 
     def test_values_that_cannot_be_coded(self):
         codec, y = hyperprior("gaussian").eval(), latent()

@@ -48,6 +48,7 @@ def decoded(parts, data, params, **kwargs):
     return raster_scan_decompress_single_stream(decoder, params, **parts, **SIZE, device="cpu", **kwargs)
 
 
+@pytest.mark.filterwarnings("ignore:.*what torch computed:lcrs.NotPortableWarning")  # params are of anywhere
 def test_the_stream_is_the_codecs(parts):
     y, params = latent()
     data, y_hat = coded(parts, y, params)

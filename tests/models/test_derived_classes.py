@@ -279,6 +279,7 @@ def test_a_forward_that_compress_does_not_follow_is_said_once(name):
     net.compress(x)
 
 
+@pytest.mark.filterwarnings("ignore:Chunked is not portable. its own _chunk:lcrs.NotPortableWarning")
 @pytest.mark.parametrize("name", ["Chunked", "Rewritten"])
 def test_nothing_is_said_where_compress_follows(name):
     net = with_codec(name)
@@ -330,6 +331,27 @@ def test_methods_assigned_to_classes_of_lcrs_are_noticed(monkeypatch):
         )
         after = GaussianConditional([1.0, 2.0]).integer_table()
         assert after.lengths[1] < before.lengths[1]
+
+
+def test_methods_assigned_after_the_first_picture_are_noticed(monkeypatch):
+    net, x = make("bmshj2018-factorized").eval(), torch.rand(1, 3, 64, 64)
+    before = net.compress(x)["strings"]
+    with monkeypatch.context() as patch:
+        inherited = GDN.forward
+        patch.setattr(GDN, "forward", lambda self, x: 2 * inherited(self, x))
+        with pytest.raises(NotPortableError, match=r"GDN at 'g_a.\d' is not portable: its lower\(\)"):
+            net.compress(x)
+    assert net.compress(x)["strings"] == before
+    gaussian, cumulative = GaussianConditional([1.0, 2.0]), GaussianConditional._standardized_cumulative
+    tables = [gaussian.integer_table()]
+    for factor in (2, 3):
+        monkeypatch.setattr(
+            GaussianConditional,
+            "_standardized_cumulative",
+            staticmethod(lambda x, factor=factor: cumulative(factor * x)),
+        )
+        tables.append(gaussian.integer_table())
+    assert tables[0].lengths[1] > tables[1].lengths[1] > tables[2].lengths[1]
 
 
 @pytest.mark.parametrize("model_class", [*dict.fromkeys(MODELS.values()), Serial])

@@ -48,6 +48,7 @@ class OwnUnscaledCompress(OwnVariableCompress):
     RATE = (*OwnVariableCompress.RATE[:2], 1)
 
 
+@pytest.mark.filterwarnings("ignore:.*of Own.* is not portable:lcrs.NotPortableWarning")  # torch's h_s
 @pytest.mark.parametrize("kind", ["lcrs", "ans"])
 @pytest.mark.parametrize("model_class", [OwnCompress, OwnVariableCompress, OwnUnscaledCompress])
 def test_inherited_steps_code_what_the_model_codes(model_class, kind):

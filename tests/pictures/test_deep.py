@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, ImageCms
 from raw_files import chunk, png, sgi, tiff
 
 from lcrs.pictures import Picture, PictureError, to_picture
@@ -196,7 +196,7 @@ def test_deep_pictures_are_written_whole(extension: str, bits: int, channels: in
     values = (DEEP if channels == 3 else GREY) >> 16 - bits
     picture = Picture(
         values.astype("<u2").tobytes(), (19, 23), channels, bits,
-        icc=b"p" * 16 + b"RGB " + b"p" * 150, resolution=(300.0, 150.0),
+        icc=ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(), resolution=(300.0, 150.0),
         exif=b"MM\0*\0\0\0\x08\0\x01\x01\x0f\0\x02\0\0\0\x05\0\0\0\x1a\0\0\0\0ACME\0\0",
         xmp=b"<x:xmpmeta/>", iptc=b"\x1c\x02\x50\0\x02me",
     )  # fmt: skip

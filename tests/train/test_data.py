@@ -1,8 +1,9 @@
-"""Pictures and video of all kinds: what is used, what is left out and named, and that crops are of their numbers."""
+"""Pictures and video of all kinds: what is used, what is left out, and that crops follow from numbers."""
 
 import io
 import tarfile
 from functools import partial
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -96,12 +97,12 @@ def test_transparency_and_depth_are_as_a_viewer_shows_them(odd_folder):
 
 def test_nothing_to_train_on_is_said(tiny, tmp_path):
     (tmp_path / "none").mkdir()
-    with pytest.raises(ValueError, match="nothing to train on in .*none left out; crops are 64"):
+    with pytest.raises(ValueError, match=r"nothing to train on in .*none left out; crops are 64"):
         run(load_recipe("mbt2018-mean", {**tiny, "data.train": str(tmp_path / "none")}))
-    with pytest.raises(FileNotFoundError, match="there is no folder .*nowhere"):
+    with pytest.raises(FileNotFoundError, match=r"there is no folder .*nowhere"):
         run(load_recipe("mbt2018-mean", {**tiny, "data.train": str(tmp_path / "nowhere")}))
+    folder = write_pictures(tmp_path / "small", np.zeros((60, 60, 3), np.uint8), 2, (70, 70))
     with pytest.raises(ValueError, match="2 smaller than the crop left out; crops are 96"):
-        folder = write_pictures(tmp_path / "small", np.zeros((60, 60, 3), np.uint8), 2, (70, 70))
         run(load_recipe("mbt2018-mean", {**tiny, "data.train": str(folder), "crop": 96}))
 
 
@@ -170,33 +171,24 @@ def test_pixels_are_as_likely(memory):
 
 
 @pytest.mark.parametrize("downscale", [1.0, 0.5])
-def test_a_crop_is_a_part_of_the_picture(rng, downscale):
+def test_a_crop_is_a_part_of_the_picture(downscale):
     ramp = np.stack(np.broadcast_arrays(np.arange(120)[:, None], np.arange(100)[None], 7), 2).astype(np.uint8)
-    seen = set()
+    directions, scales = set(), set()
     for k in range(60):
         crop = crop_of(ramp, 32, generator(k), flip=True, transpose=True, downscale=downscale)
         assert crop.shape == (3, 32, 32)
         rows, columns = crop[0].astype(int), crop[1].astype(int)
         turned = abs(rows[0, 20] - rows[0, 5]) > 5
-        steps = np.abs(np.diff(rows, axis=1 if turned else 0))
-        if downscale == 1:
-            assert (steps == 1).all()
-        else:
-            seen.add(
-                round(
-                    float(np.abs(rows[20, 0] - rows[5, 0] if not turned else rows[0, 20] - rows[0, 5]) / 15),
-                    1,
-                )
-            )
-        seen.add(
-            (turned, rows.flatten()[0] < rows.flatten()[-1], columns.flatten()[0] < columns.flatten()[-1])
-        )
-    flags = {s for s in seen if isinstance(s, tuple)}
-    assert len(flags) == 8
-    if downscale < 1:
-        scales = sorted(s for s in seen if not isinstance(s, tuple))
-        assert scales[0] < 1.2
-        assert scales[-1] > 1.7
+        if turned:
+            rows, columns = rows.T, columns.T
+        scales.add(abs(rows[20, 0] - rows[5, 0]) / 15)
+        directions.add((turned, rows[0, 0] < rows[-1, 0], columns[0, 0] < columns[0, -1]))
+    assert len(directions) == 8
+    if downscale == 1:
+        assert scales == {1.0}
+    else:
+        assert min(scales) < 1.2
+        assert max(scales) > 1.7
 
 
 def test_crops_on_the_device_are_parts_of_the_pictures(memory):
@@ -263,25 +255,16 @@ def test_every_picture_of_shards_comes_once_an_epoch(shards):
     wds = pytest.importorskip("webdataset")
     left_out = LeftOut()
     stream = ShardStream(wds.shardlists.expand_urls(shards), 3, left_out, mixed=5)
-    taken = [next_ for _, next_ in zip(range(24), stream.pictures(), strict=False)]
+    taken = list(islice(stream.pictures(), 24))
     assert [epoch for epoch, *_ in taken] == [0] * 12 + [1] * 12
     names = [[name for epoch, _, name, _ in taken if epoch == e] for e in (0, 1)]
     assert len(set(names[0])) == 12
     assert sorted(names[0]) == sorted(names[1])
     assert names[0] != names[1]
-    later = [name for _, (_, _, name, _) in zip(range(5), stream.pictures(1, 3), strict=False)]
+    later = [name for _, _, name, _ in islice(stream.pictures(1, 3), 5)]
     assert later == names[1][3:8]
-    halves = [
-        [
-            name
-            for _, (_, _, name, _) in zip(
-                range(6),
-                ShardStream(stream.shards, 3, left_out, rank=r, world=2, mixed=5).pictures(),
-                strict=False,
-            )
-        ]
-        for r in (0, 1)
-    ]
+    parts = [ShardStream(stream.shards, 3, left_out, rank=r, world=2, mixed=5).pictures() for r in (0, 1)]
+    halves = [[name for _, _, name, _ in islice(part, 6)] for part in parts]
     assert [name for pair in zip(*halves, strict=True) for name in pair] == names[0]
     batches = ShardBatches(stream, 5, CPU, 2, 3)
     for step in range(3):
@@ -305,14 +288,8 @@ def test_shards_that_are_not_there_are_said(tiny, tmp_path):
 @pytest.fixture
 def raw_video(photo, tmp_path):
     """Seven frames of 4:2:0, 80 x 72."""
-    frames = []
-    for k in range(7):
-        luma = np.tile(photo, (1, 1, 1))[k : k + 72, k : k + 80, 1]
-        frames += [
-            luma.tobytes(),
-            np.full((36, 40), 110, np.uint8).tobytes(),
-            np.full((36, 40), 140, np.uint8).tobytes(),
-        ]
+    chroma = np.full((36, 40), 110, np.uint8).tobytes() + np.full((36, 40), 140, np.uint8).tobytes()
+    frames = [photo[k : k + 72, k : k + 80, 1].tobytes() + chroma for k in range(7)]
     path = tmp_path / "clip_80x72_30fps_8bit_P420.yuv"
     path.write_bytes(b"".join(frames))
     return path
@@ -372,7 +349,8 @@ def test_video_trains(kind, vimeo, raw_video, tiny):
     assert point.bpp > 0
     assert result.package is None
     assert "no package" in (result.output / "log.jsonl").read_text()
-    assert point.real_bpp == pytest.approx(point.estimated_bpp, rel=0.2)
+    # Nine strings of next to nothing, each with what a stream has beyond its symbols.
+    assert 0 <= point.real_bpp - point.estimated_bpp < 0.05
 
 
 def test_frames_of_video_are_pictures_too(vimeo, raw_video, tiny):

@@ -212,11 +212,11 @@ def test_steps_that_are_not_finite_are_skipped_named_and_end_the_run(tiny, tmp_p
 
     monkeypatch.setattr(trainer.Trainer, "step", step)
     settings = {**tiny, "model.import": "spoiling:Spoiling", "model.sizes": {}, "loss.lmbda": 0.01}
-    folder = run(load_recipe("mbt2018-mean", {**settings, "quality": None, "steps": 6})).output
+    folder = run(load_recipe("mbt2018-mean", {**settings, "steps": 6})).output
     events = pd.read_json(folder / "log.jsonl", lines=True).query("kind == 'event'").text
     skipped = [text for text in events if "skipped" in text]
     assert len(skipped) == 2
     assert all("output of h_a.0 (Conv2d)" in text for text in skipped)
     assert all(torch.isfinite(value).all() for value in weights(folder).values())
     with pytest.raises(TrainingError, match=r"3 steps in a row .* h_a\.0 .* lower optimizer\.lr"):
-        run(load_recipe("mbt2018-mean", {**settings, "quality": None, "steps": 20, "loop.max_skipped": 3}))
+        run(load_recipe("mbt2018-mean", {**settings, "steps": 20, "loop.max_skipped": 3}))

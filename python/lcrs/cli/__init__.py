@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import warnings
 from collections.abc import Sequence
 from typing import NoReturn
@@ -47,15 +48,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     try:
-        parsed, unknown = build_parser().parse_known_args(arguments)
+        hint = _hint(sys.argv[1:] if arguments is None else arguments)
+        parsed, unknown = build_parser(hint).parse_known_args(arguments)
         if unknown:
             # The verb's help is what says which there are.
             verb = _Parser(prog=f"lcrs {parsed.verb}" if parsed.verb else "lcrs")
+            verb.hint = hint
             verb.error(f"unrecognized arguments: {' '.join(unknown)}")
         return parsed
     except SystemExit:
         streams.flush()  # help that has no place to go is a failure like all others
         raise
+
+
+def _hint(arguments: Sequence[str]) -> str:
+    """What helps who names a file that looks like an option."""
+    for text in arguments:
+        if text == "--":
+            break
+        if len(text) > 1 and text.startswith("-") and os.path.isfile(text):  # noqa: PTH113 (no path yet)
+            return f"; the file of that name is ./{text}"
+    return ""
 
 
 def _run(parsed: argparse.Namespace, verb: str) -> int:
@@ -85,15 +98,18 @@ def _run(parsed: argparse.Namespace, verb: str) -> int:
 class _Parser(argparse.ArgumentParser):
     """A parser whose help is a result as all others: that it cannot be written is an error."""
 
+    hint = ""
+    """What else errors say."""
+
     def print_help(self, file: object = None) -> None:
         streams.write_text(self.format_help())
 
     def error(self, message: str) -> NoReturn:
-        streams.say_line(f"{self.prog}: error: {message} ({self.prog} --help says more)")
+        streams.say_line(f"{self.prog}: error: {message}{self.hint} ({self.prog} --help says more)")
         raise SystemExit(2)
 
 
-def build_parser() -> argparse.ArgumentParser:
+def build_parser(hint: str = "") -> argparse.ArgumentParser:
     """The parser of all verbs."""
     from lcrs.cli import (
         bd,
@@ -133,6 +149,7 @@ def build_parser() -> argparse.ArgumentParser:
         verb = verbs.add_parser(module.NAME, help=module.SUMMARY, description=f"{module.SUMMARY}.")
         module.add_arguments(verb)
         verb.set_defaults(run=module.run)
+        verb.hint = hint
     return parser
 
 

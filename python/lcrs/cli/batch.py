@@ -13,7 +13,7 @@ from importlib import import_module
 
 from lcrs.cli import streams
 from lcrs.cli.jobs import Job, Plan
-from lcrs.cli.messages import named, one_line
+from lcrs.cli.messages import LossWarning, named, one_line
 from lcrs.cli.progress import Tally, shown
 from lcrs.errors import ModelWarning
 
@@ -40,6 +40,8 @@ class Outcome:
     done: Done | None
     error: str = ""
     warnings: list[str] = field(default_factory=list)
+    keeps_less: bool = False
+    """Something of the source does not go along, which no warning tells: `--quiet`."""
 
 
 def run(plan: Plan, verb: str, arguments: argparse.Namespace) -> int:
@@ -53,7 +55,7 @@ def run(plan: Plan, verb: str, arguments: argparse.Namespace) -> int:
                 streams.say_line(done.words)
         return 1 if plan.failures else 0
     tally = Tally(total=len(plan.jobs), num_bytes=sum(job.num_bytes for job in plan.jobs))
-    start = time.monotonic()
+    start, num_losing = time.monotonic(), 0
     with shown(tally, is_wanted=not arguments.quiet) as progress:
         for failure in plan.failures:
             tally.failed += 1
@@ -65,9 +67,15 @@ def run(plan: Plan, verb: str, arguments: argparse.Namespace) -> int:
                     warnings.warn(warning, UserWarning, stacklevel=2)
                 if outcome.done is None:
                     progress.say(f"lcrs {verb}: error: {outcome.error}")
+                num_losing += outcome.keeps_less
                 tally.add(outcome.job.num_bytes, outcome.done)
                 progress.update()
         finally:
+            if num_losing:
+                words = (
+                    f"{num_losing} of {len(plan.jobs)} files lose something; without --quiet each says what"
+                )
+                progress.say(f"lcrs {verb}: warning: not kept: {words}")
             if not arguments.quiet:
                 progress.say(f"lcrs {verb}: {tally.summary(time.monotonic() - start, plan.num_others)}")
     return 1 if tally.failed else 0
@@ -98,7 +106,9 @@ def attempt(verb: str, job: Job, arguments: argparse.Namespace) -> Outcome:
         except Exception as failure:
             done, error = None, one_line(named(failure, job.source))
     told = [warning.message for warning in caught if issubclass(warning.category, UserWarning)]
-    return Outcome(job, done, error, [_words(warning, job) for warning in told])
+    losses = [warning for warning in told if arguments.quiet and isinstance(warning, LossWarning)]
+    words = [_words(warning, job) for warning in told if warning not in losses]
+    return Outcome(job, done, error, words, keeps_less=bool(losses))
 
 
 def _words(warning: Warning | str, job: Job) -> str:

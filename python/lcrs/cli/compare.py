@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import errno
 import io
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from lcrs.cli import streams
 from lcrs.cli.arguments import add_frame, add_limits, add_model, color, limits
-from lcrs.cli.messages import UsageError, naming, printable
+from lcrs.cli.messages import UsageError, naming, printable, valid
 from lcrs.cli.targets import check_output, deliver
 
 if TYPE_CHECKING:
@@ -78,7 +77,10 @@ def run(arguments: argparse.Namespace) -> int:
     fields = _compare(a, b)
     if arguments.map is not None:
         deliver(arguments.map, _map(a, b, fields["max_difference"]), force=arguments.force)
-    streams.write_text(json.dumps(fields) + "\n" if arguments.json else _text(fields))
+    if arguments.json:
+        streams.write_json(fields)
+    else:
+        streams.write_text(_text(fields))
     if arguments.map is not None:
         streams.say_line(
             f"{arguments.map}: white is a difference of {255 * fields['max_difference']:.4g} of 255"
@@ -169,7 +171,11 @@ def _compare(a: Side, b: Side) -> dict[str, Any]:
         count += difference.size
         largest = max(largest, float(abs(difference).max()))
     sides = [
-        {"file": str(side.path), "num_bytes": side.num_bytes, "bpp": 8 * side.num_bytes / (width * height)}
+        {
+            "file": valid(str(side.path)),
+            "num_bytes": side.num_bytes,
+            "bpp": 8 * side.num_bytes / (width * height),
+        }
         for side in (a, b)
     ]
     ms_ssim, reason = _ms_ssim(a, b)

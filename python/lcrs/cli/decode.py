@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lcrs.cli import batch
 from lcrs.cli.arguments import add_limits, add_model, add_runtime, check_runtime, limits, whole_number
 from lcrs.cli.jobs import Job, Kind, add_files, plan
-from lcrs.cli.messages import naming
+from lcrs.cli.messages import LossWarning, naming
 from lcrs.cli.own_model import add_import, check_import, model_of
 from lcrs.cli.streams import title
 from lcrs.cli.targets import check_output, deliver, is_whole
@@ -95,10 +95,8 @@ def work(job: Job, arguments: argparse.Namespace) -> batch.Done:
         written, lost = encode_picture(_shrunk(picture, size), extension)
     if lost:
         them = "it" if len(lost) == 1 else "them"
-        words = (
-            f"{job.target_text}: not kept: {', '.join(lost)}: lcrs cannot write {them} to {extension} files"
-        )
-        warnings.warn(f"{job.target_text}: {words}", UserWarning, stacklevel=2)
+        words = f"not kept: {', '.join(lost)}: lcrs cannot write {them} to {extension} files"
+        warnings.warn(f"{job.target_text}: {words}", LossWarning, stacklevel=2)
     deliver(job.target, written, force=arguments.force, makes_folders=job.is_named_here)
     return batch.Done(len(data), len(written))
 

@@ -22,7 +22,7 @@ from lcrs.cli.arguments import (
     whole_number,
 )
 from lcrs.cli.jobs import Job, Kind, add_files, plan
-from lcrs.cli.messages import UsageError, naming
+from lcrs.cli.messages import LossWarning, UsageError, naming
 from lcrs.cli.own_model import add_import, check_import, model_of
 from lcrs.cli.streams import title
 from lcrs.cli.targets import check_output, check_stream, deliver, is_whole
@@ -161,7 +161,7 @@ def _tell_losses(job: Job, picture: Picture, arguments: argparse.Namespace) -> N
         them = "it" if len(private) == 1 else "them"
         parts.insert(0, f"{', '.join(private).upper()} (--keep-metadata keeps {them})")
     if parts:
-        warnings.warn(f"{title(job.source)}: not kept: {'; '.join(parts)}", UserWarning, stacklevel=2)
+        warnings.warn(f"{title(job.source)}: not kept: {'; '.join(parts)}", LossWarning, stacklevel=2)
 
 
 def run(arguments: argparse.Namespace) -> int:

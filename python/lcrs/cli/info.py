@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import Any
 
 from lcrs.cli import streams
 from lcrs.cli.arguments import add_limits, add_model, limits
 from lcrs.cli.jobs import Kind, Plan, find_sources
-from lcrs.cli.messages import naming, one_line, printable
+from lcrs.cli.messages import naming, one_line, printable, valid
 
 NAME = "info"
 SUMMARY = "Say what .lcrs files hold, without decoding them"
 
+JSON_HELP = "print one JSON object a line and file; bytes of a name that are no UTF-8 are \\xNN there"
 _KIND = Kind(frozenset({".lcrs"}), str, "the .lcrs files")
 # The columns of a table, and on which side each is even.
 _COLUMNS = (
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an .lcrs file, a pattern, - for standard input, or with -r a folder",
     )
     parser.add_argument("-r", "--recursive", action="store_true", help="take what is in folders")
-    parser.add_argument("--json", action="store_true", help="print one JSON object a line and file")
+    parser.add_argument("--json", action="store_true", help=JSON_HELP)
     add_model(parser, "default: the one that the file names; it is not needed")
     add_limits(parser)
 
@@ -54,12 +54,12 @@ def run(arguments: argparse.Namespace) -> int:
     rows = []
     for path in sources:
         try:
-            fields = {"file": str(path)} | _fields(path, model, limits(arguments))
+            fields = {"file": valid(str(path))} | _fields(path, model, limits(arguments))
         except (OSError, ValueError) as error:
             found.failures.append(one_line(error))
             continue
         if arguments.json:
-            streams.write_text(json.dumps(fields) + "\n")
+            streams.write_json(fields)
         elif is_table:
             rows.append(_row(fields))
         else:
@@ -69,6 +69,9 @@ def run(arguments: argparse.Namespace) -> int:
     if rows:
         streams.write_text(_table(rows))
     streams.flush()
+    if not sources and not found.failures:
+        others = f", files of other kinds: {found.num_others}" if found.num_others else ""
+        streams.say_line(f"lcrs info: no .lcrs files{others}")
     for failure in found.failures:
         streams.say_line(f"lcrs info: error: {failure}")
     return 1 if found.failures else 0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lcrs.cli.arguments import whole_number
 from lcrs.cli.messages import UsageError
-from lcrs.cli.streams import STANDARD, location
+from lcrs.cli.streams import NO_URL, STANDARD, is_url, location
 
 
 @dataclass(frozen=True)
@@ -101,6 +101,9 @@ def find_sources(
         if text == str(STANDARD):
             yield STANDARD, STANDARD
             continue
+        if is_url(text):
+            found.failures.append(f"{text}: {NO_URL}")
+            continue
         path = location(text)
         if os.path.lexists(path) or not glob.has_magic(text):
             paths = [path]
@@ -148,7 +151,8 @@ def plan(arguments: argparse.Namespace, kind: Kind) -> Plan:
         dict.fromkeys(find_sources(arguments.inputs, kind, recursive=arguments.recursive, found=made))
     )
     if len(arguments.inputs) == 1:
-        is_named = [source for source, _ in sources] == [location(arguments.inputs[0])]
+        only = arguments.inputs[0]
+        is_named = not is_url(only) and [source for source, _ in sources] == [location(only)]
         made.is_single = is_named or (bool(made.failures) and not sources)
     folder = _folder(arguments.output, is_single=made.is_single)
     if STANDARD in (source for source, _ in sources) and not made.is_single:
@@ -174,7 +178,12 @@ def _refuse_second_name(arguments: argparse.Namespace, kind: Kind) -> None:
     """Raises `UsageError` for IN OUT, as other programs have it: every name is that of an input here."""
     if arguments.output is not None or len(arguments.inputs) != 2 or glob.has_magic(arguments.inputs[1]):
         return
+    if any(map(is_url, arguments.inputs)):
+        return
     first, second = map(location, arguments.inputs)
+    if second.name.startswith("-") and second != STANDARD and not os.path.lexists(second):
+        msg = f"there is no {second} to read: what follows -- is a file's name, options come before it"
+        raise UsageError(msg)
     is_new = second != STANDARD and not os.path.lexists(second) and second.suffix.lower() not in kind.endings
     if is_new and first.exists():
         msg = f"there is no {second} to read: -o {second} writes it"
@@ -185,6 +194,8 @@ def _folder(output: str | None, *, is_single: bool) -> Path | None:
     """The folder that files go to; None if they go beside their sources, or to one file."""
     if output is None:
         return None
+    if is_url(output):
+        raise UsageError(f"-o {output}: {NO_URL.split(',')[0]}, where nothing can be written")
     is_folder = output != str(STANDARD) and (Path(output).is_dir() or output.endswith(("/", os.sep)))
     if is_single and not is_folder:
         return None

@@ -18,8 +18,15 @@ _OPTIONS = {
 _EXPECTED = (OSError, ValueError, RuntimeError, ImportError, Warning)
 
 
+_NO_MEMORY = "less is needed with fewer --jobs, with LCRS_NUM_THREADS=1, or within --max-bytes N"
+
+
 class UsageError(Exception):
     """The command line asks for something that does not exist."""
+
+
+class LossWarning(UserWarning):
+    """Something of a file does not go along to what is made of it."""
 
 
 def one_line(error: BaseException) -> str:
@@ -31,22 +38,34 @@ def one_line(error: BaseException) -> str:
         for ours, theirs in _OPTIONS.items():
             text = text.replace(ours, theirs)
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        text = f"{_text(error.filename)}: {error.strerror}"
+        text = f"{printable(_text(error.filename))}: {error.strerror}"
     elif isinstance(error, OSError) and error.strerror:
         text = error.strerror
-    if isinstance(error, MemoryError):
-        text = text or "there is not enough memory"
+    if isinstance(error, MemoryError) or text.startswith("no memory"):
+        text = f"{text or 'there is not enough memory'}; {_NO_MEMORY}"
     elif not isinstance(error, (*_EXPECTED, UsageError)):
         text = f"{type(error).__name__}: {text} (not foreseen: please report it; LCRS_DEBUG=1 shows where)"
+    if not isinstance(error, (OSError, ValueError, Warning, UsageError)):
+        text = collapsed(text)
     return printable(text) or type(error).__name__
 
 
 def printable(text: str) -> str:
-    """``text`` on one line, without what would move a terminal's cursor."""
-    words = " ".join(text.split())
-    return "".join(
-        c if c.isprintable() else c.encode("unicode_escape", "backslashreplace").decode() for c in words
-    )
+    r"""``text`` on one line: what a terminal does not show, or obeys, as an escape, a newline as ``\n``."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in valid(text))
+
+
+def valid(name: str) -> str:
+    r"""The name of a file as text that every program reads: bytes that are no UTF-8 as ``\xNN``."""
+    try:
+        return name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # surrogates that stand for no byte
+        return name.encode("utf-8", "backslashreplace").decode()
+
+
+def collapsed(text: str) -> str:
+    """What a library says on several lines, on one."""
+    return " ".join(text.split())
 
 
 @contextmanager
@@ -74,9 +93,9 @@ def named(error: Exception, path: Path | str) -> Exception:
     own = (type(error),) if isinstance(error, ValueError | Warning) else ()
     kind = next((kind for kind in (*own, OSError, MemoryError) if isinstance(error, kind)), RuntimeError)
     try:
-        return kind(f"{path}: {words}")
+        return kind(f"{name}: {words}")
     except TypeError:  # it wants other arguments, such as UnicodeDecodeError
-        return ValueError(f"{path}: {words}")
+        return ValueError(f"{name}: {words}")
 
 
 def _text(name: object) -> str:

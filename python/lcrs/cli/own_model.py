@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lcrs.cli.arguments import require_torch
-from lcrs.cli.messages import UsageError, printable
+from lcrs.cli.messages import UsageError, collapsed
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -77,7 +77,7 @@ def _network(checkpoint: str, named: str) -> Package | nn.Module:
     try:
         net = _made(make, state_dict).eval()
     except Exception as error:  # a class that nobody here knows fails in its own way
-        msg = f"{checkpoint} is no checkpoint of {named}: {printable(str(error))}"
+        msg = f"{checkpoint} is no checkpoint of {named}: {collapsed(str(error))}"
         raise ValueError(msg) from error
     try:
         return package_of(net)
@@ -96,7 +96,7 @@ def _imported(named: str) -> type[nn.Module]:
         for part in name.split("."):
             found = getattr(found, part)
     except Exception as error:  # whatever running a module ends in
-        msg = f"--import {named}: {type(error).__name__}: {printable(str(error))}"
+        msg = f"--import {named}: {type(error).__name__}: {collapsed(str(error))}"
         raise ValueError(msg) from error
     if not callable(found):
         msg = f"--import {named} is of type {type(found).__name__}, a class is needed"

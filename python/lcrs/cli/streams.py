@@ -2,26 +2,41 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import errno
 import io
+import json
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from lcrs.cli.messages import printable
 
 STANDARD = Path("-")
 """What stands for standard input or output on the command line."""
 
+NO_URL = "is a URL, which is not fetched: download it first"
+
 _NAMES = ("standard input", "standard output", "standard error")
 
 
 def location(text: str) -> Path:
-    """A file's name on the command line: ``-`` is `STANDARD`, ``./-`` the file of that name."""
+    """A file's name on the command line: ``-`` is `STANDARD`, ``./-`` the file of that name.
+
+    Raises:
+        argparse.ArgumentTypeError: if it is a URL.
+    """
+    if is_url(text):
+        raise argparse.ArgumentTypeError(f"{text}: {NO_URL}")
     return Path.cwd() / text if text != "-" and Path(text) == STANDARD else Path(text)
+
+
+def is_url(text: str) -> bool:
+    """Whether a name is an address, which `Path` would make a file's name of another spelling."""
+    return "://" in text and not os.path.lexists(text)
 
 
 def title(path: Path) -> str:
@@ -54,6 +69,11 @@ def write_text(text: str) -> None:
     """
     with _naming(stream := standard_output()):
         stream.write(text)
+
+
+def write_json(fields: dict[str, Any]) -> None:
+    """A line of JSON; errors as in `write_text`."""
+    write_text(json.dumps(fields) + "\n")
 
 
 def write_bytes(data: bytes) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lcrs.cli import streams
 from lcrs.cli.arguments import add_output, positive_number, require_torch
-from lcrs.cli.messages import printable
+from lcrs.cli.messages import printable, valid
 from lcrs.cli.targets import check_output
 
 if TYPE_CHECKING:
@@ -82,10 +81,10 @@ def list_models(arguments: argparse.Namespace) -> int:
             }
             for entry in ARCHITECTURES.values()
         ]
-        files = [{"name": package.name, "file": str(package.path)} for package in packages]
+        files = [{"name": package.name, "file": valid(str(package.path))} for package in packages]
         names = package_names()
         fields = {"architectures": published, "packages": names, "package_files": files}
-        streams.write_text(json.dumps(fields) + "\n")
+        streams.write_json(fields)
         return 0
     lines = [f"{'architecture':<30}{'qualities':<12}published weights"]
     for entry in ARCHITECTURES.values():

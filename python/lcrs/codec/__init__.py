@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias, TypeVar
 
 from lcrs import coding
+from lcrs.codec.call_checks import check_numbers, refuse_url
 from lcrs.codec.containers import Container, Output, give, give_picture, read_container
 from lcrs.codec.packages import DEFAULT_MODEL, load_package, load_packages, missing, package_names
 from lcrs.codec.samples import private_metadata, to_samples
@@ -122,12 +123,13 @@ def compress(
             the file decodes everywhere all the same, but another device may round a latent the other way.
         device: of the runtime ``torch``, such as ``cuda``; by default ``cpu``.
         max_pixels: of the picture; by default 2^28.
-        max_bytes: that the call may hold at a time; by default 2^31.
+        max_bytes: that the call may hold at a time, beside the model; by default 2^31. What is given counts,
+            and so do copies of it. Freed memory that the system's allocator keeps does not.
         output: where to write the file, too: a path, whose file is replaced if it is there, or a binary file
             object that is open for writing.
 
     Raises:
-        TypeError: if ``image`` is none of these.
+        TypeError: if ``image`` is none of these, or an argument is no number where one is needed.
         PictureError: if the picture is damaged, or holds what the call does not say what to do with.
         ValueError: if the quality, a target, the runtime or the device is not as above.
         MissingModelError: if there is no such model here.
@@ -138,7 +140,11 @@ def compress(
         TargetWarning: if the model does not reach a target. The file is the nearest that it gives, for a size
             the largest that is not above, if there is one.
     """
-    target = only_target(quality, target_bpp=target_bpp, target_size=target_size, target_psnr=target_psnr)
+    targets = {"target_bpp": target_bpp, "target_size": target_size, "target_psnr": target_psnr}
+    check_numbers(quality=quality, **targets, frame=frame, bit_depth=bit_depth, threads=threads)
+    check_numbers(max_pixels=max_pixels, max_bytes=max_bytes)
+    refuse_url(image)
+    target = only_target(quality, **targets)
     package = _coder(model, allow_not_portable=allow_not_portable)
     choices = {"background": background, "to_8bit": to_8bit, "to_srgb": to_srgb, "frame": frame}
     samples = to_samples(package, image, choices, bit_depth=bit_depth, max_pixels=max_pixels)
@@ -191,7 +197,7 @@ def decompress(
             from the same exact symbols: the pixels are equal up to rounding.
         device: of the runtime ``torch``, such as ``cuda``; by default ``cpu``.
         max_pixels: of the picture; by default 2^28.
-        max_bytes: that the call may hold at a time; by default 2^31.
+        max_bytes: that the call may hold at a time, as in `compress`; by default 2^31.
         output: where to write the picture, too: a path, whose file is replaced if it is there, or a binary
             file object that is open for writing. The ending of its name says the format; PNG without one.
 
@@ -207,6 +213,7 @@ def decompress(
         LcrsError: if the file is cut off, damaged, of a later version, or above a limit.
     """
     limits: dict[str, Any] = {"max_pixels": max_pixels, "max_bytes": max_bytes}
+    check_numbers(threads=threads, **limits)
     data = read_container(data, **limits)
     if output is not None:
         picture = decompress_picture(data, model, threads=threads, runtime=runtime, device=device, **limits)
@@ -237,6 +244,7 @@ def decompress_picture(
         ValueError: if the file holds an array; and as `decompress`.
     """
     limits: dict[str, Any] = {"max_pixels": max_pixels, "max_bytes": max_bytes}
+    check_numbers(threads=threads, **limits)
     data = read_container(data, **limits)
     fields = coding.info(data, **limits)
     if fields["color"] is None:
@@ -347,7 +355,7 @@ def info(
         data: the file: its bytes, its path, or a binary file object that is open for reading.
         model: as in `compress`; by default the model that the file names. It is not needed.
         max_pixels: of the picture; by default 2^28.
-        max_bytes: that the call may hold at a time; by default 2^31.
+        max_bytes: that the call may hold at a time, as in `compress`; by default 2^31.
 
     Returns:
         At least ``num_bytes, width, height, model, quality, format_version, entropy_digest, synthesis_digest,
@@ -359,6 +367,7 @@ def info(
         LcrsError: if the file is cut off, damaged, of a later version, or above a limit.
     """
     limits: dict[str, Any] = {"max_pixels": max_pixels, "max_bytes": max_bytes}
+    check_numbers(**limits)
     fields = coding.info(read_container(data, **limits), **limits)
     packages = _packages_for(fields, model)
     with contextlib.suppress(LcrsError):  # a model that is missing or damaged is no fault of this file

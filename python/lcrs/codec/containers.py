@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from lcrs import coding
+from lcrs.codec.call_checks import refuse_text, refuse_url
 from lcrs.coding.files import write_atomically
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ def read_container(
     if isinstance(source, bytes | bytearray | memoryview):
         return source
     limits = {"max_pixels": max_pixels, "max_bytes": max_bytes}
+    refuse_url(source)
+    refuse_text(source, "data", "rb")
     if isinstance(source, str | os.PathLike):
         with Path(source).open("rb") as file:
             return _read(file, limits)
@@ -60,6 +63,7 @@ def give(data: bytes, output: Output) -> None:
     if isinstance(output, str | os.PathLike):
         write_atomically(output, data, overwrite=True)
         return
+    refuse_text(output, "output", "wb")
     if not hasattr(output, "write"):
         msg = f"output is a {type(output).__qualname__}, a path or a binary file object is needed"
         raise TypeError(msg)

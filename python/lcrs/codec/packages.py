@@ -44,6 +44,10 @@ def load_package(model: str | os.PathLike[str] | Package) -> Package:
     """
     if isinstance(model, Package):
         return model
+    if not isinstance(model, (str, os.PathLike)):
+        given = type(model).__qualname__
+        msg = f"model is a {given}; a name, an .lcrm file, a package or a torch module is needed"
+        raise TypeError(msg)
     text = os.fspath(model)
     if text.endswith(SUFFIX) or os.sep in text or "/" in text or not isinstance(model, str):
         return _load(_existing(model))

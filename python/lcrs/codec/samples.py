@@ -57,6 +57,7 @@ def to_samples(
             if value is not None and value is not False:
                 msg = f"{name} is for pictures, model '{package.name}' codes arrays"
                 raise ValueError(msg)
+        _refuse_no_array(package, image)
         return Samples(_contiguous(image))
 
     picture = to_picture(image, **choices, max_pixels=max_pixels)
@@ -90,6 +91,19 @@ def _in_bits(picture: Picture, bit_depth: int, image: Any, *, to_8bit: bool) -> 
         msg = f"bit_depth is {bit_depth} ({least} to {most} for {'uint8' if most == 8 else 'uint16'})"
         raise ValueError(msg)
     return replace(picture, bit_depth=bit_depth)
+
+
+def _refuse_no_array(package: Package | OwnCoding, image: Any) -> None:
+    """Raises `TypeError` for what a model of pictures would take, and one of arrays does not."""
+    if hasattr(image, "__array_interface__") and not hasattr(image, "getbands"):
+        return
+    if hasattr(image, "__dlpack__") or package.samples is None:
+        return  # a tensor
+    given = type(image).__qualname__
+    dtype, channels = package.samples
+    shape = f"(H, W, {channels})" if channels > 1 else "(H, W) or (H, W, 1)"
+    msg = f"image is a {given}, but model '{package.name}' codes arrays: {dtype}, {shape}, is needed"
+    raise TypeError(msg)
 
 
 def _contiguous(image: Any) -> Any:

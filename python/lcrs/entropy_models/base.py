@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 import numpy as np
@@ -18,8 +19,10 @@ from lcrs.entropy_models.inherited import InheritedTableMethods
 from lcrs.entropy_models.own_densities import accepted, is_overridden
 from lcrs.entropy_models.tables import TABLE_BUFFERS, resize_buffers
 from lcrs.entropy_models.verified import decode_verified, encode_verified
+from lcrs.errors import LcrsError
 from lcrs.layers.foreign import coding_scope, is_verified, note_coded, report
-from lcrs.layers.module_state import structure_of
+from lcrs.layers.module_state import methods_key, structure_of
+from lcrs.layers.provenance import report_handed
 from lcrs.ops import LowerBound
 from lcrs.ops.cache import KeyedCache, fingerprint
 
@@ -30,6 +33,12 @@ StreamKind: TypeAlias = Literal["lcrs", "ans"]
 
 _OF_TABLES = frozenset({*TABLE_BUFFERS, "_filled_for", "_filled_step", "_tables_arrived", "_seen_buffers"})
 """Attributes that follow from tables, not tables from them."""
+
+_OF_DENSITIES = (
+    *("forward", "likelihood", "_likelihood", "_standardized_cumulative"),
+    *("_logits_cumulative", "_layers", "quantize", "dequantize"),
+)
+"""Methods that tables come from, where a derived class has them otherwise."""
 
 
 def check_stream_kind(name: str) -> StreamKind:
@@ -204,6 +213,7 @@ class EntropyModel(InheritedTableMethods, nn.Module):
         if not self.has_own_density:
             return fingerprint(self._table_parameters())
         facts, tensors = structure_of(self, skip=_OF_TABLES)
+        facts += methods_key(type(self), _OF_DENSITIES)
         return fingerprint((*self._table_parameters(), *tensors)) + repr(facts).encode()
 
     @property
@@ -320,10 +330,17 @@ class EntropyModel(InheritedTableMethods, nn.Module):
         Raises:
             ValueError: shapes differ, a value is not finite or too large, or an index is outside the table.
         """
-        return self._encode(inputs, indexes, means, self.cdf_table())
+        is_handed = report_handed(self, indexes, means)
+        return self._encode(inputs, indexes, means, self.cdf_table(), is_handed=is_handed)
 
     def _encode(
-        self, inputs: Tensor, indexes: Tensor, means: Tensor | None, table: coding.CdfTable
+        self,
+        inputs: Tensor,
+        indexes: Tensor,
+        means: Tensor | None,
+        table: coding.CdfTable,
+        *,
+        is_handed: bool = False,
     ) -> list[bytes]:
         self._check_floating(inputs)
         if inputs.dim() < 2:
@@ -332,11 +349,18 @@ class EntropyModel(InheritedTableMethods, nn.Module):
             raise ValueError(
                 f"inputs have shape {tuple(inputs.shape)}, indexes {tuple(indexes.shape)}; must be equal"
             )
+        given = means
         if self.has_own_quantizer:
             inputs, means = torch.from_numpy(self.symbols_of(inputs, means)).float(), None
-        if is_verified() and self.entropy_coder == "lcrs":
+        if (is_handed or is_verified()) and self.entropy_coder == "lcrs":
             symbols = coding.quantize(_plain(_single(inputs)), _whole(means, inputs.shape))
-            strings = encode_verified(symbols, _plain(_indexes(indexes)), table)
+            strings = encode_verified(
+                symbols,
+                _plain(_indexes(indexes)),
+                table,
+                _whole(given, inputs.shape),
+                alone=not is_verified(),
+            )
             note_coded(lambda: coding.dequantize(symbols, _whole(means, inputs.shape)), is_encoding=True)
             return strings
         note_coded(lambda: _restored(inputs, means), is_encoding=True)
@@ -371,6 +395,7 @@ class EntropyModel(InheritedTableMethods, nn.Module):
             ValueError: the number of strings is not N.
             LcrsError: a string is damaged, or was written with another table.
         """
+        report_handed(self, indexes, means)
         return self._decode(strings, indexes, dtype, means, self.cdf_table())
 
     def _decode(
@@ -385,14 +410,27 @@ class EntropyModel(InheritedTableMethods, nn.Module):
             raise ValueError(f"got {len(strings)} strings for a batch of {indexes.shape[0]}")
         if indexes.dim() < 2:
             raise ValueError(f"indexes have shape {tuple(indexes.shape)}, must have at least 2 dimensions")
-        own_means = None
+        given, own_means = means, None
         if self.has_own_quantizer:
             own_means, means = means, None
         if is_verified() and self.entropy_coder == "lcrs":
-            symbols = decode_verified(strings, _plain(_indexes(indexes)), table)
+            symbols = decode_verified(strings, _plain(_indexes(indexes)), table, _whole(given, indexes.shape))
             values = coding.dequantize(symbols, _whole(means, indexes.shape))
         else:
-            values = coding.decode_latents(
+            values = self._decode_plain(strings, indexes, means, table)
+        note_coded(lambda: values, is_encoding=False)
+        dtype = dtype if means is None else means.dtype
+        if own_means is not None or self.has_own_quantizer:
+            coded = torch.from_numpy(values).int().to(indexes.device)
+            return self._values_of(coded, own_means, dtype)
+        return torch.from_numpy(values).to(device=indexes.device, dtype=dtype)
+
+    def _decode_plain(
+        self, strings: Sequence[bytes], indexes: Tensor, means: Tensor | None, table: coding.CdfTable
+    ) -> NDArray[np.float32]:
+        """Values of strings that have no checksum, or one that a model's own code brought about."""
+        try:
+            return coding.decode_latents(
                 strings,
                 indexes.shape,
                 _field(_indexes(indexes), indexes.shape),
@@ -400,12 +438,13 @@ class EntropyModel(InheritedTableMethods, nn.Module):
                 means=None if means is None else _field(_single(means), indexes.shape),
                 kind=self.entropy_coder,
             )
-        note_coded(lambda: values, is_encoding=False)
-        dtype = dtype if means is None else means.dtype
-        if own_means is not None or self.has_own_quantizer:
-            coded = torch.from_numpy(values).int().to(indexes.device)
-            return self._values_of(coded, own_means, dtype)
-        return torch.from_numpy(values).to(device=indexes.device, dtype=dtype)
+        except LcrsError:
+            if self.entropy_coder != "lcrs":
+                raise
+            with suppress(LcrsError):
+                symbols = decode_verified(strings, _plain(_indexes(indexes)), table, alone=True)
+                return coding.dequantize(symbols, _whole(means, indexes.shape))
+            raise
 
     def restore(self, inputs: Tensor, means: Tensor | None = None) -> Tensor:
         """What `decompress` will make of `inputs` (N, C, ...), to the bit: float32 on the CPU.

@@ -23,6 +23,7 @@ from lcrs.entropy_models.fitting_tables import fitting_table
 from lcrs.entropy_models.inherited import standard_quantile
 from lcrs.entropy_models.own_densities import conditional_table, is_overridden, without_probing
 from lcrs.entropy_models.tables import resize_buffers
+from lcrs.layers.provenance import report_handed, with_mark_of
 from lcrs.ops import LowerBound
 
 __all__ = ["GaussianConditional"]
@@ -213,10 +214,14 @@ class GaussianConditional(EntropyModel):
             int32, shape and device of `scales`.
 
         Raises:
+            NotPortableError: code of a model calls this with what torch computed, and `lcrs.portability`
+                requires exact scales.
             ValueError: a scale is NaN.
         """
+        report_handed(self, scales)
         plain = scales.detach().to(device="cpu", dtype=torch.float32).contiguous()
-        return torch.from_numpy(coding.indexes(plain.numpy(), self.thresholds())).to(scales.device)
+        indexes = torch.from_numpy(coding.indexes(plain.numpy(), self.thresholds()))
+        return with_mark_of(indexes.to(scales.device), scales)
 
     def thresholds(self, *, nearest: bool = False, log: bool = False) -> NDArray[np.float32]:
         """Scales above which the next row begins, for `coding.indexes`: float32 (rows - 1,), read-only.

@@ -17,6 +17,7 @@ from torch import Tensor
 from lcrs import coding
 from lcrs.entropy_models.gaussian import GaussianConditional
 from lcrs.entropy_models.own_densities import mixture_table
+from lcrs.layers.provenance import report_handed
 
 __all__ = ["GaussianMixtureConditional"]
 
@@ -103,6 +104,7 @@ class GaussianMixtureConditional(GaussianConditional):
             ValueError: shapes do not fit, a value is not finite, or the magnitude is 2^14 or more.
         """
         self._check_shapes(y.shape, scales, means, weights)
+        report_handed(self, scales, means, weights)
         symbols = coding.quantize(y.detach().cpu().float().contiguous().numpy())
         abs_max = max(1, int(np.abs(symbols).max(initial=0)))
         if abs_max >= 1 << 14:
@@ -148,6 +150,7 @@ class GaussianMixtureConditional(GaussianConditional):
             raise ValueError(f"abs_max is {abs_max}, must be from 1 to {(1 << 14) - 1}")
         shape = (scales.shape[0], scales.shape[1] // self.K, *scales.shape[2:])
         self._check_shapes(shape, scales, means, weights)
+        report_handed(self, scales, means, weights)
         used = zero_bitmap.detach().cpu().numpy() != 0
         if used.shape != shape[1:2]:
             raise ValueError(f"zero_bitmap has shape {used.shape}, must be ({shape[1]},)")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from lcrs.latent_codecs.derived import warn_of_forward
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter
 from lcrs.layers.exact import ExactNetwork
 from lcrs.layers.foreign import coding_scope
+from lcrs.layers.provenance import report_handed, with_mark_of
 
 __all__ = ["LatentCodec", "fit", "single"]
 
@@ -60,9 +61,11 @@ class LatentCodec(nn.Module):
             "y_hat": what `decompress` will return.
 
         Raises:
-            NotPortableError: A network has no form on the exact engine, and `lcrs.portability` requires it.
+            NotPortableError: A network has no form on the exact engine, or code of a model calls this with
+                what torch computed, and `lcrs.portability` requires exact arithmetic.
             ValueError: A value is not finite or too large, or sizes do not fit.
         """
+        report_handed(self, *_spatial(*args, *kwargs.values()))
         warn_of_forward(self, y, *args, **kwargs)
         writer = SymbolWriter(self.stream_kind, y.shape[0])
         out = self.encode(writer, y, *args, **kwargs)
@@ -90,6 +93,7 @@ class LatentCodec(nn.Module):
             LcrsError: A string is damaged, or was written by another model.
             ValueError: The number of strings is wrong, or sizes do not fit.
         """
+        report_handed(self, *_spatial(*args, *kwargs.values()))
         num_steps, num_own = self._num_steps()
         reader = SymbolReader(strings, self.stream_kind, exact, num_steps=num_steps, num_own=num_own)
         out = self.decode(reader, shape, *args, **kwargs)
@@ -176,4 +180,14 @@ def fit(params: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def _moved(out: dict[str, Any], device: torch.device) -> dict[str, Any]:
-    return {key: value.to(device) if isinstance(value, Tensor) else value for key, value in out.items()}
+    return {
+        key: with_mark_of(value.to(device), value) if isinstance(value, Tensor) else value
+        for key, value in out.items()
+    }
+
+
+def _spatial(*arguments: Any) -> Iterator[Tensor]:
+    """Those of `arguments` that differ from place to place, as parameters from networks do."""
+    for value in arguments:
+        if isinstance(value, Tensor) and value.dim() > 3 and max(value.shape[2:]) > 1:
+            yield value

@@ -16,6 +16,8 @@ from lcrs.entropy_models.own_densities import is_overridden
 from lcrs.latent_codecs.base import LatentCodec, fit, single
 from lcrs.latent_codecs.steps import in_steps, of_channels, round_around, to_symbols, to_values
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter
+from lcrs.layers.foreign import report
+from lcrs.layers.provenance import is_exact
 
 # CompressAI's users import these from here.
 from lcrs.ops import quantize_ste  # noqa: F401
@@ -146,7 +148,9 @@ class GaussianConditionalLatentCodec(LatentCodec):
         indexes, means, gain = self._coded(params, gain, log_gain)
         symbols = to_symbols(self.gaussian_conditional, single(y), means, gain)
         writer.put(symbols, indexes, self.gaussian_conditional.cdf_table())
-        return {"shape": y.shape[2:], "y_hat": to_values(self.gaussian_conditional, symbols, means, gain)}
+        y_hat = to_values(self.gaussian_conditional, symbols, means, gain)
+        writer.note(y_hat.numpy())
+        return {"shape": y.shape[2:], "y_hat": y_hat}
 
     def decode(
         self,
@@ -160,7 +164,9 @@ class GaussianConditionalLatentCodec(LatentCodec):
         params = self._network("entropy_parameters", fit(ctx_params, shape), reader.exact)
         indexes, means, gain = self._coded(params, gain, log_gain)
         symbols = reader.take(indexes, self.gaussian_conditional.cdf_table())
-        return {"y_hat": to_values(self.gaussian_conditional, symbols, means, gain)}
+        y_hat = to_values(self.gaussian_conditional, symbols, means, gain)
+        reader.note(y_hat.numpy())
+        return {"y_hat": y_hat}
 
     def thresholds(self) -> NDArray[np.float32]:
         """Between which scales, in the codec's domain, which rows of the table are taken: (rows - 1,)."""
@@ -172,6 +178,10 @@ class GaussianConditionalLatentCodec(LatentCodec):
         """Rows of the table, means and gain (C,) for coding, from what EP gave."""
         self.check_gain(gain, log_gain)
         scales, means = self._chunk(params)
+        if is_overridden(self, "_chunk") and not is_exact(scales, means):
+            report(
+                self, f"{type(self).__name__} is not portable: its own _chunk makes scales or means in torch"
+            )
         num_channels = scales.shape[1]
         gain = None if gain is None else of_channels(gain, num_channels)
         if gain is not None and not gain.min() > 0:

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from lcrs.entropy_models.own_densities import is_overridden
 from lcrs.latent_codecs.base import LatentCodec, single
 from lcrs.latent_codecs.derived import warn_of_forward
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter
@@ -38,10 +39,9 @@ def num_steps_of(codec: nn.Module) -> tuple[int, int]:
 
 
 def report_own(codec: nn.Module) -> None:
-    """Says, as `lcrs.portability` has it, that nobody knows what `codec` depends on, if it is not of lcrs."""
-    cls = type(codec)
-    if codes_by_itself(codec) and not cls.__module__.startswith("lcrs."):
-        report(codec, f"{cls.__name__} is not portable: its compress is its own")
+    """Says, as `lcrs.portability` has it, that nobody knows what `codec` depends on, if not lcrs codes it."""
+    if codes_by_itself(codec) and is_overridden(codec, "compress", "decompress"):
+        report(codec, f"{type(codec).__name__} is not portable: its compress is its own")
 
 
 def encode_part(

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from lcrs import coding
 from lcrs.coding.list_coders import BufferedRansEncoder, RansDecoder  # noqa: F401
 from lcrs.entropy_models import GaussianConditional
+from lcrs.entropy_models.own_densities import is_overridden
 from lcrs.errors import NotPortableError
 from lcrs.latent_codecs.base import LatentCodec, fit, single
 from lcrs.latent_codecs.foreign_scan import ForeignScan
@@ -149,6 +150,7 @@ class RasterScanLatentCodec(LatentCodec):
         if scan is None or isinstance(scan, str):
             with self._steps(scan, y.shape, params) as steps:
                 self._encode_stepwise(writer, steps, y)
+            writer.note(steps.y_hat.numpy())
             return {"shape": y.shape[2:], "y_hat": steps.y_hat}
         encoders = writer.open_encoders()
         y_hat = scan.encode(encoders, single(y).numpy(), single(fit(params, y.shape[2:])).numpy())
@@ -165,6 +167,7 @@ class RasterScanLatentCodec(LatentCodec):
             with self._steps(scan, latent_shape, params, reader.exact) as steps:
                 coded = self._decode_stepwise(reader, decoders, steps)
             reader.close_decoders(decoders, coded)
+            reader.note(steps.y_hat.numpy())
             return {"y_hat": steps.y_hat}
         y_hat = scan.decode(decoders, single(fit(params, shape)).numpy())
         reader.close_decoders(decoders, y_hat)
@@ -177,8 +180,14 @@ class RasterScanLatentCodec(LatentCodec):
 
         Raises:
             NotPortableError: the `lower()` of a part does not compute what its `forward` does.
+            ValueError: the context has no mask.
         """
-        if self.merge is not RasterScanLatentCodec.merge:
+        if not hasattr(self.context_prediction, "mask"):
+            raise ValueError(
+                f"context_prediction is a {type(self.context_prediction).__name__} without a mask, must be a "
+                "MaskedConv2d: coding knows the places before its own only"
+            )
+        if is_overridden(self, "merge"):
             return f"{type(self).__name__} is not portable: merge is overridden, a scan concatenates"
         parts = (self.gaussian_conditional, self.context_prediction, self.entropy_parameters)
 

@@ -18,6 +18,7 @@ from lcrs.latent_codecs.base import single
 from lcrs.latent_codecs.rasterscan import RasterScanLatentCodec
 from lcrs.latent_codecs.stepwise import StepwiseScan, each_step
 from lcrs.layers import MaskedConv2d
+from lcrs.layers.provenance import report_handed
 
 __all__ = ["default_collate", "raster_scan_compress_single_stream", "raster_scan_decompress_single_stream"]
 
@@ -75,6 +76,7 @@ def raster_scan_compress_single_stream(
     Raises:
         ValueError: sizes differ from those of `y` or of `context_prediction`, or `y` is more than one latent.
     """
+    report_handed(gaussian_conditional, params)
     if y.shape[0] != 1 or tuple(y.shape[2:]) != (height, width):
         raise ValueError(f"y has shape {tuple(y.shape)}, must be (1, C, {height}, {width})")
     codec = _codec(gaussian_conditional, entropy_parameters, context_prediction, padding, kernel_size, merge)
@@ -131,6 +133,7 @@ def raster_scan_decompress_single_stream(
         ValueError: sizes differ from those of `context_prediction`.
         LcrsError: the stream ends early.
     """
+    report_handed(gaussian_conditional, params)
     codec = _codec(gaussian_conditional, entropy_parameters, context_prediction, padding, kernel_size, merge)
     shape = (1, context_prediction.in_channels, height, width)
     scan = StepwiseScan(codec, shape, params, exact=merge is None)

@@ -90,6 +90,10 @@ class SymbolWriter:
             self._strings.append([encoder.finish() for encoder in encoders])
         self._coded.append(values)
 
+    def note(self, values: NDArray[Any]) -> None:
+        """Has a checksum cover `values` (N, ...) that decoding makes of symbols, to the bit."""
+        self._coded.append(values)
+
     def skip(self) -> None:
         """Appends a step without symbols."""
         if self.kind != "lcrs":
@@ -198,6 +202,10 @@ class SymbolReader:
         if self.kind != "lcrs":
             for decoder in decoders:
                 decoder.finish()
+        self._coded.append(values)
+
+    def note(self, values: NDArray[Any]) -> None:
+        """As `SymbolWriter.note`, for the values that came of symbols."""
         self._coded.append(values)
 
     def skip(self) -> None:

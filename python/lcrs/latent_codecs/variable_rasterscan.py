@@ -119,7 +119,9 @@ class VariableRasterScanLatentCodec(RasterScanLatentCodec):
             scan = self._variable_scan("wavefront" if writer.kind == "lcrs" else "raster")
         except NotPortableError as error:
             self._report(error)
-            return {"shape": y.shape[2:], "y_hat": self._encode_in_torch(writer, y, params, scale)}
+            restored = self._encode_in_torch(writer, y, params, scale)
+            writer.note(restored.numpy())
+            return {"shape": y.shape[2:], "y_hat": restored}
         encoders = writer.open_encoders()
         side = single(fit(params, y.shape[2:])).numpy()
         y_hat = scan.encode(encoders, single(y).numpy(), side, **self._conditions(scale))
@@ -146,7 +148,9 @@ class VariableRasterScanLatentCodec(RasterScanLatentCodec):
             if not pictures:
                 return {"y_hat": torch.empty(0, self.context_prediction.in_channels, *shape)}
             reader.close_decoders(decoders, np.concatenate([symbols for _, symbols in pictures]))
-            return {"y_hat": torch.cat([y_hat for y_hat, _ in pictures])}
+            y_hat = torch.cat([values for values, _ in pictures])
+            reader.note(y_hat.numpy())
+            return {"y_hat": y_hat}
         values = scan.decode(decoders, single(params).numpy(), **self._conditions(scale))
         reader.close_decoders(decoders, values)
         return {"y_hat": torch.from_numpy(values)}

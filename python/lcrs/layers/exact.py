@@ -11,6 +11,7 @@ from lcrs.layers.agreement import DisagreementError, check_network
 from lcrs.layers.foreign import in_torch, report, run_in_torch
 from lcrs.layers.lowering import lower
 from lcrs.layers.module_state import state_key
+from lcrs.layers.provenance import mark_exact
 from lcrs.ops.cache import KeyedCache
 
 __all__ = ["ExactNetwork", "suits_exact_engine"]
@@ -58,7 +59,7 @@ class ExactNetwork:
         if isinstance(graph, str):
             report(module, graph)
             return run_in_torch(module, x, level, features_last=features_last)
-        return _run(graph, x, level)
+        return mark_exact(_run(graph, x, level))
 
     def run_where_possible(self, module: nn.Module, x: Tensor, place: str) -> Tensor:
         """As `run` where nothing decides about bits but speed and reproducibility are welcome.

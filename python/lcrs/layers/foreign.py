@@ -53,13 +53,13 @@ class _Scope:
     """What happened in one call of `compress` or `decompress`.
 
     Attributes:
-        parts: The parts that ran in torch, in order.
+        parts: The parts that ran in torch, in order, and whether what follows is verified for that.
         written: What was coded, (N, ...) each.
         read: What was decoded.
         before: How much was written before a string, for an encoder that reads what it has written.
     """
 
-    parts: dict[str, None] = field(default_factory=dict)
+    parts: dict[str, bool] = field(default_factory=dict)
     written: list[_Values] = field(default_factory=list)
     read: list[_Values] = field(default_factory=list)
     before: dict[bytes, int] = field(default_factory=dict)
@@ -101,7 +101,7 @@ def coding_scope() -> Iterator[None]:
 def is_verified() -> bool:
     """Whether a part has run in torch in the present call of `compress` or `decompress`."""
     scope = _scope.get()
-    return scope is not None and bool(scope.parts)
+    return scope is not None and any(scope.parts.values())
 
 
 def note_coded(values: _Values, *, is_encoding: bool) -> None:
@@ -143,13 +143,15 @@ def _same(value: NDArray[Any]) -> NDArray[Any]:
     return value
 
 
-def report(module: nn.Module, reason: str, *, more: str = "") -> None:
+def report(module: nn.Module, reason: str, *, more: str = "", is_verified: bool = True) -> None:
     """Says that `module` decides probabilities in torch, as `lcrs.portability` has it.
 
     Args:
         module: The part.
         reason: A sentence that names it and its place.
         more: Another sentence for the warning.
+        is_verified: From here on all that is coded in the present call is verified. False where the other
+            side cannot know of it.
 
     Raises:
         NotPortableError: portability is required.
@@ -159,7 +161,8 @@ def report(module: nn.Module, reason: str, *, more: str = "") -> None:
         raise NotPortableError(reason)
     scope = _scope.get()
     if scope is not None:
-        scope.parts[reason.partition(" is not portable")[0]] = None
+        name = reason.partition(" is not portable")[0]
+        scope.parts[name] = is_verified or scope.parts.get(name, False)
     known = _warned.setdefault(module, set())
     if mode == "warn" and reason not in known:
         text = (
@@ -183,7 +186,7 @@ def verify_all(name: str) -> None:
         raise NotPortableError(f"{name} is not portable: its own code decides what is coded")
     scope = _scope.get()
     if scope is not None:
-        scope.parts[name] = None
+        scope.parts[name] = True
 
 
 def level_of_caller() -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from types import FunctionType, MethodType
@@ -29,6 +29,7 @@ from lcrs.ops.cache import fingerprint
 __all__ = [
     "assigned_methods",
     "evaluating",
+    "methods_key",
     "overrides_below",
     "plain_class",
     "set_effective_weights",
@@ -53,8 +54,9 @@ _PURE_HOOKS = (WeightNorm, SpectralNorm, BasePruningMethod)
 def state_key(module: nn.Module, *, tensors: bool = True) -> bytes:
     """A key that differs when what `module` computes in eval mode does, as far as that can be seen.
 
-    That is parameters and buffers, and of every module inside: its class, plain attributes, tensors among
-    them, hooks, and methods that were assigned to it; and which of them are the same one.
+    That is parameters and buffers, and of every module inside: its class, the `forward` and `lower` of that,
+    plain attributes, tensors among them, hooks, and methods that were assigned to it; and which of them are
+    the same one.
 
     Args:
         module: Any module.
@@ -62,6 +64,12 @@ def state_key(module: nn.Module, *, tensors: bool = True) -> bytes:
     """
     facts, found = structure_of(module)
     return fingerprint(found if tensors else ()) + repr(facts).encode()
+
+
+def methods_key(cls: type, names: Iterable[str]) -> list[int]:
+    """Numbers that differ when these methods of `cls` do: they may be assigned to the class at any time."""
+    methods = (getattr(cls, name, None) for name in names)
+    return [id(method) if type(method) is FunctionType else 0 for method in methods]
 
 
 def structure_of(module: nn.Module, skip: Container[str] = ()) -> tuple[list[Any], list[Tensor]]:
@@ -91,7 +99,7 @@ class _Notes:
         facts = self.facts
         if self._is_known(part):
             return
-        facts.append(id(type(part)))
+        facts += (id(type(part)), *methods_key(type(part), ("forward", "lower")))
         for name, tensor in itertools.chain(part._parameters.items(), part._buffers.items()):
             if tensor is not None and name not in self._skip:
                 facts.append(name)

@@ -19,6 +19,7 @@ from lcrs.entropy_models import (
     default_stream_kind,
 )
 from lcrs.latent_codecs import LatentCodec
+from lcrs.latent_codecs.own import report_own
 from lcrs.layers.exact import ExactNetwork
 from lcrs.layers.foreign import coding_scope
 from lcrs.models.constructor import recorded, signature_of_constructor
@@ -273,8 +274,10 @@ class SimpleVAECompressionModel(PictureModel):
         return {"x_hat": x_hat, "likelihoods": out["likelihoods"]}
 
     def _encode_latent(self, y: Tensor) -> dict[str, Any]:
+        report_own(self.latent_codec)
         return self.latent_codec.compress(y)
 
     def _decode_latent(self, strings: Sequence[Sequence[bytes]], shape: Any) -> Tensor:
+        report_own(self.latent_codec)
         y_hat: Tensor = self.latent_codec.decompress(strings, shape)["y_hat"]
         return y_hat

@@ -20,6 +20,7 @@ from lcrs.latent_codecs import (
     GainHyperpriorLatentCodec,
     GaussianConditionalLatentCodec,
 )
+from lcrs.latent_codecs.own import report_own
 from lcrs.layers.foreign import coding_scope
 from lcrs.layers.lowering import GraphBuilder, LoweredGraph, Value
 from lcrs.models.base import PictureModel
@@ -174,6 +175,7 @@ class GainedMeanScaleHyperprior(PictureModel):
         """
         gains = self._exact_gains(level, x)
         y = self._transformed("g_a", self._padded(x))
+        report_own(self.latent_codec)
         return {**self.latent_codec.compress(y, **gains), "size": x.shape[-2:]}
 
     @coding_scope()
@@ -202,6 +204,7 @@ class GainedMeanScaleHyperprior(PictureModel):
         """
         gains = self._exact_gains(level, self.log_lmbda)
         inverse = (gains["y_gain_inv"], gains["z_gain_inv"])
+        report_own(self.latent_codec)
         y_hat = self.latent_codec.decompress(strings, shape, *inverse)["y_hat"]
         return {"x_hat": restored_picture(self._transformed("g_s", y_hat), size, self.g_s)}
 

@@ -18,7 +18,7 @@ from lcrs.latent_codecs import LatentCodec, RasterScanLatentCodec, VariableRaste
 from lcrs.latent_codecs.hyperprior import decode_any
 from lcrs.latent_codecs.offsets import ExactOffsets, reconstructed
 from lcrs.layers.exact import ExactNetwork
-from lcrs.layers.foreign import coding_scope
+from lcrs.layers.foreign import coding_scope, note_coded
 from lcrs.layers.lowering import GraphBuilder, Value, lower
 from lcrs.models.google import (
     JointAutoregressiveHierarchicalPriors,
@@ -251,6 +251,7 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
         factor = scale.cpu()
         centred = y.cpu() if means is None else y.cpu() - means
         indexes = self.gaussian_conditional.build_indexes(scales * factor)
+        note_coded(params.cpu().numpy, is_encoding=True)  # decoding adds means and offsets of scales
         return self.gaussian_conditional.compress(centred * factor, indexes)
 
     def _decode_scaled_y(
@@ -259,6 +260,7 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
         """The latent that `_code_scaled_y` coded, with offsets."""
         scales, means = self._scales_and_means(params)
         indexes = self.gaussian_conditional.build_indexes(scales * scale.to(scales.device))
+        note_coded(params.cpu().numpy, is_encoding=False)
         symbols = self.gaussian_conditional.decompress(strings, indexes)
         if not exact:
             return self._with_offsets(symbols.to(scales), scales, means, scale.to(scales))

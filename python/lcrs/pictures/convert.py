@@ -100,7 +100,8 @@ def to_picture(
 
         _check_frame(frame, 1)
         return array_to_picture(image, background, to_8bit=to_8bit)
-    given = f"{type(image).__module__}.{type(image).__qualname__}"
+    module, name = type(image).__module__, type(image).__qualname__
+    given = name if module == "builtins" else f"{module}.{name}"
     msg = f"image is a {given}; a path, bytes, an open file, a Pillow image or an array is needed"
     raise TypeError(msg)
 

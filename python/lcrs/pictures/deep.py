@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lcrs.pictures.errors import PictureError
+from lcrs.pictures.jpeg2000 import without_profile
 from lcrs.pictures.source import Buffer, reopened, tiles_of
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def _read_by_imagecodecs(fresh: Image.Image, source: Buffer, bits: int) -> Deep:
         elif fresh.format == "TIFF":
             decoded = imagecodecs.tiff_decode(bytes(source), index=fresh.tell())
         else:
-            decoded = imagecodecs.jpeg2k_decode(bytes(source))
+            decoded = imagecodecs.jpeg2k_decode(without_profile(source))
     except Exception as error:  # its own kinds, one for each codec
         raise PictureError(f"image cannot be decoded: {error}") from error
     if _is_planar(fresh) and decoded.ndim == 3 and decoded.shape[1:] == (fresh.height, fresh.width):

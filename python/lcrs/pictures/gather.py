@@ -9,6 +9,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from lcrs.pictures import exif as blocks
+from lcrs.pictures.icc import color_space, is_whole
 from lcrs.pictures.ifd import TiffBlock, swapped
 from lcrs.pictures.jpeg2000 import jpeg2000_metadata
 from lcrs.pictures.source import Buffer, avif_properties, png_chunks
@@ -185,8 +186,10 @@ def _color(
 ) -> dict[str, Any]:
     """ICC profile, code points, gamma and chromaticities; what says sRGB says nothing."""
     found: dict[str, Any] = {}
-    if icc:
-        space = bytes(icc[16:20])
+    if icc and not is_whole(icc):
+        losses.append("a damaged colour profile")
+    elif icc:
+        space = color_space(icc)
         if space in ((b"RGB ", b"GRAY") if channels == 1 else (b"RGB ",)):
             found["icc"] = bytes(icc)
         else:

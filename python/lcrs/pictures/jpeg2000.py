@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lcrs.pictures.picture import Picture
     from lcrs.pictures.source import Buffer
 
-__all__ = ["holds_deep", "jpeg2000_file", "jpeg2000_metadata"]
+__all__ = ["holds_deep", "jpeg2000_file", "jpeg2000_metadata", "without_profile"]
 
 _PARTS = {
     "exif": b"JpgTiffExif->JP2",
@@ -26,6 +26,8 @@ _PARTS = {
 }
 _ANY_PROFILE = 2, 3
 """Methods of a colour box that give an ICC profile: of a restricted kind, and of any."""
+_SRGB = struct.pack(">3BI", 1, 0, 0, 16)
+"""A colour box that says sRGB."""
 _INCHES_A_METRE = 39.3700787
 
 
@@ -42,6 +44,24 @@ def jpeg2000_metadata(source: Buffer) -> dict[str, bytes]:
                 if source[at : at + 16] == identifier:
                     found.setdefault(kind, bytes(source[at + 16 : end]))
     return {kind: data for kind, data in found.items() if data}
+
+
+def without_profile(source: Buffer) -> bytes:
+    """The file without its ICC profile, which a decoder would convert the colours by."""
+
+    def header(at: int, end: int) -> Iterator[bytes]:
+        for name, start, stop in _boxes(source, at, end):
+            has_profile = name == b"colr" and stop > start and source[start] in _ANY_PROFILE
+            yield _box(name, _SRGB if has_profile else bytes(source[start:stop]))
+
+    boxes = list(_boxes(source, 0, len(source)))
+    if not boxes:
+        return bytes(source)  # bare pixels
+    parts = (
+        _box(name, b"".join(header(at, end)) if name == b"jp2h" else bytes(source[at:end]))
+        for name, at, end in boxes
+    )
+    return b"".join(parts)
 
 
 def holds_deep(picture: Picture) -> bool:

@@ -15,11 +15,12 @@ LMBDAS = {
 """Weights of 255^2 MSE and of 1 - MS-SSIM that CompressAI's models were trained for, quality 1 to 8."""
 
 
-def published_lmbda(name: str, metric: str, quality: int) -> float | None:
+def published_lmbda(name: str | None, metric: str, quality: int) -> float | None:
     """The weight that a quality of a model was published with; None for other metrics and variable rates."""
     from lcrs.zoo.checkpoints import ARCHITECTURES
 
-    if metric not in LMBDAS or (name in ARCHITECTURES and ARCHITECTURES[name].is_variable_rate):
+    entry = ARCHITECTURES.get(str(name))
+    if metric not in LMBDAS or (entry is not None and entry.is_variable_rate):
         return None
     if not 1 <= quality <= len(LMBDAS[metric]):
         raise ConfigError(f"quality is {quality}, must be from 1 to {len(LMBDAS[metric])}")

@@ -24,6 +24,10 @@ class Schedule(Protocol):
         """Sets the rate of `step`, counted from 0, at the share `done` of the run."""
         ...
 
+    def after_step(self) -> None:
+        """Is told that the optimiser took a step."""
+        ...
+
     def validated(self, loss: float) -> None:
         """Is told of a validation."""
         ...
@@ -59,6 +63,9 @@ class _Own:
                 group["lr"].fill_(rate)
             else:
                 group["lr"] = rate
+
+    def after_step(self) -> None:
+        """As in `Schedule`."""
 
     def validated(self, loss: float) -> None:
         """As in `Schedule`."""
@@ -141,28 +148,30 @@ class TorchSchedule:
 
     def __init__(self, scheduler: Any, every: str) -> None:
         self.scheduler, self.every = scheduler, every
-        self._is_first = True
+        self._takes_loss = "metrics" in inspect.signature(scheduler.step).parameters  # of validations
 
     def before_step(self, step: int, done: float) -> None:
         """As in `Schedule`."""
-        if self.every == "step" and not self._is_first:
+
+    def after_step(self) -> None:
+        """As in `Schedule`."""
+        if self.every == "step" and not self._takes_loss:
             self.scheduler.step()
-        self._is_first = False
 
     def validated(self, loss: float) -> None:
         """As in `Schedule`."""
-        if self.every == "validation":
-            takes_loss = "metrics" in inspect.signature(self.scheduler.step).parameters
-            self.scheduler.step(*([loss] if takes_loss else []))
+        if self._takes_loss:
+            self.scheduler.step(loss)
+        elif self.every == "validation":
+            self.scheduler.step()
 
     def state_dict(self) -> dict[str, Any]:
         """As in `Schedule`."""
-        return {"torch": self.scheduler.state_dict(), "is_first": self._is_first}
+        return {"torch": self.scheduler.state_dict()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """As in `Schedule`."""
         self.scheduler.load_state_dict(state["torch"])
-        self._is_first = bool(state["is_first"])
 
 
 _OWN: dict[Any, type[_Own]] = {kind: kind for kind in (Constant, Cosine, WarmUpStableDecay, Plateau)}

@@ -177,6 +177,7 @@ class Trainer:
             return None
         self.skipped_in_a_row = 0
         self.optimizer.step()
+        self.schedule.after_step()
         if self.aux_optimizer is not None:
             self._auxiliary_step(self.aux_optimizer)
         if self.average is not None:

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from lcrs.latent_codecs import LatentCodec, RasterScanLatentCodec
 from lcrs.latent_codecs.hyperprior import decode_any
 from lcrs.layers import MaskedConv2d
+from lcrs.layers.foreign import coding_scope
+from lcrs.layers.provenance import report_handed
 from lcrs.models.google.hyperprior import MeanScaleHyperprior
 from lcrs.models.google.transforms import (
     analysis,
@@ -87,6 +89,7 @@ class JointAutoregressiveHierarchicalPriors(MeanScaleHyperprior):
 
     # --- one picture at a time, as CompressAI's `compress` does it: for derived classes with their own ---
 
+    @coding_scope()
     def _compress_ar(
         self,
         y_hat: Tensor,
@@ -117,11 +120,13 @@ class JointAutoregressiveHierarchicalPriors(MeanScaleHyperprior):
         """
         codec, conditions = self._codec_of_one(kernel_size, padding, *rate)
         inner = _inner(y_hat, height, width, padding)
+        report_handed(self.gaussian_conditional, params)
         out = codec.compress(inner, params, *conditions)
         inner.copy_(out["y_hat"])
         string: bytes = out["strings"][0][0]
         return string
 
+    @coding_scope()
     def _decompress_ar(
         self,
         y_string: bytes,
@@ -141,6 +146,7 @@ class JointAutoregressiveHierarchicalPriors(MeanScaleHyperprior):
         """
         codec, conditions = self._codec_of_one(kernel_size, padding, *rate)
         inner = _inner(y_hat, height, width, padding)
+        report_handed(self.gaussian_conditional, params)
 
         def decode(strings: Sequence[Sequence[bytes]], exact: bool) -> dict[str, Any]:
             return codec.decompress(strings, (height, width), params, *conditions, exact=exact)

@@ -14,11 +14,14 @@ import torch
 from torch import Tensor, nn
 
 from lcrs.entropy_models import EntropyBottleneck, GaussianConditional
+from lcrs.entropy_models.own_densities import is_overridden
 from lcrs.latent_codecs import GaussianConditionalLatentCodec
 from lcrs.latent_codecs.base import LatentCodec
 from lcrs.latent_codecs.hyperprior import decode_any
 from lcrs.layers.exact import ExactNetwork
+from lcrs.layers.foreign import report
 from lcrs.layers.lowering import GraphBuilder, Value, lower
+from lcrs.layers.provenance import is_exact
 from lcrs.models.base import PictureModel
 from lcrs.models.codec_tree import CodecTree
 from lcrs.models.google.transforms import (
@@ -147,15 +150,23 @@ class ScaleHyperprior(PictureModel):
         params: Tensor = self.h_s(z_hat.to(self.entropy_bottleneck.quantiles))
         return params
 
+    def _reported_scales_and_means(self, params: Tensor) -> tuple[Tensor, Tensor | None]:
+        """`_scales_and_means` for coding; what a derived class does there in torch is said."""
+        scales, means = self._scales_and_means(params)
+        if is_overridden(self, "_scales_and_means") and not is_exact(scales, means):
+            name = type(self).__name__
+            report(self, f"{name} is not portable: its own _scales_and_means makes scales or means in torch")
+        return scales, means
+
     def _code_y(self, y: Tensor, params: Tensor) -> list[bytes]:
         """Strings of y under the exact `params` that `h_s` gave."""
-        scales, means = self._scales_and_means(params)
+        scales, means = self._reported_scales_and_means(params)
         indexes = self.gaussian_conditional.build_indexes(scales)
         return self.gaussian_conditional.compress(y, indexes, means)
 
     def _decode_y(self, strings: Sequence[bytes], params: Tensor, exact: bool) -> Tensor:
         """The latent that `_code_y` coded; `exact` says where `params` and all that follows comes from."""
-        scales, means = self._scales_and_means(params)
+        scales, means = self._reported_scales_and_means(params)
         indexes = self.gaussian_conditional.build_indexes(scales)
         return self.gaussian_conditional.decompress(strings, indexes, means=means)
 

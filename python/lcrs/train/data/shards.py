@@ -92,14 +92,14 @@ class ShardStream:
             yield waiting[int(k)]
 
     def _samples(self, shards: list[str]) -> Iterator[tuple[str, bytes]]:
-        """Names and bytes of pictures, in the order of the shards; of one name with several endings the first."""
+        """Names and bytes of pictures, in the order of the shards; of one name with several endings one."""
         open_shard = _webdataset().gopen
         for shard in shards:
             try:
                 with open_shard(shard) as stream, tarfile.open(fileobj=stream, mode="r|*") as tar:
                     last = ""
                     for member in tar:
-                        tar.members = []  # it would keep all that it has seen
+                        tar.members = []  # type: ignore[attr-defined]  # it would keep all that it has seen
                         key, _, ending = member.name.rpartition(".")
                         if f".{ending.lower()}" not in SUFFIXES or key == last:
                             continue

@@ -70,6 +70,11 @@ def load_recipe(
     if for_cuda and (_is_cuda(str(said.get("device", "auto"))) if on_cuda is None else on_cuda):
         for key, value in flat(for_cuda).items():
             override(values, key, value)
+    if said.get("model.import") is not None:
+        # A network of one's own comes in place of the recipe's, and what that says of sizes and lambda goes.
+        for key in ("name", "sizes", "begin"):
+            values.get("model", {}).pop(key, None)
+        values.pop("quality", None)
     for key, value in said.items():
         override(values, key, value)
     values.setdefault("recipe", path.stem)
@@ -98,11 +103,6 @@ def override(values: dict[str, Any], key: str, value: Any) -> None:
         place[last] = value
     if last == "name" and groups == ["model"] and value is not None:
         place.pop("import", None)
-    if last == "import" and groups == ["model"] and value is not None:
-        # A network of one's own comes in place of the recipe's, and its sizes with it.
-        place.pop("name", None)
-        place.pop("sizes", None)
-        place.pop("begin", None)
 
 
 def shown(config: Config) -> str:
@@ -157,13 +157,13 @@ def _is_cuda(device: str) -> bool:
 def _with_published(values: dict[str, Any]) -> dict[str, Any]:
     """Fills in the sizes and the lambda of a quality, where they are not given."""
     quality, model = values.get("quality"), values.get("model")
-    if not isinstance(quality, int) or not isinstance(model, dict) or not isinstance(model.get("name"), str):
+    if not isinstance(quality, int) or not isinstance(model, dict):
         return values
-    sizes = published_sizes(model["name"], quality)
-    model = {**model, "sizes": {**sizes, **model.get("sizes", {})}}
+    if isinstance(model.get("name"), str):
+        model = {**model, "sizes": {**published_sizes(model["name"], quality), **model.get("sizes", {})}}
     loss = dict(values.get("loss", {}))
     metric = loss.get("metric", "mse")
-    lmbda = published_lmbda(model["name"], metric, quality)
+    lmbda = published_lmbda(model.get("name"), metric, quality)
     if loss.get("lmbda") is None and lmbda is not None:
         loss["lmbda"] = lmbda
     return {**values, "model": model, "loss": loss}

@@ -2,6 +2,7 @@
 
 pub(crate) mod color;
 mod directory;
+mod icc;
 mod pixels;
 mod read;
 mod sources;

@@ -9,6 +9,7 @@ use lcrs_core::Limits;
 use lcrs_format::{Color, Samples};
 
 use super::directory::{upright, Directory};
+use super::icc::{color_space, is_whole};
 use super::pixels::{Components, Pixels};
 use super::sources::{count_frames, is_cmyk, orientation, resolution, PngChunks};
 
@@ -213,7 +214,11 @@ impl Shape {
 
 /// The profile, if it is one for the colours that are kept.
 fn fitting_profile(icc: Vec<u8>, channels: usize, losses: &mut Vec<String>) -> Option<Vec<u8>> {
-    let space = icc.get(16..20).unwrap_or_default();
+    if !is_whole(&icc) {
+        losses.push("a damaged colour profile".to_owned());
+        return None;
+    }
+    let space = color_space(&icc);
     if space == b"RGB " || (space == b"GRAY" && channels == 1) {
         return Some(icc);
     }

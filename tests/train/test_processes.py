@@ -1,0 +1,87 @@
+"""Two processes take the steps that one takes with twice the batch."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from lcrs.train import load_recipe, run
+from lcrs.train.checkpoints import load_checkpoint
+
+pytest.importorskip("accelerate")
+
+QUIET = """
+import torch
+from torch import nn
+from lcrs.ops import quantize_ste
+
+
+class Quiet(nn.Module):
+    \"\"\"Adds no noise, so that its gradient is one of the batch alone, and of the level.\"\"\"
+
+    num_levels = 3
+
+    def __init__(self):
+        super().__init__()
+        self.g_a, self.g_s = nn.Conv2d(3, 6, 8, 8), nn.ConvTranspose2d(6, 3, 8, 8)
+        self.scale = nn.Parameter(torch.ones(6, 1, 1))
+
+    def lmbda(self, level):
+        return 0.001 * 4.0**level
+
+    def forward(self, x, level):
+        y = self.g_a(x) * (1 + level)[:, None, None, None]
+        likelihoods = torch.exp(-y.abs() / self.scale.abs()).clamp(1e-6) * 0.9
+        return self.g_s(quantize_ste(y)), {"y": likelihoods}
+"""
+
+
+def launch(settings, folder, processes):
+    """The processes of a run, as torchrun starts them."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    words = [f"{key}={json.dumps(value)}" for key, value in settings.items()]
+    started = []
+    for rank in range(processes):
+        environment = {
+            "WORLD_SIZE": str(processes), "RANK": str(rank), "LOCAL_RANK": str(rank), "OMP_NUM_THREADS": "1",
+            "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_WORLD_SIZE": str(processes),
+        }  # fmt: skip
+        command = [sys.executable, "-m", "lcrs.train", "mbt2018-mean", *words]
+        started.append(
+            subprocess.Popen(
+                command, cwd=folder, env=os.environ | environment, stderr=subprocess.PIPE, text=True
+            )
+        )
+    errors = [process.communicate(timeout=200)[1] for process in started]
+    assert [process.returncode for process in started] == [0] * processes, errors
+
+
+def test_two_processes_are_one_with_twice_the_batch(tiny, tmp_path, monkeypatch):
+    (tmp_path / "quiet.py").write_text(QUIET)
+    monkeypatch.chdir(tmp_path)
+    settings = {key: value for key, value in tiny.items() if key != "model.sizes"} | {
+        "model.import": "quiet:Quiet", "steps": 6, "optimizer.type": "SGD",
+        "optimizer.lr": 1e-3, "optimizer.clip": 0.0, "watch.every": 1, "checkpoint_every": 4,
+    }  # fmt: skip
+    two = {**settings, "output": str(tmp_path / "two"), "batch": 2}
+    launch(two, tmp_path, 2)
+    one = {**settings, "output": str(tmp_path / "one"), "batch": 4}
+    run(load_recipe("mbt2018-mean", one))
+    logs = [
+        [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
+        for name in ("one", "two")
+    ]
+    of_one, of_two = ([entry for entry in log if entry["kind"] == "train"] for log in logs)
+    assert [entry["step"] for entry in of_two] == [1, 2, 3, 4, 5, 6]
+    # Plain steps, not clipped: the norm and the weights say that gradients are equal to rounding.
+    for a, b in zip(of_one, of_two, strict=True):
+        assert a["grad_norm"] == pytest.approx(b["grad_norm"], rel=1e-4)
+    a, b = (load_checkpoint(tmp_path / n / "checkpoints" / "step-000000006.pt") for n in ("one", "two"))
+    for key, value in a["state"]["model"].items():
+        torch.testing.assert_close(b["state"]["model"][key], value, rtol=1e-5, atol=1e-6)
