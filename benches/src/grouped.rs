@@ -7,8 +7,8 @@ use lcrs_core::cdf::{default_scale_table, gaussian_table};
 use lcrs_core::exact::{Tensor, Unary};
 use lcrs_core::rans::{Decoder, Encoder, StreamKind};
 use lcrs_core::scan::{
-    channel_groups, Checkerboard, Coder, Conditions, Context, Gaussian, Merge, Network, Parameters, Parity, Pointwise,
-    Scan, Steps,
+    channel_groups, Checkerboard, Coder, Context, Gain, Gaussian, Merge, Network, Parameters, Parity, Pointwise,
+    RateSettings, Scan,
 };
 use lcrs_core::{Limits, Result, Runtime, Simd};
 
@@ -88,15 +88,15 @@ impl GroupedLatent {
     }
 
     fn run(&self, rt: &Runtime, coder: &mut Coder<'_, '_>) -> Result<Tensor> {
-        let steps = Steps::logarithmic(&self.gain, &self.log_gain)?;
+        let gain = Gain::logarithmic(&self.gain, &self.log_gain)?;
         let mut first = 0;
-        let conditions = self.scans.iter().map(|scan| {
-            let steps = steps.of_channels(first, scan.channels())?;
+        let settings = self.scans.iter().map(|scan| {
+            let gain = gain.of_channels(first, scan.channels())?;
             first += scan.channels();
-            Ok(Conditions { steps: Some(steps), context_bias: None })
+            Ok(RateSettings { gain: Some(gain), context_bias: None })
         });
-        let conditions = conditions.collect::<Result<Vec<_>>>()?;
+        let settings = settings.collect::<Result<Vec<_>>>()?;
         let side = |k: usize, _: &[Tensor]| Ok(self.sides[k].clone());
-        channel_groups(rt, &Limits::default(), &self.scans, &conditions, coder, side)
+        channel_groups(rt, &Limits::default(), &self.scans, &settings, coder, side)
     }
 }

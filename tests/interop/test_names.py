@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-PEER = json.loads((Path(__file__).parents[1] / "data" / "peer-names.json").read_text())
+PEER = json.loads((Path(__file__).parents[1] / "data" / "compressai-names.json").read_text())
 ENTRIES = [(place, name) for place, names in PEER.items() for name in names]
 
 # Where lcrs differs on purpose.

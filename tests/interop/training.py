@@ -26,7 +26,7 @@ CASES = {
     "mbt2018-mean-vbr": {"N": 8, "M": 12},
 }
 NUM_STEPS = 4
-FIXTURE = Path(__file__).parents[1] / "data" / "peer-training.json"
+FIXTURE = Path(__file__).parents[1] / "data" / "compressai-training.json"
 
 
 def train(library, name):

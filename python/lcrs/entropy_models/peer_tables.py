@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from lcrs import coding
 
-if TYPE_CHECKING:
-    from lcrs.entropy_models.entropy_bottleneck import EntropyBottleneck
+__all__ = ["Densities", "peer_table"]
 
-__all__ = ["peer_table"]
+
+class Densities(Protocol):
+    """What a table is made of: what an `EntropyBottleneck` has, among others."""
+
+    channels: int
+    entropy_coder_precision: int
+    quantiles: nn.Parameter
+
+    def _logits_cumulative(self, inputs: Tensor, stop_gradient: bool = False) -> Tensor: ...
 
 
 @torch.no_grad()
-def peer_table(model: EntropyBottleneck, step: float = 1.0) -> coding.CdfTable:
+def peer_table(model: Densities, step: float = 1.0) -> coding.CdfTable:
     """What CompressAI's `update` fills in for the density and the quantiles of `model`.
 
     Its integers depend on torch's kernels: another machine may have made others. So this is for trying

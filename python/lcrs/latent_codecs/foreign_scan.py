@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from lcrs.latent_codecs.base import single
-from lcrs.latent_codecs.stepwise import StepwiseScan, patches_at
+from lcrs.latent_codecs.stepwise import StepwiseParts, StepwiseScan, patches_at
 from lcrs.layers import MaskedConv2d
-
-if TYPE_CHECKING:
-    from lcrs.latent_codecs.rasterscan import RasterScanLatentCodec
 
 __all__ = ["ForeignScan"]
 
@@ -27,7 +24,7 @@ class ForeignScan(StepwiseScan):
     1), as it is in CompressAI, place by place.
     """
 
-    def __init__(self, codec: RasterScanLatentCodec, shape: Sequence[int], params: Tensor) -> None:
+    def __init__(self, codec: StepwiseParts, shape: Sequence[int], params: Tensor) -> None:
         super().__init__(codec, shape, params, exact=False)
         context = codec.context_prediction
         self._like = context.weight

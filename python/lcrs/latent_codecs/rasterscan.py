@@ -19,9 +19,9 @@ from lcrs.errors import NotPortableError
 from lcrs.latent_codecs.base import LatentCodec, fit, single
 from lcrs.latent_codecs.foreign_scan import ForeignScan
 from lcrs.latent_codecs.native import scan_arguments, scan_key
-from lcrs.latent_codecs.stepwise import StepwiseScan, each_step
+from lcrs.latent_codecs.stepwise import StepwiseScan, checked_kernel_size, each_step
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter, pull_places
-from lcrs.layers import CheckerboardMaskedConv2d, MaskedConv2d
+from lcrs.layers import MaskedConv2d
 from lcrs.layers.agreement import DisagreementError
 from lcrs.layers.foreign import in_torch, one_thread, report
 from lcrs.ops.cache import KeyedCache
@@ -92,24 +92,7 @@ class RasterScanLatentCodec(LatentCodec):
         super().__init__()
         if context_prediction is None:
             raise ValueError("RasterScanLatentCodec needs a context_prediction")
-        if isinstance(context_prediction, CheckerboardMaskedConv2d):
-            raise ValueError("context_prediction is a checkerboard's; it must see earlier places only")
-        if not (hasattr(context_prediction, "kernel_size") and hasattr(context_prediction, "padding")):
-            raise ValueError(
-                f"context_prediction is a {type(context_prediction).__name__}, must be a MaskedConv2d; what "
-                "follows it belongs to entropy_parameters"
-            )
-        kernel_size = context_prediction.kernel_size
-        size = kernel_size[0]
-        if (
-            kernel_size != (size, size)
-            or size % 2 == 0
-            or context_prediction.padding != (size // 2, size // 2)
-        ):
-            raise ValueError(
-                f"context_prediction has kernel {kernel_size} and padding {context_prediction.padding}; "
-                "it must have an odd square kernel k and padding k // 2"
-            )
+        size = checked_kernel_size(context_prediction)
         self.gaussian_conditional = gaussian_conditional or GaussianConditional(None)
         self.entropy_parameters = entropy_parameters or nn.Identity()
         self.context_prediction = context_prediction

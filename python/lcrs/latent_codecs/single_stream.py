@@ -6,6 +6,7 @@ New code should use `RasterScanLatentCodec`, which takes batches and is far fast
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -15,8 +16,7 @@ from torch import Tensor, nn
 from lcrs import coding
 from lcrs.entropy_models import GaussianConditional
 from lcrs.latent_codecs.base import single
-from lcrs.latent_codecs.rasterscan import RasterScanLatentCodec
-from lcrs.latent_codecs.stepwise import StepwiseScan, each_step
+from lcrs.latent_codecs.stepwise import StepwiseScan, checked_kernel_size, each_step
 from lcrs.layers import MaskedConv2d
 from lcrs.layers.provenance import report_handed
 
@@ -79,8 +79,8 @@ def raster_scan_compress_single_stream(
     report_handed(gaussian_conditional, params)
     if y.shape[0] != 1 or tuple(y.shape[2:]) != (height, width):
         raise ValueError(f"y has shape {tuple(y.shape)}, must be (1, C, {height}, {width})")
-    codec = _codec(gaussian_conditional, entropy_parameters, context_prediction, padding, kernel_size, merge)
-    scan = StepwiseScan(codec, y.shape, params, exact=merge is None)
+    parts = _parts(gaussian_conditional, entropy_parameters, context_prediction, padding, kernel_size, merge)
+    scan = StepwiseScan(parts, y.shape, params, exact=merge is None)
     symbols = np.empty((height * width, y.shape[1]), np.int32)
     indexes = np.empty_like(symbols)
     values = single(y)
@@ -134,9 +134,9 @@ def raster_scan_decompress_single_stream(
         LcrsError: the stream ends early.
     """
     report_handed(gaussian_conditional, params)
-    codec = _codec(gaussian_conditional, entropy_parameters, context_prediction, padding, kernel_size, merge)
+    parts = _parts(gaussian_conditional, entropy_parameters, context_prediction, padding, kernel_size, merge)
     shape = (1, context_prediction.in_channels, height, width)
-    scan = StepwiseScan(codec, shape, params, exact=merge is None)
+    scan = StepwiseScan(parts, shape, params, exact=merge is None)
     table = _rows(scan.table)
 
     def step(rows: Tensor, columns: Tensor) -> None:
@@ -148,23 +148,40 @@ def raster_scan_decompress_single_stream(
     return scan.y_hat.to(device)
 
 
-def _codec(
+@dataclass(frozen=True)
+class _Parts:
+    gaussian_conditional: GaussianConditional
+    entropy_parameters: nn.Module
+    context_prediction: MaskedConv2d
+    kernel_size: int
+    padding: int
+    merge: _Merge
+
+    @property
+    def device(self) -> torch.device:
+        return self.context_prediction.weight.device
+
+
+def _parts(
     gaussian_conditional: GaussianConditional,
     entropy_parameters: nn.Module,
     context_prediction: MaskedConv2d,
     padding: int,
     kernel_size: int,
     merge: _Merge | None,
-) -> RasterScanLatentCodec:
-    codec = RasterScanLatentCodec(gaussian_conditional, entropy_parameters, context_prediction)
-    if (codec.kernel_size, codec.padding) != (kernel_size, padding):
+) -> _Parts:
+    size = checked_kernel_size(context_prediction)
+    if (size, size // 2) != (kernel_size, padding):
         raise ValueError(
             f"kernel_size and padding are {(kernel_size, padding)}, "
-            f"those of context_prediction {(codec.kernel_size, codec.padding)}"
+            f"those of context_prediction {(size, size // 2)}"
         )
-    if merge is not None:
-        codec.merge = merge  # type: ignore[method-assign]
-    return codec
+    joined = merge or _concatenated
+    return _Parts(gaussian_conditional, entropy_parameters, context_prediction, size, padding, joined)
+
+
+def _concatenated(*args: Tensor) -> Tensor:
+    return torch.cat(args, dim=1)
 
 
 def _rows(table: coding.CdfTable) -> tuple[Any, Any, Any]:

@@ -7,21 +7,20 @@ and training. The native module goes through the steps and calls back for the ne
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from lcrs import coding
+from lcrs.entropy_models import GaussianConditional
 from lcrs.entropy_models.base import StreamKind
 from lcrs.latent_codecs.base import fit, single
+from lcrs.layers import CheckerboardMaskedConv2d, MaskedConv2d
 from lcrs.layers.lowering import GraphBuilder
 
-if TYPE_CHECKING:
-    from lcrs.latent_codecs.rasterscan import RasterScanLatentCodec
-
-__all__ = ["StepwiseScan", "each_step", "patches_at", "step_graph"]
+__all__ = ["StepwiseParts", "StepwiseScan", "checked_kernel_size", "each_step", "patches_at", "step_graph"]
 
 
 @torch.compiler.disable  # type: ignore[untyped-decorator]
@@ -67,12 +66,64 @@ def patches_at(padded: Tensor, kernel_size: int, rows: Tensor, columns: Tensor) 
     return padded[..., lines, taps]
 
 
+class StepwiseParts(Protocol):
+    """What a scan step by step is made of: what a `RasterScanLatentCodec` has, among others."""
+
+    @property
+    def gaussian_conditional(self) -> GaussianConditional:
+        """Distributions of the symbols."""
+
+    @property
+    def entropy_parameters(self) -> nn.Module:
+        """From side information and context to scales and means."""
+
+    @property
+    def context_prediction(self) -> MaskedConv2d:
+        """The masked convolution."""
+
+    @property
+    def kernel_size(self) -> int:
+        """Of the masked convolution."""
+
+    @property
+    def padding(self) -> int:
+        """Of the masked convolution."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+
+    def merge(self, *args: Tensor) -> Tensor:
+        """Side information and context along the channels."""
+
+
+def checked_kernel_size(context_prediction: Any) -> int:
+    """The side of the kernel of a raster scan's context.
+
+    Raises:
+        ValueError: `context_prediction` is no masked convolution that a raster scan can step through.
+    """
+    if isinstance(context_prediction, CheckerboardMaskedConv2d):
+        raise ValueError("context_prediction is a checkerboard's; it must see earlier places only")
+    if not (hasattr(context_prediction, "kernel_size") and hasattr(context_prediction, "padding")):
+        raise ValueError(
+            f"context_prediction is a {type(context_prediction).__name__}, must be a MaskedConv2d; what "
+            "follows it belongs to entropy_parameters"
+        )
+    kernel_size, padding = context_prediction.kernel_size, context_prediction.padding
+    size: int = kernel_size[0]
+    if kernel_size != (size, size) or size % 2 == 0 or padding != (size // 2, size // 2):
+        raise ValueError(
+            f"context_prediction has kernel {kernel_size} and padding {padding}; "
+            "it must have an odd square kernel k and padding k // 2"
+        )
+    return size
+
+
 class StepwiseScan:
     """One pass over a batch of latents: what is decoded so far, and the parameters of what comes next."""
 
-    def __init__(
-        self, codec: RasterScanLatentCodec, shape: Sequence[int], params: Tensor, exact: bool
-    ) -> None:
+    def __init__(self, codec: StepwiseParts, shape: Sequence[int], params: Tensor, exact: bool) -> None:
         self.codec = codec
         self.params = single(fit(params, shape[2:]))
         self.table = codec.gaussian_conditional.cdf_table()
@@ -107,7 +158,7 @@ class StepwiseScan:
         self.padded[..., rows + self.padding, columns + self.padding] = values
 
 
-def step_graph(codec: RasterScanLatentCodec) -> coding.Graph:
+def step_graph(codec: StepwiseParts) -> coding.Graph:
     """CP and EP at places side by side, as `StepwiseScan.parameters` gives them, on the exact engine.
 
     The rows of the kernel below its centre are hidden by the mask and left out.
@@ -130,7 +181,7 @@ def step_graph(codec: RasterScanLatentCodec) -> coding.Graph:
     return coding.Graph(lowered.json, lowered.tensors)
 
 
-def _step_in_torch(codec: RasterScanLatentCodec, patches: Tensor, params: Tensor) -> Tensor:
+def _step_in_torch(codec: StepwiseParts, patches: Tensor, params: Tensor) -> Tensor:
     """The same with torch's sums, place by place as CompressAI does."""
     context, device = codec.context_prediction, codec.device
     kernel_size = codec.kernel_size

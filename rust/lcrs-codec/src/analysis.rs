@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use lcrs_core::exact::{Tensor, View};
 use lcrs_core::{Limits, Result};
 
+use crate::blame::blame_data;
+use crate::graph::Job;
 use crate::graph::{Graph, Rows, Shape};
-use crate::networks::{blame_data, Job};
 use crate::package::ANALYSIS;
 use crate::samples::Scale;
 use crate::{Package, Picture};
@@ -26,7 +27,7 @@ pub(crate) fn analyse(package: &Package, source: Source<'_>, job: Job<'_>) -> Re
     let x = package.picture_shape(source.height, source.width);
     let y = package.y_shape(source.height, source.width, job.limits)?;
     gather(y, source.held(), job, |job, sink| {
-        package.networks.run_in_strips(ANALYSIS, job, x, &mut |rows| source.rows(rows, job.limits), sink)
+        package.runner(job).run_in_strips(ANALYSIS, x, &mut |rows| source.rows(rows, job.limits), sink)
     })
 }
 

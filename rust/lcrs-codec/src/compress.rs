@@ -3,12 +3,14 @@
 use lcrs_core::exact::Tensor;
 use lcrs_core::rans::StreamKind;
 use lcrs_core::{Error, Limits, Result, Runtime};
-use lcrs_format::{pack, Header, Section, DIGEST_PREFIX_LENGTH};
+use lcrs_format::{pack, Header, Section};
 
 use crate::analysis::{analyse, Source};
 use crate::container::from_format;
+use crate::digest_text::prefix;
+use crate::graph::Job;
 use crate::graph::Shape;
-use crate::networks::Job;
+use crate::quality::{checked_quality, level};
 use crate::{Layout, Package, Picture, PictureMetadata};
 
 /// How to compress.
@@ -95,7 +97,7 @@ pub(crate) fn write(
     options: &CompressOptions,
     job: Job<'_>,
 ) -> Result<Vec<u8>> {
-    let coded = package.codec.encode(&package.networks, job, options.kind, y)?;
+    let coded = package.codec.encode(package.runner(job), options.kind, y)?;
     let mut header = Header::new(package.name(), layout.width, layout.height);
     header.samples = layout.samples;
     header.has_channel_axis = layout.has_channel_axis || layout.samples.channels() > 1;
@@ -115,45 +117,4 @@ pub(crate) fn write(
         })
         .collect();
     pack(&header, &sections, &options.metadata.sections()).map_err(from_format)
-}
-
-/// The part of a digest that files carry.
-pub(crate) fn prefix(digest: &[u8; 32]) -> [u8; DIGEST_PREFIX_LENGTH] {
-    let mut prefix = [0; DIGEST_PREFIX_LENGTH];
-    prefix.copy_from_slice(&digest[..DIGEST_PREFIX_LENGTH]);
-    prefix
-}
-
-/// The level of a variable-rate model at a quality from 0 to 100; none for a fixed rate.
-///
-/// # Errors
-/// [`lcrs_core::ErrorKind::InvalidArgument`] for a quality that is out of range, missing, or given for a fixed rate.
-pub fn level_of(package: &Package, quality: Option<f64>) -> Result<Option<f32>> {
-    level(package, checked_quality(package, quality)?)
-}
-
-/// The place between the levels of a variable-rate model, as encoder and decoder both compute it.
-pub(crate) fn level(package: &Package, quality: Option<f32>) -> Result<Option<f32>> {
-    match (package.levels(), quality) {
-        (Some(levels), Some(quality)) => Ok(Some((f64::from(quality) / 100.0 * (levels - 1) as f64) as f32)),
-        (None, None) => Ok(None),
-        (Some(_), None) => Err(Error::invalid(format!("model '{}' needs a quality (0 to 100)", package.name()))),
-        (None, Some(quality)) => {
-            Err(Error::invalid(format!("quality is {quality}, but model '{}' has a fixed rate", package.name())))
-        }
-    }
-}
-
-/// The quality as files keep it. What is too small for a normal binary32 number is zero.
-pub(crate) fn checked_quality(package: &Package, quality: Option<f64>) -> Result<Option<f32>> {
-    match quality {
-        Some(quality) if !(0.0..=100.0).contains(&quality) => {
-            Err(Error::invalid(format!("quality is {quality} (0 to 100)")))
-        }
-        _ => {
-            let quality =
-                quality.map(|quality| if quality < f64::from(f32::MIN_POSITIVE) { 0.0 } else { quality as f32 });
-            level(package, quality).map(|_| quality)
-        }
-    }
 }

@@ -4,12 +4,14 @@ use lcrs_core::exact::{Tensor, View};
 use lcrs_core::{Error, Limits, Result, Runtime};
 use lcrs_format::{parse, Container, Header};
 
-use crate::compress::{level, prefix};
+use crate::blame::blame_data;
 use crate::container::{format_limits, from_format};
+use crate::digest_text::{hex, prefix};
+use crate::graph::Job;
 use crate::graph::{Rows, Shape};
-use crate::networks::{blame_data, Job};
-use crate::package::{hex, SYNTHESIS};
+use crate::package::SYNTHESIS;
 use crate::picture::Canvas;
+use crate::quality::level;
 use crate::{Layout, Package, Picture, PictureMetadata};
 
 /// How to decompress.
@@ -88,7 +90,7 @@ fn restore<'a>(
         return Err(Error::corrupt("latents are not numbered 0, 1, ..."));
     }
     let shape = package.y_shape(height, width, limits)?;
-    let y = package.codec.decode(&package.networks, job, &container.sections, shape)?;
+    let y = package.codec.decode(package.runner(job), &container.sections, shape)?;
     Ok((y, job))
 }
 
@@ -102,7 +104,7 @@ fn synthesise(package: &Package, y: &Tensor, header: &Header, job: Job<'_>) -> R
     let mut source = |rows: &Rows| y.view().rows(rows.clone())?.to_tensor(job.rt, job.limits);
     let mut sink = |rows: Rows, strip: View<'_>| canvas.paint(rows, strip);
     let job = Job { limits: &limits, ..job };
-    package.networks.run_in_strips(SYNTHESIS, job, Shape::from(y), &mut source, &mut sink)?;
+    package.runner(job).run_in_strips(SYNTHESIS, Shape::from(y), &mut source, &mut sink)?;
     canvas.finish()
 }
 

@@ -6,7 +6,7 @@ use lcrs_format::{parse, MetadataKind, Samples, FORMAT_VERSION};
 use serde_json::{json, Value};
 
 use crate::container::{format_limits, from_format};
-use crate::package::hex;
+use crate::digest_text::hex;
 
 /// One entropy-coded section.
 #[derive(Debug, Clone, PartialEq, Eq)]

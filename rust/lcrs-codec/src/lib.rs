@@ -12,9 +12,11 @@
 //! container in that of `lcrs-format`.
 
 mod analysis;
+mod blame;
 mod compress;
 mod container;
 mod decompress;
+mod digest_text;
 mod environment;
 mod foreign;
 mod graph;
@@ -23,15 +25,18 @@ mod latents;
 mod metadata;
 mod networks;
 mod package;
+mod per_simd;
 mod picture;
+mod quality;
 mod reading;
+mod runner;
 mod samples;
 mod search;
 mod target;
 mod tensors;
 mod transcode;
 
-pub use compress::{compress, compress_latent, level_of, CompressOptions};
+pub use compress::{compress, compress_latent, CompressOptions};
 pub use decompress::{decompress, decompress_latent, metadata, DecodedLatent, DecompressOptions};
 pub use environment::runtime_from_env;
 pub use foreign::{read_not_portable, write_not_portable, ForeignModel};
@@ -40,8 +45,9 @@ pub use info::{bytes_needed, info, Info, SectionInfo};
 pub use metadata::{Cicp, PictureMetadata};
 pub use package::{package_digests, Digests, Package, PackageSummary};
 pub use picture::{Layout, Picture};
+pub use quality::level_of;
 pub use reading::{read, ReadError};
 pub use search::{Search, Target};
 pub use target::{compress_to_target, Targeted};
 pub use tensors::{TensorData, TensorView, Tensors};
-pub use transcode::{transcode, Latents, Placement};
+pub use transcode::{transcode, GivenLatents, PictureWindow};

@@ -1,21 +1,19 @@
 //! The graphs of a package, parsed when it is loaded, packed for an instruction set when they first run.
 
 use std::collections::BTreeMap;
-use std::sync::OnceLock;
 
-use lcrs_core::exact::{Tensor, View};
-use lcrs_core::{Error, ErrorKind, Limits, Result, Runtime, Simd};
+use lcrs_core::{Error, Limits, Result, Runtime};
 use serde_json::Value;
 
-pub(crate) use crate::graph::Job;
-use crate::graph::{Graph, Op, Program, Rows, Shape};
+use crate::blame::blame_data;
+use crate::graph::{Graph, Op, Program, Shape};
+use crate::per_simd::PerSimd;
 use crate::tensors::{TensorView, Tensors};
 
 #[derive(Debug)]
 struct Network {
     program: Program,
-    /// By position in [`Simd::ALL`].
-    built: [OnceLock<Graph>; Simd::ALL.len()],
+    built: PerSimd<Graph>,
 }
 
 /// Names and shapes of the outputs of a graph.
@@ -38,7 +36,7 @@ impl Networks {
         for (name, graph) in graphs {
             let lookup = |name: &str| tensors.get(name).map(|tensor| tensor.borrowed());
             let program = Program::parse(graph, &lookup).map_err(|e| e.at(format!("graph '{name}'")))?;
-            by_name.insert(name.clone(), Network { program, built: Default::default() });
+            by_name.insert(name.clone(), Network { program, built: PerSimd::default() });
         }
         Ok(Self { by_name, tensors })
     }
@@ -97,47 +95,6 @@ impl Networks {
         Ok(())
     }
 
-    /// Runs graph `name`.
-    ///
-    /// # Errors
-    /// As [`Graph::run`], but what the graph's inputs cause is blamed on the data ([`ErrorKind::Corrupt`]), not on the caller.
-    pub(crate) fn run(&self, name: &str, job: Job<'_>, inputs: &[Tensor]) -> Result<Vec<(String, Tensor)>> {
-        let graph = self.graph(name, job.rt)?;
-        graph.run(job.rt, job.limits, inputs, job.level).map_err(|e| blame_data(e).at(format!("graph '{name}'")))
-    }
-
-    /// Runs graph `name`, which has a single output.
-    pub(crate) fn run_single(&self, name: &str, job: Job<'_>, input: &Tensor) -> Result<Tensor> {
-        let mut outputs = self.run(name, job, std::slice::from_ref(input))?;
-        match (outputs.pop(), outputs.len()) {
-            (Some((_, tensor)), 0) => Ok(tensor),
-            _ => Err(Error::corrupt(format!("graph '{name}' must have one output"))),
-        }
-    }
-
-    /// The numbers that graph `name`, without inputs, gives as its single output.
-    pub(crate) fn run_constant(&self, name: &str, job: Job<'_>) -> Result<Vec<f32>> {
-        let mut outputs = self.run(name, job, &[])?;
-        match (outputs.pop(), outputs.len()) {
-            (Some((_, tensor)), 0) => Ok(tensor.into_vec()),
-            _ => Err(Error::corrupt(format!("graph '{name}' must have one output"))),
-        }
-    }
-
-    /// Runs graph `name`, of one input and one output, in strips; see [`Graph::run_in_strips`].
-    pub(crate) fn run_in_strips(
-        &self,
-        name: &str,
-        job: Job<'_>,
-        input: Shape,
-        source: &mut dyn FnMut(&Rows) -> Result<Tensor>,
-        sink: &mut dyn FnMut(Rows, View<'_>) -> Result<()>,
-    ) -> Result<()> {
-        let graph = self.graph(name, job.rt)?;
-        let done = graph.run_in_strips(job, input, source, sink);
-        done.map_err(|e| blame_data(e).at(format!("graph '{name}'")))
-    }
-
     /// Graph `name` cut where the level comes in, see [`Program::split_at_level`]: what is before, and what comes after, if
     /// anything does. Both are made for this call: who needs them runs them for many levels.
     pub(crate) fn split_at_level(&self, name: &str, rt: &Runtime) -> Result<Option<(Graph, Option<Graph>)>> {
@@ -147,23 +104,10 @@ impl Networks {
         graphs.map(Some).map_err(|e| blame_data(e).at(format!("graph '{name}'")))
     }
 
-    fn graph(&self, name: &str, rt: &Runtime) -> Result<&Graph> {
+    /// Graph `name`, packed for the instruction set of a runtime.
+    pub(crate) fn graph(&self, name: &str, rt: &Runtime) -> Result<&Graph> {
         let network = self.network(name)?;
-        let place = Simd::ALL.iter().position(|path| *path == rt.simd).unwrap_or(0);
-        let built = &network.built[place];
-        if let Some(graph) = built.get() {
-            return Ok(graph);
-        }
-        let graph = Graph::prepared(network.program.clone(), &self.lookup(), rt)
-            .map_err(|e| blame_data(e).at(format!("graph '{name}'")))?;
-        Ok(built.get_or_init(|| graph))
-    }
-}
-
-/// Inside a package or a file there is no caller to blame: an illegal argument is an impossible content.
-pub(crate) fn blame_data(error: Error) -> Error {
-    match error.kind() {
-        ErrorKind::InvalidArgument => Error::corrupt(error.message().to_owned()),
-        _ => error,
+        let make = || Graph::prepared(network.program.clone(), &self.lookup(), rt);
+        network.built.get_or_make(rt.simd, make).map_err(|e| blame_data(e).at(format!("graph '{name}'")))
     }
 }

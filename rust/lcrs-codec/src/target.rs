@@ -5,9 +5,10 @@ use lcrs_core::{Error, Limits, Result, Runtime};
 use lcrs_format::NumberType;
 
 use crate::analysis::{Analysis, Source};
-use crate::compress::{check, level, write};
+use crate::compress::{check, write};
 use crate::decompress::decompress;
-use crate::networks::Job;
+use crate::graph::Job;
+use crate::quality::level;
 use crate::{CompressOptions, DecompressOptions, Package, Picture, Search, Target};
 
 /// A file for a target.

@@ -5,7 +5,7 @@ mod common;
 
 use common::{gained, limits, log_gain, picture, scanned_variable, Model, Random, CHANNELS, GAIN, LEVELS};
 use lcrs_codec::{
-    compress, decompress, transcode, CompressOptions, DecompressOptions, Latents, Package, Picture, Placement,
+    compress, decompress, transcode, CompressOptions, DecompressOptions, GivenLatents, Package, Picture, PictureWindow,
 };
 use lcrs_core::exact::Tensor;
 use lcrs_core::rans::StreamKind;
@@ -256,7 +256,7 @@ fn shrinkage_and_context_bias_may_stand_where_a_gain_may() {
 #[test]
 fn latents_of_another_program_are_compared_in_steps_of_the_level() {
     let (height, width) = (4, 5);
-    let placement = Placement { size: (40, 32), crop: (0, 0), decoded: (40, 32) };
+    let window = PictureWindow { size: (40, 32), crop: (0, 0), decoded: (40, 32) };
     for (kind, is_log, is_whole) in CASES {
         let mut model = gained(kind, is_log, is_whole);
         // means of zero and medians of zero: values are multiples of steps
@@ -277,9 +277,9 @@ fn latents_of_another_program_are_compared_in_steps_of_the_level() {
         let write = |off: f32| {
             let y = whole.iter().enumerate().map(|(i, q)| q * steps[i % CHANNELS] + off * finest).collect();
             let y = Tensor::from_vec(CHANNELS, height, width, y).unwrap();
-            let latents = Latents { y, z: Some(Tensor::zeroed(4, 2, 3, &limits()).unwrap()) };
+            let latents = GivenLatents { y, z: Some(Tensor::zeroed(4, 2, 3, &limits()).unwrap()) };
             let (rt, kind) = (Runtime::serial(), StreamKind::Lcrs);
-            transcode(&package, &latents, &placement, Some(100.0), kind, &rt, &limits())
+            transcode(&package, &latents, &window, Some(100.0), kind, &rt, &limits())
         };
         let file = write(0.0).unwrap();
         assert_eq!(write(0.2).unwrap(), file, "{kind} {is_log} {is_whole}");

@@ -5,6 +5,7 @@
 //! [`Error`], never to a panic, an unbounded loop or an allocation beyond [`Limits`].
 //! Results depend neither on the instruction set ([`Simd`]) nor on the number of threads ([`Pool`]).
 
+mod buffer_pool;
 pub mod cdf;
 mod error;
 pub mod exact;
@@ -13,12 +14,11 @@ mod interrupt;
 pub mod latent;
 mod limits;
 mod parallel;
-mod placement;
 pub mod rans;
 mod runtime;
 pub mod scan;
 mod simd;
-mod spares;
+mod thread_affinity;
 mod wide;
 
 pub use error::{Error, ErrorKind, Result};

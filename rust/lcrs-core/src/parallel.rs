@@ -1,6 +1,6 @@
 //! Threads as a value that is passed in: nothing here is global, so nothing can be stale after a fork.
 
-use crate::placement::Placement;
+use crate::thread_affinity::ThreadAffinity;
 use crate::{Error, Interrupt, Result};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -17,19 +17,19 @@ pub struct Pool {
 #[derive(Debug)]
 struct Others {
     threads: rayon::ThreadPool,
-    placement: Arc<Placement>,
+    affinity: Arc<ThreadAffinity>,
 }
 
 impl Others {
     fn new(threads: usize) -> std::result::Result<Self, rayon::ThreadPoolBuildError> {
-        let placement = Arc::new(Placement::default());
-        let joined = Arc::clone(&placement);
+        let affinity = Arc::new(ThreadAffinity::default());
+        let joined = Arc::clone(&affinity);
         let threads = rayon::ThreadPoolBuilder::new()
             .num_threads(threads)
             .thread_name(|i| format!("lcrs-{i}"))
             .start_handler(move |_| joined.join())
             .build()?;
-        Ok(Self { threads, placement })
+        Ok(Self { threads, affinity })
     }
 }
 
@@ -130,9 +130,9 @@ impl Pool {
     /// Helpers may begin late, even after the leader's end, if their threads are busy: nobody may wait for one to begin.
     pub(crate) fn lead<T>(&self, threads: usize, helper: impl Fn(usize) + Sync, leader: impl FnOnce() -> T) -> T {
         match self.others.as_deref() {
-            Some(Others { threads: others, placement }) if threads > 1 => {
+            Some(Others { threads: others, affinity }) if threads > 1 => {
                 if others.current_thread_index().is_none() {
-                    placement.keep_off_caller();
+                    affinity.keep_off_caller();
                 }
                 others.in_place_scope(|scope| {
                     let helper = &helper;

@@ -1,6 +1,6 @@
 //! What a job runs on: an instruction set and a pool of threads.
 
-use crate::spares::Spares;
+use crate::buffer_pool::BufferPool;
 use crate::{Interrupt, Pool, Result, Simd};
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ pub struct Runtime {
     /// The threads that work is spread over.
     pub pool: Pool,
     /// Memory that tensors of this runtime's jobs are made of again and again.
-    pub(crate) spares: Arc<Spares<f32>>,
+    pub(crate) float_buffers: Arc<BufferPool<f32>>,
     /// The same for streams.
-    pub(crate) spare_streams: Arc<Spares<u8>>,
+    pub(crate) stream_buffers: Arc<BufferPool<u8>>,
     /// The same for symbols that are about to be encoded.
-    pub(crate) spare_entries: Arc<Spares<u32>>,
+    pub(crate) entry_buffers: Arc<BufferPool<u32>>,
 }
 
 impl Runtime {
@@ -35,21 +35,21 @@ impl Runtime {
     }
 
     fn on(simd: Simd, pool: Pool) -> Self {
-        let (spares, spare_streams, spare_entries) = Default::default();
-        Self { simd, pool, spares, spare_streams, spare_entries }
+        let (float_buffers, stream_buffers, entry_buffers) = Default::default();
+        Self { simd, pool, float_buffers, stream_buffers, entry_buffers }
     }
 
     /// The same runtime for a job that may be interrupted.
     #[must_use]
     pub fn interruptible(&self, interrupt: Interrupt) -> Self {
         let pool = self.pool.interruptible(interrupt);
-        let (spares, spare_streams) = (Arc::clone(&self.spares), Arc::clone(&self.spare_streams));
-        Self { simd: self.simd, pool, spares, spare_streams, spare_entries: Arc::clone(&self.spare_entries) }
+        let (float_buffers, stream_buffers) = (Arc::clone(&self.float_buffers), Arc::clone(&self.stream_buffers));
+        Self { simd: self.simd, pool, float_buffers, stream_buffers, entry_buffers: Arc::clone(&self.entry_buffers) }
     }
 
     /// Gives memory of tensors that is kept for later ones back, all but this many bytes.
     pub fn trim(&self, bytes: u64) {
-        self.spares.trim(bytes);
+        self.float_buffers.trim(bytes);
     }
 
     /// Calls `job` for every item of a batch, with a runtime for it: side by side on a thread each if the items keep all
@@ -70,9 +70,9 @@ impl Runtime {
             let alone = Self {
                 simd: self.simd,
                 pool: self.pool.alone(),
-                spares: Arc::clone(&self.spares),
-                spare_streams: Arc::clone(&self.spare_streams),
-                spare_entries: Arc::clone(&self.spare_entries),
+                float_buffers: Arc::clone(&self.float_buffers),
+                stream_buffers: Arc::clone(&self.stream_buffers),
+                entry_buffers: Arc::clone(&self.entry_buffers),
             };
             placed(i, self.pool.check().and_then(|()| job(i, item, &alone)))
         });

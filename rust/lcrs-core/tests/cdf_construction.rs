@@ -7,7 +7,7 @@ mod reference;
 mod support;
 
 use lcrs_core::cdf::{
-    default_scale_table, factorized_medians, factorized_table, factorized_table_in_steps, gaussian_table,
+    default_scale_table, factorized_medians, factorized_table, factorized_table_with_step_size, gaussian_table,
     gaussian_table_of_precision, scale_table, CdfTable, FactorizedParameters,
 };
 use lcrs_core::ErrorKind;
@@ -175,7 +175,7 @@ fn quantiles_are_counted_in_steps() {
     let fixture = Fixture::open();
     let quantiles = fixture.quantiles();
     for step in [0.5_f32, 0.75, 3.0] {
-        let table = factorized_table_in_steps(&fixture.parameters(Some(quantiles)), step, 1e-9).unwrap();
+        let table = factorized_table_with_step_size(&fixture.parameters(Some(quantiles)), step, 1e-9).unwrap();
         for (c, q) in quantiles.chunks(3).enumerate() {
             let (minima, maxima) = (((q[1] - q[0]) / step).ceil(), ((q[2] - q[1]) / step).ceil());
             let row = table.row(c);
@@ -191,7 +191,7 @@ fn factorized_probabilities_follow_the_formula() {
     for (step, (c, &median)) in
         [1.0_f32, 0.37, 2.5].into_iter().flat_map(|s| medians.iter().enumerate().map(move |m| (s, m)))
     {
-        let table = factorized_table_in_steps(&fixture.parameters(Some(&medians)), step, 1e-6).unwrap();
+        let table = factorized_table_with_step_size(&fixture.parameters(Some(&medians)), step, 1e-6).unwrap();
         let (row, step) = (table.row(c), f64::from(step));
         for k in 0..row.length - 2 {
             let x = f64::from(median) + f64::from(row.offset + k as i32) * step;
@@ -211,8 +211,8 @@ fn tails_by_bisection_hold_the_tail_mass() {
     let fixture = Fixture::open();
     let medians = factorized_medians(&fixture.parameters(None)).unwrap();
     for (tail_mass, step) in [(1e-9, 1.0), (1e-3, 1.0), (1e-9, 0.37), (1e-3, 2.5)] {
-        let table = factorized_table_in_steps(&fixture.parameters(Some(&medians)), step, tail_mass).unwrap();
-        let without = factorized_table_in_steps(&fixture.parameters(None), step, tail_mass).unwrap();
+        let table = factorized_table_with_step_size(&fixture.parameters(Some(&medians)), step, tail_mass).unwrap();
+        let without = factorized_table_with_step_size(&fixture.parameters(None), step, tail_mass).unwrap();
         let step = f64::from(step);
         for (c, &median) in medians.iter().enumerate() {
             assert!(fixture.logit(c, f64::from(median)).abs() < 1e-3, "channel {c}");
@@ -253,7 +253,7 @@ fn contradicting_parameters_are_refused() {
     }
     assert!(factorized_table(&good, 1.0).is_err());
     for step in [0.0, -1.0, f32::NAN, f32::INFINITY] {
-        let error = factorized_table_in_steps(&good, step, 1e-9).unwrap_err();
+        let error = factorized_table_with_step_size(&good, step, 1e-9).unwrap_err();
         assert!(error.message().contains("step is"), "{error}");
     }
 }

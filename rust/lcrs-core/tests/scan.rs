@@ -7,8 +7,8 @@ use lcrs_core::cdf::{default_scale_table, gaussian_table, CdfTable};
 use lcrs_core::exact::{Tensor, Unary};
 use lcrs_core::rans::{self, Decoder, Encoder, StreamKind};
 use lcrs_core::scan::{
-    channel_groups, Checkerboard, Coder, Conditions, Context, Gaussian, Merge, Network, Parameters, Parity, Pointwise,
-    Raster, Scan, Shrinkage, Steps, SymbolOrder,
+    channel_groups, Checkerboard, Coder, Context, Gain, Gaussian, Merge, Network, Parameters, Parity, Pointwise,
+    Raster, RateSettings, Scan, Shrinkage, SymbolOrder,
 };
 use lcrs_core::{ErrorKind, Limits, Runtime, Simd};
 use proptest::prelude::*;
@@ -30,7 +30,7 @@ struct Case {
     height: usize,
     width: usize,
     seed: u64,
-    /// Whether the scan runs under conditions of a variable rate.
+    /// Whether the scan runs under settings of a variable rate.
     rate: Rate,
 }
 
@@ -234,13 +234,13 @@ impl Numbers {
         Shrinkage::new(simd, &layers, 0.5).unwrap()
     }
 
-    fn conditions<'a>(&'a self, case: &Case, shrinkage: &'a Shrinkage) -> Conditions<'a> {
-        let steps = match case.rate {
-            Rate::Fixed => return Conditions::default(),
-            Rate::Variable | Rate::OneGain => Steps::new(&self.gain, Some(shrinkage)),
-            Rate::Logarithmic => Steps::logarithmic(&self.gain, &self.log_gain),
+    fn settings<'a>(&'a self, case: &Case, shrinkage: &'a Shrinkage) -> RateSettings<'a> {
+        let gain = match case.rate {
+            Rate::Fixed => return RateSettings::default(),
+            Rate::Variable | Rate::OneGain => Gain::new(&self.gain, Some(shrinkage)),
+            Rate::Logarithmic => Gain::logarithmic(&self.gain, &self.log_gain),
         };
-        Conditions { steps: Some(steps.unwrap()), context_bias: Some(&self.other_bias) }
+        RateSettings { gain: Some(gain.unwrap()), context_bias: Some(&self.other_bias) }
     }
 
     /// The symbol, nearer to zero under a variable rate.
@@ -298,17 +298,17 @@ fn check(case: &Case) {
         for rt in runtimes() {
             let scan = case.scan(rt.simd, &numbers, order);
             let shrinkage = numbers.shrinkage(rt.simd);
-            let conditions = numbers.conditions(case, &shrinkage);
+            let settings = numbers.settings(case, &shrinkage);
             let mut encoder = Encoder::new(kind, rt.simd);
             let mut coder = Coder::Encode { encoder: &mut encoder, y: &numbers.y };
-            let sent = scan.run_with(&rt, &Limits::default(), &mut coder, &numbers.side, conditions).unwrap();
+            let sent = scan.run_with(&rt, &Limits::default(), &mut coder, &numbers.side, settings).unwrap();
             let data = encoder.finish().unwrap();
             let on = format!("{case:?} {order:?} on {} x {}", rt.simd.name(), rt.pool.threads());
             assert_eq!(bits(&sent), bits(&want), "values of {on}");
             assert_eq!(data, bytes, "bytes of {on}");
             let mut decoder = Decoder::new(kind, rt.simd, &bytes).unwrap();
             let mut coder = Coder::Decode { decoder: &mut decoder };
-            let received = scan.run_with(&rt, &Limits::default(), &mut coder, &numbers.side, conditions).unwrap();
+            let received = scan.run_with(&rt, &Limits::default(), &mut coder, &numbers.side, settings).unwrap();
             decoder.finish().unwrap();
             assert_eq!(bits(&received), bits(&want), "decoded values of {on}");
         }
@@ -453,15 +453,15 @@ fn channel_groups_see_the_groups_before() {
         Tensor::from_vec(channels, height, width, noise.iter().map(|v| v.abs() + (sum % 3.0) * 0.25).collect())
     };
     let gain = values(5, 9).iter().map(|v| 0.3 + v.abs().min(2.0)).collect::<Vec<_>>();
-    let all = Steps::new(&gain, None).unwrap();
+    let all = Gain::new(&gain, None).unwrap();
     let ranges = [0..2, 2..5, 5..9];
     for varies in [false, true] {
-        let conditions = ranges.clone().map(|part| Conditions {
-            steps: varies.then(|| Steps::new(&gain[part], None).unwrap()),
+        let settings = ranges.clone().map(|part| RateSettings {
+            gain: varies.then(|| Gain::new(&gain[part], None).unwrap()),
             context_bias: None,
         });
-        let sliced = ranges.clone().map(|part| Conditions {
-            steps: varies.then(|| all.of_channels(part.start, part.len()).unwrap()),
+        let sliced = ranges.clone().map(|part| RateSettings {
+            gain: varies.then(|| all.of_channels(part.start, part.len()).unwrap()),
             context_bias: None,
         });
         let mut streams = vec![];
@@ -478,7 +478,7 @@ fn channel_groups_see_the_groups_before() {
                 let y = lcrs_core::exact::slice(&limits, &y, ranges[k].start, sizes[k]).unwrap();
                 let mut coder = Coder::Encode { encoder: &mut encoder, y: &y };
                 let side = side(k, &known).unwrap();
-                known.push(scan.run_with(&rt, &limits, &mut coder, &side, conditions[k]).unwrap());
+                known.push(scan.run_with(&rt, &limits, &mut coder, &side, settings[k]).unwrap());
             }
             let want = lcrs_core::exact::concat(&limits, &known.iter().collect::<Vec<_>>()).unwrap();
             let bytes = encoder.finish().unwrap();
@@ -501,7 +501,7 @@ fn channel_groups_see_the_groups_before() {
             let mut encoder = Encoder::new(StreamKind::Lcrs, rt.simd);
             let mut coder = Coder::Encode { encoder: &mut encoder, y: &y };
             let error = channel_groups(&rt, &limits, &scans, &sliced[..2], &mut coder, side).unwrap_err();
-            assert!(error.message().contains("3 scans have 2 conditions"), "{error}");
+            assert!(error.message().contains("3 scans have 2 rate settings"), "{error}");
             let odd = |k: usize, known: &[Tensor]| match k {
                 2 => Tensor::zeroed(4, height, width + 1, &limits),
                 _ => side(k, known),
@@ -579,19 +579,19 @@ fn parts_that_do_not_fit_are_refused() {
     let scan = Scan::Raster(raster(good(), network(2, 1).unwrap(), gaussian(1, Parameters::ScalesMeans)).unwrap());
     let two = Tensor::zeroed(2, 4, 4, &Limits::default()).unwrap();
     let y = Tensor::zeroed(1, 4, 4, &Limits::default()).unwrap();
-    let refused = |conditions: Conditions| {
+    let refused = |settings: RateSettings| {
         let mut encoder = Encoder::new(StreamKind::Lcrs, simd);
         let mut coder = Coder::Encode { encoder: &mut encoder, y: &y };
-        scan.run_with(&Runtime::serial(), &Limits::default(), &mut coder, &two, conditions)
+        scan.run_with(&Runtime::serial(), &Limits::default(), &mut coder, &two, settings)
             .unwrap_err()
             .message()
             .to_owned()
     };
-    let of_gain = |gain: &'static [f32]| Conditions { steps: Steps::new(gain, None).ok(), context_bias: None };
-    assert!(Steps::new(&[1.0; 5], None).unwrap().of_channels(3, 3).unwrap_err().message().contains("channels 3 to 6"));
+    let of_gain = |gain: &'static [f32]| RateSettings { gain: Gain::new(gain, None).ok(), context_bias: None };
+    assert!(Gain::new(&[1.0; 5], None).unwrap().of_channels(3, 3).unwrap_err().message().contains("channels 3 to 6"));
     assert!(refused(of_gain(&[1.0, 2.0])).contains("2 gains for 1 channels"));
-    assert!(refused(Conditions { steps: None, context_bias: Some(&[0.0; 2]) }).contains("2 numbers for 1 features"));
-    assert!(refused(Conditions { steps: None, context_bias: Some(&[f32::NAN]) }).contains("context bias is NaN"));
+    assert!(refused(RateSettings { gain: None, context_bias: Some(&[0.0; 2]) }).contains("2 numbers for 1 features"));
+    assert!(refused(RateSettings { gain: None, context_bias: Some(&[f32::NAN]) }).contains("context bias is NaN"));
     assert!(Gaussian::new(table(), vec![0.0; 63], 0, Parameters::Scales).is_err());
 }
 

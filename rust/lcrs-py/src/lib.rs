@@ -16,6 +16,7 @@ mod latent;
 mod limits;
 mod metadata;
 mod package;
+mod panic;
 mod quantization;
 mod runtime;
 mod samples;
@@ -37,8 +38,6 @@ mod _lcrs {
         thresholds,
     };
     #[pymodule_export]
-    use crate::errors::panic_in_job;
-    #[pymodule_export]
     use crate::fingerprint::fingerprint;
     #[pymodule_export]
     use crate::foreign::{read_not_portable, write_not_portable};
@@ -50,6 +49,8 @@ mod _lcrs {
     use crate::latent::{decode_latents, encode_latents};
     #[pymodule_export]
     use crate::package::{bytes_needed, info_json, metadata, package_digests, Package};
+    #[pymodule_export]
+    use crate::panic::panic_in_job;
     #[pymodule_export]
     use crate::quantization::{dequantize, quantize};
     #[pymodule_export]

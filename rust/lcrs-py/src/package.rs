@@ -18,8 +18,7 @@ use crate::metadata::{from_dict, to_dict};
 use crate::runtime::runtime;
 use crate::samples::{self, Given};
 use crate::target::target as target_of;
-use crate::tensors::NamedArrays;
-use crate::transcode::latent;
+use crate::tensors::{latent, NamedArrays};
 
 /// A model package (.lcrm), loaded and checked. It cannot be changed and may be used from many threads.
 #[pyclass(frozen, module = "lcrs.coding")]

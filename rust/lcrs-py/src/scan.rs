@@ -2,8 +2,8 @@
 
 use lcrs_core::exact::{Tensor, Unary};
 use lcrs_core::scan::{
-    raster_steps, Checkerboard, Coder, Conditions, Context, Gaussian, Merge, Network, Parameters, Parity, Pointwise,
-    Raster, Scan, Shrinkage, Steps, SymbolOrder,
+    raster_steps, Checkerboard, Coder, Context, Gain, Gaussian, Merge, Network, Parameters, Parity, Pointwise, Raster,
+    RateSettings, Scan, Shrinkage, SymbolOrder,
 };
 use lcrs_core::{Error, Limits, Result, Simd};
 use numpy::PyArray4;
@@ -124,7 +124,7 @@ impl RasterScan {
         log_gain: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyArray4<f32>>> {
         let rate = Rate::new(gain, context_bias, log_gain)?;
-        self.inner.encode(encoders, y, side, threads, rate.conditions(self.shrinkage.as_ref())?)
+        self.inner.encode(encoders, y, side, threads, rate.settings(self.shrinkage.as_ref())?)
     }
 
     /// The latents, float32 (N, C, H, W), whose symbols come next in streams; arguments as in `encode`.
@@ -143,7 +143,7 @@ impl RasterScan {
         log_gain: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyArray4<f32>>> {
         let rate = Rate::new(gain, context_bias, log_gain)?;
-        self.inner.decode(decoders, side, threads, rate.conditions(self.shrinkage.as_ref())?)
+        self.inner.decode(decoders, side, threads, rate.settings(self.shrinkage.as_ref())?)
     }
 }
 
@@ -168,18 +168,18 @@ impl<'py> Rate<'py> {
         Ok(Self { gain, context_bias: Input::optional(context_bias, "context_bias")?, log_gain })
     }
 
-    fn conditions<'a>(&'a self, shrinkage: Option<&'a Shrinkage>) -> PyResult<Conditions<'a>> {
+    fn settings<'a>(&'a self, shrinkage: Option<&'a Shrinkage>) -> PyResult<RateSettings<'a>> {
         let gain = self.gain.as_ref().map(Input::slice).transpose()?;
         let log_gain = self.log_gain.as_ref().map(Input::slice).transpose()?;
         if log_gain.is_some() && shrinkage.is_some() {
             return Err(PyValueError::new_err("log_gain is given, but the scan has a shrinkage, which needs scales"));
         }
-        let steps = gain.map(|gain| match log_gain {
-            Some(log_gain) => Steps::logarithmic(gain, log_gain),
-            None => Steps::new(gain, shrinkage),
+        let gain = gain.map(|gain| match log_gain {
+            Some(log_gain) => Gain::logarithmic(gain, log_gain),
+            None => Gain::new(gain, shrinkage),
         });
-        let steps = steps.transpose().map_err(|error| Python::attach(|py| to_py(py, &error)))?;
-        Ok(Conditions { steps, context_bias: self.context_bias.as_ref().map(Input::slice).transpose()? })
+        let gain = gain.transpose().map_err(|error| Python::attach(|py| to_py(py, &error)))?;
+        Ok(RateSettings { gain, context_bias: self.context_bias.as_ref().map(Input::slice).transpose()? })
     }
 }
 
@@ -238,7 +238,7 @@ impl CheckerboardScan {
         log_gain: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyArray4<f32>>> {
         let rate = Rate::new(gain, context_bias, log_gain)?;
-        self.inner.encode(encoders, y, side, threads, rate.conditions(None)?)
+        self.inner.encode(encoders, y, side, threads, rate.settings(None)?)
     }
 
     /// The latents whose symbols come next in streams; arguments and errors as in `RasterScan.decode`.
@@ -253,7 +253,7 @@ impl CheckerboardScan {
         log_gain: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyArray4<f32>>> {
         let rate = Rate::new(gain, context_bias, log_gain)?;
-        self.inner.decode(decoders, side, threads, rate.conditions(None)?)
+        self.inner.decode(decoders, side, threads, rate.settings(None)?)
     }
 }
 
@@ -321,13 +321,13 @@ impl BatchScan {
         y: &Bound<'py, PyAny>,
         side: &Bound<'py, PyAny>,
         threads: Option<i64>,
-        conditions: Conditions<'_>,
+        settings: RateSettings<'_>,
     ) -> PyResult<Bound<'py, PyArray4<f32>>> {
         let y = Batch::new(y, "y")?;
         let y = y.view(encoders.len())?;
         let mut held = Held::<Encoder>::new(encoders)?;
         let mut inner = held.take(|encoder| &mut encoder.inner)?;
-        let result = self.run(&mut inner, side, threads, conditions, |item, encoder, scan| {
+        let result = self.run(&mut inner, side, threads, settings, |item, encoder, scan| {
             scan(&mut Coder::Encode { encoder, y: &y.tensor(item)? })
         });
         held.put_back(inner, |encoder| &mut encoder.inner);
@@ -339,12 +339,12 @@ impl BatchScan {
         decoders: &Bound<'py, PyList>,
         side: &Bound<'py, PyAny>,
         threads: Option<i64>,
-        conditions: Conditions<'_>,
+        settings: RateSettings<'_>,
     ) -> PyResult<Bound<'py, PyArray4<f32>>> {
         let py = decoders.py();
         let mut held = Held::<Decoder>::new(decoders)?;
         let mut inner = held.take(|decoder| &mut decoder.inner)?;
-        let result = self.run(&mut inner, side, threads, conditions, |_, decoder, scan| {
+        let result = self.run(&mut inner, side, threads, settings, |_, decoder, scan| {
             decoder.with_dependent_mut(|_, decoder| match decoder {
                 Some(decoder) => scan(&mut Coder::Decode { decoder }),
                 None => Err(Error::invalid("this decoder is used up")),
@@ -363,7 +363,7 @@ impl BatchScan {
         coders: &mut [T],
         side: &Bound<'py, PyAny>,
         threads: Option<i64>,
-        conditions: Conditions<'_>,
+        settings: RateSettings<'_>,
         code: impl Fn(usize, &mut T, ScanItem<'_>) -> Result<Tensor> + Send + Sync,
     ) -> PyResult<Bound<'py, PyArray4<f32>>> {
         let py = side.py();
@@ -374,7 +374,7 @@ impl BatchScan {
         let latents = detached(py, usize::MAX, || {
             runtime.each(coders, |item, coder, runtime| {
                 let side = side.tensor(item)?;
-                let scan = |coder: &mut Coder<'_, '_>| self.inner.run_with(runtime, &limits, coder, &side, conditions);
+                let scan = |coder: &mut Coder<'_, '_>| self.inner.run_with(runtime, &limits, coder, &side, settings);
                 code(item, coder, &scan)?.to_nchw()
             })
         })?;

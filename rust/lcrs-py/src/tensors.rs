@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use half::f16;
 use lcrs_codec::{TensorData, TensorView, Tensors};
+use lcrs_core::exact::Tensor;
+use lcrs_core::Limits;
 use numpy::PyArrayDyn;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::arrays::{numpy_ready, Input};
-use crate::errors::to_py;
+use crate::errors::{detached, to_py};
 
 /// One array of a dictionary.
 enum Array<'py> {
@@ -54,4 +56,15 @@ impl<'py> NamedArrays<'py> {
         });
         views.collect()
     }
+}
+
+/// A latent of an array (C, H, W).
+pub(crate) fn latent(array: &Bound<'_, PyAny>, name: &str) -> PyResult<Tensor> {
+    let py = array.py();
+    let input = Input::<f32>::new(array, name)?;
+    input.check_ndim(name, 3, "(C, H, W)")?;
+    let (shape, values) = (input.shape(), input.slice()?);
+    detached(py, values.len(), || {
+        Tensor::from_nchw(shape[0], shape[1], shape[2], values, &Limits::default()).map_err(|error| error.at(name))
+    })
 }

@@ -1,16 +1,16 @@
 //! Files with given symbols.
 
-use lcrs_codec::{self as codec, Latents, Placement};
-use lcrs_core::exact::Tensor;
+use lcrs_codec::{self as codec, GivenLatents, PictureWindow};
 use lcrs_core::Limits;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use crate::arrays::{to_bytes, Input};
+use crate::arrays::to_bytes;
 use crate::coder::stream_kind;
 use crate::errors::detached;
 use crate::package::Package;
 use crate::runtime::runtime;
+use crate::tensors::latent;
 
 /// The bytes of an .lcrs file that decodes to latents which another program decoded, symbol by symbol.
 ///
@@ -43,24 +43,14 @@ pub(crate) fn transcode<'py>(
     threads: Option<i64>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let py = package.py();
-    let latents = Latents { y: latent(y, "y")?, z: z.map(|z| latent(z, "z")).transpose()? };
+    let latents = GivenLatents { y: latent(y, "y")?, z: z.map(|z| latent(z, "z")).transpose()? };
     let swap = |(a, b): (u32, u32)| (b, a);
-    let placement = Placement { size: swap(size), crop: swap(crop), decoded: swap(decoded) };
+    let window = PictureWindow { size: swap(size), crop: swap(crop), decoded: swap(decoded) };
     let kind = stream_kind(py, kind)?;
     let runtime = runtime(py, threads)?;
     let package = &package.get().inner;
     let limits = Limits::default();
     let data =
-        detached(py, usize::MAX, || codec::transcode(package, &latents, &placement, quality, kind, &runtime, &limits))?;
+        detached(py, usize::MAX, || codec::transcode(package, &latents, &window, quality, kind, &runtime, &limits))?;
     to_bytes(py, &data)
-}
-
-pub(crate) fn latent(array: &Bound<'_, PyAny>, name: &str) -> PyResult<Tensor> {
-    let py = array.py();
-    let input = Input::<f32>::new(array, name)?;
-    input.check_ndim(name, 3, "(C, H, W)")?;
-    let (shape, values) = (input.shape(), input.slice()?);
-    detached(py, values.len(), || {
-        Tensor::from_nchw(shape[0], shape[1], shape[2], values, &Limits::default()).map_err(|error| error.at(name))
-    })
 }

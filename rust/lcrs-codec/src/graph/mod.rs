@@ -6,14 +6,17 @@
 //! packed for one instruction set, and runs. Results do not depend on which one that is.
 
 mod attributes;
+mod job;
 mod kernel;
 mod op;
 mod parse;
 mod parse_spatial;
 mod plan;
+mod prepared;
 mod program;
 mod rows;
 mod run;
+mod slot;
 mod split;
 mod strips;
 #[cfg(test)]
@@ -21,79 +24,8 @@ mod tests;
 mod tiled;
 
 pub(crate) use attributes::{check_version, Attributes};
+pub(crate) use job::Job;
 pub(crate) use op::{Convolution, Op, Shape};
+pub use prepared::Graph;
 pub(crate) use program::{Node, Program, GRAPH_VERSION};
 pub(crate) use rows::Rows;
-pub(crate) use run::Job;
-
-use lcrs_core::{Error, Result, Runtime, Simd};
-
-use crate::tensors::TensorView;
-use kernel::Kernel;
-use plan::Unit;
-
-/// A network, ready to run.
-#[derive(Debug)]
-pub struct Graph {
-    program: Program,
-    /// One for each node.
-    kernels: Vec<Kernel>,
-    /// What runs together.
-    units: Vec<Unit>,
-    /// For each value the last unit that takes it; `usize::MAX` for an output, which outlives them all.
-    last_use: Vec<usize>,
-}
-
-impl Graph {
-    /// A graph from its JSON description, with kernels for `simd`. `tensors` finds a tensor by name.
-    ///
-    /// # Errors
-    /// [`lcrs_core::ErrorKind::UnsupportedVersion`] for another version, an unknown operation or attribute,
-    /// [`lcrs_core::ErrorKind::Corrupt`] for everything else that is wrong. Messages name the place.
-    pub fn new<'t>(json: &str, tensors: impl Fn(&str) -> Option<TensorView<'t>>, simd: Simd) -> Result<Self> {
-        let json = serde_json::from_str(json).map_err(|e| Error::corrupt(format!("graph is not JSON: {e}")))?;
-        let program = Program::parse(&json, &tensors)?;
-        let kernels = program.nodes.iter().map(|node| Kernel::of(node, &tensors, simd)).collect::<Result<_>>()?;
-        Ok(Self::with_kernels(program, kernels))
-    }
-
-    /// A graph of a program that was parsed with the same tensors, its nodes prepared side by side.
-    pub(crate) fn prepared<'t>(
-        program: Program,
-        tensors: &(dyn Fn(&str) -> Option<TensorView<'t>> + Sync),
-        rt: &Runtime,
-    ) -> Result<Self> {
-        let prepare = |i: usize| Kernel::of(&program.nodes[i], &|name| tensors(name), rt.simd);
-        let kernels = rt.pool.map(program.nodes.len(), prepare).into_iter().collect::<Result<_>>()?;
-        Ok(Self::with_kernels(program, kernels))
-    }
-
-    fn with_kernels(program: Program, kernels: Vec<Kernel>) -> Self {
-        let units = plan::units(&program);
-        let last_use = plan::last_uses(&program, &units);
-        Self { program, kernels, units, last_use }
-    }
-
-    /// The names of the inputs, in order.
-    #[must_use]
-    pub fn inputs(&self) -> &[String] {
-        &self.program.inputs
-    }
-
-    /// The shape of the single output for a single input.
-    ///
-    /// # Errors
-    /// [`lcrs_core::ErrorKind::Corrupt`] if shapes do not go together, or there is not one of each.
-    pub(crate) fn output_shape(&self, input: Shape) -> Result<Shape> {
-        let shapes = self.program.shapes(&[input])?;
-        match self.program.outputs.as_slice() {
-            [(_, output)] => Ok(shapes[*output]),
-            outputs => Err(Error::corrupt(format!("{} outputs, must be one", outputs.len()))),
-        }
-    }
-
-    /// The names of the outputs, in order.
-    pub fn outputs(&self) -> impl Iterator<Item = &str> {
-        self.program.outputs.iter().map(|(name, _)| name.as_str())
-    }
-}

@@ -1,9 +1,15 @@
 //! The operations of a coding graph: what each takes and the shape of what it gives.
 
-use lcrs_core::exact::{Attention, Binary, GdnKind, Pool, Spatial, Unary, Windows};
+use lcrs_core::exact::{Attention, Binary, GdnKind, Pool, Spatial, Tensor, Unary, Windows};
 use lcrs_core::{Error, Result};
 
-use crate::networks::blame_data;
+use crate::blame::blame_data;
+
+/// Largest kernel side, stride, padding and shuffle factor; known models stay below 20.
+pub(super) const MAX_GEOMETRY: usize = 256;
+
+/// Most channels of any value.
+pub(super) const MAX_CHANNELS: usize = 1 << 20;
 
 /// Size of one picture or latent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +144,12 @@ impl Op {
             }
             _ => output.elements().unwrap_or(u64::MAX),
         }
+    }
+}
+
+impl From<&Tensor> for Shape {
+    fn from(tensor: &Tensor) -> Self {
+        Self::new(tensor.channels(), tensor.height(), tensor.width())
     }
 }
 

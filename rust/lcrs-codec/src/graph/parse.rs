@@ -4,15 +4,9 @@ use lcrs_core::exact::{Binary, GdnKind, Unary};
 use lcrs_core::{Error, Result};
 
 use super::attributes::Attributes;
-use super::op::{Convolution, Op};
+use super::op::{Convolution, Op, MAX_CHANNELS, MAX_GEOMETRY};
 use super::parse_spatial::{spatial, window_attention};
 use crate::tensors::{find, Lookup};
-
-/// Largest kernel side, stride, padding and shuffle factor; known models stay below 20.
-pub(super) const MAX_GEOMETRY: usize = 256;
-
-/// Most channels of any value.
-pub(super) const MAX_CHANNELS: usize = 1 << 20;
 
 /// Reads the operation and its attributes. Tensors must exist, be finite and have the shape that is needed.
 pub(crate) fn parse_op(members: &mut Attributes<'_>, tensors: Lookup<'_, '_>) -> Result<Op> {

@@ -6,7 +6,7 @@ use lcrs_core::exact::{
 use lcrs_core::{Error, Result};
 
 use super::attributes::Attributes;
-use super::parse::{MAX_CHANNELS, MAX_GEOMETRY};
+use super::op::{MAX_CHANNELS, MAX_GEOMETRY};
 
 /// Most outputs of an adaptive pooling along an axis.
 const MAX_OUTPUTS: usize = 1 << 12;

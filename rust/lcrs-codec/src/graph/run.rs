@@ -6,55 +6,13 @@
 use lcrs_core::exact::{concat, pixel_shuffle, pixel_unshuffle, slice, Placed, Tensor};
 use lcrs_core::{Error, ErrorKind, Limits, Result, Runtime};
 
+use super::job::Job;
 use super::kernel::{interpolate, Kernel};
 use super::op::{Op, Shape};
+use super::prepared::Graph;
 use super::rows::Rows;
+use super::slot::Slot;
 use super::tiled::Left;
-use super::Graph;
-
-/// What a job runs on.
-#[derive(Clone, Copy)]
-pub(crate) struct Job<'a> {
-    pub rt: &'a Runtime,
-    pub limits: &'a Limits,
-    /// Of a variable-rate model.
-    pub level: Option<f32>,
-}
-
-/// A value while the graph runs.
-pub(super) enum Slot<'a> {
-    /// An input, which belongs to the caller.
-    Borrowed(&'a Tensor),
-    Owned(Tensor),
-    /// Nobody takes it, or nobody does any more.
-    Free,
-}
-
-impl Slot<'_> {
-    pub(super) fn get(&self) -> Result<&Tensor> {
-        match self {
-            Self::Borrowed(tensor) => Ok(tensor),
-            Self::Owned(tensor) => Ok(tensor),
-            Self::Free => Err(Error::corrupt("value is used after its last use")),
-        }
-    }
-
-    /// The tensor, for changing in place: moved out if `is_last`, else copied.
-    pub(super) fn take(&mut self, is_last: bool, job: Job<'_>) -> Result<Tensor> {
-        if is_last && matches!(self, Self::Owned(_)) {
-            if let Self::Owned(tensor) = std::mem::replace(self, Self::Free) {
-                return Ok(tensor);
-            }
-        }
-        self.get()?.try_clone(job.rt, job.limits)
-    }
-}
-
-impl From<&Tensor> for Shape {
-    fn from(tensor: &Tensor) -> Self {
-        Self::new(tensor.channels(), tensor.height(), tensor.width())
-    }
-}
 
 impl Graph {
     /// Runs the graph on `inputs`, in the order of [`Graph::inputs`]. `level` is the place between the levels of a

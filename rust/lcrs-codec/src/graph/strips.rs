@@ -3,11 +3,12 @@
 use lcrs_core::exact::{Tensor, View};
 use lcrs_core::{Error, Result};
 
+use super::job::Job;
 use super::op::Shape;
+use super::prepared::Graph;
 use super::rows::Rows;
-use super::run::{Job, Slot};
+use super::slot::Slot;
 use super::tiled::{Left, Strip};
-use super::Graph;
 
 /// Bytes that the values of one strip may take: so many that all threads have work, so few that they stay near the processor.
 const STRIP_BYTES: u64 = 48 << 20;

@@ -6,9 +6,11 @@ use proptest::prelude::*;
 use serde_json::{json, Value};
 
 use super::op::Shape;
+use super::prepared::Graph;
 use super::rows::Rows;
-use super::run::{cut, Job, Slot};
-use super::Graph;
+use super::run::cut;
+use super::slot::Slot;
+use super::Job;
 use crate::tensors::{TensorData, TensorView};
 
 /// SplitMix64.

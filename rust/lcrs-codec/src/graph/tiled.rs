@@ -8,13 +8,14 @@ use std::borrow::Cow;
 use lcrs_core::exact::{Chain, Head, Step, Tensor, View};
 use lcrs_core::{Error, Limits, Result};
 
+use super::job::Job;
 use super::kernel::Kernel;
 use super::op::{Op, Shape};
 use super::plan::{Links, Unit};
+use super::prepared::Graph;
 use super::program::{bytes, Node};
 use super::rows::{union, Rows};
-use super::run::{Job, Slot};
-use super::Graph;
+use super::slot::Slot;
 
 /// The rows of each value in one strip.
 #[derive(Debug, Clone)]

@@ -2,20 +2,22 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use lcrs_core::cdf::{factorized_table_in_steps, CdfTable, FactorizedParameters};
+use lcrs_core::cdf::{factorized_table_with_step_size, CdfTable, FactorizedParameters};
 use lcrs_core::{Error, Limits, Result};
 use serde_json::Value;
 
 use super::table::parse_vector;
-use super::variable::vector;
+use super::variable_rate::vector;
+use crate::blame::blame_data;
 use crate::graph::{Attributes, Shape};
-use crate::networks::{blame_data, Job, Networks};
+use crate::networks::Networks;
+use crate::runner::Runner;
 use crate::tensors::{find, Lookup};
 
 /// Most layers of a density; known ones have 5.
 const MAX_LAYERS: usize = 64;
 
-/// Most entries of a row of a table that is built: the tails that [`factorized_table_in_steps`] looks for, and the ends.
+/// Most entries of a row of a table that is built: the tails that [`factorized_table_with_step_size`] looks for, and the ends.
 const MAX_ROW: u64 = 16_386;
 
 /// Most work for the rows of all channels: about ten seconds. Known densities take a tenth of it.
@@ -101,8 +103,8 @@ impl Density {
     }
 
     /// Step and table at the level of the job.
-    pub(crate) fn at_level(&self, networks: &Networks, job: Job<'_>) -> Result<(f32, Arc<CdfTable>)> {
-        let step = networks.run_constant(&self.step, job)?;
+    pub(crate) fn at_level(&self, runner: Runner<'_>) -> Result<(f32, Arc<CdfTable>)> {
+        let step = runner.run_constant(&self.step)?;
         let &[step] = step.as_slice() else {
             return Err(Error::corrupt(format!("graph '{}' must give one number", self.step)));
         };
@@ -110,7 +112,7 @@ impl Density {
         match &*built {
             Some((known, table)) if *known == step => Ok((step, Arc::clone(table))),
             _ => {
-                let table = Arc::new(self.table(step, job.limits)?);
+                let table = Arc::new(self.table(step, runner.job.limits)?);
                 *built = Some((step, Arc::clone(&table)));
                 Ok((step, table))
             }
@@ -131,7 +133,7 @@ impl Density {
             factors: self.layers.iter().filter_map(|layer| layer.factor.as_deref()).collect(),
             quantiles: Some(&self.medians),
         };
-        factorized_table_in_steps(&parameters, step, self.tail_mass).map_err(blame_data)
+        factorized_table_with_step_size(&parameters, step, self.tail_mass).map_err(blame_data)
     }
 }
 

@@ -7,11 +7,10 @@ use lcrs_core::rans::StreamKind;
 use lcrs_core::{Error, Limits, Result};
 use lcrs_format::Section;
 
-use super::symbols::{self, by_channel, Condition, Lattice};
+use super::symbols::{by_channel, Coded, Lattice, Prior, Table};
 use super::table::{parse_table, parse_vector};
-use super::Coded;
+use crate::graph::Job;
 use crate::graph::{Attributes, Shape};
-use crate::networks::Job;
 use crate::tensors::Lookup;
 
 /// A latent whose elements are independent.
@@ -47,22 +46,18 @@ impl Factorized {
         self.medians.len()
     }
 
-    pub(crate) fn table(&self) -> &CdfTable {
-        &self.table
-    }
-
-    pub(crate) fn condition(&self, shape: Shape, limits: &Limits) -> Result<Condition> {
+    /// How a latent of this shape is coded.
+    pub(crate) fn prior(&self, shape: Shape, limits: &Limits) -> Result<Prior<'_>> {
         self.check(shape)?;
-        by_channel(&self.medians, shape, limits)
+        let parameters = by_channel(&self.medians, shape, limits)?;
+        Ok(Prior { parameters, lattice: Lattice::Whole, table: Table::Kept(&self.table) })
     }
 
     pub(crate) fn encode(&self, job: Job<'_>, kind: StreamKind, y: &Tensor) -> Result<Coded> {
-        let condition = self.condition(y.into(), job.limits)?;
-        symbols::encode(job, kind, y, &condition, Lattice::Whole, &self.table).map_err(|e| e.at("latent y"))
+        self.prior(y.into(), job.limits)?.encode(job, kind, y).map_err(|e| e.at("latent y"))
     }
 
     pub(crate) fn decode(&self, job: Job<'_>, section: &Section<'_>, y: Shape) -> Result<Tensor> {
-        let condition = self.condition(y, job.limits)?;
-        symbols::decode(job, section, y, condition, Lattice::Whole, &self.table).map_err(|e| e.at("latent y"))
+        self.prior(y, job.limits)?.decode(job, section, y).map_err(|e| e.at("latent y"))
     }
 }

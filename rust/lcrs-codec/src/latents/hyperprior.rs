@@ -6,37 +6,35 @@
 //!               └─ ẑ ─ h_s ─► scales, means, or side information of a scan ─► section 1
 //! ```
 
-use std::sync::Arc;
-
-use lcrs_core::cdf::CdfTable;
 use lcrs_core::exact::{crop, Tensor};
 use lcrs_core::rans::StreamKind;
-use lcrs_core::scan::Steps;
+use lcrs_core::scan::Gain;
 use lcrs_core::{Error, Limits, Result};
 use lcrs_format::Section;
 
 use super::density::Density;
 use super::factorized::Factorized;
-use super::gaussian::Gaussian;
+use super::gaussian_conditional::GaussianConditional;
+use super::same::check_same;
 use super::scan::Scanned;
-use super::symbols::{self, by_channel, Condition, Lattice};
-use super::variable::{AtLevel, Variable};
-use super::Coded;
+use super::symbols::{by_channel, Coded, Lattice, Prior, Table};
+use super::variable_rate::{AtLevel, VariableRate};
+use crate::blame::blame_data;
 use crate::graph::{Attributes, Shape};
-use crate::networks::{blame_data, Job, Networks};
+use crate::networks::Networks;
+use crate::runner::Runner;
 use crate::tensors::Lookup;
-use crate::transcode::check_same;
 
 /// The prior of z.
 #[derive(Debug)]
 enum Hyper {
     Factorized(Factorized),
-    /// A density a channel, quantised in steps that may depend on the level.
+    /// A density a channel, quantised with a step size that may depend on the level.
     Density(Density),
     /// A normal distribution a channel, whose parameters graph `params` gives (they may depend on the level).
     Gaussian {
         params: String,
-        prior: Gaussian,
+        prior: GaussianConditional,
     },
 }
 
@@ -44,7 +42,7 @@ enum Hyper {
 #[derive(Debug)]
 enum Conditional {
     /// All at once: the synthesis gives its parameters.
-    Gaussian { prior: Gaussian, variable: Option<Variable> },
+    Gaussian { prior: GaussianConditional, variable: Option<VariableRate> },
     /// Step by step: the synthesis gives side information.
     Scanned(Scanned),
 }
@@ -114,9 +112,9 @@ impl Hyperprior {
         Ok(analysis_macs.saturating_add(synthesis_macs).saturating_add(scan_macs))
     }
 
-    pub(crate) fn encode(&self, networks: &Networks, job: Job<'_>, kind: StreamKind, y: &Tensor) -> Result<Vec<Coded>> {
-        let z = networks.run_single(&self.analysis, job, y)?;
-        let wanted = self.z_shape(networks, job.limits, y.into())?;
+    pub(crate) fn encode(&self, runner: Runner<'_>, kind: StreamKind, y: &Tensor) -> Result<Vec<Coded>> {
+        let z = runner.run_single(&self.analysis, y)?;
+        let wanted = self.z_shape(runner.networks, runner.job.limits, y.into())?;
         if Shape::from(&z) != wanted {
             return Err(Error::corrupt(format!(
                 "graph '{}' gave z of {}, not {wanted}",
@@ -124,111 +122,101 @@ impl Hyperprior {
                 Shape::from(&z)
             )));
         }
-        let (coded_z, decoded_z) = self.encode_z(networks, job, kind, &z)?;
-        let coded_y = self.encode_y(networks, job, kind, y, decoded_z).map_err(|e| e.at("latent y"))?;
+        let (coded_z, decoded_z) = self.encode_z(runner, kind, &z)?;
+        let coded_y = self.encode_y(runner, kind, y, decoded_z).map_err(|e| e.at("latent y"))?;
         Ok(vec![coded_z, coded_y])
     }
 
     /// Codes latents that another program decoded, both of them.
     pub(crate) fn encode_latents(
         &self,
-        networks: &Networks,
-        job: Job<'_>,
+        runner: Runner<'_>,
         kind: StreamKind,
         y: &Tensor,
         z: &Tensor,
     ) -> Result<Vec<Coded>> {
-        let (found, wanted) = (Shape::from(z), self.z_shape(networks, job.limits, y.into())?);
+        let (found, wanted) = (Shape::from(z), self.z_shape(runner.networks, runner.job.limits, y.into())?);
         if found != wanted {
             return Err(Error::invalid(format!("z has the shape {found}, the model has {wanted} for this y")));
         }
-        let (coded_z, decoded_z) = self.encode_z(networks, job, kind, z)?;
+        let (coded_z, decoded_z) = self.encode_z(runner, kind, z)?;
         let step = match &self.hyper {
-            Hyper::Density(density) => density.at_level(networks, job)?.0,
+            Hyper::Density(density) => density.at_level(runner)?.0,
             Hyper::Factorized(_) | Hyper::Gaussian { .. } => 1.0,
         };
         check_same(z, &decoded_z, step).map_err(|e| e.at("latent z"))?;
-        let coded_y = self.encode_y(networks, job, kind, y, decoded_z).map_err(|e| e.at("latent y"))?;
+        let coded_y = self.encode_y(runner, kind, y, decoded_z).map_err(|e| e.at("latent y"))?;
         Ok(vec![coded_z, coded_y])
     }
 
-    pub(crate) fn finest_step(&self, networks: &Networks, job: Job<'_>) -> Result<f32> {
+    pub(crate) fn finest_step(&self, runner: Runner<'_>) -> Result<f32> {
         match &self.y {
             Conditional::Gaussian { variable: None, .. } => Ok(1.0),
-            Conditional::Gaussian { variable: Some(variable), .. } => Ok(variable.at_level(networks, job)?.finest()),
-            Conditional::Scanned(scan) => scan.finest_step(networks, job),
+            Conditional::Gaussian { variable: Some(variable), .. } => Ok(variable.at_level(runner)?.finest()),
+            Conditional::Scanned(scan) => scan.finest_step(runner),
         }
     }
 
-    fn encode_z(&self, networks: &Networks, job: Job<'_>, kind: StreamKind, z: &Tensor) -> Result<(Coded, Tensor)> {
-        let prior = self.z_prior(networks, job, z.into())?;
-        let coded = symbols::encode_and_restore(job, kind, z, &prior.condition, prior.lattice, prior.table.get());
-        coded.map_err(|e| e.at("latent z"))
+    fn encode_z(&self, runner: Runner<'_>, kind: StreamKind, z: &Tensor) -> Result<(Coded, Tensor)> {
+        let prior = self.z_prior(runner, z.into())?;
+        prior.encode_and_restore(runner.job, kind, z).map_err(|e| e.at("latent z"))
     }
 
     pub(crate) fn decode(
         &self,
-        networks: &Networks,
-        job: Job<'_>,
+        runner: Runner<'_>,
         z_section: &Section<'_>,
         y_section: &Section<'_>,
         y: Shape,
     ) -> Result<Tensor> {
-        let z = self.z_shape(networks, job.limits, y)?;
-        let prior = self.z_prior(networks, job, z)?;
-        let z = symbols::decode(job, z_section, z, prior.condition, prior.lattice, prior.table.get());
+        let z = self.z_shape(runner.networks, runner.job.limits, y)?;
+        let prior = self.z_prior(runner, z)?;
+        let z = prior.decode(runner.job, z_section, z);
         let z = z.map_err(|e| e.at("latent z"))?;
-        self.decode_y(networks, job, y_section, y, z).map_err(|e| e.at("latent y"))
+        self.decode_y(runner, y_section, y, z).map_err(|e| e.at("latent y"))
     }
 
-    fn encode_y(&self, networks: &Networks, job: Job<'_>, kind: StreamKind, y: &Tensor, z: Tensor) -> Result<Coded> {
+    fn encode_y(&self, runner: Runner<'_>, kind: StreamKind, y: &Tensor, z: Tensor) -> Result<Coded> {
         match &self.y {
             Conditional::Gaussian { prior, variable } => {
-                let outputs = networks.run(&self.synthesis, job, &[z])?;
-                in_steps(variable.as_ref(), networks, job, |steps| {
-                    let (condition, scales) = prior.condition_in_steps(outputs, y.into(), steps, job)?;
-                    let lattice = steps.map_or(Lattice::Whole, |steps| Lattice::Gained(*steps, &scales));
-                    symbols::encode(job, kind, y, &condition, lattice, prior.table())
+                let outputs = runner.run(&self.synthesis, &[z])?;
+                with_gain(variable.as_ref(), runner, |gain| {
+                    let (parameters, scales) = prior.parameters_at_gain(outputs, y.into(), gain, runner.job)?;
+                    let lattice = gain.map_or(Lattice::Whole, |gain| Lattice::Gain(*gain, &scales));
+                    Prior { parameters, lattice, table: Table::Kept(prior.table()) }.encode(runner.job, kind, y)
                 })
             }
             Conditional::Scanned(scan) => {
-                let side = self.side(networks, job, z, y.into())?;
-                scan.encode(networks, job, kind, y, side)
+                let side = self.side(runner, z, y.into())?;
+                scan.encode(runner, kind, y, side)
             }
         }
     }
 
-    fn decode_y(
-        &self,
-        networks: &Networks,
-        job: Job<'_>,
-        section: &Section<'_>,
-        y: Shape,
-        z: Tensor,
-    ) -> Result<Tensor> {
+    fn decode_y(&self, runner: Runner<'_>, section: &Section<'_>, y: Shape, z: Tensor) -> Result<Tensor> {
         match &self.y {
             Conditional::Gaussian { prior, variable } => {
-                let outputs = networks.run(&self.synthesis, job, &[z])?;
-                in_steps(variable.as_ref(), networks, job, |steps| {
-                    let (condition, scales) = prior.condition_in_steps(outputs, y, steps, job)?;
-                    let lattice = steps.map_or(Lattice::Whole, |steps| Lattice::Gained(*steps, &scales));
-                    symbols::decode(job, section, y, condition, lattice, prior.table())
+                let outputs = runner.run(&self.synthesis, &[z])?;
+                with_gain(variable.as_ref(), runner, |gain| {
+                    let (parameters, scales) = prior.parameters_at_gain(outputs, y, gain, runner.job)?;
+                    let lattice = gain.map_or(Lattice::Whole, |gain| Lattice::Gain(*gain, &scales));
+                    Prior { parameters, lattice, table: Table::Kept(prior.table()) }.decode(runner.job, section, y)
                 })
             }
             Conditional::Scanned(scan) => {
-                let side = self.side(networks, job, z, y)?;
-                scan.decode(networks, job, section, y.channels, side)
+                let side = self.side(runner, z, y)?;
+                scan.decode(runner, section, y.channels, side)
             }
         }
     }
 
     /// Side information of the height and width of `y`.
-    fn side(&self, networks: &Networks, job: Job<'_>, z: Tensor, y: Shape) -> Result<Tensor> {
-        let side = networks.run_single(&self.synthesis, job, &z)?;
+    fn side(&self, runner: Runner<'_>, z: Tensor, y: Shape) -> Result<Tensor> {
+        let side = runner.run_single(&self.synthesis, &z)?;
         if (side.height(), side.width()) == (y.height, y.width) {
             return Ok(side);
         }
-        crop(job.limits, &side, y.height, y.width).map_err(blame_data)
+        crop(runner.job.limits, &side, y.height, y.width).map_err(blame_data)
     }
 
     fn z_shape(&self, networks: &Networks, limits: &Limits, y: Shape) -> Result<Shape> {
@@ -244,57 +232,35 @@ impl Hyperprior {
         Ok(Shape::new(channels, y.height.div_ceil(self.z_ratio), y.width.div_ceil(self.z_ratio)))
     }
 
-    fn z_prior(&self, networks: &Networks, job: Job<'_>, z: Shape) -> Result<ZPrior<'_>> {
-        let (condition, lattice, table) = match &self.hyper {
-            Hyper::Factorized(prior) => (prior.condition(z, job.limits)?, Lattice::Whole, Table::Kept(prior.table())),
+    fn z_prior(&self, runner: Runner<'_>, z: Shape) -> Result<Prior<'_>> {
+        let limits = runner.job.limits;
+        match &self.hyper {
+            Hyper::Factorized(prior) => prior.prior(z, limits),
             Hyper::Density(density) => {
                 density.check_shape(z)?;
-                let (step, table) = density.at_level(networks, job).map_err(|e| e.at("hyper"))?;
-                (by_channel(density.medians(), z, job.limits)?, Lattice::Every(step), Table::Built(table))
+                let (step, table) = density.at_level(runner).map_err(|e| e.at("hyper"))?;
+                let parameters = by_channel(density.medians(), z, limits)?;
+                Ok(Prior { parameters, lattice: Lattice::StepSize(step), table: Table::Built(table) })
             }
             Hyper::Gaussian { params, prior } => {
-                let outputs = networks.run(params, job, &[])?;
-                let condition = prior.condition(outputs, z, job);
-                let condition = condition.map_err(|e| e.at(format!("graph '{params}'")))?;
-                (condition, Lattice::Whole, Table::Kept(prior.table()))
+                let outputs = runner.run(params, &[])?;
+                let parameters = prior.parameters(outputs, z, runner.job);
+                let parameters = parameters.map_err(|e| e.at(format!("graph '{params}'")))?;
+                Ok(Prior { parameters, lattice: Lattice::Whole, table: Table::Kept(prior.table()) })
             }
-        };
-        Ok(ZPrior { condition, lattice, table })
-    }
-}
-
-/// How z of one picture is coded.
-struct ZPrior<'a> {
-    condition: Condition,
-    lattice: Lattice<'a>,
-    table: Table<'a>,
-}
-
-/// A table of the package, or one built for a step.
-enum Table<'a> {
-    Kept(&'a CdfTable),
-    Built(Arc<CdfTable>),
-}
-
-impl Table<'_> {
-    fn get(&self) -> &CdfTable {
-        match self {
-            Self::Kept(table) => table,
-            Self::Built(table) => table,
         }
     }
 }
 
-/// What `code` gives for the steps of the job's level, if there are any.
-fn in_steps<T>(
-    variable: Option<&Variable>,
-    networks: &Networks,
-    job: Job<'_>,
-    code: impl FnOnce(Option<&Steps<'_>>) -> Result<T>,
+/// What `code` gives for the gain of the job's level, if there is one.
+fn with_gain<T>(
+    variable: Option<&VariableRate>,
+    runner: Runner<'_>,
+    code: impl FnOnce(Option<&Gain<'_>>) -> Result<T>,
 ) -> Result<T> {
-    let at_level = variable.map(|variable| variable.at_level(networks, job)).transpose()?;
-    let steps = at_level.as_ref().map(AtLevel::steps).transpose()?;
-    code(steps.as_ref())
+    let at_level = variable.map(|variable| variable.at_level(runner)).transpose()?;
+    let gain = at_level.as_ref().map(AtLevel::gain).transpose()?;
+    code(gain.as_ref())
 }
 
 fn parse_hyper(value: &serde_json::Value, tensors: Lookup<'_, '_>) -> Result<Hyper> {
@@ -304,7 +270,7 @@ fn parse_hyper(value: &serde_json::Value, tensors: Lookup<'_, '_>) -> Result<Hyp
         "density" => Hyper::Density(Density::parse(&mut members, tensors)?),
         "gaussian" => {
             let params = members.text("params")?.to_owned();
-            Hyper::Gaussian { params, prior: Gaussian::parse(&mut members, tensors)? }
+            Hyper::Gaussian { params, prior: GaussianConditional::parse(&mut members, tensors)? }
         }
         other => return Err(Error::unsupported(format!("unknown type '{other}'"))),
     };
@@ -316,8 +282,8 @@ fn parse_y(value: &serde_json::Value, tensors: Lookup<'_, '_>) -> Result<Conditi
     let mut members = Attributes::new(value, "it")?;
     let y = match members.text("type")? {
         "gaussian" => {
-            let prior = Gaussian::parse(&mut members, tensors)?;
-            let variable = Variable::parse(&mut members, prior.domain())?;
+            let prior = GaussianConditional::parse(&mut members, tensors)?;
+            let variable = VariableRate::parse(&mut members, prior.domain())?;
             Conditional::Gaussian { prior, variable }
         }
         "channel_groups" => Conditional::Scanned(Scanned::parse_groups(&mut members, tensors)?),

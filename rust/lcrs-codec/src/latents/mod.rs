@@ -8,13 +8,14 @@
 
 mod density;
 mod factorized;
-mod gaussian;
+mod gaussian_conditional;
 mod hyperprior;
 mod pointwise;
+mod same;
 mod scan;
 mod symbols;
 mod table;
-mod variable;
+mod variable_rate;
 
 use lcrs_core::exact::Tensor;
 use lcrs_core::rans::StreamKind;
@@ -23,17 +24,13 @@ use lcrs_format::Section;
 use serde_json::Value;
 
 use crate::graph::{Attributes, Shape};
-use crate::networks::{Job, Networks};
+use crate::networks::Networks;
+use crate::runner::Runner;
 use crate::tensors::Lookup;
 use factorized::Factorized;
 use hyperprior::Hyperprior;
-
-/// An entropy-coded latent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Coded {
-    pub precision: u8,
-    pub data: Vec<u8>,
-}
+pub(crate) use same::check_same;
+pub(crate) use symbols::Coded;
 
 /// A tree of latent codecs.
 #[derive(Debug)]
@@ -77,48 +74,41 @@ impl LatentCodec {
     }
 
     /// Codes `y`, one section a latent in coding order.
-    pub(crate) fn encode(&self, networks: &Networks, job: Job<'_>, kind: StreamKind, y: &Tensor) -> Result<Vec<Coded>> {
+    pub(crate) fn encode(&self, runner: Runner<'_>, kind: StreamKind, y: &Tensor) -> Result<Vec<Coded>> {
         match self {
-            Self::Factorized(codec) => codec.encode(job, kind, y).map(|coded| vec![coded]),
-            Self::Hyperprior(codec) => codec.encode(networks, job, kind, y),
+            Self::Factorized(codec) => codec.encode(runner.job, kind, y).map(|coded| vec![coded]),
+            Self::Hyperprior(codec) => codec.encode(runner, kind, y),
         }
     }
 
     /// Codes decoded latents of another program: `z`, too, comes from there.
     pub(crate) fn encode_latents(
         &self,
-        networks: &Networks,
-        job: Job<'_>,
+        runner: Runner<'_>,
         kind: StreamKind,
         y: &Tensor,
         z: Option<&Tensor>,
     ) -> Result<Vec<Coded>> {
         match (self, z) {
-            (Self::Factorized(codec), None) => codec.encode(job, kind, y).map(|coded| vec![coded]),
-            (Self::Hyperprior(codec), Some(z)) => codec.encode_latents(networks, job, kind, y, z),
+            (Self::Factorized(codec), None) => codec.encode(runner.job, kind, y).map(|coded| vec![coded]),
+            (Self::Hyperprior(codec), Some(z)) => codec.encode_latents(runner, kind, y, z),
             _ => Err(Error::invalid(format!("{} latents, the model has {}", 1 + z.iter().len(), self.num_latents()))),
         }
     }
 
     /// The shortest step of quantisation of y at the level of the job.
-    pub(crate) fn finest_step(&self, networks: &Networks, job: Job<'_>) -> Result<f32> {
+    pub(crate) fn finest_step(&self, runner: Runner<'_>) -> Result<f32> {
         match self {
             Self::Factorized(_) => Ok(1.0),
-            Self::Hyperprior(codec) => codec.finest_step(networks, job),
+            Self::Hyperprior(codec) => codec.finest_step(runner),
         }
     }
 
     /// The decoded latent of shape `y` from its sections.
-    pub(crate) fn decode(
-        &self,
-        networks: &Networks,
-        job: Job<'_>,
-        sections: &[Section<'_>],
-        y: Shape,
-    ) -> Result<Tensor> {
+    pub(crate) fn decode(&self, runner: Runner<'_>, sections: &[Section<'_>], y: Shape) -> Result<Tensor> {
         match (self, sections) {
-            (Self::Factorized(codec), [section]) => codec.decode(job, section, y),
-            (Self::Hyperprior(codec), [z, section]) => codec.decode(networks, job, z, section, y),
+            (Self::Factorized(codec), [section]) => codec.decode(runner.job, section, y),
+            (Self::Hyperprior(codec), [z, section]) => codec.decode(runner, z, section, y),
             _ => Err(Error::corrupt(format!("{} latents, the model has {}", sections.len(), self.num_latents()))),
         }
     }

@@ -1,10 +1,14 @@
 //! Reading a graph as layers of 1x1 convolutions, which a scan can evaluate at a few places at a time.
 
+use std::borrow::Cow;
+
 use lcrs_core::exact::Unary;
-use lcrs_core::scan::{Merge, Parameters};
+use lcrs_core::scan::{Merge, Parameters, Pointwise};
 use lcrs_core::{Error, Result};
 
 use crate::graph::{Convolution, Node, Op, Program};
+use crate::networks::Networks;
+use crate::tensors::{find, Lookup};
 
 /// A 1x1 convolution and the function after it.
 #[derive(Debug)]
@@ -113,4 +117,44 @@ fn parameters(program: &Program, chain: &Chain<'_>) -> Result<Parameters> {
         (Some(half), Some(0)) if 2 * half == outputs => Ok(Parameters::MeansScales),
         _ => Err(Error::corrupt("outputs 'scales' and 'means' must be the halves of the last layer's result")),
     }
+}
+
+/// What `build` makes of layers with their weights.
+pub(crate) fn pointwise_layers<T>(
+    networks: &Networks,
+    layers: &[Layer<'_>],
+    build: impl FnOnce(&[Pointwise<'_>]) -> Result<T>,
+) -> Result<T> {
+    let lookup = networks.lookup();
+    let read = |name: &str| weights(&lookup, name);
+    let tensors = layers.iter().map(|layer| {
+        let bias = layer.convolution.bias.as_deref().map(read).transpose()?;
+        Ok((read(&layer.convolution.weight)?, bias))
+    });
+    let tensors: Vec<(Vec<f32>, Option<Vec<f32>>)> = tensors.collect::<Result<_>>()?;
+    let packed: Vec<Pointwise<'_>> = layers
+        .iter()
+        .zip(&tensors)
+        .map(|(layer, (weight, bias))| Pointwise {
+            weight,
+            outputs: layer.convolution.out_channels,
+            bias: bias.as_deref(),
+            activation: layer.activation,
+        })
+        .collect();
+    build(&packed)
+}
+
+/// The numbers of a tensor, copied.
+pub(crate) fn weights(tensors: Lookup<'_, '_>, name: &str) -> Result<Vec<f32>> {
+    let tensor = find(tensors, name)?;
+    let numbers = match tensor.to_f32()? {
+        Cow::Owned(numbers) => return Ok(numbers),
+        Cow::Borrowed(numbers) => numbers,
+    };
+    let mut copy = Vec::new();
+    let no_memory = |_| Error::limit(format!("no memory for {} weights", numbers.len()));
+    copy.try_reserve_exact(numbers.len()).map_err(no_memory)?;
+    copy.extend_from_slice(numbers);
+    Ok(copy)
 }

@@ -4,27 +4,29 @@
 //! at a few places at a time, so they must be of a form that [`lcrs_core::scan`] can evaluate there: the context is one
 //! masked convolution, the parameters are layers of 1x1 convolutions ([`super::pointwise`]).
 
-use std::borrow::Cow;
 use std::cell::RefCell;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use lcrs_core::exact::{concat, Binary, Tensor};
 use lcrs_core::rans::{Decoder, Encoder, StreamKind};
 use lcrs_core::scan::{
-    refined_channel_groups, Checkerboard, Coder, Conditions, Context, Gaussian as Distribution, Network, Parameters,
-    Parity, Pointwise, Raster, Scan, SymbolOrder,
+    refined_channel_groups, Checkerboard, Coder, Context, Gaussian, Network, Parameters, Parity, Raster, RateSettings,
+    Scan, SymbolOrder,
 };
 use lcrs_core::{Error, Limits, Result, Simd};
 use lcrs_format::Section;
 use serde_json::Value;
 
-use super::gaussian::Gaussian;
-use super::pointwise::{self, Layer, Layers};
-use super::variable::{vector, AtLevel, Variable};
-use super::Coded;
+use super::gaussian_conditional::GaussianConditional;
+use super::pointwise::{self, pointwise_layers, weights, Layers};
+use super::symbols::Coded;
+use super::variable_rate::{vector, AtLevel, VariableRate};
+use crate::blame::blame_data;
 use crate::graph::{Attributes, Op, Shape};
-use crate::networks::{blame_data, Job, Networks};
-use crate::tensors::{find, Lookup};
+use crate::networks::Networks;
+use crate::per_simd::PerSimd;
+use crate::runner::Runner;
+use crate::tensors::Lookup;
 
 /// Most groups of channels.
 const MAX_GROUPS: usize = 64;
@@ -52,7 +54,7 @@ struct Group {
     /// information itself.
     side: Option<String>,
     places: Places,
-    prior: Gaussian,
+    prior: GaussianConditional,
     by_level: ByLevel,
     /// The graph from what the parameters are made of, and this group's values, to what is added to them afterwards.
     residual: Option<String>,
@@ -73,16 +75,15 @@ const SUPPORT: &str = "support";
 #[derive(Debug)]
 pub(crate) struct Scanned {
     groups: Vec<Group>,
-    /// Steps of all channels of all groups.
-    variable: Option<Variable>,
-    /// By position in [`Simd::ALL`], made when first used.
-    built: [OnceLock<Vec<Scan>>; Simd::ALL.len()],
+    /// That of all channels of all groups.
+    variable: Option<VariableRate>,
+    built: PerSimd<Vec<Scan>>,
 }
 
 /// What a group may have of a variable rate.
 #[derive(Debug)]
 struct ByLevel {
-    variable: Option<Variable>,
+    variable: Option<VariableRate>,
     /// A graph without inputs that gives the bias of the context.
     context_bias: Option<String>,
 }
@@ -97,7 +98,7 @@ impl Scanned {
     /// A latent coded in one group; `kind` is `raster` or `checkerboard`.
     pub(crate) fn parse(kind: &str, members: &mut Attributes<'_>, tensors: Lookup<'_, '_>) -> Result<Self> {
         let group = parse_leaf(kind, members, tensors)?;
-        Ok(Self { groups: vec![group], variable: None, built: Default::default() })
+        Ok(Self { groups: vec![group], variable: None, built: PerSimd::default() })
     }
 
     /// A latent coded in groups of channels.
@@ -112,7 +113,7 @@ impl Scanned {
         if groups.iter().any(|group| group.prior.table().precision() != precision) {
             return Err(Error::corrupt("groups of one stream must have tables of one precision"));
         }
-        let variable = Variable::parse(members, groups[0].prior.domain())?;
+        let variable = VariableRate::parse(members, groups[0].prior.domain())?;
         if variable.is_some() {
             let domain = groups[0].prior.domain();
             for (k, group) in groups.iter().enumerate() {
@@ -126,17 +127,17 @@ impl Scanned {
                 }
             }
         }
-        Ok(Self { groups, variable, built: Default::default() })
+        Ok(Self { groups, variable, built: PerSimd::default() })
     }
 
     /// The shortest step of quantisation at the level of the job.
-    pub(crate) fn finest_step(&self, networks: &Networks, job: Job<'_>) -> Result<f32> {
+    pub(crate) fn finest_step(&self, runner: Runner<'_>) -> Result<f32> {
         if let Some(variable) = &self.variable {
-            return Ok(variable.at_level(networks, job)?.finest());
+            return Ok(variable.at_level(runner)?.finest());
         }
         self.groups.iter().try_fold(f32::INFINITY, |finest, group| {
             let variable = group.by_level.variable.as_ref();
-            let own = variable.map_or(Ok(1.0), |variable| variable.at_level(networks, job).map(|steps| steps.finest()));
+            let own = variable.map_or(Ok(1.0), |variable| variable.at_level(runner).map(|rate| rate.finest()));
             own.map(|own: f32| own.min(finest))
         })
     }
@@ -171,24 +172,16 @@ impl Scanned {
         Ok(macs.saturating_add(variable.unwrap_or(0)))
     }
 
-    pub(crate) fn encode(
-        &self,
-        networks: &Networks,
-        job: Job<'_>,
-        kind: StreamKind,
-        y: &Tensor,
-        side: Tensor,
-    ) -> Result<Coded> {
-        let mut encoder = Encoder::on(kind, job.rt, y.data().len());
-        self.run(networks, job, &mut Coder::Encode { encoder: &mut encoder, y }, y.channels(), side)?;
+    pub(crate) fn encode(&self, runner: Runner<'_>, kind: StreamKind, y: &Tensor, side: Tensor) -> Result<Coded> {
+        let mut encoder = Encoder::on(kind, runner.job.rt, y.data().len());
+        self.run(runner, &mut Coder::Encode { encoder: &mut encoder, y }, y.channels(), side)?;
         let precision = self.groups[0].prior.table().precision() as u8;
         Ok(Coded { precision, data: encoder.finish()? })
     }
 
     pub(crate) fn decode(
         &self,
-        networks: &Networks,
-        job: Job<'_>,
+        runner: Runner<'_>,
         section: &Section<'_>,
         channels: usize,
         side: Tensor,
@@ -197,66 +190,56 @@ impl Scanned {
         if u32::from(section.precision) != precision {
             return Err(Error::corrupt(format!("precision is {}, the model has {precision}", section.precision)));
         }
-        let mut decoder = Decoder::new(StreamKind::from_code(section.kind)?, job.rt.simd, section.data)?;
-        let values = self.run(networks, job, &mut Coder::Decode { decoder: &mut decoder }, channels, side)?;
+        let mut decoder = Decoder::new(StreamKind::from_code(section.kind)?, runner.job.rt.simd, section.data)?;
+        let values = self.run(runner, &mut Coder::Decode { decoder: &mut decoder }, channels, side)?;
         decoder.finish()?;
         Ok(values)
     }
 
-    fn run(
-        &self,
-        networks: &Networks,
-        job: Job<'_>,
-        coder: &mut Coder<'_, '_>,
-        channels: usize,
-        side: Tensor,
-    ) -> Result<Tensor> {
-        let scans = self.scans(networks, job.rt.simd, channels)?;
-        let all = self.variable.as_ref().map(|variable| variable.at_level(networks, job)).transpose()?;
-        let own = self.groups.iter().map(|group| group.by_level.at_level(networks, job));
+    fn run(&self, runner: Runner<'_>, coder: &mut Coder<'_, '_>, channels: usize, side: Tensor) -> Result<Tensor> {
+        let scans = self.scans(runner.networks, runner.job.rt.simd, channels)?;
+        let all = self.variable.as_ref().map(|variable| variable.at_level(runner)).transpose()?;
+        let own = self.groups.iter().map(|group| group.by_level.at_level(runner));
         let own = own.collect::<Result<Vec<_>>>()?;
-        let conditions = conditions(scans, all.as_ref(), &own)?;
+        let settings = rate_settings(scans, all.as_ref(), &own)?;
         if let ([scan], [Group { side: None, .. }]) = (scans, self.groups.as_slice()) {
-            return scan.run_with(job.rt, job.limits, coder, &side, conditions[0]).map_err(blame_data);
+            return scan.run_with(runner.job.rt, runner.job.limits, coder, &side, settings[0]).map_err(blame_data);
         }
         let mut inputs = vec![side];
         let support = RefCell::new(None);
         let side_of = |k: usize, known: &[Tensor]| {
             inputs.truncate(1);
             if k > 0 {
-                inputs.push(concat(job.limits, &known.iter().collect::<Vec<_>>())?);
+                inputs.push(concat(runner.job.limits, &known.iter().collect::<Vec<_>>())?);
             }
-            let side = self.groups[k].side(networks, job, &inputs)?;
+            let side = self.groups[k].side(runner, &inputs)?;
             if self.groups[k].residual.is_some() {
-                let own = side.support.map_or_else(|| side.tensor.try_clone(job.rt, job.limits), Ok)?;
+                let own = side.support.map_or_else(|| side.tensor.try_clone(runner.job.rt, runner.job.limits), Ok)?;
                 support.replace(Some(own));
             }
             Ok(side.tensor)
         };
         let refine = |k: usize, values: Tensor| match (&self.groups[k].residual, support.take()) {
-            (Some(graph), Some(support)) => add_residual(networks, job, graph, support, values),
+            (Some(graph), Some(support)) => add_residual(runner, graph, support, values),
             _ => Ok(values),
         };
-        refined_channel_groups(job.rt, job.limits, scans, &conditions, coder, side_of, refine).map_err(blame_data)
+        refined_channel_groups(runner.job.rt, runner.job.limits, scans, &settings, coder, side_of, refine)
+            .map_err(blame_data)
     }
 
     fn scans(&self, networks: &Networks, simd: Simd, channels: usize) -> Result<&[Scan]> {
-        let place = Simd::ALL.iter().position(|path| *path == simd).unwrap_or(0);
-        if let Some(scans) = self.built[place].get() {
-            return Ok(scans);
-        }
         let build = |group: &Group| group.build(networks, simd, group.channels.unwrap_or(channels));
-        let scans = self.groups.iter().map(build).collect::<Result<Vec<_>>>().map_err(blame_data)?;
-        Ok(self.built[place].get_or_init(|| scans))
+        let make = || self.groups.iter().map(build).collect::<Result<Vec<_>>>().map_err(blame_data);
+        self.built.get_or_make(simd, make).map(Vec::as_slice)
     }
 }
 
 /// Values with the residual that a graph makes of them.
-fn add_residual(networks: &Networks, job: Job<'_>, graph: &str, support: Tensor, values: Tensor) -> Result<Tensor> {
+fn add_residual(runner: Runner<'_>, graph: &str, support: Tensor, values: Tensor) -> Result<Tensor> {
     let inputs = [support, values];
-    let mut outputs = networks.run(graph, job, &inputs)?;
+    let mut outputs = runner.run(graph, &inputs)?;
     let (_, residual) = outputs.pop().ok_or_else(|| Error::corrupt(format!("graph '{graph}' has no output")))?;
-    let refined = Binary::Add.run(job.rt, job.limits, &inputs[1], &residual)?;
+    let refined = Binary::Add.run(runner.job.rt, runner.job.limits, &inputs[1], &residual)?;
     match refined.data().iter().position(|value| !value.is_finite()) {
         Some(i) => {
             let (channels, width) = (refined.channels(), refined.width());
@@ -269,29 +252,29 @@ fn add_residual(networks: &Networks, job: Job<'_>, graph: &str, support: Tensor,
     }
 }
 
-/// The conditions of each scan: steps are those of its channels among `all`, or its own.
-fn conditions<'a>(
+/// The rate settings of each scan: the gain is that of its channels among `all`, or its own.
+fn rate_settings<'a>(
     scans: &[Scan],
     all: Option<&'a AtLevel<'_>>,
     own: &'a [GroupAtLevel<'_>],
-) -> Result<Vec<Conditions<'a>>> {
-    let all = all.map(AtLevel::steps).transpose()?;
+) -> Result<Vec<RateSettings<'a>>> {
+    let all = all.map(AtLevel::gain).transpose()?;
     let mut first = 0;
-    let conditions = scans.iter().zip(own).map(|(scan, own)| {
-        let steps = match &all {
+    let settings = scans.iter().zip(own).map(|(scan, own)| {
+        let gain = match &all {
             Some(all) => Some(all.of_channels(first, scan.channels()).map_err(blame_data)?),
-            None => own.variable.as_ref().map(AtLevel::steps).transpose()?,
+            None => own.variable.as_ref().map(AtLevel::gain).transpose()?,
         };
         first += scan.channels();
-        Ok(Conditions { steps, context_bias: own.context_bias.as_deref() })
+        Ok(RateSettings { gain, context_bias: own.context_bias.as_deref() })
     });
-    conditions.collect()
+    settings.collect()
 }
 
 impl ByLevel {
-    fn at_level(&self, networks: &Networks, job: Job<'_>) -> Result<GroupAtLevel<'_>> {
-        let variable = self.variable.as_ref().map(|variable| variable.at_level(networks, job)).transpose()?;
-        let bias = self.context_bias.as_ref().map(|graph| networks.run_constant(graph, job)).transpose()?;
+    fn at_level(&self, runner: Runner<'_>) -> Result<GroupAtLevel<'_>> {
+        let variable = self.variable.as_ref().map(|variable| variable.at_level(runner)).transpose()?;
+        let bias = self.context_bias.as_ref().map(|graph| runner.run_constant(graph)).transpose()?;
         Ok(GroupAtLevel { variable, context_bias: bias })
     }
 }
@@ -357,14 +340,14 @@ impl Group {
     }
 
     /// This group's side information from that of the latent and the values of the groups before.
-    fn side(&self, networks: &Networks, job: Job<'_>, inputs: &[Tensor]) -> Result<Side> {
+    fn side(&self, runner: Runner<'_>, inputs: &[Tensor]) -> Result<Side> {
         let graph = self.side.as_ref().ok_or_else(|| Error::corrupt("a group has no side information"))?;
-        let mut outputs = networks.run(graph, job, inputs)?;
+        let mut outputs = runner.run(graph, inputs)?;
         match self.places {
             Places::Parallel => {
                 let place = outputs.iter().position(|(name, _)| name == SUPPORT);
                 let support = place.map(|place| outputs.swap_remove(place).1);
-                Ok(Side { tensor: self.prior.joined(outputs, job.limits)?, support })
+                Ok(Side { tensor: self.prior.joined(outputs, runner.job.limits)?, support })
             }
             Places::Serial { .. } => {
                 let first = outputs.into_iter().next().map(|(_, tensor)| tensor);
@@ -376,12 +359,7 @@ impl Group {
 
     fn build(&self, networks: &Networks, simd: Simd, channels: usize) -> Result<Scan> {
         let distribution = |parameters: Parameters| {
-            Distribution::new(
-                Arc::clone(self.prior.shared_table()),
-                self.prior.thresholds().to_vec(),
-                channels,
-                parameters,
-            )
+            Gaussian::new(Arc::clone(self.prior.shared_table()), self.prior.thresholds().to_vec(), channels, parameters)
         };
         let Places::Serial { order, context, parameters } = &self.places else {
             return Ok(Scan::Parallel(distribution(self.prior.joined_parameters())?));
@@ -410,46 +388,6 @@ fn build_network(networks: &Networks, simd: Simd, layers: &Layers<'_>, features:
     let inputs = layers.layers[0].convolution.in_channels;
     let side = inputs.checked_sub(features).ok_or_else(|| Error::corrupt("fewer inputs than context features"))?;
     pointwise_layers(networks, &layers.layers, |packed| Network::new(simd, side, features, layers.merge, packed))
-}
-
-/// What `build` makes of layers with their weights.
-pub(crate) fn pointwise_layers<T>(
-    networks: &Networks,
-    layers: &[Layer<'_>],
-    build: impl FnOnce(&[Pointwise<'_>]) -> Result<T>,
-) -> Result<T> {
-    let lookup = networks.lookup();
-    let read = |name: &str| weights(&lookup, name);
-    let tensors = layers.iter().map(|layer| {
-        let bias = layer.convolution.bias.as_deref().map(read).transpose()?;
-        Ok((read(&layer.convolution.weight)?, bias))
-    });
-    let tensors: Vec<(Vec<f32>, Option<Vec<f32>>)> = tensors.collect::<Result<_>>()?;
-    let packed: Vec<Pointwise<'_>> = layers
-        .iter()
-        .zip(&tensors)
-        .map(|(layer, (weight, bias))| Pointwise {
-            weight,
-            outputs: layer.convolution.out_channels,
-            bias: bias.as_deref(),
-            activation: layer.activation,
-        })
-        .collect();
-    build(&packed)
-}
-
-/// The numbers of a tensor, copied.
-fn weights(tensors: Lookup<'_, '_>, name: &str) -> Result<Vec<f32>> {
-    let tensor = find(tensors, name)?;
-    let numbers = match tensor.to_f32()? {
-        Cow::Owned(numbers) => return Ok(numbers),
-        Cow::Borrowed(numbers) => numbers,
-    };
-    let mut copy = Vec::new();
-    let no_memory = |_| Error::limit(format!("no memory for {} weights", numbers.len()));
-    copy.try_reserve_exact(numbers.len()).map_err(no_memory)?;
-    copy.extend_from_slice(numbers);
-    Ok(copy)
 }
 
 type ContextWeights = (Vec<f32>, [usize; 4], Option<Vec<f32>>);
@@ -484,8 +422,8 @@ fn parse_group(value: &Value, tensors: Lookup<'_, '_>) -> Result<Group> {
     let kind = members.text("type")?;
     let mut group = match kind {
         "gaussian" => {
-            let prior = Gaussian::parse(&mut members, tensors)?;
-            let by_level = ByLevel { variable: Variable::parse(&mut members, prior.domain())?, context_bias: None };
+            let prior = GaussianConditional::parse(&mut members, tensors)?;
+            let by_level = ByLevel { variable: VariableRate::parse(&mut members, prior.domain())?, context_bias: None };
             Group { channels: None, side: None, places: Places::Parallel, prior, by_level, residual: None }
         }
         _ => parse_leaf(kind, &mut members, tensors)?,
@@ -508,9 +446,9 @@ fn parse_leaf(kind: &str, members: &mut Attributes<'_>, tensors: Lookup<'_, '_>)
     };
     let context = members.text("context")?.to_owned();
     let parameters = members.text("parameters")?.to_owned();
-    let prior = Gaussian::parse(members, tensors)?;
+    let prior = GaussianConditional::parse(members, tensors)?;
     let by_level = ByLevel {
-        variable: Variable::parse(members, prior.domain())?,
+        variable: VariableRate::parse(members, prior.domain())?,
         context_bias: members.optional_text("context_bias")?.map(str::to_owned),
     };
     let places = Places::Serial { order, context, parameters };

@@ -1,18 +1,29 @@
 //! From numbers to a section and back, once means and table indexes are known.
 
+use std::sync::Arc;
+
 use lcrs_core::cdf::CdfTable;
-use lcrs_core::exact::{check_symbols, dequantize, dequantize_in_steps, quantize, quantize_in_steps, Tensor};
+use lcrs_core::exact::{
+    check_symbols, dequantize, dequantize_with_step_size, quantize, quantize_with_step_size, Tensor,
+};
 use lcrs_core::rans::{self, StreamKind};
-use lcrs_core::scan::Steps;
+use lcrs_core::scan::Gain;
 use lcrs_core::{Error, Limits, Result, Simd};
 use lcrs_format::Section;
 
-use super::Coded;
+use crate::blame::blame_data;
+use crate::graph::Job;
 use crate::graph::Shape;
-use crate::networks::{blame_data, Job};
+
+/// An entropy-coded latent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Coded {
+    pub precision: u8,
+    pub data: Vec<u8>,
+}
 
 /// What symbols are conditioned on, one entry an element; without means they are zero.
-pub(crate) struct Condition {
+pub(crate) struct EntropyParameters {
     pub indexes: Vec<i32>,
     pub means: Option<Vec<f32>>,
 }
@@ -20,95 +31,100 @@ pub(crate) struct Condition {
 /// From numbers to symbols and back.
 #[derive(Clone, Copy)]
 pub(crate) enum Lattice<'a> {
-    /// Steps of 1.
+    /// A step size of 1.
     Whole,
-    /// Steps of another length.
-    Every(f32),
-    /// Steps by gains, with scaled scales for their shrinkage.
-    Gained(Steps<'a>, &'a [f32]),
+    /// Another step size.
+    StepSize(f32),
+    /// Step sizes by a gain, with scaled scales for their shrinkage.
+    Gain(Gain<'a>, &'a [f32]),
 }
 
 impl Lattice<'_> {
     fn quantize(&self, simd: Simd, y: &[f32], means: Option<&[f32]>, out: &mut [i32]) -> Result<()> {
         match self {
             Self::Whole => quantize(simd, y, means, out),
-            Self::Every(step) => quantize_in_steps(simd, y, means, *step, out),
-            Self::Gained(steps, _) => steps.quantize(simd, y, means, out),
+            Self::StepSize(step) => quantize_with_step_size(simd, y, means, *step, out),
+            Self::Gain(gain, _) => gain.quantize(simd, y, means, out),
         }
     }
 
     fn dequantize(&self, simd: Simd, symbols: &[i32], means: Option<&[f32]>, out: &mut [f32]) -> Result<()> {
         match self {
             Self::Whole => dequantize(symbols, means, out),
-            Self::Every(step) => dequantize_in_steps(symbols, means, *step, out),
-            Self::Gained(steps, scales) => steps.dequantize(simd, symbols, scales, means, out),
+            Self::StepSize(step) => dequantize_with_step_size(symbols, means, *step, out),
+            Self::Gain(gain, scales) => gain.dequantize(simd, symbols, scales, means, out),
         }
     }
 }
 
-/// Rounds the differences to the means and codes them. What a decoder would refuse is an error.
-pub(crate) fn encode(
-    job: Job<'_>,
-    kind: StreamKind,
-    latent: &Tensor,
-    condition: &Condition,
-    lattice: Lattice<'_>,
-    table: &CdfTable,
-) -> Result<Coded> {
-    match lattice {
-        // A finite mean and a symbol have a finite sum.
-        Lattice::Whole => encode_symbols(job, kind, latent, condition, lattice, table).map(|(coded, _)| coded),
-        _ => encode_and_restore(job, kind, latent, condition, lattice, table).map(|(coded, _)| coded),
+/// A table of the package, or one that was built for a step.
+pub(crate) enum Table<'a> {
+    Kept(&'a CdfTable),
+    Built(Arc<CdfTable>),
+}
+
+impl Table<'_> {
+    fn get(&self) -> &CdfTable {
+        match self {
+            Self::Kept(table) => table,
+            Self::Built(table) => table,
+        }
     }
 }
 
-/// The same, and the numbers that a decoder will have.
-pub(crate) fn encode_and_restore(
-    job: Job<'_>,
-    kind: StreamKind,
-    latent: &Tensor,
-    condition: &Condition,
-    lattice: Lattice<'_>,
-    table: &CdfTable,
-) -> Result<(Coded, Tensor)> {
-    let (coded, symbols) = encode_symbols(job, kind, latent, condition, lattice, table)?;
-    let means = condition.means.as_deref();
-    Ok((coded, restore(job, &symbols, means, lattice, Shape::from(latent))?))
+/// How a latent is coded: what its symbols are conditioned on, how numbers become symbols, and the table.
+pub(crate) struct Prior<'a> {
+    pub parameters: EntropyParameters,
+    pub lattice: Lattice<'a>,
+    pub table: Table<'a>,
 }
 
-fn encode_symbols(
-    job: Job<'_>,
-    kind: StreamKind,
-    latent: &Tensor,
-    condition: &Condition,
-    lattice: Lattice<'_>,
-    table: &CdfTable,
-) -> Result<(Coded, Vec<i32>)> {
-    let mut symbols: Vec<i32> = job.limits.zeroed(latent.data().len(), "symbols")?;
-    lattice.quantize(job.rt.simd, latent.data(), condition.means.as_deref(), &mut symbols).map_err(blame_data)?;
-    let data = rans::encode(kind, job.rt, &symbols, &condition.indexes, table)?;
-    Ok((Coded { precision: table.precision() as u8, data }, symbols))
-}
-
-/// Decodes a section of shape `shape`. Of vectors as long as the latent no more than three are there at a time.
-pub(crate) fn decode(
-    job: Job<'_>,
-    section: &Section<'_>,
-    shape: Shape,
-    condition: Condition,
-    lattice: Lattice<'_>,
-    table: &CdfTable,
-) -> Result<Tensor> {
-    if u32::from(section.precision) != table.precision() {
-        let message = format!("precision is {}, the model has {}", section.precision, table.precision());
-        return Err(Error::corrupt(message));
+impl Prior<'_> {
+    /// Rounds the differences to the means and codes them. What a decoder would refuse is an error.
+    pub(crate) fn encode(&self, job: Job<'_>, kind: StreamKind, latent: &Tensor) -> Result<Coded> {
+        match self.lattice {
+            // A finite mean and a symbol have a finite sum.
+            Lattice::Whole => self.encode_symbols(job, kind, latent).map(|(coded, _)| coded),
+            _ => self.encode_and_restore(job, kind, latent).map(|(coded, _)| coded),
+        }
     }
-    let kind = StreamKind::from_code(section.kind)?;
-    let mut symbols: Vec<i32> = job.limits.zeroed(condition.indexes.len(), "symbols")?;
-    rans::decode(kind, job.rt, section.data, &condition.indexes, table, &mut symbols).map_err(blame_data)?;
-    drop(condition.indexes);
-    check_symbols(&symbols)?;
-    restore(job, &symbols, condition.means.as_deref(), lattice, shape)
+
+    /// The same, and the numbers that a decoder will have.
+    pub(crate) fn encode_and_restore(
+        &self,
+        job: Job<'_>,
+        kind: StreamKind,
+        latent: &Tensor,
+    ) -> Result<(Coded, Tensor)> {
+        let (coded, symbols) = self.encode_symbols(job, kind, latent)?;
+        let means = self.parameters.means.as_deref();
+        Ok((coded, restore(job, &symbols, means, self.lattice, Shape::from(latent))?))
+    }
+
+    fn encode_symbols(&self, job: Job<'_>, kind: StreamKind, latent: &Tensor) -> Result<(Coded, Vec<i32>)> {
+        let EntropyParameters { indexes, means } = &self.parameters;
+        let mut symbols: Vec<i32> = job.limits.zeroed(latent.data().len(), "symbols")?;
+        let quantized = self.lattice.quantize(job.rt.simd, latent.data(), means.as_deref(), &mut symbols);
+        quantized.map_err(blame_data)?;
+        let table = self.table.get();
+        let data = rans::encode(kind, job.rt, &symbols, indexes, table)?;
+        Ok((Coded { precision: table.precision() as u8, data }, symbols))
+    }
+
+    /// Decodes a section of shape `shape`. Of vectors as long as the latent no more than three are there at a time.
+    pub(crate) fn decode(self, job: Job<'_>, section: &Section<'_>, shape: Shape) -> Result<Tensor> {
+        let (parameters, table) = (self.parameters, self.table.get());
+        if u32::from(section.precision) != table.precision() {
+            let message = format!("precision is {}, the model has {}", section.precision, table.precision());
+            return Err(Error::corrupt(message));
+        }
+        let kind = StreamKind::from_code(section.kind)?;
+        let mut symbols: Vec<i32> = job.limits.zeroed(parameters.indexes.len(), "symbols")?;
+        rans::decode(kind, job.rt, section.data, &parameters.indexes, table, &mut symbols).map_err(blame_data)?;
+        drop(parameters.indexes);
+        check_symbols(&symbols)?;
+        restore(job, &symbols, parameters.means.as_deref(), self.lattice, shape)
+    }
 }
 
 fn restore(job: Job<'_>, symbols: &[i32], means: Option<&[f32]>, lattice: Lattice<'_>, shape: Shape) -> Result<Tensor> {
@@ -126,11 +142,11 @@ pub(crate) fn check_finite(values: &[f32], name: &str) -> Result<()> {
     }
 }
 
-/// The condition of elements that have a row and a median for each channel.
-pub(crate) fn by_channel(medians: &[f32], shape: Shape, limits: &Limits) -> Result<Condition> {
+/// The parameters of elements that have a row and a median for each channel.
+pub(crate) fn by_channel(medians: &[f32], shape: Shape, limits: &Limits) -> Result<EntropyParameters> {
     let indexes: Vec<i32> = (0..medians.len() as i32).collect();
     let indexes = spread(&indexes, shape, limits)?;
-    Ok(Condition { indexes, means: Some(spread(medians, shape, limits)?) })
+    Ok(EntropyParameters { indexes, means: Some(spread(medians, shape, limits)?) })
 }
 
 /// One value a channel, repeated for every position of `shape`.

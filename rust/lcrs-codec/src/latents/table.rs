@@ -3,8 +3,8 @@
 use lcrs_core::cdf::CdfTable;
 use lcrs_core::{Error, Result};
 
+use crate::blame::blame_data;
 use crate::graph::Attributes;
-use crate::networks::blame_data;
 use crate::tensors::{find, Lookup};
 
 /// The table that member `table` describes: `{"cdf", "lengths", "offsets", "precision"}`.

@@ -3,7 +3,7 @@
 use lcrs_core::{Error, Limits, Result};
 use serde_json::Value;
 
-use super::digest::TENSOR_KEYS;
+use super::names::TENSOR_KEYS;
 use crate::tensors::{TensorData, Tensors};
 
 /// Deepest nesting of a description.

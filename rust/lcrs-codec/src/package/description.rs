@@ -16,12 +16,6 @@ const PACKAGE_VERSION: u64 = 1;
 /// Parsed copies of a description that are there at one time: the whole, its parts, and what a digest is taken over.
 const JSON_COPIES: u64 = 3;
 
-/// Name of the graph from picture to latent.
-pub(crate) const ANALYSIS: &str = "g_a";
-
-/// Name of the graph from latent to picture.
-pub(crate) const SYNTHESIS: &str = "g_s";
-
 /// Largest padding and stride.
 const MAX_STRIDE: usize = 4096;
 

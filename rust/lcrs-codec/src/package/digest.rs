@@ -7,13 +7,10 @@ use lcrs_core::{Error, Limits, Result};
 use serde_json::{json, Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use super::description::{Description, ANALYSIS, SYNTHESIS};
+use super::description::Description;
+use super::names::{ANALYSIS, SYNTHESIS, TENSOR_KEYS};
 use crate::graph::GRAPH_VERSION;
 use crate::tensors::{TensorData, TensorView, Tensors};
-
-/// Members of a graph node or of a codec tree whose value is the name of a tensor.
-pub(super) const TENSOR_KEYS: [&str; 11] =
-    ["weight", "bias", "factor", "beta", "gamma", "tensor", "cdf", "lengths", "offsets", "medians", "thresholds"];
 
 /// SHA-256 digests of the three parts of a model. Files carry the first two, which decide what they decode to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -157,11 +154,6 @@ fn update_elements<T: Copy, const N: usize>(hash: &mut Sha256, data: &[T], bytes
         run.iter_mut().zip(chunk).for_each(|(place, value)| *place = bytes(*value));
         hash.update(run.as_flattened());
     }
-}
-
-/// Lower-case hexadecimal digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod budget;
 mod description;
 mod digest;
+mod names;
 mod read;
 mod summary;
 
@@ -15,16 +16,17 @@ use std::path::Path;
 use lcrs_core::{Error, Limits, Result};
 use lcrs_format::{Numerics, Samples};
 
-use crate::graph::Shape;
+use crate::digest_text::hex;
+use crate::graph::{Job, Shape};
 use crate::latents::LatentCodec;
 use crate::networks::Networks;
 use crate::reading::{read_announced, unreadable, ReadError};
+use crate::runner::Runner;
 use crate::samples::{channels, largest, ArraySamples, Scale};
 use crate::tensors::Tensors;
 use description::{Description, Strides};
-pub(crate) use description::{ANALYSIS, SYNTHESIS};
-pub(crate) use digest::hex;
 pub use digest::{package_digests, Digests};
+pub(crate) use names::{ANALYSIS, SYNTHESIS};
 pub use summary::PackageSummary;
 
 /// Multiply-accumulates that a model may spend on a pixel: several times what the heaviest known one does.
@@ -192,6 +194,11 @@ impl Package {
     /// The size that `side` pixels are padded to.
     pub(crate) fn padded(&self, side: u64) -> u64 {
         side.div_ceil(self.pad as u64) * self.pad as u64
+    }
+
+    /// Runs the networks on what a job has.
+    pub(crate) fn runner<'a>(&'a self, job: Job<'a>) -> Runner<'a> {
+        Runner::new(&self.networks, job)
     }
 
     /// The shape of a padded picture for the networks.

@@ -5,7 +5,7 @@
 //! 1, and knows both: `slot < boundary` says which. Equal neighbours among one-cell buckets share their cell, so that
 //! the flat parts of a row cost nothing and the steep parts stay in the cache.
 
-use super::table::CdfTable;
+use super::row::{Row, RowHead};
 
 /// Buckets of a row.
 const BUCKETS: usize = 256;
@@ -62,27 +62,24 @@ pub(crate) struct Narrow<'a>(&'a Cells);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wide<'a>(&'a Cells);
 
-/// Bisection in the row itself.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Bisect<'a>(pub(crate) &'a CdfTable);
-
 impl Cells {
-    pub(super) fn new(table: &CdfTable) -> Option<Self> {
-        let rows = 0..table.num_rows();
+    /// The cells of a table of this precision with these rows; nothing if they are too many or memory is short.
+    pub(super) fn new<'a>(heads: &[RowHead], precision: u32, row: impl Fn(usize) -> Row<'a>) -> Option<Self> {
+        let rows = 0..heads.len();
         let is_narrow = |r: usize| {
-            let row = table.row(r);
+            let row = row(r);
             let last = i64::from(row.offset) + row.length as i64 - 2;
             row.length > 2 && row.offset >= -(1 << 14) && last <= 1 << 14
         };
         let (mut buckets, mut limits) = (Vec::new(), Vec::new());
         buckets.try_reserve_exact(rows.len()).ok()?;
         limits.try_reserve_exact(rows.len()).ok()?;
-        limits.extend(table.heads().iter().map(|h| (h.offset, h.max)));
+        limits.extend(heads.iter().map(|h| (h.offset, h.max)));
         let mut cells = Self { buckets, cells: vec![], limits, narrow: rows.clone().all(is_narrow) };
         let mut starts = Vec::new();
         for r in rows {
-            let row = table.row(r);
-            let scale = 16 - table.precision();
+            let row = row(r);
+            let scale = 16 - precision;
             starts.clear();
             starts.try_reserve(row.length).ok()?;
             starts.extend(row.cdf.iter().map(|c| c << scale));
@@ -220,28 +217,5 @@ impl Search for Wide<'_> {
         let entry = (cell >> 48) as i32 + in_a as i32;
         let (offset, max) = self.0.limits[row as usize];
         Taken { value: offset + entry, escape: u64::from(entry == max) * ESCAPE, state }
-    }
-}
-
-impl Search for Bisect<'_> {
-    /// The number of the entry.
-    #[inline]
-    fn find(self, row: i32, x: u64) -> u64 {
-        let table = self.0;
-        let scale = 16 - table.precision();
-        let (row, slot) = (table.row(row as usize), (x & 0xffff) as u32);
-        row.cdf.partition_point(|c| c << scale <= slot) as u64 - 1
-    }
-
-    #[inline]
-    fn take(self, row: i32, x: u64, entry: u64) -> Taken {
-        let scale = 16 - self.0.precision();
-        let row = self.0.row(row as usize);
-        let [start, end] = [0, 1].map(|k| u64::from(row.cdf[entry as usize + k]) << scale);
-        Taken {
-            value: row.offset + entry as i32,
-            escape: u64::from(entry as usize + 2 == row.length) * ESCAPE,
-            state: (end - start) * (x >> 16) + (x & 0xffff) - start,
-        }
     }
 }

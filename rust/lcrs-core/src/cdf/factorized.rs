@@ -49,7 +49,7 @@ pub struct FactorizedParameters<'a> {
 /// [`crate::ErrorKind::InvalidArgument`] if sizes contradict each other, a parameter is not finite, a row would exceed 65,536 entries
 /// or the tail mass is outside 0..1.
 pub fn factorized_table(parameters: &FactorizedParameters, tail_mass: f64) -> Result<CdfTable> {
-    factorized_table_in_steps(parameters, 1.0, tail_mass)
+    factorized_table_with_step_size(parameters, 1.0, tail_mass)
 }
 
 /// The table of multiples of `step` around the medians, instead of multiples of 1: `minima = max(ceil((median - lower) / step), 0)`
@@ -58,11 +58,15 @@ pub fn factorized_table(parameters: &FactorizedParameters, tail_mass: f64) -> Re
 ///
 /// # Errors
 /// As [`factorized_table`]; [`crate::ErrorKind::InvalidArgument`] if the step is not positive and finite.
-pub fn factorized_table_in_steps(parameters: &FactorizedParameters, step: f32, tail_mass: f64) -> Result<CdfTable> {
+pub fn factorized_table_with_step_size(
+    parameters: &FactorizedParameters,
+    step: f32,
+    tail_mass: f64,
+) -> Result<CdfTable> {
     factorized_table_of_precision(parameters, step, tail_mass, MAX_PRECISION)
 }
 
-/// [`factorized_table_in_steps`] whose rows sum to `2^precision`.
+/// [`factorized_table_with_step_size`] whose rows sum to `2^precision`.
 ///
 /// # Errors
 /// As there; also if the precision is outside 1..=16, or a row has more entries than its frequencies can sum to.

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use super::cells::Cells;
 use super::pmf::{check_precision, MAX_PRECISION};
 use super::reciprocal::Reciprocal;
+use super::row::{Row, RowHead};
 use crate::{Error, Result};
 
 /// An immutable, validated table of cumulative distributions, one a row.
@@ -23,31 +24,6 @@ pub struct CdfTable {
     has_certainty: bool,
     cells: OnceLock<Option<Cells>>,
     reciprocals: OnceLock<Vec<Reciprocal>>,
-}
-
-/// One row of a [`CdfTable`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Row<'a> {
-    /// Cumulative frequencies, from 0 to `2^precision`, strictly increasing.
-    pub cdf: &'a [u32],
-    /// The value that entry 0 stands for.
-    pub offset: i32,
-    /// Number of cumulative frequencies: `cdf.len()`, two more than the number of values.
-    pub length: usize,
-}
-
-/// What the encoder needs to know of a row. Four 32-bit fields, which the SIMD paths gather.
-#[derive(Debug, Clone, Copy)]
-#[repr(C)]
-pub(crate) struct RowHead {
-    /// The value of entry 0.
-    pub(crate) offset: i32,
-    /// The escape entry, which is the number of values.
-    pub(crate) max: i32,
-    /// Where the row begins in [`CdfTable::entries`].
-    pub(crate) base: i32,
-    /// Makes rows 16 bytes apart.
-    _pad: i32,
 }
 
 impl CdfTable {
@@ -135,7 +111,7 @@ impl CdfTable {
                 field[self.heads.len()] = value;
             }
         }
-        self.heads.push(RowHead { offset, max, base: base as i32, _pad: 0 });
+        self.heads.push(RowHead::new(offset, max, base as i32));
         let shift = MAX_PRECISION - self.precision;
         self.entries.extend(cdf.windows(2).map(|pair| {
             let (start, frequency) = ((pair[0] as u32) << shift, ((pair[1] - pair[0]) as u32) << shift);
@@ -204,7 +180,7 @@ impl CdfTable {
 
     /// What decoders search in; none for a table that would need too much memory for it, or more than there is.
     pub(crate) fn cells(&self) -> Option<&Cells> {
-        self.cells.get_or_init(|| Cells::new(self)).as_ref()
+        self.cells.get_or_init(|| Cells::new(&self.heads, self.precision, |r| self.row(r))).as_ref()
     }
 
     /// Whether a row has one entry only, of frequency `2^precision`.

@@ -10,10 +10,11 @@ use super::elementwise::{Binary, Unary};
 use super::gdn::Gdn;
 use super::layout::{gather, scatter, shuffle_area};
 use super::rows::{elementwise_chunk, for_chunks};
+use super::spot::{Spot, Target};
 use super::tensor::{View, ROOM};
 use super::tiles::Tiles;
 use super::{first_not_finite, ConvTranspose2d, Tensor};
-use crate::spares::{make_room, Lent};
+use crate::buffer_pool::{make_room, Lent};
 use crate::{Error, Limits, Result, Runtime, Simd};
 use std::borrow::Cow;
 use std::ops::Range;
@@ -99,27 +100,6 @@ enum Producer<'a> {
     PixelUnshuffle(usize),
     Pointwise(&'a Conv2d),
     Gdn(&'a Gdn),
-}
-
-/// Positions of the grid that a chain works on: after its head, before pixels are shuffled.
-#[derive(Debug, Clone)]
-pub(super) struct Spot {
-    pub(super) rows: Range<usize>,
-    pub(super) columns: Range<usize>,
-}
-
-impl Spot {
-    fn positions(&self) -> usize {
-        self.rows.len() * self.columns.len()
-    }
-}
-
-/// Where the outputs of a spot go: its first row from `start` on, rows `pitch` elements apart.
-#[derive(Debug)]
-pub(super) struct Target<'a> {
-    pub(super) data: &'a mut [f32],
-    pub(super) start: usize,
-    pub(super) pitch: usize,
 }
 
 /// What a stage reads: rows that lie `pitch` elements apart.
@@ -539,7 +519,7 @@ impl<'a> Work<'a> {
         let most = |parity: usize| run.channels[..kept].iter().skip(parity).step_by(2).max().copied().unwrap_or(0);
         let has_gdn = |stage: &Stage| matches!(stage.producer, Producer::Gdn(_));
         let widest = run.chain.stages.iter().zip(&run.channels).filter(|(stage, _)| has_gdn(stage)).map(|(_, c)| *c);
-        let lend = |len: usize| Lent::new(&run.rt.spares, len);
+        let lend = |len: usize| Lent::new(&run.rt.float_buffers, len);
         Ok(Self {
             buffers: [lend(positions * most(0))?, lend(positions * most(1))?],
             window: lend(window)?,

@@ -1,11 +1,10 @@
 //! Convolutions (cross-correlations, as everywhere in the field).
 
 use super::band::{check_parameters, Extent, Window};
-use super::chain::{Chain, Head, Spot, Step, Target};
 use super::kernel::{depthwise, product, Grid, Panels, Segment, Tap};
+use super::spot::{Spot, Target};
 use super::tensor::View;
-use super::Tensor;
-use crate::{Error, Limits, Result, Runtime, Simd};
+use crate::{Error, Limits, Result, Simd};
 use std::ops::Range;
 
 /// A two-dimensional convolution with zero padding, groups and dilation included.
@@ -115,20 +114,6 @@ impl Conv2d {
             }
         };
         Ok((side(height, 0)?, side(width, 1)?))
-    }
-
-    /// The layer's output for `x`.
-    ///
-    /// # Errors
-    /// [`crate::ErrorKind::InvalidArgument`] if `x` has other channels, is too small or not finite;
-    /// [`crate::ErrorKind::Limit`] if the output would exceed the limits.
-    pub fn run(&self, rt: &Runtime, limits: &Limits, x: &Tensor) -> Result<Tensor> {
-        let chain = if self.is_pointwise() {
-            Chain::new(Head::Input, vec![Step::Conv2d(self)], 1)
-        } else {
-            Chain::new(Head::Conv2d(self), Vec::new(), 1)
-        };
-        chain.run(rt, limits, x)
     }
 
     /// Whether outputs see their own position alone.

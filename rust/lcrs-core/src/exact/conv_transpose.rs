@@ -1,12 +1,11 @@
 //! Transposed convolutions, gathered by stride phases.
 
 use super::band::{Extent, Window};
-use super::chain::{Chain, Head, Spot, Target};
 use super::conv::{check_layer, check_padding};
 use super::kernel::{product, Grid, Panels, Segment};
+use super::spot::{Spot, Target};
 use super::tensor::View;
-use super::Tensor;
-use crate::spares::Lent;
+use crate::buffer_pool::Lent;
 use crate::{Error, Limits, Result, Runtime, Simd};
 use std::ops::Range;
 
@@ -168,15 +167,6 @@ impl ConvTranspose2d {
         }
     }
 
-    /// The layer's output for `x`.
-    ///
-    /// # Errors
-    /// [`crate::ErrorKind::InvalidArgument`] if `x` has other channels, is too small or not finite;
-    /// [`crate::ErrorKind::Limit`] if the output would exceed the limits.
-    pub fn run(&self, rt: &Runtime, limits: &Limits, x: &Tensor) -> Result<Tensor> {
-        Chain::new(Head::ConvTranspose2d(self), Vec::new(), 1).run(rt, limits, x)
-    }
-
     /// Outputs from one position of a phase to the next.
     pub(super) fn stride(&self) -> [usize; 2] {
         self.stride
@@ -278,7 +268,7 @@ impl ConvTranspose2d {
         let (rows, columns) = (tile.extent.rows - tile.reach[0], tile.extent.columns - tile.reach[1]);
         let taps = tile.reach.map(|reach| reach + 1);
         let outputs = panels.outputs();
-        let mut joint = Lent::new(&rt.spares, rows * columns * outputs)?;
+        let mut joint = Lent::new(&rt.float_buffers, rows * columns * outputs)?;
         let grid =
             Grid { rows, columns, input: (0, input.pitch, self.in_channels), output: (0, columns * outputs, outputs) };
         product(panels, &self.segments(taps, tile.reach, input.pitch), &grid, input.values, &mut joint);

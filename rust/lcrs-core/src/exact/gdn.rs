@@ -1,12 +1,10 @@
 //! Generalised divisive normalisation (Ballé, Laparra and Simoncelli 2016) and its simplified form.
 
 use super::band::check_parameters;
-use super::chain::{Chain, Head, Step};
 use super::float_control::with_ieee;
 use super::kernel::{product, Grid, Panels, Segment};
-use super::Tensor;
 use crate::wide::wide;
-use crate::{Error, Limits, Result, Runtime, Simd};
+use crate::{Error, Result, Simd};
 
 /// Which powers the normalisation is made of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,15 +53,6 @@ impl Gdn {
     #[must_use]
     pub fn channels(&self) -> usize {
         self.panels.outputs()
-    }
-
-    /// The layer's output for `x`.
-    ///
-    /// # Errors
-    /// [`crate::ErrorKind::InvalidArgument`] if `x` has other channels or is not finite;
-    /// [`crate::ErrorKind::Limit`] if the output would exceed the limits.
-    pub fn run(&self, rt: &Runtime, limits: &Limits, x: &Tensor) -> Result<Tensor> {
-        Chain::new(Head::Input, vec![Step::Gdn(self)], 1).run(rt, limits, x)
     }
 
     /// Normalises runs of channels, one after another; `powers` is room for as many numbers.

@@ -1,9 +1,9 @@
 //! Operations that move elements and compute nothing.
 
-use super::chain::{Chain, Head, Spot, Target};
+use super::spot::{Spot, Target};
 use super::tensor::View;
 use super::Tensor;
-use crate::{Error, Limits, Result, Runtime};
+use crate::{Error, Limits, Result};
 
 /// The channels of all inputs, one after another.
 ///
@@ -49,14 +49,6 @@ pub fn slice(limits: &Limits, x: &Tensor, start: usize, len: usize) -> Result<Te
     Ok(out)
 }
 
-/// (C r^2, H, W) to (C, H r, W r): output (c, y r + i, x r + j) is input (c r^2 + i r + j, y, x), as in torch.
-///
-/// # Errors
-/// [`crate::ErrorKind::InvalidArgument`] if the channels are not a multiple of `r^2`; [`crate::ErrorKind::Limit`] beyond the limits.
-pub fn pixel_shuffle(rt: &Runtime, limits: &Limits, x: &Tensor, factor: usize) -> Result<Tensor> {
-    Chain::new(Head::Input, Vec::new(), factor).run(rt, limits, x)
-}
-
 /// Shuffles the pixels of `rows` x `columns` runs of `channels` numbers.
 pub(super) fn scatter(values: &[f32], factor: usize, [rows, columns]: [usize; 2], channels: usize, to: &mut Target) {
     let area = factor * factor;
@@ -72,14 +64,6 @@ pub(super) fn scatter(values: &[f32], factor: usize, [rows, columns]: [usize; 2]
             }
         }
     }
-}
-
-/// The inverse of [`pixel_shuffle`]: (C, H r, W r) to (C r^2, H, W).
-///
-/// # Errors
-/// [`crate::ErrorKind::InvalidArgument`] if a side is not a multiple of `r`; [`crate::ErrorKind::Limit`] beyond the limits.
-pub fn pixel_unshuffle(rt: &Runtime, limits: &Limits, x: &Tensor, factor: usize) -> Result<Tensor> {
-    Chain::new(Head::PixelUnshuffle(factor), Vec::new(), 1).run(rt, limits, x)
 }
 
 /// The pixels of a spot, unshuffled.

@@ -36,7 +36,7 @@
 //!
 //! **Symbols** ([`quantize`], [`dequantize`]). `symbol = round_half_even(y - mean)`, the difference rounded to binary32 first;
 //! `value = symbol + mean`, the symbol converted first. A scale's index is the number of thresholds below it
-//! ([`crate::cdf::indexes`]). Tables come from [`crate::cdf`], which specifies how. Other steps than 1: [`crate::scan::Steps`].
+//! ([`crate::cdf::indexes`]). Tables come from [`crate::cdf`], which specifies how. Other steps than 1: [`crate::scan::Gain`].
 //!
 //! **What is refused.** Parameters and inputs of convolutions, of GDN and of attention that are not finite, scales and means that are not,
 //! latents whose distance from the mean is not below 2^24, and values that are not finite: such numbers are errors with their place,
@@ -82,7 +82,10 @@ mod pad;
 mod placed;
 mod pool;
 mod rows;
+mod single;
 mod softmax;
+mod spatial;
+mod spot;
 mod sums;
 mod symbols;
 mod tensor;
@@ -95,13 +98,15 @@ pub use conv::Conv2d;
 pub use conv_transpose::ConvTranspose2d;
 pub use elementwise::{Binary, Unary};
 pub use gdn::{Gdn, GdnKind};
-pub use layout::{concat, crop, pad_replicate, pixel_shuffle, pixel_unshuffle, slice};
+pub use layout::{concat, crop, pad_replicate, slice};
 pub use normalise::Normalise;
 pub use pad::{Crop, Pad, PadMode};
-pub use placed::{Placed, Spatial};
+pub use placed::Placed;
 pub use pool::{Pool, PoolKind, Windows};
+pub use single::{pixel_shuffle, pixel_unshuffle};
 pub use softmax::Softmax;
-pub use symbols::{check_symbols, dequantize, dequantize_in_steps, quantize, quantize_in_steps};
+pub use spatial::Spatial;
+pub use symbols::{check_symbols, dequantize, dequantize_with_step_size, quantize, quantize_with_step_size};
 pub(crate) use symbols::{illegal_symbol, is_legal, round_half_even};
 pub use tensor::{Tensor, View};
 pub use upsample::{Between, Upsample};

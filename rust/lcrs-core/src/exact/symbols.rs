@@ -82,7 +82,7 @@ pub fn dequantize(symbols: &[i32], means: Option<&[f32]>, out: &mut [f32]) -> Re
 ///
 /// # Errors
 /// As [`quantize`].
-pub fn quantize_in_steps(simd: Simd, y: &[f32], means: Option<&[f32]>, step: f32, out: &mut [i32]) -> Result<()> {
+pub fn quantize_with_step_size(simd: Simd, y: &[f32], means: Option<&[f32]>, step: f32, out: &mut [i32]) -> Result<()> {
     check_lengths(y.len(), means, out.len())?;
     let difference = |i: usize| means.map_or(y[i], |means| y[i] - means[i]);
     let scaled = with_ieee(|| (0..y.len()).map(|i| difference(i) / step).collect::<Vec<_>>());
@@ -93,7 +93,7 @@ pub fn quantize_in_steps(simd: Simd, y: &[f32], means: Option<&[f32]>, step: f32
 ///
 /// # Errors
 /// As [`dequantize`].
-pub fn dequantize_in_steps(symbols: &[i32], means: Option<&[f32]>, step: f32, out: &mut [f32]) -> Result<()> {
+pub fn dequantize_with_step_size(symbols: &[i32], means: Option<&[f32]>, step: f32, out: &mut [f32]) -> Result<()> {
     check_lengths(symbols.len(), means, out.len())?;
     let product = |i: usize| symbols[i] as f32 * step;
     let value = |i: usize| means.map_or(product(i), |means| product(i) + means[i]);

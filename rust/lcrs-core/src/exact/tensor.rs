@@ -1,6 +1,6 @@
 //! A picture-shaped array.
 
-use crate::spares::{zeroed, Spares};
+use crate::buffer_pool::{zeroed, BufferPool};
 use crate::{Error, Limits, Result, Runtime};
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub struct Tensor {
     data: Vec<f32>,
     start: usize,
     /// Where the memory goes when the tensor is dropped.
-    home: Option<Arc<Spares<f32>>>,
+    home: Option<Arc<BufferPool<f32>>>,
 }
 
 impl Clone for Tensor {
@@ -58,9 +58,9 @@ impl Tensor {
     /// [`crate::ErrorKind::Limit`] if it would exceed the limits, or memory is short.
     pub fn output(rt: &Runtime, limits: &Limits, (channels, height, width): (usize, usize, usize)) -> Result<Self> {
         let len = limited_len(channels, height, width, limits)?;
-        let data = rt.spares.take(len + ROOM).map_or_else(|| zeroed(len + ROOM, "a tensor"), Ok)?;
+        let data = rt.float_buffers.take(len + ROOM).map_or_else(|| zeroed(len + ROOM, "a tensor"), Ok)?;
         let (data, start) = aligned(data, len);
-        Ok(Self { channels, height, width, data, start, home: Some(rt.spares.clone()) })
+        Ok(Self { channels, height, width, data, start, home: Some(rt.float_buffers.clone()) })
     }
 
     /// A tensor of data that is already channels-last.

@@ -2,7 +2,6 @@
 
 use super::field::Field;
 use super::transpose::transpose;
-use super::Latents;
 use crate::exact::{is_legal, round_half_even};
 use crate::wide::wide;
 use crate::Simd;
@@ -27,26 +26,30 @@ pub(super) struct Block<'a> {
     len: usize,
     /// Symbols channel by channel.
     planes: Vec<i32>,
-    /// Symbols and rows pixel by pixel, the order of the stream.
+    /// Symbols and table indexes pixel by pixel, the order of the stream.
     symbols: Vec<i32>,
-    rows: Vec<i32>,
+    stream_indexes: Vec<i32>,
 }
 
 impl<'a> Block<'a> {
     /// Before the first block of an item.
-    pub(super) fn new(simd: Simd, latents: &Latents<'a>, item: usize) -> Self {
-        let [_, channels, pixels] = latents.shape;
+    pub(super) fn new(
+        simd: Simd,
+        [channels, pixels]: [usize; 2],
+        (indexes, means): (Field<'a, i32>, Option<Field<'a, f32>>),
+        item: usize,
+    ) -> Self {
         let size = (SYMBOLS / channels.max(1) / LINE * LINE).max(LINE).min(pixels);
         let whole = channels * pixels;
-        let mut rows = vec![0; channels * size];
-        let indexes = latents.indexes.item(item, whole);
+        let mut stream_indexes = vec![0; channels * size];
+        let indexes = indexes.item(item, whole);
         if let Field::Channel(indexes) = indexes {
-            rows.chunks_exact_mut(channels.max(1)).for_each(|pixel| pixel.copy_from_slice(indexes));
+            stream_indexes.chunks_exact_mut(channels.max(1)).for_each(|pixel| pixel.copy_from_slice(indexes));
         }
         Self {
             simd,
             indexes,
-            means: latents.means.map(|means| means.item(item, whole)),
+            means: means.map(|means| means.item(item, whole)),
             channels,
             pixels,
             size,
@@ -54,7 +57,7 @@ impl<'a> Block<'a> {
             len: 0,
             planes: vec![0; channels * size],
             symbols: vec![0; channels * size],
-            rows,
+            stream_indexes,
         }
     }
 
@@ -64,14 +67,14 @@ impl<'a> Block<'a> {
         self.len = self.size.min(self.pixels - self.start);
         if let Field::Value(indexes) = self.indexes {
             let from = &indexes[self.start.min(indexes.len())..];
-            transpose(self.simd, from, self.pixels, &mut self.rows, self.channels, [self.channels, self.len]);
+            transpose(self.simd, from, self.pixels, &mut self.stream_indexes, self.channels, [self.channels, self.len]);
         }
         self.len > 0 && self.channels > 0
     }
 
     /// Rows of the block, in the order of the stream.
     pub(super) fn indexes(&self) -> &[i32] {
-        &self.rows[..self.channels * self.len]
+        &self.stream_indexes[..self.channels * self.len]
     }
 
     /// Symbols of the block, in the order of the stream.
@@ -82,7 +85,7 @@ impl<'a> Block<'a> {
     /// Rows of the block, and its symbols to be written.
     pub(super) fn indexes_and_symbols(&mut self) -> (&[i32], &mut [i32]) {
         let count = self.channels * self.len;
-        (&self.rows[..count], &mut self.symbols[..count])
+        (&self.stream_indexes[..count], &mut self.symbols[..count])
     }
 
     /// Makes symbols of the item's `values`; false if one is illegal.

@@ -62,7 +62,7 @@ impl<'a> Latents<'a> {
     ) -> Result<Stream> {
         let [_, channels, pixels] = self.shape;
         let mut encoder = rans::Encoder::on(kind, rt, channels * pixels);
-        let mut block = Block::new(rt.simd, self, item);
+        let mut block = self.block(rt.simd, item);
         while block.advance() {
             if !block.quantize(&values[item * channels * pixels..]) {
                 return Err(self.illegal_value(values));
@@ -117,13 +117,19 @@ impl<'a> Latents<'a> {
         out: &mut [f32],
     ) -> Result<()> {
         let mut decoder = rans::Decoder::new(kind, simd, stream)?;
-        let mut block = Block::new(simd, self, item);
+        let mut block = self.block(simd, item);
         while block.advance() {
             let (indexes, symbols) = block.indexes_and_symbols();
             decoder.pull(indexes, table, symbols).map_err(|error| self.explain(table, error))?;
             block.dequantize(out);
         }
         decoder.finish()
+    }
+
+    /// The pixels of an item, before the first of them.
+    fn block(&self, simd: Simd, item: usize) -> Block<'a> {
+        let [_, channels, pixels] = self.shape;
+        Block::new(simd, [channels, pixels], (self.indexes, self.means), item)
     }
 
     /// Calls `job` with these latents seen so that a stream of `kind` has their symbols pixel by pixel: `ans` streams

@@ -27,14 +27,14 @@
 
 pub mod ans;
 mod batch;
+mod coder;
 mod escape;
-mod faces;
 mod kind;
 pub mod native;
 mod words;
 
 pub use batch::{decode_batch, encode_batch, encoded_bound};
-pub use faces::{decode, encode, encode_stream, Decoder, Encoder};
+pub use coder::{decode, encode, encode_stream, Decoder, Encoder};
 pub use kind::StreamKind;
 pub use words::Stream;
 

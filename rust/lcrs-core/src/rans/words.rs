@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::spares::Spares;
+use crate::buffer_pool::BufferPool;
 use crate::{Error, Result};
 
 /// A stream that is complete. It lies at the end of a larger buffer, which goes back to where it came from.
@@ -11,7 +11,7 @@ use crate::{Error, Result};
 pub struct Stream {
     buffer: Vec<u8>,
     start: usize,
-    home: Option<Arc<Spares<u8>>>,
+    home: Option<Arc<BufferPool<u8>>>,
 }
 
 impl Deref for Stream {
@@ -45,7 +45,7 @@ pub(super) const MARGIN: usize = 32;
 
 impl<const N: usize> WordStack<N> {
     /// A stack for about `words` words (it grows beyond), whose memory comes from `home` and goes back there.
-    pub(super) fn new(words: usize, home: Option<Arc<Spares<u8>>>) -> Self {
+    pub(super) fn new(words: usize, home: Option<Arc<BufferPool<u8>>>) -> Self {
         let size = N * (words + MARGIN);
         let spare = home.as_ref().and_then(|home| home.take(size));
         let buffer = spare.or_else(|| zeroed(size)).unwrap_or_default(); // else it grows when it is used
@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn words_are_read_in_the_reverse_order_and_buffers_come_home() {
-        let home = Arc::new(Spares::default());
+        let home = Arc::new(BufferPool::default());
         let mut stack = WordStack::<2>::new(1, Some(home.clone()));
         for word in 0..1000u16 {
             stack.push(word.to_le_bytes());

@@ -5,9 +5,9 @@ use super::context::Kind;
 use super::network::{Places, Run};
 use super::raster::{check_parts, check_side};
 use super::relay::relay;
-use super::{Coder, Conditions, Context, Gaussian, Network};
+use super::{Coder, Context, Gaussian, Network, RateSettings};
+use crate::buffer_pool::{make_room, set_len, zeroed};
 use crate::exact::{advance, Ahead, Init, Part, Rows, Tensor, Tile};
-use crate::spares::{make_room, set_len, zeroed};
 use crate::{Error, Limits, Result, Runtime};
 
 /// Which colour of the checkerboard comes first.
@@ -80,10 +80,10 @@ impl Checkerboard {
         limits: &Limits,
         coder: &mut Coder,
         side: &Tensor,
-        conditions: Conditions,
+        settings: RateSettings,
     ) -> Result<Tensor> {
         check_side(rt.simd, side, self.network.side(), "side features")?;
-        conditions.check(rt.simd, self.channels(), Some(self.context.features()))?;
+        settings.check(rt.simd, self.channels(), Some(self.context.features()))?;
         let (_, height, width) = side.shape();
         let channels = self.channels();
         coder.check_shape(channels, height, width)?;
@@ -95,7 +95,7 @@ impl Checkerboard {
         let columns = width + 2 * half;
         let mut padded = Tensor::output(rt, limits, (channels, height + 2 * half, columns))?;
         padded.data_mut().fill(0.0);
-        let rule = Rule { simd: rt.simd, gaussian: &self.gaussian, steps: conditions.steps, y: coder.latent() };
+        let rule = Rule { simd: rt.simd, gaussian: &self.gaussian, gain: settings.gain, y: coder.latent() };
         let store = |to: &mut Tensor, place: usize, new: &[f32]| {
             to.data_mut()[place * channels..][..channels].copy_from_slice(new);
         };
@@ -103,7 +103,7 @@ impl Checkerboard {
             store(&mut out, y * width + x, new);
             store(&mut padded, (y + half) * columns + x + half, new);
         })?;
-        let known = Known { values: padded.data(), bias: conditions.context_bias };
+        let known = Known { values: padded.data(), bias: settings.context_bias };
         self.step(rt, coder, &rule, side, Some(known), |(y, x), new| store(&mut out, y * width + x, new))?;
         Ok(out)
     }

@@ -1,9 +1,9 @@
 //! The two ends of a stream behind one face, so that encoder and decoder run the same scan.
 
-use super::{Gaussian, Steps};
+use super::{Gain, Gaussian};
+use crate::buffer_pool::{make_room, set_len};
 use crate::exact::{check_symbols, dequantize, first_not_finite, quantize, Tensor};
 use crate::rans::{Decoder, Encoder};
-use crate::spares::{make_room, set_len};
 use crate::{cdf, Error, ErrorKind, Result, Simd};
 
 /// Where symbols go to or come from.
@@ -50,8 +50,8 @@ impl<'a> Coder<'a, '_> {
 pub(super) struct Rule<'a> {
     pub(super) simd: Simd,
     pub(super) gaussian: &'a Gaussian,
-    /// Steps of quantisation other than 1.
-    pub(super) steps: Option<Steps<'a>>,
+    /// For step sizes of quantisation other than 1.
+    pub(super) gain: Option<Gain<'a>>,
     /// What is encoded; none while decoding.
     pub(super) y: Option<&'a Tensor>,
 }
@@ -90,8 +90,8 @@ impl Exchange {
             self.latents.extend_from_slice(y.pixel(row, column));
         }
         let means = rule.gaussian.has_means().then_some(&self.means[..]);
-        match &rule.steps {
-            Some(steps) => steps.quantize(rule.simd, &self.latents, means, &mut self.symbols)?,
+        match &rule.gain {
+            Some(gain) => gain.quantize(rule.simd, &self.latents, means, &mut self.symbols)?,
             None => quantize(rule.simd, &self.latents, means, &mut self.symbols)?,
         }
         self.restore(rule, place)
@@ -133,8 +133,8 @@ impl Exchange {
             self.scales.extend_from_slice(gaussian.scales(row));
             self.means.extend_from_slice(gaussian.means(row));
         }
-        if let Some(steps) = &rule.steps {
-            steps.scale(rule.simd, &mut self.scales);
+        if let Some(gain) = &rule.gain {
+            gain.scale(rule.simd, &mut self.scales);
         }
         let count = self.scales.len();
         set_len(&mut self.indexes, count, "table indexes of a step")?;
@@ -148,8 +148,8 @@ impl Exchange {
     /// Values of symbols.
     fn restore(&mut self, rule: &Rule, place: impl Fn(usize) -> (usize, usize)) -> Result<()> {
         let means = rule.gaussian.has_means().then_some(&self.means[..]);
-        match &rule.steps {
-            Some(steps) => steps.dequantize(rule.simd, &self.symbols, &self.scales, means, &mut self.values)?,
+        match &rule.gain {
+            Some(gain) => gain.dequantize(rule.simd, &self.symbols, &self.scales, means, &mut self.values)?,
             None => dequantize(&self.symbols, means, &mut self.values)?,
         }
         rule.check(&self.values, "value", place)

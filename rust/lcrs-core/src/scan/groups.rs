@@ -3,7 +3,7 @@
 use super::coder::{Exchange, Rule};
 use super::raster::check_side;
 use super::relay::relay;
-use super::{Checkerboard, Coder, Conditions, Gaussian, Raster};
+use super::{Checkerboard, Coder, Gaussian, Raster, RateSettings};
 use crate::exact::{for_chunks, Tensor};
 use crate::{Error, Limits, Result, Runtime};
 
@@ -35,25 +35,25 @@ impl Scan {
     /// [`crate::ErrorKind::InvalidArgument`] if shapes do not fit or parameters or latents are not finite;
     /// [`crate::ErrorKind::Limit`] beyond the limits; decoding, also `Truncated`, `Corrupt` or `Desync`.
     pub fn run(&self, rt: &Runtime, limits: &Limits, coder: &mut Coder, side: &Tensor) -> Result<Tensor> {
-        self.run_with(rt, limits, coder, side, Conditions::default())
+        self.run_with(rt, limits, coder, side, RateSettings::default())
     }
 
-    /// The same under conditions of this run.
+    /// The same under the settings of this run.
     ///
     /// # Errors
-    /// As [`Scan::run`]; [`crate::ErrorKind::InvalidArgument`] for conditions that do not fit or are not finite.
+    /// As [`Scan::run`]; [`crate::ErrorKind::InvalidArgument`] for settings that do not fit or are not finite.
     pub fn run_with(
         &self,
         rt: &Runtime,
         limits: &Limits,
         coder: &mut Coder,
         side: &Tensor,
-        conditions: Conditions,
+        settings: RateSettings,
     ) -> Result<Tensor> {
         match self {
-            Self::Parallel(gaussian) => parallel(rt, limits, coder, gaussian, side, conditions),
-            Self::Raster(scan) => scan.run(rt, limits, coder, side, conditions),
-            Self::Checkerboard(scan) => scan.run(rt, limits, coder, side, conditions),
+            Self::Parallel(gaussian) => parallel(rt, limits, coder, gaussian, side, settings),
+            Self::Raster(scan) => scan.run(rt, limits, coder, side, settings),
+            Self::Checkerboard(scan) => scan.run(rt, limits, coder, side, settings),
         }
     }
 }
@@ -68,15 +68,15 @@ fn parallel(
     coder: &mut Coder,
     gaussian: &Gaussian,
     side: &Tensor,
-    conditions: Conditions,
+    settings: RateSettings,
 ) -> Result<Tensor> {
     check_side(rt.simd, side, gaussian.parameter_channels(), "parameters")?;
-    conditions.check(rt.simd, gaussian.channels(), None)?;
+    settings.check(rt.simd, gaussian.channels(), None)?;
     let (_, height, width) = side.shape();
     coder.check_shape(gaussian.channels(), height, width)?;
     let mut out = Tensor::output(rt, limits, (gaussian.channels(), height, width))?;
     let (channels, parameters) = (gaussian.channels(), gaussian.parameter_channels());
-    let rule = Rule { simd: rt.simd, gaussian, steps: conditions.steps, y: coder.latent() };
+    let rule = Rule { simd: rt.simd, gaussian, gain: settings.gain, y: coder.latent() };
     let chunk = (SYMBOLS / channels).max(1);
     let place = |at: usize| (at / width, at % width);
     let make = |i: usize, exchange: &mut Exchange| {
@@ -96,21 +96,21 @@ fn chunk_of(data: &[f32], i: usize, len: usize) -> &[f32] {
     &data[i * len..data.len().min((i + 1) * len)]
 }
 
-/// Codes a latent in groups of channels, group k by `scans[k]` under `conditions[k]` (Minnen and Singh 2020; He et al. 2022,
+/// Codes a latent in groups of channels, group k by `scans[k]` under `settings[k]` (Minnen and Singh 2020; He et al. 2022,
 /// "ELIC"), and returns the values of all groups, concatenated. `side(k, known)` gives the side information of group k from the
 /// values of the groups before.
 ///
 /// # Errors
-/// As [`Scan::run_with`], with the group's number, and what `side` returns; also if there are not as many conditions as scans.
+/// As [`Scan::run_with`], with the group's number, and what `side` returns; also if there are not as many settings as scans.
 pub fn channel_groups(
     rt: &Runtime,
     limits: &Limits,
     scans: &[Scan],
-    conditions: &[Conditions],
+    settings: &[RateSettings],
     coder: &mut Coder,
     side: impl FnMut(usize, &[Tensor]) -> Result<Tensor>,
 ) -> Result<Tensor> {
-    refined_channel_groups(rt, limits, scans, conditions, coder, side, |_, values| Ok(values))
+    refined_channel_groups(rt, limits, scans, settings, coder, side, |_, values| Ok(values))
 }
 
 /// As [`channel_groups`], but later groups and the caller are given `refine(k, values)` in place of the values of group k, a tensor of
@@ -122,13 +122,13 @@ pub fn refined_channel_groups(
     rt: &Runtime,
     limits: &Limits,
     scans: &[Scan],
-    conditions: &[Conditions],
+    settings: &[RateSettings],
     coder: &mut Coder,
     mut side: impl FnMut(usize, &[Tensor]) -> Result<Tensor>,
     mut refine: impl FnMut(usize, Tensor) -> Result<Tensor>,
 ) -> Result<Tensor> {
-    if scans.len() != conditions.len() {
-        return Err(Error::invalid(format!("{} scans have {} conditions", scans.len(), conditions.len())));
+    if scans.len() != settings.len() {
+        return Err(Error::invalid(format!("{} scans have {} rate settings", scans.len(), settings.len())));
     }
     let channels: usize = scans.iter().map(Scan::channels).sum();
     if let Coder::Encode { y, .. } = coder {
@@ -138,15 +138,15 @@ pub fn refined_channel_groups(
     }
     let mut known: Vec<Tensor> = Vec::with_capacity(scans.len());
     let mut first = 0;
-    for (k, (scan, &conditions)) in scans.iter().zip(conditions).enumerate() {
+    for (k, (scan, &settings)) in scans.iter().zip(settings).enumerate() {
         let side = side(k, &known)?;
         let values = match coder {
             Coder::Encode { encoder, y } => {
                 let mut own = Tensor::output(rt, limits, (scan.channels(), y.height(), y.width()))?;
                 copy_channels(rt, y, first, &mut own, 0, scan.channels())?;
-                scan.run_with(rt, limits, &mut Coder::Encode { encoder, y: &own }, &side, conditions)
+                scan.run_with(rt, limits, &mut Coder::Encode { encoder, y: &own }, &side, settings)
             }
-            Coder::Decode { decoder } => scan.run_with(rt, limits, &mut Coder::Decode { decoder }, &side, conditions),
+            Coder::Decode { decoder } => scan.run_with(rt, limits, &mut Coder::Decode { decoder }, &side, settings),
         };
         let values = values.and_then(|values| refine(k, values));
         known.push(values.map_err(|e| e.at(format_args!("channel group {k}")))?);

@@ -19,7 +19,7 @@
 //! hidden taps are left out; then layers of 1x1 convolutions over side and context features, concatenated in the order that
 //! [`Merge`] says, with functions between them. At places without a context (the first colour of a checkerboard) its
 //! features are zero: bias and all. Index, symbol and value follow as in [`Gaussian`]. Any scan may run under
-//! [`Conditions`] of a variable rate: symbols and values are then those of [`Steps`], and the context's chains begin with other numbers.
+//! [`RateSettings`] of a variable rate: symbols and values are then those of [`Gain`], and the context's chains begin with other numbers.
 //!
 //! **Threads** share the places of a step, or, where there are few as in a raster scan, the weights; a stream is coded in order
 //! by one of them while the others compute what its next symbols need. The bytes are the same for any number.
@@ -54,28 +54,28 @@
 //! # Ok::<(), lcrs_core::Error>(())
 //! ```
 
-mod bell;
 mod checkerboard;
-mod claims;
 mod coder;
-mod conditions;
 mod context;
+mod gain;
 mod gaussian;
 mod groups;
 mod network;
 mod raster;
+mod rate_settings;
 mod relay;
-mod steps;
 mod team;
+mod tile_queue;
+mod wakeup;
 mod wave;
 
 pub use checkerboard::{Checkerboard, Parity};
 pub use coder::Coder;
-pub use conditions::Conditions;
 pub use context::Context;
+pub use gain::{Gain, Shrinkage};
 pub use gaussian::{Gaussian, Parameters};
 pub use groups::{channel_groups, refined_channel_groups, Scan};
 pub use network::{Merge, Network, Pointwise};
-pub use raster::{Raster, SymbolOrder};
-pub use steps::{Shrinkage, Steps};
-pub use wave::raster_steps;
+pub use raster::Raster;
+pub use rate_settings::RateSettings;
+pub use wave::{raster_steps, SymbolOrder};

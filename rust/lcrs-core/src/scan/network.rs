@@ -1,9 +1,9 @@
 //! Layers of 1x1 convolutions from side and context features to parameters.
 
+use crate::buffer_pool::zeroed;
 use crate::exact::{
     advance, check_parameters, for_chunks, Ahead, Init, Panels, Part, Rows, Segment, Tensor, Tile, Unary,
 };
-use crate::spares::zeroed;
 use crate::{Error, Limits, Result, Runtime, Simd};
 
 /// The order in which the first layer sees its inputs.

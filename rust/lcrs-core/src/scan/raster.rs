@@ -8,20 +8,10 @@ use super::coder::{Exchange, Rule};
 use super::context::Kind;
 use super::network::{Places, Run};
 use super::team::{self, Stage, Task};
-use super::wave::Wave;
-use super::{Coder, Conditions, Context, Gaussian, Network};
+use super::wave::{SymbolOrder, Wave};
+use super::{Coder, Context, Gaussian, Network, RateSettings};
 use crate::exact::{advance, Ahead, Init, Panels, Part, Rows, Segment, Tensor, Tile};
 use crate::{Error, Limits, Result, Runtime, Simd};
-
-/// In which order the symbols of a raster scan stand in the stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SymbolOrder {
-    /// By steps of the wavefront: the order of native streams.
-    Wavefront,
-    /// Row by row, as CompressAI writes them. Each place is a step, so this is slower by about the number of places in
-    /// a step of the wavefront.
-    Raster,
-}
 
 /// A scan in which every place sees those before it in raster order, within a masked kernel (Minnen, Ballé and Toderici 2018).
 #[derive(Debug)]
@@ -78,10 +68,10 @@ impl Raster {
         limits: &Limits,
         coder: &mut Coder,
         side: &Tensor,
-        conditions: Conditions,
+        settings: RateSettings,
     ) -> Result<Tensor> {
         check_side(rt.simd, side, self.network.side(), "side features")?;
-        conditions.check(rt.simd, self.channels(), Some(self.context.features()))?;
+        settings.check(rt.simd, self.channels(), Some(self.context.features()))?;
         let (_, height, width) = side.shape();
         let channels = self.channels();
         coder.check_shape(channels, height, width)?;
@@ -98,7 +88,7 @@ impl Raster {
         let columns = width + 2 * self.context.half();
         let job = Job {
             scan: self,
-            context_bias: conditions.context_bias,
+            context_bias: settings.context_bias,
             wave,
             side,
             side_sums: self.network.side_sums(rt, limits, side)?,
@@ -108,7 +98,7 @@ impl Raster {
         };
         let mut values = self.padded(limits, height, width)?;
         let mut stages = job.stages(limits)?;
-        let rule = Rule { simd: rt.simd, gaussian: &self.gaussian, steps: conditions.steps, y: coder.latent() };
+        let rule = Rule { simd: rt.simd, gaussian: &self.gaussian, gain: settings.gain, y: coder.latent() };
         let mut exchange = Exchange::default();
         let turn = |s: usize, parameters: &[f32], values: &mut [f32]| {
             rt.pool.check()?;

@@ -1,13 +1,13 @@
 //! Threads that work through the steps of a scan together.
 //!
 //! A step is a row of *stages*, each a matrix (positions x outputs) that is computed from the one before; the first from
-//! the values that are known. Threads share a stage by tiles of columns, as [`Claims`] says: a thread so needs only its part
+//! the values that are known. Threads share a stage by tiles of columns, as [`TileQueue`] says: a thread so needs only its part
 //! of the weights, which may stay in its cache from step to step, and nobody waits for a thread that the system has
 //! interrupted, but for one that has begun a tile. After the last stage it is the turn of the leader alone, to learn new values.
 #![allow(unsafe_code)]
 
-use super::bell::Bell;
-use super::claims::{Claims, MAX_TILES};
+use super::tile_queue::{TileQueue, MAX_TILES};
+use super::wakeup::Wakeup;
 use crate::exact::{with_ieee, Tile};
 use crate::{Error, Pool, Result};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -50,15 +50,15 @@ struct Team<'a, F> {
     /// The values, then the stages.
     matrices: Vec<Shared>,
     compute: F,
-    claims: Claims,
+    tiles_left: TileQueue,
     phase: AtomicUsize,
     /// Phases until the end.
     phases: usize,
     /// Tiles of the phase that are not done.
     left: AtomicUsize,
     has_stopped: AtomicBool,
-    leader: Bell,
-    helpers: Bell,
+    leader: Wakeup,
+    helpers: Wakeup,
     _borrowed: std::marker::PhantomData<&'a mut [f32]>,
 }
 
@@ -116,13 +116,13 @@ where
         });
         let matrices: Vec<Shared> = std::iter::once(values).chain(shared).collect();
         Self {
-            claims: Claims::new(threads),
+            tiles_left: TileQueue::new(threads),
             phase: AtomicUsize::new(0),
             phases: steps * matrices.len(),
             left: AtomicUsize::new(0),
             has_stopped: AtomicBool::new(false),
-            leader: Bell::default(),
-            helpers: Bell::default(),
+            leader: Wakeup::default(),
+            helpers: Wakeup::default(),
             _borrowed: std::marker::PhantomData,
             matrices,
             compute,
@@ -138,7 +138,7 @@ where
     fn begin(&self, phase: usize) {
         let tiles = self.matrices.get(phase % self.matrices.len() + 1).map_or(0, Shared::tiles);
         self.left.store(tiles, Ordering::Relaxed);
-        self.claims.offer(phase as u32, tiles);
+        self.tiles_left.offer(phase as u32, tiles);
         // what was written before is seen by who sees the new phase
         self.phase.store(phase, Ordering::SeqCst);
     }
@@ -163,7 +163,7 @@ where
     fn work(&self, phase: usize, thread: usize) {
         let (step, stage) = (phase / self.matrices.len(), phase % self.matrices.len());
         let mut done = 0;
-        while let Some(claim) = self.claims.claim(phase as u32, thread) {
+        while let Some(claim) = self.tiles_left.claim(phase as u32, thread) {
             let task = Task { step, stage, tile: claim.tile };
             let next =
                 if claim.more { Some(Task { tile: claim.tile + 1, ..task }) } else { self.first(phase + 1, thread) };
@@ -190,7 +190,7 @@ where
     fn first(&self, phase: usize, thread: usize) -> Option<Task> {
         let phase = phase + usize::from(phase % self.matrices.len() == self.stages());
         let (step, stage) = (phase / self.matrices.len(), phase % self.matrices.len());
-        let own = self.claims.own(self.matrices[stage + 1].tiles(), thread);
+        let own = self.tiles_left.own(self.matrices[stage + 1].tiles(), thread);
         (phase < self.phases && !own.is_empty()).then_some(Task { step, stage, tile: own.start })
     }
 

@@ -1,7 +1,16 @@
-//! The geometry of a wavefront.
+//! The geometry of a wavefront, and the order of symbols that it gives.
 
-use super::SymbolOrder;
 use std::ops::Range;
+
+/// In which order the symbols of a raster scan stand in the stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SymbolOrder {
+    /// By steps of the wavefront: the order of native streams.
+    Wavefront,
+    /// Row by row, as CompressAI writes them. Each place is a step, so this is slower by about the number of places in
+    /// a step of the wavefront.
+    Raster,
+}
 
 /// Places of an h x w picture by steps: (row, column) belongs to step `slope * row + column`.
 #[derive(Debug, Clone, Copy)]

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use lcrs_core::Limits;
 
+use crate::failure::Failure;
 use crate::pictures::color;
-use crate::Failure;
 
 pub(crate) const USAGE: &str = "\
 usage: lcrs-codec encode PICTURE -o OUT.lcrs [-q QUALITY] [--model NAME|FILE] [--background COLOR]

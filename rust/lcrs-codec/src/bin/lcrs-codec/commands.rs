@@ -3,9 +3,10 @@
 use lcrs_codec::{compress, decompress, metadata, runtime_from_env, CompressOptions, DecompressOptions, Info, Package};
 
 use crate::arguments::Arguments;
+use crate::failure::Failure;
 use crate::pictures::{self, Choices, Format, Read};
 use crate::places::title;
-use crate::{input, models, output, print, say, Failure};
+use crate::{input, models, output, print, say};
 
 /// Of models whose rate can vary, when told nothing.
 const DEFAULT_QUALITY: f64 = 50.0;

@@ -8,8 +8,9 @@ use lcrs_codec::ReadError;
 use lcrs_core::Limits;
 
 use crate::closed::is_input_closed;
+use crate::failure::Failure;
+use crate::pictures;
 use crate::places::{is_standard, title};
-use crate::{pictures, Failure};
 
 /// The bytes of a `.lcrs` file, as far as its header says that they go.
 pub(crate) fn file(path: &Path, limits: &Limits) -> Result<Vec<u8>, Failure> {

@@ -3,6 +3,7 @@
 mod arguments;
 mod closed;
 mod commands;
+mod failure;
 mod input;
 mod models;
 mod output;
@@ -10,48 +11,13 @@ mod pictures;
 mod places;
 mod stopping;
 
-use std::io::{ErrorKind, Write as _};
+use std::io::Write as _;
 use std::panic::catch_unwind;
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
 use arguments::{parse, Command, USAGE};
-
-/// Why the program ends with another code than 0.
-#[derive(Debug)]
-enum Failure {
-    /// The command line is wrong: exit code 2.
-    Usage(String),
-    /// What was asked for could not be done: exit code 1.
-    Failed(String),
-    /// Nobody reads what we write: as it should be in a pipe to `head`.
-    BrokenPipe,
-}
-
-impl From<lcrs_core::Error> for Failure {
-    fn from(error: lcrs_core::Error) -> Self {
-        Self::Failed(error.to_string())
-    }
-}
-
-impl Failure {
-    /// What the system said of a file.
-    fn of(name: impl std::fmt::Display, error: &std::io::Error) -> Self {
-        match error.kind() {
-            ErrorKind::BrokenPipe => Self::BrokenPipe,
-            _ => Self::Failed(format!("{name}: {}", reason(error))),
-        }
-    }
-}
-
-/// The system's words, without the number of the error.
-fn reason(error: &std::io::Error) -> String {
-    let words = error.to_string();
-    match words.find(" (os error") {
-        Some(at) => words[..at].to_owned(),
-        None => words,
-    }
-}
+use failure::Failure;
 
 static PANIC: Mutex<Option<String>> = Mutex::new(None);
 

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use lcrs_codec::{Info, Package, PackageSummary};
 use lcrs_core::{Error, Limits, Result};
 
-use crate::{print, say, Failure};
+use crate::failure::Failure;
+use crate::{print, say};
 
 /// The model that `encode` uses when told nothing.
 pub(crate) const DEFAULT_MODEL: &str = "photo-2";

@@ -8,9 +8,9 @@ use std::io::{self, ErrorKind, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use crate::closed::is_output_closed;
+use crate::failure::Failure;
 use crate::places::{folder_of, is_same_file, is_standard, Place};
 use crate::stopping::Part;
-use crate::Failure;
 
 /// Refuses early what [`write`] would refuse in the end, and to write over the input.
 pub(crate) fn check(input: &Path, path: &Path, is_forced: bool) -> Result<(), Failure> {

@@ -48,7 +48,9 @@ impl Place {
             return Ok(Self::Descriptor(descriptor));
         }
         match fs::metadata(path) {
-            Ok(metadata) if metadata.is_file() => fs::canonicalize(path).map(Self::Old).map_err(|e| crate::reason(&e)),
+            Ok(metadata) if metadata.is_file() => {
+                fs::canonicalize(path).map(Self::Old).map_err(|e| crate::failure::reason(&e))
+            }
             Ok(metadata) if metadata.is_dir() => Err("is a folder, a file is needed".to_owned()),
             Ok(metadata) => stream(path, &metadata),
             Err(_) => Ok(Self::New(behind_links(path))),

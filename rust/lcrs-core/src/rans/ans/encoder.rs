@@ -13,7 +13,7 @@ const RUN: usize = 2048;
 pub(in crate::rans) fn encode(rt: &Runtime, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<Stream> {
     table.check_indexes(indexes)?;
     let reciprocals = table.reciprocals()?;
-    let home = (symbols.len() > RUN).then(|| rt.spare_streams.clone());
+    let home = (symbols.len() > RUN).then(|| rt.stream_buffers.clone());
     let mut stack = Stack::new(WordStack::new(symbols.len() / 4, home));
     let (mut places, room) = (Vec::new(), RUN.min(symbols.len()));
     places.try_reserve_exact(room).map_err(|_| Error::limit(format!("no memory for {room} symbols to encode")))?;

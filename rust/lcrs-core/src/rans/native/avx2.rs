@@ -4,8 +4,7 @@
 use std::arch::x86_64::*;
 
 use super::digits::DigitWriter;
-use super::encoder::RUN;
-use super::path::Progress;
+use super::progress::{Progress, RUN};
 use super::quotient::{ABOVE_ONE, FLOOR};
 use super::shuffle::GATHER;
 use super::{scalar, Lanes};

@@ -2,7 +2,8 @@
 
 use super::digits::DigitReader;
 use super::head::Head;
-use super::path::{Path, Progress};
+use super::path::Path;
+use super::progress::Progress;
 use super::{Lanes, LOW, MAX_LANES, START};
 use crate::cdf::{Bisect, CdfTable, Search, ESCAPE};
 use crate::{Error, Result, Simd};

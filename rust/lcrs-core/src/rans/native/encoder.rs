@@ -4,14 +4,13 @@ use std::sync::Arc;
 
 use super::digits::{DigitWriter, LateDigits};
 use super::path::Path;
+use super::progress::{Symbols, Words, RUN};
 use super::{head, scalar, Lanes, LOW, MAX_LANES, START};
+use crate::buffer_pool::BufferPool;
 use crate::cdf::CdfTable;
 use crate::rans::words::{Stream, WordStack};
-use crate::spares::Spares;
 use crate::{Error, Limits, Result, Runtime, Simd};
 
-/// Symbols are looked up and coded in runs of at most this many, a multiple of [`MAX_LANES`].
-pub(super) const RUN: usize = 4096;
 /// A stream of this cost has all lanes.
 const FULL_COST: u64 = (MAX_LANES as u64) << COST_BITS;
 /// Room made at once for symbols that come before the number of lanes is settled; usually there are fewer.
@@ -66,8 +65,8 @@ pub(in crate::rans) struct Encoder {
 /// Where the memory of an encoder comes from and goes back to.
 #[derive(Debug)]
 struct Home {
-    entries: Arc<Spares<u32>>,
-    streams: Arc<Spares<u8>>,
+    entries: Arc<BufferPool<u32>>,
+    streams: Arc<BufferPool<u8>>,
 }
 
 impl Drop for Encoder {
@@ -90,8 +89,8 @@ impl Encoder {
         let mut encoder = Self::new(rt.simd);
         // fresh memory costs a page fault every four kilobytes, but is faster had for a page or two
         if capacity > RUN {
-            encoder.home = Some(Home { entries: rt.spare_entries.clone(), streams: rt.spare_streams.clone() });
-            encoder.buffer = rt.spare_entries.take(capacity).unwrap_or_default();
+            encoder.home = Some(Home { entries: rt.entry_buffers.clone(), streams: rt.stream_buffers.clone() });
+            encoder.buffer = rt.entry_buffers.take(capacity).unwrap_or_default();
         }
         // what cannot be had now is an error when symbols come
         let _ = encoder.make_room(capacity);
@@ -188,7 +187,8 @@ impl Coder {
     ) -> Option<()> {
         if self.main.is_some() && self.path.encodes_groups(table, self.num_lanes) {
             let (room, mut top) = self.words.room(symbols.len());
-            self.path.encode_groups(table, &mut self.lanes, symbols, indexes, room, &mut top, late_digits)?;
+            let output = Words { lanes: &mut self.lanes, room, top: &mut top };
+            self.path.encode_groups(Symbols { table, symbols, indexes }, output, late_digits)?;
             self.words.set_top(top);
             return Some(());
         }

@@ -80,6 +80,7 @@ mod head;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod path;
+mod progress;
 mod quotient;
 mod scalar;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]

@@ -4,7 +4,7 @@
 
 use std::arch::aarch64::*;
 
-use super::path::Progress;
+use super::progress::Progress;
 use super::quotient::{ABOVE_ONE, FLOOR};
 use super::shuffle::GATHER;
 use super::Lanes;

@@ -9,6 +9,7 @@
 
 #[cfg(target_arch = "aarch64")]
 use super::neon::Neon;
+use super::progress::{Progress, Symbols, Words};
 #[cfg(target_arch = "x86_64")]
 use super::{avx2::Avx2, avx512::Avx512};
 use super::{
@@ -29,18 +30,6 @@ pub(super) enum Path {
     Avx512(Avx512, Avx2),
     #[cfg(target_arch = "aarch64")]
     Neon(Neon),
-}
-
-/// How far a decoder came in one go.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Progress {
-    /// Symbols decoded.
-    pub(super) symbols: usize,
-    /// Bytes of words read.
-    pub(super) bytes: usize,
-    /// The number of symbols before `symbols` among which are escapes, which hold the value of the escape entry.
-    /// Before those there is none.
-    pub(super) suspects: usize,
 }
 
 impl Path {
@@ -118,22 +107,17 @@ impl Path {
 
     /// Looks up and encodes whole groups, where one loop does both, as [`Self::look_up`] and [`Self::put_groups`] do one
     /// after the other. Escapes come group by group, from the last to the first.
-    #[allow(clippy::too_many_arguments)]
     pub(super) fn encode_groups(
         self,
-        table: &CdfTable,
-        lanes: &mut Lanes,
-        symbols: &[i32],
-        indexes: &[i32],
-        room: &mut [[u8; 2]],
-        top: &mut usize,
+        input: Symbols<'_>,
+        output: Words<'_>,
         late_digits: &mut LateDigits,
     ) -> Option<()> {
         match self {
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512(path, _) => path.encode_groups(table, lanes, symbols, indexes, room, top, late_digits),
+            Self::Avx512(path, _) => path.encode_groups(input, output, late_digits),
             _ => {
-                let _ = (table, lanes, symbols, indexes, room, top, late_digits);
+                let _ = (input, output, late_digits);
                 unreachable!("see `encodes_groups`")
             }
         }

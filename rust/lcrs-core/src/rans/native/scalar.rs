@@ -3,8 +3,7 @@
 use std::hint::select_unpredictable;
 
 use super::digits::DigitWriter;
-use super::encoder::RUN;
-use super::path::Progress;
+use super::progress::{Progress, RUN};
 use super::quotient::{ABOVE_ONE, FLOOR, UNIT};
 use super::{Lanes, LOW, MAX_LANES};
 use crate::cdf::{CdfTable, Search, ESCAPE};

@@ -12,8 +12,8 @@ use lcrs_codec::{Picture, PictureMetadata};
 use lcrs_core::Limits;
 use lcrs_format::{Color, Samples};
 
+use crate::failure::Failure;
 use crate::places::Place;
-use crate::Failure;
 
 /// What a picture file is written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

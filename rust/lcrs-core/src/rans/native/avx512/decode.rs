@@ -3,7 +3,7 @@
 
 use std::arch::x86_64::*;
 
-use super::super::path::Progress;
+use super::super::progress::Progress;
 use super::super::Lanes;
 use crate::cdf::Narrow;
 

@@ -4,6 +4,7 @@
 use std::arch::x86_64::*;
 
 use super::super::digits::{DigitWriter, LateDigits};
+use super::super::progress::{Symbols, Words};
 use super::super::quotient::{ABOVE_ONE, FLOOR};
 use super::super::{scalar, Lanes};
 use crate::cdf::CdfTable;
@@ -212,15 +213,8 @@ pub(super) unsafe fn put_groups(lanes: &mut Lanes, entries: &[u32], room: &mut [
 
 /// [`look_up`] and [`put_groups`] in one loop, in which the loads of the one hide behind the arithmetic of the other.
 #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx512vbmi,avx512vbmi2,avx512ifma,bmi2,popcnt")]
-pub(super) unsafe fn encode_groups(
-    table: &CdfTable,
-    lanes: &mut Lanes,
-    symbols: &[i32],
-    indexes: &[i32],
-    room: &mut [[u8; 2]],
-    top: &mut usize,
-    late_digits: &mut LateDigits,
-) -> Option<()> {
+pub(super) unsafe fn encode_groups(input: Symbols<'_>, output: Words<'_>, late_digits: &mut LateDigits) -> Option<()> {
+    let (Symbols { table, symbols, indexes }, Words { lanes, room, top }) = (input, output);
     let tables = Tables::new(table);
     let mut states = States::load(lanes, room, *top);
     for at in (0..symbols.len()).step_by(32).rev() {

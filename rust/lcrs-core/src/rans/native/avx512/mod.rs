@@ -5,7 +5,7 @@ mod decode;
 mod encode;
 
 use super::digits::{DigitWriter, LateDigits};
-use super::path::Progress;
+use super::progress::{Progress, Symbols, Words};
 use super::Lanes;
 use crate::cdf::{CdfTable, Narrow};
 use crate::rans::words::MARGIN;
@@ -63,22 +63,18 @@ impl Avx512 {
 
     /// As [`Self::look_up`] and [`Self::put_groups`] of whole groups of 32 symbols. Escapes come group by group, from the
     /// last to the first.
-    #[allow(clippy::too_many_arguments)]
     pub(super) fn encode_groups(
         self,
-        table: &CdfTable,
-        lanes: &mut Lanes,
-        symbols: &[i32],
-        indexes: &[i32],
-        room: &mut [[u8; 2]],
-        top: &mut usize,
+        input: Symbols<'_>,
+        output: Words<'_>,
         late_digits: &mut LateDigits,
     ) -> Option<()> {
+        let (Symbols { table, symbols, indexes }, Words { room, top, .. }) = (input, &output);
         assert!(table.num_rows() <= Self::MAX_ROWS && !table.has_certainty());
         assert!(symbols.len() == indexes.len() && symbols.len().is_multiple_of(Self::LANES));
-        assert!(*top <= room.len() && *top >= symbols.len() + MARGIN);
+        assert!(**top <= room.len() && **top >= symbols.len() + MARGIN);
         // SAFETY: the processor has the features (see `new`); the sizes are as asserted.
-        unsafe { encode::encode_groups(table, lanes, symbols, indexes, room, top, late_digits) }
+        unsafe { encode::encode_groups(input, output, late_digits) }
     }
 
     /// As [`super::scalar::take_part`], for the lanes from `first` on of 16 or 32. There are words for all lanes of

@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use lcrs_core::cdf::{indexes, CdfTable};
 use lcrs_core::exact::{concat, crop, Tensor};
-use lcrs_core::scan::{Parameters, Steps};
+use lcrs_core::scan::{Gain, Parameters};
 use lcrs_core::{Error, Limits, Result};
 
-use super::symbols::{check_finite, spread, Condition};
+use super::symbols::{check_finite, spread, EntropyParameters};
 use super::table::{parse_table, parse_vector};
+use crate::blame::blame_data;
+use crate::graph::Job;
 use crate::graph::{Attributes, Shape};
-use crate::networks::{blame_data, Job};
 use crate::tensors::Lookup;
 
 /// What scales and thresholds are. The comparison is the same.
@@ -23,7 +24,7 @@ pub(crate) enum Domain {
 
 /// Tables for a range of scales.
 #[derive(Debug)]
-pub(crate) struct Gaussian {
+pub(crate) struct GaussianConditional {
     table: Arc<CdfTable>,
     /// Element i separates row i from row i + 1.
     thresholds: Vec<f32>,
@@ -31,7 +32,7 @@ pub(crate) struct Gaussian {
     domain: Domain,
 }
 
-impl Gaussian {
+impl GaussianConditional {
     pub(crate) fn parse(members: &mut Attributes<'_>, tensors: Lookup<'_, '_>) -> Result<Self> {
         let table = Arc::new(parse_table(members, tensors)?);
         let thresholds = parse_vector(members, "thresholds", tensors)?;
@@ -66,7 +67,7 @@ impl Gaussian {
         &self.thresholds
     }
 
-    /// How [`Gaussian::joined`] lays out what a graph gives.
+    /// How [`GaussianConditional::joined`] lays out what a graph gives.
     pub(crate) fn joined_parameters(&self) -> Parameters {
         if self.has_means {
             Parameters::ScalesMeans
@@ -115,7 +116,12 @@ impl Gaussian {
     }
 
     /// Means and indexes for a latent of `shape`, from (C, 1, 1) parameters, which are those of every position.
-    pub(crate) fn condition(&self, outputs: Vec<(String, Tensor)>, shape: Shape, job: Job<'_>) -> Result<Condition> {
+    pub(crate) fn parameters(
+        &self,
+        outputs: Vec<(String, Tensor)>,
+        shape: Shape,
+        job: Job<'_>,
+    ) -> Result<EntropyParameters> {
         let everywhere = |(name, tensor): (String, Tensor)| {
             let shape = Shape { channels: tensor.channels(), ..shape };
             let values = spread(tensor.data(), shape, job.limits)?;
@@ -123,30 +129,30 @@ impl Gaussian {
         };
         let outputs = outputs.into_iter().filter(|(_, tensor)| (tensor.height(), tensor.width()) == (1, 1));
         let outputs = outputs.map(everywhere).collect::<Result<_>>()?;
-        self.condition_in_steps(outputs, shape, None, job).map(|(condition, _)| condition)
+        self.parameters_at_gain(outputs, shape, None, job).map(|(parameters, _)| parameters)
     }
 
     /// Means and indexes for a latent of `shape`, from parameters at least as large (cut to the top left), their scales scaled by
-    /// `steps`; and those scales, if there are steps.
-    pub(crate) fn condition_in_steps(
+    /// `gain`; and those scales, if there is one.
+    pub(crate) fn parameters_at_gain(
         &self,
         outputs: Vec<(String, Tensor)>,
         shape: Shape,
-        steps: Option<&Steps<'_>>,
+        gain: Option<&Gain<'_>>,
         job: Job<'_>,
-    ) -> Result<(Condition, Vec<f32>)> {
+    ) -> Result<(EntropyParameters, Vec<f32>)> {
         let (scales, means) = self.pick(outputs);
         let mut scales = fit(scales, "scales", shape, job.limits)?;
-        if let Some(steps) = steps {
-            steps.scale(job.rt.simd, &mut scales);
+        if let Some(gain) = gain {
+            gain.scale(job.rt.simd, &mut scales);
         }
         check_finite(&scales, "scale")?;
         let means = if self.has_means { Some(fit(means, "means", shape, job.limits)?) } else { None };
         check_finite(means.as_deref().unwrap_or_default(), "mean")?;
-        let mut rows = job.limits.zeroed(scales.len(), "table indexes")?;
-        indexes(job.rt.simd, &scales, &self.thresholds, &mut rows).map_err(blame_data)?;
-        let scales = if steps.is_some() { scales } else { Vec::new() };
-        Ok((Condition { indexes: rows, means }, scales))
+        let mut table_indexes = job.limits.zeroed(scales.len(), "table indexes")?;
+        indexes(job.rt.simd, &scales, &self.thresholds, &mut table_indexes).map_err(blame_data)?;
+        let scales = if gain.is_some() { scales } else { Vec::new() };
+        Ok((EntropyParameters { indexes: table_indexes, means }, scales))
     }
 }
 

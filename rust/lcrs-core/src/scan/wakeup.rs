@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 /// Where threads wait for something that another one does.
 #[derive(Debug, Default)]
-pub(super) struct Bell {
+pub(super) struct Wakeup {
     asleep: AtomicUsize,
     lock: Mutex<()>,
-    bell: Condvar,
+    condvar: Condvar,
 }
 
 /// How long a wait is only that.
@@ -20,7 +20,7 @@ const SPIN: Duration = Duration::from_micros(10);
 /// After how long a thread falls asleep.
 const AWAKE: Duration = Duration::from_micros(60);
 
-impl Bell {
+impl Wakeup {
     /// Returns when `is_pending` is false, which it will stay. Who makes it so rings, or those who sleep sleep on; it must read
     /// with [`Ordering::SeqCst`] what they have written with that.
     pub(super) fn wait_while(&self, is_pending: impl Fn() -> bool) {
@@ -30,7 +30,7 @@ impl Bell {
         let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         self.asleep.fetch_add(1, Ordering::SeqCst);
         while is_pending() {
-            lock = self.bell.wait(lock).unwrap_or_else(PoisonError::into_inner);
+            lock = self.condvar.wait(lock).unwrap_or_else(PoisonError::into_inner);
         }
         self.asleep.fetch_sub(1, Ordering::SeqCst);
     }
@@ -65,7 +65,7 @@ impl Bell {
     pub(super) fn ring(&self) {
         if self.has_sleepers() {
             drop(self.lock.lock().unwrap_or_else(PoisonError::into_inner));
-            self.bell.notify_all();
+            self.condvar.notify_all();
         }
     }
 }
@@ -77,18 +77,18 @@ mod tests {
 
     #[test]
     fn sleepers_wake_when_what_they_wait_for_has_come() {
-        let (bell, is_pending) = (Bell::default(), AtomicBool::new(true));
+        let (condvar, is_pending) = (Wakeup::default(), AtomicBool::new(true));
         std::thread::scope(|scope| {
             let waiting: Vec<_> =
-                (0..3).map(|_| scope.spawn(|| bell.wait_while(|| is_pending.load(Ordering::SeqCst)))).collect();
-            while bell.asleep.load(Ordering::SeqCst) < waiting.len() {
+                (0..3).map(|_| scope.spawn(|| condvar.wait_while(|| is_pending.load(Ordering::SeqCst)))).collect();
+            while condvar.asleep.load(Ordering::SeqCst) < waiting.len() {
                 std::thread::yield_now();
             }
-            bell.ring();
+            condvar.ring();
             assert!(waiting.iter().all(|thread| !thread.is_finished()), "nothing has come yet");
             is_pending.store(false, Ordering::SeqCst);
-            bell.ring();
+            condvar.ring();
         });
-        assert!(!bell.has_sleepers());
+        assert!(!condvar.has_sleepers());
     }
 }

@@ -1,6 +1,6 @@
-//! Steps of quantisation that a rate chooses (Kamisli, Racapé and Choi 2024), and values reconstructed closer to zero.
+//! Step sizes of quantisation that a rate chooses (Kamisli, Racapé and Choi 2024), and values reconstructed closer to zero.
 //!
-//! With a *gain* g, the inverse of the step, and a scale s, a mean m and a value y of a place and channel:
+//! With a *gain* g, the inverse of the step size, and a scale s, a mean m and a value y of a place and channel:
 //!
 //! - scaled scale `s' = s * g`, or, where scales are logarithms, `s' = s + l` with a logarithm l that comes with g;
 //!   the table row is that of s';
@@ -11,8 +11,8 @@
 //! Every operation is rounded to binary32 by itself; without a mean, m is left out.
 
 use super::network::{Merge, Network, Places, Pointwise, Run};
+use crate::buffer_pool::make_room;
 use crate::exact::{first_not_finite, illegal_symbol, is_legal, round_half_even, with_ieee, Tensor};
-use crate::spares::make_room;
 use crate::wide::wide;
 use crate::{Error, Result, Simd};
 
@@ -23,9 +23,9 @@ pub struct Shrinkage {
     bound: f32,
 }
 
-/// The quantisation of one run.
+/// What values are multiplied by before they are rounded, in one run.
 #[derive(Debug, Clone, Copy)]
-pub struct Steps<'a> {
+pub struct Gain<'a> {
     gain: &'a [f32],
     scaling: Scaling<'a>,
 }
@@ -69,8 +69,8 @@ impl Shrinkage {
     }
 }
 
-impl<'a> Steps<'a> {
-    /// Steps of `1 / gain`: one gain for all channels, or one for each.
+impl<'a> Gain<'a> {
+    /// Step sizes of `1 / gain`: one gain for all channels, or one for each.
     ///
     /// # Errors
     /// [`crate::ErrorKind::InvalidArgument`] for a gain that is not positive and finite, or none.
@@ -87,9 +87,9 @@ impl<'a> Steps<'a> {
     /// The same where scales are logarithms: `log_gain` has the logarithm of each gain. How near to it is not checked.
     ///
     /// # Errors
-    /// As [`Steps::new`]; also for a logarithm that is not finite, or another number of them.
+    /// As [`Gain::new`]; also for a logarithm that is not finite, or another number of them.
     pub fn logarithmic(gain: &'a [f32], log_gain: &'a [f32]) -> Result<Self> {
-        let steps = Self::new(gain, None)?;
+        let linear = Self::new(gain, None)?;
         if log_gain.len() != gain.len() {
             let (gains, logarithms) = (gain.len(), log_gain.len());
             return Err(Error::invalid(format!("{gains} gains, but {logarithms} logarithms of gains")));
@@ -97,10 +97,10 @@ impl<'a> Steps<'a> {
         if let Some(log_gain) = log_gain.iter().find(|log_gain| !log_gain.is_finite()) {
             return Err(Error::invalid(format!("logarithm of a gain is {log_gain}, must be finite")));
         }
-        Ok(Self { scaling: Scaling::Logarithmic(log_gain), ..steps })
+        Ok(Self { scaling: Scaling::Logarithmic(log_gain), ..linear })
     }
 
-    /// The steps of some of the channels, `first` and on.
+    /// The gain of some of the channels, `first` and on.
     ///
     /// # Errors
     /// [`crate::ErrorKind::InvalidArgument`] if there are several gains, but not for these channels.
@@ -332,13 +332,13 @@ mod tests {
         let raw: Vec<f32> = (0..3000_i16).map(|i| f32::from(i) / 700.0).collect();
         for simd in crate::Simd::available() {
             let shrinkage = shrinkage(simd);
-            let steps = Steps::new(&gains, Some(&shrinkage)).unwrap();
+            let quantiser = Gain::new(&gains, Some(&shrinkage)).unwrap();
             let mut scales = raw.clone();
-            steps.scale(simd, &mut scales);
+            quantiser.scale(simd, &mut scales);
             let mut symbols = vec![0; y.len()];
-            steps.quantize(simd, &y, Some(&means), &mut symbols).unwrap();
+            quantiser.quantize(simd, &y, Some(&means), &mut symbols).unwrap();
             let mut values = vec![0.0; y.len()];
-            steps.dequantize(simd, &symbols, &scales, Some(&means), &mut values).unwrap();
+            quantiser.dequantize(simd, &symbols, &scales, Some(&means), &mut values).unwrap();
             for i in 0..y.len() {
                 let gain = gains[i % 3];
                 assert_eq!(symbols[i], ((y[i] - means[i]) * gain).round_ties_even() as i32);
@@ -359,23 +359,23 @@ mod tests {
             let log_gain: Vec<f32> = gain.iter().map(|gain| gain.ln()).collect();
             let of = |i: usize| i % gain.len();
             let plain: Vec<f32> = y.iter().zip(&means).enumerate().map(|(i, (y, m))| (y - m) * gain[of(i)]).collect();
-            for steps in [Steps::new(&gain, None).unwrap(), Steps::logarithmic(&gain, &log_gain).unwrap()] {
+            for quantiser in [Gain::new(&gain, None).unwrap(), Gain::logarithmic(&gain, &log_gain).unwrap()] {
                 for simd in Simd::available() {
                     let (mut scales, mut symbols, mut values) = (y.clone(), vec![0; y.len()], vec![0.0; y.len()]);
-                    steps.scale(simd, &mut scales);
-                    let scaled = y.iter().enumerate().map(|(i, y)| match steps.scaling {
+                    quantiser.scale(simd, &mut scales);
+                    let scaled = y.iter().enumerate().map(|(i, y)| match quantiser.scaling {
                         Scaling::Linear(_) => y * gain[of(i)],
                         Scaling::Logarithmic(log_gain) => y + log_gain[of(i)],
                     });
                     prop_assert_eq!(bits(&scales), bits(&scaled.collect::<Vec<_>>()));
-                    steps.quantize(simd, &y, Some(&means), &mut symbols).unwrap();
+                    quantiser.quantize(simd, &y, Some(&means), &mut symbols).unwrap();
                     let rounded = plain.iter().map(|v| v.round_ties_even() as i32);
                     prop_assert_eq!(&symbols, &rounded.collect::<Vec<_>>());
-                    steps.dequantize(simd, &symbols, &[], Some(&means), &mut values).unwrap();
+                    quantiser.dequantize(simd, &symbols, &[], Some(&means), &mut values).unwrap();
                     let restored = symbols.iter().zip(&means).enumerate().map(|(i, (s, m))| *s as f32 / gain[of(i)] + m);
                     prop_assert_eq!(bits(&values), bits(&restored.collect::<Vec<_>>()));
-                    steps.quantize(simd, &y, None, &mut symbols).unwrap();
-                    steps.dequantize(simd, &symbols, &[], None, &mut values).unwrap();
+                    quantiser.quantize(simd, &y, None, &mut symbols).unwrap();
+                    quantiser.dequantize(simd, &symbols, &[], None, &mut values).unwrap();
                     for i in 0..y.len() {
                         prop_assert_eq!(symbols[i], (y[i] * gain[of(i)]).round_ties_even() as i32);
                         prop_assert_eq!(values[i], symbols[i] as f32 / gain[of(i)]);
@@ -384,48 +384,48 @@ mod tests {
             }
             let middle = y.len() / 2;
             y[middle] = odd;
-            let steps = Steps::new(&gain, None).unwrap();
+            let quantiser = Gain::new(&gain, None).unwrap();
             compare(|simd| {
                 let mut out = vec![0; y.len()];
-                steps.quantize(simd, &y, Some(&means), &mut out).map(|()| out)
+                quantiser.quantize(simd, &y, Some(&means), &mut out).map(|()| out)
             });
         }
     }
 
     #[test]
     fn without_a_network_values_lie_on_the_lattice() {
-        let steps = Steps::new(&[4.0], None).unwrap();
+        let quantiser = Gain::new(&[4.0], None).unwrap();
         let (mut symbols, mut values) = ([0; 3], [0.0; 3]);
-        steps.quantize(Simd::Scalar, &[0.6, -1.2, 0.1], None, &mut symbols).unwrap();
-        steps.dequantize(Simd::Scalar, &symbols, &[1.0; 3], None, &mut values).unwrap();
+        quantiser.quantize(Simd::Scalar, &[0.6, -1.2, 0.1], None, &mut symbols).unwrap();
+        quantiser.dequantize(Simd::Scalar, &symbols, &[1.0; 3], None, &mut values).unwrap();
         assert_eq!((symbols, values), ([2, -5, 0], [0.5, -1.25, 0.0]));
     }
 
     #[test]
     fn illegal_numbers_are_named() {
         for gain in [0.0, -1.0, f32::NAN, f32::INFINITY] {
-            assert!(Steps::logarithmic(&[1.0, gain], &[0.0; 2]).is_err());
-            assert_eq!(Steps::new(&[1.0, gain], None).unwrap_err().kind(), ErrorKind::InvalidArgument);
+            assert!(Gain::logarithmic(&[1.0, gain], &[0.0; 2]).is_err());
+            assert_eq!(Gain::new(&[1.0, gain], None).unwrap_err().kind(), ErrorKind::InvalidArgument);
         }
-        assert!(Steps::new(&[], None).is_err());
+        assert!(Gain::new(&[], None).is_err());
         for log_gain in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-            let error = Steps::logarithmic(&[1.0; 2], &[0.0, log_gain]).unwrap_err();
+            let error = Gain::logarithmic(&[1.0; 2], &[0.0, log_gain]).unwrap_err();
             assert!(error.message().contains(&log_gain.to_string()), "{error}");
         }
-        let error = Steps::logarithmic(&[1.0; 2], &[0.0]).unwrap_err();
+        let error = Gain::logarithmic(&[1.0; 2], &[0.0]).unwrap_err();
         assert!(error.message().contains("2 gains, but 1 logarithms"), "{error}");
-        let steps = Steps::new(&[1e30], None).unwrap();
-        let error = steps.quantize(Simd::Scalar, &[0.0, 1.0], None, &mut [0; 2]).unwrap_err();
+        let quantiser = Gain::new(&[1e30], None).unwrap();
+        let error = quantiser.quantize(Simd::Scalar, &[0.0, 1.0], None, &mut [0; 2]).unwrap_err();
         assert!(error.message().contains("position 1"), "{error}");
-        assert!(steps.quantize(Simd::Scalar, &[0.0; 2], None, &mut [0; 3]).is_err());
-        assert!(steps.dequantize(Simd::Scalar, &[0; 2], &[], Some(&[0.0; 3]), &mut [0.0; 2]).is_err());
-        assert!(Steps::new(&[1.0; 3], None).unwrap().check_channels(4).is_err());
+        assert!(quantiser.quantize(Simd::Scalar, &[0.0; 2], None, &mut [0; 3]).is_err());
+        assert!(quantiser.dequantize(Simd::Scalar, &[0; 2], &[], Some(&[0.0; 3]), &mut [0.0; 2]).is_err());
+        assert!(Gain::new(&[1.0; 3], None).unwrap().check_channels(4).is_err());
         let two = [Pointwise { weight: &[1.0; 4], outputs: 2, bias: None, activation: None }];
         assert!(Shrinkage::new(Simd::Scalar, &two, 0.11).unwrap_err().message().contains("2 outputs"));
         let vast = [Pointwise { weight: &[f32::MAX, 0.0], outputs: 1, bias: None, activation: None }];
         let vast = Shrinkage::new(Simd::Scalar, &vast, 0.11).unwrap();
-        let steps = Steps::new(&[1.0], Some(&vast)).unwrap();
-        let error = steps.dequantize(Simd::Scalar, &[0, 1], &[9.0, 9.0], None, &mut [0.0; 2]).unwrap_err();
+        let quantiser = Gain::new(&[1.0], Some(&vast)).unwrap();
+        let error = quantiser.dequantize(Simd::Scalar, &[0, 1], &[9.0, 9.0], None, &mut [0.0; 2]).unwrap_err();
         assert!(error.message().contains("position 1"), "{error}");
     }
 }

@@ -1,15 +1,15 @@
-//! Steps of quantisation that a level chooses, and values closer to zero than their symbols ([`lcrs_core::scan::Steps`]).
+//! Step sizes of quantisation that a level chooses, and values closer to zero than their symbols ([`lcrs_core::scan::Gain`]).
 
-use std::sync::OnceLock;
-
-use lcrs_core::scan::{Shrinkage, Steps};
+use lcrs_core::scan::{Gain, Shrinkage};
 use lcrs_core::{Error, Result, Simd};
 
-use super::gaussian::Domain;
-use super::pointwise;
-use super::scan::pointwise_layers;
+use super::gaussian_conditional::Domain;
+use super::pointwise::{self, pointwise_layers};
+use crate::blame::blame_data;
 use crate::graph::{Attributes, Shape};
-use crate::networks::{blame_data, Job, Networks};
+use crate::networks::Networks;
+use crate::per_simd::PerSimd;
+use crate::runner::Runner;
 
 /// Outputs of a graph of gains where scales are logarithms.
 const GAIN: &str = "gain";
@@ -17,7 +17,7 @@ const LOG_GAIN: &str = "log_gain";
 
 /// How a conditional is quantised.
 #[derive(Debug)]
-pub(crate) struct Variable {
+pub(crate) struct VariableRate {
     /// A graph without inputs that gives the gain, the inverse of the step; where scales are logarithms, also that of the gain.
     gain: String,
     domain: Domain,
@@ -29,8 +29,7 @@ struct Shrunk {
     /// A graph of 1x1 layers from scaled scale and gain to the shrinkage.
     network: String,
     bound: f32,
-    /// By position in [`Simd::ALL`], made when first used.
-    built: [OnceLock<Shrinkage>; Simd::ALL.len()],
+    built: PerSimd<Shrinkage>,
 }
 
 /// What a run has of it.
@@ -44,10 +43,10 @@ pub(crate) struct AtLevel<'a> {
 }
 
 impl AtLevel<'_> {
-    pub(crate) fn steps(&self) -> Result<Steps<'_>> {
+    pub(crate) fn gain(&self) -> Result<Gain<'_>> {
         match &self.log_gain {
-            None => Steps::new(&self.gain, self.shrinkage),
-            Some(log_gain) => Steps::logarithmic(&self.gain, log_gain),
+            None => Gain::new(&self.gain, self.shrinkage),
+            Some(log_gain) => Gain::logarithmic(&self.gain, log_gain),
         }
         .map_err(|e| blame_data(e).at(format!("graph '{}'", self.graph)))
     }
@@ -58,7 +57,7 @@ impl AtLevel<'_> {
     }
 }
 
-impl Variable {
+impl VariableRate {
     /// Reads the members `gain` and `shrinkage` of what has scales of a `domain`; `None` if there is neither.
     pub(crate) fn parse(members: &mut Attributes<'_>, domain: Domain) -> Result<Option<Self>> {
         let gain = members.optional_text("gain")?.map(str::to_owned);
@@ -67,7 +66,7 @@ impl Variable {
             let network = inner.text("network")?.to_owned();
             let bound = inner.number("bound")?;
             inner.finish()?;
-            Ok::<_, Error>(Shrunk { network, bound, built: Default::default() })
+            Ok::<_, Error>(Shrunk { network, bound, built: PerSimd::default() })
         });
         let shrinkage = shrinkage.transpose().map_err(|e| e.at("shrinkage"))?;
         match gain {
@@ -100,15 +99,15 @@ impl Variable {
         }
     }
 
-    pub(crate) fn at_level(&self, networks: &Networks, job: Job<'_>) -> Result<AtLevel<'_>> {
-        let shrinkage = self.shrinkage.as_ref().map(|shrinkage| shrinkage.built(networks, job.rt.simd));
+    pub(crate) fn at_level(&self, runner: Runner<'_>) -> Result<AtLevel<'_>> {
+        let shrinkage = self.shrinkage.as_ref().map(|shrinkage| shrinkage.built(runner.networks, runner.job.rt.simd));
         let shrinkage = shrinkage.transpose()?;
         let graph = self.gain.as_str();
         if self.domain == Domain::Linear {
-            let gain = networks.run_constant(graph, job)?;
+            let gain = runner.run_constant(graph)?;
             return Ok(AtLevel { graph, gain, log_gain: None, shrinkage });
         }
-        let mut outputs = networks.run(graph, job, &[])?;
+        let mut outputs = runner.run(graph, &[])?;
         let mut take = |name: &str| {
             let found = outputs.iter().position(|(output, _)| output == name);
             let found = found.map(|i| outputs.swap_remove(i).1.into_vec());
@@ -120,14 +119,12 @@ impl Variable {
 
 impl Shrunk {
     fn built(&self, networks: &Networks, simd: Simd) -> Result<&Shrinkage> {
-        let place = Simd::ALL.iter().position(|path| *path == simd).unwrap_or(0);
-        if let Some(shrinkage) = self.built[place].get() {
-            return Ok(shrinkage);
-        }
-        let layers = pointwise::extract_chain(networks.program(&self.network)?)?;
-        let shrinkage = pointwise_layers(networks, &layers, |packed| Shrinkage::new(simd, packed, self.bound));
-        let shrinkage = shrinkage.map_err(|e| blame_data(e).at(format!("graph '{}'", self.network)))?;
-        Ok(self.built[place].get_or_init(|| shrinkage))
+        let make = || {
+            let layers = pointwise::extract_chain(networks.program(&self.network)?)?;
+            let shrinkage = pointwise_layers(networks, &layers, |packed| Shrinkage::new(simd, packed, self.bound));
+            shrinkage.map_err(|e| blame_data(e).at(format!("graph '{}'", self.network)))
+        };
+        self.built.get_or_make(simd, make)
     }
 }
 

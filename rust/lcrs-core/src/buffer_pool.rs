@@ -15,9 +15,9 @@ const MAX_BUFFERS: usize = 32;
 
 /// Buffers of numbers that nobody uses, of one [`crate::Runtime`].
 #[derive(Debug, Default)]
-pub(crate) struct Spares<T>(Mutex<Vec<Vec<T>>>);
+pub(crate) struct BufferPool<T>(Mutex<Vec<Vec<T>>>);
 
-impl<T: Copy + Default> Spares<T> {
+impl<T: Copy + Default> BufferPool<T> {
     /// Elements that are kept at most.
     const MAX_ELEMENTS: usize = MAX_BYTES / size_of::<T>();
 
@@ -67,11 +67,11 @@ fn shrink<T>(buffers: &mut Vec<Vec<T>>, elements: usize) {
     buffers.drain(..dropped);
 }
 
-/// A buffer for a while: memory of `spares` while it lives.
+/// A buffer for a while: memory of `buffers` while it lives.
 #[derive(Debug)]
 pub(crate) struct Lent<'a> {
     buffer: Vec<f32>,
-    spares: &'a Spares<f32>,
+    buffers: &'a BufferPool<f32>,
 }
 
 impl<'a> Lent<'a> {
@@ -79,9 +79,9 @@ impl<'a> Lent<'a> {
     ///
     /// # Errors
     /// [`crate::ErrorKind::Limit`] if memory is short.
-    pub(crate) fn new(spares: &'a Spares<f32>, len: usize) -> Result<Self> {
-        let buffer = spares.take(len).map_or_else(|| zeroed(len, "a layer's work"), Ok)?;
-        Ok(Self { buffer, spares })
+    pub(crate) fn new(buffers: &'a BufferPool<f32>, len: usize) -> Result<Self> {
+        let buffer = buffers.take(len).map_or_else(|| zeroed(len, "a layer's work"), Ok)?;
+        Ok(Self { buffer, buffers })
     }
 }
 
@@ -101,7 +101,7 @@ impl DerefMut for Lent<'_> {
 
 impl Drop for Lent<'_> {
     fn drop(&mut self) {
-        self.spares.give(std::mem::take(&mut self.buffer));
+        self.buffers.give(std::mem::take(&mut self.buffer));
     }
 }
 
@@ -163,22 +163,27 @@ mod tests {
 
     #[test]
     fn buffers_of_about_the_size_come_back() {
-        let spares = Spares::<f32>::default();
-        spares.give(vec![1.0; 1000]);
-        spares.give(vec![2.0; 100]);
-        assert_eq!(spares.take(2000), None, "none is large enough");
-        assert_eq!(spares.take(10), None, "none is small enough");
-        assert_eq!(spares.take(90).map(|b| b.len()), Some(90));
-        assert_eq!(spares.take(90), None, "it was taken");
-        let grown = spares.take(1000).expect("the large one");
+        let buffers = BufferPool::<f32>::default();
+        buffers.give(vec![1.0; 1000]);
+        buffers.give(vec![2.0; 100]);
+        assert_eq!(buffers.take(2000), None, "none is large enough");
+        assert_eq!(buffers.take(10), None, "none is small enough");
+        assert_eq!(buffers.take(90).map(|b| b.len()), Some(90));
+        assert_eq!(buffers.take(90), None, "it was taken");
+        let grown = buffers.take(1000).expect("the large one");
         assert_eq!(grown.len(), 1000);
         for _ in 0..100 {
-            spares.give(vec![0.0; 10]);
+            buffers.give(vec![0.0; 10]);
         }
-        assert_eq!(spares.0.lock().expect("not poisoned").len(), MAX_BUFFERS);
-        spares.trim(35 * size_of::<f32>() as u64);
-        assert_eq!(spares.0.lock().expect("not poisoned").len(), 3);
-        spares.give(Vec::with_capacity(Spares::<f32>::MAX_ELEMENTS + 1));
-        assert!(spares.0.lock().expect("not poisoned").iter().all(|b| b.capacity() <= Spares::<f32>::MAX_ELEMENTS));
+        assert_eq!(buffers.0.lock().expect("not poisoned").len(), MAX_BUFFERS);
+        buffers.trim(35 * size_of::<f32>() as u64);
+        assert_eq!(buffers.0.lock().expect("not poisoned").len(), 3);
+        buffers.give(Vec::with_capacity(BufferPool::<f32>::MAX_ELEMENTS + 1));
+        assert!(buffers
+            .0
+            .lock()
+            .expect("not poisoned")
+            .iter()
+            .all(|b| b.capacity() <= BufferPool::<f32>::MAX_ELEMENTS));
     }
 }

@@ -6,9 +6,9 @@
 
 /// The threads of a pool, and the processors that they may use.
 #[derive(Debug, Default)]
-pub(crate) struct Placement(#[cfg(target_os = "linux")] linux::Threads);
+pub(crate) struct ThreadAffinity(#[cfg(target_os = "linux")] linux::Threads);
 
-impl Placement {
+impl ThreadAffinity {
     /// Makes the calling thread one of those that are placed.
     pub(crate) fn join(&self) {
         #[cfg(target_os = "linux")]

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The tiles of one phase after another that nobody has begun.
 #[derive(Debug)]
-pub(super) struct Claims {
+pub(super) struct TileQueue {
     /// For each thread what is left of its own range.
     left: Vec<Left>,
 }
@@ -27,7 +27,7 @@ pub(super) struct Claim {
     pub(super) more: bool,
 }
 
-impl Claims {
+impl TileQueue {
     /// Nothing to claim for `threads` threads.
     pub(super) fn new(threads: usize) -> Self {
         Self { left: (0..threads).map(|_| Left::default()).collect() }
@@ -83,10 +83,10 @@ mod tests {
 
     #[test]
     fn a_thread_goes_through_its_own_tiles_and_then_takes_others_last_ones() {
-        let claims = Claims::new(2);
-        claims.offer(7, 5);
+        let queue = TileQueue::new(2);
+        queue.offer(7, 5);
         let tiles = |thread: usize, count: usize| -> Vec<(usize, bool)> {
-            (0..count).map_while(|_| claims.claim(7, thread)).map(|c| (c.tile, c.more)).collect()
+            (0..count).map_while(|_| queue.claim(7, thread)).map(|c| (c.tile, c.more)).collect()
         };
         assert_eq!(tiles(0, 1), [(0, true)]);
         assert_eq!(tiles(1, 4), [(2, true), (3, true), (4, false), (1, false)]);
@@ -95,27 +95,27 @@ mod tests {
 
     #[test]
     fn other_phases_have_nothing_to_claim() {
-        let claims = Claims::new(3);
-        assert_eq!(claims.claim(0, 0), None);
-        claims.offer(1, 4);
-        assert_eq!((claims.claim(0, 1), claims.claim(2, 1)), (None, None));
-        claims.offer(2, 0);
-        assert_eq!((claims.claim(1, 1), claims.claim(2, 1)), (None, None));
-        claims.offer(3, MAX_TILES);
-        assert_eq!(claims.claim(3, 2), Some(Claim { tile: MAX_TILES / 3 * 2, more: true }));
+        let queue = TileQueue::new(3);
+        assert_eq!(queue.claim(0, 0), None);
+        queue.offer(1, 4);
+        assert_eq!((queue.claim(0, 1), queue.claim(2, 1)), (None, None));
+        queue.offer(2, 0);
+        assert_eq!((queue.claim(1, 1), queue.claim(2, 1)), (None, None));
+        queue.offer(3, MAX_TILES);
+        assert_eq!(queue.claim(3, 2), Some(Claim { tile: MAX_TILES / 3 * 2, more: true }));
     }
 
     /// More threads than tiles, and more than processors: every tile of every phase is claimed once.
     #[test]
     fn threads_that_race_share_out_every_tile() {
         for (threads, tiles) in [(2, 64), (4, 3), (7, 100)] {
-            let claims = Claims::new(threads);
+            let queue = TileQueue::new(threads);
             for phase in 1..30 {
-                claims.offer(phase, tiles);
+                queue.offer(phase, tiles);
                 let mut all: Vec<usize> = std::thread::scope(|scope| {
-                    let claims = &claims;
+                    let queue = &queue;
                     let claim_all = move |thread| -> Vec<usize> {
-                        std::iter::from_fn(|| claims.claim(phase, thread)).map(|claim| claim.tile).collect()
+                        std::iter::from_fn(|| queue.claim(phase, thread)).map(|claim| claim.tile).collect()
                     };
                     let running: Vec<_> = (0..threads).map(|i| scope.spawn(move || claim_all(i))).collect();
                     running.into_iter().flat_map(|thread| thread.join().expect("no panic")).collect()

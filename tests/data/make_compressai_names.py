@@ -1,4 +1,4 @@
-"""Writes peer-names.json: the names and signatures that CompressAI 1.2.8 offers for pictures and video.
+"""Writes compressai-names.json: the names and signatures that CompressAI 1.2.8 offers for pictures and video.
 
 Run where CompressAI is installed. Left out: what a module only imports for itself, and point clouds.
 """
@@ -141,7 +141,7 @@ def main():
             entries[name] = {"parameters": parameters(value) if callable(value) else None}
             if inspect.isclass(value) and value.__module__.startswith("compressai"):
                 entries[name]["methods"] = methods(value)
-    target = Path(__file__).with_name("peer-names.json")
+    target = Path(__file__).with_name("compressai-names.json")
     target.write_text(json.dumps(names, separators=(",", ":")).replace('},"', '},\n"') + "\n")
 
 

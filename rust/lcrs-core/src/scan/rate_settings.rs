@@ -1,23 +1,23 @@
 //! What may differ from one run of a scan to the next.
 
-use super::Steps;
+use super::Gain;
 use crate::exact::check_parameters;
 use crate::{Error, Result, Simd};
 
 /// What may differ from one run of a scan to the next, for a variable rate.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Conditions<'a> {
-    /// Steps of quantisation other than 1.
-    pub steps: Option<Steps<'a>>,
+pub struct RateSettings<'a> {
+    /// For step sizes of quantisation other than 1.
+    pub gain: Option<Gain<'a>>,
     /// What the chains of the context begin with instead of its bias, one number for each feature.
     pub context_bias: Option<&'a [f32]>,
 }
 
-impl Conditions<'_> {
+impl RateSettings<'_> {
     /// Refuses what does not fit a scan of `channels`, with so many features of its context if it has one.
     pub(super) fn check(&self, simd: Simd, channels: usize, features: Option<usize>) -> Result<()> {
-        if let Some(steps) = &self.steps {
-            steps.check_channels(channels)?;
+        if let Some(gain) = &self.gain {
+            gain.check_channels(channels)?;
         }
         let Some(bias) = self.context_bias else {
             return Ok(());
