@@ -122,6 +122,9 @@ def test_trains_in_distributed_data_parallel(make, process_group):
     layer, x = make(), picture()
     if not list(layer.parameters()):
         return
+    is_old = tuple(map(int, torch.__version__.split(".")[:2])) < (2, 4)
+    if is_old and any(parameter.is_complex() for parameter in layer.parameters()):
+        pytest.skip("gloo of this torch sends no complex numbers")
     plain = copy.deepcopy(layer)
     plain(x).square().sum().backward()
     nn.parallel.DistributedDataParallel(layer)(x).square().sum().backward()

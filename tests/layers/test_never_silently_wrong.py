@@ -295,7 +295,7 @@ def doubled():
     return conv
 
 
-with pytest.warns(FutureWarning):
+with pytest.warns((FutureWarning, UserWarning)):  # the latter of torch 2.2
     OLD_WEIGHT_NORM = torch.nn.utils.weight_norm(nn.Conv2d(2, 3, 3, padding=1))
 
 

@@ -31,6 +31,13 @@ def level_of(quality: float, num_levels: int) -> float:
     return float(np.float32(float(np.float32(quality)) / 100 * (num_levels - 1)))
 
 
+# Where torch 2.2 has it.
+_utils: Any = torch._utils
+_is_compiling = (
+    torch.compiler.is_compiling if hasattr(torch.compiler, "is_compiling") else _utils.is_compiling
+)
+
+
 def checked_levels(level: Tensor | float, num_levels: int, x: Tensor) -> Tensor:
     """Levels of the pictures `x`, float32 (N,) on their device.
 
@@ -43,7 +50,7 @@ def checked_levels(level: Tensor | float, num_levels: int, x: Tensor) -> Tensor:
     is_legal: Any = True
     if not isinstance(level, Tensor):
         is_legal = 0 <= level <= last
-    elif level.device.type == "cpu" and not torch.compiler.is_compiling():  # tensors have no values there
+    elif level.device.type == "cpu" and not _is_compiling():  # tensors have no values there
         is_legal = ((level >= 0) & (level <= last)).all()
     if not is_legal:
         raise ValueError(f"level is {level}, must be 0 to {last}")
