@@ -95,13 +95,13 @@ class _Parser(argparse.ArgumentParser):
 
 def build_parser() -> argparse.ArgumentParser:
     """The parser of all verbs."""
-    from lcrs.cli import compare, completion, convert, decode, encode, info, train, zoo
+    from lcrs.cli import compare, completion, convert, decode, encode, export, info, train, zoo
 
     parser = _Parser(prog="lcrs", description="Learned image compression.")
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     parser.set_defaults(run=lambda parsed: _without_verb(parser, parsed))
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
-    for module in (encode, decode, info, compare, zoo, convert, train, completion):
+    for module in (encode, decode, info, compare, zoo, convert, train, export, completion):
         verb = verbs.add_parser(module.NAME, help=module.SUMMARY, description=f"{module.SUMMARY}.")
         module.add_arguments(verb)
         verb.set_defaults(run=module.run)
