@@ -46,8 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
         at = "" if entry.quality is None else f"quality {entry.quality:g}: "
         streams.say_line(
             f"{at}{entry.native_bits:.0f} bits in a file, {entry.torch_bits:.0f} in torch, "
-            f"{entry.estimated_bits:.0f} estimated; pixels differ by {entry.torch_step:g} at most from torch's "
-            f"coding, by {entry.forward_rms:.3f} in the mean from the forward pass (of 255)"
+            f"{entry.estimated_bits:.0f} estimated; pixels differ by {entry.torch_step:g} at most from "
+            f"torch's coding, by {entry.forward_rms:.3f} in the mean from the forward pass (of 255)"
         )
     streams.say_line(f"{arguments.output}: {arguments.output.stat().st_size} bytes")
     return 0

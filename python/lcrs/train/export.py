@@ -1,4 +1,4 @@
-"""From a run to a package, once torch's forward pass, torch's coding and native coding agree on a test picture."""
+"""From a run to a package, once torch's forward pass, its coding and native coding agree on a picture."""
 
 from __future__ import annotations
 
@@ -23,19 +23,20 @@ from lcrs.errors import LcrsError, MissingModelError, ModelWarning
 from lcrs.models import JointAutoregressiveHierarchicalPriors
 from lcrs.models.packing import pack
 from lcrs.train.data.pictures import Pixels
+from lcrs.train.graphics import as_pixels
 from lcrs.train.objective import bits_of, outputs_of
 from lcrs.train.onnx_networks import export_onnx
 from lcrs.train.pack import as_halves, network_of_checkpoint
 from lcrs.train.tasks import Stages, task_of
 from lcrs.train.validation import bits_by_stream, likely_cause
 
-__all__ = ["Agreement", "DisagreementError", "check_agreement", "export_run", "test_picture"]
+__all__ = ["Agreement", "DisagreementError", "check_agreement", "export_run", "made_picture"]
 
 _QUALITIES = (0.0, 50.0, 100.0)
 _LARGEST_STEP = 1.0
 """Levels of 255 between pixels of torch's coding and of native coding."""
 _LARGEST_RMS = 1.0
-"""Levels of 255 between pixels of the forward pass and of native coding, in the mean: a latent may round over."""
+"""Levels of 255 between pixels of the forward pass and of files, in the mean: a latent may round over."""
 
 
 class DisagreementError(LcrsError):
@@ -63,17 +64,14 @@ class Agreement:
     torch_step: float
 
 
-def test_picture(height: int = 128, width: int = 192) -> Pixels:
+def made_picture(height: int = 128, width: int = 192) -> Pixels:
     """A picture of waves, an edge and a little noise, (height, width, 3), always the same."""
     y, x = np.mgrid[0:height, 0:width]
     waves = [np.sin(x / (7 + 3 * c)) + np.cos(y / (11 - 2 * c) + c) for c in range(3)]
     edge = np.where(x + 0.5 * y > width * 0.7, 0.6, -0.2)[..., None]
     noise = np.random.default_rng(0).normal(0, 0.05, (height, width, 3))
     values = 128 + 50 * np.stack(waves, 2) + 40 * edge + 255 * noise * 0.2
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
-
-
-test_picture.__test__ = False  # type: ignore[attr-defined]  # it is no test
+    return as_pixels(values)
 
 
 def export_run(
@@ -91,7 +89,7 @@ def export_run(
         run: The folder of a run, or a checkpoint as `lcrs.train.pack.network_of_checkpoint` takes it.
         output: The package.
         name: What files call the model; by default the output's name without its ending.
-        picture: To code, (H, W, 3), uint8; by default `test_picture`.
+        picture: To code, (H, W, 3), uint8; by default `made_picture`.
         onnx: Folder for the transforms as ONNX; none by default.
         overwrite: Whether files may be replaced.
 
@@ -117,7 +115,7 @@ def export_run(
     description, tensors = pack(net, name or Path(output).stem)  # type: ignore[arg-type]
     tensors = as_halves(tensors)
     package = Package.from_bytes(coding.package_bytes(description, tensors))
-    found = check_agreement(net, package, test_picture() if picture is None else picture)
+    found = check_agreement(net, package, made_picture() if picture is None else picture)
     card: dict[str, Any] = {**facts, "agreement": [asdict(entry) for entry in found]}
     recipe = torch.load(path, map_location="cpu", weights_only=True).get("recipe")
     if isinstance(recipe, dict):
@@ -142,7 +140,7 @@ def check_agreement(net: nn.Module, package: Package, picture: Pixels) -> list[A
 
 
 def _compared(net: Any, package: Package, picture: Pixels, x: Tensor, quality: float | None) -> Agreement:
-    told = _told(net, quality)
+    told, name = _told(net, quality), type(net).__name__
     x_hat, likelihoods = outputs_of(net(x, **told.forward))
     forward = _pixels(x_hat)
     estimated = float(bits_of(likelihoods).sum())
@@ -163,21 +161,21 @@ def _compared(net: Any, package: Package, picture: Pixels, x: Tensor, quality: f
     if found.torch_step > _LARGEST_STEP:
         raise DisagreementError(
             f"torch's coding and the package differ by {found.torch_step:g} of 255 in a pixel{at}, at most "
-            f"{_LARGEST_STEP:g} is rounding: compress or decompress of {type(net).__name__} is not what it packs"
+            f"{_LARGEST_STEP:g} is rounding: compress or decompress of {name} is not what it packs"
         )
     if abs(torch_bits - sum(streams)) > 0.002 * sum(streams) + 128:
         raise DisagreementError(
-            f"torch's coding takes {torch_bits:.0f} bits and the package {sum(streams):.0f}{at}: they code other "
-            "symbols"
+            f"torch's coding takes {torch_bits:.0f} bits and the package {sum(streams):.0f}{at}: they code "
+            "other symbols"
         )
     limit = _LARGEST_RMS
     if isinstance(net, JointAutoregressiveHierarchicalPriors):
-        # Their forward pass rounds without the means, as CompressAI's: noise of the same size, but other noise.
+        # Their forward pass rounds without the means, as CompressAI's: other noise of the same size.
         limit = max(limit, 2 * float(np.sqrt(np.square(native - picture).mean())))
     if found.forward_rms > limit:
         raise DisagreementError(
-            f"the forward pass and the package differ by {found.forward_rms:.2f} of 255 in the mean{at}, at most "
-            f"{limit:.2g} is rounding: forward of {type(net).__name__} in evaluation mode is not what it packs"
+            f"the forward pass and the package differ by {found.forward_rms:.2f} of 255 in the mean{at}, at "
+            f"most {limit:.2g} is rounding: forward of {name} in evaluation mode is not what it packs"
         )
     cause = likely_cause(streams, bits_by_stream(likelihoods, len(streams)), likelihoods)
     if cause is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import io
 import warnings
 from pathlib import Path
 from typing import Any
@@ -30,8 +31,8 @@ class OnnxError(LcrsError):
 def export_onnx(net: nn.Module, folder: Path, *, overwrite: bool = False) -> dict[str, float]:
     """Writes `g_a.onnx`, `h_a.onnx`, `h_s.onnx` and `g_s.onnx`, as far as the network has them.
 
-    Inputs are what the modules of these names get in the network's `forward`: of gain models also the level, and
-    pictures as they are after what comes before g_a. Batch, height and width are free. These are float
+    Inputs are what the modules of these names get in the network's `forward`: of gain models also the level,
+    and pictures as they are after what comes before g_a. Batch, height and width are free. These are float
     networks for other runtimes; what decides a symbol in files is the package.
 
     Args:
@@ -100,14 +101,13 @@ def _exported(name: str, module: nn.Module, inputs: tuple[Tensor, ...]) -> bytes
         options |= {"dynamo": True, "dynamic_shapes": _by_signature(module, shapes), "verbose": False}
     else:
         options |= {"dynamic_axes": dict(zip(names, axes, strict=True))}
-    import io
-
     buffer = io.BytesIO()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            program = torch.onnx.export(module, inputs, None if "dynamo" in options else buffer, **options)
-            if program is not None and hasattr(program, "save"):
+            export: Any = torch.onnx.export
+            program = export(module, inputs, None if "dynamo" in options else buffer, **options)
+            if program is not None:
                 program.save(buffer)
     except Exception as error:  # the exporter fails in many ways
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
