@@ -44,10 +44,14 @@ def run(arguments: argparse.Namespace) -> int:
     )
     for entry in found:
         at = "" if entry.quality is None else f"quality {entry.quality:g}: "
+        own = (
+            "no coding of its own in torch"
+            if entry.torch_bits is None
+            else f"{entry.torch_bits:.0f} in torch, pixels of which differ by {entry.torch_step:g} at most"
+        )
         streams.say_line(
-            f"{at}{entry.native_bits:.0f} bits in a file, {entry.torch_bits:.0f} in torch, "
-            f"{entry.estimated_bits:.0f} estimated; pixels differ by {entry.torch_step:g} at most from "
-            f"torch's coding, by {entry.forward_rms:.3f} in the mean from the forward pass (of 255)"
+            f"{at}{entry.native_bits:.0f} bits in a file, {entry.estimated_bits:.0f} estimated, {own}; the "
+            f"forward pass differs by {entry.forward_rms:.3f} of 255 in the mean"
         )
     streams.say_line(f"{arguments.output}: {arguments.output.stat().st_size} bytes")
     return 0

@@ -50,18 +50,18 @@ class Agreement:
     Attributes:
         quality: Of the file; None for a model of one rate.
         estimated_bits: Of the forward pass.
-        torch_bits: Of the strings that the network's own `compress` gives.
+        torch_bits: Of the strings that the network's own `compress` gives; None if it has none.
         native_bits: Of the streams of the file.
         forward_rms: Between pixels of the forward pass and of the file, in levels of 255.
-        torch_step: The largest difference between pixels of torch's coding and of the file, in levels.
+        torch_step: The largest difference between pixels of torch's coding and of the file, or None.
     """
 
     quality: float | None
     estimated_bits: float
-    torch_bits: float
+    torch_bits: float | None
     native_bits: float
     forward_rms: float
-    torch_step: float
+    torch_step: float | None
 
 
 def made_picture(height: int = 128, width: int = 192) -> Pixels:
@@ -147,34 +147,26 @@ def _compared(net: Any, package: Package, picture: Pixels, x: Tensor, quality: f
     data = codec.compress(picture, model=package, quality=quality)
     native = codec.decompress(data, model=package).astype(np.float64)
     streams = [8.0 * section["num_bytes"] for section in codec.info(data)["sections"]]
-    out = net.compress(x, **told.coding)
-    strings = [string for of_latent in out["strings"] for string in of_latent]
-    torch_bits = 8.0 * sum(map(len, strings))
-    restored = _pixels(
-        net.decompress(out["strings"], out["shape"], **told.coding)["x_hat"][..., : x.shape[2], : x.shape[3]]
-    )
-    found = Agreement(
-        quality, estimated, torch_bits, sum(streams),
-        float(np.sqrt(np.square(forward - native).mean())), float(np.abs(restored - native).max()),
-    )  # fmt: skip
     at = "" if quality is None else f" at quality {quality:g}"
-    if found.torch_step > _LARGEST_STEP:
+    torch_bits, torch_step = _torch_coding(net, x, told.coding, native)
+    if torch_step is not None and torch_step > _LARGEST_STEP:
         raise DisagreementError(
-            f"torch's coding and the package differ by {found.torch_step:g} of 255 in a pixel{at}, at most "
+            f"torch's coding and the package differ by {torch_step:g} of 255 in a pixel{at}, at most "
             f"{_LARGEST_STEP:g} is rounding: compress or decompress of {name} is not what it packs"
         )
-    if abs(torch_bits - sum(streams)) > 0.002 * sum(streams) + 128:
+    if torch_bits is not None and abs(torch_bits - sum(streams)) > 0.002 * sum(streams) + 128:
         raise DisagreementError(
             f"torch's coding takes {torch_bits:.0f} bits and the package {sum(streams):.0f}{at}: they code "
             "other symbols"
         )
+    forward_rms = float(np.sqrt(np.square(forward - native).mean()))
     limit = _LARGEST_RMS
     if isinstance(net, JointAutoregressiveHierarchicalPriors):
         # Their forward pass rounds without the means, as CompressAI's: other noise of the same size.
         limit = max(limit, 2 * float(np.sqrt(np.square(native - picture).mean())))
-    if found.forward_rms > limit:
+    if forward_rms > limit:
         raise DisagreementError(
-            f"the forward pass and the package differ by {found.forward_rms:.2f} of 255 in the mean{at}, at "
+            f"the forward pass and the package differ by {forward_rms:.2f} of 255 in the mean{at}, at "
             f"most {limit:.2g} is rounding: forward of {name} in evaluation mode is not what it packs"
         )
     cause = likely_cause(streams, bits_by_stream(likelihoods, len(streams)), likelihoods)
@@ -183,7 +175,20 @@ def _compared(net: Any, package: Package, picture: Pixels, x: Tensor, quality: f
             f"files take {sum(streams):.0f} bits and the forward pass estimates {estimated:.0f}{at}: {cause}"
         )
         warnings.warn(message, ModelWarning, stacklevel=2)
-    return found
+    return Agreement(quality, estimated, torch_bits, sum(streams), forward_rms, torch_step)
+
+
+def _torch_coding(
+    net: Any, x: Tensor, told: dict[str, Any], native: np.ndarray
+) -> tuple[float | None, float | None]:
+    """Bits of a network's own coding, and its largest distance from the file's pixels; None without."""
+    if not (callable(getattr(net, "compress", None)) and callable(getattr(net, "decompress", None))):
+        return None, None
+    out = net.compress(x, **told)
+    bits = 8.0 * sum(len(string) for of_latent in out["strings"] for string in of_latent)
+    x_hat = net.decompress(out["strings"], out["shape"], **told)["x_hat"]
+    restored = _pixels(x_hat[..., : x.shape[2], : x.shape[3]])
+    return bits, float(np.abs(restored - native).max())
 
 
 @dataclass(frozen=True)

@@ -184,6 +184,8 @@ def likely_cause(real: list[float], estimated: list[float], likelihoods: Any) ->
     allowed = TOLERANCE * sum(estimated)
     if -allowed <= difference <= allowed + _FIXED_BITS * len(real):
         return None
+    if 0 < difference <= allowed + 3 * _FIXED_BITS * len(real):
+        return "so short streams are mostly what each has beyond its symbols: larger pictures say more"
     worst = int(np.argmax([abs(a - b) for a, b in zip(real, estimated, strict=True)]))
     parts = _parts(likelihoods)
     name, p = (
