@@ -159,7 +159,7 @@ class _Run:
         if is_main:
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / "config.toml").write_text(dump(config.as_dict()), encoding="utf-8")
-        display = make_display(config.watch.display if is_main else "none", f"lcrs train {config.recipe}")
+        display = make_display(config.watch.display if is_main else "off", f"lcrs train {config.recipe}")
         records: Records | None = None
         stopped_by = 0
         try:
