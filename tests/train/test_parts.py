@@ -71,6 +71,28 @@ def test_ms_ssim_is_of_each_picture():
     assert each.mean().item() == pytest.approx(1 - ms_ssim(out["x_hat"], x, data_range=1).item(), rel=1e-5)
 
 
+def test_lpips_takes_its_network_from_a_file(tmp_path):
+    pytest.importorskip("lpips")
+    torchvision = pytest.importorskip("torchvision")
+    torch.manual_seed(0)
+    state = torchvision.models.alexnet(weights=None).state_dict()
+    torch.save(state, tmp_path / "alexnet.pt")
+    config = LossConfig(
+        metric="mse+lpips", lmbda={"mse": 0.01, "lpips": 2.0}, lpips_backbone=tmp_path / "alexnet.pt"
+    )
+    objective = Objective(config, knows_lmbda=False)
+    assert torch.equal(objective.lpips.network.net.slice2[0].weight, state["features.3.weight"])
+    out, x = batch(2, 64)
+    distance = objective.lpips(out["x_hat"], x)
+    loss, facts = objective(out, x)
+    expected = facts["bpp"] + 0.01 * 255**2 * facts["mse"] + 2 * distance.mean()
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert objective.lpips(x, x).abs().max() == 0
+    torch.save({"features.0.weight": torch.zeros(1)}, tmp_path / "other.pt")
+    with pytest.raises(ValueError, match="no weights of torchvision's AlexNet"):
+        Objective(config.model_copy(update={"lpips_backbone": tmp_path / "other.pt"}), knows_lmbda=False)
+
+
 def test_pictures_have_a_lambda_each():
     out, x = batch()
     lmbda, middle = torch.tensor([0.001, 0.01, 0.1]), torch.tensor(0.01)

@@ -10,13 +10,14 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from importlib import import_module
 from typing import NoReturn
 
 from lcrs.cli import streams
 from lcrs.cli.messages import UsageError, one_line, printable
 from lcrs.cli.stopping import end_by_signal, exit_code
 
-__all__ = ["main"]
+__all__ = ["VERBS", "main"]
 
 _BROKEN_PIPE = 128 + 13
 _DEBUG = "LCRS_DEBUG"
@@ -95,6 +96,28 @@ def _run(parsed: argparse.Namespace, verb: str) -> int:
         return _fail(verb, error, 1)
 
 
+VERBS = (
+    "encode",
+    "decode",
+    "info",
+    "compare",
+    "metrics",
+    "eval",
+    "bench",
+    "bd",
+    "find",
+    "plot",
+    "report",
+    "doctor",
+    "train",
+    "export",
+    "zoo",
+    "convert",
+    "completion",
+)
+"""The verbs, each a module of its name, in the order of the help."""
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser whose help is a result as all others: that it cannot be written is an error."""
 
@@ -111,41 +134,11 @@ class _Parser(argparse.ArgumentParser):
 
 def build_parser(hint: str = "") -> argparse.ArgumentParser:
     """The parser of all verbs."""
-    from lcrs.cli import (
-        bd,
-        bench,
-        compare,
-        completion,
-        convert,
-        decode,
-        encode,
-        eval,
-        find,
-        info,
-        metrics,
-        train,
-        zoo,
-    )
-
     parser = _Parser(prog="lcrs", description="Learned image compression.")
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     parser.set_defaults(run=lambda parsed: _without_verb(parser, parsed))
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
-    for module in (
-        encode,
-        decode,
-        info,
-        compare,
-        metrics,
-        eval,
-        bench,
-        bd,
-        find,
-        train,
-        zoo,
-        convert,
-        completion,
-    ):
+    for module in (import_module(f"lcrs.cli.{verb}") for verb in VERBS):
         verb = verbs.add_parser(module.NAME, help=module.SUMMARY, description=f"{module.SUMMARY}.")
         module.add_arguments(verb)
         verb.set_defaults(run=module.run)

@@ -207,12 +207,12 @@ class ValidationConfig(Part):
 
 
 class WatchConfig(Part):
-    """Attributes: every: steps between lines of the log; display: "rich" (live), "lines", "none", or "auto":
+    """Attributes: every: steps between lines of the log; display: "rich" (live), "lines", "off", or "auto":
     live on a terminal; tensorboard: whether to write that too.
     """
 
     every: Positive = 50
-    display: Literal["auto", "rich", "lines", "none"] = "auto"
+    display: Literal["auto", "rich", "lines", "off"] = "auto"
     tensorboard: bool = False
 
 

@@ -107,7 +107,7 @@ def make_display(kind: str, title: str, stream: TextIO | None = None) -> Display
         ConfigError: rich is wanted and missing.
     """
     stream = sys.stderr if stream is None else stream
-    if kind == "none":
+    if kind == "off":
         return Silent()
     if kind == "rich" or (kind == "auto" and stream.isatty()):
         try:

@@ -115,7 +115,7 @@ class _Run:
         self.data: Data = open_data(
             config, processes.device, video=takes_clips, rank=processes.rank, world=processes.world
         )
-        self.step, self.seconds, self.is_stable_saved = 0, 0.0, False
+        self.step, self.seconds, self.is_stable_saved, self.saved_step = 0, 0.0, False, -1
         notes = [self.data.summary]
         if saved is None:
             notes.append(begin(net, config, self.data.sampler))
@@ -129,6 +129,7 @@ class _Run:
             check_capturable(config, self.trainer)
         if saved is not None:
             self._go_on(saved[0])
+            self.saved_step = self.step
             notes.append(f"goes on from {saved[1].name}, step {self.step}")
         elif config.start is not None and config.start_state == "all":
             self._go_on(load_checkpoint(config.start))
@@ -159,7 +160,7 @@ class _Run:
         if is_main:
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / "config.toml").write_text(dump(config.as_dict()), encoding="utf-8")
-        display = make_display(config.watch.display if is_main else "none", f"lcrs train {config.recipe}")
+        display = make_display(config.watch.display if is_main else "off", f"lcrs train {config.recipe}")
         records: Records | None = None
         stopped_by = 0
         try:
@@ -337,16 +338,19 @@ class _Run:
     def _save(self, name: str | None = None, *, must: bool = False) -> None:
         """Writes a checkpoint; on failure the run goes on, unless it `must` be."""
         content = self._content()
-        if not self.processes.is_main:
-            return
-        try:
-            self.checkpoints.save(content, self.step, name)
-        except OSError as error:
-            if must:
-                raise
-            log.warning(
-                "no checkpoint at step %d: %s; the ones before stay, and the run goes on", self.step, error
-            )
+        failure: OSError | None = None
+        if self.processes.is_main:
+            try:
+                self.checkpoints.save(content, self.step, name)
+            except OSError as error:
+                failure = error
+                log.warning("no checkpoint at step %d: %s; the ones before stay", self.step, error)
+        # Whether there is one is for the main process to say: others may look before a file is there.
+        (failed,) = self.processes.from_main(float(failure is not None))
+        if not failed and name is None:
+            self.saved_step = self.step
+        if failure is not None and must:
+            raise failure
 
     def _write_model(self) -> None:
         """Writes `model.pt`, with averaged weights if there are."""
@@ -368,8 +372,7 @@ class _Run:
 
     def _finish(self, display: Display, records: Records | None, stopped_by: int) -> None:
         """Saves, and at the end of the run validates and packs."""
-        existing = dict(self.checkpoints.numbered())
-        if self.step not in existing:
+        if self.saved_step != self.step:
             self._save(must=True)
         if stopped_by:
             display.say(f"stopped at step {self.step}, which is saved; the same command goes on")

@@ -30,7 +30,7 @@ from lcrs.train.config import ModelConfig
 from lcrs.train.crops import load_folder
 from lcrs.train.networks import make_network
 
-__all__ = ["curve_of", "network_of_checkpoint", "pack_checkpoint"]
+__all__ = ["as_halves", "curve_of", "network_of_checkpoint", "pack_checkpoint"]
 
 # What recipes say of a training, beside the network.
 _FACTS = ("steps", "minutes", "seconds")
@@ -90,7 +90,7 @@ def _rounded(net: nn.Module) -> nn.Module:
     return net.eval()
 
 
-def _as_halves(tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def as_halves(tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Stores what binary16 holds exactly as binary16: the engine widens it again, to the same numbers."""
     halves = {}
     for key, array in tensors.items():
@@ -123,7 +123,7 @@ def pack_checkpoint(
     """
     net, facts = network_of_checkpoint(checkpoint, architecture)
     description, tensors = pack(net, name)  # type: ignore[arg-type]
-    tensors = _as_halves(tensors)
+    tensors = as_halves(tensors)
     coding.write_package(output, description, tensors)
     package = coding.Package.from_file(output)
     written = json.loads(package.description)

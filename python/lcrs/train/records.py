@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import math
@@ -70,7 +71,8 @@ class Records:
 
     def close(self) -> None:
         """Closes the files."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # what is left of a full disk
+            self._file.close()
         if self._board is not None:
             self._board.close()
 

@@ -172,7 +172,11 @@ class Trainer:
         self.processes.average_gradients(self.parameters)
         clip = self.config.optimizer.clip or math.inf
         norm = nn.utils.clip_grad_norm_(self.parameters, clip)
-        if not math.isfinite(float(norm)) or not math.isfinite(float(facts["loss"])):
+        # The norm is the same in all processes, so that all of them skip; a loss is each one's own.
+        is_finite = math.isfinite(float(norm))
+        if self.processes.world == 1:
+            is_finite = is_finite and math.isfinite(float(facts["loss"]))
+        if not is_finite:
             self._skip(x, step, drawn)
             return None
         self.skipped_in_a_row = 0
