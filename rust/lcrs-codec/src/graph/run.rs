@@ -21,6 +21,18 @@ pub(crate) struct Job<'a> {
     pub level: Option<f32>,
 }
 
+impl Job<'_> {
+    /// The limits of what is done while `bytes` of `what` are held besides. Memory that is kept for later gives way to both.
+    ///
+    /// # Errors
+    /// [`lcrs_core::ErrorKind::Limit`] if that is more than may be held.
+    pub(crate) fn holding(&self, bytes: u64, what: &str) -> Result<Limits> {
+        let limits = self.limits.without(bytes, what)?;
+        self.rt.settle(limits.max_bytes);
+        Ok(limits)
+    }
+}
+
 /// A value while the graph runs.
 pub(super) enum Slot<'a> {
     /// An input, which belongs to the caller.
@@ -78,6 +90,7 @@ impl Graph {
         // Inputs are there as a whole, whatever of them is needed.
         (0..given.len()).for_each(|value| strip.rows[value] = 0..given[value].height);
         self.check_strip(&strip, None, &shapes, job)?;
+        job.rt.settle(limits.max_bytes.saturating_sub(self.strip_bytes(&strip, None, &shapes, rt.pool.threads())));
         let slots = || inputs.iter().map(Slot::Borrowed).collect();
         let mut left: Left = (0..shapes.len()).map(|_| None).collect();
         self.run_strip(slots(), &strip, None, &mut left, &shapes, job).or_else(|error| {

@@ -57,6 +57,8 @@ impl Factorized {
     }
 
     pub(crate) fn encode(&self, job: Job<'_>, kind: StreamKind, y: &Tensor) -> Result<Coded> {
+        let limits = job.holding(y.bytes(), "a latent")?;
+        let job = Job { limits: &limits, ..job };
         let condition = self.condition(y.into(), job.limits)?;
         symbols::encode(job, kind, y, &condition, Lattice::Whole, &self.table).map_err(|e| e.at("latent y"))
     }

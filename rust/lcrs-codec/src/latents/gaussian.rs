@@ -136,14 +136,15 @@ impl Gaussian {
         job: Job<'_>,
     ) -> Result<(Condition, Vec<f32>)> {
         let (scales, means) = self.pick(outputs);
-        let mut scales = fit(scales, "scales", shape, job.limits)?;
+        let limits = &job.holding([&scales, &means].into_iter().flatten().map(Tensor::bytes).sum(), "parameters")?;
+        let mut scales = fit(scales, "scales", shape, limits)?;
         if let Some(steps) = steps {
             steps.scale(job.rt.simd, &mut scales);
         }
         check_finite(&scales, "scale")?;
-        let means = if self.has_means { Some(fit(means, "means", shape, job.limits)?) } else { None };
+        let means = if self.has_means { Some(fit(means, "means", shape, limits)?) } else { None };
         check_finite(means.as_deref().unwrap_or_default(), "mean")?;
-        let mut rows = job.limits.zeroed(scales.len(), "table indexes")?;
+        let mut rows = limits.zeroed(scales.len(), "table indexes")?;
         indexes(job.rt.simd, &scales, &self.thresholds, &mut rows).map_err(blame_data)?;
         let scales = if steps.is_some() { scales } else { Vec::new() };
         Ok((Condition { indexes: rows, means }, scales))

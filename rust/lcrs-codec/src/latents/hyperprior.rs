@@ -124,6 +124,8 @@ impl Hyperprior {
                 Shape::from(&z)
             )));
         }
+        let limits = job.holding(y.bytes() + z.bytes(), "a latent")?;
+        let job = Job { limits: &limits, ..job };
         let (coded_z, decoded_z) = self.encode_z(networks, job, kind, &z)?;
         let coded_y = self.encode_y(networks, job, kind, y, decoded_z).map_err(|e| e.at("latent y"))?;
         Ok(vec![coded_z, coded_y])
@@ -142,6 +144,8 @@ impl Hyperprior {
         if found != wanted {
             return Err(Error::invalid(format!("z has the shape {found}, the model has {wanted} for this y")));
         }
+        let limits = job.holding(y.bytes() + z.bytes(), "a latent")?;
+        let job = Job { limits: &limits, ..job };
         let (coded_z, decoded_z) = self.encode_z(networks, job, kind, z)?;
         let step = match &self.hyper {
             Hyper::Density(density) => density.at_level(networks, job)?.0,
@@ -228,6 +232,8 @@ impl Hyperprior {
         if (side.height(), side.width()) == (y.height, y.width) {
             return Ok(side);
         }
+        let cropped = (size_of::<f32>() * side.channels() * y.height * y.width) as u64;
+        job.holding(side.bytes() + cropped, "side information")?;
         crop(job.limits, &side, y.height, y.width).map_err(blame_data)
     }
 

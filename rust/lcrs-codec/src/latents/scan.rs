@@ -66,6 +66,9 @@ struct Side {
     support: Option<Tensor>,
 }
 
+/// Bytes that an encoder keeps of a symbol: those of its entry, and of a stream and its copy more than models of pictures give.
+const STREAM_BYTES: u64 = 8;
+
 /// The output of a group's side graph that its residual is made of.
 const SUPPORT: &str = "support";
 
@@ -179,6 +182,8 @@ impl Scanned {
         y: &Tensor,
         side: Tensor,
     ) -> Result<Coded> {
+        let limits = job.holding(STREAM_BYTES * y.data().len() as u64, "symbols")?;
+        let job = Job { limits: &limits, ..job };
         let mut encoder = Encoder::on(kind, job.rt, y.data().len());
         self.run(networks, job, &mut Coder::Encode { encoder: &mut encoder, y }, y.channels(), side)?;
         let precision = self.groups[0].prior.table().precision() as u8;
@@ -216,17 +221,22 @@ impl Scanned {
         let own = self.groups.iter().map(|group| group.by_level.at_level(networks, job));
         let own = own.collect::<Result<Vec<_>>>()?;
         let conditions = conditions(scans, all.as_ref(), &own)?;
+        let limits = &job.holding(side.bytes(), "side information")?;
         if let ([scan], [Group { side: None, .. }]) = (scans, self.groups.as_slice()) {
-            return scan.run_with(job.rt, job.limits, coder, &side, conditions[0]).map_err(blame_data);
+            return scan.run_with(job.rt, limits, coder, &side, conditions[0]).map_err(blame_data);
         }
         let mut inputs = vec![side];
         let support = RefCell::new(None);
         let side_of = |k: usize, known: &[Tensor]| {
-            inputs.truncate(1);
+            let known_bytes = known.iter().map(Tensor::bytes).sum();
+            let limits = job.holding(known_bytes, "groups of channels")?;
+            let job = Job { limits: &limits, ..job };
             if k > 0 {
+                job.holding(known_bytes, "groups of channels")?;
                 inputs.push(concat(job.limits, &known.iter().collect::<Vec<_>>())?);
             }
             let side = self.groups[k].side(networks, job, &inputs)?;
+            inputs.truncate(1);
             if self.groups[k].residual.is_some() {
                 let own = side.support.map_or_else(|| side.tensor.try_clone(job.rt, job.limits), Ok)?;
                 support.replace(Some(own));
@@ -237,7 +247,7 @@ impl Scanned {
             (Some(graph), Some(support)) => add_residual(networks, job, graph, support, values),
             _ => Ok(values),
         };
-        refined_channel_groups(job.rt, job.limits, scans, &conditions, coder, side_of, refine).map_err(blame_data)
+        refined_channel_groups(job.rt, limits, scans, &conditions, coder, side_of, refine).map_err(blame_data)
     }
 
     fn scans(&self, networks: &Networks, simd: Simd, channels: usize) -> Result<&[Scan]> {

@@ -17,6 +17,16 @@ pub(crate) struct Condition {
     pub means: Option<Vec<f32>>,
 }
 
+impl Condition {
+    fn bytes(&self) -> u64 {
+        (size_of_val(&self.indexes[..]) + self.means.as_deref().map_or(0, size_of_val)) as u64
+    }
+}
+
+/// Bytes that a symbol takes while it is coded: its own, those of its entry in the coder, and of a stream and its copy
+/// more than models of pictures give it.
+const CODED_BYTES: u64 = 12;
+
 /// From numbers to symbols and back.
 #[derive(Clone, Copy)]
 pub(crate) enum Lattice<'a> {
@@ -29,6 +39,13 @@ pub(crate) enum Lattice<'a> {
 }
 
 impl Lattice<'_> {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Whole | Self::Every(_) => 0,
+            Self::Gained(_, scales) => size_of_val(*scales) as u64,
+        }
+    }
+
     fn quantize(&self, simd: Simd, y: &[f32], means: Option<&[f32]>, out: &mut [i32]) -> Result<()> {
         match self {
             Self::Whole => quantize(simd, y, means, out),
@@ -72,6 +89,9 @@ pub(crate) fn encode_and_restore(
     table: &CdfTable,
 ) -> Result<(Coded, Tensor)> {
     let (coded, symbols) = encode_symbols(job, kind, latent, condition, lattice, table)?;
+    let held = condition.bytes() + lattice.bytes() + size_of_val(&symbols[..]) as u64 + coded.data.len() as u64;
+    let limits = job.holding(held, "symbols")?;
+    let job = Job { limits: &limits, ..job };
     let means = condition.means.as_deref();
     Ok((coded, restore(job, &symbols, means, lattice, Shape::from(latent))?))
 }
@@ -84,13 +104,17 @@ fn encode_symbols(
     lattice: Lattice<'_>,
     table: &CdfTable,
 ) -> Result<(Coded, Vec<i32>)> {
-    let mut symbols: Vec<i32> = job.limits.zeroed(latent.data().len(), "symbols")?;
+    let count = latent.data().len();
+    let held = condition.bytes() + lattice.bytes();
+    job.holding(held.saturating_add(CODED_BYTES * count as u64), "symbols")?;
+    let mut symbols: Vec<i32> = job.limits.zeroed(count, "symbols")?;
     lattice.quantize(job.rt.simd, latent.data(), condition.means.as_deref(), &mut symbols).map_err(blame_data)?;
     let data = rans::encode(kind, job.rt, &symbols, &condition.indexes, table)?;
     Ok((Coded { precision: table.precision() as u8, data }, symbols))
 }
 
-/// Decodes a section of shape `shape`. Of vectors as long as the latent no more than three are there at a time.
+/// Decodes a section of shape `shape`. Of vectors as long as the latent no more than three are there at a time, or four
+/// with scaled scales.
 pub(crate) fn decode(
     job: Job<'_>,
     section: &Section<'_>,
@@ -104,10 +128,14 @@ pub(crate) fn decode(
         return Err(Error::corrupt(message));
     }
     let kind = StreamKind::from_code(section.kind)?;
-    let mut symbols: Vec<i32> = job.limits.zeroed(condition.indexes.len(), "symbols")?;
+    let limits = job.holding(condition.bytes() + lattice.bytes(), "what symbols depend on")?;
+    let mut symbols: Vec<i32> = limits.zeroed(condition.indexes.len(), "symbols")?;
     rans::decode(kind, job.rt, section.data, &condition.indexes, table, &mut symbols).map_err(blame_data)?;
     drop(condition.indexes);
     check_symbols(&symbols)?;
+    let means = condition.means.as_deref().map_or(0, size_of_val);
+    let limits = job.holding((means + size_of_val(&symbols[..])) as u64 + lattice.bytes(), "symbols")?;
+    let job = Job { limits: &limits, ..job };
     restore(job, &symbols, condition.means.as_deref(), lattice, shape)
 }
 
@@ -130,7 +158,8 @@ pub(crate) fn check_finite(values: &[f32], name: &str) -> Result<()> {
 pub(crate) fn by_channel(medians: &[f32], shape: Shape, limits: &Limits) -> Result<Condition> {
     let indexes: Vec<i32> = (0..medians.len() as i32).collect();
     let indexes = spread(&indexes, shape, limits)?;
-    Ok(Condition { indexes, means: Some(spread(medians, shape, limits)?) })
+    let limits = limits.without(size_of_val(&indexes[..]) as u64, "table indexes")?;
+    Ok(Condition { indexes, means: Some(spread(medians, shape, &limits)?) })
 }
 
 /// One value a channel, repeated for every position of `shape`.
