@@ -149,7 +149,8 @@ def compress(
     target = only_target(quality, **targets)
     package = _coder(model, allow_not_portable=allow_not_portable)
     choices = {"background": background, "to_8bit": to_8bit, "to_srgb": to_srgb, "frame": frame}
-    samples = to_samples(package, image, choices, bit_depth=bit_depth, max_pixels=max_pixels)
+    limits = {"max_pixels": max_pixels, "max_bytes": max_bytes}
+    samples = to_samples(package, image, choices, bit_depth=bit_depth, **limits)
     if quality is None and package.levels is not None:
         quality = DEFAULT_QUALITY
     private = private_metadata(samples.metadata, keep_exif=keep_exif, keep_metadata=keep_metadata)
