@@ -63,6 +63,8 @@ PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     [
         ("plain.png", {}),
         ("profile.png", {"icc_profile": PROFILE, "dpi": (300, 301)}),
+        ("damaged.png", {"icc_profile": PROFILE[:-9]}),
+        ("junk.webp", {"lossless": True, "icc_profile": b"x" * 16 + b"RGB " + b"x" * 200}),
         ("plain.ppm", {}),
         ("plain.bmp", {"dpi": (96, 96)}),
         ("plain.tif", {"icc_profile": PROFILE}),

@@ -211,3 +211,20 @@ def test_the_first_compress_refuses_a_lower_that_disagrees():
     net.h_s[1] = Shifted()
     with pytest.raises(NotPortableError, match=r"Shifted at 'h_s\.1'"):
         net.compress(x)
+
+
+def test_models_of_arrays_say_what_they_code(monkeypatch):
+    net = SpectralCodec().eval()
+    monkeypatch.setitem(MODELS, "spectral", type(net))
+    net.update(force=True)
+    advice = r"g_a takes 5 channels and pictures have 3.*pass samples=\{'type': 'float32', 'channels': 5, "
+    with pytest.raises(NotPortableError, match=advice):
+        pack(net, "spectral")
+    types = r"the type 'float64' \(uint8, int8, uint16, int16, float32\)"
+    with pytest.raises(ValueError, match=types):
+        pack(net, "spectral", samples={**ARRAYS, "type": "float64"})
+    with pytest.raises(ValueError, match="samples have 4 channels, g_a takes 5"):
+        pack(net, "spectral", samples={**ARRAYS, "channels": 4})
+    for name in ARRAYS:
+        with pytest.raises(ValueError, match=f"samples lack {name}: type, channels, minimum, maximum are"):
+            pack(net, "spectral", samples={key: value for key, value in ARRAYS.items() if key != name})

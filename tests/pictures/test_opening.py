@@ -278,3 +278,17 @@ def test_errors_survive_the_way_between_processes() -> None:
     again = pickle.loads(pickle.dumps(error))
     assert str(again) == str(error) == "image has 2 frames: pass frame=0 to take the first"
     assert again.for_command_line() == "image has 2 frames: --frame 0 to take the first"
+
+
+def test_what_needs_too_many_bytes_is_refused_by_its_header(tmp_path: Path) -> None:
+    for mode, channels in (("RGB", 3), ("L", 1)):
+        path = tmp_path / f"{mode}.png"
+        Image.new(mode, (40, 30)).save(path)
+        least = 2 * 40 * 30 * channels
+        assert to_picture(path, max_bytes=least).size == (30, 40)
+        words = (
+            rf"40 x 30 pixels, for which {least - 1} bytes are too few: pass max_bytes={3 * least} or more"
+        )
+        path.write_bytes(path.read_bytes()[:50])  # its pixels are not even looked for
+        with pytest.raises(PictureError, match=words):
+            to_picture(path, max_bytes=least - 1)

@@ -56,7 +56,7 @@ def add_limits(parser: argparse._ActionsContainer) -> None:
         "--max-bytes",
         metavar="N",
         type=whole_number(1),
-        help="memory that coding may hold at a time (default: 2^31)",
+        help="memory that coding may hold at a time, beside the model (default: 2^31)",
     )
 
 

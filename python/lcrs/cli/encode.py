@@ -143,7 +143,7 @@ def _rate_options(arguments: argparse.Namespace) -> dict[str, Any]:
 
 def _picture_options(arguments: argparse.Namespace) -> dict[str, Any]:
     """What `lcrs.pictures.to_picture` is told of the picture."""
-    names = ("background", "to_8bit", "to_srgb", "frame", "max_pixels")
+    names = ("background", "to_8bit", "to_srgb", "frame", "max_pixels", "max_bytes")
     return {name: getattr(arguments, name) for name in names}
 
 

@@ -101,8 +101,10 @@ def compress(
         target_size: in place of a quality: bytes of the whole file, metadata included. It gets no more, and
             no less than 99 % of it.
         target_psnr: in place of a quality: PSNR of the decoded samples in decibels, to within 0.05. Targets
-            are found by trials, mostly three to five; each decodes, too, for a PSNR. One that the model does
-            not reach gives the nearest file that it does, and a `TargetWarning`.
+            are found by trials, mostly three to five; each decodes, too, for a PSNR. What of g_a is the same
+            at every quality runs once: all of it where gains come after it, the first stage where they come
+            in between; the rest and the coder run for each trial. One that the model does not reach gives the
+            nearest file that it does, and a `TargetWarning`.
         model: a model's name, an .lcrm file, a loaded `lcrs.coding.Package`, or a model in torch, which is
             made a package of at each call.
         allow_not_portable: whether a model in torch that no package can say codes by its own `compress`. The
@@ -147,7 +149,8 @@ def compress(
     target = only_target(quality, **targets)
     package = _coder(model, allow_not_portable=allow_not_portable)
     choices = {"background": background, "to_8bit": to_8bit, "to_srgb": to_srgb, "frame": frame}
-    samples = to_samples(package, image, choices, bit_depth=bit_depth, max_pixels=max_pixels)
+    limits = {"max_pixels": max_pixels, "max_bytes": max_bytes}
+    samples = to_samples(package, image, choices, bit_depth=bit_depth, **limits)
     if quality is None and package.levels is not None:
         quality = DEFAULT_QUALITY
     private = private_metadata(samples.metadata, keep_exif=keep_exif, keep_metadata=keep_metadata)

@@ -46,6 +46,7 @@ def to_samples(
     *,
     bit_depth: int | None,
     max_pixels: int | None,
+    max_bytes: int | None,
 ) -> Samples:
     """What ``package`` compresses of ``image``; ``choices`` are those of `lcrs.pictures.to_picture`.
 
@@ -60,7 +61,7 @@ def to_samples(
         _refuse_no_array(package, image)
         return Samples(_contiguous(image))
 
-    picture = to_picture(image, **choices, max_pixels=max_pixels)
+    picture = to_picture(image, **choices, max_pixels=max_pixels, max_bytes=max_bytes)
     if bit_depth is not None:
         picture = _in_bits(picture, bit_depth, image, to_8bit=choices["to_8bit"])
     has_axis = picture.channels > 1 or getattr(image, "ndim", 2) == 3

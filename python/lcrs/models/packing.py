@@ -29,6 +29,7 @@ from lcrs.errors import NotPortableError
 from lcrs.layers.agreement import check_calls
 from lcrs.layers.lowering import LoweredGraph
 from lcrs.models.constructor import Unsayable, config_of
+from lcrs.models.packing_samples import check_samples
 from lcrs.models.twins import check_derived
 from lcrs.registry import MODELS
 
@@ -201,8 +202,10 @@ def pack(
 
     Raises:
         NotPortableError: the model says of no package what is in it, or a part of it does not lower, or not
-            to what it does in a small example.
-        ValueError: the model takes no such option, or two parts give one name to different tensors.
+            to what it does in a small example; or it takes other than three channels and there are no
+            `samples`.
+        ValueError: the model takes no such option, `samples` lack something or do not fit it, or two parts
+            give one name to different tensors.
     """
     if not hasattr(model, "package_parts"):
         raise NotPortableError(f"{type(model).__name__} has no package_parts: packages cannot say this model")
@@ -213,6 +216,7 @@ def pack(
         if option not in known:
             raise ValueError(f"{architecture} takes no {option}: it is for models of variable rate (...-vbr)")
     parts = model.package_parts(**options)
+    check_samples(samples, parts.graphs.get("g_a"))
     tensors: dict[str, NDArray[Any]] = {}
     for group in (*(graph.tensors for graph in parts.graphs.values()), parts.tensors):
         for key, array in group.items():

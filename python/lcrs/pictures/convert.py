@@ -45,6 +45,7 @@ class Choices:
     to_srgb: bool = False
     frame: int | None = None
     max_pixels: int = MAX_PIXELS
+    max_bytes: int | None = None
 
 
 def to_picture(
@@ -55,6 +56,7 @@ def to_picture(
     to_srgb: bool = False,
     frame: int | None = None,
     max_pixels: int | None = None,
+    max_bytes: int | None = None,
 ) -> Picture:
     """The picture in a file, a Pillow image or an array.
 
@@ -72,6 +74,7 @@ def to_picture(
         frame: which frame, page or layer of a file with several, from 0. Of a layered PSD file 0 is the
             merged picture, the layers follow from below.
         max_pixels: how many pixels are accepted, by default 2^28; a file is refused by its header.
+        max_bytes: how many bytes the samples and a copy of them may take, if there is a limit; likewise.
 
     Raises:
         TypeError: if ``image`` is none of these.
@@ -80,7 +83,7 @@ def to_picture(
             say what to do with that.
     """
     limit = MAX_PIXELS if max_pixels is None else max_pixels
-    choices = Choices(background, to_8bit, to_srgb, frame, limit)
+    choices = Choices(background, to_8bit, to_srgb, frame, limit, max_bytes)
     if background is not None:
         color_of(background)  # what is no colour is told of opaque pictures, too
     if isinstance(image, Picture):
@@ -117,6 +120,15 @@ def check_size(height: int, width: int, max_pixels: int) -> None:
         raise PictureError(problem, "max_pixels", height * width, "to allow them")
 
 
+def _check_bytes(image: Image.Image, max_bytes: int | None) -> None:
+    """Refuses, before it is read, what a codec would have no room for: the samples are there twice then."""
+    channels = 1 if image.mode in _GREY_MODES | _DEEP_MODES | {"LA", "La"} else 3
+    least = 2 * channels * image.height * image.width
+    if max_bytes is not None and least > max_bytes:
+        problem = f"image has {image.width} x {image.height} pixels, for which {max_bytes} bytes are too few"
+        raise PictureError(problem, "max_bytes", 3 * least, "or more to allow them")
+
+
 @contextmanager
 def _naming(source: Any) -> Iterator[None]:
     """What is wrong with a file is said with its name."""
@@ -140,11 +152,12 @@ def _from_users_image(image: Image.Image, choices: Choices) -> Picture:
 
 
 def _from_pillow(image: Image.Image, choices: Choices) -> Picture:
-    from lcrs.pictures.gather import gather
+    from lcrs.pictures.gather import DAMAGED_PROFILE, gather
     from lcrs.pictures.source import source_of
 
     _select_frame(image, choices.frame)
     check_size(image.height, image.width, choices.max_pixels)
+    _check_bytes(image, choices.max_bytes)
     needs_source = image.format in _HIDING
     layers = source_of(image) if image.format == "PSD" and choices.frame else None
     source = source_of(image) if needs_source else None
@@ -167,6 +180,8 @@ def _from_pillow(image: Image.Image, choices: Choices) -> Picture:
     turned = orientation != 1
     found, losses = gather(image, source, picture.size, picture.channels, turned=turned)
     if choices.to_srgb:
+        if DAMAGED_PROFILE in losses:
+            raise PictureError(f"image has {DAMAGED_PROFILE}: its colours cannot be converted to sRGB")
         picture, found = _in_srgb(picture, found, choices)
         losses = [loss for loss in losses if not loss.startswith("a colour profile")]
     return replace(picture, **found, losses=(*picture.losses, *losses))

@@ -17,8 +17,9 @@ from lcrs.pictures.source import Buffer, avif_properties, png_chunks
 if TYPE_CHECKING:
     from PIL import Image
 
-__all__ = ["gather", "iptc_of_resources"]
+__all__ = ["DAMAGED_PROFILE", "gather", "iptc_of_resources"]
 
+DAMAGED_PROFILE = "a damaged colour profile"
 SRGB_GAMMA = 45_455
 SRGB_CHROMATICITIES = (31_270, 32_900, 64_000, 33_000, 30_000, 60_000, 15_000, 6_000)
 _SRGB_CODES = (1, 13)
@@ -187,7 +188,7 @@ def _color(
     """ICC profile, code points, gamma and chromaticities; what says sRGB says nothing."""
     found: dict[str, Any] = {}
     if icc and not is_whole(icc):
-        losses.append("a damaged colour profile")
+        losses.append(DAMAGED_PROFILE)
     elif icc:
         space = color_space(icc)
         if space in ((b"RGB ", b"GRAY") if channels == 1 else (b"RGB ",)):

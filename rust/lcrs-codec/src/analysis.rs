@@ -26,17 +26,12 @@ pub(crate) struct Source<'a> {
 pub(crate) fn analyse(package: &Package, source: Source<'_>, job: Job<'_>) -> Result<Tensor> {
     let x = package.picture_shape(source.height, source.width);
     let y = package.y_shape(source.height, source.width, job.limits)?;
-    gather(y, source.held(), job, |job, sink| {
+    gather(y, 0, job, |job, sink| {
         package.runner(job).run_in_strips(ANALYSIS, x, &mut |rows| source.rows(rows, job.limits), sink)
     })
 }
 
 impl Source<'_> {
-    /// Bytes that the picture itself takes.
-    fn held(self) -> u64 {
-        self.picture.data().len() as u64
-    }
-
     fn rows(self, rows: &Rows, limits: &Limits) -> Result<Tensor> {
         self.picture.padded_rows(self.scale, rows, self.width, limits)
     }
@@ -61,6 +56,11 @@ impl<'a> Analysis<'a> {
         Ok(Self { package, source, kept: keep(package, source, job)? })
     }
 
+    /// Bytes that it keeps for all levels, beside a y that is itself the same at all of them.
+    pub(crate) fn held(&self) -> u64 {
+        self.kept.as_ref().map_or(0, |kept| if kept.after.is_some() { kept.value.bytes() } else { 0 })
+    }
+
     /// y at the level of the job.
     pub(crate) fn at_level(&self, job: Job<'_>) -> Result<Cow<'_, Tensor>> {
         let Some(Kept { value, after }) = &self.kept else {
@@ -70,7 +70,7 @@ impl<'a> Analysis<'a> {
         let y = self.package.y_shape(self.source.height, self.source.width, job.limits)?;
         let mut source = |rows: &Rows| value.view().rows(rows.clone())?.to_tensor(job.rt, job.limits);
         let run = |job: Job<'_>, sink: Sink<'_>| after.run_in_strips(job, value.into(), &mut source, sink);
-        gather(y, self.source.held() + bytes(value.into()), job, run).map(Cow::Owned).map_err(blame)
+        gather(y, self.held(), job, run).map(Cow::Owned).map_err(blame)
     }
 }
 
@@ -82,7 +82,7 @@ fn keep(package: &Package, source: Source<'_>, job: Job<'_>) -> Result<Option<Ke
     if bytes(shape) > job.limits.max_bytes / 2 {
         return Ok(None);
     }
-    let value = gather(shape, source.held(), job, |job, sink| {
+    let value = gather(shape, 0, job, |job, sink| {
         before.run_in_strips(job, x, &mut |rows| source.rows(rows, job.limits), sink)
     });
     Ok(Some(Kept { value: value.map_err(blame)?, after }))
@@ -90,9 +90,9 @@ fn keep(package: &Package, source: Source<'_>, job: Job<'_>) -> Result<Option<Ke
 
 type Sink<'a> = &'a mut dyn FnMut(Rows, View<'_>) -> Result<()>;
 
-/// The whole of what `run` gives in strips, while `held` bytes are held besides.
+/// The whole of what `run` gives in strips, while `held` bytes are held besides the picture.
 fn gather(shape: Shape, held: u64, job: Job<'_>, run: impl FnOnce(Job<'_>, Sink<'_>) -> Result<()>) -> Result<Tensor> {
-    let limits = job.limits.without(held.saturating_add(bytes(shape)), "a picture with its latent")?;
+    let limits = job.holding(held.saturating_add(bytes(shape)), "a picture with its latent")?;
     let mut whole = Tensor::zeroed(shape.channels, shape.height, shape.width, job.limits)?;
     let row = shape.channels * shape.width;
     run(Job { limits: &limits, ..job }, &mut |rows: Rows, strip: View<'_>| {

@@ -40,6 +40,7 @@ pub fn compress(
     let layout = picture.layout();
     let (quality, height, width) = check(package, &layout, options, limits)?;
     let scale = package.scale(layout.samples)?;
+    let limits = &besides(picture, options, limits)?;
     let job = Job { rt, limits, level: level(package, quality)? };
     let y = analyse(package, Source { picture, scale: &scale, height, width }, job)?;
     write(package, &y, &layout, quality, options, job)
@@ -68,6 +69,12 @@ pub fn compress_latent(
     }
     let job = Job { rt, limits, level: level(package, quality)? };
     write(package, y, layout, quality, options, job)
+}
+
+/// The limits of a job that holds a picture and its metadata, and gives the latter again with the file.
+pub(crate) fn besides(picture: &Picture, options: &CompressOptions, limits: &Limits) -> Result<Limits> {
+    let bytes = picture.data().len() as u64 + 2 * options.metadata.num_bytes();
+    limits.without(bytes, "a picture with its metadata")
 }
 
 /// Checks what was asked for; gives the quality as files keep it, and the height and width that the model pads to.
@@ -116,5 +123,7 @@ pub(crate) fn write(
             data: &coded.data,
         })
         .collect();
+    let streams: usize = coded.iter().map(|coded| coded.data.len()).sum();
+    job.holding(y.bytes() + 2 * streams as u64, "a file")?;
     pack(&header, &sections, &options.metadata.sections()).map_err(from_format)
 }

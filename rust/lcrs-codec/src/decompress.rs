@@ -36,6 +36,7 @@ pub fn decompress(
     limits: &Limits,
 ) -> Result<Picture> {
     let container = parse(data, &format_limits(limits)).map_err(from_format)?;
+    let limits = &limits.without(data.len() as u64, "the file")?;
     let (y, job) = restore(package, &container, options, rt, limits)?;
     synthesise(package, &y, &container.header, job)
 }
@@ -65,6 +66,7 @@ pub fn decompress_latent(
     limits: &Limits,
 ) -> Result<DecodedLatent> {
     let container = parse(data, &format_limits(limits)).map_err(from_format)?;
+    let limits = &limits.without(data.len() as u64, "the file")?;
     let (y, job) = restore(package, &container, options, rt, limits)?;
     package.check_synthesis((&y).into())?;
     let header = &container.header;
@@ -99,8 +101,7 @@ fn synthesise(package: &Package, y: &Tensor, header: &Header, job: Job<'_>) -> R
     package.check_synthesis(y.into())?;
     let scale = package.scale(header.samples).map_err(blame_data)?;
     let mut canvas = Canvas::new((header.crop_left, header.crop_top), layout(header), scale, job.limits)?;
-    let held = canvas.bytes() + size_of_val(y.data()) as u64;
-    let limits = job.limits.without(held, "a picture with its latent")?;
+    let limits = job.holding(canvas.bytes() + y.bytes(), "a picture with its latent")?;
     let mut source = |rows: &Rows| y.view().rows(rows.clone())?.to_tensor(job.rt, job.limits);
     let mut sink = |rows: Rows, strip: View<'_>| canvas.paint(rows, strip);
     let job = Job { limits: &limits, ..job };

@@ -65,9 +65,14 @@ impl PictureMetadata {
         header.chromaticities = self.chromaticities;
     }
 
+    /// Bytes of all sections.
+    pub(crate) fn num_bytes(&self) -> u64 {
+        self.sections().iter().map(|metadata| metadata.data.len() as u64).sum()
+    }
+
     /// Refuses more than the limits allow.
     pub(crate) fn check(&self, limits: &Limits) -> Result<()> {
-        let bytes: u64 = self.sections().iter().map(|metadata| metadata.data.len() as u64).sum();
+        let bytes = self.num_bytes();
         if bytes > limits.max_metadata_bytes {
             let limit = limits.max_metadata_bytes;
             let message = format!("metadata of {bytes} bytes, at most {limit} are allowed (max_metadata_bytes)");

@@ -1,7 +1,7 @@
 //! The graphs of a package with what they run on: whoever codes needs both.
 
 use lcrs_core::exact::{Tensor, View};
-use lcrs_core::{Error, Result};
+use lcrs_core::{Error, Limits, Result};
 
 use crate::blame::blame_data;
 use crate::graph::{Job, Rows, Shape};
@@ -17,6 +17,14 @@ pub(crate) struct Runner<'a> {
 impl<'a> Runner<'a> {
     pub(crate) fn new(networks: &'a Networks, job: Job<'a>) -> Self {
         Self { networks, job }
+    }
+
+    /// The same job within other limits.
+    pub(crate) fn within<'b>(self, limits: &'b Limits) -> Runner<'b>
+    where
+        'a: 'b,
+    {
+        Runner { networks: self.networks, job: Job { limits, ..self.job } }
     }
 
     /// Runs graph `name`.

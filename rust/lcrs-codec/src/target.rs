@@ -5,7 +5,7 @@ use lcrs_core::{Error, Limits, Result, Runtime};
 use lcrs_format::NumberType;
 
 use crate::analysis::{Analysis, Source};
-use crate::compress::{check, write};
+use crate::compress::{besides, check, write};
 use crate::decompress::decompress;
 use crate::graph::Job;
 use crate::quality::level;
@@ -49,16 +49,20 @@ pub fn compress_to_target(
     let any_quality = CompressOptions { quality: Some(0.0), ..options.clone() };
     let (_, height, width) = check(package, &layout, &any_quality, limits)?;
     let scale = package.scale(layout.samples)?;
+    let limits = &besides(picture, options, limits)?;
     let source = Source { picture, scale: &scale, height, width };
     let analysis = Analysis::new(package, source, Job { rt, limits, level: Some(0.0) })?;
     let mut best = Vec::new();
     while let Some(quality) = search.next_quality() {
         let job = Job { rt, limits, level: level(package, Some(quality))? };
         let y = analysis.at_level(job)?;
-        let data = write(package, &y, &layout, Some(quality), options, job)?;
+        let limits = job.holding(analysis.held() + best.len() as u64, "what trials share")?;
+        let data = write(package, &y, &layout, Some(quality), options, Job { limits: &limits, ..job })?;
+        let limits = job.holding(analysis.held() + (best.len() + data.len()) as u64, "what trials share")?;
+        drop(y);
         let value = match target {
             Target::Psnr(_) => {
-                let restored = decompress(package, &data, &DecompressOptions::default(), rt, limits)?;
+                let restored = decompress(package, &data, &DecompressOptions::default(), rt, &limits)?;
                 psnr(picture, &restored, package.peak(layout.samples))
             }
             Target::BitsPerPixel(_) | Target::Size(_) => data.len() as f64,

@@ -48,9 +48,24 @@ impl<T: Copy + Default> BufferPool<T> {
         shrink(&mut buffers, Self::MAX_ELEMENTS);
     }
 
-    /// Drops buffers until those that are kept take at most `bytes`.
-    pub(crate) fn trim(&self, bytes: u64) {
-        shrink(&mut self.buffers(), usize::try_from(bytes).unwrap_or(usize::MAX) / size_of::<T>());
+    /// Drops buffers until those that are kept take at most `bytes`; gives how many of these they leave.
+    pub(crate) fn trim(&self, bytes: u64) -> u64 {
+        let mut buffers = self.buffers();
+        shrink(&mut buffers, usize::try_from(bytes).unwrap_or(usize::MAX) / size_of::<T>());
+        let kept: usize = buffers.iter().map(Vec::capacity).sum();
+        bytes.saturating_sub((kept * size_of::<T>()) as u64)
+    }
+}
+
+/// Gives the system what the allocator keeps of memory that is free, as far as the allocator can be told to.
+pub(crate) fn give_freed_memory_back() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        extern "C" {
+            fn malloc_trim(pad: usize) -> i32;
+        }
+        // SAFETY: a function of the C library without conditions, for any thread at any time.
+        unsafe { malloc_trim(0) };
     }
 }
 

@@ -1,8 +1,11 @@
 //! What a job runs on: an instruction set and a pool of threads.
 
-use crate::buffer_pool::BufferPool;
+use crate::buffer_pool::{give_freed_memory_back, BufferPool};
 use crate::{Interrupt, Pool, Result, Simd};
 use std::sync::Arc;
+
+/// Where a job has no more room than this, what it frees is given back to the system, which takes a millisecond.
+const FEW_BYTES: u64 = 1 << 28;
 
 /// The instruction set and the threads for a job. Neither changes a result.
 #[derive(Debug)]
@@ -47,9 +50,18 @@ impl Runtime {
         Self { simd: self.simd, pool, float_buffers, stream_buffers, entry_buffers: Arc::clone(&self.entry_buffers) }
     }
 
-    /// Gives memory of tensors that is kept for later ones back, all but this many bytes.
+    /// Gives memory that is kept for later jobs back, all but this many bytes.
     pub fn trim(&self, bytes: u64) {
-        self.float_buffers.trim(bytes);
+        let left = self.entry_buffers.trim(self.float_buffers.trim(bytes));
+        self.stream_buffers.trim(left);
+    }
+
+    /// [`Self::trim`] between the parts of a job: where there is not much room, the system gets what the allocator keeps, too.
+    pub fn settle(&self, bytes: u64) {
+        self.trim(bytes);
+        if bytes < FEW_BYTES {
+            give_freed_memory_back();
+        }
     }
 
     /// Calls `job` for every item of a batch, with a runtime for it: side by side on a thread each if the items keep all

@@ -9,7 +9,7 @@ use pyo3::types::{PyBytes, PyDict};
 use crate::arrays::{self, to_bytes};
 use crate::coder::stream_kind;
 use crate::errors::detached;
-use crate::limits::limits;
+use crate::limits::{limits, Count};
 use crate::metadata::from_dict;
 use crate::samples::{layout_of, Given};
 
@@ -42,7 +42,7 @@ pub(crate) fn write_not_portable<'py>(
     bit_depth: Option<u8>,
     kind: &str,
     metadata: Option<&Bound<'py, PyDict>>,
-    max_pixels: Option<i64>,
+    max_pixels: Option<Count>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let given = Given { shape: Some(shape), dtype: Some(dtype.to_owned()), bit_depth };
     let layout = layout_of(Samples::RGB8, model, &given)?;
@@ -67,8 +67,8 @@ pub(crate) fn write_not_portable<'py>(
 #[pyo3(signature = (data, *, max_pixels=None, max_bytes=None))]
 pub(crate) fn read_not_portable<'py>(
     data: &Bound<'py, PyAny>,
-    max_pixels: Option<i64>,
-    max_bytes: Option<i64>,
+    max_pixels: Option<Count>,
+    max_bytes: Option<Count>,
 ) -> PyResult<Vec<Bound<'py, PyBytes>>> {
     let py = data.py();
     let data = arrays::bytes(data, "data")?;

@@ -1,11 +1,30 @@
 //! Bounds that a caller sets on what a picture or a file may take.
 
 use lcrs_core::Limits;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyAnyMethods;
+
+/// A whole number as a bound: beyond 64 bits it bounds nothing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Count(i64);
+
+impl<'py> FromPyObject<'_, 'py> for Count {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        match given.extract::<i64>() {
+            Ok(count) => Ok(Self(count)),
+            Err(error) if error.is_instance_of::<PyOverflowError>(given.py()) => {
+                Ok(Self(if given.gt(0)? { i64::MAX } else { i64::MIN }))
+            }
+            Err(_) => Err(PyTypeError::new_err(format!("{} is not a whole number", given.repr()?))),
+        }
+    }
+}
 
 /// The limits of a call: those that are given, else the usual ones.
-pub(crate) fn limits(max_pixels: Option<i64>, max_bytes: Option<i64>) -> PyResult<Limits> {
+pub(crate) fn limits(max_pixels: Option<Count>, max_bytes: Option<Count>) -> PyResult<Limits> {
     let mut limits = Limits::default();
     if let Some(pixels) = max_pixels {
         limits.max_pixels = checked("max_pixels", pixels)?;
@@ -16,7 +35,7 @@ pub(crate) fn limits(max_pixels: Option<i64>, max_bytes: Option<i64>) -> PyResul
     Ok(limits)
 }
 
-fn checked(name: &str, value: i64) -> PyResult<u64> {
+fn checked(name: &str, Count(value): Count) -> PyResult<u64> {
     let positive = u64::try_from(value).ok().filter(|value| *value > 0);
     positive.ok_or_else(|| PyValueError::new_err(format!("{name} is {value}, must be 1 or more")))
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use lcrs_codec::{self as codec, CompressOptions, DecompressOptions, Picture};
-use lcrs_core::Limits;
+use lcrs_core::{Limits, Runtime};
 use lcrs_format::Samples;
 use numpy::{PyArrayDyn, PyArrayMethods};
 use pyo3::exceptions::PyKeyError;
@@ -13,7 +13,7 @@ use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 use crate::arrays;
 use crate::coder::stream_kind;
 use crate::errors::{caught, detached, to_py};
-use crate::limits::limits;
+use crate::limits::{limits, Count};
 use crate::metadata::{from_dict, to_dict};
 use crate::runtime::runtime;
 use crate::samples::{self, Given};
@@ -124,14 +124,14 @@ impl Package {
         kind: &str,
         metadata: Option<&Bound<'py, PyDict>>,
         threads: Option<i64>,
-        max_pixels: Option<i64>,
-        max_bytes: Option<i64>,
+        max_pixels: Option<Count>,
+        max_bytes: Option<Count>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let py = pixels.py();
         let picture = samples::picture(&self.inner, pixels, &Given { shape, dtype, bit_depth })?;
         let options = CompressOptions { quality, kind: stream_kind(py, kind)?, metadata: from_dict(metadata)? };
         let runtime = runtime(py, threads)?;
-        let limits = limits(max_pixels, max_bytes)?;
+        let limits = besides_given(py, &picture, &limits(max_pixels, max_bytes)?)?;
         let data = detached(py, usize::MAX, || codec::compress(&self.inner, &picture, &options, &runtime, &limits))?;
         arrays::to_bytes(py, &data)
     }
@@ -155,8 +155,8 @@ impl Package {
         data: &Bound<'py, PyAny>,
         allow_other_synthesis: bool,
         threads: Option<i64>,
-        max_pixels: Option<i64>,
-        max_bytes: Option<i64>,
+        max_pixels: Option<Count>,
+        max_bytes: Option<Count>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let limits = limits(max_pixels, max_bytes)?;
         let picture = self.picture(data, allow_other_synthesis, threads, &limits)?;
@@ -174,12 +174,14 @@ impl Package {
         data: &Bound<'py, PyAny>,
         allow_other_synthesis: bool,
         threads: Option<i64>,
-        max_pixels: Option<i64>,
-        max_bytes: Option<i64>,
+        max_pixels: Option<Count>,
+        max_bytes: Option<Count>,
     ) -> PyResult<samples::Bytes<'py>> {
         let limits = limits(max_pixels, max_bytes)?;
         let picture = self.picture(data, allow_other_synthesis, threads, &limits)?;
         let layout = picture.layout();
+        make_room_for_copy(&picture, data.len()?, &runtime(data.py(), threads)?, &limits)
+            .map_err(|error| to_py(data.py(), &error))?;
         let bytes = arrays::to_bytes(data.py(), picture.data())?;
         let shape = PyTuple::new(data.py(), samples::shape(&layout))?;
         Ok((bytes, shape, layout.samples.number().name(), samples::depth(&layout)))
@@ -219,14 +221,14 @@ impl Package {
         kind: &str,
         metadata: Option<&Bound<'py, PyDict>>,
         threads: Option<i64>,
-        max_pixels: Option<i64>,
-        max_bytes: Option<i64>,
+        max_pixels: Option<Count>,
+        max_bytes: Option<Count>,
     ) -> PyResult<(Bound<'py, PyBytes>, Option<String>)> {
         let py = pixels.py();
         let picture = samples::picture(&self.inner, pixels, &Given { shape, dtype, bit_depth })?;
         let options = CompressOptions { quality: None, kind: stream_kind(py, kind)?, metadata: from_dict(metadata)? };
-        let (target, runtime, limits) =
-            (target_of(target, value)?, runtime(py, threads)?, limits(max_pixels, max_bytes)?);
+        let (target, runtime) = (target_of(target, value)?, runtime(py, threads)?);
+        let limits = besides_given(py, &picture, &limits(max_pixels, max_bytes)?)?;
         let find = || codec::compress_to_target(&self.inner, &picture, target, &options, &runtime, &limits);
         let found = detached(py, usize::MAX, find)?;
         Ok((arrays::to_bytes(py, &found.data)?, found.shortfall))
@@ -262,8 +264,8 @@ impl Package {
         kind: &str,
         metadata: Option<&Bound<'py, PyDict>>,
         threads: Option<i64>,
-        max_pixels: Option<i64>,
-        max_bytes: Option<i64>,
+        max_pixels: Option<Count>,
+        max_bytes: Option<Count>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let py = y.py();
         let y = latent(y, "y")?;
@@ -290,8 +292,8 @@ impl Package {
         &self,
         py: Python<'_>,
         size: (u32, u32),
-        max_pixels: Option<i64>,
-        max_bytes: Option<i64>,
+        max_pixels: Option<Count>,
+        max_bytes: Option<Count>,
     ) -> PyResult<(usize, usize)> {
         let limits = limits(max_pixels, max_bytes)?;
         self.inner.padded_size(size.1, size.0, &limits).map_err(|error| to_py(py, &error))
@@ -310,8 +312,8 @@ impl Package {
         data: &Bound<'py, PyAny>,
         allow_other_synthesis: bool,
         threads: Option<i64>,
-        max_pixels: Option<i64>,
-        max_bytes: Option<i64>,
+        max_pixels: Option<Count>,
+        max_bytes: Option<Count>,
     ) -> PyResult<Bound<'py, PyDict>> {
         let py = data.py();
         let data = arrays::bytes(data, "data")?;
@@ -356,6 +358,18 @@ impl Package {
     }
 }
 
+/// The limits of a job whose pixels are there twice: as the caller gave them, and as the codec takes them.
+fn besides_given(py: Python<'_>, picture: &Picture, limits: &Limits) -> PyResult<Limits> {
+    limits.without(picture.data().len() as u64, "the given picture").map_err(|error| to_py(py, &error))
+}
+
+/// Checks that a decoded picture may be there twice beside its file. Memory that is kept for later gives way.
+fn make_room_for_copy(picture: &Picture, file: usize, rt: &Runtime, limits: &Limits) -> lcrs_core::Result<()> {
+    let held = (2 * picture.data().len() + file) as u64;
+    rt.settle(limits.without(held, "a picture and its copy")?.max_bytes);
+    Ok(())
+}
+
 impl Package {
     fn picture(
         &self,
@@ -377,8 +391,8 @@ impl Package {
 #[pyo3(signature = (data, *, max_pixels=None, max_bytes=None))]
 pub(crate) fn info_json<'py>(
     data: &Bound<'py, PyAny>,
-    max_pixels: Option<i64>,
-    max_bytes: Option<i64>,
+    max_pixels: Option<Count>,
+    max_bytes: Option<Count>,
 ) -> PyResult<Bound<'py, PyString>> {
     let py = data.py();
     let data = arrays::bytes(data, "data")?;
@@ -397,7 +411,11 @@ pub(crate) fn info_json<'py>(
 ///     LimitError: if the picture, the metadata or the file are above the limits.
 #[pyfunction]
 #[pyo3(signature = (first, *, max_pixels=None, max_bytes=None))]
-pub(crate) fn bytes_needed(first: &Bound<'_, PyAny>, max_pixels: Option<i64>, max_bytes: Option<i64>) -> PyResult<u64> {
+pub(crate) fn bytes_needed(
+    first: &Bound<'_, PyAny>,
+    max_pixels: Option<Count>,
+    max_bytes: Option<Count>,
+) -> PyResult<u64> {
     let py = first.py();
     let first = arrays::bytes(first, "first")?;
     let limits = limits(max_pixels, max_bytes)?;
@@ -419,8 +437,8 @@ pub(crate) fn bytes_needed(first: &Bound<'_, PyAny>, max_pixels: Option<i64>, ma
 #[pyo3(signature = (data, *, max_pixels=None, max_bytes=None))]
 pub(crate) fn metadata<'py>(
     data: &Bound<'py, PyAny>,
-    max_pixels: Option<i64>,
-    max_bytes: Option<i64>,
+    max_pixels: Option<Count>,
+    max_bytes: Option<Count>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let py = data.py();
     let data = arrays::bytes(data, "data")?;

@@ -36,6 +36,7 @@ impl Graph {
         // Inputs are there as a whole, whatever of them is needed.
         (0..given.len()).for_each(|value| strip.rows[value] = 0..given[value].height);
         self.check_strip(&strip, None, &shapes, job)?;
+        job.rt.settle(limits.max_bytes.saturating_sub(self.strip_bytes(&strip, None, &shapes, rt.pool.threads())));
         let slots = || inputs.iter().map(Slot::Borrowed).collect();
         let mut left: Left = (0..shapes.len()).map(|_| None).collect();
         self.run_strip(slots(), &strip, None, &mut left, &shapes, job).or_else(|error| {

@@ -51,6 +51,8 @@ impl Graph {
             let wanted_now = wanted(first);
             let next = (wanted_now.end < height).then(|| self.strip(shapes, &strip.rows, |_| wanted(wanted_now.end)));
             self.check_strip(&strip, next.as_ref(), shapes, job)?;
+            let bytes = self.strip_bytes(&strip, next.as_ref(), shapes, job.rt.pool.threads());
+            job.rt.settle(job.limits.max_bytes.saturating_sub(bytes));
             let slots = vec![Slot::Owned(source(&strip.rows[0])?)];
             let mut outputs =
                 self.run_strip(slots, &strip, next.as_ref(), &mut left, shapes, job).or_else(|error| {

@@ -111,7 +111,8 @@ impl Graph {
     ) -> Result<()> {
         for (node, needed) in self.live_bytes(strip, next, shapes, job.rt.pool.threads()) {
             if needed > job.limits.max_bytes {
-                let message = format!("values of {needed} bytes, at most {} are allowed", job.limits.max_bytes);
+                let message =
+                    format!("values of {needed} bytes, at most {} are allowed (max_bytes)", job.limits.max_bytes);
                 return Err(Error::limit(message).at(&self.program.nodes[node].place));
             }
         }

@@ -54,6 +54,8 @@ impl Factorized {
     }
 
     pub(crate) fn encode(&self, job: Job<'_>, kind: StreamKind, y: &Tensor) -> Result<Coded> {
+        let limits = job.holding(y.bytes(), "a latent")?;
+        let job = Job { limits: &limits, ..job };
         self.prior(y.into(), job.limits)?.encode(job, kind, y).map_err(|e| e.at("latent y"))
     }
 

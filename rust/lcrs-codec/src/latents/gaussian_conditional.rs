@@ -142,14 +142,15 @@ impl GaussianConditional {
         job: Job<'_>,
     ) -> Result<(EntropyParameters, Vec<f32>)> {
         let (scales, means) = self.pick(outputs);
-        let mut scales = fit(scales, "scales", shape, job.limits)?;
+        let limits = &job.holding([&scales, &means].into_iter().flatten().map(Tensor::bytes).sum(), "parameters")?;
+        let mut scales = fit(scales, "scales", shape, limits)?;
         if let Some(gain) = gain {
             gain.scale(job.rt.simd, &mut scales);
         }
         check_finite(&scales, "scale")?;
-        let means = if self.has_means { Some(fit(means, "means", shape, job.limits)?) } else { None };
+        let means = if self.has_means { Some(fit(means, "means", shape, limits)?) } else { None };
         check_finite(means.as_deref().unwrap_or_default(), "mean")?;
-        let mut table_indexes = job.limits.zeroed(scales.len(), "table indexes")?;
+        let mut table_indexes = limits.zeroed(scales.len(), "table indexes")?;
         indexes(job.rt.simd, &scales, &self.thresholds, &mut table_indexes).map_err(blame_data)?;
         let scales = if gain.is_some() { scales } else { Vec::new() };
         Ok((EntropyParameters { indexes: table_indexes, means }, scales))

@@ -122,6 +122,8 @@ impl Hyperprior {
                 Shape::from(&z)
             )));
         }
+        let limits = runner.job.holding(y.bytes() + z.bytes(), "a latent")?;
+        let runner = runner.within(&limits);
         let (coded_z, decoded_z) = self.encode_z(runner, kind, &z)?;
         let coded_y = self.encode_y(runner, kind, y, decoded_z).map_err(|e| e.at("latent y"))?;
         Ok(vec![coded_z, coded_y])
@@ -139,6 +141,8 @@ impl Hyperprior {
         if found != wanted {
             return Err(Error::invalid(format!("z has the shape {found}, the model has {wanted} for this y")));
         }
+        let limits = runner.job.holding(y.bytes() + z.bytes(), "a latent")?;
+        let runner = runner.within(&limits);
         let (coded_z, decoded_z) = self.encode_z(runner, kind, z)?;
         let step = match &self.hyper {
             Hyper::Density(density) => density.at_level(runner)?.0,
@@ -216,6 +220,8 @@ impl Hyperprior {
         if (side.height(), side.width()) == (y.height, y.width) {
             return Ok(side);
         }
+        let cropped = (size_of::<f32>() * side.channels() * y.height * y.width) as u64;
+        runner.job.holding(side.bytes() + cropped, "side information")?;
         crop(runner.job.limits, &side, y.height, y.width).map_err(blame_data)
     }
 

@@ -68,6 +68,9 @@ struct Side {
     support: Option<Tensor>,
 }
 
+/// Bytes that an encoder keeps of a symbol: those of its entry, and of a stream and its copy more than models of pictures give.
+const STREAM_BYTES: u64 = 8;
+
 /// The output of a group's side graph that its residual is made of.
 const SUPPORT: &str = "support";
 
@@ -173,6 +176,8 @@ impl Scanned {
     }
 
     pub(crate) fn encode(&self, runner: Runner<'_>, kind: StreamKind, y: &Tensor, side: Tensor) -> Result<Coded> {
+        let limits = runner.job.holding(STREAM_BYTES * y.data().len() as u64, "symbols")?;
+        let runner = runner.within(&limits);
         let mut encoder = Encoder::on(kind, runner.job.rt, y.data().len());
         self.run(runner, &mut Coder::Encode { encoder: &mut encoder, y }, y.channels(), side)?;
         let precision = self.groups[0].prior.table().precision() as u8;
@@ -202,17 +207,22 @@ impl Scanned {
         let own = self.groups.iter().map(|group| group.by_level.at_level(runner));
         let own = own.collect::<Result<Vec<_>>>()?;
         let settings = rate_settings(scans, all.as_ref(), &own)?;
+        let limits = &runner.job.holding(side.bytes(), "side information")?;
         if let ([scan], [Group { side: None, .. }]) = (scans, self.groups.as_slice()) {
-            return scan.run_with(runner.job.rt, runner.job.limits, coder, &side, settings[0]).map_err(blame_data);
+            return scan.run_with(runner.job.rt, limits, coder, &side, settings[0]).map_err(blame_data);
         }
         let mut inputs = vec![side];
         let support = RefCell::new(None);
         let side_of = |k: usize, known: &[Tensor]| {
-            inputs.truncate(1);
+            let known_bytes = known.iter().map(Tensor::bytes).sum();
+            let limits = runner.job.holding(known_bytes, "groups of channels")?;
+            let runner = runner.within(&limits);
             if k > 0 {
+                runner.job.holding(known_bytes, "groups of channels")?;
                 inputs.push(concat(runner.job.limits, &known.iter().collect::<Vec<_>>())?);
             }
             let side = self.groups[k].side(runner, &inputs)?;
+            inputs.truncate(1);
             if self.groups[k].residual.is_some() {
                 let own = side.support.map_or_else(|| side.tensor.try_clone(runner.job.rt, runner.job.limits), Ok)?;
                 support.replace(Some(own));
@@ -223,8 +233,7 @@ impl Scanned {
             (Some(graph), Some(support)) => add_residual(runner, graph, support, values),
             _ => Ok(values),
         };
-        refined_channel_groups(runner.job.rt, runner.job.limits, scans, &settings, coder, side_of, refine)
-            .map_err(blame_data)
+        refined_channel_groups(runner.job.rt, limits, scans, &settings, coder, side_of, refine).map_err(blame_data)
     }
 
     fn scans(&self, networks: &Networks, simd: Simd, channels: usize) -> Result<&[Scan]> {

@@ -28,6 +28,16 @@ pub(crate) struct EntropyParameters {
     pub means: Option<Vec<f32>>,
 }
 
+impl EntropyParameters {
+    fn bytes(&self) -> u64 {
+        (size_of_val(&self.indexes[..]) + self.means.as_deref().map_or(0, size_of_val)) as u64
+    }
+}
+
+/// Bytes that a symbol takes while it is coded: its own, those of its entry in the coder, and of a stream and its copy
+/// more than models of pictures give it.
+const CODED_BYTES: u64 = 12;
+
 /// From numbers to symbols and back.
 #[derive(Clone, Copy)]
 pub(crate) enum Lattice<'a> {
@@ -40,6 +50,13 @@ pub(crate) enum Lattice<'a> {
 }
 
 impl Lattice<'_> {
+    fn bytes(&self) -> u64 {
+        match self {
+            Self::Whole | Self::StepSize(_) => 0,
+            Self::Gain(_, scales) => size_of_val(*scales) as u64,
+        }
+    }
+
     fn quantize(&self, simd: Simd, y: &[f32], means: Option<&[f32]>, out: &mut [i32]) -> Result<()> {
         match self {
             Self::Whole => quantize(simd, y, means, out),
@@ -80,6 +97,11 @@ pub(crate) struct Prior<'a> {
 }
 
 impl Prior<'_> {
+    /// What is held beside the latent.
+    fn bytes(&self) -> u64 {
+        self.parameters.bytes() + self.lattice.bytes()
+    }
+
     /// Rounds the differences to the means and codes them. What a decoder would refuse is an error.
     pub(crate) fn encode(&self, job: Job<'_>, kind: StreamKind, latent: &Tensor) -> Result<Coded> {
         match self.lattice {
@@ -97,13 +119,18 @@ impl Prior<'_> {
         latent: &Tensor,
     ) -> Result<(Coded, Tensor)> {
         let (coded, symbols) = self.encode_symbols(job, kind, latent)?;
+        let held = self.bytes() + size_of_val(&symbols[..]) as u64 + coded.data.len() as u64;
+        let limits = job.holding(held, "symbols")?;
+        let job = Job { limits: &limits, ..job };
         let means = self.parameters.means.as_deref();
         Ok((coded, restore(job, &symbols, means, self.lattice, Shape::from(latent))?))
     }
 
     fn encode_symbols(&self, job: Job<'_>, kind: StreamKind, latent: &Tensor) -> Result<(Coded, Vec<i32>)> {
         let EntropyParameters { indexes, means } = &self.parameters;
-        let mut symbols: Vec<i32> = job.limits.zeroed(latent.data().len(), "symbols")?;
+        let count = latent.data().len();
+        job.holding(self.bytes().saturating_add(CODED_BYTES * count as u64), "symbols")?;
+        let mut symbols: Vec<i32> = job.limits.zeroed(count, "symbols")?;
         let quantized = self.lattice.quantize(job.rt.simd, latent.data(), means.as_deref(), &mut symbols);
         quantized.map_err(blame_data)?;
         let table = self.table.get();
@@ -111,18 +138,24 @@ impl Prior<'_> {
         Ok((Coded { precision: table.precision() as u8, data }, symbols))
     }
 
-    /// Decodes a section of shape `shape`. Of vectors as long as the latent no more than three are there at a time.
+    /// Decodes a section of shape `shape`. Of vectors as long as the latent no more than three are there at a time, or
+    /// four with scaled scales.
     pub(crate) fn decode(self, job: Job<'_>, section: &Section<'_>, shape: Shape) -> Result<Tensor> {
+        let held = self.bytes();
         let (parameters, table) = (self.parameters, self.table.get());
         if u32::from(section.precision) != table.precision() {
             let message = format!("precision is {}, the model has {}", section.precision, table.precision());
             return Err(Error::corrupt(message));
         }
         let kind = StreamKind::from_code(section.kind)?;
-        let mut symbols: Vec<i32> = job.limits.zeroed(parameters.indexes.len(), "symbols")?;
+        let limits = job.holding(held, "what symbols depend on")?;
+        let mut symbols: Vec<i32> = limits.zeroed(parameters.indexes.len(), "symbols")?;
         rans::decode(kind, job.rt, section.data, &parameters.indexes, table, &mut symbols).map_err(blame_data)?;
         drop(parameters.indexes);
         check_symbols(&symbols)?;
+        let means = parameters.means.as_deref().map_or(0, size_of_val);
+        let limits = job.holding((means + size_of_val(&symbols[..])) as u64 + self.lattice.bytes(), "symbols")?;
+        let job = Job { limits: &limits, ..job };
         restore(job, &symbols, parameters.means.as_deref(), self.lattice, shape)
     }
 }
@@ -146,7 +179,8 @@ pub(crate) fn check_finite(values: &[f32], name: &str) -> Result<()> {
 pub(crate) fn by_channel(medians: &[f32], shape: Shape, limits: &Limits) -> Result<EntropyParameters> {
     let indexes: Vec<i32> = (0..medians.len() as i32).collect();
     let indexes = spread(&indexes, shape, limits)?;
-    Ok(EntropyParameters { indexes, means: Some(spread(medians, shape, limits)?) })
+    let limits = limits.without(size_of_val(&indexes[..]) as u64, "table indexes")?;
+    Ok(EntropyParameters { indexes, means: Some(spread(medians, shape, &limits)?) })
 }
 
 /// One value a channel, repeated for every position of `shape`.

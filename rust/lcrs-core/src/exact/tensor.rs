@@ -58,7 +58,16 @@ impl Tensor {
     /// [`crate::ErrorKind::Limit`] if it would exceed the limits, or memory is short.
     pub fn output(rt: &Runtime, limits: &Limits, (channels, height, width): (usize, usize, usize)) -> Result<Self> {
         let len = limited_len(channels, height, width, limits)?;
-        let data = rt.float_buffers.take(len + ROOM).map_or_else(|| zeroed(len + ROOM, "a tensor"), Ok)?;
+        let fresh = || {
+            // what is kept for later gives way to it
+            rt.trim(limits.max_bytes.saturating_sub((size_of::<f32>() * (len + ROOM)) as u64));
+            zeroed(len + ROOM, "a tensor")
+        };
+        let mut data = rt.float_buffers.take(len + ROOM).map_or_else(fresh, Ok)?;
+        if limits.max_bytes / 64 < (size_of::<f32>() * len) as u64 {
+            // where the limit is near, a buffer that was larger gives back what is too much
+            data.shrink_to(len + ROOM);
+        }
         let (data, start) = aligned(data, len);
         Ok(Self { channels, height, width, data, start, home: Some(rt.float_buffers.clone()) })
     }
@@ -99,6 +108,12 @@ impl Tensor {
     /// As [`Tensor::output`].
     pub fn try_clone(&self, rt: &Runtime, limits: &Limits) -> Result<Self> {
         self.view().to_tensor(rt, limits)
+    }
+
+    /// Bytes of its elements.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        size_of_val(self.data()) as u64
     }
 
     /// All rows, borrowed.

@@ -93,7 +93,8 @@ impl Checkerboard {
         }
         let half = self.context.half();
         let columns = width + 2 * half;
-        let mut padded = Tensor::output(rt, limits, (channels, height + 2 * half, columns))?;
+        let left = limits.without(out.bytes(), "values of a scan")?;
+        let mut padded = Tensor::output(rt, &left, (channels, height + 2 * half, columns))?;
         padded.data_mut().fill(0.0);
         let rule = Rule { simd: rt.simd, gaussian: &self.gaussian, gain: settings.gain, y: coder.latent() };
         let store = |to: &mut Tensor, place: usize, new: &[f32]| {

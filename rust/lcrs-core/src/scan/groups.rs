@@ -140,6 +140,8 @@ pub fn refined_channel_groups(
     let mut first = 0;
     for (k, (scan, &settings)) in scans.iter().zip(settings).enumerate() {
         let side = side(k, &known)?;
+        let own = (size_of::<f32>() * scan.channels() * side.height() * side.width()) as u64;
+        let limits = &limits.without(bytes(&known) + side.bytes() + own, "groups of channels")?;
         let values = match coder {
             Coder::Encode { encoder, y } => {
                 let mut own = Tensor::output(rt, limits, (scan.channels(), y.height(), y.width()))?;
@@ -152,7 +154,11 @@ pub fn refined_channel_groups(
         known.push(values.map_err(|e| e.at(format_args!("channel group {k}")))?);
         first += scan.channels();
     }
-    joined(rt, limits, &known, channels)
+    joined(rt, &limits.without(bytes(&known), "groups of channels")?, &known, channels)
+}
+
+fn bytes(tensors: &[Tensor]) -> u64 {
+    tensors.iter().map(Tensor::bytes).sum()
 }
 
 /// All groups side by side.

@@ -96,7 +96,10 @@ impl Raster {
             segments: self.context.segments(0..taps, columns * channels),
             cuts: [known(BATCHES[0]), known(BATCHES[1]), taps],
         };
-        let mut values = self.padded(limits, height, width)?;
+        let sums = job.side_sums.as_deref().map_or(0, size_of_val) as u64;
+        let limits = limits.without(sums, "side features")?;
+        let mut values = self.padded(&limits, height, width)?;
+        let limits = &limits.without(size_of_val(&values[..]) as u64, "values of a scan")?;
         let mut stages = job.stages(limits)?;
         let rule = Rule { simd: rt.simd, gaussian: &self.gaussian, gain: settings.gain, y: coder.latent() };
         let mut exchange = Exchange::default();

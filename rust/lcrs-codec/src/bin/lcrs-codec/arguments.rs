@@ -40,7 +40,7 @@ For IN, - stands for standard input, for OUT for standard output.
       --json                print one JSON object
       --allow-other-synthesis  decode with a model that shows other pixels than the encoder meant
       --max-pixels N        refuse larger pictures; default 2^28
-      --max-bytes N         memory that coding may hold at a time; default 2^31
+      --max-bytes N         memory that coding may hold beside the model; default 2^31
   -h, --help, -V, --version
 
 Models are looked for by the name inside them, in *.lcrm of the folders of LCRS_MODEL_PATH, of

@@ -57,9 +57,11 @@ pub(crate) fn decode(arguments: &Arguments) -> Result<(), Failure> {
     let info = lcrs_codec::info(&data, &limits).map_err(at(arguments))?;
     let package = models::load_for(&info, arguments.model.as_deref(), &limits)?;
     let options = DecompressOptions { allow_other_synthesis: arguments.allows_other_synthesis };
-    let runtime = runtime_from_env()?;
-    let picture = decompress(&package, &data, &options, &runtime, &limits).map_err(at(arguments))?;
+    // The runtime, and the memory that it keeps, are gone before the picture is written.
+    let picture = decompress(&package, &data, &options, &runtime_from_env()?, &limits).map_err(at(arguments))?;
     let metadata = metadata(&data, &limits).map_err(at(arguments))?;
+    let held = (data.len() + picture.data().len()) as u64;
+    let limits = limits.without(held, "a picture with its file").map_err(at(arguments))?;
     let named = |why: String| Failure::Failed(format!("{}: {why}", title(&arguments.input)));
     let (bytes, losses) = pictures::write(&picture, &metadata, format, &limits).map_err(named)?;
     output::write(&arguments.output, &bytes, arguments.is_forced)?;
@@ -73,7 +75,8 @@ pub(crate) fn encode(arguments: &Arguments) -> Result<(), Failure> {
     let package = models::load(arguments.model.as_deref(), &limits)?;
     let bytes = input::picture(&arguments.input, &limits)?;
     let Arguments { background, to_8bit, keep_exif, .. } = *arguments;
-    let read = pictures::read(&bytes, Choices { background, to_8bit, keep_exif }, &limits);
+    let besides = limits.without(bytes.len() as u64, "the file").map_err(at(arguments))?;
+    let read = pictures::read(&bytes, Choices { background, to_8bit, keep_exif }, &besides);
     drop(bytes);
     let named = |why: String| Failure::Failed(format!("{}: {why}", title(&arguments.input)));
     let Read { picture, metadata, losses } = read.map_err(named)?;
