@@ -207,7 +207,7 @@ def test_torch_tensors_are_arrays(floats: Path) -> None:
         (np.zeros((4, 4, 5), np.float32), {"background": "red"}, ValueError, "background is for pictures"),
         (np.zeros((4, 4, 5), np.float32), {"bit_depth": 8}, ValueError, "bit_depth is for pictures"),
         (Image.new("RGB", (4, 4)), {}, ValueError, "dtype uint8"),
-        ("a.png", {}, TypeError, "a NumPy array or a CPU tensor is needed"),
+        ("a.png", {}, TypeError, r"image is a str, but model .*codes arrays: float32, \(H, W, 5\)"),
     ],
 )
 def test_what_is_no_array_of_the_model_is_refused(

@@ -96,10 +96,9 @@ def _in_bits(picture: Picture, bit_depth: int, image: Any, *, to_8bit: bool) -> 
 
 def _refuse_no_array(package: Package | OwnCoding, image: Any) -> None:
     """Raises `TypeError` for what a model of pictures would take, and one of arrays does not."""
-    if hasattr(image, "__array_interface__") and not hasattr(image, "getbands"):
+    is_array = any(hasattr(image, name) for name in ("__array_interface__", "__dlpack__"))
+    if is_array or package.samples is None:
         return
-    if hasattr(image, "__dlpack__") or package.samples is None:
-        return  # a tensor
     given = type(image).__qualname__
     dtype, channels = package.samples
     shape = f"(H, W, {channels})" if channels > 1 else "(H, W) or (H, W, 1)"

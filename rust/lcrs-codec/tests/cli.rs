@@ -30,9 +30,15 @@ fn folder() -> Folder {
     Folder { folder, package, file }
 }
 
-/// As much of an ICC profile as is looked at.
+/// As much of an ICC profile as is looked at: a header, a table of one tag, and four bytes that this is.
 fn profile(space: &[u8; 4]) -> Vec<u8> {
-    [&[0; 16][..], space, &[7; 108]].concat()
+    let mut profile = vec![7; 148];
+    for (at, number) in [(0, 148_u32), (128, 1), (136, 144), (140, 4)] {
+        profile[at..at + 4].copy_from_slice(&number.to_be_bytes());
+    }
+    profile[16..20].copy_from_slice(space);
+    profile[36..40].copy_from_slice(b"acsp");
+    profile
 }
 
 /// The program as this machine can start it: a build for another processor runs under the emulator that
@@ -87,6 +93,22 @@ fn png_pixels(path: &Path) -> (Vec<u8>, Option<Vec<u8>>) {
     let mut data = vec![0; reader.output_buffer_size().unwrap()];
     reader.next_frame(&mut data).unwrap();
     (data, reader.info().icc_profile.as_ref().map(|profile| profile.to_vec()))
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn odd_names_are_shown_as_they_are() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = folder();
+    for (name, shown) in [
+        (&b"two\nlines"[..], "two\\nlines: No such file"),
+        (b"\x1b[31m", "\\x1b[31m: No such file"),
+        (b"caf\xe9", "caf\\xe9: No such file"),
+        (b"https://example.org/a", "https://example.org/a: is a URL, which is not fetched"),
+    ] {
+        let output = folder.command(&["info"]).arg(std::ffi::OsStr::from_bytes(name)).output().unwrap();
+        assert!(code(&output) == 1 && message(&output).contains(shown), "{output:?}");
+    }
 }
 
 #[test]
@@ -273,7 +295,7 @@ fn info_and_verify_print_results() {
     assert_eq!((&json["width"], &json["height"], &json["model"]), (&21.into(), &13.into(), &"tiny-rate".into()));
     let text = String::from_utf8(folder.run(&["info", "in.lcrs"]).stdout).unwrap();
     assert!(
-        text.contains("21 x 13") && text.contains("quality 60") && text.contains("ICC profile: 128 bytes"),
+        text.contains("21 x 13") && text.contains("quality 60") && text.contains("ICC profile: 148 bytes"),
         "{text}"
     );
     let text = String::from_utf8(folder.with_models(&["verify", "in.lcrs"]).stdout).unwrap();
@@ -378,7 +400,7 @@ fn lossless_formats_hold_the_same_pixels_and_give_the_same_file() {
     let output = folder.with_models(&["encode", "out.jpg", "-o", "jpg.lcrs", "--model", "tiny-rate"]);
     assert_eq!(code(&output), 0, "{output:?}");
     let info = lcrs_codec::info(&fs::read(folder.path("jpg.lcrs")).unwrap(), &limits()).unwrap();
-    assert_eq!((info.quality, info.num_icc_bytes), (Some(50.0), Some(128)));
+    assert_eq!((info.quality, info.num_icc_bytes), (Some(50.0), Some(148)));
 }
 
 /// An EXIF block: orientation and a camera's name.

@@ -61,7 +61,12 @@ fn open(path: &Path) -> io::Result<Box<dyn Read>> {
         }
         return Ok(Box::new(io::stdin().lock()));
     }
-    let file = File::open(path)?;
+    let file = File::open(path).map_err(|error| match path.to_str() {
+        Some(name) if name.contains("://") => {
+            io::Error::new(error.kind(), "is a URL, which is not fetched: download it first")
+        }
+        _ => error,
+    })?;
     if file.metadata()?.is_dir() {
         return Err(io::Error::other("is a folder, a file is needed"));
     }

@@ -57,9 +57,14 @@ fn in_options(message: &str) -> String {
     message.replace("(max_pixels)", "(--max-pixels)").replace("(max_bytes)", "(--max-bytes)")
 }
 
-/// Says something to people: one line, without what would move a terminal's cursor.
+/// Says something to people: one line, in which escapes stand for what a terminal does not show or would obey.
 fn say(message: &str) {
-    let line: String = message.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let shown = |c: char| match c {
+        '\n' | '\r' | '\t' => c.escape_default().to_string(),
+        c if c.is_control() => format!("\\x{:02x}", u32::from(c)),
+        c => c.to_string(),
+    };
+    let line: String = message.chars().map(shown).collect();
     // There is nobody left to tell if this fails.
     let _ = writeln!(std::io::stderr(), "lcrs-codec: {line}");
 }

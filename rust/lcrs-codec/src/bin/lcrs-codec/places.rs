@@ -11,13 +11,17 @@ pub(crate) fn is_standard(path: &Path) -> bool {
     path.as_os_str() == STANDARD
 }
 
-/// What an input is called in messages.
+/// What an input is called in messages: bytes of its name that are no UTF-8 are `\xNN` there.
 pub(crate) fn title(path: &Path) -> String {
     if is_standard(path) {
-        "standard input".to_owned()
-    } else {
-        path.display().to_string()
+        return "standard input".to_owned();
     }
+    let mut title = String::new();
+    for chunk in path.as_os_str().as_encoded_bytes().utf8_chunks() {
+        title += chunk.valid();
+        chunk.invalid().iter().for_each(|byte| title += &format!("\\x{byte:02x}"));
+    }
+    title
 }
 
 /// Where a result goes.
