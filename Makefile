@@ -3,11 +3,13 @@ PYTHON ?= python3
 CARGO ?= cargo
 DEV := .venv
 LIGHT := .venv-light
+RELEASE := .venv-release
 PREFIX ?= /usr/local
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python test-torch-range lint format develop bench bench-peers fuzz foreign install-codec clean
+.PHONY: help demo test test-rust test-python test-torch-range lint docs format develop bench bench-peers fuzz foreign \
+	install-codec wheels sdist crates test-release clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -46,6 +48,10 @@ lint: develop ## Formatting, lints, types, and the stub against the binary
 	$(DEV)/bin/ruff format --check .
 	$(DEV)/bin/mypy
 	$(DEV)/bin/python -m mypy.stubtest lcrs._lcrs
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --quiet --no-deps
+
+docs: develop ## The documentation site, in build/docs; warnings are errors
+	$(DEV)/bin/python -m sphinx -W --keep-going -q -b html docs build/docs
 
 format: $(DEV)/.installed ## Format Rust and Python in place
 	$(CARGO) fmt --all
@@ -82,6 +88,32 @@ install-codec: ## Build the program lcrs-codec and install it in PREFIX (/usr/lo
 	install -m 755 $${CARGO_TARGET_DIR:-target}/release/lcrs-codec $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 python/lcrs/zoo/weights/*.lcrm $(DESTDIR)$(PREFIX)/share/lcrs/models/
 
+# Linux targets that wheels are made for; a foreign one needs its standard library (rustup target add TARGET).
+TARGETS ?= x86_64-unknown-linux-gnu
+wheels: $(RELEASE)/.installed ## Wheels for Linux, in dist: one for all Pythons; TARGETS="x86_64-unknown-linux-gnu ..."
+	for target in $(TARGETS); do \
+		case $$target in *-musl) tag=musllinux_1_2;; *) tag=manylinux2014;; esac; \
+		PATH="$$PWD/$(RELEASE)/bin:$$PATH" $(RELEASE)/bin/maturin build --release --locked --zig \
+			--target $$target --compatibility $$tag --out dist || exit 1; \
+	done
+
+# The lock file of a source distribution lists the crates of its own members alone: those that cargo then puts beside it.
+sdist: $(RELEASE)/.installed ## The source distribution, in dist, with vendored crates: it builds without a network
+	rm -rf build/sdist
+	$(RELEASE)/bin/maturin sdist --out build/sdist
+	cd build/sdist && tar -xzf lcrs-*.tar.gz && rm lcrs-*.tar.gz && cd lcrs-* && mkdir .cargo \
+		&& $(CARGO) vendor --quiet vendor >.cargo/config.toml
+	! diff Cargo.lock build/sdist/lcrs-*/Cargo.lock | grep '^>' # nothing but what is not needed is gone
+	mkdir -p dist
+	cd build/sdist && tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf - lcrs-* \
+		| gzip -9n >../../dist/$$(echo lcrs-*).tar.gz
+
+crates: ## Packages the three crates as a registry would get them, and builds each from its package
+	$(CARGO) package --locked --allow-dirty -p lcrs-core -p lcrs-format -p lcrs-codec
+
+test-release: develop ## What lies in dist: wheels in bare environments, the source distribution without a network
+	LCRS_TEST_SLOW=1 $(DEV)/bin/python -m pytest tests/release
+
 # The wheel needs no torch; sources newer than the stamp rebuild it.
 $(LIGHT)/.installed: pyproject.toml Cargo.toml Cargo.lock $(shell find rust python -name '*.rs' -o -name '*.py' -o -name '*.toml' -o -name '*.lcrm')
 	@echo "Building lcrs and installing it into $(LIGHT), with NumPy, Pillow and safetensors: a few minutes, once"
@@ -95,5 +127,10 @@ $(DEV)/.installed: pyproject.toml
 	$(DEV)/bin/pip install --quiet --editable ".[dev]"
 	@touch $@
 
+$(RELEASE)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(RELEASE)
+	$(RELEASE)/bin/pip install --quiet "maturin>=1.9,<2" ziglang
+	@touch $@
+
 clean: ## Remove what the other targets made
-	rm -rf $(DEV) $(LIGHT) .venv-peers .venv-torch-oldest .venv-torch-newest target demo dist
+	rm -rf $(DEV) $(LIGHT) $(RELEASE) .venv-peers .venv-torch-oldest .venv-torch-newest target demo dist build

@@ -66,6 +66,7 @@ _SUBPACKAGES = frozenset(
         "coding",
         "datasets",
         "entropy_models",
+        "errors",
         "latent_codecs",
         "layers",
         "losses",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -78,6 +80,17 @@ except ModuleNotFoundError as error:
 """
     expected = "torch this part of lcrs needs torch: pip install '.[torch]' in its sources"
     assert fresh_python(code, part) == expected
+
+
+def test_every_part_loads_when_it_is_named(fresh_python) -> None:
+    own = {"__init__", "__main__", "_CXX", "_lcrs", "changed_copy", "copied_names", "needs_torch"}
+    parts = {path.stem for path in Path(lcrs.__file__).parent.iterdir() if path.suffix in ("", ".py")} - own
+    parts = sorted(part for part in parts if part != "__pycache__")
+    code = (
+        f"import lcrs; print([name for name in {parts} if getattr(lcrs, name).__name__ != f'lcrs.{{name}}'])"
+    )
+    assert len(parts) > 20
+    assert fresh_python(code) == "[]"
 
 
 def test_every_public_name_is_there() -> None:

@@ -49,3 +49,13 @@ def test_five_names_and_all_floors_are_told_apart():
     drawn = set(re.findall(r"lcrs\.(\w+)", text.split("## Floors")[1].split("Five names")[0]))
     # shims of CompressAI's places, and what everything may use
     assert parts - drawn <= {"registry", "typing", "utils", "cli"}
+
+
+def test_words_that_were_given_up_do_not_come_back():
+    given_up = re.compile(r"\b(Steps|Gained|Conditions?|Spares|Bell|Claims|Placement)\b")
+    found = {}
+    for path in sorted((ROOT / "rust").glob("*/src/**/*.rs")):
+        code = re.sub(r"//[^\n]*", "", path.read_text(encoding="utf-8"))
+        if words := set(given_up.findall(code)):
+            found[str(path.relative_to(ROOT))] = words
+    assert found == {}

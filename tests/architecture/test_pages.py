@@ -1,6 +1,7 @@
-"""The pages in `docs`: their examples run as they stand, and their links lead somewhere."""
+"""The pages in `docs`: every example and every command runs as it stands, and links lead somewhere."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -8,27 +9,85 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+PHOTO = ROOT / "tests" / "data" / "photo.png"
+PAGES = sorted((ROOT / "docs").rglob("*.md"))
 GIVEN = f"""\
 import numpy as np
 from PIL import Image
-image = np.asarray(Image.open({str(ROOT / "tests" / "data" / "photo.png")!r}).convert("RGB"))[:96, :128]
+image = np.asarray(Image.open({str(PHOTO)!r}).convert("RGB"))[:96, :128]
+"""
+# What readers have beside them when they follow a page: a class of theirs, with a checkpoint.
+MY_MODULE = """\
+import torch
+from lcrs.models import FactorizedPrior
+
+class MyNet(FactorizedPrior):
+    def __init__(self):
+        super().__init__(8, 12)
+
+if __name__ == "__main__":
+    torch.manual_seed(0)
+    torch.save(MyNet().state_dict(), "checkpoint.pt")
 """
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def name_of(page: Path) -> str:
+    return str(page.relative_to(ROOT / "docs").with_suffix(""))
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
+
+
+def with_blocks(language: str) -> list[Path]:
+    return [page for page in PAGES if blocks(page, language)]
+
+
+def run(folder: Path, *arguments: str) -> None:
+    command = [sys.executable, *arguments]
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, (arguments[-1], result.stderr)
+
+
+@pytest.mark.parametrize("page", with_blocks("python"), ids=name_of)
 def test_python_examples_run(page, tmp_path):
     pytest.importorskip("torch")
-    examples = re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
-    assert examples
-    program = GIVEN + "\n".join(examples)
-    result = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program], cwd=tmp_path, capture_output=True, text=True
-    )
-    assert result.returncode == 0, result.stderr
+    run(tmp_path, "-W", "error", "-c", GIVEN + "\n".join(blocks(page, "python")))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", with_blocks("sh"), ids=name_of)
+def test_commands_run(page, tmp_path):
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
+    commands = [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("lcrs ")]
+    if not commands:
+        pytest.skip("no command of lcrs")
+    (tmp_path / "photos").mkdir()
+    for name in ("photo.png", "photos/first.png", "photos/second.png"):
+        (tmp_path / name).write_bytes(PHOTO.read_bytes())
+    if any("--import" in command for command in commands):
+        pytest.importorskip("torch")
+        (tmp_path / "my_module.py").write_text(MY_MODULE)
+        run(tmp_path, "my_module.py")
+    for command in commands:
+        # a page that goes through the same steps twice would meet what it has written
+        is_writing = command[0] in ("encode", "decode")
+        run(tmp_path, "-m", "lcrs", *command, *(["--force"] if is_writing else []))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+    text = page.read_text()
+    targets = re.findall(r"\]\(([^)#]+)", text) + re.findall(
+        r"^```\{(?:literal)?include\} (\S+)", text, re.MULTILINE
+    )
+    for target in targets:
         assert target.startswith("https://") or (page.parent / target).exists(), target
+
+
+def test_every_page_is_in_the_contents():
+    listed = set()
+    for page in PAGES:
+        for tree in re.findall(r"^```\{toctree\}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+            entries = [line for line in tree.splitlines() if line and not line.startswith(":")]
+            listed |= {(page.parent / f"{entry}.md").resolve() for entry in entries}
+    assert listed == set(PAGES) - {ROOT / "docs" / "index.md"}

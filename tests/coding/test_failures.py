@@ -29,7 +29,7 @@ def run(script: str, *arguments: object) -> str:
 @pytest.mark.parametrize("threads", [None, 1, 4])
 def test_a_panic_is_an_lcrs_error(threads: int | None, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(
-        LcrsError, match=r"^internal error, please report it .*: two lines \(.*errors.rs:\d+\)$"
+        LcrsError, match=r"^internal error, please report it .*: two lines \(.*panic.rs:\d+\)$"
     ):
         _lcrs._panic("two\nlines", threads)
     assert capfd.readouterr() == ("", "")

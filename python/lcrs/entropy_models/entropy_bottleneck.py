@@ -301,7 +301,7 @@ class EntropyBottleneck(InheritedBottleneckMethods, EntropyModel):
         on this machine; a checkpoint that was never updated has no other.
 
         Returns:
-            The rounded latent (N, C, *size), on the module's device, float32 or wider.
+            The rounded latent `(N, C, *size)`, on the module's device, float32 or wider.
         """
         shape = (len(strings), self.channels, *size)
         dtype = torch.promote_types(self.quantiles.dtype, torch.float32)

@@ -100,7 +100,7 @@ class Reshape(nn.Module):
         self.shape = tuple(shape)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maps (N, ...) to (N, *shape).
+        """Maps (N, ...) to `(N, *shape)`.
 
         Raises:
             RuntimeError: The number of elements differs; the message has both shapes.

@@ -8,8 +8,10 @@
 //! Files and packages may come from anywhere: whatever they hold leads to an [`lcrs_core::Error`], never to a panic,
 //! an endless loop or an allocation beyond [`lcrs_core::Limits`].
 //!
-//! The package format, the coding graph and the digests are specified in this crate's `README.md`, the
-//! container in that of `lcrs-format`.
+//! The package format, the coding graph and the digests are specified below, the container in the documentation of
+//! `lcrs-format`.
+#![doc = "\n# Specification\n"]
+#![doc = include_str!("../README.md")]
 
 mod analysis;
 mod blame;

@@ -1,7 +1,7 @@
 //! The `.lcrs` container: what a file says about itself, and where its entropy-coded sections lie.
 //!
 //! This crate knows bytes, lengths and checksums; it knows no model, no coder and no picture. The
-//! format itself is specified, field by field, in the crate's `README.md`.
+//! format itself is specified, field by field, below.
 //!
 //! [`pack`] writes a file from a [`Header`] and its sections, [`parse`] reads one without copying
 //! any payload, [`bytes_needed`] tells how long a file is from its first bytes. Every byte of a file is covered by a CRC-32C or is checked by value, so a damaged
@@ -18,6 +18,8 @@
 //! assert_eq!(container.sections, [latent]);
 //! # Ok::<(), lcrs_format::Error>(())
 //! ```
+#![doc = "\n# Specification\n"]
+#![doc = include_str!("../README.md")]
 
 mod constants;
 mod error;

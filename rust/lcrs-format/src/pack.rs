@@ -12,7 +12,7 @@ use crate::{Error, Header, Metadata, Result, Samples, Section};
 /// # Errors
 /// [`Error::InvalidArgument`] for a header or a section that the format cannot hold: a value out of
 /// the range that [`Header`] states, latents not ascending, metadata twice or not in the order of
-/// [`MetadataKind`], more than one tile. [`Error::Limit`] if memory is short.
+/// [`crate::MetadataKind`], more than one tile. [`Error::Limit`] if memory is short.
 pub fn pack(header: &Header, sections: &[Section<'_>], metadata: &[Metadata<'_>]) -> Result<Vec<u8>> {
     check(header, sections, metadata)?;
     let mut body = Vec::with_capacity(128);

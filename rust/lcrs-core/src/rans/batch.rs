@@ -10,7 +10,7 @@ use crate::{Error, Result, Runtime};
 /// depend on the number of threads.
 ///
 /// # Errors
-/// As [`encode`], with the number of the stream; also if the symbols do not divide evenly.
+/// As [`super::encode`], with the number of the stream; also if the symbols do not divide evenly.
 pub fn encode_batch(
     kind: StreamKind,
     rt: &Runtime,
