@@ -102,11 +102,14 @@ def build_parser() -> argparse.ArgumentParser:
         completion,
         convert,
         decode,
+        doctor,
         encode,
         eval,
         find,
         info,
         metrics,
+        plot,
+        report,
         zoo,
     )
 
@@ -114,7 +117,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     parser.set_defaults(run=lambda parsed: _without_verb(parser, parsed))
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
-    for module in (encode, decode, info, compare, metrics, eval, bench, bd, find, zoo, convert, completion):
+    order = (encode, decode, info, doctor, compare, metrics, eval, bench, bd, plot, report, find)
+    for module in (*order, zoo, convert, completion):
         verb = verbs.add_parser(module.NAME, help=module.SUMMARY, description=f"{module.SUMMARY}.")
         module.add_arguments(verb)
         verb.set_defaults(run=module.run)
