@@ -155,10 +155,13 @@ def test_listing(capsys, model_path):
     listed = json.loads(capsys.readouterr().out)
     (entry,) = (entry for entry in listed["architectures"] if entry["architecture"] == "mbt2018")
     files = entry.pop("files")
+    assert [size["qualities"] for size in entry.pop("complexity")] == [[1, 2, 3, 4], [5, 6, 7, 8]]
     assert entry == {"architecture": "mbt2018", "qualities": 8, "weights": ["mse", "ms-ssim"]}
     assert {metric: len(urls) for metric, urls in files.items()} == {"mse": 8, "ms-ssim": 8}
     assert "tiny" in listed["packages"]
-    assert {"name": "tiny", "file": str(model_path / "tiny.lcrm")} in listed["package_files"]
+    (package,) = (entry for entry in listed["package_files"] if entry["name"] == "tiny")
+    assert package.pop("complexity")["decoder"]["num_parameters"] > 0
+    assert package == {"name": "tiny", "file": str(model_path / "tiny.lcrm")}
     assert main(["zoo", "list", "--files"]) == 0
     assert set(files["mse"]) <= set(capsys.readouterr().out.split())
 

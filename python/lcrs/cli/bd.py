@@ -37,9 +37,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
-def add_comparison(parser: argparse.ArgumentParser) -> None:
-    """How curves are compared; also for ``lcrs report``."""
-    parser.add_argument("--metric", metavar="NAME", default="psnr-rgb", help="default: psnr-rgb")
+def add_comparison(parser: argparse._ActionsContainer, *, has_metric: bool = True) -> None:
+    """How curves are compared; also for ``lcrs report``, which takes all that there is."""
+    if has_metric:
+        parser.add_argument("--metric", metavar="NAME", default="psnr-rgb", help="default: psnr-rgb")
+        parser.add_argument(
+            "--bootstrap",
+            metavar="N",
+            type=whole_number(0, 100_000),
+            default=0,
+            help="draw pictures N times for an interval of 95 %%",
+        )
     parser.add_argument(
         "--method", choices=("pchip", "akima", "cubic"), default="pchip", help="default: pchip"
     )
@@ -50,13 +58,6 @@ def add_comparison(parser: argparse.ArgumentParser) -> None:
         "--same-pictures", action="store_true", help="take your word for pictures that files do not name"
     )
     parser.add_argument("--common", action="store_true", help="take the pictures that both have")
-    parser.add_argument(
-        "--bootstrap",
-        metavar="N",
-        type=whole_number(0, 100_000),
-        default=0,
-        help="draw pictures N times for an interval of 95 %%",
-    )
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         description = "bits estimated from likelihoods, no files"
     else:
         description = "real .lcrs files, every byte counted"
-    meta = {"model": codec.identity()["models"]}
+    meta = {"model": codec.identity()["models"], "complexity": getattr(codec, "complexity", dict)()}
     return evaluate(NAME, codec, arguments, description=description, meta=meta)
 
 

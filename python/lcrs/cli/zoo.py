@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lcrs.cli import streams
 from lcrs.cli.arguments import add_output, positive_number, require_torch
@@ -64,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
 def list_models(arguments: argparse.Namespace) -> int:
     """``lcrs zoo list``."""
     from lcrs.codec.packages import package_names, packages_at_hand
+    from lcrs.evaluate.complexity import published_complexity
     from lcrs.zoo import ARCHITECTURES
 
     if arguments.files:
@@ -78,22 +79,37 @@ def list_models(arguments: argparse.Namespace) -> int:
                 "qualities": None if entry.is_variable_rate else entry.num_qualities,
                 "weights": list(entry.weights),
                 "files": _urls(entry),
+                "complexity": published_complexity().get(entry.name),
             }
             for entry in ARCHITECTURES.values()
         ]
-        files = [{"name": package.name, "file": valid(str(package.path))} for package in packages]
+        files = [
+            {
+                "name": package.name,
+                "file": valid(str(package.path)),
+                "complexity": _complexity(package.path),
+            }
+            for package in packages
+        ]
         names = package_names()
         fields = {"architectures": published, "packages": names, "package_files": files}
         streams.write_json(fields)
         return 0
-    lines = [f"{'architecture':<30}{'qualities':<12}published weights"]
+    columns = f"{'kMAC/pixel':<16}{'M parameters':<16}"
+    lines = [f"{'architecture':<30}{'qualities':<12}{columns}published weights"]
     for entry in ARCHITECTURES.values():
-        qualities = f"1 to {entry.num_qualities}" if entry.num_qualities > 1 else "1"
         weights = ", ".join(entry.weights) or "none"
-        lines.append(f"{entry.name:<30}{'any' if entry.is_variable_rate else qualities:<12}{weights}")
-    lines += ["", *_HOW_TO_GET, "", f"{'package at hand':<30}file"]
+        sizes = published_complexity()[entry.name]
+        for at, size in enumerate(sizes):
+            rates = "any" if entry.is_variable_rate else _range(size["qualities"])
+            name = entry.name if at == 0 else ""
+            lines.append(f"{name:<30}{rates:<12}{_work(size)}{weights if at == 0 else ''}".rstrip())
+    lines += ["", "kMAC/pixel and parameters: of the encoder / the decoder", "", *_HOW_TO_GET, ""]
+    lines += [f"{'package at hand':<30}{'':<12}{columns}file"]
     lines += [
-        f"{printable(package.name or ''):<30}{printable(str(package.path))}" for package in packages
+        f"{printable(package.name or ''):<30}{'':<12}{_work(_complexity(package.path))}"
+        f"{printable(str(package.path))}"
+        for package in packages
     ] or ["none"]
     streams.write_text("\n".join(lines) + "\n")
     return 0
@@ -104,6 +120,30 @@ _HOW_TO_GET = (
     "it by lcrs zoo import FILE -o NAME.lcrm, and code with it by lcrs encode --model NAME.lcrm; or put the",
     "package into a folder that LCRS_MODEL_PATH names: then --model NAME does, and decoding needs nothing.",
 )
+
+
+def _range(qualities: list[int]) -> str:
+    return f"{qualities[0]} to {qualities[-1]}" if len(qualities) > 1 else str(qualities[0])
+
+
+def _complexity(path: Path) -> dict[str, Any] | None:
+    """Of a package, None if it is damaged: this list is not where that is told."""
+    from lcrs.evaluate.complexity import of_file
+
+    try:
+        return of_file(path).fields()
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _work(fields: dict[str, Any] | None) -> str:
+    """Two columns: thousands of multiplications a pixel, and millions of parameters."""
+    if fields is None:
+        return " " * 32
+    sides = [fields[side] for side in ("encoder", "decoder")]
+    macs = " / ".join(f"{side['kmacs_per_pixel']:.1f}" for side in sides)
+    counts = " / ".join(f"{side['num_parameters'] / 1e6:.1f}" for side in sides)
+    return f"{macs:<16}{counts:<16}"
 
 
 def _urls(entry: Architecture) -> dict[str, list[str]]:

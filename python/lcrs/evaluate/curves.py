@@ -28,7 +28,7 @@ __all__ = [
     "published_names",
 ]
 
-_DATA = Path(__file__).parent / "data"
+_DATA = Path(__file__).parent / "data" / "curves"
 _SIMILARITIES = ("ms-ssim-rgb", "ssim-rgb", "ms-ssim", "ssim")
 """Measures that are drawn and compared in decibels, ``-10 log10(1 - x)``."""
 

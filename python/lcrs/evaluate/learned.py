@@ -94,6 +94,13 @@ class LearnedCodec:
         model, _ = self._at(setting)
         return codec.decompress(data, model=model, **self._told(model))
 
+    def complexity(self) -> dict[str, Any]:
+        """What each model's networks multiply, by its name; of packages (`lcrs.evaluate.complexity`)."""
+        from lcrs.evaluate.complexity import of_package
+
+        packages = {label: model for label, model in self._models.items() if isinstance(model, Package)}
+        return {label: of_package(package).fields() for label, package in packages.items()}
+
     def num_string_bytes(self, data: bytes) -> int:
         """Of the streams of a file."""
         return sum(section["num_bytes"] for section in coding.info(data)["sections"])

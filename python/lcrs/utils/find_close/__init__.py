@@ -1,0 +1,1 @@
+"""``python -m lcrs.utils.find_close``: CompressAI's command for a target; ours is `lcrs find`."""

@@ -1,0 +1,25 @@
+"""Draws curves of result files, with CompressAI's arguments."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from lcrs.utils.drawing import draw_files, plot_arguments
+
+__all__ = ["main", "setup_args"]
+
+
+def setup_args() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    return plot_arguments("python -m lcrs.utils.plot", "psnr")
+
+
+def main(argv: Sequence[str]) -> None:
+    """Runs the command; `argv` is what follows its name."""
+    draw_files(setup_args().parse_args(list(argv)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,1 @@
+"""CompressAI's path for its command-line tools of video."""

@@ -1,0 +1,1 @@
+"""``python -m lcrs.utils.video.eval_model``: CompressAI's command for evaluating models on video."""
