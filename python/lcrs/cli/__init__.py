@@ -49,8 +49,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     try:
-        hint = _hint(sys.argv[1:] if arguments is None else arguments)
-        parsed, unknown = build_parser(hint).parse_known_args(arguments)
+        given = sys.argv[1:] if arguments is None else list(arguments)
+        hint = _hint(given)
+        # A verb that is named at once is the only one to be imported.
+        verbs = given[:1] if given[:1] and given[0] in VERBS else VERBS
+        parsed, unknown = build_parser(hint, verbs).parse_known_args(given)
         if unknown:
             # The verb's help is what says which there are.
             verb = _Parser(prog=f"lcrs {parsed.verb}" if parsed.verb else "lcrs")
@@ -132,13 +135,13 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(2)
 
 
-def build_parser(hint: str = "") -> argparse.ArgumentParser:
-    """The parser of all verbs."""
+def build_parser(hint: str = "", names: Sequence[str] = VERBS) -> argparse.ArgumentParser:
+    """The parser of the verbs of these names."""
     parser = _Parser(prog="lcrs", description="Learned image compression.")
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     parser.set_defaults(run=lambda parsed: _without_verb(parser, parsed))
     verbs = parser.add_subparsers(dest="verb", metavar="VERB")
-    for module in (import_module(f"lcrs.cli.{verb}") for verb in VERBS):
+    for module in (import_module(f"lcrs.cli.{name}") for name in names):
         verb = verbs.add_parser(module.NAME, help=module.SUMMARY, description=f"{module.SUMMARY}.")
         module.add_arguments(verb)
         verb.set_defaults(run=module.run)
