@@ -7,7 +7,6 @@ mod common;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Mutex, PoisonError};
 
 use common::{factorized, hyperprior, picture, scanned, variable_rate, Model};
 use lcrs_codec::{compress, decompress, CompressOptions, DecompressOptions, Package, Picture};
@@ -24,8 +23,6 @@ static LARGE_BLOCKS: AtomicUsize = AtomicUsize::new(0);
 /// The large block that is refused, counted from 0.
 static REFUSED: AtomicUsize = AtomicUsize::new(usize::MAX);
 static IS_ON: AtomicBool = AtomicBool::new(false);
-/// One test at a time.
-static TURN: Mutex<()> = Mutex::new(());
 
 impl Watched {
     fn refuses(size: usize) -> bool {
@@ -111,9 +108,7 @@ fn decode(package: &Package, file: &[u8], rt: &Runtime, limits: &Limits) -> Resu
     decompress(package, file, &DecompressOptions::default(), rt, limits)
 }
 
-#[test]
 fn memory_that_is_refused_is_an_error_and_the_next_job_works() {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let (picture, limits) = (picture(500, 330, 3), Limits::default());
     for model in models() {
         // Scans take long; where two threads work, one does, too.
@@ -148,9 +143,7 @@ fn memory_that_is_refused_is_an_error_and_the_next_job_works() {
     }
 }
 
-#[test]
 fn jobs_hold_no_more_than_their_limits_say() {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let picture = picture(1400, 1000, 4);
     for model in models() {
         let package = model.package();
@@ -176,3 +169,10 @@ fn jobs_hold_no_more_than_their_limits_say() {
 
 /// Lists of jobs, tables of a run, messages, a tile's buffers that wait for the next one: small things that nobody counts.
 const SLACK: u64 = 1 << 20;
+
+/// One test for all: a second one's thread would take memory of its own meanwhile, and be refused it.
+#[test]
+fn memory_has_limits() {
+    memory_that_is_refused_is_an_error_and_the_next_job_works();
+    jobs_hold_no_more_than_their_limits_say();
+}

@@ -5,7 +5,6 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Mutex, PoisonError};
 
 use lcrs_core::cdf::{default_scale_table, gaussian_table, CdfTable};
 use lcrs_core::rans::{decode, encode, Encoder, StreamKind};
@@ -20,8 +19,6 @@ static BLOCKS: AtomicUsize = AtomicUsize::new(0);
 /// The block that is refused, counted from 0.
 static REFUSED: AtomicUsize = AtomicUsize::new(usize::MAX);
 static IS_ON: AtomicBool = AtomicBool::new(false);
-/// One test at a time.
-static TURN: Mutex<()> = Mutex::new(());
 
 fn refuses(size: usize) -> bool {
     IS_ON.load(SeqCst) && size >= LEAST && BLOCKS.fetch_add(1, SeqCst) == REFUSED.load(SeqCst)
@@ -89,9 +86,7 @@ fn symbols(len: usize, every: usize) -> (Vec<i32>, Vec<i32>) {
     ((0..len).map(symbol).collect(), (0..len).map(|i| (i % 64) as i32).collect())
 }
 
-#[test]
 fn streams_with_few_or_many_escapes() {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let new_table = || gaussian_table(default_scale_table(), 1e-9).unwrap();
     let table = new_table();
     for kind in [StreamKind::Ans, StreamKind::Lcrs] {
@@ -123,9 +118,7 @@ fn streams_with_few_or_many_escapes() {
     }
 }
 
-#[test]
 fn tables() {
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let (rows, width) = (300, 129);
     let row = || (0..width as i32).map(|k| if k == width as i32 - 1 { 1 << 16 } else { 3 * k });
     let cdfs: Vec<i32> = (0..rows).flat_map(|_| row()).collect();
@@ -137,4 +130,11 @@ fn tables() {
     assert!(asked > 3);
     let error = gaussian_table(&[1.0; 65_537], 1e-9).unwrap_err();
     assert!(error.to_string().contains("table has more than 65536 rows or 134217728 entries"), "{error}");
+}
+
+/// One test for all: a second one's thread would take memory of its own meanwhile, and be refused it.
+#[test]
+fn memory_that_is_refused_is_an_error() {
+    streams_with_few_or_many_escapes();
+    tables();
 }
