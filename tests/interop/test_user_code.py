@@ -24,6 +24,9 @@ from compressai.registry import MODELS, register_model  # noqa: E402
 
 shims.uninstall()
 
+# Their loops run networks in torch, and that is said.
+pytestmark = pytest.mark.filterwarnings("ignore:.*gives it what torch computed:lcrs.NotPortableWarning")
+
 TABLES = ["_quantized_cdf", "_offset", "_cdf_length"]
 
 

@@ -263,7 +263,8 @@ def table_of_masses(
     """The integer table of probability masses.
 
     Rows end where it costs least: what is in the table has a frequency of at least 1, what is not costs an
-    escape. Heavy tails are mostly escapes.
+    escape. Heavy tails are mostly escapes, whose digits take four bits for three: with 16 bits Cauchy values
+    cost 0.2 % more than their likelihoods say at a scale of 1, 0.5 % at 30, 0.9 % at 108 and 1.3 % at 256.
 
     Args:
         masses: Gives probabilities.
