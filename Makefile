@@ -7,7 +7,7 @@ PREFIX ?= /usr/local
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python test-torch-range lint format develop bench bench-peers fuzz foreign install-codec clean
+.PHONY: help demo test test-rust test-python test-torch-range lint format develop bench bench-peers results fuzz foreign install-codec clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -62,6 +62,11 @@ bench-peers: ## The coders and image models of lcrs and its peers, side by side
 	benches/python/make_peers_env.sh .venv-peers
 	.venv-peers/bin/python benches/python/coders.py
 	.venv-peers/bin/python benches/python/models.py
+
+# Under half an hour on two cores; a run that was ended goes on. FIRST=2 tries it on two pictures.
+results: develop ## Every figure of rate and distortion in the README: make results PICTURES=folder of Kodak
+	@test -n "$(PICTURES)" || { echo "make results PICTURES=FOLDER, the folder of the 24 Kodak pictures"; exit 2; }
+	$(DEV)/bin/python benches/python/results.py benches/kodak.json --pictures $(PICTURES) $(if $(FIRST),--first $(FIRST)) $(if $(OUTPUT),--output $(OUTPUT))
 
 # SANITIZER=none where the toolchain has no AddressSanitizer; the variable makes a stable compiler accept its flag.
 SANITIZER ?= address

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import warnings
 from collections.abc import Sequence
 from typing import NoReturn
@@ -52,6 +53,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
             # The verb's help is what says which there are.
             verb = _Parser(prog=f"lcrs {parsed.verb}" if parsed.verb else "lcrs")
             verb.error(f"unrecognized arguments: {' '.join(unknown)}")
+        parsed.words = list(sys.argv[1:] if arguments is None else arguments)
         return parsed
     except SystemExit:
         streams.flush()  # help that has no place to go is a failure like all others
