@@ -8,7 +8,7 @@ PREFIX ?= /usr/local
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python test-torch-range lint docs format develop bench bench-peers fuzz foreign \
+.PHONY: help demo test test-rust test-python test-torch-range lint docs format develop bench bench-peers results fuzz foreign \
 	install-codec wheels sdist crates test-release clean
 
 help: ## Show this list
@@ -68,6 +68,11 @@ bench-peers: ## The coders and image models of lcrs and its peers, side by side
 	benches/python/make_peers_env.sh .venv-peers
 	.venv-peers/bin/python benches/python/coders.py
 	.venv-peers/bin/python benches/python/models.py
+
+# Under half an hour on two cores; a run that was ended goes on. FIRST=2 tries it on two pictures.
+results: develop ## Every figure of rate and distortion in the README: make results PICTURES=folder of Kodak
+	@test -n "$(PICTURES)" || { echo "make results PICTURES=FOLDER, the folder of the 24 Kodak pictures"; exit 2; }
+	$(DEV)/bin/python benches/python/results.py benches/kodak.json --pictures $(PICTURES) $(if $(FIRST),--first $(FIRST)) $(if $(OUTPUT),--output $(OUTPUT))
 
 # SANITIZER=none where the toolchain has no AddressSanitizer; the variable makes a stable compiler accept its flag.
 SANITIZER ?= address

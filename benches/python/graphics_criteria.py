@@ -23,7 +23,7 @@ from PIL import Image, ImageDraw, ImageFont
 import lcrs
 from lcrs.train.graphics import GraphicsSampler
 from pillow_codecs import described, psnr_at_size, psnr_db
-from rate_distortion import table
+from results import table
 
 ROOT = Path(__file__).parents[2]
 FLAT_QUALITIES = (50, 60, 70, 80, 90, 100)

@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import shlex
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -340,7 +339,7 @@ def _meta(
         "machine": machine(),
         "jobs": jobs,
         "threads": max(num_threads() // jobs, 1),
-        "command": shlex.join(["lcrs", *sys.argv[1:]]),
+        "command": shlex.join(["lcrs", *arguments.words]),
     }
     if arguments.save is not None:
         meta["saved"] = str(arguments.save)
