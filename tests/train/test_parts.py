@@ -81,7 +81,7 @@ def test_lpips_takes_its_network_from_a_file(tmp_path):
         metric="mse+lpips", lmbda={"mse": 0.01, "lpips": 2.0}, lpips_backbone=tmp_path / "alexnet.pt"
     )
     objective = Objective(config, knows_lmbda=False)
-    assert torch.equal(objective.lpips.network.net.slice2[0].weight, state["features.3.weight"])
+    assert torch.equal(objective.lpips.network.net.slice1[0].weight, state["features.0.weight"])
     out, x = batch(2, 64)
     distance = objective.lpips(out["x_hat"], x)
     loss, facts = objective(out, x)

@@ -197,6 +197,31 @@ def test_a_full_disk_loses_nothing_but_the_steps_since(tiny, tmp_path, monkeypat
     assert_same(weights(whole), weights(folder))
 
 
+def test_older_checkpoints_make_room_on_a_full_disk(tmp_path, monkeypatch):
+    """There is room for two; the newest stays whatever happens."""
+    from lcrs.train import checkpoints
+
+    real = checkpoints.write_atomically
+
+    def narrow(path, data, overwrite):
+        if len(list(tmp_path.iterdir())) >= 2:
+            raise OSError(28, os.strerror(28), str(path))
+        real(path, data, overwrite=overwrite)
+
+    monkeypatch.setattr(checkpoints, "write_atomically", narrow)
+    folder = checkpoints.Checkpoints(tmp_path, keep=5)
+    for step in (1, 2, 3, 4):
+        folder.save({"step": step}, step)
+        assert folder.latest()[0]["step"] == step
+    assert [step for step, _ in folder.numbered()] == [3, 4]
+    monkeypatch.setattr(
+        checkpoints, "write_atomically", lambda *a, **k: (_ for _ in ()).throw(OSError(28, "full"))
+    )
+    with pytest.raises(OSError, match="full"):
+        folder.save({"step": 5}, 5)
+    assert folder.latest()[0]["step"] == 4
+
+
 def test_steps_that_are_not_finite_are_skipped_named_and_end_the_run(tiny, tmp_path, monkeypatch):
     (tmp_path / "spoiling.py").write_text(SPOILING)
     monkeypatch.chdir(tmp_path)

@@ -7,6 +7,7 @@ Charbonnier are in units of 8-bit levels.
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -91,7 +92,9 @@ class Lpips(nn.Module):
             lpips: Any = importlib.import_module("lpips")
         except ImportError as error:
             raise ImportError("LPIPS needs lpips: pip install '.[lpips]' in the sources of lcrs") from error
-        network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it calls torchvision in an old way
+            network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False)
         state = torch.load(backbone, map_location="cpu", weights_only=True)
         # The package cuts the network's features into slices that keep their numbers.
         own = network.net.state_dict()

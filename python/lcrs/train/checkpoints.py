@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import logging
 import pickle
@@ -20,6 +21,7 @@ __all__ = ["FORMAT", "Checkpoints", "load_checkpoint", "save_tensors"]
 log = logging.getLogger("lcrs.train")
 
 FORMAT = "lcrs-train/1"
+_NO_SPACE = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _NAME = re.compile(r"step-(\d+)\.pt")
 
 
@@ -83,7 +85,16 @@ class Checkpoints:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self.folder / (name or f"step-{step:09d}.pt")
-        save_tensors({"format": FORMAT, **content}, path)
+        try:
+            save_tensors({"format": FORMAT, **content}, path)
+        except OSError as error:
+            older = self.numbered()[:-1]
+            if error.errno not in _NO_SPACE or not older:
+                raise
+            # The newest is enough to go on from; the others make room.
+            for _, old in older:
+                old.unlink(missing_ok=True)
+            save_tensors({"format": FORMAT, **content}, path)
         for _, old in self.numbered()[: -self.keep]:
             old.unlink(missing_ok=True)
         return path
