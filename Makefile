@@ -102,7 +102,8 @@ sdist: $(RELEASE)/.installed ## The source distribution, in dist, with vendored 
 	rm -rf build/sdist
 	$(RELEASE)/bin/maturin sdist --out build/sdist
 	cd build/sdist && tar -xzf lcrs-*.tar.gz && rm lcrs-*.tar.gz && cd lcrs-* && mkdir .cargo \
-		&& $(CARGO) vendor --quiet vendor >.cargo/config.toml
+		&& $(CARGO) vendor vendor >.cargo/config.toml 2>vendor.log \
+		&& rm vendor.log && grep -q vendored-sources .cargo/config.toml
 	! diff Cargo.lock build/sdist/lcrs-*/Cargo.lock | grep '^>' # nothing but what is not needed is gone
 	mkdir -p dist
 	cd build/sdist && tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf - lcrs-* \
