@@ -125,7 +125,7 @@ $(LIGHT)/.installed: pyproject.toml Cargo.toml Cargo.lock $(shell find rust pyth
 
 $(DEV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(DEV)
-	$(DEV)/bin/pip install --quiet --editable ".[dev]"
+	$(DEV)/bin/pip install --quiet --editable ".[dev,docs]"
 	@touch $@
 
 $(RELEASE)/.installed: pyproject.toml
