@@ -8,8 +8,7 @@ PREFIX ?= /usr/local
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python test-torch-range lint docs format develop bench bench-peers fuzz foreign \
-	install-codec wheels sdist crates test-release clean
+.PHONY: help demo test test-rust test-python test-torch-range lint format develop bench bench-peers fuzz foreign install-codec clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -88,6 +87,7 @@ install-codec: ## Build the program lcrs-codec and install it in PREFIX (/usr/lo
 	install -m 755 $${CARGO_TARGET_DIR:-target}/release/lcrs-codec $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 python/lcrs/zoo/weights/*.lcrm $(DESTDIR)$(PREFIX)/share/lcrs/models/
 
+.PHONY: docs wheels sdist crates test-release
 # Linux targets that wheels are made for; a foreign one needs its standard library (rustup target add TARGET).
 TARGETS ?= x86_64-unknown-linux-gnu
 wheels: $(RELEASE)/.installed ## Wheels for Linux, in dist: one for all Pythons; TARGETS="x86_64-unknown-linux-gnu ..."
