@@ -8,8 +8,7 @@ PREFIX ?= /usr/local
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python test-torch-range lint docs format develop bench bench-peers results fuzz foreign \
-	install-codec wheels sdist crates test-release clean
+.PHONY: help demo test test-rust test-python test-torch-range lint format develop bench bench-peers results fuzz foreign install-codec clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -93,6 +92,7 @@ install-codec: ## Build the program lcrs-codec and install it in PREFIX (/usr/lo
 	install -m 755 $${CARGO_TARGET_DIR:-target}/release/lcrs-codec $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 python/lcrs/zoo/weights/*.lcrm $(DESTDIR)$(PREFIX)/share/lcrs/models/
 
+.PHONY: docs wheels sdist crates test-release
 # Linux targets that wheels are made for; a foreign one needs its standard library (rustup target add TARGET).
 TARGETS ?= x86_64-unknown-linux-gnu
 wheels: $(RELEASE)/.installed ## Wheels for Linux, in dist: one for all Pythons; TARGETS="x86_64-unknown-linux-gnu ..."
@@ -107,7 +107,8 @@ sdist: $(RELEASE)/.installed ## The source distribution, in dist, with vendored 
 	rm -rf build/sdist
 	$(RELEASE)/bin/maturin sdist --out build/sdist
 	cd build/sdist && tar -xzf lcrs-*.tar.gz && rm lcrs-*.tar.gz && cd lcrs-* && mkdir .cargo \
-		&& $(CARGO) vendor --quiet vendor >.cargo/config.toml
+		&& $(CARGO) vendor vendor >.cargo/config.toml 2>vendor.log \
+		&& rm vendor.log && grep -q vendored-sources .cargo/config.toml
 	! diff Cargo.lock build/sdist/lcrs-*/Cargo.lock | grep '^>' # nothing but what is not needed is gone
 	mkdir -p dist
 	cd build/sdist && tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf - lcrs-* \
@@ -129,7 +130,7 @@ $(LIGHT)/.installed: pyproject.toml Cargo.toml Cargo.lock $(shell find rust pyth
 
 $(DEV)/.installed: pyproject.toml
 	$(PYTHON) -m venv $(DEV)
-	$(DEV)/bin/pip install --quiet --editable ".[dev]"
+	$(DEV)/bin/pip install --quiet --editable ".[dev,docs]"
 	@touch $@
 
 $(RELEASE)/.installed: pyproject.toml
