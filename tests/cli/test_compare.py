@@ -89,7 +89,7 @@ def test_completion_knows_every_verb_and_flag(shell: str, tmp_path: Path, capsys
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["e"], {"encode", "eval"}),
+        (["e"], {"encode", "eval", "export"}),
         (["encode", "--skip"], {"--skip-existing"}),
         (["decode", "--format", "pn"], {"png"}),
         (["encode", "a.png", "--runtime", ""], {"native", "torch"}),

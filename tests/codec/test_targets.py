@@ -71,7 +71,6 @@ def test_beyond_the_range_a_warning_says_what_there_is(picture: np.ndarray) -> N
         ({"target_bpp": float("nan")}, "target_bpp is NaN"),
         ({"target_psnr": float("inf")}, "target_psnr is inf"),
         ({"target_size": -5}, "target_size is -5, must be a whole number from 1"),
-        ({"target_size": 2.5}, "target_size is 2.5"),
         ({"target_bpp": 1, "target_size": 9}, "target_bpp and target_size are given"),
         ({"target_bpp": 1, "quality": 9}, "quality and target_bpp are given: one of them sets the rate"),
     ],
@@ -79,6 +78,11 @@ def test_beyond_the_range_a_warning_says_what_there_is(picture: np.ndarray) -> N
 def test_targets_are_checked(picture: np.ndarray, options: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         lcrs.compress(picture, model="tiny", **options)
+
+
+def test_a_size_is_a_whole_number(picture: np.ndarray) -> None:
+    with pytest.raises(TypeError, match=r"target_size is 2\.5, a whole number from 1 is needed"):
+        lcrs.compress(picture, model="tiny", target_size=2.5)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("runtime", ["native", "torch"])
