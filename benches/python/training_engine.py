@@ -7,7 +7,7 @@ Three measurements, each printed as a table and written to `benches/results/trai
 - the share of time that the engine spends beyond a bare loop of the same step;
 - resident memory over 2,000 tiny steps.
 
-`python benches/python/training_engine.py [--part peer overhead memory] [--steps N] [--threads N]`, with CompressAI
+`python benches/python/training_engine.py [--part peer overhead memory] [--steps N]`, with CompressAI
 installed beside lcrs for the first part (`make bench-peers` makes one, without `.[train]`).
 """
 
