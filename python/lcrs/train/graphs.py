@@ -7,13 +7,16 @@ places come from the device's own generator, whose state checkpoints hold.
 
 from __future__ import annotations
 
+import copy
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from lcrs.train.config import Config, ConfigError
 from lcrs.train.data.batches import Batches, DeviceBatches
+from lcrs.train.random_states import set_random_states
 from lcrs.train.tasks import Drawn, Levels, OneRate
 from lcrs.train.trainer import Facts, Trainer
 
@@ -85,8 +88,9 @@ class CapturedStep:
 
     def _capture(self) -> None:
         """Takes a few steps beside the run, takes them back, and captures one."""
-        state = self.trainer.state_dict()
-        kept = {key: value.clone() for key, value in state["model"].items()}
+        # Copies: a state dict holds the tensors themselves.
+        state = copy.deepcopy(self.trainer.state_dict())
+        kept = state["model"]
         side = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):
@@ -102,11 +106,11 @@ class CapturedStep:
         self._take_back(kept, state)
 
     @torch.no_grad()
-    def _take_back(self, kept: dict[str, Tensor], state: dict[str, object]) -> None:
+    def _take_back(self, kept: dict[str, Tensor], state: dict[str, Any]) -> None:
         """Undoes the steps of the warm-up, in place: the graph knows these tensors."""
         for key, value in self.trainer.net.state_dict().items():
             value.copy_(kept[key])
-        saved: dict[int, dict[str, Tensor]] = state["optimizer"]["state"]  # type: ignore[index]
+        saved: dict[int, dict[str, Tensor]] = state["optimizer"]["state"]
         parameters = [p for group in self.trainer.optimizer.param_groups for p in group["params"]]
         for number, parameter in enumerate(parameters):
             for name, tensor in self.trainer.optimizer.state[parameter].items():
@@ -116,7 +120,8 @@ class CapturedStep:
                 else:
                     tensor.copy_(before)
         if self.trainer.average is not None:
-            self.trainer.average.load_state_dict(state["average"])  # type: ignore[arg-type]
+            self.trainer.average.load_state_dict(state["average"])
+        set_random_states(state["random"])
         self._skipped.zero_()
         self._in_a_row.zero_()
 

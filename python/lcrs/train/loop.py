@@ -280,6 +280,7 @@ class _Run:
         rate = float(self.trainer.optimizer.param_groups[0]["lr"])
         values = self.meter.values(self.step, self._done(), self.seconds)
         values |= {"lr": rate, "skipped": self.trainer.num_skipped}
+        values["left_out"] = sum(self.data.left_out.counts.values())
         if self.trainer.objective.target_bpp is not None:
             values["log_factor"] = float(self.trainer.objective.log_factor)
         display.progress(values)

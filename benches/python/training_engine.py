@@ -7,7 +7,7 @@ Three measurements, each printed as a table and written to `benches/results/trai
 - the share of time that the engine spends beyond a bare loop of the same step;
 - resident memory over 2,000 tiny steps.
 
-`python benches/python/training.py [--part peer overhead memory] [--steps N] [--rounds N]`, with CompressAI
+`python benches/python/training_engine.py [--part peer overhead memory] [--steps N]`, with CompressAI
 installed beside lcrs for the first part (`make bench-peers` makes one, without `.[train]`).
 """
 
@@ -33,7 +33,7 @@ from lcrs.train.trainer import Trainer
 
 ROOT = Path(__file__).parents[2]
 MODELS = ("bmshj2018-factorized", "mbt2018-mean", "cheng2020-attn")
-BATCH, CROP, THREADS = 4, 128, 2
+BATCH, CROP = 4, 128
 
 
 def write_pictures(folder, count=16):
@@ -49,8 +49,8 @@ def write_pictures(folder, count=16):
 
 def settings_of(name, folder, **more):
     return {
-        "data.train": str(folder), "batch": BATCH, "crop": CROP, "device": "cpu", "threads": THREADS,
-        "workers": 0, "watch.display": "off", **more,
+        "data.train": str(folder), "batch": BATCH, "crop": CROP, "device": "cpu", "workers": 0,
+        "threads": torch.get_num_threads(), "watch.display": "off", **more,
     }  # fmt: skip
 
 
@@ -129,54 +129,44 @@ def bare_steps(name, folder):
 
 
 def in_turns(makers, steps, rounds):
-    """Seconds a step of several loops, which take turns, so that what else runs on the machine is shared."""
+    """Seconds a step of several loops, by the clock and of the processor, (loops, rounds, 2).
+
+    They take turns, so that what else runs on the machine is shared. Seconds of the processor are hardly
+    touched by that, and compare loops of one thread.
+    """
     loops = [maker() for maker in makers]
     for loop in loops:
-        for _ in range(2):
-            next(loop)
-    times = [[] for _ in loops]
-    for _ in range(rounds):
+        next(loop)
+    times = np.zeros((len(loops), rounds, 2))
+    for turn in range(rounds):
         for k, loop in enumerate(loops):
-            start = time.perf_counter()
+            wall, processor = time.perf_counter(), time.process_time()
             for _ in range(steps):
                 next(loop)
-            times[k].append((time.perf_counter() - start) / steps)
-    return times
+            times[k, turn] = time.perf_counter() - wall, time.process_time() - processor
+    return times / steps
 
 
-def told(times):
-    return {"min": min(times), "median": statistics.median(times), "max": max(times)}
-
-
-def against_peer(folder, steps, rounds):
-    found = {}
-    for name in MODELS:
-        ours, theirs = in_turns(
-            [partial(of, name, folder) for of in (engine_steps, peer_steps)], steps, rounds
-        )
-        ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
-        found[name] = {
-            "lcrs_images_per_s": BATCH / statistics.median(ours),
-            "peer_images_per_s": BATCH / statistics.median(theirs),
-            "ratio_median": statistics.median(ratios),
-            "ratio_range": [min(ratios), max(ratios)],
-            "ratio_of_minima": min(theirs) / min(ours),
+def compared(times):
+    """How many times faster the first loop is than the second, and both."""
+    ratios = times[1] / times[0]
+    found = {"seconds_a_step": times.round(4).tolist()}
+    for k, clock in enumerate(("wall", "processor")):
+        found[clock] = {
+            "ratio_median": round(statistics.median(ratios[:, k]), 3),
+            "ratio_range": [round(ratios[:, k].min(), 3), round(ratios[:, k].max(), 3)],
+            "ratio_of_minima": round(times[1, :, k].min() / times[0, :, k].min(), 3),
         }
-        print(name, found[name], flush=True)
     return found
 
 
-def overhead(folder, steps, rounds):
+def against(loop, names, folder, steps, rounds):
+    """The engine against another loop."""
     found = {}
-    for name in MODELS[:2]:
-        ours, bare = in_turns([partial(of, name, folder) for of in (engine_steps, bare_steps)], steps, rounds)
-        ratios = [a / b - 1 for a, b in zip(ours, bare, strict=True)]
-        found[name] = {
-            "engine_s": told(ours),
-            "bare_s": told(bare),
-            "overhead_median": statistics.median(ratios),
-            "overhead_of_minima": min(ours) / min(bare) - 1,
-        }
+    for name in names:
+        found[name] = compared(
+            in_turns([partial(of, name, folder) for of in (engine_steps, loop)], steps, rounds)
+        )
         print(name, found[name], flush=True)
     return found
 
@@ -220,21 +210,27 @@ def main():
     parser.add_argument("--part", nargs="+", default=["peer", "overhead", "memory"])
     parser.add_argument("--steps", type=int, default=4, help="in a turn")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--models", nargs="+", default=list(MODELS))
     parser.add_argument("--output", type=Path, default=ROOT / "benches" / "results" / "training.json")
     arguments = parser.parse_args()
-    torch.set_num_threads(THREADS)
+    torch.set_num_threads(arguments.threads)
     result = json.loads(arguments.output.read_text()) if arguments.output.exists() else {}
     result["machine"] = {
-        "cpu": platform.processor() or platform.machine(), "threads": THREADS, "torch": torch.__version__,
-        "python": platform.python_version(), "batch": BATCH, "crop": CROP,
+        "cpu": platform.processor() or platform.machine(), "threads": arguments.threads, "batch": BATCH,
+        "crop": CROP, "torch": torch.__version__, "python": platform.python_version(),
     }  # fmt: skip
     with tempfile.TemporaryDirectory() as name:
         folder = write_pictures(Path(name) / "pictures")
         for part in arguments.part:
             if part == "peer":
-                result[part] = against_peer(folder, arguments.steps, arguments.rounds)
+                result[part] = against(
+                    peer_steps, arguments.models, folder, arguments.steps, arguments.rounds
+                )
             elif part == "overhead":
-                result[part] = overhead(folder, arguments.steps, arguments.rounds)
+                result[part] = against(
+                    bare_steps, arguments.models, folder, arguments.steps, arguments.rounds
+                )
             else:
                 result[part] = memory(folder)
     arguments.output.write_text(json.dumps(result, indent=1) + "\n")
