@@ -60,7 +60,7 @@ def test_broken_pictures_do_not_end_the_run(odd, lcrs_command, tmp_path):
     done = lcrs_command("eval", "tiny", "pictures", "none.png", "-q", "50", "--json", "r.json", "-j", "2")
     assert done.returncode == 1
     told = done.stderr
-    for name in ("cut.png", "words.jpg", "alpha.png", "none.png"):
+    for name in ("cut.png", "words.jpg", "alpha.png", "huge.png", "none.png"):
         assert told.count(f"{name}: ") == 1, told
     assert "background" in told
     result = read_results(tmp_path / "r.json")
@@ -69,6 +69,7 @@ def test_broken_pictures_do_not_end_the_run(odd, lcrs_command, tmp_path):
         "cut.png",
         "words.jpg",
         "alpha.png",
+        "huge.png",
         "none.png",
     }
     # What helps one of them is all that is done again.
@@ -109,6 +110,7 @@ def test_a_run_goes_on_where_it_was_ended(pictures, tmp_path, model_path, monkey
     result = read_results(tmp_path / "r.json")
     assert len(result.rows) == 8
     assert not partial.exists()
+    assert all(row["encoding_peak_program_bytes"] > 1e6 for row in result.rows)
     for row in kept:  # with the very times that were measured before the kill
         assert any(row["encoding_time"] == other["encoding_time"] for other in result.rows)
 
