@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import os
@@ -234,6 +235,32 @@ def test_raw_planes_go_through_a_program_unharmed(photo, tmp_path):
 def test_wrong_usage_is_said_before_any_work(words, told, model_path, capsys):
     assert main(words) == 2
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        ("imagecodecs", ["bench", "jpegxl", "a.png"]),
+        ("av", ["bench", "hevc", "a.png"]),
+        ("bjontegaard", ["bd", "kodak:vtm", "kodak:hm"]),
+        ("matplotlib", ["plot", "kodak:vtm", "-o", "a.svg"]),
+    ],
+)
+def test_a_missing_extra_is_one_line(module, words, tmp_path, photo, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(photo).save("a.png")
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        "lcrs.evaluate.classical.find_spec", lambda name: None if name == module else found(name)
+    )
+    for name in [name for name in sys.modules if name.split(".")[0] == module] or [module]:
+        monkeypatch.setitem(sys.modules, name, None)
+    if module == "matplotlib":
+        monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert main(words) == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "pip install '.[evaluate]'" in err
 
 
 def test_missing_models_and_folders(model_path, pictures, tmp_path, capsys):
