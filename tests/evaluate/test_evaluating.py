@@ -263,6 +263,25 @@ def test_a_missing_extra_is_one_line(module, words, tmp_path, photo, monkeypatch
     assert "pip install '.[evaluate]'" in err
 
 
+def test_nothing_needs_torch_but_what_runs_in_it(fresh_python, model_path, photo, tmp_path):
+    Image.fromarray(np.tile(photo, (2, 2, 1))).save(tmp_path / "a.png")
+    code = """
+import sys
+sys.modules["torch"] = None
+from lcrs.cli import main
+assert main(["eval", "tiny", "a.png", "-q", "10,50,90", "--json", "a.json", "--quiet"]) == 0
+assert main(["bench", "jpeg", "a.png", "-q", "5,40,80", "--json", "b.json", "--quiet"]) == 0
+assert main(["find", "tiny", "a.png", "--target-bpp", "2", "-o", "a.lcrs"]) == 0
+assert main(["metrics", "a.png", "a.lcrs"]) == 0
+assert main(["compare", "a.png", "a.lcrs"]) == 0
+assert main(["doctor", "a.lcrs"]) == 0
+assert main(["eval", "tiny", "a.png", "--estimate"]) == 1
+"""
+    out = fresh_python(code)
+    assert "MS-SSIM 0." in out
+    assert "healthy" in out
+
+
 def test_missing_models_and_folders(model_path, pictures, tmp_path, capsys):
     assert main(["eval", "nothing", str(pictures), "-q", "20"]) == 1
     assert "models are" in capsys.readouterr().err
