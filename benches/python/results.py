@@ -118,7 +118,7 @@ def main() -> None:
         "",
         f"Made by `make results` from `{arguments.config}`, {len(pictures[: arguments.first])} pictures, on "
         f"{machine['processor']}, {machine['cores']} cores.",
-        "Files beside this one have every row, with versions, settings and digests; `report.html` shows them.",
+        "Files beside this one have every row, with versions, settings and digests; see `report.html`.",
         "",
     ]
     text = "\n".join([*head, *tables(config, curves, published)]) + "\n"

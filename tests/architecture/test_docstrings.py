@@ -45,7 +45,9 @@ def test_everything_in_the_stub_is_documented() -> None:
     assert set(public) <= named
 
 
-@pytest.mark.parametrize("module", ["lcrs", "lcrs.codec", "lcrs.coding.coder"])
+@pytest.mark.parametrize(
+    "module", ["lcrs", "lcrs.codec", "lcrs.codec.batch", "lcrs.coding.coder", "lcrs.metrics"]
+)
 def test_examples_run(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny_package.write(tmp_path / "any.lcrm", codec.DEFAULT_MODEL)
     monkeypatch.setattr(packages, "_SHIPPED", tmp_path / "none")

@@ -61,8 +61,9 @@ assert "numpy" not in sys.modules
 @pytest.mark.parametrize(
     "part",
     [
-        "datasets", "entropy_models", "latent_codecs", "layers.gdn", "losses", "models.google", "ops",
-        "optimizers", "train.loop", "transforms", "typing", "utils.update_model", "zoo.mbt2018",
+        "datasets", "entropy_models", "latent_codecs", "layers.gdn", "losses", "metrics.tensors",
+        "models.google", "ops", "optimizers", "train.loop", "transforms", "typing", "utils.update_model",
+        "zoo.mbt2018",
     ],
 )  # fmt: skip
 def test_what_needs_torch_says_how_to_get_it(fresh_python, part) -> None:

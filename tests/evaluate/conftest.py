@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import struct
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -31,6 +33,9 @@ def odd(pictures: Path, photo: np.ndarray) -> Path:
     """The same with pictures that cannot be measured."""
     (pictures / "cut.png").write_bytes((pictures / "a.png").read_bytes()[:-4000])
     (pictures / "words.jpg").write_text("words")
+    head = b"IHDR" + struct.pack(">2I5B", 1_000_000, 1_000_000, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))
+    (pictures / "huge.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk)
     alpha = np.concatenate([photo, photo[..., :1]], axis=2)
     Image.fromarray(alpha).save(pictures / "alpha.png")
     (pictures / "notes.txt").write_text("words")

@@ -37,14 +37,16 @@ def test_a_healthy_file(file):
     assert found.facts["model"] == "tiny"
 
 
-def test_every_flipped_byte_is_told(file):
+def test_flipped_bytes_are_told(file):
     verdicts = {}
-    for at in range(file.stat().st_size):
+    size = file.stat().st_size
+    for at in [*range(min(size, 100)), *range(100, size, 37)]:
         verdicts.setdefault(diagnose(changed(file, at)).verdict, []).append(at)
     assert "healthy" not in verdicts
-    assert verdicts.pop("newer-format") == [4]
+    assert verdicts.pop("old-format") == [4]
+    assert diagnose(changed(file, 4, 7)).verdict == "newer-format"
     assert set(verdicts) <= {"damaged", "truncated"}
-    for num_bytes in range(0, file.stat().st_size, 7):
+    for num_bytes in range(0, size, 41):
         (cut := file.with_name("cut.lcrs")).write_bytes(file.read_bytes()[:num_bytes])
         assert diagnose(cut).verdict in ("truncated", "foreign" if 0 < num_bytes < 4 else "truncated")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import io
 import json
 import os
@@ -60,7 +61,7 @@ def test_broken_pictures_do_not_end_the_run(odd, lcrs_command, tmp_path):
     done = lcrs_command("eval", "tiny", "pictures", "none.png", "-q", "50", "--json", "r.json", "-j", "2")
     assert done.returncode == 1
     told = done.stderr
-    for name in ("cut.png", "words.jpg", "alpha.png", "none.png"):
+    for name in ("cut.png", "words.jpg", "alpha.png", "huge.png", "none.png"):
         assert told.count(f"{name}: ") == 1, told
     assert "background" in told
     result = read_results(tmp_path / "r.json")
@@ -69,6 +70,7 @@ def test_broken_pictures_do_not_end_the_run(odd, lcrs_command, tmp_path):
         "cut.png",
         "words.jpg",
         "alpha.png",
+        "huge.png",
         "none.png",
     }
     # What helps one of them is all that is done again.
@@ -109,6 +111,7 @@ def test_a_run_goes_on_where_it_was_ended(pictures, tmp_path, model_path, monkey
     result = read_results(tmp_path / "r.json")
     assert len(result.rows) == 8
     assert not partial.exists()
+    assert all(row["encoding_peak_program_bytes"] > 1e6 for row in result.rows)
     for row in kept:  # with the very times that were measured before the kill
         assert any(row["encoding_time"] == other["encoding_time"] for other in result.rows)
 
@@ -232,6 +235,51 @@ def test_raw_planes_go_through_a_program_unharmed(photo, tmp_path):
 def test_wrong_usage_is_said_before_any_work(words, told, model_path, capsys):
     assert main(words) == 2
     assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        ("imagecodecs", ["bench", "jpegxl", "a.png"]),
+        ("av", ["bench", "hevc", "a.png"]),
+        ("bjontegaard", ["bd", "kodak:vtm", "kodak:hm"]),
+        ("matplotlib", ["plot", "kodak:vtm", "-o", "a.svg"]),
+    ],
+)
+def test_a_missing_extra_is_one_line(module, words, tmp_path, photo, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(photo).save("a.png")
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        "lcrs.evaluate.classical.find_spec", lambda name: None if name == module else found(name)
+    )
+    for name in [name for name in sys.modules if name.split(".")[0] == module] or [module]:
+        monkeypatch.setitem(sys.modules, name, None)
+    if module == "matplotlib":
+        monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    assert main(words) == 1
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1
+    assert "pip install '.[evaluate]'" in err
+
+
+def test_nothing_needs_torch_but_what_runs_in_it(fresh_python, model_path, photo, tmp_path):
+    Image.fromarray(np.tile(photo, (2, 2, 1))).save(tmp_path / "a.png")
+    code = """
+import sys
+sys.modules["torch"] = None
+from lcrs.cli import main
+assert main(["eval", "tiny", "a.png", "-q", "10,50,90", "--json", "a.json", "--quiet"]) == 0
+assert main(["bench", "jpeg", "a.png", "-q", "5,40,80", "--json", "b.json", "--quiet"]) == 0
+assert main(["find", "tiny", "a.png", "--target-bpp", "2", "-o", "a.lcrs"]) == 0
+assert main(["metrics", "a.png", "a.lcrs"]) == 0
+assert main(["compare", "a.png", "a.lcrs"]) == 0
+assert main(["doctor", "a.lcrs"]) == 0
+assert main(["eval", "tiny", "a.png", "--estimate"]) == 1
+"""
+    out = fresh_python(code)
+    assert "MS-SSIM 0." in out
+    assert "healthy" in out
 
 
 def test_missing_models_and_folders(model_path, pictures, tmp_path, capsys):

@@ -7,7 +7,6 @@ import contextlib
 import json
 import os
 import shlex
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from lcrs.evaluate.results import Results, Setting
     from lcrs.evaluate.rows import Rows
 
-__all__ = ["Point", "Row", "add_shared", "evaluate", "refuse_missing", "settings_of", "work_on"]
+__all__ = ["Point", "Row", "add_shared", "evaluate", "settings_of", "text_of", "work_on"]
 
 
 @dataclass(frozen=True)
@@ -133,21 +132,6 @@ def metrics_of(arguments: argparse.Namespace) -> list[str]:
         msg = f"--metrics {arguments.metrics}: there are {', '.join(metrics.NAMES)}"
         raise UsageError(msg)
     return names
-
-
-def refuse_missing(packages: dict[str, str], who: str) -> None:
-    """Raises `OSError`, with the command that helps, if a module is not installed.
-
-    Args:
-        packages: What installs a module, by the module.
-        who: What needs it.
-    """
-    from importlib.util import find_spec
-
-    absent = [package for module, package in packages.items() if find_spec(module) is None]
-    if absent:
-        msg = f"{who} needs {', '.join(absent)}: pip install '.[evaluate]' in the sources of lcrs"
-        raise OSError(msg)
 
 
 def evaluate(
@@ -397,6 +381,3 @@ def _cell(key: str, value: Any) -> str:
 def text_of(identity: dict[str, Any]) -> str:
     """An identity in one line."""
     return json.dumps(identity, sort_keys=True)
-
-
-CodecOf = Callable[[argparse.Namespace], "Codec"]

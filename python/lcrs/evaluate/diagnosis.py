@@ -49,8 +49,8 @@ class Diagnosis:
     """What there is to say of a file."""
 
     verdict: str
-    """One of ``healthy, truncated, damaged, newer-format, foreign, missing-model, wrong-model, not-portable,
-    desync, weak-model, too-large, package``.
+    """One of ``healthy, truncated, damaged, newer-format, old-format, foreign, missing-model, wrong-model,
+    not-portable, desync, weak-model, too-large, package``.
     """
     words: str
     """The same for people."""
@@ -98,6 +98,11 @@ def diagnose(
     try:
         facts = codec.info(data, **limits)
     except LcrsError as error:
+        if isinstance(error, UnsupportedVersionError) and head[4:5] == b"\x00":
+            words = f"{error}: no release of lcrs has written that"
+            return Diagnosis(
+                "old-format", words, "decode it with the sources that wrote it, or fetch it again"
+            )
         return _unreadable(error)
     return _decoded(data, facts, model, original, limits)
 

@@ -8,13 +8,16 @@ import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lcrs.evaluate.memory import PeakMemory
 from lcrs.evaluate.planes import COLORS, to_planes, to_rgb
 
 if TYPE_CHECKING:
@@ -171,27 +174,11 @@ class ExternalCodec:
         shown = f"{setting:g}" if isinstance(setting, float) else str(setting)
         values = {"input": source, "output": target, "setting": shown, "width": shape[1], "height": shape[0]}
         words = [_filled(word, values) for word in shlex.split(template)]
-        process = subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            output, _ = process.communicate(timeout=self.timeout)
-        except BaseException as error:
-            with contextlib.suppress(OSError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-            if isinstance(error, subprocess.TimeoutExpired):
-                msg = f"{words[0]} took more than {self.timeout:g} seconds"
-                raise TimeoutError(msg) from error
-            raise
-        if process.returncode != 0 or not target.is_file():
-            lines = output.decode(errors="replace").strip().splitlines()
+        code, output = _ended(words, self.timeout)
+        if code != 0 or not target.is_file():
+            lines = output.strip().splitlines()
             said = lines[-1] if lines else "without a word"
-            msg = f"{words[0]} ended with code {process.returncode}: {said}"
+            msg = f"{words[0]} ended with code {code}: {said}"
             raise OSError(msg)
 
     def _write(self, path: Path, pixels: NDArray[np.uint8]) -> None:
@@ -222,6 +209,52 @@ class ExternalCodec:
         ends = np.cumsum([h * w for h, w in sizes])
         parts = np.split(samples, ends[:-1])
         return to_rgb([part.reshape(size) for part, size in zip(parts, sizes, strict=True)], depth)
+
+
+def _ended(words: list[str], timeout: float) -> tuple[int, str]:
+    """Runs a program: its code, and what it said. How much memory it took is told to `PeakMemory`.
+
+    Raises:
+        OSError: if there is none, or it takes too long.
+    """
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=os.name == "posix"
+        )
+        is_late = threading.Event()
+
+        def end() -> None:
+            with contextlib.suppress(OSError):
+                if os.name == "posix":
+                    os.killpg(process.pid, signal.SIGKILL)
+                else:
+                    process.kill()
+
+        def late() -> None:
+            is_late.set()
+            end()
+
+        timer = threading.Timer(timeout, late)
+        timer.daemon = True
+        timer.start()
+        try:
+            if hasattr(os, "wait4"):
+                _, status, usage = os.wait4(process.pid, 0)
+                process.returncode = os.waitstatus_to_exitcode(status)
+                unit = 1 if sys.platform == "darwin" else 1024
+                PeakMemory.program = max(PeakMemory.program, usage.ru_maxrss * unit)
+            else:
+                process.wait()
+        except BaseException:
+            end()
+            raise
+        finally:
+            timer.cancel()
+        if is_late.is_set():
+            msg = f"{words[0]} took more than {timeout:g} seconds"
+            raise TimeoutError(msg)
+        said.seek(0)
+        return process.returncode, said.read().decode(errors="replace")
 
 
 def _filled(word: str, values: dict[str, Any]) -> str:

@@ -13,10 +13,13 @@ _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 class PeakMemory:
-    """Watches a block: the most that was resident of this process and of programs that it ran, and of a GPU.
+    """Watches a block: the most that was resident of this process and of a program that it ran, and of a GPU.
 
     Linux can forget the peak so far; elsewhere the peak of the process since its start is all there is.
     """
+
+    program = 0
+    """Bytes: of the largest program that has ended since a block began; `lcrs.evaluate.external` tells it."""
 
     def __init__(self, device: str | None = None) -> None:
         self._cuda = device is not None and device.startswith("cuda")
@@ -25,10 +28,13 @@ class PeakMemory:
         """Bytes, the process as a whole."""
         self.is_since_start = False
         """The peak is that of the process so far, perhaps of something before."""
+        self.of_program = 0
+        """Bytes, the largest program that was run."""
         self.allocated: int | None = None
         """Bytes of tensors on the GPU; None without one."""
 
     def __enter__(self) -> PeakMemory:
+        PeakMemory.program = 0
         try:
             _CLEAR.write_text("5")
         except OSError:
@@ -41,7 +47,7 @@ class PeakMemory:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.resident = _peak()
+        self.resident, self.of_program = _peak(), PeakMemory.program
         if self._cuda:
             import torch
 
@@ -50,6 +56,8 @@ class PeakMemory:
     def fields(self, what: str) -> dict[str, Any]:
         """What rows say: ``{what}_peak_bytes`` and the like."""
         fields = {f"{what}_peak_bytes": self.resident} if self.resident else {}
+        if self.of_program:
+            fields[f"{what}_peak_program_bytes"] = self.of_program
         if self.allocated is not None:
             fields[f"{what}_peak_device_bytes"] = self.allocated
         return fields

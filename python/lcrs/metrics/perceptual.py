@@ -6,6 +6,7 @@ them (``torch.hub.get_dir()``), and their absence is said with the file's name.
 
 from __future__ import annotations
 
+import warnings
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -67,7 +68,8 @@ def _network(name: str) -> Any:
     if not (path := Path(torch.hub.get_dir()) / "checkpoints" / file).is_file():
         msg = f"{name} needs torchvision's weights {file} in {path.parent}, which are not there"
         raise NotAvailableError(msg)
-    library = import_module(module)
-    if name == "lpips":
-        return library.LPIPS(net="alex", verbose=False).eval()
-    return library.DISTS().eval()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of calls that these packages make
+        library = import_module(module)
+        made = library.LPIPS(net="alex", verbose=False) if name == "lpips" else library.DISTS()
+    return made.eval()
