@@ -323,7 +323,7 @@ def _meta(
         "machine": machine(),
         "jobs": jobs,
         "threads": max(num_threads() // jobs, 1),
-        "command": shlex.join(["lcrs", *arguments.words]),
+        "command": shlex.join(["lcrs", *arguments.command_line]),
     }
     if arguments.save is not None:
         meta["saved"] = str(arguments.save)
