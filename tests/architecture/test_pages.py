@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 PHOTO = ROOT / "tests" / "data" / "photo.png"
@@ -64,8 +65,10 @@ def test_commands_run(page, tmp_path):
     if not commands or name_of(page) in ELSEWHERE:
         pytest.skip("no command of lcrs")
     (tmp_path / "photos").mkdir()
-    for name in ("photo.png", "photos/first.png", "photos/second.png"):
-        (tmp_path / name).write_bytes(PHOTO.read_bytes())
+    (tmp_path / "photo.png").write_bytes(PHOTO.read_bytes())
+    with Image.open(PHOTO) as photo:
+        for name, left in (("first", 0), ("second", 200)):
+            photo.crop((left, 100, left + 192, 292)).save(tmp_path / "photos" / f"{name}.png")
     if any("--import" in command for command in commands):
         pytest.importorskip("torch")
         (tmp_path / "my_module.py").write_text(MY_MODULE)
