@@ -28,6 +28,7 @@ from lcrs.errors import (
     TruncatedError,
     UnsupportedVersionError,
 )
+from lcrs.moved_modules import install as _find_moved_modules
 
 if TYPE_CHECKING:
     from lcrs.codec import compress, decompress, info
@@ -85,6 +86,8 @@ _SUBPACKAGES = frozenset(
         "zoo",
     }
 )
+
+_find_moved_modules()
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "python" / "lcrs"
 
 LEVELS = [
-    {"errors", "needs_torch", "copied_names"},
+    {"errors", "needs_torch", "copied_names", "moved_modules"},
     {"typing", "registry", "_lcrs"},
     {"coding", "metrics", "pictures"},
     {"ops"},

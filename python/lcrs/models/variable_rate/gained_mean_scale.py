@@ -25,7 +25,6 @@ from lcrs.layers.foreign import coding_scope
 from lcrs.layers.lowering import GraphBuilder, LoweredGraph, Value
 from lcrs.models.base import PictureModel
 from lcrs.models.codec_tree import CodecTree
-from lcrs.models.gain.levels import LevelTable, checked_levels, level_of
 from lcrs.models.google.transforms import (
     analysis,
     mean_scale_hyper_analysis,
@@ -34,6 +33,7 @@ from lcrs.models.google.transforms import (
 )
 from lcrs.models.packing import PackageParts
 from lcrs.models.pictures import crop_to, restored_picture
+from lcrs.models.variable_rate.levels import LevelTable, checked_levels, level_of
 from lcrs.ops.cache import KeyedCache, fingerprint
 from lcrs.registry import register_model
 

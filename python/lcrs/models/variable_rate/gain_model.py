@@ -17,8 +17,8 @@ from lcrs.layers.foreign import coding_scope, report, run_in_torch
 from lcrs.layers.lowering import GraphBuilder, LoweredGraph
 from lcrs.layers.module_state import state_key
 from lcrs.models.base import PictureModel, get_scale_table
-from lcrs.models.gain.levels import LevelTable, checked_levels, level_of, scaled_at_level
 from lcrs.models.pictures import crop_to, restored_picture
+from lcrs.models.variable_rate.levels import LevelTable, checked_levels, level_of, scaled_at_level
 from lcrs.ops import quantize_ste
 from lcrs.ops.cache import KeyedCache
 

@@ -21,11 +21,11 @@ from torch import Tensor, nn
 
 from lcrs.layers.efficient import DenseBlock, DepthwiseBlock
 from lcrs.layers.lowering import GraphBuilder, LoweredGraph
-from lcrs.models.gain.base import GainModel
-from lcrs.models.gain.levels import LevelTable, scaled_at_level
-from lcrs.models.gain.transforms import down, hyper_analysis, hyper_synthesis, up
 from lcrs.models.packing import PackageParts, Tables
 from lcrs.models.strings import check_strings
+from lcrs.models.variable_rate.gain_model import GainModel
+from lcrs.models.variable_rate.levels import LevelTable, scaled_at_level
+from lcrs.models.variable_rate.shuffle_transforms import down, hyper_analysis, hyper_synthesis, up
 from lcrs.ops import quantize_ste
 from lcrs.registry import register_model
 
