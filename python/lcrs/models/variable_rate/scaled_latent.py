@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
+from lcrs import coding
 from lcrs.entropy_models import EntropyBottleneckVbr
 from lcrs.latent_codecs import LatentCodec, RasterScanLatentCodec, VariableRasterScanLatentCodec
 from lcrs.latent_codecs.hyperprior import decode_any
@@ -79,8 +80,8 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
 
     Every method takes `stage`, `s` and `inputscale`. At stage 1 the model is `ScaleHyperprior`: no scale, no
     offsets. At stage 2 the scale is `inputscale` if that is not zero, and else `Gain[s]` with `s` brought
-    into 0..7; it must be the same for `compress` and `decompress`, and no string carries it. (A file does, as
-    a quality from 0 to 100; see `package_parts`.)
+    into 0..7; it must be the same for `compress` and `decompress`, and no string carries it. These two take
+    `quality` instead, from 0 to 100: what files carry (see `package_parts`), a place between the gains.
 
     Args:
         N: Channels inside the transforms, and of z.
@@ -130,6 +131,27 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
             raise ValueError(f"inputscale is {value}, must be positive and finite, or 0")
         return scale if value else gains[min(max(s, 0), self.levels - 1)].abs().reshape(1)
 
+    def scale_of_quality(self, quality: float) -> float:
+        """The scale of a file of `quality`, 0 to 100, whose package has the entries of `Gain` as its scales.
+
+        Raises:
+            ValueError: the quality is outside 0..100.
+        """
+        level = coding.level_of(quality, self.levels)
+        graph = GraphBuilder()
+        lowered = graph.finish({"gain": _lower_scale(graph, self._ladder(2, None))})
+        return float(coding.Graph(lowered.json, lowered.tensors).run([], level=level)["gain"].reshape(()))
+
+    def _chosen_scale(
+        self, quality: float | None, stage: int, s: int, inputscale: float | Tensor
+    ) -> float | Tensor:
+        """What `inputscale` is to be, by a quality or by CompressAI's arguments."""
+        if quality is None:
+            return inputscale
+        if (stage, s) != (2, 1) or isinstance(inputscale, Tensor) or inputscale:
+            raise ValueError(f"quality {quality} and one of stage, s and inputscale are given, one is enough")
+        return self.scale_of_quality(quality)
+
     def _reconstruct(self, y: Tensor, scales: Tensor, means: Tensor | None, scale: Tensor) -> Tensor:
         """Quantise y (straight-through) at `scale` and reconstruct it with offsets."""
         symbols = quantize_ste((y if means is None else y - means) * scale)
@@ -178,9 +200,16 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
     @coding_scope()
     @torch.no_grad()
     def compress(
-        self, x: Tensor, stage: int = 2, s: int = 1, inputscale: float | Tensor = 0
+        self,
+        x: Tensor,
+        stage: int = 2,
+        s: int = 1,
+        inputscale: float | Tensor = 0,
+        *,
+        quality: float | None = None,
     ) -> dict[str, Any]:
         """Codes pictures at a scale as the class says; arguments and result as in `ScaleHyperprior`."""
+        inputscale = self._chosen_scale(quality, stage, s, inputscale)
         scale = self.scale_of(stage, s, inputscale)
         y = self._transformed("g_a", self._padded(x))
         z = self._transformed("h_a", self._hyper_input(y))
@@ -204,8 +233,11 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
         s: int = 1,
         inputscale: float | Tensor = 0,
         size: Sequence[int] | None = None,
+        *,
+        quality: float | None = None,
     ) -> dict[str, Any]:
         """Restores what `compress` wrote at the same scale; arguments and result as in `ScaleHyperprior`."""
+        inputscale = self._chosen_scale(quality, stage, s, inputscale)
         scale = self.scale_of(stage, s, inputscale)
         check_strings(strings, 2)
 
