@@ -74,6 +74,7 @@ _SUBPACKAGES = frozenset(
         "models",
         "ops",
         "optimizers",
+        "packages",
         "pictures",
         "pillow",
         "registry",

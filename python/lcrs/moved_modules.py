@@ -23,6 +23,10 @@ MOVED = {
     "lcrs.models.gain.space_channel": "lcrs.models.variable_rate.gain_space_channel",
     "lcrs.models.gain.transforms": "lcrs.models.variable_rate.shuffle_transforms",
     "lcrs.models.gained": "lcrs.models.variable_rate.gained_mean_scale",
+    "lcrs.codec.package_index": "lcrs.packages.index",
+    "lcrs.codec.packages": "lcrs.packages.lookup",
+    "lcrs.zoo.packages": "lcrs.packages.to_network",
+    "lcrs.zoo.shipped": "lcrs.packages.shipped",
 }
 """Old paths, and what is there now."""
 
@@ -32,7 +36,9 @@ class _Finder:
 
     @classmethod
     def find_spec(cls, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        return ModuleSpec(fullname, _Loader()) if fullname in MOVED else None
+        if fullname not in MOVED:
+            return None
+        return ModuleSpec(fullname, _Loader())  # type: ignore[arg-type]  # importlib.abc is slow to load
 
 
 class _Loader:

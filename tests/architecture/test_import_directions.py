@@ -18,6 +18,7 @@ LEVELS = [
     {"entropy_models"},
     {"latent_codecs"},
     {"models"},
+    {"packages"},
     {"zoo"},
     {"codec", "changed_copy"},
     {"evaluate", "train"},
