@@ -32,7 +32,7 @@ from lcrs.layers.efficient import DenseBlock, DepthwiseBlock
 from lcrs.layers.lowering import GraphBuilder, LoweredGraph, Value
 from lcrs.models.base import get_scale_table
 from lcrs.models.codec_tree import CodecTree
-from lcrs.models.packing import PackageParts
+from lcrs.models.packing import PackageParts, hyperprior_node
 from lcrs.models.strings import check_strings
 from lcrs.models.variable_rate.gain_model import GainModel
 from lcrs.models.variable_rate.levels import LevelSequential, LevelStage, LevelTable, scaled_at_level
@@ -287,13 +287,10 @@ class GainSpaceChannelHyperprior(GainModel):
         tree = CodecTree(root="latent_codec")
         prior = tree.gaussian("gaussian", self.gaussian_conditional, means=True, domain="log", nearest=True)
         groups = tree.groups(self.latent_codec, self._sizes["S"])
-        codec = {
-            "type": "hyperprior",
-            "analysis": "h_a",
-            "synthesis": "h_s",
-            "hyper": {"type": "gaussian", "params": "h_p", **prior},
-            "y": {"type": "channel_groups", "gain": "y.gain", "groups": groups},
-        }
+        codec = hyperprior_node(
+            hyper={"type": "gaussian", "params": "h_p", **prior},
+            y={"type": "channel_groups", "gain": "y.gain", "groups": groups},
+        )
         graphs = {name: lowered() for name, lowered in self._lowerings().items()}
         graphs |= tree.graphs
         strides = {"y": 16, "z": 64}

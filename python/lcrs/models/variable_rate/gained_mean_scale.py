@@ -31,7 +31,7 @@ from lcrs.models.google.transforms import (
     mean_scale_hyper_synthesis,
     synthesis,
 )
-from lcrs.models.packing import PackageParts
+from lcrs.models.packing import PackageParts, hyperprior_node
 from lcrs.models.pictures import crop_to, restored_picture
 from lcrs.models.variable_rate.levels import LevelTable, checked_levels, chosen_level, level_of
 from lcrs.ops.cache import KeyedCache, fingerprint
@@ -247,13 +247,10 @@ class GainedMeanScaleHyperprior(PictureModel):
         bottleneck = hyper.entropy_bottleneck
         assert bottleneck is not None
         tree = CodecTree()
-        codec = {
-            "type": "hyperprior",
-            "analysis": "h_a",
-            "synthesis": "h_s",
-            "hyper": {"type": "factorized", **tree.tables.factorized("z", bottleneck)},
-            "y": tree.conditional(self.latent_codec.y, _GainedSynthesis(self, hyper.h_s), self.N, self.M),
-        }
+        codec = hyperprior_node(
+            hyper={"type": "factorized", **tree.tables.factorized("z", bottleneck)},
+            y=tree.conditional(self.latent_codec.y, _GainedSynthesis(self, hyper.h_s), self.N, self.M),
+        )
         graphs = {"g_a": self._lower_analysis(), "g_s": self._lower_synthesis(), **tree.graphs}
         graphs["h_a"] = self._lower_hyper_analysis(hyper.h_a)
         strides = {"y": 16, "z": 64}
