@@ -25,7 +25,9 @@ MOVED = {
     "lcrs.models.gained": "lcrs.models.variable_rate.gained_mean_scale",
     "lcrs.codec.package_index": "lcrs.packages.index",
     "lcrs.codec.packages": "lcrs.packages.lookup",
+    "lcrs.entropy_models.peer_tables": "lcrs.entropy_models.compressai_tables",
     "lcrs.zoo.packages": "lcrs.packages.to_network",
+    "lcrs.zoo.peer_files": "lcrs.zoo.compressai_files",
     "lcrs.zoo.shipped": "lcrs.packages.shipped",
 }
 """Old paths, and what is there now."""
