@@ -28,6 +28,7 @@ from lcrs.errors import (
     TruncatedError,
     UnsupportedVersionError,
 )
+from lcrs.moved_modules import install as _find_moved_modules
 
 if TYPE_CHECKING:
     from lcrs.codec import compress, decompress, info
@@ -75,6 +76,7 @@ _SUBPACKAGES = frozenset(
         "models",
         "ops",
         "optimizers",
+        "packages",
         "pictures",
         "pillow",
         "registry",
@@ -87,6 +89,8 @@ _SUBPACKAGES = frozenset(
         "zoo",
     }
 )
+
+_find_moved_modules()
 
 
 def __getattr__(name: str) -> Any:

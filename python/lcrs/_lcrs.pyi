@@ -45,6 +45,7 @@ __all__ = [
     "indexes",
     "info_json",
     "int32_array",
+    "level_of",
     "metadata",
     "mixture_table",
     "num_threads",
@@ -951,6 +952,13 @@ def transcode(
     Raises:
         ValueError: if shapes, sizes or the quality are not those of the model.
         DesyncError: if a value lies between those that the model's symbols can have.
+    """
+
+def level_of(quality: float, num_levels: int) -> float:
+    """The level, 0 to `num_levels` - 1, that files of `quality` (0 to 100) are at: a binary32 number.
+
+    Raises:
+        ValueError: if the quality is out of range.
     """
 
 def package_digests(description: str, tensors: dict[str, NDArray[Any]]) -> dict[str, str]:

@@ -13,7 +13,7 @@ import pytest
 import lcrs
 import tiny_package
 from lcrs import _lcrs, codec
-from lcrs.codec import packages
+from lcrs.packages import lookup as packages
 
 STUB = Path(lcrs.__file__).with_name("_lcrs.pyi")
 

@@ -10,7 +10,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "python" / "lcrs"
 
 LEVELS = [
-    {"errors", "needs_torch", "copied_names"},
+    {"errors", "needs_torch", "copied_names", "moved_modules"},
     {"typing", "registry", "_lcrs"},
     {"coding", "metrics", "pictures"},
     {"ops"},
@@ -18,6 +18,7 @@ LEVELS = [
     {"entropy_models"},
     {"latent_codecs"},
     {"models"},
+    {"packages"},
     {"zoo"},
     {"codec", "changed_copy"},
     {"evaluate", "train"},

@@ -12,7 +12,7 @@ import pytest
 import lcrs
 import tiny_package
 from lcrs import codec
-from lcrs.codec import packages
+from lcrs.packages import lookup as packages
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from torch import nn
 
 from lcrs import LcrsError, coding
 from lcrs.entropy_models import EntropyBottleneck
-from lcrs.entropy_models.peer_tables import peer_table
+from lcrs.entropy_models.compressai_tables import peer_table
 
 
 def trained_like(channels=4, seed=0):

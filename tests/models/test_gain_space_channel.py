@@ -12,8 +12,8 @@ from torch import nn
 
 from lcrs import coding
 from lcrs.models import GainSpaceChannelHyperprior
-from lcrs.models.gain import rename_plain_keys
 from lcrs.models.packing import pack
+from lcrs.models.variable_rate import rename_plain_keys
 from lcrs.zoo import load_checkpoint, load_model
 
 NAME = "gain-space-channel-hyperprior"

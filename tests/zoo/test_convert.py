@@ -22,9 +22,9 @@ from lcrs.errors import (
     UnsupportedVersionError,
 )
 from lcrs.registry import MODELS
+from lcrs.zoo.compressai_files import _MODELS, parse_peer_file
 from lcrs.zoo.convert import convert
 from lcrs.zoo.network_latents import latents_of_network
-from lcrs.zoo.peer_files import _MODELS, parse_peer_file
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
 from tiny_networks import make

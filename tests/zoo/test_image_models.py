@@ -187,6 +187,8 @@ def test_listing_needs_no_torch(fresh_python):
 
 
 def test_the_shipped_folder_is_where_packages_are_looked_for():
-    from lcrs.codec import packages
+    from lcrs.packages import package_names
+    from lcrs.packages.shipped import WEIGHTS
 
-    assert zoo.shipped._WEIGHTS == packages._SHIPPED == Path(zoo.__file__).parent / "weights"
+    assert Path(zoo.__file__).parent / "weights" == WEIGHTS
+    assert set(zoo.shipped_models()) <= set(package_names())

@@ -63,8 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def list_models(arguments: argparse.Namespace) -> int:
     """``lcrs zoo list``."""
-    from lcrs.codec.packages import package_names, packages_at_hand
     from lcrs.evaluate.complexity import published_complexity
+    from lcrs.packages import package_names, packages_at_hand
     from lcrs.zoo import ARCHITECTURES
 
     if arguments.files:

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias, TypeVar
 from lcrs import coding
 from lcrs.codec.call_checks import check_numbers, refuse_url
 from lcrs.codec.containers import Container, Output, give, give_picture, read_container
-from lcrs.codec.packages import DEFAULT_MODEL, load_package, load_packages, missing, package_names
 from lcrs.codec.samples import private_metadata, to_samples
 from lcrs.codec.targets import only_target, reached
 from lcrs.coding import Package
 from lcrs.errors import LcrsError, MissingModelError, NotPortableError
+from lcrs.packages import DEFAULT_MODEL, load_package, load_packages, missing, package_names
 from lcrs.pictures import Background, Picture, PictureError, to_picture
 
 if TYPE_CHECKING:

@@ -28,7 +28,15 @@ from lcrs.coding.distributions import (
 from lcrs.coding.fingerprint import fingerprint
 from lcrs.coding.graph import Graph
 from lcrs.coding.latent import decode_latents, encode_latents
-from lcrs.coding.package import Package, RateSearch, package_bytes, package_digests, transcode, write_package
+from lcrs.coding.package import (
+    Package,
+    RateSearch,
+    level_of,
+    package_bytes,
+    package_digests,
+    transcode,
+    write_package,
+)
 from lcrs.coding.quantization import dequantize, quantize
 from lcrs.coding.runtime import build_profile, num_threads, simd_path, simd_paths
 from lcrs.coding.scales import quality_of_scale, scale_of_quality
@@ -63,6 +71,7 @@ __all__ = [
     "gaussian_table",
     "indexes",
     "info",
+    "level_of",
     "metadata",
     "mixture_table",
     "num_threads",

@@ -1,7 +1,7 @@
 """Model packages (.lcrm): a model's graphs, tables and description in one safetensors file.
 
 `Package` loads, checks and runs one; `write_package` makes one; `transcode` writes files of given latents;
-`RateSearch` finds the quality for a size where networks run elsewhere.
+`RateSearch` finds the quality for a size where networks run elsewhere; `level_of` is the level of a quality.
 The format and the digests are specified in the README of the crate ``lcrs-codec``.
 """
 
@@ -11,13 +11,21 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from lcrs._lcrs import Package, RateSearch, package_digests, transcode
+from lcrs._lcrs import Package, RateSearch, level_of, package_digests, transcode
 from lcrs.coding.files import write_atomically
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Package", "RateSearch", "package_bytes", "package_digests", "transcode", "write_package"]
+__all__ = [
+    "Package",
+    "RateSearch",
+    "level_of",
+    "package_bytes",
+    "package_digests",
+    "transcode",
+    "write_package",
+]
 
 
 def write_package(

@@ -18,10 +18,10 @@ from torch.nn import functional as F
 
 from lcrs import coding
 from lcrs.entropy_models.base import EntropyModel
+from lcrs.entropy_models.compressai_tables import peer_table
 from lcrs.entropy_models.fitting_tables import fitting_table
 from lcrs.entropy_models.inherited import InheritedBottleneckMethods
 from lcrs.entropy_models.own_densities import factorized_table, is_overridden, without_probing
-from lcrs.entropy_models.peer_tables import peer_table
 from lcrs.errors import LcrsError
 
 __all__ = ["EntropyBottleneck"]

@@ -21,8 +21,6 @@ from lcrs.models.base import (
     SimpleVAECompressionModel,
     get_scale_table,
 )
-from lcrs.models.gain import GainHyperprior, GainSpaceChannelHyperprior
-from lcrs.models.gained import GainedMeanScaleHyperprior
 from lcrs.models.google import (
     FactorizedPrior,
     FactorizedPriorReLU,
@@ -31,7 +29,9 @@ from lcrs.models.google import (
     ScaleHyperprior,
 )
 from lcrs.models.sensetime import Elic2022Chandelier, Elic2022Official
-from lcrs.models.vbr import (
+from lcrs.models.variable_rate import GainHyperprior, GainSpaceChannelHyperprior
+from lcrs.models.variable_rate.gained_mean_scale import GainedMeanScaleHyperprior
+from lcrs.models.variable_rate.scaled_latent import (
     JointAutoregressiveHierarchicalPriorsVbr,
     MeanScaleHyperpriorVbr,
     ScaleHyperpriorVbr,

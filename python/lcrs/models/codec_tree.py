@@ -24,7 +24,7 @@ from lcrs.latent_codecs import (
 )
 from lcrs.latent_codecs.base import LatentCodec
 from lcrs.layers.lowering import GraphBuilder, LoweredGraph, Value, lower
-from lcrs.models.packing import Tables
+from lcrs.models.packing import Tables, hyperprior_node
 
 __all__ = ["CodecTree", "gaussian_outputs"]
 
@@ -69,13 +69,10 @@ class CodecTree:
         if bottleneck is None:
             raise ValueError("the hyper codec has no entropy_bottleneck")
         self.graphs["h_a"] = lower(hyper.h_a, "h_a", "z")
-        return {
-            "type": "hyperprior",
-            "analysis": "h_a",
-            "synthesis": "h_s",
-            "hyper": {"type": "factorized", **self.tables.factorized("z", bottleneck)},
-            "y": self.conditional(y, hyper.h_s, bottleneck.channels, num_channels),
-        }
+        return hyperprior_node(
+            hyper={"type": "factorized", **self.tables.factorized("z", bottleneck)},
+            y=self.conditional(y, hyper.h_s, bottleneck.channels, num_channels),
+        )
 
     def conditional(
         self, codec: LatentCodec, h_s: nn.Module, num_z_channels: int, num_channels: int

@@ -33,7 +33,16 @@ from lcrs.models.packing_samples import check_samples
 from lcrs.models.twins import check_derived
 from lcrs.registry import MODELS
 
-__all__ = ["NUMERICS", "PACKAGE_VERSION", "Packable", "PackageParts", "Tables", "architecture_of", "pack"]
+__all__ = [
+    "NUMERICS",
+    "PACKAGE_VERSION",
+    "Packable",
+    "PackageParts",
+    "Tables",
+    "architecture_of",
+    "hyperprior_node",
+    "pack",
+]
 
 PACKAGE_VERSION = 1
 NUMERICS = "f32-fma/1"
@@ -176,6 +185,11 @@ class Tables:
     def _tensor(self, name: str, array: NDArray[Any]) -> str:
         _add(self.tensors, name, array)
         return name
+
+
+def hyperprior_node(hyper: Mapping[str, Any], y: Mapping[str, Any]) -> dict[str, Any]:
+    """The root of a codec tree: z as `hyper` says, then y as the node `y` says, given graph "h_s" of z."""
+    return {"type": "hyperprior", "analysis": "h_a", "synthesis": "h_s", "hyper": hyper, "y": y}
 
 
 def pack(

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from lcrs.models.gain import GainHyperprior, GainSpaceChannelHyperprior
+from lcrs.models.variable_rate import GainHyperprior, GainSpaceChannelHyperprior
 from lcrs.train.config import Config, ConfigError
 from lcrs.train.data.crops import CropMaker
 from lcrs.train.principal_components import initialise

@@ -21,12 +21,12 @@ from lcrs.coding import Package
 from lcrs.coding.files import refuse_existing
 from lcrs.errors import LcrsError, MissingModelError, ModelWarning
 from lcrs.models import JointAutoregressiveHierarchicalPriors
-from lcrs.models.packing import pack
+from lcrs.packages.from_network import package_of
 from lcrs.train.data.pictures import Pixels
 from lcrs.train.graphics import as_pixels
 from lcrs.train.objective import bits_of, outputs_of
 from lcrs.train.onnx_networks import export_onnx
-from lcrs.train.pack import as_halves, network_of_checkpoint
+from lcrs.train.pack import network_of_checkpoint
 from lcrs.train.tasks import Stages, task_of
 from lcrs.train.validation import bits_by_stream, likely_cause
 
@@ -112,8 +112,7 @@ def export_run(
     if not overwrite:
         refuse_existing(Path(output))
     net, facts = network_of_checkpoint(path)
-    description, tensors = pack(net, name or Path(output).stem)  # type: ignore[arg-type]
-    tensors = as_halves(tensors)
+    description, tensors = package_of(net, name or Path(output).stem)
     package = Package.from_bytes(coding.package_bytes(description, tensors))
     found = check_agreement(net, package, made_picture() if picture is None else picture)
     card: dict[str, Any] = {**facts, "agreement": [asdict(entry) for entry in found]}

@@ -18,13 +18,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 from torch.nn.utils.parametrize import is_parametrized
 
 import lcrs.models  # noqa: F401
 from lcrs import coding
-from lcrs.models.packing import pack
+from lcrs.packages.from_network import as_halves, package_of
 from lcrs.registry import MODELS
 from lcrs.train.config import ModelConfig
 from lcrs.train.crops import load_folder
@@ -90,15 +89,6 @@ def _rounded(net: nn.Module) -> nn.Module:
     return net.eval()
 
 
-def as_halves(tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """Stores what binary16 holds exactly as binary16: the engine widens it again, to the same numbers."""
-    halves = {}
-    for key, array in tensors.items():
-        half = array.astype(np.float16) if array.dtype == np.float32 else array
-        halves[key] = half if np.array_equal(half.astype(array.dtype), array) else array
-    return halves
-
-
 def pack_checkpoint(
     checkpoint: str | Path,
     output: str | Path,
@@ -122,8 +112,7 @@ def pack_checkpoint(
         `digests` and, with `pictures`, `curve`.
     """
     net, facts = network_of_checkpoint(checkpoint, architecture)
-    description, tensors = pack(net, name)  # type: ignore[arg-type]
-    tensors = as_halves(tensors)
+    description, tensors = package_of(net, name)
     coding.write_package(output, description, tensors)
     package = coding.Package.from_file(output)
     written = json.loads(package.description)

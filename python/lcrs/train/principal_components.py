@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from lcrs.latent_codecs import CheckerboardLatentCodec
 from lcrs.layers.efficient import DenseBlock, DepthwiseBlock
-from lcrs.models.gain import GainHyperprior, GainSpaceChannelHyperprior
+from lcrs.models.variable_rate import GainHyperprior, GainSpaceChannelHyperprior
 
 __all__ = ["GainNetwork", "initialise"]
 

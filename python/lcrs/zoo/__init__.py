@@ -18,11 +18,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from lcrs.packages.shipped import shipped_models
 from lcrs.zoo.checkpoints import ARCHITECTURES, Architecture
 from lcrs.zoo.pretrained import load_pretrained, load_state_dict
-from lcrs.zoo.shipped import shipped_models
 
 if TYPE_CHECKING:
+    from lcrs.packages.to_network import load_model
     from lcrs.zoo.image import (
         bmshj2018_factorized,
         bmshj2018_factorized_relu,
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
         mbt2018_vbr,
     )
     from lcrs.zoo.importing import package_of_checkpoint
-    from lcrs.zoo.packages import load_model
     from lcrs.zoo.state_dicts import load_checkpoint
     from lcrs.zoo.video import ssf2020, video_models
 
@@ -77,11 +77,11 @@ __all__ = [
 _MODULES = ("image", "image_vbr", "video")
 
 _HOMES = {
-    "load_checkpoint": "state_dicts",
-    "load_model": "packages",
-    "package_of_checkpoint": "importing",
-    "ssf2020": "video",
-    "video_models": "video",
+    "load_checkpoint": "lcrs.zoo.state_dicts",
+    "load_model": "lcrs.packages.to_network",
+    "package_of_checkpoint": "lcrs.zoo.importing",
+    "ssf2020": "lcrs.zoo.video",
+    "video_models": "lcrs.zoo.video",
 }
 
 
@@ -98,6 +98,6 @@ def __getattr__(name: str) -> Any:
         images, videos = (importlib.import_module(f"lcrs.zoo.{home}") for home in ("image", "video"))
         value: Any = {**images.image_models, **videos.video_models}
     else:
-        value = getattr(importlib.import_module(f"lcrs.zoo.{_HOMES.get(name, 'image')}"), name)
+        value = getattr(importlib.import_module(_HOMES.get(name, "lcrs.zoo.image")), name)
     globals()[name] = value
     return value

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lcrs import coding
 from lcrs.errors import MissingModelError
 from lcrs.zoo.checkpoints import ARCHITECTURES
-from lcrs.zoo.peer_files import PeerFile, parse_peer_file
+from lcrs.zoo.compressai_files import PeerFile, parse_peer_file
 
 if TYPE_CHECKING:
     from torch import nn

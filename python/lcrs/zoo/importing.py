@@ -6,11 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 from torch import nn
 
-from lcrs.models.packing import pack
+from lcrs.packages.from_network import package_of
 from lcrs.zoo.download import hash_of
 from lcrs.zoo.state_dicts import load_checkpoint
 
@@ -63,7 +62,5 @@ def package_of_network(
     net: nn.Module, path: str | Path, name: str | None = None, **options: Any
 ) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """`package_of_checkpoint` for the network that was read from `path`."""
-    model: Any = net
     card = {"checkpoint": Path(path).name, "checkpoint_sha256": hash_of(Path(path))}
-    description, tensors = pack(model, name or package_name_of(path), card, **options)
-    return description, {key: np.ascontiguousarray(array) for key, array in tensors.items()}
+    return package_of(net, name or package_name_of(path), card, **options)

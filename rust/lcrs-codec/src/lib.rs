@@ -47,7 +47,7 @@ pub use info::{bytes_needed, info, Info, SectionInfo};
 pub use metadata::{Cicp, PictureMetadata};
 pub use package::{package_digests, Digests, Package, PackageSummary};
 pub use picture::{Layout, Picture};
-pub use quality::level_of;
+pub use quality::{level_of, level_of_quality};
 pub use reading::{read, ReadError};
 pub use search::{Search, Target};
 pub use target::{compress_to_target, Targeted};

@@ -48,7 +48,7 @@ mod _lcrs {
     #[pymodule_export]
     use crate::latent::{decode_latents, encode_latents};
     #[pymodule_export]
-    use crate::package::{bytes_needed, info_json, metadata, package_digests, Package};
+    use crate::package::{bytes_needed, info_json, level_of, metadata, package_digests, Package};
     #[pymodule_export]
     use crate::panic::panic_in_job;
     #[pymodule_export]

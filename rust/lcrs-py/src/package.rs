@@ -447,6 +447,15 @@ pub(crate) fn metadata<'py>(
     to_dict(py, &metadata)
 }
 
+/// The level of a quality, for a model of so many levels.
+///
+/// Raises:
+///     ValueError: if the quality is out of range.
+#[pyfunction]
+pub(crate) fn level_of(py: Python<'_>, quality: f64, num_levels: usize) -> PyResult<f32> {
+    caught(py, || codec::level_of_quality(quality, num_levels))
+}
+
 /// The digests of a description (JSON) and its tensors, by the members of the description that hold them.
 ///
 /// Raises:

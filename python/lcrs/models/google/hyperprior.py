@@ -30,7 +30,7 @@ from lcrs.models.google.transforms import (
     mean_scale_hyper_synthesis,
     synthesis,
 )
-from lcrs.models.packing import PackageParts
+from lcrs.models.packing import PackageParts, hyperprior_node
 from lcrs.models.pictures import crop_to
 from lcrs.models.strings import check_strings
 from lcrs.models.utils import conv, deconv
@@ -188,13 +188,10 @@ class ScaleHyperprior(PictureModel):
     def package_parts(self) -> PackageParts:
         """Graphs and tables for coding without torch."""
         tree, h_a = CodecTree(), GraphBuilder()
-        codec = {
-            "type": "hyperprior",
-            "analysis": "h_a",
-            "synthesis": "h_s",
-            "hyper": {"type": "factorized", **tree.tables.factorized("z", self.entropy_bottleneck)},
-            "y": tree.conditional(self._y_codec(), self.h_s, self.N, self.M),
-        }
+        codec = hyperprior_node(
+            hyper={"type": "factorized", **tree.tables.factorized("z", self.entropy_bottleneck)},
+            y=tree.conditional(self._y_codec(), self.h_s, self.N, self.M),
+        )
         graphs = {
             "g_a": lower(self.g_a, "g_a"),
             "g_s": lower(self.g_s, "g_s", "x_hat"),

@@ -25,15 +25,15 @@ from lcrs.layers.foreign import coding_scope
 from lcrs.layers.lowering import GraphBuilder, LoweredGraph, Value
 from lcrs.models.base import PictureModel
 from lcrs.models.codec_tree import CodecTree
-from lcrs.models.gain.levels import LevelTable, checked_levels, level_of
 from lcrs.models.google.transforms import (
     analysis,
     mean_scale_hyper_analysis,
     mean_scale_hyper_synthesis,
     synthesis,
 )
-from lcrs.models.packing import PackageParts
+from lcrs.models.packing import PackageParts, hyperprior_node
 from lcrs.models.pictures import crop_to, restored_picture
+from lcrs.models.variable_rate.levels import LevelTable, checked_levels, chosen_level, level_of
 from lcrs.ops.cache import KeyedCache, fingerprint
 from lcrs.registry import register_model
 
@@ -63,8 +63,8 @@ class GainedMeanScaleHyperprior(PictureModel):
 
     Each of the four gains is learned for every level; between levels it is interpolated geometrically
     (section 3.2, equation 9). So the rate is continuous: levels are numbers from 0 to `num_levels` - 1. Every
-    method takes one; it must be the same for `compress` and `decompress`, and no string carries it. (A file
-    does, as a quality from 0 to 100.)
+    method takes one; it must be the same for `compress` and `decompress`, and no string carries it. These two
+    take a quality from 0 to 100 as well, which is what files carry.
 
     Any picture size: sides are padded to a multiple of 64 inside, by replication right and below, and cropped
     again.
@@ -159,21 +159,24 @@ class GainedMeanScaleHyperprior(PictureModel):
 
     @coding_scope()
     @torch.no_grad()
-    def compress(self, x: Tensor, level: float = 0.0) -> dict[str, Any]:
+    def compress(
+        self, x: Tensor, level: float | None = None, *, quality: float | None = None
+    ) -> dict[str, Any]:
         """Codes pictures.
 
         Args:
             x: Pictures in [0, 1], (N, 3, H, W).
-            level: From 0 to `num_levels` - 1.
+            level: From 0 to `num_levels` - 1; by default 0.
+            quality: Instead of a level, from 0 to 100; as files have it.
 
         Returns:
             `strings`: [strings of y, strings of z], one each for each picture; `shape`: that of the latents
             by name, "y" and "hyper"; `y_hat`; `size`: (H, W) of the picture.
 
         Raises:
-            ValueError: the level is outside of that.
+            ValueError: the level or quality is outside of that, or both are given.
         """
-        gains = self._exact_gains(level, x)
+        gains = self._exact_gains(chosen_level(quality, level, self.num_levels) or 0.0, x)
         y = self._transformed("g_a", self._padded(x))
         report_own(self.latent_codec)
         return {**self.latent_codec.compress(y, **gains), "size": x.shape[-2:]}
@@ -184,8 +187,10 @@ class GainedMeanScaleHyperprior(PictureModel):
         self,
         strings: Sequence[Sequence[bytes]],
         shape: Mapping[str, Any],
-        level: float = 0.0,
+        level: float | None = None,
         size: Sequence[int] | None = None,
+        *,
+        quality: float | None = None,
     ) -> dict[str, Any]:
         """Restores what `compress` wrote.
 
@@ -194,15 +199,17 @@ class GainedMeanScaleHyperprior(PictureModel):
             shape: As `compress` returned it.
             level: As given to `compress`.
             size: (H, W) of the picture, to crop to; None leaves the padding on.
+            quality: As given to `compress`.
 
         Returns:
             `x_hat` in [0, 1], (N, 3, H, W).
 
         Raises:
             LcrsError: a string is damaged, or belongs to another model or level.
-            ValueError: the number of strings is wrong, or the level is outside of its range.
+            ValueError: the number of strings is wrong, the level or quality is outside of its range, or both
+                are given.
         """
-        gains = self._exact_gains(level, self.log_lmbda)
+        gains = self._exact_gains(chosen_level(quality, level, self.num_levels) or 0.0, self.log_lmbda)
         inverse = (gains["y_gain_inv"], gains["z_gain_inv"])
         report_own(self.latent_codec)
         y_hat = self.latent_codec.decompress(strings, shape, *inverse)["y_hat"]
@@ -240,13 +247,10 @@ class GainedMeanScaleHyperprior(PictureModel):
         bottleneck = hyper.entropy_bottleneck
         assert bottleneck is not None
         tree = CodecTree()
-        codec = {
-            "type": "hyperprior",
-            "analysis": "h_a",
-            "synthesis": "h_s",
-            "hyper": {"type": "factorized", **tree.tables.factorized("z", bottleneck)},
-            "y": tree.conditional(self.latent_codec.y, _GainedSynthesis(self, hyper.h_s), self.N, self.M),
-        }
+        codec = hyperprior_node(
+            hyper={"type": "factorized", **tree.tables.factorized("z", bottleneck)},
+            y=tree.conditional(self.latent_codec.y, _GainedSynthesis(self, hyper.h_s), self.N, self.M),
+        )
         graphs = {"g_a": self._lower_analysis(), "g_s": self._lower_synthesis(), **tree.graphs}
         graphs["h_a"] = self._lower_hyper_analysis(hyper.h_a)
         strides = {"y": 16, "z": 64}

@@ -17,8 +17,14 @@ from lcrs.layers.foreign import coding_scope, report, run_in_torch
 from lcrs.layers.lowering import GraphBuilder, LoweredGraph
 from lcrs.layers.module_state import state_key
 from lcrs.models.base import PictureModel, get_scale_table
-from lcrs.models.gain.levels import LevelTable, checked_levels, level_of, scaled_at_level
 from lcrs.models.pictures import crop_to, restored_picture
+from lcrs.models.variable_rate.levels import (
+    LevelTable,
+    checked_levels,
+    chosen_level,
+    level_of,
+    scaled_at_level,
+)
 from lcrs.ops import quantize_ste
 from lcrs.ops.cache import KeyedCache
 
@@ -85,6 +91,12 @@ class GainModel(PictureModel):
     def level_of(self, quality: float) -> float:
         """As the function `level_of`, for this model."""
         return level_of(quality, self.num_levels)
+
+    def _chosen_level(self, quality: float | None, level: float | None) -> float:
+        chosen = chosen_level(quality, level, self.num_levels)
+        if chosen is None:
+            return self.level_of(50)
+        return float(checked_levels(float(chosen), self.num_levels, self.log_lmbda[:1])[0])
 
     def lmbda(self, level: Tensor) -> Tensor:
         """Lagrangian weight of 255^2 MSE at `level` (N,), each from 0 to K - 1."""
@@ -246,21 +258,24 @@ class GainModel(PictureModel):
 
     @coding_scope()
     @torch.no_grad()
-    def compress(self, x: Tensor, quality: float = 50.0) -> dict[str, Any]:
+    def compress(
+        self, x: Tensor, quality: float | None = None, *, level: float | None = None
+    ) -> dict[str, Any]:
         """Codes pictures.
 
         Args:
             x: Pictures in [0, 1], (N, 3, H, W).
-            quality: From 0 to 100; rate and quality rise with it.
+            quality: From 0 to 100; rate and quality rise with it. By default 50.
+            level: Instead of a quality, from 0 to `num_levels` - 1.
 
         Returns:
             `strings`: lists of strings of y, then the strings of z, in each list one for each picture;
             `shape`: (H, W) of y; `size`: (H, W) of the picture.
 
         Raises:
-            ValueError: the quality is outside 0..100.
+            ValueError: the quality or level is outside of its range, or both are given.
         """
-        level = self.level_of(quality)
+        level = self._chosen_level(quality, level)
         y = self._transformed_at("g_a", self._padded(x), level)
         z = self._transformed_at("h_a", y, level)
         rows, means = self._prior(z.shape, level)
@@ -275,8 +290,10 @@ class GainModel(PictureModel):
         self,
         strings: Sequence[Sequence[bytes]],
         shape: Sequence[int],
-        quality: float = 50.0,
+        quality: float | None = None,
         size: Sequence[int] | None = None,
+        *,
+        level: float | None = None,
     ) -> dict[str, Any]:
         """Restores what `compress` wrote.
 
@@ -285,15 +302,17 @@ class GainModel(PictureModel):
             shape: As `compress` returned it.
             quality: As given to `compress`.
             size: (H, W) of the picture, to crop to; None leaves the padding on.
+            level: As given to `compress`.
 
         Returns:
             `x_hat` in [0, 1], (N, 3, H, W).
 
         Raises:
             LcrsError: a string is damaged or belongs to another model or quality.
-            ValueError: the number of strings is wrong, or the quality is outside 0..100.
+            ValueError: the number of strings is wrong, the quality or level is outside of its range, or both
+                are given.
         """
-        level = self.level_of(quality)
+        level = self._chosen_level(quality, level)
         *y_strings, z_strings = self._checked_strings(strings)
         height, width = shape
         z_shape = (len(z_strings), self.z_mean.values.shape[1], -(-height // 4), -(-width // 4))

@@ -9,9 +9,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from lcrs.codec.package_index import SUFFIX, Entry, entries
 from lcrs.coding import Package
 from lcrs.errors import LcrsError, MissingModelError, ModelWarning
+from lcrs.packages.index import SUFFIX, Entry, entries
+from lcrs.packages.shipped import WEIGHTS
 
 __all__ = [
     "DEFAULT_MODEL",
@@ -25,7 +26,7 @@ __all__ = [
 DEFAULT_MODEL = "photo-2"
 """The model that `lcrs.compress` uses when told nothing."""
 
-_SHIPPED = Path(__file__).parents[1] / "zoo" / "weights"
+_SHIPPED = WEIGHTS
 
 
 def load_package(model: str | os.PathLike[str] | Package) -> Package:

@@ -3,10 +3,10 @@
 Of Cui et al., "Asymmetric gained deep image compression with continuous rate adaptation", CVPR 2021.
 """
 
-from lcrs.models.gain.hyperprior import GainHyperprior
-from lcrs.models.gain.levels import LevelTable, level_of
-from lcrs.models.gain.plain_keys import PLAIN_KEYS, rename_plain_keys
-from lcrs.models.gain.space_channel import GainSpaceChannelHyperprior
+from lcrs.models.variable_rate.gain_hyperprior import GainHyperprior
+from lcrs.models.variable_rate.gain_space_channel import GainSpaceChannelHyperprior
+from lcrs.models.variable_rate.levels import LevelTable, level_of
+from lcrs.models.variable_rate.plain_keys import PLAIN_KEYS, rename_plain_keys
 
 __all__ = [
     "PLAIN_KEYS",

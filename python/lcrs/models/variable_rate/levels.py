@@ -9,26 +9,32 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from lcrs.coding import level_of
 from lcrs.layers.lowering import GraphBuilder, Value
 
-__all__ = ["LevelSequential", "LevelStage", "LevelTable", "checked_levels", "level_of", "scaled_at_level"]
+__all__ = [
+    "LevelSequential",
+    "LevelStage",
+    "LevelTable",
+    "checked_levels",
+    "chosen_level",
+    "level_of",
+    "scaled_at_level",
+]
 
 
-def level_of(quality: float, num_levels: int) -> float:
-    """The level, 0 to `num_levels` - 1, that a file of `quality` (0 to 100) is at, to the bit.
-
-    Files keep the quality as binary32, and levels are binary32.
+def chosen_level(quality: float | None, level: float | None, num_levels: int) -> float | None:
+    """The level that a caller chose by one of both; None if by neither.
 
     Raises:
-        ValueError: the quality is outside 0..100.
+        ValueError: both are given, or the quality is outside 0..100.
     """
-    if not 0 <= quality <= 100:
-        raise ValueError(f"quality {quality} is outside 0..100")
-    return float(np.float32(float(np.float32(quality)) / 100 * (num_levels - 1)))
+    if quality is not None and level is not None:
+        raise ValueError(f"quality {quality} and level {level} are given, one of them is enough")
+    return level if quality is None else level_of(quality, num_levels)
 
 
 # Where torch 2.2 has it.

@@ -32,12 +32,12 @@ from lcrs.layers.efficient import DenseBlock, DepthwiseBlock
 from lcrs.layers.lowering import GraphBuilder, LoweredGraph, Value
 from lcrs.models.base import get_scale_table
 from lcrs.models.codec_tree import CodecTree
-from lcrs.models.gain.base import GainModel
-from lcrs.models.gain.levels import LevelSequential, LevelStage, LevelTable, scaled_at_level
-from lcrs.models.gain.plain_keys import rename_plain_keys
-from lcrs.models.gain.transforms import down, hyper_analysis, hyper_synthesis, up
-from lcrs.models.packing import PackageParts
+from lcrs.models.packing import PackageParts, hyperprior_node
 from lcrs.models.strings import check_strings
+from lcrs.models.variable_rate.gain_model import GainModel
+from lcrs.models.variable_rate.levels import LevelSequential, LevelStage, LevelTable, scaled_at_level
+from lcrs.models.variable_rate.plain_keys import rename_plain_keys
+from lcrs.models.variable_rate.shuffle_transforms import down, hyper_analysis, hyper_synthesis, up
 from lcrs.registry import register_model
 
 if TYPE_CHECKING:
@@ -287,13 +287,10 @@ class GainSpaceChannelHyperprior(GainModel):
         tree = CodecTree(root="latent_codec")
         prior = tree.gaussian("gaussian", self.gaussian_conditional, means=True, domain="log", nearest=True)
         groups = tree.groups(self.latent_codec, self._sizes["S"])
-        codec = {
-            "type": "hyperprior",
-            "analysis": "h_a",
-            "synthesis": "h_s",
-            "hyper": {"type": "gaussian", "params": "h_p", **prior},
-            "y": {"type": "channel_groups", "gain": "y.gain", "groups": groups},
-        }
+        codec = hyperprior_node(
+            hyper={"type": "gaussian", "params": "h_p", **prior},
+            y={"type": "channel_groups", "gain": "y.gain", "groups": groups},
+        )
         graphs = {name: lowered() for name, lowered in self._lowerings().items()}
         graphs |= tree.graphs
         strides = {"y": 16, "z": 64}

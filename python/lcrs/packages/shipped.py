@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["shipped_models"]
+__all__ = ["WEIGHTS", "shipped_models"]
 
-_WEIGHTS = Path(__file__).parent / "weights"
+WEIGHTS = Path(__file__).parents[1] / "zoo" / "weights"
 
 
 def shipped_models() -> dict[str, Path]:
     """Package files that come with lcrs, by name."""
-    return {path.stem: path for path in sorted(_WEIGHTS.glob("*.lcrm"))}
+    return {path.stem: path for path in sorted(WEIGHTS.glob("*.lcrm"))}

@@ -21,11 +21,11 @@ from torch import Tensor, nn
 
 from lcrs.layers.efficient import DenseBlock, DepthwiseBlock
 from lcrs.layers.lowering import GraphBuilder, LoweredGraph
-from lcrs.models.gain.base import GainModel
-from lcrs.models.gain.levels import LevelTable, scaled_at_level
-from lcrs.models.gain.transforms import down, hyper_analysis, hyper_synthesis, up
-from lcrs.models.packing import PackageParts, Tables
+from lcrs.models.packing import PackageParts, Tables, hyperprior_node
 from lcrs.models.strings import check_strings
+from lcrs.models.variable_rate.gain_model import GainModel
+from lcrs.models.variable_rate.levels import LevelTable, scaled_at_level
+from lcrs.models.variable_rate.shuffle_transforms import down, hyper_analysis, hyper_synthesis, up
 from lcrs.ops import quantize_ste
 from lcrs.registry import register_model
 
@@ -188,13 +188,10 @@ class GainHyperprior(GainModel):
         conditional = tables.gaussian(
             "gaussian", self.gaussian_conditional, means=True, domain="log", nearest=True
         )
-        codec = {
-            "type": "hyperprior",
-            "analysis": "h_a",
-            "synthesis": "h_s",
-            "hyper": {"type": "gaussian", "params": "h_p", **conditional},
-            "y": {"type": "gaussian", **conditional},
-        }
+        codec = hyperprior_node(
+            hyper={"type": "gaussian", "params": "h_p", **conditional},
+            y={"type": "gaussian", **conditional},
+        )
         strides = {"y": 16, "z": 64}
         return PackageParts(graphs, codec, tables.tensors, strides, pad=16, levels=self.num_levels)
 
