@@ -59,7 +59,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
             verb = _Parser(prog=f"lcrs {parsed.verb}" if parsed.verb else "lcrs")
             verb.hint = hint
             verb.error(f"unrecognized arguments: {' '.join(unknown)}")
-        parsed.words = list(sys.argv[1:] if arguments is None else arguments)
+        parsed.command_line = given
         return parsed
     except SystemExit:
         streams.flush()  # help that has no place to go is a failure like all others

@@ -339,7 +339,7 @@ def _meta(
         "machine": machine(),
         "jobs": jobs,
         "threads": max(num_threads() // jobs, 1),
-        "command": shlex.join(["lcrs", *arguments.words]),
+        "command": shlex.join(["lcrs", *arguments.command_line]),
     }
     if arguments.save is not None:
         meta["saved"] = str(arguments.save)
@@ -364,7 +364,8 @@ def _say_what_is_odd(
         missing |= row.get("missing", {})
     for name, why in missing.items():
         streams.say_line(f"lcrs {verb}: {name} is not measured everywhere: {why}")
-    streams.say_line(f"lcrs {verb}: means over {counted} pictures, {len(failed)} failed")
+    noun = "picture" if counted == 1 else "pictures"
+    streams.say_line(f"lcrs {verb}: means over {counted} {noun}, {len(failed)} failed")
 
 
 def _table(result: Results) -> str:
@@ -380,7 +381,7 @@ def _table(result: Results) -> str:
     for at in range(len(columns[0][1])):
         lines.append([_cell(key, values[at]) for key, values in columns])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    head = f"{result.name}: {result.description}\n"
+    head = f"{result.name}: {result.description}"
     rows = ("  ".join(f"{c:>{w}}" for c, w in zip(line, widths, strict=True)) for line in lines)
     return printable(head) + "\n" + "".join(f"{row}\n" for row in rows)
 
