@@ -220,6 +220,14 @@ def test_raw_planes_go_through_a_program_unharmed(photo, tmp_path):
         assert metrics.psnr(photo, restored) > least
 
 
+def test_the_table_is_a_head_and_rows(pictures, capsys):
+    assert main(["bench", "jpeg", str(pictures / "a.png"), "-q", "50"]) == 0
+    told = capsys.readouterr()
+    assert "\\n" not in told.out
+    assert [line.split()[0] for line in told.out.splitlines()] == ["JPEG:", "setting", "50"]
+    assert "means over 1 picture, 0 failed" in told.err
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

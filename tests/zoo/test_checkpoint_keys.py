@@ -150,6 +150,15 @@ def test_nothing_in_a_checkpoint_is_executed(tmp_path, monkeypatch):
     assert not Path("ran-code").exists()
 
 
+@pytest.mark.parametrize("content", [b"hello", b"e\n", b"\x89PNG\r\n\x1a\n", bytes(100), b""])
+def test_files_that_are_no_checkpoints_are_told_in_words(content, tmp_path):
+    (tmp_path / "notes.txt").write_bytes(content)
+    with pytest.raises(CorruptError, match="loaded safely") as caught:
+        load_checkpoint(tmp_path / "notes.txt")
+    reason = str(caught.value).rpartition("loaded safely: ")[2]
+    assert len(reason.split()) > 3
+
+
 def test_whole_models_are_refused_without_advice_to_load_them_unsafely(net, tmp_path):
     torch.save(net, tmp_path / "a.pth")
     with pytest.raises(CorruptError, match=r"could run code; save the model's state_dict\(\)") as caught:

@@ -348,7 +348,8 @@ def _say_what_is_odd(
         missing |= row.get("missing", {})
     for name, why in missing.items():
         streams.say_line(f"lcrs {verb}: {name} is not measured everywhere: {why}")
-    streams.say_line(f"lcrs {verb}: means over {counted} pictures, {len(failed)} failed")
+    noun = "picture" if counted == 1 else "pictures"
+    streams.say_line(f"lcrs {verb}: means over {counted} {noun}, {len(failed)} failed")
 
 
 def _table(result: Results) -> str:
@@ -364,7 +365,7 @@ def _table(result: Results) -> str:
     for at in range(len(columns[0][1])):
         lines.append([_cell(key, values[at]) for key, values in columns])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    head = f"{result.name}: {result.description}\n"
+    head = f"{result.name}: {result.description}"
     rows = ("  ".join(f"{c:>{w}}" for c, w in zip(line, widths, strict=True)) for line in lines)
     return printable(head) + "\n" + "".join(f"{row}\n" for row in rows)
 

@@ -39,6 +39,6 @@ def checked(ladder: Ladder, setting: Setting, what: str) -> float:
     is_number = isinstance(setting, int | float) and ladder.least <= setting <= ladder.most
     if not is_number or (ladder.step and float(setting) % ladder.step):  # type: ignore[arg-type]
         whole = "a whole number " if ladder.step == 1 else ""
-        msg = f"setting is {setting!r}, {what} is {whole}from {ladder.least:g} to {ladder.most:g}"
+        msg = f"setting is {setting!r} ({what}), must be {whole}from {ladder.least:g} to {ladder.most:g}"
         raise ValueError(msg)
     return float(setting)  # type: ignore[arg-type]

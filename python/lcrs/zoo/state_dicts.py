@@ -93,6 +93,8 @@ def _reason(path: Path, error: Exception) -> str:
     forbidden = _FORBIDDEN.search(message)
     if forbidden:
         return f"it has a {forbidden[1]} inside, which could run code; save the model's state_dict() instead"
+    if isinstance(error, LookupError):
+        return "torch.save did not write it"  # an unpickler that was led astray names a number, or a letter
     if "weights_only" not in message and "magic number" not in message:
         return message.splitlines()[0]
     if _is_pickle(path):

@@ -194,6 +194,7 @@ fn failures_leave_nothing_behind() {
 #[test]
 fn wrong_usage_has_its_own_exit_code() {
     let folder = folder();
+    fs::write(folder.path("-dash.png"), b"").unwrap();
     for arguments in [
         &[][..],
         &["restore", "in.lcrs"],
@@ -223,6 +224,7 @@ fn wrong_usage_has_its_own_exit_code() {
         (["encode", "in.png", "--to-srgb"], "--to-srgb is not here: lcrs encode has it"),
         (["decode", "in.lcrs", "--max-side"], "--max-side is not here: lcrs decode has it"),
         (["decode", "in.lcrs", "--frame"], "invalid option '--frame'"),
+        (["encode", "-dash.png", "in.png"], "; the file of that name is ./-dash.png"),
     ] {
         let output = folder.run(&[&arguments[..], &["0", "-o", "out"]].concat());
         assert_eq!(code(&output), 2, "{arguments:?}");
@@ -375,7 +377,37 @@ fn pictures_that_do_not_fit_are_refused_by_what_they_are() {
         assert_eq!(code(&output), 1, "{name}");
         assert!(message(&output).contains(words), "{}", message(&output));
     }
+    assert_eq!(code(&folder.with_models(&["decode", "in.lcrs", "-o", "whole.jpg"])), 0);
+    let jpeg = fs::read(folder.path("whole.jpg")).unwrap();
+    assert_eq!(code(&folder.encode("joined.jpg", &[&jpeg[..], b"and more"].concat(), &[])), 0);
+    for length in [jpeg.len() - 1, jpeg.len() - 2, jpeg.len() - 40] {
+        let output = folder.encode("cut.jpg", &jpeg[..length], &[]);
+        assert!(message(&output).contains("cut.jpg: image cannot be decoded as JPEG: it ends before"), "{length}");
+    }
     assert_eq!(code(&folder.encode("comment.ppm", b"P6 # a comment\n1 # another\n1 255\nabc", &[])), 0);
+}
+
+#[test]
+fn greymaps_hold_grey_and_pixmaps_colours() {
+    let folder = folder();
+    let output = folder.with_models(&["decode", "in.lcrs", "-o", "out.pgm"]);
+    assert!(message(&output).contains("the picture has colours, which .pgm cannot hold"), "{output:?}");
+    assert!(!folder.path("out.pgm").exists());
+    let grey = png(png::ColorType::Grayscale, png::BitDepth::Sixteen, &[7, 7, 200, 200]);
+    assert_eq!(code(&folder.encode("grey.png", &grey, &[])), 0);
+    let decoded = |ending: &str| {
+        let output = folder.with_models(&["decode", "new.lcrs", "-o", "-", "--format", ending]);
+        assert_eq!(code(&output), 0, "{output:?}");
+        output.stdout
+    };
+    let (pgm, ppm) = (decoded("pgm"), decoded("ppm"));
+    let (grey, colors) = (pgm.strip_prefix(b"P5\n").unwrap(), ppm.strip_prefix(b"P6\n").unwrap());
+    let pixels = |file: &[u8], count: usize| file[file.len() - 2 * count..].to_vec();
+    let (grey, colors) = (pixels(grey, 2), pixels(colors, 6));
+    assert_eq!(
+        colors.as_chunks::<6>().0.concat(),
+        grey.as_chunks::<2>().0.iter().flat_map(|word| word.repeat(3)).collect::<Vec<_>>()
+    );
 }
 
 #[test]

@@ -59,9 +59,9 @@ fn files_are_read_no_further_than_their_header_says() {
             "not a model package (.lcrm), or cut short: header of",
         ),
         ("empty", &[], 0, ErrorKind::Truncated, "not a model package (.lcrm), or cut short"),
-        ("a hole", &[], 1 << 30, ErrorKind::Corrupt, "not a model package (.lcrm): "),
+        ("a hole", &[], 1 << 30, ErrorKind::Corrupt, "not a model package (.lcrm): it does not begin with"),
         ("a larger hole", &[], 20 << 30, ErrorKind::Limit, "at most"),
-        ("a long header", &[0xFF; 8], 1 << 30, ErrorKind::Limit, "not a model package (.lcrm): its header"),
+        ("a long header", &[0xFF; 8], 1 << 30, ErrorKind::Limit, "not a model package (.lcrm): it does not begin with"),
     ] {
         let error = load(bytes, length).unwrap_err();
         assert_eq!(error.kind(), kind, "{what}: {error}");

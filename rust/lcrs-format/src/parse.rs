@@ -75,7 +75,7 @@ pub fn parse<'a>(data: &'a [u8], limits: &Limits) -> Result<Container<'a>> {
 pub fn bytes_needed(first: &[u8], limits: &Limits) -> Result<u64> {
     check_preamble(first)?;
     if first.len() < PREAMBLE_LENGTH {
-        return Ok(PREAMBLE_LENGTH as u64);
+        return Ok(KIND_LENGTH as u64);
     }
     let mut reader = Reader::new(&first[..PREAMBLE_LENGTH], AtEnd::Corrupt);
     let length = read_header_length(&mut reader)
@@ -115,9 +115,12 @@ fn open(data: &[u8], limits: &Limits) -> Result<Opening> {
     Ok(Opening { header, entries, header_bytes, payload_bytes })
 }
 
+/// Bytes that show what a file is that begins otherwise: fewer than any header has, and more than the preamble.
+const KIND_LENGTH: usize = 12;
+
 /// What a file is that begins otherwise, for those who took one for another, and what it is for.
 fn kind_of(data: &[u8]) -> Option<&'static str> {
-    const KINDS: [(&[u8], usize, &str); 8] = [
+    const KINDS: [(&[u8], usize, &str); 12] = [
         (b"\x89PNG", 0, "a PNG picture, which `lcrs encode` compresses"),
         (b"\xff\xd8\xff", 0, "a JPEG picture, which `lcrs encode` compresses"),
         (b"GIF8", 0, "a GIF picture, which `lcrs encode` compresses"),
@@ -125,6 +128,10 @@ fn kind_of(data: &[u8]) -> Option<&'static str> {
         (b"MM\0*", 0, "a TIFF picture, which `lcrs encode` compresses"),
         (b"WEBP", 8, "a WebP picture, which `lcrs encode` compresses"),
         (b"ftypavif", 4, "an AVIF picture, which `lcrs encode` compresses"),
+        (b"ftypheic", 4, "a HEIC picture, which `lcrs encode` compresses"),
+        (b"ftypmif1", 4, "a HEIC picture, which `lcrs encode` compresses"),
+        (b"jP  ", 4, "a JPEG 2000 picture, which `lcrs encode` compresses"),
+        (b"BM", 0, "a BMP picture, which `lcrs encode` compresses"),
         (b"{\"", 8, "a model package (.lcrm), which --model takes"),
     ];
     KINDS.iter().find(|(start, at, _)| data.get(*at..).is_some_and(|rest| rest.starts_with(start))).map(|kind| kind.2)
@@ -135,7 +142,7 @@ fn check_preamble(data: &[u8]) -> Result<()> {
     let start = &data[..data.len().min(MAGIC.len())];
     if start != &MAGIC[..start.len()] {
         let what = kind_of(data).map_or_else(
-            || "the first bytes are not its magic number".to_owned(),
+            || "it does not begin as one does".to_owned(),
             |kind| format!("by its first bytes it is {kind}"),
         );
         return Err(Error::Corrupt(format!("not an lcrs file: {what}")));
@@ -303,7 +310,10 @@ fn read_payloads<'a>(
         )));
     }
     if announced < data.len() as u64 {
-        return Err(Error::Corrupt(format!("{} bytes after the last section", data.len() as u64 - announced)));
+        // Whoever reads as far as is needed has one byte of what follows: how many there are is not known.
+        return Err(Error::Corrupt(
+            "the file goes on after its last section: something was appended, or files were joined".to_owned(),
+        ));
     }
     let mut reader = Reader::new(data, AtEnd::Truncated);
     let (mut sections, mut metadata) = (Vec::new(), Vec::new());

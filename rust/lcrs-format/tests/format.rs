@@ -97,7 +97,7 @@ fn the_first_bytes_tell_the_length() {
     let header = parse(&file, &limits).unwrap().header_bytes;
     for length in 0..=file.len() {
         let expected = if length < 8 {
-            8
+            12
         } else if length < header {
             header
         } else {
@@ -431,7 +431,10 @@ fn files_that_are_short_empty_or_of_another_kind_are_told_as_that() {
         (b"RIFF\0\0\0\0WEBP", "WebP"),
         (b"\0\0\0\x1cftypavif", "AVIF"),
         (&package, ".lcrm"),
-        (b"hello", "magic number"),
+        (b"\0\0\0\x18ftypheic", "HEIC"),
+        (b"\0\0\0\x0cjP  \r\n", "JPEG 2000"),
+        (b"BM6\x10\x0e\0", "BMP"),
+        (b"hello", "does not begin as one"),
     ] {
         let error = told(start);
         assert!(

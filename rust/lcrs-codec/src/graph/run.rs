@@ -35,6 +35,7 @@ impl Graph {
         let mut strip = self.strip(&shapes, &vec![0..0; shapes.len()], |output| 0..output.height);
         // Inputs are there as a whole, whatever of them is needed.
         (0..given.len()).for_each(|value| strip.rows[value] = 0..given[value].height);
+        strip.lent = given.len();
         self.check_strip(&strip, None, &shapes, job)?;
         job.rt.settle(limits.max_bytes.saturating_sub(self.strip_bytes(&strip, None, &shapes, rt.pool.threads())));
         let slots = || inputs.iter().map(Slot::Borrowed).collect();

@@ -1,7 +1,7 @@
 //! Graphs of all kinds against the plain interpreter: node by node, each on whole rows.
 
 use lcrs_core::exact::{Tensor, View};
-use lcrs_core::{Limits, Result, Runtime, Simd};
+use lcrs_core::{ErrorKind, Limits, Result, Runtime, Simd};
 use proptest::prelude::*;
 use serde_json::{json, Value};
 
@@ -321,4 +321,24 @@ fn blocks_of_depthwise_and_pointwise_layers_are_one_unit_each() {
         [&second.rows[5], &second.kept[5], &second.rows[12], &second.kept[12]],
         [&(2..5), &(2..4), &(5..8), &(5..6)]
     );
+}
+
+#[test]
+fn inputs_that_the_caller_holds_count_until_the_run_ends() {
+    let nodes = json!([
+        {"op": "slice", "in": [0], "place": "", "start": 0, "length": 4},
+        {"op": "concat", "in": vec![1; 16], "place": ""},
+    ]);
+    let json = json!({"version": 1, "inputs": ["x"], "outputs": [["y", 2]], "nodes": nodes});
+    let graph = Graph::new(&json.to_string(), |_: &str| None, Simd::detect()).expect("legal");
+    let rt = Runtime::serial();
+    let x = Tensor::zeroed(64, 32, 32, &Limits::default()).expect("little memory");
+    let run = |bytes| {
+        let mut limits = Limits::default();
+        limits.max_bytes = bytes;
+        graph.run(&rt, &limits, std::slice::from_ref(&x), None).map_err(|error| error.kind())
+    };
+    let needed = 2 * x.bytes() + x.bytes() / 16;
+    assert!(run(needed).is_ok());
+    assert_eq!(run(needed - 1).err(), Some(ErrorKind::Limit));
 }

@@ -26,6 +26,8 @@ pub(super) struct Strip {
     pub kept: Vec<Rows>,
     /// Those that are computed.
     computed: Vec<Rows>,
+    /// So many of the inputs are the caller's, who holds them until the run ends.
+    pub lent: usize,
 }
 
 /// What a strip leaves to the next one: rows of values.
@@ -35,14 +37,14 @@ impl Strip {
     /// What follows the last strip.
     fn nothing(values: usize) -> Self {
         let none = || vec![0..0; values];
-        Self { rows: none(), kept: none(), computed: none() }
+        Self { rows: none(), kept: none(), computed: none(), lent: 0 }
     }
 }
 
 impl Graph {
     /// Plans a strip that gives rows `wanted` of the outputs, after one that had the rows `before` of each value.
     pub(super) fn strip(&self, shapes: &[Shape], before: &[Rows], wanted: impl Fn(Shape) -> Rows) -> Strip {
-        let Strip { mut rows, mut kept, mut computed } = Strip::nothing(shapes.len());
+        let Strip { mut rows, mut kept, mut computed, lent } = Strip::nothing(shapes.len());
         let mut needed = rows.clone();
         for (_, value) in &self.program.outputs {
             needed[*value] = union(&needed[*value], wanted(shapes[*value]));
@@ -73,7 +75,7 @@ impl Graph {
             }
         }
         rows[..num_inputs].clone_from_slice(&needed[..num_inputs]);
-        Strip { rows, kept, computed }
+        Strip { rows, kept, computed, lent }
     }
 
     /// The rows of `value` that a unit takes to compute `rows` of its own.
@@ -137,7 +139,7 @@ impl Graph {
             live = live.saturating_add(size(result, &strip.rows[result]));
             let now = live.saturating_add(self.work_bytes(unit, &strip.computed[result], threads, shapes));
             live = live.saturating_sub(size(result, &strip.kept[result]));
-            for value in self.dying(i) {
+            for value in self.dying(i).filter(|value| *value >= strip.lent) {
                 live = live.saturating_sub(size(value, &strip.rows[value]));
                 live = live.saturating_add(next.map_or(0, |next| size(value, &next.kept[value])));
             }

@@ -95,11 +95,13 @@ pub(super) fn check_length(length: u64, limits: &Limits) -> Result<()> {
 /// Where the header ends; `None` if there are not enough bytes to tell.
 fn header_end(bytes: &[u8]) -> Result<Option<usize>> {
     let Some(length) = bytes.first_chunk().map(|length| u64::from_le_bytes(*length)) else { return Ok(None) };
+    let message = || {
+        format!("{NO_PACKAGE}: it does not begin with the length of a header, which has 1 to {MAX_HEADER_BYTES} bytes")
+    };
     match usize::try_from(length) {
+        Ok(0) => Err(Error::corrupt(message())),
         Ok(length) if length as u64 <= MAX_HEADER_BYTES => Ok(Some(PREFIX + length)),
-        _ => Err(Error::limit(format!(
-            "{NO_PACKAGE}: its header would have {length} bytes, at most {MAX_HEADER_BYTES} are allowed"
-        ))),
+        _ => Err(Error::limit(message())),
     }
 }
 

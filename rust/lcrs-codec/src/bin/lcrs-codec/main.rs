@@ -11,8 +11,10 @@ mod pictures;
 mod places;
 mod stopping;
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::panic::catch_unwind;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Mutex, PoisonError};
 
@@ -34,7 +36,7 @@ fn main() -> ExitCode {
         Ok(()) => return ExitCode::SUCCESS,
         Err(Failure::BrokenPipe) => return stopping::end_by_broken_pipe(),
         Err(Failure::Failed(message)) => (in_options(&message), 1),
-        Err(Failure::Usage(message)) => (format!("{message} (lcrs-codec --help says more)"), 2),
+        Err(Failure::Usage(message)) => (format!("{message}{} (lcrs-codec --help says more)", hint()), 2),
     };
     say(&message);
     ExitCode::from(code)
@@ -50,6 +52,15 @@ fn run() -> Result<(), Failure> {
         Command::Verify(arguments) => commands::verify(&arguments),
         Command::Models => models::list(),
     }
+}
+
+/// What helps who names a file that looks like an option.
+fn hint() -> String {
+    let mut given = std::env::args_os().skip(1).take_while(|text| text != "--");
+    let is_name =
+        |text: &OsString| text.len() > 1 && text.as_encoded_bytes().starts_with(b"-") && Path::new(text).is_file();
+    let name = given.find(is_name).map(|text| text.to_string_lossy().into_owned());
+    name.map_or_else(String::new, |name| format!("; the file of that name is ./{name}"))
 }
 
 /// A message in the words of the command line: limits by their options.

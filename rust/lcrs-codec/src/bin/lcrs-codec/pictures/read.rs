@@ -3,7 +3,8 @@
 
 use std::io::Cursor;
 
-use image::{ColorType, ImageDecoder, ImageError, ImageFormat, ImageReader};
+use image::error::{UnsupportedError, UnsupportedErrorKind};
+use image::{ColorType, ExtendedColorType, ImageDecoder, ImageError, ImageFormat, ImageReader};
 use lcrs_codec::{Layout, Picture, PictureMetadata};
 use lcrs_core::Limits;
 use lcrs_format::{Color, Samples};
@@ -11,7 +12,7 @@ use lcrs_format::{Color, Samples};
 use super::directory::{upright, Directory};
 use super::icc::{color_space, is_whole};
 use super::pixels::{Components, Pixels};
-use super::sources::{count_frames, is_cmyk, orientation, resolution, PngChunks};
+use super::sources::{count_frames, is_cmyk, is_cut_jpeg, orientation, resolution, PngChunks};
 
 /// What the caller says of what a picture cannot hold.
 #[derive(Debug, Clone, Copy, Default)]
@@ -60,9 +61,16 @@ pub(crate) fn read(bytes: &[u8], choices: Choices, limits: &Limits) -> Result<Re
     decoder_limits.max_alloc = Some(limits.max_bytes);
     reader.limits(decoder_limits);
     let broken = |error: ImageError| format!("image cannot be decoded as {name}: {}", words(&error));
-    let mut decoder = reader.into_decoder().map_err(broken)?;
+    let mut decoder = reader.into_decoder().map_err(|error| match &error {
+        // A TIFF file of one component of 32 bits; of three, the decoder knows what they are.
+        ImageError::Unsupported(unknown) if is_deeper(unknown) => NOT_8_OR_16_BITS.to_owned(),
+        _ => broken(error),
+    })?;
     let (width, height) = decoder.dimensions();
     limits.check_picture(width, height).map_err(text)?;
+    if format == ImageFormat::Jpeg && is_cut_jpeg(bytes) {
+        return Err(format!("image cannot be decoded as {name}: it ends before its last pixel"));
+    }
     let is_cmyk = is_cmyk(bytes, format, decoder.original_color_type());
     let icc = match format {
         // The decoder does not find those that are marked as bytes of no meaning, as they should be.
@@ -161,6 +169,14 @@ fn format_of(bytes: &[u8]) -> Result<(ImageFormat, &'static str)> {
     })
 }
 
+const NOT_8_OR_16_BITS: &str =
+    "image has floating-point components or more than 16 bits of them: convert it to 8 or 16 bits first";
+
+/// Whether the decoder says that it does not know components of so many bits.
+fn is_deeper(unsupported: &UnsupportedError) -> bool {
+    matches!(unsupported.kind(), UnsupportedErrorKind::Color(ExtendedColorType::Unknown(17..)))
+}
+
 /// What a decoder gives.
 #[derive(Debug, Clone, Copy)]
 struct Shape {
@@ -181,7 +197,7 @@ impl Shape {
             ColorType::La16 => (2, true),
             ColorType::Rgb16 => (3, true),
             ColorType::Rgba16 => (4, true),
-            _ => return Err("image has floating-point components: convert it to 8 or 16 bits first".to_owned()),
+            _ => return Err(NOT_8_OR_16_BITS.to_owned()),
         };
         let (width, height) = decoder.dimensions();
         Ok(Self { width, height, channels, is_deep })

@@ -133,6 +133,23 @@ fn jpeg_components(bytes: &[u8]) -> Option<u8> {
     }
 }
 
+/// Whether a JPEG file ends before the end of its picture is marked: decoders make grey of what is missing.
+pub(super) fn is_cut_jpeg(bytes: &[u8]) -> bool {
+    let mut at = 2;
+    loop {
+        let next = |from: usize| bytes.get(from..).and_then(|rest| rest.first_chunk::<2>().copied());
+        match next(at) {
+            None => return true,
+            Some([0xFF, 0xD9]) => return false,
+            Some([0xFF, 0xFF]) => at += 1,
+            Some([0xFF, 0x00 | 0x01 | 0xD0..=0xD8]) => at += 2,
+            Some([0xFF, _]) => at += 2 + next(at + 2).map_or(0, |length| usize::from(u16::from_be_bytes(length))),
+            // coded components
+            Some(_) => at += 1,
+        }
+    }
+}
+
 /// How the picture is to be seen, by its EXIF block or, where that says nothing of it, by XMP; what is damaged says nothing.
 pub(super) fn orientation(bytes: &[u8], format: ImageFormat, exif: Option<&[u8]>, xmp: Option<&[u8]>) -> u8 {
     let block = if format == ImageFormat::Tiff { Some(bytes) } else { exif };

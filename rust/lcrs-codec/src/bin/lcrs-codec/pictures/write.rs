@@ -19,7 +19,9 @@ use crate::places::Place;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Format {
     Png,
+    /// Colours, of a grey picture too.
     Ppm,
+    Pgm,
     Tiff,
     WebP,
     Jpeg,
@@ -30,7 +32,7 @@ pub(crate) enum Format {
 const ENDINGS: [(&str, Format); 9] = [
     ("png", Format::Png),
     ("ppm", Format::Ppm),
-    ("pgm", Format::Ppm),
+    ("pgm", Format::Pgm),
     ("tif", Format::Tiff),
     ("tiff", Format::Tiff),
     ("webp", Format::WebP),
@@ -76,6 +78,7 @@ impl Format {
         match self {
             Self::Png => "PNG",
             Self::Ppm => "PPM",
+            Self::Pgm => "PGM",
             Self::Tiff => "TIFF",
             Self::WebP => "WebP",
             Self::Jpeg => "JPEG",
@@ -85,7 +88,7 @@ impl Format {
 
     /// Whether 16 bits a component have a place.
     fn is_deep(self) -> bool {
-        matches!(self, Self::Png | Self::Ppm | Self::Tiff)
+        matches!(self, Self::Png | Self::Ppm | Self::Pgm | Self::Tiff)
     }
 }
 
@@ -102,6 +105,9 @@ pub(crate) fn write(
     let Samples::Picture { color, bit_depth } = picture.samples() else {
         return Err(format!("holds {}, which are no picture: lcrs.decompress restores them", picture.samples()));
     };
+    if format == Format::Pgm && color == Color::Rgb {
+        return Err("the picture has colours, which .pgm cannot hold".to_owned());
+    }
     let mut losses = Vec::new();
     // Encoders take as much again and more, and end the process if that is not to be had.
     let room = 4 * picture.data().len() as u64 + (1 << 20);
@@ -110,7 +116,7 @@ pub(crate) fn write(
     let is_deep = bit_depth > 8 && format.is_deep();
     let bytes = match format {
         Format::Png => png(picture, metadata, color, is_deep, &data),
-        Format::Ppm => Ok(ppm(picture, color, is_deep, &data)),
+        Format::Ppm | Format::Pgm => Ok(pnm(picture, (format, color, is_deep), &data)),
         _ => by_image(picture, metadata, (format, color, is_deep), &data, &mut losses),
     };
     let bytes = bytes.map_err(|why| format!("cannot be written as {}: {why}", format.name()))?;
@@ -184,10 +190,14 @@ fn png_chunks(metadata: &PictureMetadata) -> Vec<([u8; 4], Vec<u8>)> {
     chunks
 }
 
-fn ppm(picture: &Picture, color: Color, is_deep: bool, data: &[u8]) -> Vec<u8> {
-    let letter = if color == Color::Rgb { "P6" } else { "P5" };
+fn pnm(picture: &Picture, (format, color, is_deep): (Format, Color, bool), data: &[u8]) -> Vec<u8> {
+    let letter = if format == Format::Ppm { "P6" } else { "P5" };
     let largest = if is_deep { 65_535 } else { 255 };
     let head = format!("{letter}\n{} {}\n{largest}\n", picture.width(), picture.height());
+    if format == Format::Ppm && color == Color::Grey {
+        let thrice = data.chunks(if is_deep { 2 } else { 1 }).flat_map(|component| [component; 3]);
+        return [head.as_bytes()].into_iter().chain(thrice).flatten().copied().collect();
+    }
     [head.as_bytes(), data].concat()
 }
 
@@ -269,11 +279,11 @@ const EXIF: &str = "EXIF";
 /// Tells of what travels with a picture and is not written to the format, though it may have a place for it. Profiles and EXIF
 /// are up to the encoder, but that PPM has a place for nothing.
 fn lose(metadata: &PictureMetadata, format: Format, losses: &mut Vec<String>) {
-    let (is_png, is_ppm) = (format == Format::Png, format == Format::Ppm);
+    let (is_png, is_pnm) = (format == Format::Png, matches!(format, Format::Ppm | Format::Pgm));
     let holds_resolution = matches!(format, Format::Png | Format::Jpeg | Format::Bmp);
     let parts = [
-        (metadata.icc.is_some() && is_ppm, PROFILE),
-        (metadata.exif.is_some() && is_ppm, EXIF),
+        (metadata.icc.is_some() && is_pnm, PROFILE),
+        (metadata.exif.is_some() && is_pnm, EXIF),
         (metadata.xmp.is_some() && !is_png, "XMP"),
         (metadata.iptc.is_some(), "IPTC"),
         (metadata.resolution.is_some() && !holds_resolution, "the resolution"),
