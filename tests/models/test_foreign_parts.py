@@ -284,6 +284,27 @@ def test_hooks_on_parts_are_honoured(name, allowed):
     assert (found[..., :70, :130] - wanted).abs().max() < 1e-4
 
 
+def test_hooks_on_all_modules_are_honoured(allowed):
+    net, x = make("mbt2018-mean"), pictures()
+    plain = net.compress(x)["strings"]
+    slope = next(part for part in net.h_s if isinstance(part, nn.LeakyReLU))
+    hook = nn.modules.module.register_module_forward_hook(
+        lambda module, args, out: 0.5 * out if module is slope else None
+    )
+    try:
+        out = net.compress(x)
+        assert out["strings"] != plain
+        with torch.no_grad():
+            wanted = net(x)["x_hat"].clamp(0, 1)
+        found = net.decompress(out["strings"], out["shape"])["x_hat"]
+        assert (found[..., :70, :130] - wanted).abs().max() < 1e-4
+        with pytest.raises(NotPortableError, match="LeakyReLU at 'h_s"):
+            pack(net, "hooked")
+    finally:
+        hook.remove()
+    assert net.compress(x)["strings"] == plain
+
+
 class OwnCoding(CompressionModel):
     """A model of a usual kind, whose `compress` is its own and runs in torch."""
 

@@ -9,6 +9,7 @@ import functools
 import io
 import os
 import pickle
+import re
 import subprocess
 import sys
 import tempfile
@@ -485,3 +486,15 @@ def test_damaged_checkpoints_are_checkpoints_or_errors(is_zip, damages, kept):
         path.write_bytes(content[: int(kept * len(content))] if kept < 0.5 else content)
         with contextlib.suppress(CorruptError):
             assert isinstance(read_state_dict(path), dict)
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_checkpoints_that_are_cut_off_are_named(is_zip, net, tmp_path):
+    """Of a zip file, the loader may look for something before the beginning, which the system refuses."""
+    path = tmp_path / "a.pth"
+    torch.save(net.state_dict(), path, _use_new_zipfile_serialization=is_zip)
+    content = path.read_bytes()
+    for length in (1, 100, 5000, 20_000, 60_000, len(content) // 2, len(content) - 30):
+        path.write_bytes(content[:length])
+        with pytest.raises(CorruptError, match=re.escape(str(path))):
+            read_state_dict(path)

@@ -134,8 +134,9 @@ def test_symbols_are_unchanged(tmp_path):
     net = MODELS[case.name].from_state_dict(torch.load(case.checkpoint)).eval()
     net.entropy_coder = "ans"
     z = net.entropy_bottleneck.decompress([case.strings[1]], case.shape)
-    scales, _ = net.h_s(z).chunk(2, 1)
-    indexes = net.gaussian_conditional.build_indexes(scales)
+    with lcrs.portability("allow"):  # as CompressAI has it, of torch's scales
+        scales, _ = net.h_s(z).chunk(2, 1)
+        indexes = net.gaussian_conditional.build_indexes(scales)
     old = coding.decode(case.strings[0], indexes[0].numpy(), net.gaussian_conditional.cdf_table(), kind="ans")
     data = convert(case.file(case.padded), case.checkpoint)
     section = lcrs.info(data)["sections"][1]["num_bytes"]

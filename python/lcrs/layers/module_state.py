@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.modules import module as torch_module
 from torch.nn.utils import parametrize
 from torch.nn.utils.prune import BasePruningMethod
 from torch.nn.utils.spectral_norm import SpectralNorm
@@ -29,6 +30,7 @@ from lcrs.ops.cache import fingerprint
 __all__ = [
     "assigned_methods",
     "evaluating",
+    "has_global_hooks",
     "methods_key",
     "overrides_below",
     "plain_class",
@@ -75,8 +77,20 @@ def methods_key(cls: type, names: Iterable[str]) -> list[int]:
 def structure_of(module: nn.Module, skip: Container[str] = ()) -> tuple[list[Any], list[Tensor]]:
     """What `state_key` is made of, plain facts and tensors, without the attributes in `skip`."""
     notes = _Notes(skip)
+    if has_global_hooks():
+        notes.facts += [*map(id, _global_hooks())]
     notes.visit(module)
     return notes.facts, notes.tensors
+
+
+def has_global_hooks() -> bool:
+    """Whether hooks are there that torch calls for every module: they may change what each computes."""
+    return any(True for _ in _global_hooks())
+
+
+def _global_hooks() -> Iterator[Any]:
+    yield from torch_module._global_forward_pre_hooks.values()
+    yield from torch_module._global_forward_hooks.values()
 
 
 class _Notes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 import pickletools
 import re
@@ -60,14 +61,19 @@ def _read(path: Path) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of pickles that are refused a moment later
             return torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
     except Exception as error:  # damage shows wherever the loaders do not look for it
+        if isinstance(error, OSError) and not _sought_outside(error):
+            raise
         content = _read_lifeless(path) if isinstance(error, pickle.UnpicklingError) else None
         if content is not None:
             return content
         reason = _reason(path, error)
         raise CorruptError(f"{path} is no checkpoint that can be loaded safely: {reason}") from error
+
+
+def _sought_outside(error: OSError) -> bool:
+    """Whether the loaders looked for something before the beginning of a file, which was cut off."""
+    return error.errno == errno.EINVAL and error.filename is None
 
 
 def _is_safetensors(path: Path) -> bool:
@@ -89,7 +95,8 @@ def _read_lifeless(path: Path) -> Mapping[Any, Any] | None:
 
 def _reason(path: Path, error: Exception) -> str:
     """Why torch or safetensors would not load a file, without torch's advice to load it unsafely."""
-    message = str(error).strip() or "it is empty or cut off"
+    message = "" if isinstance(error, OSError) else str(error).strip()
+    message = message or "it is empty or cut off"
     forbidden = _FORBIDDEN.search(message)
     if forbidden:
         return f"it has a {forbidden[1]} inside, which could run code; save the model's state_dict() instead"
