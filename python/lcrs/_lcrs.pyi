@@ -955,7 +955,7 @@ def transcode(
     """
 
 def level_of(quality: float, num_levels: int) -> float:
-    """The level, 0 to `num_levels` - 1, that files of `quality` (0 to 100) are at: a binary32 number.
+    """The level of a quality, for a model of so many levels.
 
     Raises:
         ValueError: if the quality is out of range.
