@@ -13,7 +13,13 @@ import lcrs
 from lcrs.coding.list_coders import BufferedRansEncoder
 from lcrs.entropy_models import EntropyBottleneck, GaussianConditional, GaussianMixtureConditional
 from lcrs.errors import DesyncError, LcrsError, NotPortableError, NotPortableWarning
-from lcrs.latent_codecs import GaussianConditionalLatentCodec, HyperLatentCodec, LatentCodec
+from lcrs.latent_codecs import (
+    CheckerboardLatentCodec,
+    GaussianConditionalLatentCodec,
+    HyperLatentCodec,
+    LatentCodec,
+)
+from lcrs.layers import CheckerboardMaskedConv2d
 from lcrs.layers.provenance import is_exact, mark_exact
 from lcrs.models import (
     CompressionModel,
@@ -140,6 +146,70 @@ def test_a_wrong_row_that_the_coder_cannot_see_is_refused():
     alone, indexes = Rows().gaussian, torch.zeros(y.shape, dtype=torch.int32)  # nobody's part
     silent = alone.decompress(alone.compress(y, indexes), indexes + 1)
     assert torch.equal(silent, y + 1)  # what the checksum is for
+
+
+class Direct(CompressionModel):
+    """Its own code gives a codec of lcrs what torch computed."""
+
+    def __init__(self, codec):
+        super().__init__()
+        self.codec = codec
+
+    def compress(self, y, params):
+        return self.codec.compress(y, params + 0.0)
+
+    def decompress(self, out, params):
+        return self.codec.decompress(out["strings"], out["shape"], params + 0.0)["y_hat"]
+
+
+def gaussian_codec():
+    return GaussianConditionalLatentCodec(quantizer="ste")
+
+
+def checkerboard_codec():
+    context = CheckerboardMaskedConv2d(4, 8, 5, padding=2)
+    return CheckerboardLatentCodec(
+        {"y": gaussian_codec()}, entropy_parameters=nn.Conv2d(16, 8, 1), context_prediction=context
+    )
+
+
+@pytest.mark.parametrize("make", [gaussian_codec, checkerboard_codec])
+def test_wrong_symbols_of_codecs_that_own_code_calls_are_refused(make):
+    """Of slightly wrong scales one in a hundred gives wrong symbols that the coder alone cannot see."""
+    num_refused = 0
+    with lcrs.portability("allow"), torch.no_grad():
+        for seed in range(250):
+            torch.manual_seed(seed)
+            net = Direct(make()).eval()
+            y, params = 3 * torch.randn(1, 4, 4, 4), torch.randn(1, 8, 4, 4)
+            params[:, :4] = 3 * params[:, :4].abs()
+            out = net.compress(y, params)
+            wanted = net.decompress(out, params)
+            wrong = params * torch.tensor([1.05] * 4 + [1.0] * 4).reshape(1, 8, 1, 1)
+            try:
+                found = net.decompress(out, wrong)
+            except LcrsError:
+                num_refused += 1
+            else:
+                assert (found - wanted).abs().max() < 0.5
+    assert num_refused > 50
+
+
+@pytest.mark.parametrize("make", [gaussian_codec, checkerboard_codec])
+def test_either_side_may_be_own_code(make):
+    codec, y, params = make().eval(), 3 * torch.randn(2, 4, 4, 4), torch.randn(2, 8, 4, 4).abs()
+    plain = codec.compress(y, params)  # nobody's part
+    wanted = codec.decompress(plain["strings"], plain["shape"], params)["y_hat"]
+    with lcrs.portability("allow"), torch.no_grad():
+        net = Direct(codec)
+        own = net.compress(y, params)
+        assert own["strings"] != plain["strings"]
+        assert torch.equal(net.decompress(own, params), wanted)
+        assert torch.equal(net.decompress(plain, params), wanted)
+        one = {"strings": [own["strings"][0][1:]], "shape": own["shape"]}
+        assert torch.equal(net.decompress(one, params[1:]), wanted[1:])
+        del net
+        assert torch.equal(codec.decompress(own["strings"], own["shape"], params)["y_hat"], wanted)
 
 
 def test_an_entropy_model_by_itself_says_nothing():

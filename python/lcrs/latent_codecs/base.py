@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -10,10 +11,11 @@ from torch import Tensor, nn
 
 from lcrs.entropy_models import EntropyModel
 from lcrs.entropy_models.base import StreamKind, default_stream_kind
+from lcrs.errors import LcrsError, NotPortableError
 from lcrs.latent_codecs.derived import warn_of_forward
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter
 from lcrs.layers.exact import ExactNetwork
-from lcrs.layers.foreign import coding_scope
+from lcrs.layers.foreign import coding_scope, is_verified
 from lcrs.layers.provenance import report_handed, with_mark_of
 
 __all__ = ["LatentCodec", "fit", "single"]
@@ -65,9 +67,9 @@ class LatentCodec(nn.Module):
                 what torch computed, and `lcrs.portability` requires exact arithmetic.
             ValueError: A value is not finite or too large, or sizes do not fit.
         """
-        report_handed(self, *_spatial(*args, *kwargs.values()))
+        is_handed = report_handed(self, *_spatial(*args, *kwargs.values()))
         warn_of_forward(self, y, *args, **kwargs)
-        writer = SymbolWriter(self.stream_kind, y.shape[0])
+        writer = SymbolWriter(self.stream_kind, y.shape[0], is_handed=is_handed)
         out = self.encode(writer, y, *args, **kwargs)
         return {"strings": writer.finish(), **_moved(out, y.device)}
 
@@ -93,12 +95,27 @@ class LatentCodec(nn.Module):
             LcrsError: A string is damaged, or was written by another model.
             ValueError: The number of strings is wrong, or sizes do not fit.
         """
-        report_handed(self, *_spatial(*args, *kwargs.values()))
+        kind = self.stream_kind
         num_steps, num_own = self._num_steps()
-        reader = SymbolReader(strings, self.stream_kind, exact, num_steps=num_steps, num_own=num_own)
-        out = self.decode(reader, shape, *args, **kwargs)
-        reader.finish()
-        return _moved(out, self.device)
+
+        def decoded(is_handed: bool) -> dict[str, Any]:
+            reader = SymbolReader(
+                strings, kind, exact, num_steps=num_steps, num_own=num_own, is_handed=is_handed
+            )
+            out = self.decode(reader, shape, *args, **kwargs)
+            reader.finish()
+            return _moved(out, self.device)
+
+        is_handed = report_handed(self, *_spatial(*args, *kwargs.values()))
+        try:
+            return decoded(is_handed)
+        except NotPortableError:
+            raise
+        except LcrsError:
+            if kind == "lcrs" and not is_verified():  # the other side may be one that has seen it otherwise
+                with suppress(LcrsError):
+                    return decoded(not is_handed)
+            raise
 
     def _num_steps(self) -> tuple[int, int]:
         """Steps of the codec, and how many more of those inside code by themselves."""

@@ -200,7 +200,8 @@ class CheckerboardLatentCodec(LatentCodec):
         """Writes the anchors, then the others; the shape is (C, H, W)."""
         values, side_params = single(y), single(fit(side_params, y.shape[2:]))
         steps = _given(gain, log_gain)
-        scan = self._native_scan() if writer.kind == "lcrs" else None
+        # A native scan gives values alone, and a checksum for code outside of lcrs is of symbols.
+        scan = self._native_scan() if writer.kind == "lcrs" and not writer.is_handed else None
         if scan is not None:
             rate = self._native_steps(steps, y.shape[1])
             encoders = writer.open_encoders()
@@ -231,7 +232,8 @@ class CheckerboardLatentCodec(LatentCodec):
         """Reads a latent of `shape` (C, H, W)."""
         side_params = single(fit(side_params, shape[1:]))
         steps = _given(gain, log_gain)
-        scan = self._native_scan() if reader.kind == "lcrs" and reader.exact else None
+        is_native = reader.kind == "lcrs" and reader.exact and not reader.is_handed
+        scan = self._native_scan() if is_native else None
         if scan is not None:
             rate = self._native_steps(steps, shape[0])
             decoders = reader.open_decoders()

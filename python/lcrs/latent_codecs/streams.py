@@ -2,7 +2,7 @@
 
 A native stream ("lcrs") takes all steps of a picture one after the other, each row, column, channel.
 CompressAI's format ("ans") has one string for each step, channel, row, column. Where a part of the model ran
-in torch, a native stream ends with a checksum.
+in torch, or a model's own code gives a codec what torch computed, a native stream ends with a checksum.
 """
 
 from __future__ import annotations
@@ -45,10 +45,13 @@ class SymbolWriter:
     Args:
         kind: "lcrs" or "ans".
         batch_size: Number N of pictures.
+        is_handed: Code outside of lcrs computed what the symbols' distributions depend on: a native stream
+            has a checksum of its symbols.
     """
 
-    def __init__(self, kind: StreamKind, batch_size: int) -> None:
+    def __init__(self, kind: StreamKind, batch_size: int, *, is_handed: bool = False) -> None:
         self.kind = kind
+        self.is_handed = is_handed
         self.batch_size = batch_size
         self._encoders = [coding.Encoder("lcrs") for _ in range(batch_size)] if kind == "lcrs" else []
         self._strings: list[list[bytes]] = []
@@ -106,9 +109,10 @@ class SymbolWriter:
         """
         if self.kind != "lcrs":
             return self._strings
-        if is_verified():
+        alone = self.is_handed and not is_verified()
+        if alone or is_verified():
             for i, encoder in enumerate(self._encoders):
-                put_checksum(encoder, i, [part[i] for part in self._coded])
+                put_checksum(encoder, i, _covered(self._coded, i, alone), alone=alone)
         strings = [encoder.finish() for encoder in self._encoders]
         if is_verified():
             for string in strings:
@@ -128,6 +132,7 @@ class SymbolReader:
             that CompressAI wrote with torch's sums.
         num_steps: How many steps have lists of strings of their own in kind "ans", and share one in "lcrs".
         num_own: How often a codec that codes by itself has lists; each time as many.
+        is_handed: As `SymbolWriter` was told.
 
     Raises:
         ValueError: `strings` are not lists of equal length, or not as many as there must be.
@@ -141,8 +146,10 @@ class SymbolReader:
         *,
         num_steps: int = 1,
         num_own: int = 0,
+        is_handed: bool = False,
     ) -> None:
         self.kind = kind
+        self.is_handed = is_handed
         self.exact = exact
         self.batch_size = check_strings(strings)
         self._strings = strings
@@ -222,8 +229,9 @@ class SymbolReader:
         """
         if self.kind == "lcrs":
             for i, decoder in enumerate(self._decoders):
-                if is_verified():
-                    check(decoder, i, [part[i] for part in self._coded], self._strings[-1][i])
+                alone = self.is_handed and not is_verified()
+                if alone or is_verified():
+                    check(decoder, i, _covered(self._coded, i, alone), self._strings[-1][i], alone=alone)
                 decoder.finish()
             for part in self._coded:
                 note_coded(functools.partial(np.asarray, part), is_encoding=False)
@@ -254,6 +262,14 @@ def pull_places(decoders: list[coding.Decoder], indexes: _Symbols, table: coding
     if not pulled:
         return np.empty_like(indexes)
     return np.ascontiguousarray(np.moveaxis(np.stack(pulled), -1, 1))
+
+
+def _covered(coded: list[NDArray[Any]], i: int, alone: bool) -> list[NDArray[Any]]:
+    """What a checksum of picture `i` covers: values to the bit, or `alone` symbols and no values.
+
+    Code outside of lcrs may compute a batch at once, where torch's sums are others than one by one.
+    """
+    return [part[i] for part in coded if not alone or part.dtype == np.int32]
 
 
 def _arranged(array: NDArray[Any], kind: StreamKind) -> NDArray[Any]:
