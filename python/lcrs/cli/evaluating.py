@@ -380,7 +380,7 @@ def _table(result: Results) -> str:
     for at in range(len(columns[0][1])):
         lines.append([_cell(key, values[at]) for key, values in columns])
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    head = f"{result.name}: {result.description}\n"
+    head = f"{result.name}: {result.description}"
     rows = ("  ".join(f"{c:>{w}}" for c, w in zip(line, widths, strict=True)) for line in lines)
     return printable(head) + "\n" + "".join(f"{row}\n" for row in rows)
 
