@@ -200,7 +200,7 @@ class TestCoding:
         for strings in (out["strings"][:1], [*out["strings"], out["strings"][0]]):
             with pytest.raises(ValueError, match="must be 2, one for each latent"):
                 net.decompress(strings, out["shape"])
-        with pytest.raises(ValueError, match=r"outside 0\.\.100"):
+        with pytest.raises(ValueError, match=r"quality is 100\.5 \(0 to 100\)"):
             net.compress(x, 100.5)
 
     def test_every_path_writes_the_same(self, fresh_python):
