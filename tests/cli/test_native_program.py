@@ -95,6 +95,23 @@ def test_grey_deep_and_palette(both, tmp_path: Path, photo: np.ndarray, data_dir
     both(data_dir / "rgb16.png")
 
 
+@pytest.mark.parametrize("largest", [1, 15, 100, 254, 255, 511, 1000, 1023, 4095, 32767, 65534, 65535])
+@pytest.mark.parametrize("header", ["P5", "P6\n# white is", "P2", "P3"])
+def test_any_number_may_be_white(
+    both, tmp_path: Path, rng: np.random.Generator, header: str, largest: int
+) -> None:
+    shape = (48, 64, 3) if header[1] in "63" else (48, 64)
+    pixels = rng.integers(0, largest, shape, endpoint=True)
+    path = tmp_path / ("white.ppm" if len(shape) == 3 else "white.pgm")
+    if header[1] in "23":
+        body = " ".join(map(str, pixels.ravel())).encode()
+    else:
+        body = pixels.astype("u1" if largest < 256 else ">u2").tobytes()
+    path.write_bytes(f"{header}\n64 48\n{largest}\n".encode() + body)
+    both(path)
+    both(path, "--to-8bit")
+
+
 @pytest.mark.parametrize("background", ["white", "#102030", "#888"])
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
 def test_transparency(both, tmp_path: Path, photo: np.ndarray, mode: str, background: str) -> None:

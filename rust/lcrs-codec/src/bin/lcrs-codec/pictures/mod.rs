@@ -4,6 +4,7 @@ pub(crate) mod color;
 mod directory;
 mod icc;
 mod pixels;
+mod pnm;
 mod read;
 mod sources;
 mod write;

@@ -8,6 +8,8 @@ pub(super) struct Pixels {
     pub width: u32,
     pub height: u32,
     pub channels: usize,
+    /// Bits of a component: 8 of bytes, 9 to 16 of words.
+    pub bit_depth: u8,
     pub data: Components,
 }
 
@@ -49,7 +51,7 @@ impl Pixels {
             Components::Words(data) => Components::Words(turned(data, size, channels, orientation, limits)?),
         };
         let (width, height) = if orientation >= 5 { (self.height, self.width) } else { (self.width, self.height) };
-        Ok(Self { width, height, channels, data })
+        Ok(Self { width, height, channels, bit_depth: self.bit_depth, data })
     }
 
     /// Without an alpha channel: it is left out where all is opaque, else the pixels are put on `background`. Nothing if that
@@ -74,9 +76,10 @@ impl Pixels {
     pub(super) fn rounded(mut self, limits: &Limits) -> Result<Self> {
         if let Components::Words(words) = &self.data {
             let mut bytes: Vec<u8> = limits.zeroed(words.len(), "picture")?;
-            let round = |word: u16| ((u32::from(word) * 255 + 32_767) / 65_535) as u8;
+            let largest = (1_u32 << self.bit_depth) - 1;
+            let round = |word: u16| ((u32::from(word) * 255 + largest / 2) / largest) as u8;
             bytes.iter_mut().zip(words).for_each(|(byte, word)| *byte = round(*word));
-            self.data = Components::Bytes(bytes);
+            (self.bit_depth, self.data) = (8, Components::Bytes(bytes));
         }
         Ok(self)
     }
@@ -144,7 +147,8 @@ mod tests {
     fn oriented(orientation: u8) -> (u32, u32, Vec<u8>) {
         // 1 2 3
         // 4 5 6
-        let pixels = Pixels { width: 3, height: 2, channels: 1, data: Components::Bytes(vec![1, 2, 3, 4, 5, 6]) };
+        let pixels =
+            Pixels { width: 3, height: 2, channels: 1, bit_depth: 8, data: Components::Bytes(vec![1, 2, 3, 4, 5, 6]) };
         let turned = pixels.oriented(orientation, &Limits::default()).unwrap();
         let Components::Bytes(data) = turned.data else { panic!("bytes stay bytes") };
         (turned.width, turned.height, data)
@@ -173,6 +177,7 @@ mod tests {
             width: words.len() as u32 / 2,
             height: 1,
             channels: 2,
+            bit_depth: 16,
             data: Components::Words(words.to_vec()),
         };
         let opaque = pixels(&[7, 65_535, 9, 65_535]).flattened(None, &limits).unwrap().unwrap();
@@ -189,7 +194,12 @@ mod tests {
     #[test]
     fn words_are_rounded_to_the_nearest_byte() {
         let data = Components::Words(vec![0, 128, 129, 65_406, 65_407, 65_535]);
-        let pixels = Pixels { width: 6, height: 1, channels: 1, data }.rounded(&Limits::default()).unwrap();
+        let pixels =
+            Pixels { width: 6, height: 1, channels: 1, bit_depth: 16, data }.rounded(&Limits::default()).unwrap();
         assert!(matches!(pixels.data, Components::Bytes(data) if data == [0, 0, 1, 254, 255, 255]));
+        let data = Components::Words(vec![0, 2, 3, 1020, 1021, 1023]);
+        let pixels =
+            Pixels { width: 6, height: 1, channels: 1, bit_depth: 10, data }.rounded(&Limits::default()).unwrap();
+        assert!(matches!(pixels.data, Components::Bytes(data) if data == [0, 0, 1, 254, 254, 255]));
     }
 }

@@ -12,6 +12,7 @@ use lcrs_format::{Color, Samples};
 use super::directory::{upright, Directory};
 use super::icc::{color_space, is_whole};
 use super::pixels::{Components, Pixels};
+use super::pnm;
 use super::sources::{count_frames, is_cmyk, is_cut_jpeg, orientation, resolution, PngChunks};
 
 /// What the caller says of what a picture cannot hold.
@@ -90,7 +91,11 @@ pub(crate) fn read(bytes: &[u8], choices: Choices, limits: &Limits) -> Result<Re
     let [xmp, iptc] = [decoder.xmp_metadata(), decoder.iptc_metadata()].map(|found| found.ok().flatten());
     let orientation = orientation(bytes, format, exif.as_deref(), xmp.as_deref());
     let shape = Shape::of(&decoder)?;
-    let pixels = shape.decode(decoder, limits, broken)?.oriented(orientation, limits).map_err(text)?;
+    let mut pixels = shape.decode(decoder, limits, broken)?;
+    if let (ImageFormat::Pnm, Some(largest)) = (format, pnm::largest(bytes)) {
+        pixels = pnm::as_in_file(pixels, largest);
+    }
+    let pixels = pixels.oriented(orientation, limits).map_err(text)?;
     let flat = pixels.flattened(choices.background, limits).map_err(text)?.ok_or_else(|| {
         "image has transparent parts, which are not kept: --background white or another colour to flatten them on"
             .to_owned()
@@ -224,7 +229,8 @@ impl Shape {
         } else {
             Components::Bytes(bytes)
         };
-        Ok(Pixels { width, height, channels, data })
+        let bit_depth = if is_deep { 16 } else { 8 };
+        Ok(Pixels { width, height, channels, bit_depth, data })
     }
 }
 
@@ -245,12 +251,13 @@ fn fitting_profile(icc: Vec<u8>, channels: usize, losses: &mut Vec<String>) -> O
 
 fn into_picture(pixels: Pixels, limits: &Limits) -> Result<Picture> {
     let color = if pixels.channels == 1 { Color::Grey } else { Color::Rgb };
-    let (bit_depth, data) = match pixels.data {
-        Components::Bytes(bytes) => (8, bytes),
+    let bit_depth = pixels.bit_depth;
+    let data = match pixels.data {
+        Components::Bytes(bytes) => bytes,
         Components::Words(words) => {
             let mut bytes: Vec<u8> = limits.zeroed(2 * words.len(), "picture").map_err(text)?;
             bytes.as_chunks_mut().0.iter_mut().zip(&words).for_each(|(bytes, word)| *bytes = word.to_le_bytes());
-            (16, bytes)
+            bytes
         }
     };
     let samples = Samples::Picture { color, bit_depth };
