@@ -18,7 +18,8 @@ pub(super) struct Progress {
 /// Symbols are looked up and coded in runs of at most this many, a multiple of [`super::MAX_LANES`].
 pub(super) const RUN: usize = 4096;
 
-/// Symbols with their rows.
+/// Symbols with their rows. Only paths of x86-64 code groups of them at once.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Symbols<'a> {
     pub(super) table: &'a CdfTable,
@@ -28,6 +29,7 @@ pub(super) struct Symbols<'a> {
 }
 
 /// Where words go: to `room`, below `top`, from the states of the lanes.
+#[cfg_attr(not(target_arch = "x86_64"), allow(dead_code))]
 #[derive(Debug)]
 pub(super) struct Words<'a> {
     pub(super) lanes: &'a mut Lanes,
