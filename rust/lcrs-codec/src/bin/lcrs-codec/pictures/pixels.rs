@@ -200,6 +200,6 @@ mod tests {
         let data = Components::Words(vec![0, 2, 3, 1020, 1021, 1023]);
         let pixels =
             Pixels { width: 6, height: 1, channels: 1, bit_depth: 10, data }.rounded(&Limits::default()).unwrap();
-        assert!(matches!(pixels.data, Components::Bytes(data) if data == [0, 0, 1, 254, 254, 255]));
+        assert!(matches!(pixels.data, Components::Bytes(data) if data == [0, 0, 1, 254, 255, 255]));
     }
 }
