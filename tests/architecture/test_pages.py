@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 PHOTO = ROOT / "tests" / "data" / "photo.png"
@@ -59,24 +58,19 @@ def test_python_examples_run(page, tmp_path):
 
 
 @pytest.mark.parametrize("page", with_blocks("sh"), ids=name_of)
-def test_commands_run(page, tmp_path):
+def test_commands_run(page, readers_folder):
     lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
     commands = [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("lcrs ")]
     if not commands or name_of(page) in ELSEWHERE:
         pytest.skip("no command of lcrs")
-    (tmp_path / "photos").mkdir()
-    (tmp_path / "photo.png").write_bytes(PHOTO.read_bytes())
-    with Image.open(PHOTO) as photo:
-        for name, left in (("first", 0), ("second", 200)):
-            photo.crop((left, 100, left + 192, 292)).save(tmp_path / "photos" / f"{name}.png")
     if any("--import" in command for command in commands):
         pytest.importorskip("torch")
-        (tmp_path / "my_module.py").write_text(MY_MODULE)
-        run(tmp_path, "my_module.py")
+        (readers_folder / "my_module.py").write_text(MY_MODULE)
+        run(readers_folder, "my_module.py")
     for command in commands:
         # a page that goes through the same steps twice would meet what it has written
         is_writing = command[0] in ("encode", "decode")
-        run(tmp_path, "-m", "lcrs", *command, *(["--force"] if is_writing else []))
+        run(readers_folder, "-m", "lcrs", *command, *(["--force"] if is_writing else []))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

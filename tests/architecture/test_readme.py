@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 PHOTO = ROOT / "tests" / "data" / "photo.png"
@@ -41,12 +40,7 @@ def test_python_examples(tmp_path):
     assert (tmp_path / "mine.lcrm").exists()
 
 
-def test_commands(tmp_path):
-    (tmp_path / "photos").mkdir()
-    (tmp_path / "photo.png").write_bytes(PHOTO.read_bytes())
-    with Image.open(PHOTO) as photo:
-        for name, left in (("first", 0), ("second", 200)):
-            photo.crop((left, 100, left + 192, 292)).save(tmp_path / "photos" / f"{name}.png")
+def test_commands(readers_folder):
     pytest.importorskip("torch")
     lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("lcrs ")]
     assert len(lines) >= 3
@@ -55,8 +49,8 @@ def test_commands(tmp_path):
         if words[0] == "train" and "list" not in words:
             words += SHORT_RUN
         result = subprocess.run(
-            [sys.executable, "-m", "lcrs", *words], cwd=tmp_path, capture_output=True, text=True
+            [sys.executable, "-m", "lcrs", *words], cwd=readers_folder, capture_output=True, text=True
         )
         assert result.returncode == 0, (line, result.stderr)
     for name in ("restored.png", "small.lcrs", "out/first.lcrs"):
-        assert (tmp_path / name).exists()
+        assert (readers_folder / name).exists()

@@ -52,7 +52,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         given = sys.argv[1:] if arguments is None else list(arguments)
         hint = _hint(given)
         # A verb that is named at once is the only one to be imported.
-        verbs = given[:1] if given[:1] and given[0] in VERBS else VERBS
+        verbs = given[:1] if given and given[0] in VERBS else VERBS
         parsed, unknown = build_parser(hint, verbs).parse_known_args(given)
         if unknown:
             # The verb's help is what says which there are.

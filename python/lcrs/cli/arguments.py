@@ -47,6 +47,18 @@ def add_frame(parser: argparse._ActionsContainer) -> None:
     parser.add_argument("--frame", metavar="N", type=whole_number(0), help=what)
 
 
+def add_jobs(parser: argparse._ActionsContainer, reason: str = "") -> None:
+    """``--jobs``; ``reason`` follows the default in its help."""
+    parser.add_argument(
+        "-j",
+        "--jobs",
+        metavar="N",
+        type=whole_number(0, 1024),
+        default=1,
+        help=f"processes; 0: one a processor; default 1{reason}",
+    )
+
+
 def add_limits(parser: argparse._ActionsContainer) -> None:
     """``--max-pixels`` and ``--max-bytes``, which `limits` reads."""
     parser.add_argument(

@@ -55,15 +55,9 @@ def run(arguments: argparse.Namespace) -> int:
     return evaluate(NAME, codec, arguments, description=description, meta={})
 
 
-_made: dict[str, Codec] = {}
-
-
 def work(job: Job, arguments: argparse.Namespace) -> Row:
     """Measures one picture at one setting, in a process that keeps the codec."""
-    key = repr(sorted(vars(arguments).items(), key=str))
-    if key not in _made:
-        _made[key] = _codec(arguments)
-    return work_on(_made[key], job, arguments)
+    return work_on(_codec, job, arguments)
 
 
 def _codec(arguments: argparse.Namespace) -> Codec:

@@ -7,13 +7,14 @@ import contextlib
 import json
 import os
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lcrs.cli import streams
-from lcrs.cli.arguments import add_frame, color, whole_number
+from lcrs.cli.arguments import add_frame, add_jobs, color, whole_number
 from lcrs.cli.batch import Done
 from lcrs.cli.jobs import Job, Kind, Plan, find_sources
 from lcrs.cli.messages import UsageError, naming, printable
@@ -60,14 +61,7 @@ def add_shared(parser: argparse.ArgumentParser, settings: str) -> None:
     parser.add_argument(
         "--metrics", metavar="LIST", help="what is measured (default: all but those of networks)"
     )
-    parser.add_argument(
-        "-j",
-        "--jobs",
-        metavar="N",
-        type=whole_number(0, 1024),
-        default=1,
-        help="processes; 0: one a processor; default 1, for times that others can compare",
-    )
+    add_jobs(parser, ", for times that others can compare")
     parser.add_argument(
         "--save",
         metavar="FOLDER",
@@ -264,8 +258,11 @@ _warm: set[Any] = set()
 """Codecs that this process has warmed up, and the settings that are models of their own."""
 
 
-def work_on(codec: Codec, job: Job, arguments: argparse.Namespace) -> Row:
-    """Measures one point.
+_made: dict[str, Codec] = {}
+
+
+def work_on(codec_of: Callable[[argparse.Namespace], Codec], job: Job, arguments: argparse.Namespace) -> Row:
+    """Measures one point, with the codec of the arguments, which is made once a process.
 
     Raises:
         Exception: whatever goes wrong, with the picture's name.
@@ -273,6 +270,10 @@ def work_on(codec: Codec, job: Job, arguments: argparse.Namespace) -> Row:
     from lcrs.evaluate.protocol import measured, warm_up
 
     assert isinstance(job, Point)
+    made = repr(sorted(vars(arguments).items(), key=str))
+    if made not in _made:
+        _made[made] = codec_of(arguments)
+    codec = _made[made]
     given = _given(job.source, arguments)
     given = type(given)(job.name, given.pixels, given.digest)
     key = (id(codec), job.setting if isinstance(job.setting, str) else None)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lcrs.cli.arguments import whole_number
+from lcrs.cli.arguments import add_jobs
 from lcrs.cli.messages import UsageError
 from lcrs.cli.streams import NO_URL, STANDARD, is_url, location
 
@@ -73,14 +73,7 @@ def add_files(parser: argparse.ArgumentParser, what: str, output: str) -> None:
     many.add_argument(
         "-r", "--recursive", action="store_true", help="take what is in folders; OUT gets the tree"
     )
-    many.add_argument(
-        "-j",
-        "--jobs",
-        metavar="N",
-        type=whole_number(0, 1024),
-        default=1,
-        help="processes; 0: one a processor; default 1",
-    )
+    add_jobs(many)
     many.add_argument(
         "--skip-existing",
         action="store_true",
