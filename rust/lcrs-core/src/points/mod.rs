@@ -4,6 +4,7 @@
 //! taken, and distances are those that IEEE arithmetic gives in one order of operations.
 
 pub mod morton;
+pub mod octree;
 
 use crate::{Error, Result};
 
