@@ -16,11 +16,31 @@ __all__ = ["ENCODINGS", "FORMATS", "cloud_file", "format_of", "read", "write"]
 
 _MODULES = {
     "ply": "ply",
+    "pcd": "pcd",
+    "xyz": "xyz",
+    "npy": "npy",
+    "bin": "kitti",
+    "las": "las",
+    "laz": "las",
+    "obj": "meshes",
+    "off": "meshes",
+    "stl": "meshes",
 }
 FORMATS = tuple(_MODULES)
 """Names of formats, which are endings of files too."""
+_ALSO = {"txt": "xyz"}
+_BEGINNINGS = {
+    b"ply\n": "ply",
+    b"ply\r": "ply",
+    b"# .PCD": "pcd",
+    b"VERSION ": "pcd",
+    b"\x93NUMPY": "npy",
+    b"LASF": "las",
+    b"OFF": "off",
+}
 ENCODINGS = {
     "ply": ("binary_little_endian", "binary_big_endian", "ascii"),
+    "pcd": ("binary", "ascii", "binary_compressed"),
 }
 """Where a format has several forms, their names; the first is written unless another one is asked for."""
 
@@ -94,12 +114,13 @@ def format_of(path: str | os.PathLike[str]) -> str:
         ValueError: if it says none.
     """
     ending = Path(path).suffix.lower()
-    if ending[1:] not in FORMATS:
+    kind = _ALSO.get(ending[1:], ending[1:])
+    if kind not in FORMATS:
         what = f"ends in {ending!r}" if ending else "has no ending"
         raise ValueError(
             f"{os.fspath(path)} {what}: points can be in {', '.join(f'.{kind}' for kind in FORMATS)}"
         )
-    return ending[1:]
+    return kind
 
 
 def _known(format: str) -> str:
@@ -122,9 +143,8 @@ def _load(source: Any) -> tuple[bytes, str]:
 
 
 def _kind(data: bytes, name: str) -> str:
-    for start, kind in ((b"ply", "ply"),):
-        if data.startswith(start):
-            return kind
+    if ending := next((kind for start, kind in _BEGINNINGS.items() if data.startswith(start)), None):
+        return ending
     if not name:
         raise CloudError(
             f"cloud is of no format that is known by its first bytes: pass format=, one of {FORMATS}"
