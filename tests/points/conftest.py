@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "clouds"
-sys.path.insert(0, str(GOLDEN))
+sys.path[:0] = [str(GOLDEN)]
 
 from cloud_package import cloud_package
 

@@ -56,18 +56,25 @@ def test_floats_come_back_within_half_a_voxel(
     package: coding.CloudPackage, positions: np.ndarray, exponent: int, voxel: float
 ) -> None:
     positions, size = positions * 10.0**exponent, voxel * 10.0**exponent
-    file = points.compress(
-        positions, {"i": np.arange(20)}, voxel=size, keep_duplicates=True, model=package
-    )
+    file = points.compress(positions, {"i": np.arange(20)}, voxel=size, keep_duplicates=True, model=package)
     cloud = points.decompress(file, package)
     given_back = positions[cloud.properties["i"]]
-    assert np.all(np.abs(cloud.positions - given_back) <= size / 2 + np.spacing(np.abs(given_back)) + size * 1e-9)
+    assert np.all(
+        np.abs(cloud.positions - given_back) <= size / 2 + np.spacing(np.abs(given_back)) + size * 1e-9
+    )
     assert points.info(file)["voxel"] == size
 
 
 def test_any_array_of_three_columns_is_taken(package: coding.CloudPackage) -> None:
-    for given_ in ([[1, 2, 3]], np.array([[1, 2, 3]], ">i4"), np.asfortranarray([[1.0, 2.0, 3.0]]), np.float16([[1, 2, 3]])):
-        assert points.decompress(points.compress(given_, model=package), package).positions.tolist() == [[1, 2, 3]]
+    for given_ in (
+        [[1, 2, 3]],
+        np.array([[1, 2, 3]], ">i4"),
+        np.asfortranarray([[1.0, 2.0, 3.0]]),
+        np.float16([[1, 2, 3]]),
+    ):
+        assert points.decompress(points.compress(given_, model=package), package).positions.tolist() == [
+            [1, 2, 3]
+        ]
     assert points.decompress(points.compress([], model=package), package).positions.shape == (0, 3)
 
 
