@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from lcrs.coding import normals_of_points
 from lcrs.metrics.clouds import CLOUD_NAMES, cloud_distortion, measure_clouds, peak_of
-from lcrs.metrics.neighbours import normals_of_points
 
 
 def lattice(count: int, size: int, seed: int) -> np.ndarray:

@@ -38,6 +38,15 @@ from lcrs.coding.package import (
     transcode,
     write_package,
 )
+from lcrs.coding.points import (
+    ball_points,
+    farthest_points,
+    morton_codes,
+    morton_order,
+    nearest_points,
+    normals_of_points,
+    voxelize_points,
+)
 from lcrs.coding.quantization import dequantize, quantize
 from lcrs.coding.runtime import build_profile, num_threads, simd_path, simd_paths
 from lcrs.coding.scales import quality_of_scale, scale_of_quality
@@ -54,6 +63,7 @@ __all__ = [
     "Package",
     "RasterScan",
     "RateSearch",
+    "ball_points",
     "build_profile",
     "bytes_needed",
     "decode",
@@ -69,6 +79,7 @@ __all__ = [
     "encoded_bound",
     "factorized_medians",
     "factorized_table",
+    "farthest_points",
     "fingerprint",
     "gaussian_table",
     "indexes",
@@ -76,6 +87,10 @@ __all__ = [
     "level_of",
     "metadata",
     "mixture_table",
+    "morton_codes",
+    "morton_order",
+    "nearest_points",
+    "normals_of_points",
     "num_threads",
     "package_bytes",
     "package_digests",
@@ -89,6 +104,7 @@ __all__ = [
     "simd_paths",
     "thresholds",
     "transcode",
+    "voxelize_points",
     "write_not_portable",
     "write_package",
 ]

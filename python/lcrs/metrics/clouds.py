@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lcrs.metrics.neighbours import nearest_points, normals_of_points
+from lcrs.coding import nearest_points, normals_of_points
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lcrs.metrics.neighbours import normals_of_points
+from lcrs.coding import normals_of_points
 from lcrs.registry import register_transform
 from lcrs.transforms.point.fields import PointTransform, changed, positions
 
