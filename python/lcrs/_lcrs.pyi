@@ -123,12 +123,15 @@ class CdfTable:
         lengths: int32, (rows,): the entries used of each row, from 2 to ``width``.
         offsets: int32, (rows,): the value of each row's first entry.
         precision: bits of the frequencies' sum, 1 to 16.
+        heavy_tails: much lies beyond the rows: "lcrs" streams then pack escapes if that is shorter.
 
     Raises:
         ValueError: if a row is not as above, with the row and the entry.
     """
 
-    def __new__(cls, cdfs: _Int32, lengths: _Int32, offsets: _Int32, precision: int = 16) -> CdfTable: ...
+    def __new__(
+        cls, cdfs: _Int32, lengths: _Int32, offsets: _Int32, precision: int = 16, heavy_tails: bool = False
+    ) -> CdfTable: ...
     @property
     def num_rows(self) -> int:
         """Number of rows, which is the number of legal indexes."""
@@ -136,6 +139,10 @@ class CdfTable:
     @property
     def precision(self) -> int:
         """Bits of the frequencies' sum."""
+
+    @property
+    def heavy_tails(self) -> bool:
+        """Whether "lcrs" streams pack escapes if that is shorter."""
 
     @property
     def cdfs(self) -> NDArray[np.int32]:
@@ -154,7 +161,9 @@ class CdfTable:
 
     def __copy__(self) -> CdfTable: ...
     def __deepcopy__(self, _memo: Any, /) -> CdfTable: ...
-    def __getnewargs__(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], int]: ...
+    def __getnewargs__(
+        self,
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], int, bool]: ...
 
 def pmf_to_quantized_cdf(pmf: _Float32, precision: int = 16) -> NDArray[np.uint32]:
     """Quantises a probability mass function so that every symbol has a frequency of at least 1.
