@@ -425,9 +425,18 @@ class Encoder:
 
     Args:
         kind: as in `encode`.
+        keep_symbols: has ``symbols`` give what was pushed.
     """
 
-    def __new__(cls, kind: _Kind = "lcrs") -> Encoder: ...
+    def __new__(cls, kind: _Kind = "lcrs", keep_symbols: bool = False) -> Encoder: ...
+    @property
+    def symbols(self) -> NDArray[np.int32]:
+        """The symbols pushed so far, int32, in the order of the stream; none if they are not kept.
+
+        Raises:
+            ValueError: if it has been finished before.
+        """
+
     def push(self, symbols: _Int32, indexes: _Int32, table: CdfTable) -> None:
         """Appends symbols; arguments and errors as in `encode`. Tables may change from push to push."""
 
@@ -445,12 +454,21 @@ class Decoder:
     Args:
         data: the whole stream.
         kind: as in `encode`.
+        keep_symbols: has ``symbols`` give what was pulled.
 
     Raises:
         LcrsError: if ``data`` does not begin like a stream.
     """
 
-    def __new__(cls, data: _Bytes, kind: _Kind = "lcrs") -> Decoder: ...
+    def __new__(cls, data: _Bytes, kind: _Kind = "lcrs", keep_symbols: bool = False) -> Decoder: ...
+    @property
+    def symbols(self) -> NDArray[np.int32]:
+        """The symbols pulled so far, int32, in the order of the stream; none if they are not kept.
+
+        Raises:
+            ValueError: if it has been finished before.
+        """
+
     def pull(self, indexes: _Int32, table: CdfTable) -> NDArray[np.int32]:
         """The next symbols, one per entry of ``indexes`` and in its shape; errors as in `decode`."""
 
