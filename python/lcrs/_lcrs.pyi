@@ -134,12 +134,15 @@ class CdfTable:
         lengths: int32, (rows,): the entries used of each row, from 2 to ``width``.
         offsets: int32, (rows,): the value of each row's first entry.
         precision: bits of the frequencies' sum, 1 to 16.
+        heavy_tails: much lies beyond the rows: "lcrs" streams then pack escapes if that is shorter.
 
     Raises:
         ValueError: if a row is not as above, with the row and the entry.
     """
 
-    def __new__(cls, cdfs: _Int32, lengths: _Int32, offsets: _Int32, precision: int = 16) -> CdfTable: ...
+    def __new__(
+        cls, cdfs: _Int32, lengths: _Int32, offsets: _Int32, precision: int = 16, heavy_tails: bool = False
+    ) -> CdfTable: ...
     @property
     def num_rows(self) -> int:
         """Number of rows, which is the number of legal indexes."""
@@ -147,6 +150,10 @@ class CdfTable:
     @property
     def precision(self) -> int:
         """Bits of the frequencies' sum."""
+
+    @property
+    def heavy_tails(self) -> bool:
+        """Whether "lcrs" streams pack escapes if that is shorter."""
 
     @property
     def cdfs(self) -> NDArray[np.int32]:
@@ -165,7 +172,9 @@ class CdfTable:
 
     def __copy__(self) -> CdfTable: ...
     def __deepcopy__(self, _memo: Any, /) -> CdfTable: ...
-    def __getnewargs__(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], int]: ...
+    def __getnewargs__(
+        self,
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], int, bool]: ...
 
 def pmf_to_quantized_cdf(pmf: _Float32, precision: int = 16) -> NDArray[np.uint32]:
     """Quantises a probability mass function so that every symbol has a frequency of at least 1.
@@ -430,9 +439,18 @@ class Encoder:
 
     Args:
         kind: as in `encode`.
+        keep_symbols: has ``symbols`` give what was pushed.
     """
 
-    def __new__(cls, kind: _Kind = "lcrs") -> Encoder: ...
+    def __new__(cls, kind: _Kind = "lcrs", keep_symbols: bool = False) -> Encoder: ...
+    @property
+    def symbols(self) -> NDArray[np.int32]:
+        """The symbols pushed so far, int32, in the order of the stream; none if they are not kept.
+
+        Raises:
+            ValueError: if it has been finished before.
+        """
+
     def push(self, symbols: _Int32, indexes: _Int32, table: CdfTable) -> None:
         """Appends symbols; arguments and errors as in `encode`. Tables may change from push to push."""
 
@@ -450,12 +468,21 @@ class Decoder:
     Args:
         data: the whole stream.
         kind: as in `encode`.
+        keep_symbols: has ``symbols`` give what was pulled.
 
     Raises:
         LcrsError: if ``data`` does not begin like a stream.
     """
 
-    def __new__(cls, data: _Bytes, kind: _Kind = "lcrs") -> Decoder: ...
+    def __new__(cls, data: _Bytes, kind: _Kind = "lcrs", keep_symbols: bool = False) -> Decoder: ...
+    @property
+    def symbols(self) -> NDArray[np.int32]:
+        """The symbols pulled so far, int32, in the order of the stream; none if they are not kept.
+
+        Raises:
+            ValueError: if it has been finished before.
+        """
+
     def pull(self, indexes: _Int32, table: CdfTable) -> NDArray[np.int32]:
         """The next symbols, one per entry of ``indexes`` and in its shape; errors as in `decode`."""
 
