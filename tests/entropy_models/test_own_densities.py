@@ -186,7 +186,7 @@ def test_damaged_strings_are_refused(data):
         assert torch.equal(found, model.quantize(x, "dequantize", means))  # a digit can be spelled twice
 
 
-def test_strings_decode_in_a_fresh_process(tmp_path, fresh_python, allowed):
+def test_strings_decode_in_a_fresh_process(tmp_path, fresh_torch, allowed):
     model, x, scales, means = conditional_case("student", 2, (1, 4, 8, 8))
     strings = model.compress(x, model.build_indexes(scales), means)
     saved = (strings, scales, means, model.decompress(strings, model.build_indexes(scales), means=means))
@@ -199,7 +199,7 @@ def test_strings_decode_in_a_fresh_process(tmp_path, fresh_python, allowed):
         "found = model.decompress(strings, model.build_indexes(scales), means=means)\n"
         "assert torch.equal(found, wanted)\n"
     )
-    fresh_python(code, PYTHONPATH=str(Path(__file__).parent), LCRS_PORTABILITY="allow")
+    fresh_torch(code, PYTHONPATH=str(Path(__file__).parent), LCRS_PORTABILITY="allow")
 
 
 class OwnForward(GaussianConditional):
