@@ -12,7 +12,7 @@ from lcrs import LcrsError
 from lcrs.models import CompressionModel, get_scale_table
 from lcrs.registry import MODELS
 
-SIZES = [(1, 1), (17, 33), (128, 192)]
+SIZES = [(1, 1), (17, 33), (64, 128)]
 
 
 def picture(*shape, seed=0):
@@ -55,17 +55,17 @@ def test_a_training_step_reaches_every_parameter(net):
 @pytest.mark.parametrize("size", SIZES)
 def test_round_trip(net, kind, size):
     net.entropy_coder = kind
-    x = picture(3, *size)
+    x = picture(2, *size)
     out = net.compress(x)
     assert tuple(out["size"]) == size
-    assert all(len(strings) == 3 for strings in out["strings"])
+    assert all(len(strings) == 2 for strings in out["strings"])
     whole = net.decompress(out["strings"], out["shape"])["x_hat"]
     cropped = net.decompress(out["strings"], out["shape"], size=out["size"])["x_hat"]
     assert cropped.shape == x.shape
     assert torch.equal(cropped, whole[..., : size[0], : size[1]])
     assert whole.min() >= 0
     assert whole.max() <= 1
-    for i in range(3):  # a picture's strings do not depend on its batch
+    for i in range(2):  # a picture's strings do not depend on its batch
         alone = [[latent[i]] for latent in out["strings"]]
         restored = net.decompress(alone, out["shape"], size=out["size"])["x_hat"]
         torch.testing.assert_close(restored, cropped[i : i + 1], rtol=1e-4, atol=1e-4)
