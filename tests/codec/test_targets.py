@@ -103,7 +103,7 @@ from PIL import Image
 with Image.open(sys.argv[1]) as image:
     picture = np.ascontiguousarray(np.asarray(image.convert("RGB"))[100:164, 200:300])
 files = [lcrs.compress(picture, **{key: value}) for key, value in
-         (("target_bpp", 0.5), ("target_size", 500), ("target_psnr", 35))]
+         (("target_bpp", 0.4), ("target_size", 200), ("target_psnr", 36))]
 print(hashlib.sha256(b"".join(files)).hexdigest())
 """
 
