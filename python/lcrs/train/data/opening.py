@@ -223,9 +223,10 @@ def _read_some(source: Pictures, count: int) -> list[Pixels]:
 
 def _batches(config: Config, train: Pictures, device: torch.device, rank: int, world: int) -> Batches:
     data, channels_last = config.data, config.loop.channels_last
-    num_bytes = int(train.sizes.prod(1).sum()) * 3 * (data.frames if train.sizes.size else 1)
     keep = data.keep
     if keep == "auto":
+        # Each process has them for itself.
+        num_bytes = int(train.sizes.prod(1).sum()) * 3 * world
         keep = "memory" if num_bytes < _memory() / 4 and isinstance(train, FolderPictures) else "disk"
     threads = _num_threads(config.workers)
     if keep == "device":
@@ -235,7 +236,7 @@ def _batches(config: Config, train: Pictures, device: torch.device, rank: int, w
         return DeviceBatches(
             stored, config.batch, device, config.seed,
             flip=data.flip, transpose=data.transpose, channels_last=channels_last,
-            graph=config.loop.graph, rank=rank,
+            graph=config.loop.graph, rank=rank, world=world,
         )  # fmt: skip
     if keep == "memory":
         train = in_memory(train, threads)
@@ -290,5 +291,6 @@ def _open_shards(
     )  # fmt: skip
     text = f"{len(urls)} shards; {len(held)} pictures for validation"
     identity = str(np.frombuffer("".join(urls).encode(), np.uint8).astype(np.int64).sum())
-    sampler = CropMaker(MemoryPictures(held, identity), config.seed, "area")
+    sizes = np.array([picture.shape[:2] for picture in held], np.int64)
+    sampler = CropMaker(MemoryPictures(held, sizes, identity), config.seed, "area")
     return Data(batches, held, sampler, identity, left_out, text)
