@@ -14,7 +14,7 @@ import torch
 from lcrs.coding.files import write_atomically
 from lcrs.errors import CorruptError
 
-__all__ = ["FORMAT", "Checkpoints", "load_checkpoint", "load_tensors", "save_tensors"]
+__all__ = ["FORMAT", "Checkpoints", "load_checkpoint", "load_run", "load_tensors", "save_tensors"]
 
 log = logging.getLogger("lcrs.train")
 
@@ -122,3 +122,19 @@ class Checkpoints:
         if damaged is not None:
             raise damaged
         return None
+
+
+def load_run(start: str | Path) -> tuple[dict[str, Any], Path]:
+    """A checkpoint, or the newest one of a run's folder, with the file that it is in.
+
+    Raises:
+        CorruptError: it is damaged, or holds weights alone.
+        FileNotFoundError: there is none.
+    """
+    path = Path(start)
+    if not path.is_dir():
+        return load_checkpoint(path), path
+    found = Checkpoints(path / "checkpoints", 1).latest()
+    if found is None:
+        raise FileNotFoundError(f"start={start} has no checkpoint in {path / 'checkpoints'}")
+    return found

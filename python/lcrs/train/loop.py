@@ -19,9 +19,10 @@ from torch import nn
 
 from lcrs.errors import CorruptError, LcrsError, NotPortableError
 from lcrs.train.beginnings import begin
-from lcrs.train.checkpoints import Checkpoints, load_checkpoint, load_tensors, save_tensors
+from lcrs.train.checkpoints import Checkpoints, load_run, load_tensors, save_tensors
 from lcrs.train.config import Config, ConfigError, checked
 from lcrs.train.data.opening import Data
+from lcrs.train.data.pictures import only_our_limit
 from lcrs.train.display import Display, make_display
 from lcrs.train.graphs import CapturedStep, check_capturable
 from lcrs.train.meter import Meter
@@ -92,6 +93,7 @@ def run(config: Config, *, restart: bool = False) -> Result:
     kind = config.watch.display if processes.is_main else "off"
     with contextlib.ExitStack() as stack:
         stack.callback(processes.end)
+        stack.enter_context(only_our_limit())
         with processes.together():
             display = make_display(kind, f"lcrs train {config.recipe}")
             stack.callback(display.close)
@@ -144,8 +146,9 @@ class _Run:
             self.saved_step = self.step
             notes.append(f"goes on from {saved[1].name}, step {self.step}")
         elif config.start is not None and config.start_state == "all":
-            self._go_on(load_checkpoint(config.start))
-            notes.append(f"goes on from {config.start}, step {self.step}")
+            begun, path = load_run(config.start)
+            self._go_on(begun)
+            notes.append(f"goes on from {path}, step {self.step}")
         self.notes = [note for note in notes if note]
         self.validator = self.subject.validator(config, self.trainer.task, self.trainer.objective, self.data)
         self.validation: Validation | None = None

@@ -8,7 +8,8 @@ import os
 import shutil
 from pathlib import Path
 
-from lcrs.train.config import ConfigError
+from lcrs.train.config import ConfigError, checked
+from lcrs.train.toml_text import loads
 
 __all__ = ["RunFolder"]
 
@@ -26,7 +27,8 @@ class RunFolder:
         path: The folder.
 
     Raises:
-        ConfigError: it cannot be one, cannot be written, or another run has it.
+        ConfigError: it cannot be one, cannot be written, another run has it, or files are there that have the
+            names of ours, and that no run wrote.
     """
 
     def __init__(self, path: Path) -> None:
@@ -38,20 +40,38 @@ class RunFolder:
         if not os.access(nearest, os.W_OK | os.X_OK):
             raise ConfigError(f"output={path}: nothing can be written to {nearest}")
         if path.is_dir():
+            self._refuse_others()
             self._hold()
 
     def enter(self, *, forget: bool) -> None:
         """Makes it, and removes what a run wrote there if that is to be forgotten.
 
         Raises:
-            ConfigError: another run has it.
+            ConfigError: in the meantime another run has it.
             OSError: it cannot be made.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         if self._lock is None:
+            self._refuse_others()
             self._hold()
         if forget:
             self._forget()
+
+    def _refuse_others(self) -> None:
+        """Has no file replaced that only has the name of one of ours."""
+        there = [name for name in _OURS if os.path.lexists(self.path / name)]
+        if there and not self._is_of_a_run():
+            raise ConfigError(
+                f"{self.path} has {', '.join(there)}, but no config.toml of a run: these are not touched, "
+                "output=FOLDER writes elsewhere"
+            )
+
+    def _is_of_a_run(self) -> bool:
+        try:
+            checked(loads((self.path / "config.toml").read_text(encoding="utf-8")))
+        except (OSError, ValueError, ConfigError):
+            return False
+        return True
 
     def _hold(self) -> None:
         with contextlib.suppress(ImportError):  # no such locks on Windows

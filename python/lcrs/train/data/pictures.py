@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import itertools
 import logging
 import os
 import threading
@@ -27,6 +29,7 @@ __all__ = [
     "Pictures",
     "find_pictures",
     "in_memory",
+    "only_our_limit",
     "read_picture",
     "split_off",
 ]
@@ -190,12 +193,8 @@ def find_pictures(
         found = _files_below(folder, left_out) if folder.is_dir() else iter((folder,))
         paths += [path for path in found if path.suffix.lower() in SUFFIXES and path.is_file()]
     paths = sorted(dict.fromkeys(paths))
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # data.max_pixels is what counts
-    try:
-        with ThreadPoolExecutor(threads) as pool:
-            sizes = list(pool.map(lambda path: _size_of(path, left_out), paths))
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+    with only_our_limit(), ThreadPoolExecutor(threads) as pool:
+        sizes = list(pool.map(lambda path: _size_of(path, left_out), paths))
     kept: list[tuple[Path, tuple[int, int]]] = []
     for path, size in zip(paths, sizes, strict=True):
         if size is None:
@@ -208,6 +207,16 @@ def find_pictures(
             kept.append((path, size))
     table = np.array([size for _, size in kept], np.int64).reshape(-1, 2)
     return FolderPictures([path for path, _ in kept], table, left_out, max_pixels)
+
+
+@contextlib.contextmanager
+def only_our_limit() -> Iterator[None]:
+    """Within, Pillow neither warns of large pictures nor refuses them: `data.max_pixels` is what counts."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
 
 
 def _files_below(folder: Path, left_out: LeftOut) -> Iterator[Path]:
@@ -240,10 +249,11 @@ def _size_of(path: Path, left_out: LeftOut) -> tuple[int, int] | None:
 def split_off(pictures: FolderPictures, count: int, seed: int) -> tuple[FolderPictures, FolderPictures]:
     """What remains, and at most `count` pictures, a twentieth and at least one, for validation.
 
-    Names decide which: a folder that grows keeps most of them.
+    Names decide which: a folder that grows keeps most of them. They are read, and those that cannot
+    be are not taken.
 
     Raises:
-        ValueError: there is only one picture.
+        ValueError: there is only one picture, or none can be read.
     """
     total = len(pictures)
     if total < 2:
@@ -255,7 +265,10 @@ def split_off(pictures: FolderPictures, count: int, seed: int) -> tuple[FolderPi
     def rank(k: int) -> bytes:
         return hashlib.sha256(f"{seed}:{pictures.paths[k].name}".encode(errors="surrogateescape")).digest()
 
-    chosen = set(sorted(range(total), key=rank)[:number])
+    readable = (k for k in sorted(range(total), key=rank) if pictures.read(k) is not None)
+    chosen = set(itertools.islice(readable, number))
+    if not chosen:
+        raise ValueError(f"none of the pictures can be read: {pictures.left_out} left out")
     rest = [k for k in range(total) if k not in chosen]
     return pictures.part(rest), pictures.part(sorted(chosen))
 
