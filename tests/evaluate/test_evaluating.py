@@ -226,6 +226,11 @@ def test_the_table_is_a_head_and_rows(pictures, capsys):
     assert "\\n" not in told.out
     assert [line.split()[0] for line in told.out.splitlines()] == ["JPEG:", "setting", "50"]
     assert "means over 1 picture, 0 failed" in told.err
+    Image.new("RGB", (32, 16)).save(pictures / "black.png")
+    assert main(["bench", "jpeg", str(pictures / "a.png"), str(pictures / "black.png"), "-q", "50"]) == 0
+    told = capsys.readouterr()
+    assert "no mean of psnr-rgb at every setting: nothing differs in black.png" in told.err
+    assert "psnr" not in told.out
 
 
 @pytest.mark.parametrize(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lcrs.evaluate.curves import measure_in_decibels
+from lcrs.evaluate.curves import check_rates, key_of, measure_in_decibels
 from lcrs.evaluate.results import Results
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ LABELS = {
     "encoding_time": "encoding, s",
     "decoding_time": "decoding, s",
 }
+_LONGEST = 60
+"""Characters of a name in a drawing."""
 _TIMES = (("encoding_time", "--"), ("decoding_time", "-"))
 
 
@@ -65,6 +68,7 @@ def draw(
     except ModuleNotFoundError as error:
         msg = "plots need matplotlib: pip install '.[evaluate]' in the sources of lcrs"
         raise OSError(msg) from error
+    check_rates(curves)
     figure: Figure = figures.Figure(figsize=figsize, layout="constrained")
     plot = figure.add_subplot()
     drawn = {"rd": _draw_rates, "rate-time": _draw_times, "rate-complexity": _draw_work}[kind]
@@ -90,9 +94,12 @@ def draw(
 
 def points_of(results: Results, measure: str) -> list[tuple[float, float]]:
     """Rate and value of each setting that has both, similarities in decibels, in the order of rates."""
-    measure = measure if measure in results.results else f"{measure}-rgb"
-    pairs = zip(results.results[results.rate], results.results.get(measure, []), strict=False)
-    found = [(r, *measure_in_decibels(measure, [v])) for r, v in pairs if r is not None and v is not None]
+    try:
+        key = key_of(results, measure)
+    except ValueError:
+        return []
+    pairs = zip(results.results[results.rate], results.results[key], strict=True)
+    found = [(r, *measure_in_decibels(key, [v])) for r, v in pairs if r is not None and v is not None]
     return sorted((r, v) for r, v in found if v == v and abs(v) != float("inf"))
 
 
@@ -131,9 +138,8 @@ def _draw_work(plot: Any, curves: Sequence[Results], measure: str) -> list[str]:
 
     lacking = []
     for at, results in enumerate(curves):
-        models = results.meta.get("complexity") or {}
-        work = [model["decoder"]["kmacs_per_pixel"] for model in models.values()]
-        if not work:
+        work = _work_of(results)
+        if work is None:
             lacking.append(f"{results.name} has no complexity: it is no model that was evaluated here")
             continue
         comparison = compare(curves[0], results, measure=measure)
@@ -141,13 +147,26 @@ def _draw_work(plot: Any, curves: Sequence[Results], measure: str) -> list[str]:
             lacking.append(f"{results.name}: {comparison.refused}")
             continue
         options = {"color": f"C{at % 10}", "marker": "o", "linestyle": "none"}
-        plot.plot([max(work)], [comparison.bd_rate], label=_label(results), **options)
+        plot.plot([work], [comparison.bd_rate], label=_label(results), **options)
     plot.set_xscale("log")
     plot.set_xlabel("thousands of multiplications a pixel, decoder")
     plot.set_ylabel(f"BD-rate against {curves[0].name}, % ({measure})")
     return lacking
 
 
+def _work_of(results: Results) -> float | None:
+    """Thousands of multiplications a pixel of the largest decoder; None where the file does not say."""
+    models = results.meta.get("complexity")
+    found = []
+    for model in models.values() if isinstance(models, dict) else ():
+        with contextlib.suppress(TypeError, KeyError, ValueError):
+            found.append(float(model["decoder"]["kmacs_per_pixel"]))
+    return max(found, default=None)
+
+
 def _label(results: Results) -> str:
-    """The curve's name; underscores in front would hide it."""
-    return results.name.lstrip("_") or "?"
+    """The curve's name as a drawing can have it."""
+    name = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in results.name)
+    # matplotlib hides names with underscores in front, and takes what is between dollars for formulas.
+    name = name.lstrip("_").replace("$", r"\$")
+    return (name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}\N{HORIZONTAL ELLIPSIS}") or "?"

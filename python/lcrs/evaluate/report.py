@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lcrs.evaluate.bjontegaard import Method, compare
-from lcrs.evaluate.curves import digests_of
+from lcrs.evaluate.curves import check_rates, digests_of
 from lcrs.evaluate.plotting import LABELS, points_of
 from lcrs.evaluate.protocol import digest_of
 from lcrs.evaluate.results import RATES, Results
@@ -59,7 +59,11 @@ def page(
         common: As there.
         seen: Of `sights`.
         bpp: The rate that these are at.
+
+    Raises:
+        ValueError: if the rates of curves are of two kinds.
     """
+    check_rates(curves)
     measures = _measures(curves)
     compared = [name for name in _COMPARED if all(name in results.results for results in curves)]
     differences = {
@@ -145,12 +149,12 @@ def _restored(
     """The row of a picture nearest to a rate, what it is called, and the pixels that were kept."""
     from lcrs.evaluate.protocol import read_picture
 
-    rows = [row for row in results.rows if row["digest"] == digest]
+    rows = [row for row in results.rows if row["digest"] == digest and row.get("bpp") is not None]
     if not rows or not results.meta.get("saved"):
         return None
     row = min(rows, key=lambda row: abs(row["bpp"] - bpp))
     setting = "" if row["setting"] is None else f"-{row['setting']}"
-    below = Path(results.meta["saved"]) / f"{name}{setting}.png"
+    below = Path(str(results.meta["saved"])) / f"{name}{setting}.png"
     path = next((p for p in (below, Path(results.source).parent / below) if p.is_file()), below)
     try:
         return row, results.name, read_picture(path).pixels
