@@ -14,7 +14,7 @@ from lcrs.evaluate.results import Results
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["KINDS", "LABELS", "draw"]
+__all__ = ["KINDS", "LABELS", "draw", "points_of", "visible"]
 
 Kind = Literal["rd", "rate-time", "rate-complexity"]
 KINDS: tuple[Kind, ...] = ("rd", "rate-time", "rate-complexity")
@@ -29,8 +29,8 @@ LABELS = {
     "encoding_time": "encoding, s",
     "decoding_time": "decoding, s",
 }
-_LONGEST = 60
-"""Characters of a name in a drawing."""
+_LONGEST = 64
+"""Characters of a name."""
 _TIMES = (("encoding_time", "--"), ("decoding_time", "-"))
 
 
@@ -92,6 +92,12 @@ def draw(
     return figure, lacking
 
 
+def visible(name: str) -> str:
+    """A name as drawings and pages have room for it, without what turns or hides other words."""
+    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
 def points_of(results: Results, measure: str) -> list[tuple[float, float]]:
     """Rate and value of each setting that has both, similarities in decibels, in the order of rates."""
     try:
@@ -105,12 +111,14 @@ def points_of(results: Results, measure: str) -> list[tuple[float, float]]:
 
 def _draw_rates(plot: Any, curves: Sequence[Results], measure: str) -> list[str]:
     lacking = []
-    for results in curves:
+    for at, results in enumerate(curves):
         points = points_of(results, measure)
         if not points:
             lacking.append(f"{results.name} has no {measure}")
             continue
-        plot.plot(*zip(*points, strict=True), marker=".", linewidth=1, label=_label(results))
+        # There are ten colours.
+        options = {"color": f"C{at % 10}", "linestyle": ("-", "--", ":", "-.")[at // 10 % 4]}
+        plot.plot(*zip(*points, strict=True), marker=".", linewidth=1, label=_label(results), **options)
     plot.set_xlabel(LABELS[curves[0].rate])
     plot.set_ylabel(LABELS.get(measure, LABELS.get(f"{measure}-rgb", measure)))
     return lacking
@@ -166,7 +174,5 @@ def _work_of(results: Results) -> float | None:
 
 def _label(results: Results) -> str:
     """The curve's name as a drawing can have it."""
-    name = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in results.name)
     # matplotlib hides names with underscores in front, and takes what is between dollars for formulas.
-    name = name.lstrip("_").replace("$", r"\$")
-    return (name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}\N{HORIZONTAL ELLIPSIS}") or "?"
+    return visible(results.name).lstrip("_").replace("$", r"\$") or "?"
