@@ -75,6 +75,9 @@ PROGRAMS: dict[str, dict[str, Any]] = {
 }
 """Programs that are looked for on the path; templates as `ExternalCodec` takes them."""
 
+_MOST_READ, _MOST_SAID = 1 << 16, 300
+"""Bytes of what a program says that are looked at, and characters of its last line that are told."""
+
 _FORMS = {
     "png": (".png", None),
     "ppm": (".ppm", None),
@@ -123,8 +126,15 @@ class ExternalCodec:
         if self.pictures not in _FORMS:
             msg = f"pictures is {self.pictures!r}, must be one of {', '.join(_FORMS)}"
             raise ValueError(msg)
+        if Path(f"x{self.suffix}").suffix != self.suffix:
+            msg = f"suffix is {self.suffix!r}, must be like .bin"
+            raise ValueError(msg)
         for template in (self.command, self.decode_command):
-            words = shlex.split(template)
+            try:
+                words = shlex.split(template)
+            except ValueError as error:
+                msg = f"the command {template!r} cannot be read: {error}"
+                raise ValueError(msg) from error
             if not any("{input}" in word for word in words) or not any("{output}" in word for word in words):
                 msg = f"the command {template!r} has no {{input}} or no {{output}}"
                 raise ValueError(msg)
@@ -175,11 +185,14 @@ class ExternalCodec:
         values = {"input": source, "output": target, "setting": shown, "width": shape[1], "height": shape[0]}
         words = [_filled(word, values) for word in shlex.split(template)]
         code, output = _ended(words, self.timeout)
-        if code != 0 or not target.is_file():
-            lines = output.strip().splitlines()
-            said = lines[-1] if lines else "without a word"
-            msg = f"{words[0]} ended with code {code}: {said}"
-            raise OSError(msg)
+        if code == 0 and target.is_file():
+            return
+        lines = output.strip().splitlines()
+        said = lines[-1].strip()[:_MOST_SAID] if lines else "without a word"
+        ended = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
+        if code == 0:
+            ended = "wrote no file, though it ended well"
+        raise OSError(f"{words[0]} {ended}: {said}")
 
     def _write(self, path: Path, pixels: NDArray[np.uint8]) -> None:
         yuv = _FORMS[self.pictures][1]
@@ -194,10 +207,9 @@ class ExternalCodec:
     def _read(self, path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         yuv = _FORMS[self.pictures][1]
         if yuv is None:
-            from PIL import Image
+            from lcrs.evaluate.protocol import read_picture
 
-            with Image.open(path) as image:
-                return np.asarray(image.convert("RGB"))
+            return read_picture(path).pixels  # deeper ones are rounded, as originals are
         subsampled, depth = yuv
         height, width = shape[:2]
         small = ((height + 1) // 2, (width + 1) // 2) if subsampled else (height, width)
@@ -239,6 +251,10 @@ def _ended(words: list[str], timeout: float) -> tuple[int, str]:
         timer.start()
         try:
             if hasattr(os, "wait4"):
+                # What it started and left ends, too, while its number cannot be that of another one.
+                os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+                timer.cancel()
+                end()
                 _, status, usage = os.wait4(process.pid, 0)
                 process.returncode = os.waitstatus_to_exitcode(status)
                 unit = 1 if sys.platform == "darwin" else 1024
@@ -253,7 +269,7 @@ def _ended(words: list[str], timeout: float) -> tuple[int, str]:
         if is_late.is_set():
             msg = f"{words[0]} took more than {timeout:g} seconds"
             raise TimeoutError(msg)
-        said.seek(0)
+        said.seek(max(said.seek(0, os.SEEK_END) - _MOST_READ, 0))
         return process.returncode, said.read().decode(errors="replace")
 
 
