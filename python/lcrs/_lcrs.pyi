@@ -704,8 +704,8 @@ class Octree:
             level: 0 to ``depth - 1``.
             reach: of the window around the node, at most 2.
             ancestors: the same for each ancestor, the nearest first.
-            scalars: numbers of the level: ``"levels_below"``, ``"growth"``, ``"growth_above"``,
-                ``"node_bits"``.
+            scalars: numbers of the level: ``"levels_below"``, ``"growth_below"``, ``"growth"``,
+                ``"growth_above"``, ``"node_bits"``.
 
         Returns:
             float32, (N, F): flags of the window without its middle, by
@@ -731,7 +731,7 @@ class Octree:
 
         Returns:
             float32, (N, F): for each stage before, in order, and each of the 27 neighbours whose child of
-            that stage is within reach on every axis, 1 if it has that child, else 0. At stage 0 there are none.
+            that stage is within reach on every axis, 1 if it has that child, else 0; none at stage 0.
 
         Raises:
             ValueError: if there is no such level, stage, order or reach.
