@@ -5,10 +5,6 @@ import itertools
 ORDER = (0, 7, 3, 4, 5, 2, 6, 1)
 
 
-def axis_values(reach):
-    return range(-reach, reach + 1)
-
-
 class SlowOctree:
     """The tree as a set of nodes for each level; a node is its position in units of its level."""
 
@@ -32,7 +28,7 @@ class SlowOctree:
     def window(self, level, node, reach):
         if level < 0:
             return [0] * ((2 * reach + 1) ** 3 - 1)
-        places = itertools.product(axis_values(reach), repeat=3)
+        places = itertools.product(range(-reach, reach + 1), repeat=3)
         return [
             int(tuple(n + d for n, d in zip(node, place, strict=True)) in self.levels[level])
             for place in places

@@ -1,7 +1,8 @@
-"""Datasets of pictures and video, and datasets that wrap arrays or other datasets."""
+"""Datasets of pictures, video and point clouds, and datasets that wrap arrays or other datasets."""
 
 from lcrs import needs_torch  # noqa: F401
 from lcrs.datasets.cache import CacheDataset
+from lcrs.datasets.generated_clouds import GeneratedClouds
 from lcrs.datasets.image import ImageFolder
 from lcrs.datasets.ndarray import NdArrayDataset
 from lcrs.datasets.pregenerated import PreGeneratedMemmapDataset
@@ -12,6 +13,7 @@ from lcrs.datasets.vimeo90k import Vimeo90kDataset
 
 __all__ = [
     "CacheDataset",
+    "GeneratedClouds",
     "ImageFolder",
     "NdArrayDataset",
     "PreGeneratedMemmapDataset",

@@ -18,6 +18,10 @@ KINDS = ("sampled", "captured", "solid", "sparse", "lidar", "cameras")
 without any gap; with few points; scans by a spinning lidar; by depth cameras."""
 
 
+_SCAN_POINTS = 120_000
+"""About what a scan has."""
+
+
 def _generator(seed: int, kind: str) -> np.random.Generator:
     return np.random.default_rng([seed, *kind.encode()])
 
@@ -133,7 +137,8 @@ def generated_voxels(seed: int, kind: str | None = None, max_points: int = 120_0
     Args:
         seed: Which one; the same seed, the same points.
         kind: One of `KINDS`; drawn by default.
-        max_points: About the most points there are; of a larger surface a part is taken.
+        max_points: About the most points there are: of a larger surface a part is taken; with fewer than
+            120,000, scans are of a part of the turn, or coarser.
 
     Returns:
         Positions, (N, 3), the least zero, each once, sorted by x, y, z. Never empty.
@@ -146,11 +151,12 @@ def generated_voxels(seed: int, kind: str | None = None, max_points: int = 120_0
     rng = _generator(seed, kind or "any")
     drawn = kind or str(rng.choice(KINDS))
     while True:
+        share = min(1.0, max_points / _SCAN_POINTS)
         if drawn == "lidar":
-            metres = spinning_lidar(random_street(rng), rng)
+            metres = spinning_lidar(random_street(rng), rng, share)
             voxels = voxelised(metres / np.float32(rng.choice([0.01, 0.02, 0.02, 0.03, 0.05])))
         elif drawn == "cameras":
-            metres = depth_cameras(random_room(rng), rng)
+            metres = depth_cameras(random_room(rng), rng, share)
             voxels = voxelised(metres / np.float32(rng.choice([0.005, 0.01, 0.02])))
         else:
             voxels = _surface_voxels(rng, drawn, max_points)

@@ -68,7 +68,7 @@ def nodes_of_cloud(
         most: Of a level with more nodes so many are drawn.
         rng: Draws them.
     """
-    octree = Octree(points)
+    octree = Octree(np.ascontiguousarray(points))
     flags, levels, numbers, weights = [], [], [], []
     for level in range(octree.depth):
         seen, of_level = net.features(octree, level)
