@@ -69,7 +69,8 @@ def measure(path: Path, model: str, threads: int, turns: int) -> dict[str, Any]:
 
 def table(rows: list[tuple[str, dict[str, Any]]]) -> list[str]:
     lines = [
-        "| cloud | points | bits a point | TMC13 | ratio | threads | encode s (processors') | decode s (processors') | peak MB |",
+        "| cloud | points | bits a point | TMC13 | ratio | threads | encode s (processors') "
+        "| decode s (processors') | peak MB |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, row in rows:
@@ -111,9 +112,11 @@ def main() -> None:
         "# Point clouds: lossless geometry",
         "",
         f"{cpu}, {os.cpu_count()} processors, {when}, commit {commit}, path {coding.simd_path()},",
-        f"model {rows[0][1]['model']} (entropy digest {digest}...), load average {load[0]:.1f} before and {os.getloadavg()[0]:.1f} after.",
-        f"Bits of the whole file for each point; the least of {arguments.turns} turns, by the wall clock and of the processors; the most memory of any,",
-        "the interpreter and the points themselves included. TMC13 23.0-rc2, octree, on the same files.",
+        f"model {rows[0][1]['model']} (entropy digest {digest}...),",
+        f"load average {load[0]:.1f} before and {os.getloadavg()[0]:.1f} after.",
+        f"Bits of the whole file for each point; the least of {arguments.turns} turns, by the wall clock and of the",
+        "processors; the most memory of any, the interpreter and the points themselves included. TMC13 23.0-rc2,",
+        "octree, on the same files.",
         "",
     ]
     text = "\n".join(head + table(rows)) + "\n"
