@@ -83,13 +83,13 @@ def _codec(arguments: argparse.Namespace) -> Any:
             names = ", ".join([*codec_names(), "command"])
             raise UsageError(f"there is no codec '{arguments.codec}': there are {names}")
         return make_codec(arguments.codec)
-    if not all(lines):
+    if not all(line and line.strip() for line in lines):
         raise UsageError("CODEC command needs --command and --decode-command")
     if arguments.settings is None:
         raise UsageError("CODEC command needs its settings: -q LIST")
     from lcrs.evaluate.external import ExternalCodec
 
-    name = arguments.name or Path(lines[0].split()[0]).name
+    name = arguments.name or Path(lines[0].split()[0].strip("'\"")).name
     if arguments.subject == "cloud":
         return _cloud_program(name, lines, own)
     try:

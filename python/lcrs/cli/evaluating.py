@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import math
 import os
 import shlex
 from collections.abc import Callable
@@ -341,14 +342,32 @@ def _say_what_is_odd(
             f"lcrs {verb}: {twice} files hold {arguments.subject}s that are there already: counted once"
         )
     if left_out:
-        streams.say_line(f"lcrs {verb}: not at every setting, so in no mean: {', '.join(left_out)}")
+        streams.say_line(f"lcrs {verb}: not at every setting, so in no mean: {_listed(left_out)}")
     missing: dict[str, str] = {}
     for row in result.rows:
         missing |= row.get("missing", {})
     for name, why in missing.items():
         streams.say_line(f"lcrs {verb}: {name} is not measured everywhere: {why}")
+    if perfect := _without_loss(result):
+        streams.say_line(
+            f"lcrs {verb}: no mean of psnr-rgb at every setting: nothing differs in {_listed(perfect)}"
+        )
     noun = arguments.subject if counted == 1 else f"{arguments.subject}s"
     streams.say_line(f"lcrs {verb}: means over {counted} {noun}, {len(failed)} failed")
+
+
+def _without_loss(result: Results) -> list[str]:
+    """Pictures that came back as they were, whose PSNR is infinite, and with it the mean."""
+    names = {picture["digest"]: picture["name"] for picture in result.pictures if picture["counted"]}
+    values = ((row["digest"], row.get("psnr-rgb", 0)) for row in result.rows)
+    perfect = {digest for digest, value in values if value is None or math.isinf(value)}
+    return [name for digest, name in names.items() if digest in perfect]
+
+
+def _listed(names: list[str], most: int = 8) -> str:
+    """Names in a line, so many that a person reads them."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def _table(result: Results) -> str:

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from lcrs.cli import streams
-from lcrs.cli.messages import UsageError, naming
+from lcrs.cli.bd import load_curves
+from lcrs.cli.messages import UsageError
 from lcrs.cli.targets import check_output
 
 NAME = "plot"
@@ -48,17 +49,13 @@ def run(arguments: argparse.Namespace) -> int:
     import io
 
     from lcrs.cli.targets import deliver
-    from lcrs.evaluate.curves import load
     from lcrs.evaluate.plotting import draw
 
     ending = arguments.output.suffix.lower()
     if ending not in (".png", ".svg", ".pdf"):
         raise UsageError(f"-o {arguments.output} ends in none of .png, .svg, .pdf")
     check_output(Path(streams.STANDARD), arguments.output, force=arguments.force)
-    curves = []
-    for text in arguments.curves:
-        with naming(text):
-            curves.append(load(text))
+    curves = load_curves(arguments.curves)
     figure, lacking = draw(
         curves,
         kind=arguments.kind,

@@ -116,6 +116,9 @@ class ExternalCodec:
         if self.pictures not in _FORMS:
             msg = f"pictures is {self.pictures!r}, must be one of {', '.join(_FORMS)}"
             raise ValueError(msg)
+        if Path(f"x{self.suffix}").suffix != self.suffix:
+            msg = f"suffix is {self.suffix!r}, must be like .bin"
+            raise ValueError(msg)
         for template in (self.command, self.decode_command):
             words_of(template)
 
@@ -171,10 +174,9 @@ class ExternalCodec:
     def _read(self, path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         yuv = _FORMS[self.pictures][1]
         if yuv is None:
-            from PIL import Image
+            from lcrs.evaluate.protocol import read_picture
 
-            with Image.open(path) as image:
-                return np.asarray(image.convert("RGB"))
+            return read_picture(path).pixels  # deeper ones are rounded, as originals are
         subsampled, depth = yuv
         height, width = shape[:2]
         small = ((height + 1) // 2, (width + 1) // 2) if subsampled else (height, width)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from lcrs.evaluate.curves import measure_in_decibels
+from lcrs.evaluate.curves import check_rates, key_of, measure_in_decibels
 from lcrs.evaluate.results import Results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["KINDS", "LABELS", "draw"]
+__all__ = ["KINDS", "LABELS", "draw", "points_of", "visible"]
 
 Kind = Literal["rd", "rate-time", "rate-complexity"]
 KINDS: tuple[Kind, ...] = ("rd", "rate-time", "rate-complexity")
@@ -31,6 +32,8 @@ LABELS = {
     "encoding_time": "encoding, s",
     "decoding_time": "decoding, s",
 }
+_LONGEST = 64
+"""Characters of a name."""
 _TIMES = (("encoding_time", "--"), ("decoding_time", "-"))
 
 
@@ -69,6 +72,7 @@ def draw(
     except ModuleNotFoundError as error:
         msg = "plots need matplotlib: pip install '.[evaluate]' in the sources of lcrs"
         raise OSError(msg) from error
+    check_rates(curves)
     figure: Figure = figures.Figure(figsize=figsize, layout="constrained")
     plot = figure.add_subplot()
     if measure is None:
@@ -94,22 +98,33 @@ def draw(
     return figure, lacking
 
 
+def visible(name: str) -> str:
+    """A name as drawings and pages have room for it, without what turns or hides other words."""
+    text = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in name)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
 def points_of(results: Results, measure: str) -> list[tuple[float, float]]:
     """Rate and value of each setting that has both, similarities in decibels, in the order of rates."""
-    measure = measure if measure in results.results else f"{measure}-rgb"
-    pairs = zip(results.results[results.rate], results.results.get(measure, []), strict=False)
-    found = [(r, *measure_in_decibels(measure, [v])) for r, v in pairs if r is not None and v is not None]
+    try:
+        key = key_of(results, measure)
+    except ValueError:
+        return []
+    pairs = zip(results.results[results.rate], results.results[key], strict=True)
+    found = [(r, *measure_in_decibels(key, [v])) for r, v in pairs if r is not None and v is not None]
     return sorted((r, v) for r, v in found if v == v and abs(v) != float("inf"))
 
 
 def _draw_rates(plot: Any, curves: Sequence[Results], measure: str) -> list[str]:
     lacking = []
-    for results in curves:
+    for at, results in enumerate(curves):
         points = points_of(results, measure)
         if not points:
             lacking.append(f"{results.name} has no {measure}")
             continue
-        plot.plot(*zip(*points, strict=True), marker=".", linewidth=1, label=_label(results))
+        # There are ten colours.
+        options = {"color": f"C{at % 10}", "linestyle": ("-", "--", ":", "-.")[at // 10 % 4]}
+        plot.plot(*zip(*points, strict=True), marker=".", linewidth=1, label=_label(results), **options)
     plot.set_xlabel(LABELS[curves[0].rate])
     plot.set_ylabel(LABELS.get(measure, LABELS.get(f"{measure}-rgb", measure)))
     return lacking
@@ -137,9 +152,8 @@ def _draw_work(plot: Any, curves: Sequence[Results], measure: str) -> list[str]:
 
     lacking = []
     for at, results in enumerate(curves):
-        models = results.meta.get("complexity") or {}
-        work = [model["decoder"]["kmacs_per_pixel"] for model in models.values()]
-        if not work:
+        work = _work_of(results)
+        if work is None:
             lacking.append(f"{results.name} has no complexity: it is no model that was evaluated here")
             continue
         comparison = compare(curves[0], results, measure=measure)
@@ -147,13 +161,24 @@ def _draw_work(plot: Any, curves: Sequence[Results], measure: str) -> list[str]:
             lacking.append(f"{results.name}: {comparison.refused}")
             continue
         options = {"color": f"C{at % 10}", "marker": "o", "linestyle": "none"}
-        plot.plot([max(work)], [comparison.bd_rate], label=_label(results), **options)
+        plot.plot([work], [comparison.bd_rate], label=_label(results), **options)
     plot.set_xscale("log")
     plot.set_xlabel("thousands of multiplications a pixel, decoder")
     plot.set_ylabel(f"BD-rate against {curves[0].name}, % ({measure})")
     return lacking
 
 
+def _work_of(results: Results) -> float | None:
+    """Thousands of multiplications a pixel of the largest decoder; None where the file does not say."""
+    models = results.meta.get("complexity")
+    found = []
+    for model in models.values() if isinstance(models, dict) else ():
+        with contextlib.suppress(TypeError, KeyError, ValueError):
+            found.append(float(model["decoder"]["kmacs_per_pixel"]))
+    return max(found, default=None)
+
+
 def _label(results: Results) -> str:
-    """The curve's name; underscores in front would hide it."""
-    return results.name.lstrip("_") or "?"
+    """The curve's name as a drawing can have it."""
+    # matplotlib hides names with underscores in front, and takes what is between dollars for formulas.
+    return visible(results.name).lstrip("_").replace("$", r"\$") or "?"

@@ -17,15 +17,22 @@ from lcrs.evaluate.memory import PeakMemory
 
 __all__ = ["run_program", "told_version", "words_of"]
 
+_MOST_READ, _MOST_SAID = 1 << 16, 300
+"""Bytes of what a program says that are looked at, and characters of its last line that are told."""
+
 
 def words_of(template: str) -> list[str]:
     """The words of a template of a command line.
 
     Raises:
         FileNotFoundError: if its program is not on the path.
-        ValueError: if it lacks ``{input}`` or ``{output}``.
+        ValueError: if it cannot be read, or lacks ``{input}`` or ``{output}``.
     """
-    words = shlex.split(template)
+    try:
+        words = shlex.split(template)
+    except ValueError as error:
+        msg = f"the command {template!r} cannot be read: {error}"
+        raise ValueError(msg) from error
     if not any("{input}" in word for word in words) or not any("{output}" in word for word in words):
         msg = f"the command {template!r} has no {{input}} or no {{output}}"
         raise ValueError(msg)
@@ -47,11 +54,14 @@ def run_program(template: str, values: dict[str, Any], timeout: float) -> None:
     """
     words = [_filled(word, values) for word in shlex.split(template)]
     code, output = _ended(words, timeout)
-    if code != 0 or not values["output"].is_file():
-        lines = output.strip().splitlines()
-        said = lines[-1] if lines else "without a word"
-        msg = f"{words[0]} ended with code {code}: {said}"
-        raise OSError(msg)
+    if code == 0 and values["output"].is_file():
+        return
+    lines = output.strip().splitlines()
+    said = lines[-1].strip()[:_MOST_SAID] if lines else "without a word"
+    ended = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
+    if code == 0:
+        ended = "wrote no file, though it ended well"
+    raise OSError(f"{words[0]} {ended}: {said}")
 
 
 def _ended(words: list[str], timeout: float) -> tuple[int, str]:
@@ -82,6 +92,10 @@ def _ended(words: list[str], timeout: float) -> tuple[int, str]:
         timer.start()
         try:
             if hasattr(os, "wait4"):
+                # What it started and left ends, too, while its number cannot be that of another one.
+                os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+                timer.cancel()
+                end()
                 _, status, usage = os.wait4(process.pid, 0)
                 process.returncode = os.waitstatus_to_exitcode(status)
                 unit = 1 if sys.platform == "darwin" else 1024
@@ -96,7 +110,7 @@ def _ended(words: list[str], timeout: float) -> tuple[int, str]:
         if is_late.is_set():
             msg = f"{words[0]} took more than {timeout:g} seconds"
             raise TimeoutError(msg)
-        said.seek(0)
+        said.seek(max(said.seek(0, os.SEEK_END) - _MOST_READ, 0))
         return process.returncode, said.read().decode(errors="replace")
 
 
