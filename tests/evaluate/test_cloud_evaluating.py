@@ -233,8 +233,14 @@ def test_wrong_usage_is_one_line(words, told, folder, photo, monkeypatch, capsys
     assert error.count("\n") == 1
 
 
-def test_two_clouds_are_measured(folder, monkeypatch, capsys):
+def test_two_clouds_are_measured(folder, package_file, monkeypatch, capsys):
     monkeypatch.chdir(folder)
+    assert main(["encode", "clouds/a.ply", "-o", "a.lcrs", "--model", str(package_file), "--quiet"]) == 0
+    assert main(["metrics", "clouds/a.ply", "a.lcrs", "--model", str(package_file), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["values"]["mse-d2"] == 0
+    (folder / "b.lcrs").write_bytes((folder / "a.lcrs").read_bytes()[:-9])
+    assert main(["metrics", "clouds/a.ply", "b.lcrs"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
     clouds.write("c.xyz", Cloud(POINTS // 2 * 2))
     assert main(["metrics", "clouds/a.ply", "c.xyz", "--json", "--peak", "31"]) == 0
     fields = json.loads(capsys.readouterr().out)
