@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 __all__ = [
     "CdfTable",
     "CheckerboardScan",
+    "CloudPackage",
     "Decoder",
     "Encoder",
     "Graph",
@@ -28,6 +29,7 @@ __all__ = [
     "_panic",
     "build_profile",
     "bytes_needed",
+    "codes_clouds",
     "decode",
     "decode_batch",
     "decode_into",
@@ -656,6 +658,90 @@ class Graph:
         """
 
 @final
+class CloudPackage:
+    """A model package (.lcrm) of point clouds, loaded and checked.
+
+    It cannot be changed and may be used from many threads.
+    """
+
+    @staticmethod
+    def from_file(path: str | PathLike[str]) -> CloudPackage:
+        """The package in a file.
+
+        Raises:
+            MissingModelError: if the file cannot be read.
+            LcrsError: if it is no package, or its digests are not those of its content.
+            ValueError: if it is one of pictures.
+        """
+
+    @staticmethod
+    def from_bytes(data: _Bytes) -> CloudPackage:
+        """The package in a byte string; errors as in `from_file`."""
+
+    @property
+    def name(self) -> str:
+        """The name that files carry."""
+
+    @property
+    def description(self) -> str:
+        """The whole description as JSON: architecture, configuration and card included."""
+
+    @property
+    def entropy_digest(self) -> str:
+        """SHA-256 of everything that decides a symbol, 64 hexadecimal digits."""
+
+    def compress(
+        self,
+        positions: NDArray[Any],
+        attributes: dict[str, NDArray[Any]],
+        *,
+        voxel: float | None = None,
+        bits: int | None = None,
+        keep_duplicates: bool = False,
+        threads: int | None = None,
+        max_bytes: int | None = None,
+    ) -> tuple[bytes, int]:
+        """The bytes of an .lcrs file of a point cloud. The order of points is not kept.
+
+        Args:
+            positions: (N, 3), of any integer or floating type of at most 64 bits, C-contiguous.
+            attributes: for each name an array (N,) of such a type.
+            voxel: size of the voxels that positions are rounded to; without it and ``bits`` they are kept
+                as they are.
+            bits: bits of a coordinate, 1 to 32, along the longest side.
+            keep_duplicates: whether points at one place all stay; otherwise the first one does.
+            threads: how many to use; the bytes do not depend on it.
+            max_bytes: that the call may hold at a time; by default 2^31.
+
+        Returns:
+            The file, and how many points were left out because another one is at their place.
+
+        Raises:
+            ValueError: if arrays are not as above, a coordinate is not finite, or positions lie on no grid
+                and neither a voxel size nor bits are given.
+            LimitError: if the cloud is above the limits.
+        """
+
+    def decompress(
+        self, data: _Bytes, *, threads: int | None = None, max_bytes: int | None = None
+    ) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
+        """The points of an .lcrs file, in Morton order of their voxels.
+
+        Args:
+            data: the whole file.
+            threads: how many to use; the points do not depend on it.
+            max_bytes: as in `compress`.
+
+        Returns:
+            Positions, (N, 3), of the type that was given, and the attributes by name.
+
+        Raises:
+            MissingModelError: if the file was made with another model.
+            LcrsError: if the file is cut off, damaged, of a later version, no point cloud, or above the
+                limits.
+        """
+
+@final
 class Octree:
     """The octree of a point cloud: the levels that the geometry codec codes, and what its networks see.
 
@@ -1043,6 +1129,9 @@ def level_of(quality: float, num_levels: int) -> float:
     Raises:
         ValueError: if the quality is out of range.
     """
+
+def codes_clouds(path: str | PathLike[str]) -> bool:
+    """Whether a package file codes point clouds, by its header; errors as in `CloudPackage.from_file`."""
 
 def package_digests(description: str, tensors: dict[str, NDArray[Any]]) -> dict[str, str]:
     """The digests of a description (JSON) and its tensors, by the members of the description that hold them.

@@ -202,6 +202,7 @@ impl Info {
             "model": self.model,
             "format_version": self.format_version,
             "entropy_digest": self.entropy_digest,
+            "synthesis_digest": self.synthesis_digest,
             "portable": self.portable,
             "numerics": self.numerics,
             "dtype": cloud.positions.name(),

@@ -203,7 +203,7 @@ macro_rules! columns {
 
 columns!(U8: u8, I8: i8, U16: u16, I16: i16, U32: u32, I32: i32, U64: u64, I64: i64, F32: f32, F64: f64);
 
-/// Whether a package file codes point clouds, by its header alone; errors as in `CloudPackage.from_file`.
+/// Whether a package file codes point clouds, by its header; errors as in `CloudPackage.from_file`.
 #[pyfunction]
 pub(crate) fn codes_clouds(py: Python<'_>, path: PathBuf) -> PyResult<bool> {
     detached(py, usize::MAX, || {
