@@ -28,6 +28,7 @@ from lcrs.models.google import (
     MeanScaleHyperprior,
     ScaleHyperprior,
 )
+from lcrs.models.pointcloud import OctreeOccupancy
 from lcrs.models.sensetime import Elic2022Chandelier, Elic2022Official
 from lcrs.models.variable_rate import GainHyperprior, GainSpaceChannelHyperprior
 from lcrs.models.variable_rate.gained_mean_scale import GainedMeanScaleHyperprior
@@ -60,6 +61,7 @@ __all__ = [
     "JointAutoregressiveHierarchicalPriorsVbr",
     "MeanScaleHyperprior",
     "MeanScaleHyperpriorVbr",
+    "OctreeOccupancy",
     "ScaleHyperprior",
     "ScaleHyperpriorVbr",
     "ScaleSpaceFlow",
