@@ -40,6 +40,15 @@ from lcrs.coding.package import (
     transcode,
     write_package,
 )
+from lcrs.coding.points import (
+    ball_points,
+    farthest_points,
+    morton_codes,
+    morton_order,
+    nearest_points,
+    normals_of_points,
+    voxelize_points,
+)
 from lcrs.coding.quantization import dequantize, quantize
 from lcrs.coding.runtime import build_profile, num_threads, simd_path, simd_paths
 from lcrs.coding.scales import quality_of_scale, scale_of_quality
@@ -57,6 +66,7 @@ __all__ = [
     "Package",
     "RasterScan",
     "RateSearch",
+    "ball_points",
     "build_profile",
     "bytes_needed",
     "codes_clouds",
@@ -73,6 +83,7 @@ __all__ = [
     "encoded_bound",
     "factorized_medians",
     "factorized_table",
+    "farthest_points",
     "fingerprint",
     "gaussian_table",
     "indexes",
@@ -80,6 +91,10 @@ __all__ = [
     "level_of",
     "metadata",
     "mixture_table",
+    "morton_codes",
+    "morton_order",
+    "nearest_points",
+    "normals_of_points",
     "num_threads",
     "package_bytes",
     "package_digests",
@@ -93,6 +108,7 @@ __all__ = [
     "simd_paths",
     "thresholds",
     "transcode",
+    "voxelize_points",
     "write_not_portable",
     "write_package",
 ]

@@ -5,6 +5,12 @@ from lcrs.datasets.cache import CacheDataset
 from lcrs.datasets.generated_clouds import GeneratedClouds
 from lcrs.datasets.image import ImageFolder
 from lcrs.datasets.ndarray import NdArrayDataset
+from lcrs.datasets.pointcloud import (
+    ModelNetDataset,
+    S3disDataset,
+    SemanticKittiDataset,
+    ShapeNetCorePartDataset,
+)
 from lcrs.datasets.pregenerated import PreGeneratedMemmapDataset
 from lcrs.datasets.rawvideo import RawVideoSequence, VideoFormat
 from lcrs.datasets.stack import StackDataset
@@ -15,9 +21,13 @@ __all__ = [
     "CacheDataset",
     "GeneratedClouds",
     "ImageFolder",
+    "ModelNetDataset",
     "NdArrayDataset",
     "PreGeneratedMemmapDataset",
     "RawVideoSequence",
+    "S3disDataset",
+    "SemanticKittiDataset",
+    "ShapeNetCorePartDataset",
     "StackDataset",
     "VideoFolder",
     "VideoFormat",

@@ -19,6 +19,7 @@ mod metadata;
 mod octree;
 mod package;
 mod panic;
+mod points;
 mod quantization;
 mod runtime;
 mod samples;
@@ -57,6 +58,10 @@ mod _lcrs {
     use crate::package::{bytes_needed, info_json, level_of, metadata, package_digests, Package};
     #[pymodule_export]
     use crate::panic::panic_in_job;
+    #[pymodule_export]
+    use crate::points::{
+        ball_points, farthest_points, morton_codes, morton_order, nearest_points, normals_of_points, voxelize_points,
+    };
     #[pymodule_export]
     use crate::quantization::{dequantize, quantize};
     #[pymodule_export]
