@@ -20,6 +20,7 @@ __all__ = [
     "Decoder",
     "Encoder",
     "Graph",
+    "Octree",
     "Package",
     "RasterScan",
     "RateSearch",
@@ -652,6 +653,88 @@ class Graph:
             ValueError: if inputs are missing or misshapen, the level is illegal, or numbers stop being
                 finite.
             LcrsError: if shapes inside the graph do not go together or are above the limits.
+        """
+
+@final
+class Octree:
+    """The octree of a point cloud: the levels that the geometry codec codes, and what its networks see.
+
+    Level 0 is the root; the nodes of level ``depth`` are the positions themselves. Nodes of a level are in
+    Morton order (of each bit, highest first, x, then y, then z). Octant ``4 x + 2 y + z`` is the place of a
+    child in its parent.
+
+    Args:
+        positions: uint32, (N, 3), N at least 1, in any order; what is there twice counts once.
+        depth: bits of a coordinate, at most 32; by default as many as are needed.
+        threads: how many to use; by default `num_threads`.
+
+    Raises:
+        ValueError: if there are no positions, or one has more bits.
+    """
+
+    def __new__(cls, positions: Any, depth: int | None = None, *, threads: int | None = None) -> Octree: ...
+    @property
+    def depth(self) -> int:
+        """Levels above the positions."""
+
+    def num_nodes(self, level: int) -> int:
+        """The number of nodes of a level that have children, 0 to ``depth - 1``."""
+
+    def occupancy(self, level: int) -> NDArray[np.uint8]:
+        """Which octants of each node of a level hold points: uint8, (N,), bit ``o`` for octant ``o``."""
+
+    def neighbours(self, level: int) -> NDArray[np.int32]:
+        """The 27 neighbours of each node of a level: int32, (N, 27), indexes of nodes, -1 for none.
+
+        Neighbour ``(dx, dy, dz)``, each -1 to 1, has the number ``9 (dx + 1) + 3 (dy + 1) + dz + 1``.
+        """
+
+    def parents(self, level: int) -> NDArray[np.uint32]:
+        """The index of each node's parent in the level above: uint32, (N,)."""
+
+    def octants(self, level: int) -> NDArray[np.uint8]:
+        """The octant of each node in its parent: uint8, (N,)."""
+
+    def trunk_features(
+        self, level: int, *, reach: int, ancestors: Sequence[int], scalars: Sequence[str]
+    ) -> NDArray[np.float32]:
+        """What the trunk of a geometry package sees of each node of a level.
+
+        Args:
+            level: 0 to ``depth - 1``.
+            reach: of the window around the node, at most 2.
+            ancestors: the same for each ancestor, the nearest first.
+            scalars: numbers of the level: ``"levels_below"``, ``"growth"``, ``"growth_above"``,
+                ``"node_bits"``.
+
+        Returns:
+            float32, (N, F): flags of the window without its middle, by
+            ``((dx + r) (2 r + 1) + dy + r) (2 r + 1) + dz + r``; for each ancestor eight numbers, 1 at the
+            octant that leads from it to the node, and its window; the numbers of the level.
+
+        Raises:
+            ValueError: if there is no such level, reach or number.
+        """
+
+    def head_features(
+        self, level: int, stage: int, *, order: Sequence[int], reach: int
+    ) -> NDArray[np.float32]:
+        """What a head of a geometry package sees of each node of a level beside the trunk's numbers.
+
+        All octants of earlier stages are known.
+
+        Args:
+            level: 0 to ``depth - 1``.
+            stage: 0 to 7.
+            order: the octants in the order of stages.
+            reach: how far from the child in question the head sees, at most 3.
+
+        Returns:
+            float32, (N, F): for each stage before, in order, and each of the 27 neighbours whose child of
+            that stage is within reach on every axis, 1 if it has that child, else 0. At stage 0 there are none.
+
+        Raises:
+            ValueError: if there is no such level, stage, order or reach.
         """
 
 @final

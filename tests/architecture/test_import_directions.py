@@ -13,7 +13,7 @@ LEVELS = [
     {"errors", "needs_torch", "copied_names", "moved_modules"},
     {"typing", "registry", "_lcrs"},
     {"coding", "metrics", "pictures"},
-    {"ops"},
+    {"ops", "clouds"},
     {"layers", "losses", "optimizers", "datasets", "transforms"},
     {"entropy_models"},
     {"latent_codecs"},

@@ -28,6 +28,7 @@ from lcrs.coding.distributions import (
 from lcrs.coding.fingerprint import fingerprint
 from lcrs.coding.graph import Graph
 from lcrs.coding.latent import decode_latents, encode_latents
+from lcrs.coding.octree import Octree
 from lcrs.coding.package import (
     Package,
     RateSearch,
@@ -49,6 +50,7 @@ __all__ = [
     "Decoder",
     "Encoder",
     "Graph",
+    "Octree",
     "Package",
     "RasterScan",
     "RateSearch",

@@ -15,6 +15,7 @@ mod interrupts;
 mod latent;
 mod limits;
 mod metadata;
+mod octree;
 mod package;
 mod panic;
 mod quantization;
@@ -47,6 +48,8 @@ mod _lcrs {
     use crate::integers::int32_array;
     #[pymodule_export]
     use crate::latent::{decode_latents, encode_latents};
+    #[pymodule_export]
+    use crate::octree::Octree;
     #[pymodule_export]
     use crate::package::{bytes_needed, info_json, level_of, metadata, package_digests, Package};
     #[pymodule_export]
