@@ -5,9 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import logging
-import pickle
 import re
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import torch
 
 from lcrs.coding.files import write_atomically
 from lcrs.errors import CorruptError
+from lcrs.zoo.state_dicts import read_checkpoint
 
 __all__ = ["FORMAT", "Checkpoints", "load_checkpoint", "save_tensors"]
 
@@ -40,19 +39,10 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     """The content of a checkpoint of a run.
 
     Raises:
+        MissingModelError: there is no such file.
         CorruptError: it is damaged, or of another kind.
     """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        RuntimeError,
-        EOFError,
-        ValueError,
-        KeyError,
-        pickle.UnpicklingError,
-        zipfile.BadZipFile,
-    ) as error:
-        raise CorruptError(f"{path} is damaged: {str(error).splitlines()[0][:200]}") from error
+    content = read_checkpoint(path)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         found = content.get("format") if isinstance(content, dict) else None
         raise CorruptError(f"{path} is no checkpoint of a run ({FORMAT}; found {found!r})")
