@@ -98,6 +98,44 @@ def test_bottlenecks_cost_what_forward_says(name, kind, allowed):
     assert torch.equal(model.decompress(strings, (48, 48)), outputs)
 
 
+@pytest.mark.parametrize("scale", [40, 256, 1000])
+@pytest.mark.parametrize("name", CONDITIONALS)
+def test_wide_densities_cost_what_forward_says(name, scale, allowed):
+    shape = (1, 8, 48, 48)
+    scales = torch.full(shape, float(scale))
+    x = samples(name, shape, scales.double())
+    conditional, bottleneck = CONDITIONALS[name]([float(scale)]), BOTTLENECKS[name](8)
+    bottleneck.spread.data.fill_(scale)
+    for model, told, back in (
+        (conditional, (scales,), (torch.zeros(shape, dtype=torch.int32),)),
+        (bottleneck, (), ((48, 48),)),
+    ):
+        with torch.no_grad():
+            outputs, likelihoods = model(x, *told, training=False)
+        for is_updated in (False, True):
+            if is_updated:
+                model.update()
+            strings = model.compress(x, *back[: len(told)])
+            assert bits_of(strings) == pytest.approx(estimated(likelihoods), rel=0.005)
+            assert torch.equal(model.decompress(strings, *back), outputs)
+
+
+def test_strings_without_packed_escapes_decode_as_ever(allowed):
+    model = CauchyConditional([64.0])
+    model.update()
+    x = samples("cauchy", (1, 8, 20, 20), torch.full((1,), 64.0, dtype=torch.float64))
+    indexes = torch.zeros(x.shape, dtype=torch.int32)
+    made = model.cdf_table()
+    table = coding.CdfTable(made.cdfs, made.lengths, made.offsets, made.precision)
+    (packed,) = model.compress(x, indexes)
+    (plain,) = coding.encode_latents(x.numpy(), indexes.numpy(), table)
+    assert packed[0] > 127 > plain[0]
+    assert len(packed) < len(plain)
+    assert torch.equal(model.decompress([plain], indexes), x.round())
+    assert pickle.loads(pickle.dumps(made)).heavy_tails
+    assert not table.heavy_tails
+
+
 def test_trained_parameters_change_the_table(allowed):
     model = LogisticBottleneck(4)
     before = np.array(model.cdf_table().cdfs)

@@ -193,6 +193,19 @@ def test_the_reader_reads_the_golden_streams(data_dir: Path) -> None:
     assert cases == 20
 
 
+def test_the_reader_reads_packed_escapes(data_dir: Path) -> None:
+    arrays = stream_arrays((data_dir / "coder" / "packed.bin").read_bytes())
+    heads = []
+    for symbols, indexes, rows, lengths, offsets, stream in zip(*[iter(arrays)] * 6, strict=True):
+        ends = np.cumsum(lengths)
+        table = Table([rows[end - n : end] for end, n in zip(ends, lengths, strict=True)], offsets, 16)
+        decoder = open_stream(1, bytes(stream))
+        assert [decoder.pull(index, table) for index in indexes] == symbols
+        decoder.finish()
+        heads.append(stream[0] >> 7)
+    assert heads == [0, 0, 1, 1]
+
+
 def stream_arrays(data: bytes) -> list[list[int]]:
     """Arrays of folded LEB128 numbers, each after its length."""
     numbers, value, shift = [], 0, 0
