@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lcrs.cli import batch
+from lcrs.cli import batch, clouds
 from lcrs.cli.arguments import add_limits, add_model, add_runtime, check_runtime, limits, whole_number
 from lcrs.cli.jobs import Job, Kind, add_files, plan
-from lcrs.cli.messages import LossWarning, naming
+from lcrs.cli.messages import LossWarning, UsageError, naming
 from lcrs.cli.own_model import add_import, check_import, model_of
 from lcrs.cli.streams import title
 from lcrs.cli.targets import check_output, deliver, is_whole
@@ -21,9 +21,11 @@ if TYPE_CHECKING:
     from lcrs.codec import Picture
 
 NAME = "decode"
-SUMMARY = "Restore pictures from .lcrs files"
+SUMMARY = "Restore pictures and point clouds from .lcrs files"
 
 _ENDING = ".lcrs"
+_CLOUD_FORMATS = ("ply", "pcd", "xyz", "npy", "bin", "las", "laz", "obj", "off", "stl")
+"""Those of `lcrs.clouds.FORMATS`, which is not imported to parse a command line."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -31,14 +33,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_files(
         parser,
         "an .lcrs file, a pattern, or with -r a folder",
-        "the picture to write, - for standard output; for several IN, or ending in /, a folder "
-        "(default: beside IN, a .png)",
+        "the picture or points to write, - for standard output; for several IN, or ending in /, a folder "
+        "(default: beside IN, a .png or .ply)",
     )
     parser.add_argument(
         "--format",
         type=str.lower,
-        choices=FORMATS,
-        help="of the pictures, where OUT does not say it; WebP is lossless; default png",
+        choices=(*FORMATS, *_CLOUD_FORMATS),
+        help="of the pictures or clouds, where OUT does not say it; WebP is lossless; default png, ply",
     )
     parser.add_argument(
         "--max-side",
@@ -65,21 +67,33 @@ def run(arguments: argparse.Namespace) -> int:
 
     todo = plan(arguments, Kind(frozenset({_ENDING}), rename, "the .lcrs files"))
     for job in todo.jobs:
-        format_of(job.target, arguments.format)
-    if todo.jobs:
+        if not _is_for_clouds(job.target, arguments.format):
+            format_of(job.target, arguments.format)
+    if any(not _is_for_clouds(job.target, arguments.format) for job in todo.jobs) and arguments.import_:
         model_of(arguments)  # what is wrong with it is said once
     return batch.run(todo, NAME, arguments)
 
 
 def work(job: Job, arguments: argparse.Namespace) -> batch.Done:
     """Reads, decompresses, writes."""
-    from lcrs import codec
+    from lcrs import codec, coding
     from lcrs.cli.reading import read_stream
 
-    extension = format_of(job.target, arguments.format)
-    if not arguments.skip_existing:
-        check_output(job.source, job.target, force=arguments.force, makes_folders=job.is_named_here)
+    is_for_clouds = _is_for_clouds(job.target, arguments.format)
+    if not arguments.skip_existing and not job.is_named_here:
+        check_output(job.source, job.target, force=arguments.force)
     data = read_stream(job.source, limits(arguments))
+    with naming(title(job.source)):
+        is_cloud = "num_points" in coding.info(data, **limits(arguments))
+    if is_cloud:
+        return clouds.decode(job, data, arguments)
+    if is_for_clouds:
+        raise UsageError(
+            f"{title(job.source)} holds a picture, which no {job.target.suffix or arguments.format} file is"
+        )
+    extension = format_of(job.target, arguments.format)
+    if not arguments.skip_existing and job.is_named_here:
+        check_output(job.source, job.target, force=arguments.force, makes_folders=True)
     with naming(title(job.source)):
         fields = codec.info(data, model_of(arguments), **limits(arguments))
         size = _scaled(fields["width"], fields["height"], arguments.max_side)
@@ -99,6 +113,11 @@ def work(job: Job, arguments: argparse.Namespace) -> batch.Done:
         warnings.warn(f"{job.target_text}: {words}", LossWarning, stacklevel=2)
     deliver(job.target, written, force=arguments.force, makes_folders=job.is_named_here)
     return batch.Done(len(data), len(written))
+
+
+def _is_for_clouds(target: Path, format: str | None) -> bool:
+    """Whether only a point cloud can be what is written."""
+    return format in _CLOUD_FORMATS or (format is None and target.suffix.lower() in clouds.ENDINGS)
 
 
 def _scaled(width: int, height: int, max_side: int | None) -> tuple[int, int]:

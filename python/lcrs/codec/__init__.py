@@ -250,6 +250,7 @@ def decompress_picture(
     check_numbers(threads=threads, **limits)
     data = read_container(data, **limits)
     fields = coding.info(data, **limits)
+    _refuse_cloud(fields)
     if fields["color"] is None:
         msg = (
             f"the file holds {fields['channels']} channels of {fields['dtype']}, no picture: "
@@ -321,6 +322,11 @@ def _networks(
     return None
 
 
+def _refuse_cloud(fields: dict[str, Any]) -> None:
+    if "num_points" in fields:
+        raise LcrsError("the file holds a point cloud, no picture: lcrs.points.decompress gives the points")
+
+
 def _with_model(
     data: bytes | bytearray | memoryview,
     model: _Model | None,
@@ -330,6 +336,7 @@ def _with_model(
     """What ``decompress`` makes of the first package that the file was made with."""
     error: MissingModelError | None = None
     fields = coding.info(data, **limits)
+    _refuse_cloud(fields)
     if not fields["portable"] and not _is_torch_model(model):
         msg = (
             f"the file is not portable: model '{fields['model']}' coded it in torch, and only that decodes "
