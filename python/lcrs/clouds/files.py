@@ -43,6 +43,9 @@ ENCODINGS = {
     "pcd": ("binary", "ascii", "binary_compressed"),
 }
 """Where a format has several forms, their names; the first is written unless another one is asked for."""
+_CHUNK = 1 << 24
+_MAX_BYTES = 2 << 30
+"""Of a cloud that comes from a pipe, which nothing else ends."""
 
 
 def read(source: Any, *, format: str | None = None, max_points: int | None = None) -> Cloud:
@@ -138,8 +141,22 @@ def _load(source: Any) -> tuple[bytes, str]:
         path = Path(source)
         if path.is_dir():
             raise IsADirectoryError(21, "is a folder, a file of points is needed", os.fspath(source))
-        return path.read_bytes(), os.fspath(source)
-    return bytes(source.read()), str(getattr(source, "name", ""))
+        if not path.exists() or path.is_file():
+            return path.read_bytes(), os.fspath(source)
+        with path.open("rb") as file:  # a pipe or a device, which may never end
+            return _bounded(file), os.fspath(source)
+    return _bounded(source), str(getattr(source, "name", ""))
+
+
+def _bounded(stream: Any) -> bytes:
+    """All of a stream, if it ends."""
+    parts, length = [], 0
+    while part := stream.read(_CHUNK):
+        parts.append(part)
+        length += len(part)
+        if length > _MAX_BYTES:
+            raise CloudError(f"more than {_MAX_BYTES} bytes: a cloud that large is read from a file")
+    return b"".join(parts)
 
 
 def _kind(data: bytes, name: str) -> str:
