@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 __all__ = [
     "CdfTable",
     "CheckerboardScan",
+    "CloudPackage",
     "Decoder",
     "Encoder",
     "Graph",
@@ -26,8 +27,10 @@ __all__ = [
     "RateSearch",
     "__version__",
     "_panic",
+    "ball_points",
     "build_profile",
     "bytes_needed",
+    "codes_clouds",
     "decode",
     "decode_batch",
     "decode_into",
@@ -41,6 +44,7 @@ __all__ = [
     "encoded_bound",
     "factorized_medians",
     "factorized_table",
+    "farthest_points",
     "fingerprint",
     "gaussian_table",
     "indexes",
@@ -49,6 +53,10 @@ __all__ = [
     "level_of",
     "metadata",
     "mixture_table",
+    "morton_codes",
+    "morton_order",
+    "nearest_points",
+    "normals_of_points",
     "num_threads",
     "package_digests",
     "pmf_to_quantized_cdf",
@@ -59,6 +67,7 @@ __all__ = [
     "simd_paths",
     "thresholds",
     "transcode",
+    "voxelize_points",
     "write_not_portable",
 ]
 
@@ -72,6 +81,7 @@ class _Tensor(Protocol):
 
 _Int32: TypeAlias = NDArray[np.int32] | _Tensor
 _Float32: TypeAlias = NDArray[np.float32] | _Tensor
+_Coordinates: TypeAlias = NDArray[np.float32] | NDArray[np.float64] | _Tensor
 _Bytes: TypeAlias = bytes | bytearray | memoryview | NDArray[np.uint8]
 _Kind: TypeAlias = Literal["lcrs", "ans"]
 
@@ -124,12 +134,15 @@ class CdfTable:
         lengths: int32, (rows,): the entries used of each row, from 2 to ``width``.
         offsets: int32, (rows,): the value of each row's first entry.
         precision: bits of the frequencies' sum, 1 to 16.
+        heavy_tails: much lies beyond the rows: "lcrs" streams then pack escapes if that is shorter.
 
     Raises:
         ValueError: if a row is not as above, with the row and the entry.
     """
 
-    def __new__(cls, cdfs: _Int32, lengths: _Int32, offsets: _Int32, precision: int = 16) -> CdfTable: ...
+    def __new__(
+        cls, cdfs: _Int32, lengths: _Int32, offsets: _Int32, precision: int = 16, heavy_tails: bool = False
+    ) -> CdfTable: ...
     @property
     def num_rows(self) -> int:
         """Number of rows, which is the number of legal indexes."""
@@ -137,6 +150,10 @@ class CdfTable:
     @property
     def precision(self) -> int:
         """Bits of the frequencies' sum."""
+
+    @property
+    def heavy_tails(self) -> bool:
+        """Whether "lcrs" streams pack escapes if that is shorter."""
 
     @property
     def cdfs(self) -> NDArray[np.int32]:
@@ -155,7 +172,9 @@ class CdfTable:
 
     def __copy__(self) -> CdfTable: ...
     def __deepcopy__(self, _memo: Any, /) -> CdfTable: ...
-    def __getnewargs__(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], int]: ...
+    def __getnewargs__(
+        self,
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], int, bool]: ...
 
 def pmf_to_quantized_cdf(pmf: _Float32, precision: int = 16) -> NDArray[np.uint32]:
     """Quantises a probability mass function so that every symbol has a frequency of at least 1.
@@ -217,7 +236,8 @@ def factorized_table(
         matrices: float32, one a layer, (channels, out, in): the raw parameters.
         biases: float32, one a layer, (channels, out, 1).
         factors: float32, one a layer but the last, (channels, out, 1).
-        quantiles: float32, (channels, 1, 3): lower tail, median, upper tail; or (channels,): medians. Without
+        quantiles: float32, (channels, 1, 3): lower tail, median, upper tail; or (channels,): medians.
+        Without
             them medians and tails come from bisection.
         tail_mass: the probability outside a row's values, for bisection.
         tails: where rows end: at the quantiles, or, with medians only or ``"bisection"``, where the tails
@@ -243,7 +263,8 @@ def thresholds(scales: _Float32, *, nearest: bool = False, log: bool = False) ->
 
     Args:
         scales: float32, (rows,): the table's scales, ascending.
-        nearest: a scale picks the row whose scale is nearest in ratio, not the smallest that is not below it.
+        nearest: a scale picks the row whose scale is nearest in ratio, not the smallest that is not
+        below it.
         log: for logarithms of scales.
 
     Returns:
@@ -364,7 +385,8 @@ def encode_latents(
 ) -> list[bytes]:
     """Codes a batch of latents: the symbols ``round_half_even(values - means)``, one stream for each item.
 
-    The bytes are those of `encode_batch` of the symbols, in the order row, column, channel for ``"lcrs"`` and
+    The bytes are those of `encode_batch` of the symbols, in the order row, column, channel for
+    ``"lcrs"`` and
     channel, row, column for ``"ans"``. Items are coded in parallel.
 
     Args:
@@ -417,9 +439,18 @@ class Encoder:
 
     Args:
         kind: as in `encode`.
+        keep_symbols: has ``symbols`` give what was pushed.
     """
 
-    def __new__(cls, kind: _Kind = "lcrs") -> Encoder: ...
+    def __new__(cls, kind: _Kind = "lcrs", keep_symbols: bool = False) -> Encoder: ...
+    @property
+    def symbols(self) -> NDArray[np.int32]:
+        """The symbols pushed so far, int32, in the order of the stream; none if they are not kept.
+
+        Raises:
+            ValueError: if it has been finished before.
+        """
+
     def push(self, symbols: _Int32, indexes: _Int32, table: CdfTable) -> None:
         """Appends symbols; arguments and errors as in `encode`. Tables may change from push to push."""
 
@@ -437,12 +468,21 @@ class Decoder:
     Args:
         data: the whole stream.
         kind: as in `encode`.
+        keep_symbols: has ``symbols`` give what was pulled.
 
     Raises:
         LcrsError: if ``data`` does not begin like a stream.
     """
 
-    def __new__(cls, data: _Bytes, kind: _Kind = "lcrs") -> Decoder: ...
+    def __new__(cls, data: _Bytes, kind: _Kind = "lcrs", keep_symbols: bool = False) -> Decoder: ...
+    @property
+    def symbols(self) -> NDArray[np.int32]:
+        """The symbols pulled so far, int32, in the order of the stream; none if they are not kept.
+
+        Raises:
+            ValueError: if it has been finished before.
+        """
+
     def pull(self, indexes: _Int32, table: CdfTable) -> NDArray[np.int32]:
         """The next symbols, one per entry of ``indexes`` and in its shape; errors as in `decode`."""
 
@@ -495,7 +535,8 @@ class RasterScan:
         """Checks and packs the networks of a scan.
 
         Args:
-            weight: float32, (features, C, k, k), of the context's convolution; k odd, zero at the centre and
+            weight: float32, (features, C, k, k), of the context's convolution; k odd, zero at the
+            centre and
                 after it.
             bias: float32, (features,).
             layers: of the parameter network: weight (out, in), bias (out,), and name and parameter of the
@@ -503,9 +544,11 @@ class RasterScan:
                 "exp", "tanh"). The first takes side features, then context; the last gives C scales, then
                 C means.
             table: the distributions.
-            thresholds: float32, (rows - 1,) or fewer: a scale picks the row of the number of those below it.
+            thresholds: float32, (rows - 1,) or fewer: a scale picks the row of the number of those
+            below it.
             order: of the symbols in a stream: by steps of the wavefront (native streams), or row by row.
-            shrinkage: with a gain, values are this much closer to zero than their symbols: layers from scaled
+            shrinkage: with a gain, values are this much closer to zero than their symbols: layers from
+            scaled
                 scale and gain to one number, and the least scale that counts.
 
         Raises:
@@ -529,10 +572,12 @@ class RasterScan:
             y: float32, (N, C, H, W).
             side: float32, (N, S, H, W): side features.
             threads: how many to use; by default `num_threads`. The bytes do not depend on it.
-            gain: float32, (1,) or (C,): inverse of the step of quantisation, which scales are multiplied by;
+            gain: float32, (1,) or (C,): inverse of the step of quantisation, which scales are
+            multiplied by;
                 by default 1.
             context_bias: float32, (features,): instead of the context's bias.
-            log_gain: float32, as many as ``gain``: where scales and thresholds are logarithms, what is added
+            log_gain: float32, as many as ``gain``: where scales and thresholds are logarithms, what is
+            added
                 to scales instead.
 
         Returns:
@@ -656,6 +701,90 @@ class Graph:
         """
 
 @final
+class CloudPackage:
+    """A model package (.lcrm) of point clouds, loaded and checked.
+
+    It cannot be changed and may be used from many threads.
+    """
+
+    @staticmethod
+    def from_file(path: str | PathLike[str]) -> CloudPackage:
+        """The package in a file.
+
+        Raises:
+            MissingModelError: if the file cannot be read.
+            LcrsError: if it is no package, or its digests are not those of its content.
+            ValueError: if it is one of pictures.
+        """
+
+    @staticmethod
+    def from_bytes(data: _Bytes) -> CloudPackage:
+        """The package in a byte string; errors as in `from_file`."""
+
+    @property
+    def name(self) -> str:
+        """The name that files carry."""
+
+    @property
+    def description(self) -> str:
+        """The whole description as JSON: architecture, configuration and card included."""
+
+    @property
+    def entropy_digest(self) -> str:
+        """SHA-256 of everything that decides a symbol, 64 hexadecimal digits."""
+
+    def compress(
+        self,
+        positions: NDArray[Any],
+        attributes: dict[str, NDArray[Any]],
+        *,
+        voxel: float | None = None,
+        bits: int | None = None,
+        keep_duplicates: bool = False,
+        threads: int | None = None,
+        max_bytes: int | None = None,
+    ) -> tuple[bytes, int]:
+        """The bytes of an .lcrs file of a point cloud. The order of points is not kept.
+
+        Args:
+            positions: (N, 3), of any integer or floating type of at most 64 bits, C-contiguous.
+            attributes: for each name an array (N,) of such a type.
+            voxel: size of the voxels that positions are rounded to; without it and ``bits`` they are kept
+                as they are.
+            bits: bits of a coordinate, 1 to 32, along the longest side.
+            keep_duplicates: whether points at one place all stay; otherwise the first one does.
+            threads: how many to use; the bytes do not depend on it.
+            max_bytes: that the call may hold at a time; by default 2^31.
+
+        Returns:
+            The file, and how many points were left out because another one is at their place.
+
+        Raises:
+            ValueError: if arrays are not as above, a coordinate is not finite, or positions lie on no grid
+                and neither a voxel size nor bits are given.
+            LimitError: if the cloud is above the limits.
+        """
+
+    def decompress(
+        self, data: _Bytes, *, threads: int | None = None, max_bytes: int | None = None
+    ) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
+        """The points of an .lcrs file, in Morton order of their voxels.
+
+        Args:
+            data: the whole file.
+            threads: how many to use; the points do not depend on it.
+            max_bytes: as in `compress`.
+
+        Returns:
+            Positions, (N, 3), of the type that was given, and the attributes by name.
+
+        Raises:
+            MissingModelError: if the file was made with another model.
+            LcrsError: if the file is cut off, damaged, of a later version, no point cloud, or above the
+                limits.
+        """
+
+@final
 class Octree:
     """The octree of a point cloud: the levels that the geometry codec codes, and what its networks see.
 
@@ -704,8 +833,8 @@ class Octree:
             level: 0 to ``depth - 1``.
             reach: of the window around the node, at most 2.
             ancestors: the same for each ancestor, the nearest first.
-            scalars: numbers of the level: ``"levels_below"``, ``"growth"``, ``"growth_above"``,
-                ``"node_bits"``.
+            scalars: numbers of the level: ``"levels_below"``, ``"growth_below"``, ``"growth"``,
+                ``"growth_above"``, ``"node_bits"``.
 
         Returns:
             float32, (N, F): flags of the window without its middle, by
@@ -731,7 +860,7 @@ class Octree:
 
         Returns:
             float32, (N, F): for each stage before, in order, and each of the 27 neighbours whose child of
-            that stage is within reach on every axis, 1 if it has that child, else 0. At stage 0 there are none.
+            that stage is within reach on every axis, 1 if it has that child, else 0; none at stage 0.
 
         Raises:
             ValueError: if there is no such level, stage, order or reach.
@@ -1026,7 +1155,8 @@ def transcode(
         y: float32, (C, H, W), what the synthesis takes.
         z: float32, (C, H, W), what y is conditioned on; None for a model without it.
         size: (height, width) of the visible picture.
-        crop: (top, left): rows and columns of what the synthesis gives that come before the visible picture.
+        crop: (top, left): rows and columns of what the synthesis gives that come before the visible
+        picture.
         decoded: (height, width) of what the synthesis gives.
         quality: 0 to 100, which the latents of a variable-rate model are at; None for one of a fixed rate.
         kind: of the entropy-coded streams.
@@ -1043,6 +1173,9 @@ def level_of(quality: float, num_levels: int) -> float:
     Raises:
         ValueError: if the quality is out of range.
     """
+
+def codes_clouds(path: str | PathLike[str]) -> bool:
+    """Whether a package file codes point clouds, by its header; errors as in `CloudPackage.from_file`."""
 
 def package_digests(description: str, tensors: dict[str, NDArray[Any]]) -> dict[str, str]:
     """The digests of a description (JSON) and its tensors, by the members of the description that hold them.
@@ -1123,4 +1256,110 @@ def metadata(data: _Bytes, *, max_pixels: int | None = None, max_bytes: int | No
 
     Raises:
         LcrsError: if the file is cut off, damaged, or of a later version.
+    """
+
+# Point clouds -------------------------------------------------------------------------------------
+
+def nearest_points(
+    points: _Coordinates, queries: _Coordinates, k: int = 1, threads: int | None = None
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """The ``k`` nearest points of each query, nearest first, of equals the lowest index.
+
+    Args:
+        points: float64 or float32, (N, 3) or (B, N, 3); all finite.
+        queries: of the same type, (M, 3) or (B, M, 3).
+        k: at most N.
+        threads: as everywhere.
+
+    Returns:
+        Squared distances, of the type of ``points``, and indexes, int64; both (M, k) or (B, M, k).
+    """
+
+def ball_points(
+    points: _Coordinates, centres: _Coordinates, radius: float, count: int, threads: int | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The first ``count`` points, by index, that are not farther than ``radius`` from each centre.
+
+    Places that are left repeat the first of them; where no point is so near, all are the nearest point.
+
+    Args:
+        points: float64 or float32, (N, 3) or (B, N, 3); all finite.
+        centres: of the same type, (M, 3) or (B, M, 3).
+        radius: not negative; a point at this distance is inside.
+        count: places of each centre.
+        threads: as everywhere.
+
+    Returns:
+        Indexes, int64, (M, count) or (B, M, count); how many points were found, int64, (M,) or (B, M).
+    """
+
+def farthest_points(
+    points: _Coordinates, count: int, start: int = 0, threads: int | None = None
+) -> NDArray[np.int64]:
+    """Indexes of ``count`` points, each the farthest from those before it; of equals the lowest index.
+
+    Args:
+        points: float64 or float32, (N, 3) or (B, N, 3); all finite.
+        count: if it is above the number of different points, the lowest index follows again and again.
+        start: index of the first.
+        threads: as everywhere; clouds are spread over them.
+
+    Returns:
+        int64, (count,) or (B, count).
+    """
+
+def normals_of_points(points: _Coordinates, k: int = 16, threads: int | None = None) -> NDArray[Any]:
+    """Normals of the surface around points, by principal components of their ``k`` nearest.
+
+    A normal's greatest component (of equals, the first) is positive. A neighbourhood of equal points
+    has (0, 0, 1).
+
+    Args:
+        points: float64 or float32, (N, 3) or (B, N, 3); all finite.
+        k: neighbours, the point itself among them; fewer if there are fewer points.
+        threads: as everywhere.
+
+    Returns:
+        Vectors of length one, of the type and shape of ``points``.
+    """
+
+def voxelize_points(
+    points: _Coordinates,
+    size: float,
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    threads: int | None = None,
+) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
+    """The voxels ``floor((point - origin) / size)`` that have points.
+
+    Args:
+        points: float64 or float32, (N, 3); all finite.
+        size: side of a voxel, positive.
+        origin: a corner of voxel (0, 0, 0).
+        threads: as everywhere.
+
+    Returns:
+        Coordinates of the M voxels, int32, (M, 3), in Morton order; the voxel of each point as an index
+        of these, int64, (N,);
+        numbers of points, int64, (M,).
+    """
+
+def morton_order(points: _Int32, threads: int | None = None) -> NDArray[np.int64]:
+    """Indexes of points in Morton order, that of an octree's leaves; equal points keep their order.
+
+    Args:
+        points: int32, (N, 3); from the lowest of each coordinate on.
+        threads: as everywhere.
+
+    Returns:
+        int64, (N,).
+    """
+
+def morton_codes(points: _Int32) -> NDArray[np.int64]:
+    """Morton codes: of each bit of the coordinates, highest first, those of x, y and z.
+
+    Args:
+        points: int32, (N, 3), in 0..2097152.
+
+    Returns:
+        int64, (N,).
     """

@@ -30,13 +30,24 @@ from lcrs.coding.graph import Graph
 from lcrs.coding.latent import decode_latents, encode_latents
 from lcrs.coding.octree import Octree
 from lcrs.coding.package import (
+    CloudPackage,
     Package,
     RateSearch,
+    codes_clouds,
     level_of,
     package_bytes,
     package_digests,
     transcode,
     write_package,
+)
+from lcrs.coding.points import (
+    ball_points,
+    farthest_points,
+    morton_codes,
+    morton_order,
+    nearest_points,
+    normals_of_points,
+    voxelize_points,
 )
 from lcrs.coding.quantization import dequantize, quantize
 from lcrs.coding.runtime import build_profile, num_threads, simd_path, simd_paths
@@ -47,6 +58,7 @@ from lcrs.coding.table import CdfTable, pmf_to_quantized_cdf
 __all__ = [
     "CdfTable",
     "CheckerboardScan",
+    "CloudPackage",
     "Decoder",
     "Encoder",
     "Graph",
@@ -54,8 +66,10 @@ __all__ = [
     "Package",
     "RasterScan",
     "RateSearch",
+    "ball_points",
     "build_profile",
     "bytes_needed",
+    "codes_clouds",
     "decode",
     "decode_batch",
     "decode_into",
@@ -69,6 +83,7 @@ __all__ = [
     "encoded_bound",
     "factorized_medians",
     "factorized_table",
+    "farthest_points",
     "fingerprint",
     "gaussian_table",
     "indexes",
@@ -76,6 +91,10 @@ __all__ = [
     "level_of",
     "metadata",
     "mixture_table",
+    "morton_codes",
+    "morton_order",
+    "nearest_points",
+    "normals_of_points",
     "num_threads",
     "package_bytes",
     "package_digests",
@@ -89,6 +108,7 @@ __all__ = [
     "simd_paths",
     "thresholds",
     "transcode",
+    "voxelize_points",
     "write_not_portable",
     "write_package",
 ]

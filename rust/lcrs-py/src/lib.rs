@@ -3,6 +3,7 @@
 //! Its types and documentation for Python are in `python/lcrs/_lcrs.pyi`, which is checked against this binary.
 
 mod arrays;
+mod cloud;
 mod coder;
 mod distributions;
 mod errors;
@@ -18,6 +19,7 @@ mod metadata;
 mod octree;
 mod package;
 mod panic;
+mod points;
 mod quantization;
 mod runtime;
 mod samples;
@@ -31,6 +33,8 @@ use pyo3::prelude::*;
 
 #[pymodule(gil_used = false)]
 mod _lcrs {
+    #[pymodule_export]
+    use crate::cloud::{codes_clouds, CloudPackage};
     #[pymodule_export]
     use crate::coder::{decode, decode_batch, decode_into, encode, encode_batch, encoded_bound, Decoder, Encoder};
     #[pymodule_export]
@@ -54,6 +58,10 @@ mod _lcrs {
     use crate::package::{bytes_needed, info_json, level_of, metadata, package_digests, Package};
     #[pymodule_export]
     use crate::panic::panic_in_job;
+    #[pymodule_export]
+    use crate::points::{
+        ball_points, farthest_points, morton_codes, morton_order, nearest_points, normals_of_points, voxelize_points,
+    };
     #[pymodule_export]
     use crate::quantization::{dequantize, quantize};
     #[pymodule_export]

@@ -3,7 +3,7 @@
 //! Of each level, highest first, a code has three bits: x, then y, then z. Points nearby in space are mostly nearby in
 //! this order, and the points of an octree's node are one run of it.
 
-use crate::points::check_count;
+use super::coordinate::check_count;
 use crate::{Pool, Result};
 
 /// Bits of a coordinate that a code of 64 bits has room for.
@@ -70,7 +70,7 @@ const fn gather(v: u64) -> u32 {
 /// # Errors
 /// [`crate::ErrorKind::Limit`] for more points than an index of 32 bits can count.
 pub fn order(points: &[[u32; 3]], pool: &Pool) -> Result<Vec<u32>> {
-    check_count(points.len())?;
+    check_count(points.len(), "points")?;
     let used = points.iter().fold(0, |used, [x, y, z]| used | x | y | z);
     let axis_bits = u32::BITS - used.leading_zeros();
     let index_bits = usize::BITS - points.len().leading_zeros();
