@@ -22,6 +22,7 @@ from lcrs.coding.files import refuse_existing
 from lcrs.errors import LcrsError, MissingModelError, ModelWarning
 from lcrs.models import JointAutoregressiveHierarchicalPriors
 from lcrs.packages.from_network import package_of
+from lcrs.train.checkpoints import load_tensors
 from lcrs.train.data.pictures import Pixels
 from lcrs.train.graphics import as_pixels
 from lcrs.train.objective import bits_of, outputs_of
@@ -116,8 +117,9 @@ def export_run(
     package = Package.from_bytes(coding.package_bytes(description, tensors))
     found = check_agreement(net, package, made_picture() if picture is None else picture)
     card: dict[str, Any] = {**facts, "agreement": [asdict(entry) for entry in found]}
-    recipe = torch.load(path, map_location="cpu", weights_only=True).get("recipe")
-    if isinstance(recipe, dict):
+    saved = load_tensors(path)
+    recipe = saved.get("recipe", saved.get("config"))
+    if isinstance(recipe, dict) and "recipe" in recipe:
         card["recipe"] = recipe["recipe"]
     if onnx is not None:
         card["onnx"] = export_onnx(net, Path(onnx), overwrite=overwrite)

@@ -25,7 +25,8 @@ import lcrs.models  # noqa: F401
 from lcrs import coding
 from lcrs.packages.from_network import as_halves, package_of
 from lcrs.registry import MODELS
-from lcrs.train.config import ModelConfig
+from lcrs.train.checkpoints import FORMAT, load_tensors
+from lcrs.train.config import ModelConfig, checked
 from lcrs.train.crops import load_folder
 from lcrs.train.networks import make_network
 
@@ -45,14 +46,18 @@ def network_of_checkpoint(
 
     Args:
         path: File with a state dict, alone or under `state_dict`; with `config`, as the recipes write it, the
-            sizes are those, otherwise they are read from the weights.
+            sizes are those, otherwise they are read from the weights. Checkpoints of runs count as well.
         architecture: Registered name of the network; by default what the checkpoint says, or else
             "gain-hyperprior" with a `config` and "gain-space-channel-hyperprior" without.
 
     Raises:
         ValueError: no architecture has that name, or the checkpoint does not fit it.
+        CorruptError: it is damaged.
+        OSError: it cannot be read.
     """
-    saved = torch.load(path, map_location="cpu", weights_only=True)
+    saved = load_tensors(path)
+    if saved.get("format") == FORMAT:
+        return _network_of_run(saved)
     state = saved.get("state_dict", saved)
     net: nn.Module
     if "import" in saved:
@@ -73,7 +78,22 @@ def network_of_checkpoint(
             net = model_class.from_state_dict(state)
     except KeyError as error:
         raise ValueError(f"{path} is no checkpoint of {name}: {error} is missing") from error
+    except (TypeError, AttributeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ValueError(f"{path} is no checkpoint of {name}: {reason}") from error
     return _rounded(net), _facts(saved)
+
+
+@torch.no_grad()
+def _network_of_run(saved: Mapping[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
+    """The network of a checkpoint that a run writes on its way, with averaged weights if there are."""
+    config = checked(saved["config"])
+    net = make_network(config.model)
+    net.load_state_dict(saved["state"]["model"])
+    if saved["state"]["average"] is not None:
+        for parameter, value in zip(net.parameters(), saved["state"]["average"]["values"], strict=True):
+            parameter.copy_(value)
+    return _rounded(net), {"steps": saved["step"], "minutes": saved["seconds"] / 60}
 
 
 def _facts(saved: Mapping[str, Any]) -> dict[str, Any]:
