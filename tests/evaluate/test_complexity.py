@@ -48,7 +48,8 @@ def registered():
         from lcrs.registry import MODELS
     except ModuleNotFoundError:
         return []
-    return list(MODELS)
+    pictures = (name for name, entry in MODELS.items() if ".pointcloud." not in entry.__module__)
+    return list(pictures)
 
 
 QUICK = ("gain-hyperprior", "mbt2018-mean", "bmshj2018-factorized")

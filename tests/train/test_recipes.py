@@ -22,7 +22,7 @@ KEYS = {
     "data.train", "data.tune", "output", "steps", "minutes", "batch", "crop", "seed", "device", "workers",
     "checkpoint_every",
 }  # fmt: skip
-ELSEWHERE = {"ssf2020", "fine-tune", "hard-phase"}
+ELSEWHERE = {"ssf2020", "fine-tune", "hard-phase", "geometry"}
 SIZES = {**TINY, "ssf2020": {}}
 BIG = {"M": 48, "groups": [8, 12, 28]}
 

@@ -30,6 +30,7 @@ from lcrs.models.google import (
 )
 from lcrs.models.pointcloud import (
     DensityPreservingReconstructionPccModel,
+    OctreeOccupancy,
     PointNet2SsgReconstructionPccModel,
     PointNetReconstructionPccModel,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "JointAutoregressiveHierarchicalPriorsVbr",
     "MeanScaleHyperprior",
     "MeanScaleHyperpriorVbr",
+    "OctreeOccupancy",
     "PointNet2SsgReconstructionPccModel",
     "PointNetReconstructionPccModel",
     "ScaleHyperprior",
