@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -41,6 +42,16 @@ def measure(config: dict[str, Any], pictures: list[Path], folder: Path, jobs: in
         print(f"{curve['name']}: {time.monotonic() - start:.0f} s", file=sys.stderr)
         found.append(load(target))
     return found
+
+
+def load_average() -> float:
+    """Of the last minutes: what else the machine does beside this."""
+    return os.getloadavg()[1] if hasattr(os, "getloadavg") else 0.0
+
+
+def busy(loads: Sequence[float], cores: int) -> str:
+    words = f"The load average was {loads[0]:.1f} when it began and {loads[1]:.1f} when it ended"
+    return f"{words}: times are those of a busy machine." if max(loads) > cores + 1 else f"{words}."
 
 
 def number(value: float | None, form: str) -> str:
@@ -99,7 +110,9 @@ def main() -> None:
         raise SystemExit(f"no pictures in {arguments.pictures}")
     folder = arguments.output / config["folder"]
     folder.mkdir(parents=True, exist_ok=True)
+    loads = [load_average()]
     curves = measure(config, pictures[: arguments.first], folder, arguments.jobs)
+    loads.append(load_average())
     published = [load(name) for name in config["published"]]
     for metric in config["metrics"]:
         shown = [*curves, *(c for c in published if metric in c.results)]
@@ -117,7 +130,7 @@ def main() -> None:
         f"# {config['title']}",
         "",
         f"Made by `make results` from `{arguments.config}`, {len(pictures[: arguments.first])} pictures, on "
-        f"{machine['processor']}, {machine['cores']} cores.",
+        f"{machine['processor']}, {machine['cores']} cores. {busy(loads, machine['cores'])}",
         "Files beside this one have every row, with versions, settings and digests; see `report.html`.",
         "",
     ]

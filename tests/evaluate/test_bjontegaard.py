@@ -162,6 +162,33 @@ def test_weak_overlaps_crossings_and_falls_are_named():
     assert found.bd_rate == pytest.approx(0, abs=1e-9)
 
 
+def test_points_of_one_rate_are_one():
+    anchor = results("a", [0.1, 0.2, 0.4, 0.8], [28, 31, 34, 37])
+    twice = results("x", [0.4, 0.1, 0.2, 0.2, 0.4, 0.8], [33, 28, 31, 31, 34, 37])
+    found = compare(anchor, twice)
+    assert found.bd_rate == pytest.approx(0, abs=1e-9)
+    assert "x has the point at 0.2 bpp twice" in found.notes
+    assert "x has several points at 0.4 bpp: 33.000 is left out, 34.000 is better" in found.notes
+    assert not any("falls" in note for note in found.notes)
+
+
+def test_costs_and_other_rates_are_not_compared():
+    anchor = results("a", [0.1, 0.2, 0.4, 0.8], [28, 31, 34, 37])
+    anchor.results["lpips"] = [0.4, 0.3, 0.2, 0.1]
+    for cost in ("bpp", "encoding_time", "decoding_peak_bytes"):
+        anchor.results.setdefault(cost, [1, 2, 3, 4])
+        with pytest.raises(ValueError, match=f"{cost} is no measure of quality"):
+            compare(anchor, anchor, measure=cost)
+    video = Results("v", results={"bitrate": [100, 200, 400], "psnr-rgb": [28, 31, 34]})
+    with pytest.raises(ValueError, match="a has its rate as bpp, v as bitrate"):
+        compare(anchor, video)
+    better = results("b", [0.05, 0.1, 0.2, 0.4], [28, 31, 34, 37])
+    better.results["lpips"] = anchor.results["lpips"]
+    found = compare(anchor, better, measure="lpips")
+    assert found.bd_rate == pytest.approx(-50, abs=1e-6)
+    assert "lpips counts with its sign turned" in found.notes
+
+
 def test_intervals_are_over_pictures():
     anchor, test = with_rows("a", 1.0, "abcdefgh"), with_rows("t", 0.9, "abcdefgh", seed=1)
     found = compare(anchor, test, num_draws=200)
@@ -171,6 +198,9 @@ def test_intervals_are_over_pictures():
     assert -13 < found.median < -7
     assert compare(anchor, test, num_draws=200).interval == (low, high)
     assert compare(load("kodak:vtm"), load("kodak:hm"), num_draws=5).interval is None
+    assert compare(anchor, test, measure="psnr", num_draws=200).interval == (low, high)
+    one = with_rows("one", 1.0, "a")
+    assert "no interval: there is one picture" in compare(one, one, num_draws=5).notes
 
 
 def test_similarities_count_in_decibels():
@@ -178,6 +208,23 @@ def test_similarities_count_in_decibels():
     assert curve_of(anchor, "ms-ssim").qualities == pytest.approx([10, 13.0103, 16.9897], abs=1e-4)
     with pytest.raises(ValueError, match="a has no psnr: it has ms-ssim-rgb"):
         curve_of(anchor, "psnr")
+
+
+def test_curves_of_one_name_are_told_apart(tmp_path, capsys):
+    for folder, scale in (("a", 1.0), ("b", 0.8)):
+        for stem in ("x", folder):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            (tmp_path / folder / f"{stem}.json").write_text(to_json(with_rows("same", scale)))
+    paths = [str(tmp_path / name) for name in ("a/a.json", "b/b.json", "a/x.json", "b/x.json")]
+    for pair, names in (
+        (paths[:2], ("same (a)", "same (b)")),
+        (paths[2:], (f"same ({p})" for p in paths[2:])),
+    ):
+        assert main(["bd", *pair, "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)[0]
+        assert (found["anchor"], found["test"]) == tuple(names)
+    assert main(["bd", paths[0], paths[0], "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["test"] == "same"
 
 
 def test_the_command_prints_a_table(tmp_path, capsys):

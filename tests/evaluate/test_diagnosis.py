@@ -48,7 +48,15 @@ def test_flipped_bytes_are_told(file):
     assert set(verdicts) <= {"damaged", "truncated"}
     for num_bytes in range(0, size, 41):
         (cut := file.with_name("cut.lcrs")).write_bytes(file.read_bytes()[:num_bytes])
-        assert diagnose(cut).verdict in ("truncated", "foreign" if 0 < num_bytes < 4 else "truncated")
+        assert diagnose(cut).verdict == "truncated"
+    (joined := file.with_name("joined.lcrs")).write_bytes(2 * file.read_bytes())
+    found = diagnose(joined)
+    assert (found.verdict, "take off" in found.advice) == ("damaged", True)
+    data = file.read_bytes()
+    assert b"\n" in data
+    file.write_bytes(data.replace(b"\n", b"\r\n"))
+    found = diagnose(file)
+    assert (found.verdict, "in binary mode" in found.advice) == ("damaged", True)
 
 
 def test_models_that_are_not_here_or_not_the_same(file, tmp_path, monkeypatch):
@@ -75,6 +83,12 @@ def test_models_that_are_not_here_or_not_the_same(file, tmp_path, monkeypatch):
         (b"<!DOCTYPE html>", "foreign", "HTML"),
         (b"\x0cLCS\x01\x03", "damaged", "0c 4c 43 53"),
         (b"?LCS\x01\x03", "damaged", "text mode"),
+        (b"\x8cLC", "truncated", "8c 4c 43"),
+        (bytes(500), "damaged", "zero"),
+        (b"BM\x00\x00\x00\x00", "foreign", "BMP"),
+        (b"\x00\x00\x00\x0cjP  \r\n", "foreign", "JPEG 2000"),
+        (b"\x80\x05....", "foreign", "pickle"),
+        (b"jExDUwEDBA==", "foreign", "base64 -d"),
         (b"\x00\x12\x33\x01\x02\x03\x04", "foreign", "nothing that is known"),
     ],
 )

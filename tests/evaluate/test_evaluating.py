@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -203,8 +204,67 @@ def test_what_a_program_does_wrong_is_said(pictures, tmp_path, monkeypatch, caps
     assert time.monotonic() - start < 30
     assert main([*words, "--command", "nowhere {input} {output}"]) == 1
     assert "no such program" in capsys.readouterr().err
-    assert main([*words, "--command", "python {input}"]) == 2
-    assert "{output}" in capsys.readouterr().err
+    for line, told in (("python {input}", "{output}"), ("'x {input} {output}", "closing"), (" ", "needs")):
+        assert main([*words, "--command", line]) == 2
+        assert told in capsys.readouterr().err
+    assert main([*words, "--command", bad, "--suffix", "a/b"]) == 2
+    assert "must be like .bin" in capsys.readouterr().err
+
+
+def test_programs_that_leave_something_or_nothing(photo, tmp_path):
+    from lcrs.evaluate.external import ExternalCodec
+
+    (tmp_path / "a b").mkdir()
+    program = tmp_path / "a b" / "odd.py"
+    program.write_text(
+        """import os, shutil, subprocess, sys
+source, target, what = sys.argv[1:]
+if what == "copy":
+    shutil.copy(source, target)
+elif what == "deep":
+    shutil.copy(os.path.join(os.path.dirname(sys.argv[0]), "deep.png"), target)
+elif what == "spam":
+    sys.exit("x" * 10**6)
+elif what == "killed":
+    os.kill(os.getpid(), 9)
+elif what == "child":
+    child = subprocess.Popen(["sleep", "60"])
+    open(target, "w").write(str(child.pid))
+"""
+    )
+
+    def codec(encode, decode):
+        lines = (f"{sys.executable} '{program}' {{input}} {{output}} {what}" for what in (encode, decode))
+        return ExternalCodec("odd", *lines, (1,), suffix=".png")
+
+    data = codec("copy", "copy").encode(photo, 1)
+    for what, words in (
+        ("nothing", "wrote no file, though it ended well: without a word"),
+        ("spam", "ended with code 1: x{300}$"),
+        ("killed", "was ended by signal 9"),
+    ):
+        with pytest.raises(OSError, match=words):
+            codec(what, "copy").encode(photo, 1)
+    child = int(codec("child", "copy").encode(photo, 1))
+    deadline = time.monotonic() + 10
+    while (state := _state(child)) not in ("", "Z") and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert state in ("", "Z")  # what a program starts ends with it
+    # A decoder's 16-bit picture is rounded, not clipped: 100 of 65535 are less than half of a level.
+    grey = photo[..., 1]
+    Image.fromarray(np.maximum(grey.astype(np.int64) * 257 - 100, 0).astype(np.uint16)).save(
+        tmp_path / "a b" / "deep.png"
+    )
+    deep = codec("copy", "deep").decode(data, photo.shape, 1)
+    assert np.array_equal(deep, np.broadcast_to(grey[..., None], photo.shape))
+
+
+def _state(pid):
+    """Of a process, by the letter that Linux has for it; empty if there is none."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return ""
 
 
 def test_raw_planes_go_through_a_program_unharmed(photo, tmp_path):
@@ -226,6 +286,11 @@ def test_the_table_is_a_head_and_rows(pictures, capsys):
     assert "\\n" not in told.out
     assert [line.split()[0] for line in told.out.splitlines()] == ["JPEG:", "setting", "50"]
     assert "means over 1 picture, 0 failed" in told.err
+    Image.new("RGB", (32, 16)).save(pictures / "black.png")
+    assert main(["bench", "jpeg", str(pictures / "a.png"), str(pictures / "black.png"), "-q", "50"]) == 0
+    told = capsys.readouterr()
+    assert "no mean of psnr-rgb at every setting: nothing differs in black.png" in told.err
+    assert "psnr" not in told.out
 
 
 @pytest.mark.parametrize(

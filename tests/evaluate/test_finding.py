@@ -61,6 +61,29 @@ def test_a_model_reaches_what_it_is_told(what, target, picture, model_path, tmp_
     assert "--force" in capsys.readouterr().err
 
 
+def test_a_codec_that_jumps_is_as_near_as_it_comes(picture):
+    """Its settings are continuous and its sizes are not: no setting is within the tolerance."""
+
+    class Jumping:
+        name, settings = "jumping", (0.0, 100.0)
+        least, most, step, is_ascending = 0.0, 100.0, 0.0, True
+
+        def encode(self, pixels, setting):
+            return bytes(1000 + 300 * int(setting / 7.3))
+
+        def decode(self, data, shape, setting):
+            return np.zeros(shape, np.uint8)
+
+    for target, size in ((2000, 1900), (2200, 2200), (10**6, 1000 + 300 * 13)):
+        found = find(Jumping(), [picture], "num_bytes", target)
+        assert (found.value, found.is_reached) == (size, True)
+    found = find(Jumping(), [picture], "num_bytes", 999)
+    assert (found.value, found.is_reached) == (1000, False)
+    area = picture.pixels.shape[0] * picture.pixels.shape[1]
+    assert find(Jumping(), [picture], "bpp", 8 * 2150 / area).is_reached
+    assert not find(Jumping(), [picture], "bpp", 8 * 5000 / area).is_reached
+
+
 def test_a_folder_has_one_setting(pictures, tmp_path, capsys):
     (pictures / "one.png").unlink()  # its header is all there is of it
     words = ["find", "webp", str(pictures), "--target-psnr", "32", "-o", str(tmp_path / "out"), "--json"]
@@ -74,10 +97,18 @@ def test_a_folder_has_one_setting(pictures, tmp_path, capsys):
 
 
 def test_what_is_out_of_reach_is_said(picture, tmp_path, capsys):
-    assert main(["find", "jpeg", str(tmp_path / "a.png"), "--target-bpp", "0.001"]) == 1
+    assert main(["find", "jpeg", str(tmp_path / "a.png"), "--target-bpp", "0.001", "--json"]) == 0
     out, err = capsys.readouterr()
-    assert "does not reach bpp 0.001" in err
-    assert "JPEG: setting" in out
+    assert "lcrs find: warning: asked for bpp 0.001: found " in err
+    assert "the least that JPEG gives (setting " in err
+    assert json.loads(out)["is_reached"] is False
+    assert main(["find", "jpeg", str(tmp_path / "a.png"), "--target-size", "100000000"]) == 0
+    out, err = capsys.readouterr()
+    assert "warning" not in err  # fewer bytes are what was asked for
+    assert "JPEG: setting 100 gives num_bytes" in out
+    with pytest.raises(SystemExit):
+        main(["find", "jpeg", str(tmp_path / "a.png"), "--target-ms-ssim", "1.5"])
+    assert "'1.5' is not below 1" in capsys.readouterr().err
     assert main(["find", "nothing", str(tmp_path / "a.png"), "--target-bpp", "1"]) == 1
     assert "models are" in capsys.readouterr().err
     with pytest.raises(ValueError, match="above 0"):

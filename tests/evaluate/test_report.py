@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -90,6 +92,27 @@ def test_other_pictures_are_not_shown(measured, photo, capsys):
     Image.fromarray(photo).save(measured / "in" / "b.png")
     assert main(["report", "a.json", "-o", "page.html", "--originals", "in"]) == 0
     assert "another picture" in capsys.readouterr().err
+
+
+def test_names_do_not_disturb_the_page():
+    curves = [load("kodak:vtm"), load("kodak:jpeg"), load("kodak:webp")]
+    names = ("\u0645\u0631 </script>", "x" * 5000, "a\u202eb\x1b[31m$_{c}$ @TITLE@")
+    curves = [replace(results, name=name) for results, name in zip(curves, names, strict=True)]
+    text = page(curves, title="@DATA@ <b>")
+    assert text.count("<h1>@DATA@ &lt;b&gt;</h1>") == 1
+    data = json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL).group(1))
+    first, second, third = (curve["name"] for curve in data["curves"])
+    assert first == "\u2068\u0645\u0631 </script>\u2069"
+    assert (len(second), second[-1]) == (64, "\u2026")
+    assert third == "a\ufffdb\ufffd[31m$_{c}$ @TITLE@"
+    pytest.importorskip("matplotlib")
+    from lcrs.evaluate.plotting import draw
+
+    figure, lacking = draw([*curves, *curves, *curves, *curves])
+    assert not lacking
+    lines = figure.axes[0].lines
+    assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 12
+    figure.savefig(io.BytesIO(), format="svg")  # a name is no formula
 
 
 def test_published_curves_alone_make_a_page():

@@ -15,6 +15,12 @@ def rows_of(*points):
     return [{"digest": d, "setting": s, "bpp": b, "psnr-rgb": p} for d, s, b, p in points]
 
 
+def rowed(**fields):
+    """A result of one row."""
+    row = {"digest": "a", "setting": 1, "bpp": 1} | fields
+    return {"results": {"bpp": [1]}, "pictures": [{"digest": "a"}], "rows": [row]}
+
+
 def test_a_result_comes_back_as_it_was(tmp_path):
     rows = rows_of(("a", 1, 0.5, 30.0), ("a", 2, 1.0, math.inf))
     pictures = [{"name": "a.png", "digest": "a", "width": 3, "height": 2, "counted": True}]
@@ -59,8 +65,8 @@ def test_published_curves_load(reference_data):
     ("content", "words"),
     [
         ([], "is of type list"),
-        ({}, "no bpp or bitrate"),
-        ({"results": {"psnr-rgb": [1]}}, "no bpp or bitrate"),
+        ({}, "no bpp, bpip or bitrate"),
+        ({"results": {"psnr-rgb": [1]}}, "no bpp, bpip or bitrate"),
         ({"results": {"bpp": [1, 2], "psnr-rgb": [1]}}, r"results.psnr-rgb has 1 values, bpp has 2"),
         ({"results": {"bpp": [1, "x"]}}, r"results.bpp\[1\] is 'x'"),
         ({"results": {"bpp": [True]}}, "is True"),
@@ -69,6 +75,13 @@ def test_published_curves_load(reference_data):
         ({"results": {"bpp": [1]}, "rows": [1]}, "rows is no list of objects"),
         ({"results": {"bpp": [1]}, "rows": [{"digest": "a", "setting": 1}]}, r"rows\[0\]"),
         ({"results": {"bpp": [1]}, "pictures": [{"name": "a"}]}, r"pictures\[0\] has no digest"),
+        ({"results": {"bpp": [10**400]}}, r"results.bpp\[0\] is of 1329 bits"),
+        ({"results": {"bpp": [1e308]}}, r"results.bpp\[0\] is 1e\+308"),
+        (rowed(digest=["a"]), r"rows\[0\] has no setting, or the digest of no picture"),
+        (rowed(setting=[1]), r"rows\[0\].setting is \[1\]"),
+        (rowed(bpp="x" * 99), r"rows\[0\]: bpp is 'xxx.*\.\.\.,"),
+        (rowed(missing=3), r"rows\[0\].missing is 3"),
+        ({**rowed(), "rows": [{"digest": "a", "setting": 1}]}, r"rows\[0\] has no bpp"),
         ({"schema": "lcrs-results/9", "results": {"bpp": [1]}}, "lcrs-results/9"),
     ],
 )
@@ -93,6 +106,15 @@ def test_bare_results_take_the_name_of_their_file(tmp_path):
     path.write_text('{"bpp": [0.1, 0.2], "psnr-rgb": [30, NaN]}')
     found = read_results(path)
     assert (found.name, found.results["psnr-rgb"]) == ("some", [30, None])
+
+
+def test_foreign_files_may_lack_what_is_no_number(tmp_path):
+    path = tmp_path / "x.json"
+    content = {"name": None, "description": None, "meta": None} | rowed(**{"psnr-rgb": math.inf})
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(content).encode())  # with the mark that some editors write
+    found = read_results(path)
+    assert (found.name, found.description, found.meta) == ("x", "", {})
+    assert (found.pictures[0]["name"], found.rows[0]["psnr-rgb"]) == ("a", None)
 
 
 def test_video_has_a_bitrate():

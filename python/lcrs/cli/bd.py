@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -84,8 +85,9 @@ def comparisons(arguments: argparse.Namespace) -> list[Comparison]:
     """
     from lcrs.evaluate.bjontegaard import compare
 
-    anchors = [_load(text) for text in arguments.anchor or arguments.curves[:1]]
-    tests = [_load(text) for text in (arguments.curves if arguments.anchor else arguments.curves[1:])]
+    num_anchors = len(arguments.anchor or [0])
+    found = load_curves([*(arguments.anchor or []), *arguments.curves])
+    anchors, tests = found[:num_anchors], found[num_anchors:]
     if not tests:
         msg = "one curve alone is compared with nothing: name another one, or an --anchor"
         raise UsageError(msg)
@@ -105,25 +107,33 @@ def comparisons(arguments: argparse.Namespace) -> list[Comparison]:
     ]
 
 
-def _load(text: str) -> Results:
-    from lcrs.evaluate.curves import load
+def load_curves(texts: Sequence[str]) -> list[Results]:
+    """Result files and published curves, which have different names after this."""
+    from lcrs.evaluate.curves import load, told_apart
 
-    with naming(text):
-        return load(text)
+    curves = []
+    for text in texts:
+        with naming(text):
+            curves.append(load(text))
+    return told_apart(curves)
 
 
 def _text(compared: list[Comparison]) -> str:
     """A table for people."""
+    from lcrs.evaluate.bjontegaard import unit_of
+
     first = compared[0]
-    lines = [["curve", "against", "BD-rate, %", "BD-PSNR, dB", "over, dB", "pictures"]]
+    unit = unit_of(first.measure).replace(" ", ", ")
+    what = "BD-PSNR" if first.measure.startswith("psnr") else "BD"
+    lines = [["curve", "against", "BD-rate, %", f"{what}{unit}", f"over{unit}", "pictures"]]
     has_median = any(comparison.median is not None for comparison in compared)
     lines[0] += ["median, %"] if has_median else []
     lines[0] += ["95 % of draws"] if any(comparison.interval for comparison in compared) else []
     for found in compared:
         over = "-" if found.overlap is None else f"{found.overlap[0]:.2f} to {found.overlap[1]:.2f}"
         line = [
-            printable(found.test),
-            printable(found.anchor),
+            _short(found.test),
+            _short(found.anchor),
             "refused" if found.bd_rate is None else f"{found.bd_rate:+.2f}",
             "-" if found.bd_psnr is None else f"{found.bd_psnr:+.3f}",
             over,
@@ -137,6 +147,12 @@ def _text(compared: list[Comparison]) -> str:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     rows = ("  ".join(f"{c:<{w}}" for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)
     return f"{first.measure}, {first.method}\n" + "".join(f"{row}\n" for row in rows)
+
+
+def _short(name: str) -> str:
+    """As much of a curve's name as a table has room for."""
+    text = printable(name)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _share(text: str) -> float:

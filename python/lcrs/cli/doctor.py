@@ -8,7 +8,7 @@ from dataclasses import asdict
 
 from lcrs.cli import streams
 from lcrs.cli.arguments import add_limits, add_model, limits
-from lcrs.cli.messages import naming, one_line, printable
+from lcrs.cli.messages import UsageError, naming, one_line, printable
 from lcrs.cli.own_model import add_import, check_import, model_of
 
 NAME = "doctor"
@@ -42,6 +42,8 @@ def run(arguments: argparse.Namespace) -> int:
         with naming(arguments.original):
             original = read_picture(arguments.original).pixels
     code = 0
+    if streams.STANDARD in arguments.files:
+        raise UsageError("- is standard input: doctor looks at files")
     for path in arguments.files:
         try:
             found = diagnose(path, model=model, original=original, **limits(arguments))
@@ -54,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
             streams.write_text(json.dumps({"file": str(path)} | asdict(found)) + "\n")
             continue
         streams.write_text(
-            f"{printable(str(path))}: {found.verdict}\n  {printable(found.words)}\n"
+            f"{printable(str(path))}: {found.verdict}\n  {one_line(ValueError(found.words))}\n"
             f"  what to do: {printable(found.advice)}\n"
         )
     return code

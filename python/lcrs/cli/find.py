@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     target.add_argument("--target-size", metavar="BYTES", type=whole_number(1), help="at most so many bytes")
     target.add_argument("--target-psnr", metavar="DB", type=positive_number, help="PSNR of R, G and B")
-    target.add_argument("--target-ms-ssim", metavar="S", type=positive_number, help="MS-SSIM, below 1")
+    target.add_argument("--target-ms-ssim", metavar="S", type=_similarity, help="MS-SSIM, below 1")
     parser.add_argument(
         "-o", "--output", metavar="OUT", type=streams.location, help="write the file; a folder for several"
     )
@@ -47,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Searches, writes, prints; 1 if the target is out of the codec's reach."""
+    """Searches, writes, prints; a target out of the codec's reach is warned of, as by ``lcrs encode``."""
     from lcrs.evaluate.finding import find
 
     check_runtime(arguments.runtime, arguments.device)
@@ -62,11 +62,29 @@ def run(arguments: argparse.Namespace) -> int:
     fields = _fields(codec, what, target, found, targets)
     streams.write_text(json.dumps(fields) + "\n" if arguments.json else _text(fields))
     if not found.is_reached:
-        streams.say_line(
-            f"lcrs find: error: {codec.name} does not reach {what} {target:g}: this is the nearest"
-        )
-        return 1
+        streams.say_line(f"lcrs find: warning: {_shortfall(codec.name, what, target, found)}")
     return 0
+
+
+def _shortfall(name: str, what: str, target: float, found: Found) -> str:
+    """What there is in place of a target."""
+    extreme = "least" if found.value > target else "most"
+    return (
+        f"asked for {what} {_number(what, target)}: found {_number(what, found.value)}, the {extreme} that "
+        f"{name} gives (setting {found.setting})"
+    )
+
+
+def _number(what: str, value: float) -> str:
+    return f"{value:.0f}" if what == "num_bytes" else f"{value:.6g}"
+
+
+def _similarity(text: str) -> float:
+    value = positive_number(text)
+    if value >= 1:
+        msg = f"'{text}' is not below 1"
+        raise argparse.ArgumentTypeError(msg)
+    return value
 
 
 def codec_of(arguments: argparse.Namespace) -> Codec:
@@ -141,8 +159,9 @@ def _fields(codec: Codec, what: str, target: float, found: Found, targets: list[
 
 def _text(fields: dict[str, Any]) -> str:
     what = next(iter(fields["target"]))
-    lines = [f"{printable(fields['codec'])}: setting {fields['setting']} gives {what} {fields[what]:.6g}"]
-    lines[0] += f" for {fields['target'][what]:g}, of {len(fields['trials'])} settings tried"
+    value, target = (_number(what, number) for number in (fields[what], fields["target"][what]))
+    lines = [f"{printable(fields['codec'])}: setting {fields['setting']} gives {what} {value}"]
+    lines[0] += f" for {target}, of {len(fields['trials'])} settings tried"
     for row in fields["pictures"]:
         size = f"{row['num_bytes']:>10} bytes  {row['bpp']:>8.4f} bits a pixel"
         lines.append(f"{size}  {printable(row['picture'])}")

@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from lcrs.cli import streams
-from lcrs.cli.messages import UsageError, naming
+from lcrs.cli.bd import load_curves
+from lcrs.cli.messages import UsageError
 from lcrs.cli.targets import check_output
 
 NAME = "plot"
@@ -33,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="rd",
         help="rd: quality over rate (default); rate-complexity: BD-rate against the first curve",
     )
-    parser.add_argument("--metric", metavar="NAME", default="psnr-rgb", help="default: psnr-rgb")
+    parser.add_argument(
+        "--metric", metavar="NAME", help="default: psnr-rgb, of results of point clouds psnr-d1"
+    )
     parser.add_argument("--title", metavar="TEXT", default="", help="above the drawing")
     parser.add_argument("--axes", metavar="X", type=float, nargs=4, help="limits: xmin xmax ymin ymax")
     parser.add_argument(
@@ -46,17 +49,13 @@ def run(arguments: argparse.Namespace) -> int:
     import io
 
     from lcrs.cli.targets import deliver
-    from lcrs.evaluate.curves import load
     from lcrs.evaluate.plotting import draw
 
     ending = arguments.output.suffix.lower()
     if ending not in (".png", ".svg", ".pdf"):
         raise UsageError(f"-o {arguments.output} ends in none of .png, .svg, .pdf")
     check_output(Path(streams.STANDARD), arguments.output, force=arguments.force)
-    curves = []
-    for text in arguments.curves:
-        with naming(text):
-            curves.append(load(text))
+    curves = load_curves(arguments.curves)
     figure, lacking = draw(
         curves,
         kind=arguments.kind,

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from lcrs.cli import streams
 from lcrs.cli.arguments import positive_number, whole_number
-from lcrs.cli.bd import add_comparison
-from lcrs.cli.messages import naming
+from lcrs.cli.bd import add_comparison, load_curves
 from lcrs.cli.targets import check_output, deliver
 
 NAME = "report"
@@ -36,14 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Writes the page."""
-    from lcrs.evaluate.curves import load
     from lcrs.evaluate.report import Sight, page, sights
 
     check_output(streams.STANDARD, arguments.output, force=arguments.force)
-    curves = []
-    for text in arguments.curves:
-        with naming(text):
-            curves.append(load(text))
+    curves = load_curves(arguments.curves)
     seen: list[Sight] = []
     if arguments.originals is not None:
         seen, lacking = sights(

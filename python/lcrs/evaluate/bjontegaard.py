@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from lcrs.evaluate.curves import Curve, curve_of, digests_of, over_pictures
+from lcrs.evaluate.curves import Curve, check_rates, curve_of, digests_of, key_of, over_pictures
 from lcrs.evaluate.results import Results
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["METHODS", "Comparison", "bd_psnr", "bd_rate", "compare"]
+__all__ = ["METHODS", "Comparison", "bd_psnr", "bd_rate", "compare", "unit_of"]
 
 Method = Literal["pchip", "akima", "cubic"]
 METHODS: tuple[Method, ...] = ("pchip", "akima", "cubic")
@@ -101,9 +101,10 @@ def compare(
         seed: Of these draws.
 
     Raises:
-        ValueError: if one of them does not have the measure.
+        ValueError: if one of them does not have the measure, or another kind of rate than the other one.
         OSError: if the package bjontegaard is not installed.
     """
+    check_rates([anchor, test])
     found = Comparison(anchor.name, test.name, measure, method, None)
     anchor, test = _over_the_same(anchor, test, found, same_pictures=same_pictures, common=common)
     if found.refused:
@@ -123,11 +124,15 @@ def compare(
         return found
     if found.share < _PLENTY:
         found.notes.append(_overlap_text(found))
-    found.bd_rate, found.bd_psnr = (f(ours, theirs, method) for f in (bd_rate, bd_psnr))
+    try:
+        found.bd_rate, found.bd_psnr = (f(ours, theirs, method) for f in (bd_rate, bd_psnr))
+    except ValueError as error:  # numbers that no codec has
+        found.refused = f"{method} finds no curve through the points: {error}"
+        return found
     if not np.isfinite(found.bd_psnr):
         found.bd_psnr = None
         found.notes.append("no rate is reached by both: no BD-PSNR")
-    found.notes += _crossings(ours, theirs, method)
+    found.notes += _crossings(ours, theirs, method, unit_of(measure))
     if anchor.rows and test.rows and anchor.digests:
         _over_draws(anchor, test, found, num_draws, seed)
     elif num_draws:
@@ -178,19 +183,23 @@ def _over_the_same(
     return anchor, test
 
 
+def unit_of(measure: str) -> str:
+    """What stands behind its numbers: most are decibels, or become them."""
+    return " dB" if measure.startswith(("psnr", "ms-ssim", "ssim")) else ""
+
+
 def _measure_overlap(curves: list[Curve], found: Comparison) -> None:
     fewest = _FEWEST[found.method]
     for curve in curves:
         if len(curve.rates) < fewest:
-            found.refused = (
-                f"{curve.name} has {len(curve.rates)} points that rise, {found.method} needs {fewest} or more"
-            )
+            points = "1 point that rises" if len(curve.rates) == 1 else f"{len(curve.rates)} points that rise"
+            found.refused = f"{curve.name} has {points}, {found.method} needs {fewest} or more"
             return
     lows, highs = ([curve.qualities[at] for curve in curves] for at in (0, -1))
     low, high = float(max(lows)), float(min(highs))
     if low >= high:
         ranges = " and ".join(f"{c.qualities[0]:.2f} to {c.qualities[-1]:.2f}" for c in curves)
-        found.refused = f"the curves do not overlap: {ranges} dB"
+        found.refused = f"the curves do not overlap: {ranges}{unit_of(found.measure)}"
         return
     found.overlap = (low, high)
     found.share = (high - low) / min(top - bottom for bottom, top in zip(lows, highs, strict=True))
@@ -199,7 +208,10 @@ def _measure_overlap(curves: list[Curve], found: Comparison) -> None:
 def _overlap_text(found: Comparison) -> str:
     assert found.overlap is not None
     low, high = found.overlap
-    return f"the overlap {low:.2f} to {high:.2f} dB is {100 * found.share:.0f} % of the shorter curve"
+    return (
+        f"the overlap {low:.2f} to {high:.2f}{unit_of(found.measure)} is {100 * found.share:.0f} % "
+        "of the shorter curve"
+    )
 
 
 def _delta(name: str, anchor: Curve, test: Curve, method: Method, **options: Any) -> Any:
@@ -222,7 +234,7 @@ def _delta(name: str, anchor: Curve, test: Curve, method: Method, **options: Any
         )
 
 
-def _crossings(anchor: Curve, test: Curve, method: Method) -> list[str]:
+def _crossings(anchor: Curve, test: Curve, method: Method, unit: str) -> list[str]:
     """Where which one is cheaper changes; and where a curve runs back between its points."""
     _, f_anchor, f_test = _delta("bd_rate", anchor, test, method, interpolators=True)
     low = max(anchor.qualities[0], test.qualities[0])
@@ -241,7 +253,7 @@ def _crossings(anchor: Curve, test: Curve, method: Method) -> list[str]:
     if changes:
         places = ", ".join(f"{grid[after]:.2f}" for _, after in changes[:5])
         more = ", ..." if len(changes) > 5 else ""
-        notes.append(f"the curves cross at {places}{more} dB: neither is better everywhere")
+        notes.append(f"the curves cross at {places}{more}{unit}: neither is better everywhere")
     return notes
 
 
@@ -250,13 +262,17 @@ def _over_draws(anchor: Results, test: Results, found: Comparison, num_draws: in
     digests = sorted(anchor.digests)
     tables = [_tables(results, found.measure, digests) for results in (anchor, test)]
     if any(table is None for table in tables) or len(digests) < 2:
+        if num_draws:
+            why = "there is one picture" if len(digests) < 2 else f"not every row has {found.measure}"
+            found.notes.append(f"no interval: {why}")
         return
+    keys = [key_of(results, found.measure) for results in (anchor, test)]
 
     def number(chosen: Sequence[int] | NDArray[np.int64]) -> float:
-        curves = []
+        curves: list[Curve] = []
         for rates, values in (table for table in tables if table is not None):
             rate, value = rates[chosen].mean(axis=0), values[chosen].mean(axis=0)
-            results = {"bpp": rate.tolist(), found.measure: value.tolist()}
+            results = {anchor.rate: rate.tolist(), keys[len(curves)]: value.tolist()}
             curves.append(curve_of(Results("", results=results), found.measure))
         if min(len(curve.rates) for curve in curves) < _FEWEST[found.method]:
             return float("nan")
@@ -277,13 +293,14 @@ def _tables(
     results: Results, measure: str, digests: list[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
     """(pictures, settings): rates and values of rows; None where they are not all there."""
+    key = key_of(results, measure)
     by_key = {(row["digest"], row["setting"]): row for row in results.rows}
     settings = [s for s in results.settings if all((digest, s) in by_key for digest in digests)]
     pairs: list[list[tuple[Any, Any]]] = []
     for digest in digests:
         rows = [by_key[digest, setting] for setting in settings]
-        pairs.append([(row["bpp"], row.get(measure)) for row in rows])
-    if not settings or any(value is None for line in pairs for _, value in line):
+        pairs.append([(row[results.rate], row.get(key)) for row in rows])
+    if not settings or any(value is None for line in pairs for pair in line for value in pair):
         return None
     array = np.array(pairs, np.float64)
     return array[..., 0], array[..., 1]

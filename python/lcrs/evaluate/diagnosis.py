@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["Diagnosis", "diagnose"]
 
 _MAGIC = b"\x8cLCS"
+_PICKLE = ("a pickle, as an old torch.save writes", "lcrs zoo import makes a package of a checkpoint")
 _KNOWN = (
     (b"\x89PNG\r\n\x1a\n", "a PNG picture", "lcrs encode compresses it"),
     (b"\xff\xd8\xff", "a JPEG picture", "lcrs encode compresses it"),
@@ -33,8 +34,20 @@ _KNOWN = (
     (b"\xff\x0a", "a JPEG XL picture", "lcrs convert makes an .lcrs file of it"),
     (b"\x00\x00\x00\x0cJXL ", "a JPEG XL picture", "lcrs convert makes an .lcrs file of it"),
     (b"BPG\xfb", "a BPG picture", "bpgdec decodes it"),
+    (b"BM", "a BMP picture", "lcrs encode compresses it"),
+    (b"II*\x00", "a TIFF picture", "lcrs encode compresses it"),
+    (b"MM\x00*", "a TIFF picture", "lcrs encode compresses it"),
+    (b"\x00\x00\x00\x0cjP  ", "a JPEG 2000 picture", "lcrs encode compresses it"),
+    (b"\xff\x4f\xff\x51", "a JPEG 2000 stream", "lcrs encode compresses it"),
+    (b"P5", "a PGM picture", "lcrs encode compresses it"),
+    (b"P6", "a PPM picture", "lcrs encode compresses it"),
+    (b"%PDF", "a PDF document", "save its pages as pictures first"),
+    (b"\x7fELF", "a program", "it is none of ours to read"),
+    (b"\x93NUMPY", "an array of NumPy", "lcrs.coding has codecs of arrays in Python"),
+    (b"jExDU", "base64 text of an .lcrs file", "base64 -d makes the file of it"),
+    (b"\x28\xb5\x2f\xfd", "Zstandard data", "unzstd it first"),
     (b"PK\x03\x04", "a zip archive, as torch.save writes", "lcrs zoo import makes a package of a checkpoint"),
-    (b"\x80\x02", "a pickle, as an old torch.save writes", "lcrs zoo import makes a package of a checkpoint"),
+    *((bytes([0x80, version]), *_PICKLE) for version in range(2, 6)),
     (b"\x1f\x8b", "gzip data", "gunzip it first"),
     (b"<", "an HTML or XML page", "a download that failed often leaves one: fetch the file again"),
     (b"{", "a JSON file", "lcrs bd and lcrs plot read results"),
@@ -91,6 +104,8 @@ def diagnose(
         head = file.read(64)
     if not head:
         return Diagnosis("truncated", "the file is empty", "fetch or copy it again")
+    if len(head) < len(_MAGIC) and _MAGIC.startswith(head):
+        return Diagnosis("truncated", f"all there is of the file is {head.hex(' ')}", "fetch it again")
     if head[:4] != _MAGIC:
         return _of_another_kind(path, head)
     data = path.read_bytes()
@@ -103,8 +118,20 @@ def diagnose(
             return Diagnosis(
                 "old-format", words, "decode it with the sources that wrote it, or fetch it again"
             )
-        return _unreadable(error)
+        return _in_text_mode(data, limits) or _unreadable(error)
     return _decoded(data, facts, model, original, limits)
+
+
+def _in_text_mode(data: bytes, limits: dict[str, Any]) -> Diagnosis | None:
+    """Whether a transfer in text mode put a carriage return before every newline."""
+    if b"\n" not in data or data.count(b"\n") != data.count(b"\r\n"):
+        return None
+    try:
+        codec.info(data.replace(b"\r\n", b"\n"), **limits)
+    except LcrsError:
+        return None
+    words = "every byte 0a has become 0d 0a, as by a transfer in text mode"
+    return Diagnosis("damaged", words, "fetch it again, in binary mode")
 
 
 def _of_another_kind(path: Path, head: bytes) -> Diagnosis:
@@ -123,6 +150,9 @@ def _of_another_kind(path: Path, head: bytes) -> Diagnosis:
         return Diagnosis("foreign", "no .lcrs file, but a WebP picture", "lcrs encode compresses it")
     if head[4:8] == b"ftyp":
         return Diagnosis("foreign", "no .lcrs file, but AVIF, HEIF or MP4", "lcrs encode compresses pictures")
+    if not any(head):
+        words = f"the first {len(head)} bytes are zero: a copy that was broken off leaves such holes"
+        return Diagnosis("damaged", words, "fetch it again")
     if right >= _NEAR or b"LCS" in head[:8]:
         return Diagnosis(
             "damaged",
@@ -148,6 +178,8 @@ def _unreadable(error: LcrsError) -> Diagnosis:
         )
     if isinstance(error, LimitError):
         return Diagnosis("too-large", str(error), "if you trust it, raise --max-pixels or --max-bytes")
+    if "goes on after" in str(error):
+        return Diagnosis("damaged", str(error), "take off what was put behind it, or fetch it again")
     return Diagnosis("damaged", str(error), "bytes were changed after it was written: fetch it again")
 
 

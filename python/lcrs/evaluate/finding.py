@@ -28,7 +28,8 @@ class Found:
     value: float
     """Of what was asked for: the mean over pictures."""
     is_reached: bool
-    """The value is within the tolerance, or no other setting is nearer that there is."""
+    """The codec has values on both sides of the target, of which this is the nearest, or one that is equal to
+    it within the tolerance. Of bytes fewer are enough."""
     trials: dict[Setting, float] = field(default_factory=dict)
     """The value of every setting that was tried."""
     rows: list[dict[str, Any]] = field(default_factory=list)
@@ -79,12 +80,12 @@ def find(codec: Codec, pictures: Sequence[Given], what: str, target: float) -> F
         return trials[setting]
 
     tolerance = tolerance_of(what, target)
-    is_whole = _search(codec, value_of, target, tolerance, at_most=at_most)
+    _search(codec, value_of, target, tolerance, at_most=at_most)
     chosen = _nearest(trials, target, at_most=at_most)
     rows, files = kept[chosen]
     is_near = abs(trials[chosen] - target) <= tolerance
-    is_between = min(trials.values()) <= target <= max(trials.values())
-    return Found(chosen, trials[chosen], is_near or (is_whole and is_between), dict(trials), rows, files)
+    is_between = min(trials.values()) <= target and (at_most or target <= max(trials.values()))
+    return Found(chosen, trials[chosen], is_near or is_between, dict(trials), rows, files)
 
 
 def tolerance_of(what: str, target: float) -> float:
@@ -96,13 +97,13 @@ def tolerance_of(what: str, target: float) -> float:
 
 def _search(
     codec: Codec, value_of: Callable[[Setting], float], target: float, tolerance: float, *, at_most: bool
-) -> bool:
-    """Tries settings until no better one can be; whether there is a step that cannot be halved."""
+) -> None:
+    """Tries settings until no better one can be."""
     bounded: Any = codec
     if getattr(codec, "most", None) is None:
         for setting in codec.settings:
             value_of(setting)
-        return True
+        return
     step, is_ascending = float(bounded.step), bool(bounded.is_ascending)
     worst, finest = (bounded.least, bounded.most) if is_ascending else (bounded.most, bounded.least)
     below, above = float(worst), float(finest)
@@ -118,14 +119,13 @@ def _search(
         if at_most and value > target:
             above = middle
         elif abs(value - target) <= tolerance:
-            return True
+            return
         elif value < target:
             below = middle
         else:
             above = middle
     for end in (below, above):
         value_of(_setting(end))
-    return bool(step)
 
 
 def _setting(number: float) -> Setting:

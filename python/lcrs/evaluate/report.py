@@ -6,16 +6,18 @@ import base64
 import html
 import io
 import json
+import re
+import unicodedata
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lcrs.evaluate.bjontegaard import Method, compare
-from lcrs.evaluate.curves import digests_of
-from lcrs.evaluate.plotting import LABELS, points_of
+from lcrs.evaluate.curves import check_rates, digests_of
+from lcrs.evaluate.plotting import LABELS, points_of, visible
 from lcrs.evaluate.protocol import digest_of
 from lcrs.evaluate.results import RATES, Results
 
@@ -25,9 +27,12 @@ if TYPE_CHECKING:
 __all__ = ["Sight", "page", "sights"]
 
 _TEMPLATE = Path(__file__).parent / "data" / "report.html"
-_COMPARED = ("psnr-rgb", "ms-ssim-rgb")
+_COMPARED = ("psnr-rgb", "ms-ssim-rgb", "psnr-d1", "psnr-d2")
 _NO_MEASURES = frozenset({"setting", "num_bytes", "bpp-strings", "ms-ssim-rgb-db", *RATES})
-_COLUMNS = ("num_bytes", "bpp", "psnr-rgb", "psnr-yuv", "ms-ssim-rgb", "encoding_time", "decoding_time")
+_COLUMNS = (
+    *("num_bytes", "bpp", "psnr-rgb", "psnr-yuv", "ms-ssim-rgb"),
+    *("bpip", "psnr-d1", "psnr-d2", "lossless", "encoding_time", "decoding_time"),
+)
 _SIDE = 288
 """Of a crop, in pixels."""
 _GAIN = 8
@@ -59,7 +64,12 @@ def page(
         common: As there.
         seen: Of `sights`.
         bpp: The rate that these are at.
+
+    Raises:
+        ValueError: if the rates of curves are of two kinds.
     """
+    check_rates(curves)
+    curves = [replace(results, name=_isolated(results.name)) for results in curves]
     measures = _measures(curves)
     compared = [name for name in _COMPARED if all(name in results.results for results in curves)]
     differences = {
@@ -98,8 +108,9 @@ def page(
     }
     # The page's own end of a script cannot come from a name in the data.
     text = json.dumps(_finite(data), allow_nan=False).replace("<", "\\u003c")
-    filled = _TEMPLATE.read_text(encoding="utf-8").replace("@TITLE@", html.escape(title))
-    return filled.replace("@BPP@", f"{bpp:g}").replace("@DATA@", text)
+    places = {"TITLE": html.escape(title), "BPP": f"{bpp:g}", "DATA": text}
+    # At once: a title may have the mark of another place in it.
+    return re.sub("@(TITLE|BPP|DATA)@", lambda found: places[found[1]], _TEMPLATE.read_text(encoding="utf-8"))
 
 
 def sights(
@@ -145,15 +156,15 @@ def _restored(
     """The row of a picture nearest to a rate, what it is called, and the pixels that were kept."""
     from lcrs.evaluate.protocol import read_picture
 
-    rows = [row for row in results.rows if row["digest"] == digest]
+    rows = [row for row in results.rows if row["digest"] == digest and row.get("bpp") is not None]
     if not rows or not results.meta.get("saved"):
         return None
     row = min(rows, key=lambda row: abs(row["bpp"] - bpp))
     setting = "" if row["setting"] is None else f"-{row['setting']}"
-    below = Path(results.meta["saved"]) / f"{name}{setting}.png"
+    below = Path(str(results.meta["saved"])) / f"{name}{setting}.png"
     path = next((p for p in (below, Path(results.source).parent / below) if p.is_file()), below)
     try:
-        return row, results.name, read_picture(path).pixels
+        return row, _isolated(results.name), read_picture(path).pixels
     except (OSError, ValueError) as error:
         lacking.append(f"{path}: {error}")
         return None
@@ -176,7 +187,7 @@ def _sight(
                 "error": _uri(np.minimum(error[place].astype(np.int32) * _GAIN, 255).astype(np.uint8)),
             }
         )
-    return {"picture": name, "original": _uri(original[place]), "crops": parts}
+    return {"picture": _isolated(name), "original": _uri(original[place]), "crops": parts}
 
 
 def _worst_place(error: NDArray[np.float32]) -> tuple[int, int]:
@@ -231,7 +242,7 @@ def _curve(results: Results, measures: list[str]) -> dict[str, Any]:
 
 
 def _rows(results: Results) -> list[dict[str, Any]]:
-    names = {picture["digest"]: picture["name"] for picture in results.pictures}
+    names = {picture["digest"]: _isolated(picture["name"]) for picture in results.pictures}
     return [
         {"picture": names[row["digest"]], "codec": results.name, "setting": row["setting"]}
         | {key: row[key] for key in _COLUMNS if key in row}
@@ -239,10 +250,19 @@ def _rows(results: Results) -> list[dict[str, Any]]:
     ]
 
 
+def _isolated(name: str) -> str:
+    """A name that words beside it keep their order with: one from right to left between marks."""
+    text = visible(name)
+    if any(unicodedata.bidirectional(c) in ("R", "AL") for c in text):
+        return f"\N{FIRST STRONG ISOLATE}{text}\N{POP DIRECTIONAL ISOLATE}"
+    return text
+
+
 def _summary(curves: Sequence[Results]) -> str:
     sets = (r.digests or digests_of(str(r.meta.get("dataset", ""))) for r in curves)
     counts = sorted({len(digests) for digests in sets if digests})
-    pictures = f" over {' or '.join(map(str, counts))} pictures" if counts else ""
+    noun = "clouds" if curves[0].rate == "bpip" else "pictures"
+    pictures = f" over {' or '.join(map(str, counts))} {noun}" if counts else ""
     estimated = [results.name for results in curves if results.meta.get("rate") == "estimate"]
     words = f"; bits of {', '.join(estimated)} are estimated" if estimated else ""
     return f"{len(curves)} curves{pictures}{words}."

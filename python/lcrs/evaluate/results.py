@@ -18,6 +18,9 @@ finite is null there and in rows (the PSNR of equal pictures). ``name``, ``descr
 are what CompressAI writes and reads, and are all that has to be there; so are bare ``results``. ``digest`` is
 the SHA-256 of a picture's pixels (`lcrs.evaluate.protocol.digest_of`); pictures that are not ``counted`` lack
 a row of some setting, and are in no mean. ``rate`` is ``bytes`` of files, or ``estimate``.
+
+Results of point clouds have ``bpip``, bits a point of the original, in place of ``bpp``, and ``num_points``
+in place of ``width`` and ``height`` (`lcrs.evaluate.cloud_protocol`).
 """
 
 from __future__ import annotations
@@ -34,11 +37,13 @@ from lcrs.metrics import decibels
 __all__ = ["RATES", "SCHEMA", "Results", "means", "read_results", "results_of", "to_json"]
 
 SCHEMA = "lcrs-results/1"
-RATES = ("bpp", "bitrate")
-"""What the rate of a curve is called: bits a pixel, or kilobits a second of video."""
+RATES = ("bpp", "bpip", "bitrate")
+"""What the rate of a curve is called: bits a pixel, bits a point of the original, or kilobits a second."""
 _PER_SETTING = frozenset({"setting", "quality", "q", "qp"})
 """What of results is no measure, and may be words."""
 _ROW_KEYS = frozenset({"digest", "setting"})
+_NO_NUMBERS = frozenset({*_ROW_KEYS, "picture", "missing"})
+"""What rows have besides numbers."""
 
 Setting = float | str | None
 
@@ -85,9 +90,9 @@ def read_results(path: str | Path) -> Results:
     """
     path = Path(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        msg = f"{path}: is no JSON file: {error}"
+        content = json.loads(path.read_text(encoding="utf-8-sig"))  # some editors put a mark in front
+    except (ValueError, RecursionError) as error:  # also numbers of more digits than Python reads
+        msg = f"{path}: is no JSON file: {str(error).partition(chr(10))[0]}"
         raise ValueError(msg) from error
     found = results_of(content, str(path), path.name.split(".")[0])
     found.source = str(path)
@@ -113,7 +118,7 @@ def results_of(content: Any, where: str, name: str = "") -> Results:
     has_rates = any(rate in content for rate in RATES)
     table = content if "results" not in content and has_rates else content.get("results")
     if not isinstance(table, dict) or not any(rate in table for rate in RATES):
-        raise _wrong(where, "results", f"has no {' or '.join(RATES)}: it is no result file")
+        raise _wrong(where, "results", f"has no {', '.join(RATES[:-1])} or {RATES[-1]}: it is no result file")
     columns = {key: _column(where, key, values) for key, values in table.items() if isinstance(values, list)}
     rate = next((rate for rate in RATES if rate in columns), None)
     if rate is None:
@@ -125,23 +130,21 @@ def results_of(content: Any, where: str, name: str = "") -> Results:
     if table is content:
         content = {"results": table}
     for key, kind in (("name", str), ("description", str), ("meta", dict)):
-        if not isinstance(content.get(key, kind()), kind):
+        if not isinstance(content.get(key) or kind(), kind):
             raise _wrong(where, key, f"is of type {type(content[key]).__name__}, not {kind.__name__}")
     lists = {key: _objects(where, key, content.get(key, [])) for key in ("pictures", "rows", "failures")}
     for at, picture in enumerate(lists["pictures"]):
         if not isinstance(picture.get("digest"), str):
             raise _wrong(where, f"pictures[{at}]", "has no digest")
+        picture["name"] = str(picture.get("name") or picture["digest"][:12])
     known = {picture["digest"] for picture in lists["pictures"]}
     for at, row in enumerate(lists["rows"]):
-        if not row.keys() >= _ROW_KEYS or row["digest"] not in known | {
-            f.get("digest") for f in lists["failures"]
-        }:
-            raise _wrong(where, f"rows[{at}]", "has no setting, or the digest of no picture")
+        _check_row(f"{where}: rows[{at}]", row, known, rate)
     return Results(
         name=content.get("name") or name,
-        description=content.get("description", ""),
+        description=content.get("description") or "",
         results=columns,
-        meta=content.get("meta", {}),
+        meta=content.get("meta") or {},
         pictures=lists["pictures"],
         rows=lists["rows"],
         failures=lists["failures"],
@@ -173,18 +176,15 @@ def means(rows: Sequence[Mapping[str, Any]], digests: frozenset[str]) -> dict[st
         return {}
     some = next(iter(whole.values()))[0]
     all_rows = [row for found in whole.values() for row in found]
-    keys = [
-        key
-        for key in some
-        if key not in (*_ROW_KEYS, "picture", "missing") and all(key in row for row in all_rows)
-    ]
+    keys = [key for key in some if key not in _NO_NUMBERS and all(key in row for row in all_rows)]
     points = []
     for setting, found in whole.items():
         point: dict[str, Any] = {"setting": setting} | {key: _mean(row[key] for row in found) for key in keys}
         if (similarity := point.get("ms-ssim-rgb")) is not None and "ms-ssim-rgb-db" in point:
             point["ms-ssim-rgb-db"] = decibels(similarity)
         points.append(point)
-    points.sort(key=lambda point: math.inf if point["bpp"] is None else point["bpp"])
+    rate = next((name for name in RATES if name in points[0]), "setting")
+    points.sort(key=lambda point: math.inf if point[rate] is None else point[rate])
     return {key: [point[key] for point in points] for key in points[0]}
 
 
@@ -198,11 +198,52 @@ def _mean(values: Any) -> float | None:
 def _column(where: str, key: str, values: list[Any]) -> list[Any]:
     if key in _PER_SETTING:
         return values
-    for at, value in enumerate(values):
-        is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if value is not None and not is_number:
-            raise _wrong(where, f"results.{key}[{at}]", f"is {value!r}, a number is needed")
-    return [None if value is None or not math.isfinite(value) else value for value in values]
+    return [_number(where, f"results.{key}[{at}]", value) for at, value in enumerate(values)]
+
+
+def _number(where: str, place: str, value: Any) -> float | None:
+    """A finite number, or None.
+
+    Raises:
+        ValueError: if it is something else.
+    """
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _wrong(where, place, f"is {_clipped(value)}, a number is needed")
+    if abs(value) > _MOST:
+        raise _wrong(where, place, f"is {_clipped(value)}, no number that a codec has")
+    return value
+
+
+_MOST = 1e100
+"""No rate, time or measure is larger; sums and squares of smaller numbers stay finite."""
+
+
+def _clipped(value: Any) -> str:
+    """Something as Python writes it, its beginning."""
+    if isinstance(value, int) and abs(value) > _MOST:
+        return f"of {value.bit_length()} bits"
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _check_row(place: str, row: dict[str, Any], digests: set[str], rate: str) -> None:
+    """Checks a row, and takes out of it what is not finite.
+
+    Raises:
+        ValueError: if it is of no picture or setting, or has something else where numbers are.
+    """
+    if not row.keys() >= _ROW_KEYS or not isinstance(row["digest"], str) or row["digest"] not in digests:
+        raise ValueError(f"{place} has no setting, or the digest of no picture")
+    if isinstance(row["setting"], bool) or not isinstance(row["setting"], int | float | str | None):
+        raise ValueError(f"{place}.setting is {_clipped(row['setting'])}, a number or a name is needed")
+    if rate not in row:
+        raise ValueError(f"{place} has no {rate}")
+    for key in row.keys() - _NO_NUMBERS:
+        row[key] = _number(place, key, row[key])
+    if not isinstance(row.get("missing", {}), dict):
+        raise ValueError(f"{place}.missing is {_clipped(row['missing'])}, an object is needed")
 
 
 def _objects(where: str, key: str, value: Any) -> list[dict[str, Any]]:

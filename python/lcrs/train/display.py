@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import sys
 from typing import Any, Protocol, TextIO
 
@@ -12,7 +13,13 @@ __all__ = ["Display", "make_display"]
 
 
 class Display(Protocol):
-    """Shows how a run goes."""
+    """Shows how a run goes.
+
+    Attributes:
+        rate_unit: What rates count.
+    """
+
+    rate_unit: str
 
     def progress(self, values: dict[str, Any]) -> None:
         """Numbers of the last steps, see `lcrs.train.progress`."""
@@ -30,6 +37,8 @@ class Display(Protocol):
 class Silent:
     """Shows nothing."""
 
+    rate_unit = "bpp"
+
     def progress(self, values: dict[str, Any]) -> None:
         """As in `Display`."""
 
@@ -43,14 +52,17 @@ class Silent:
 class Lines:
     """A line for each record, for files and pipes."""
 
+    rate_unit = "bpp"
+
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
 
     def progress(self, values: dict[str, Any]) -> None:
         """As in `Display`."""
+        quality = "" if math.isnan(values["psnr"]) else f"{values['psnr']:.2f} dB, "
         self.say(
-            f"step {values['step']}: loss {values['loss']:.4f}, {values['bpp']:.4f} bpp, "
-            f"{values['psnr']:.2f} dB, {values['images_per_s']:.1f} images/s, "
+            f"step {values['step']}: loss {values['loss']:.4f}, {values['bpp']:.4f} {self.rate_unit}, "
+            f"{quality}{values['images_per_s']:.1f} images/s, "
             f"waiting {100 * values['waiting']:.0f} %, {_duration(values['seconds_left'])} left"
         )
 
@@ -64,6 +76,8 @@ class Lines:
 
 class Live:
     """A table that is drawn anew in place, by rich."""
+
+    rate_unit = "bpp"
 
     def __init__(self, title: str) -> None:
         self._live: Any = importlib.import_module("rich.live").Live(
@@ -80,8 +94,8 @@ class Live:
             "step": f"{values['step']}" + (f" of {values['steps']}" if values.get("steps") else ""),
             "done": f"{100 * values['done']:.1f} %, {_duration(values['seconds_left'])} left",
             "loss": f"{values['loss']:.4f}",
-            "rate": f"{values['bpp']:.4f} bpp",
-            "PSNR": f"{values['psnr']:.2f} dB",
+            "rate": f"{values['bpp']:.4f} {self.rate_unit}",
+            **({} if math.isnan(values["psnr"]) else {"PSNR": f"{values['psnr']:.2f} dB"}),
             "learning rate": f"{values['lr']:.2e}",
             "speed": f"{values['images_per_s']:.1f} images/s",
             "waiting for data": f"{100 * values['waiting']:.1f} % of the time",

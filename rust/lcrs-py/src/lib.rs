@@ -3,6 +3,7 @@
 //! Its types and documentation for Python are in `python/lcrs/_lcrs.pyi`, which is checked against this binary.
 
 mod arrays;
+mod cloud;
 mod coder;
 mod distributions;
 mod errors;
@@ -15,6 +16,7 @@ mod interrupts;
 mod latent;
 mod limits;
 mod metadata;
+mod octree;
 mod package;
 mod panic;
 mod points;
@@ -32,6 +34,8 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _lcrs {
     #[pymodule_export]
+    use crate::cloud::{codes_clouds, CloudPackage};
+    #[pymodule_export]
     use crate::coder::{decode, decode_batch, decode_into, encode, encode_batch, encoded_bound, Decoder, Encoder};
     #[pymodule_export]
     use crate::distributions::{
@@ -48,6 +52,8 @@ mod _lcrs {
     use crate::integers::int32_array;
     #[pymodule_export]
     use crate::latent::{decode_latents, encode_latents};
+    #[pymodule_export]
+    use crate::octree::Octree;
     #[pymodule_export]
     use crate::package::{bytes_needed, info_json, level_of, metadata, package_digests, Package};
     #[pymodule_export]

@@ -1,7 +1,7 @@
 """Writes `peer-forward.pt.xz`: what CompressAI's models of point clouds compute, tiny, by random weights.
 
-They need CUDA extensions. Here these are a module of the same names that does on the CPU what they are defined
-to do; and `Tensor.cuda` does nothing. Run it where compressai 1.2.8 and einops are installed:
+They need CUDA extensions. Here these are a module of the same names, which does on the CPU what they are
+defined to do; and `Tensor.cuda` does nothing. Run it where compressai 1.2.8 and einops are installed:
 
     python tests/data/pointcloud/make_peer_forward.py
 """

@@ -23,6 +23,7 @@ mod farthest;
 pub mod morton;
 mod nearest;
 mod normals;
+pub mod octree;
 mod search;
 mod tree;
 mod voxels;
