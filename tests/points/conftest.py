@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from lcrs import coding
+
 GOLDEN = Path(__file__).parents[1] / "golden" / "clouds"
 sys.path[:0] = [str(GOLDEN)]
-
-from cloud_package import cloud_package
-
-from lcrs import coding
 
 
 @pytest.fixture(scope="session")
 def package_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from cloud_package import cloud_package
+
     path = tmp_path_factory.mktemp("model") / "tiny-cloud.lcrm"
     coding.write_package(path, *cloud_package())
     return path
