@@ -13,8 +13,8 @@ PHOTO = Path(__file__).parents[1] / "data" / "photo.png"
 
 @pytest.fixture
 def readers_folder(tmp_path):
-    """A folder with a photograph, `photo.png`, and with `photos`, a folder of two small ones; a point cloud,
-    `cloud.ply`, and `coarse.ply`, the same in steps of two.
+    """A folder with a photograph, `photo.png`, a point cloud, `cloud.ply`, and with `photos`, a folder of two
+    small pictures.
     """
     (tmp_path / "photos").mkdir()
     (tmp_path / "photo.png").write_bytes(PHOTO.read_bytes())
@@ -23,5 +23,4 @@ def readers_folder(tmp_path):
             photo.crop((left, 100, left + 192, 292)).save(tmp_path / "photos" / f"{name}.png")
     points = np.unique(np.random.default_rng(0).integers(0, 64, (500, 3)), axis=0).astype(np.int32)
     clouds.write(tmp_path / "cloud.ply", clouds.Cloud(points, {"red": points[:, 0].astype(np.uint8)}))
-    clouds.write(tmp_path / "coarse.ply", clouds.Cloud(points // 2 * 2))
     return tmp_path

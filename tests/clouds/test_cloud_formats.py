@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from lcrs import clouds
-from lcrs.cli.cloud_metrics import CLOUD_ENDINGS
+from lcrs.cli.clouds import ENDINGS
 from lcrs.clouds import Cloud, CloudError, Grid
 
 generator = np.random.default_rng(5)
@@ -362,7 +362,7 @@ def test_the_kind_is_told_by_the_first_bytes_or_the_ending(tmp_path):
 
 
 def test_every_format_is_one_for_the_command_line():
-    assert {f".{kind}" for kind in (*clouds.FORMATS, "txt")} == CLOUD_ENDINGS
+    assert {f".{kind}" for kind in (*clouds.FORMATS, "txt")} == ENDINGS
 
 
 def test_what_never_ends_is_refused(monkeypatch):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lcrs import coding
 from lcrs.clouds import Cloud
+from lcrs.packages import load_cloud_package
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
     from lcrs.coding import CloudPackage
     from lcrs.evaluate.results import Setting
 
-__all__ = ["GeometryCodec", "NetworkCloudCodec"]
+__all__ = ["GeometryCodec", "NetworkCloudCodec", "load_cloud_model"]
 
 _PLACE_BYTES = 16
 """Where a normalised cloud was, and how large: four numbers of 32 bits."""
@@ -58,9 +61,9 @@ class GeometryCodec:
         Raises:
             ValueError: if the setting is none, or positions lie on no grid and nothing is to be lost.
         """
-        if setting != "lossless" and not isinstance(setting, int):
+        bits = setting if isinstance(setting, int) else None
+        if bits is None and setting != "lossless":
             raise ValueError(f"setting is {setting}: lossless, or whole bits of a coordinate")
-        bits = None if setting == "lossless" else setting
         points = np.ascontiguousarray(cloud.positions)
         data, _ = self._package.compress(points, {}, bits=bits, threads=self._threads)
         return data
@@ -72,7 +75,9 @@ class GeometryCodec:
 
     def parts(self, data: bytes) -> Mapping[str, int]:
         """Bytes of the sections of a file, and of all else."""
-        found = {part["name"]: part["num_bytes"] for part in coding.info(data)["parts"]}
+        found: dict[str, int] = {}
+        for part in coding.info(data)["parts"]:
+            found[part["part"]] = found.get(part["part"], 0) + part["num_bytes"]
         return found | {"header": len(data) - sum(found.values())}
 
 
@@ -84,14 +89,20 @@ class NetworkCloudCodec:
     Args:
         net: with ``compress`` and ``decompress``, as CompressAI's.
         name: what the curve is called.
-        digest: of its weights.
+        device: where it runs.
+
+    Raises:
+        ValueError: if it does not code.
     """
 
     settings: tuple[Setting, ...] = (None,)
 
-    def __init__(self, net: nn.Module, *, name: str, digest: str) -> None:
-        self._net: Any = net.eval()
-        self._digest = digest
+    def __init__(self, net: nn.Module, *, name: str, device: str | None = None) -> None:
+        for method in ("compress", "decompress"):
+            if not callable(getattr(net, method, None)):
+                raise ValueError(f"{type(net).__name__} has no {method}: it does not code")
+        self._net: Any = net.to(device or "cpu").eval()
+        self._digest = _digest(net)
         self.name = name
         self._last: tuple[bytes, dict[str, Any], NDArray[np.float32]] | None = None
 
@@ -119,7 +130,7 @@ class NetworkCloudCodec:
         return data
 
     def decode_cloud(self, data: bytes, setting: Setting) -> NDArray[Any]:
-        """As `lcrs.evaluate.cloud_protocol.CloudCodec.decode_cloud`: of what was coded last, whose shapes are known.
+        """As `lcrs.evaluate.cloud_protocol.CloudCodec.decode_cloud`, of what was coded last.
 
         Raises:
             ValueError: if it is of something else.
@@ -147,3 +158,46 @@ def _strings(nested: Any) -> list[bytes]:
     if isinstance(nested, bytes):
         return [nested]
     return [string for part in nested for string in _strings(part)]
+
+
+def load_cloud_model(
+    name: str, *, architecture: str | None = None, title: str | None = None, device: str | None = None
+) -> GeometryCodec | NetworkCloudCodec:
+    """A learned codec by name.
+
+    Args:
+        name: of a package or its file, or a checkpoint.
+        architecture: of a checkpoint, as `lcrs.registry.MODELS` has it; it has the sizes of its defaults.
+        title: what the curve is called.
+        device: where networks run.
+
+    Raises:
+        MissingModelError: if there is no such model.
+        ValueError: if it is of pictures, or the checkpoint is of another architecture.
+    """
+    path = Path(name)
+    if path.suffix == ".lcrm" or not path.is_file():
+        return GeometryCodec(load_cloud_package(name), name=title)
+    from lcrs.registry import MODELS
+    from lcrs.zoo.state_dicts import read_state_dict
+
+    if architecture is None or architecture not in MODELS:
+        known = ", ".join(sorted(key for key in MODELS if "-pcc-" in key))
+        raise ValueError(f"{name} is a checkpoint: its architecture has to be named, such as {known}")
+    net = MODELS[architecture]()
+    try:
+        net.load_state_dict(read_state_dict(path))
+    except RuntimeError as error:
+        text = " ".join(str(error).split())[:200]
+        raise ValueError(f"{name}: is of no {architecture} as it is by default: {text}") from error
+    return NetworkCloudCodec(net, name=title or path.stem, device=device)
+
+
+def _digest(net: nn.Module) -> str:
+    """SHA-256 of all that a network has learned."""
+    digest = hashlib.sha256()
+    for key, value in sorted(net.state_dict().items()):
+        array = value.detach().cpu().numpy()
+        digest.update(f"{key} {array.dtype} {array.shape}\n".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
