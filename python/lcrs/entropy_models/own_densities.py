@@ -230,7 +230,7 @@ class _Changes:
             self._looks = False
             warnings.warn(
                 f"forward of {self._name} changes values that are quantised already, so that "
-                "decompress gives others: quantize(), or compress() and decompress() of its own would say how",
+                "decompress gives others: quantize(), or compress() and decompress(), of its own would say",
                 stacklevel=2,
             )
 

@@ -13,8 +13,9 @@ struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    /// Byte 0: kind, precision, whether tails are heavy; number of rows; then for each row an offset and up to 63 weights; then two bytes for
-    /// the number of symbols, most of which mean 8191 at most, and an eighth of them eight times as many.
+    /// Byte 0: kind, precision, whether tails are heavy; byte 1: number of rows; then for each row an offset and up to 63
+    /// weights; then two bytes for the number of symbols, most of which mean 8191 at most, and an eighth of them eight
+    /// times as many.
     fn parse(data: &'a [u8]) -> Option<Self> {
         let (&[first, second], mut rest) = data.split_first_chunk()?;
         let kind = StreamKind::ALL[usize::from(first & 1)];
