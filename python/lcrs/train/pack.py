@@ -68,8 +68,10 @@ def network_of_checkpoint(
             net.load_state_dict(state)
         else:
             net = network_of(state, name)
-    except (KeyError, ValueError) as error:
-        raise ValueError(f"{path} is no checkpoint of {name or 'a known network'}: {error}") from error
+    except KeyError as error:
+        raise ValueError(f"{path} is no checkpoint of {name}: {error} is missing") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     return _rounded(net), _facts(saved)
 
 
