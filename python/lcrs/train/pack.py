@@ -72,9 +72,13 @@ def network_of_checkpoint(
             net.load_state_dict(state)
         else:
             net = network_of(state, name)
-    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:
+    except KeyError as error:
+        raise ValueError(f"{path} is no checkpoint of {name}: {error} is missing") from error
+    except (AttributeError, RuntimeError, TypeError) as error:
         reason = " ".join(str(error).split())[:300]
-        raise ValueError(f"{path} is no checkpoint of {name or 'a known network'}: {reason}") from error
+        raise ValueError(f"{path} is no checkpoint of {name}: {reason}") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     return _rounded(net), _facts(saved)
 
 
