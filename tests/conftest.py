@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+
+from python_with_torch import PythonWithTorch
 
 # `fast` is the default; LCRS_HYPOTHESIS=slow looks longer.
 settings.register_profile(
@@ -104,6 +106,27 @@ def fresh_python(tmp_path: Path) -> Callable[..., str]:
             timeout=120,
             check=False,
         )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def python_with_torch() -> Iterator[PythonWithTorch]:
+    """Runs command lines of Python in new processes where torch is loaded already."""
+    pytest.importorskip("torch")
+    runner = PythonWithTorch()
+    yield runner
+    runner.close()
+
+
+@pytest.fixture
+def fresh_torch(tmp_path: Path, python_with_torch: PythonWithTorch) -> Callable[..., str]:
+    """As ``fresh_python``, for code that needs torch: a new process that begins with torch alone."""
+
+    def run(code: str, *arguments: str, **environment: str) -> str:
+        done = python_with_torch.run("-c", code, *arguments, cwd=tmp_path, environment=environment)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 

@@ -63,6 +63,7 @@ _SUBPACKAGES = frozenset(
     {
         "ans",
         "cli",
+        "clouds",
         "codec",
         "coding",
         "datasets",

@@ -20,11 +20,13 @@ __all__ = [
     "Decoder",
     "Encoder",
     "Graph",
+    "Octree",
     "Package",
     "RasterScan",
     "RateSearch",
     "__version__",
     "_panic",
+    "ball_points",
     "build_profile",
     "bytes_needed",
     "decode",
@@ -40,6 +42,7 @@ __all__ = [
     "encoded_bound",
     "factorized_medians",
     "factorized_table",
+    "farthest_points",
     "fingerprint",
     "gaussian_table",
     "indexes",
@@ -48,6 +51,10 @@ __all__ = [
     "level_of",
     "metadata",
     "mixture_table",
+    "morton_codes",
+    "morton_order",
+    "nearest_points",
+    "normals_of_points",
     "num_threads",
     "package_digests",
     "pmf_to_quantized_cdf",
@@ -58,6 +65,7 @@ __all__ = [
     "simd_paths",
     "thresholds",
     "transcode",
+    "voxelize_points",
     "write_not_portable",
 ]
 
@@ -71,6 +79,7 @@ class _Tensor(Protocol):
 
 _Int32: TypeAlias = NDArray[np.int32] | _Tensor
 _Float32: TypeAlias = NDArray[np.float32] | _Tensor
+_Coordinates: TypeAlias = NDArray[np.float32] | NDArray[np.float64] | _Tensor
 _Bytes: TypeAlias = bytes | bytearray | memoryview | NDArray[np.uint8]
 _Kind: TypeAlias = Literal["lcrs", "ans"]
 
@@ -216,7 +225,8 @@ def factorized_table(
         matrices: float32, one a layer, (channels, out, in): the raw parameters.
         biases: float32, one a layer, (channels, out, 1).
         factors: float32, one a layer but the last, (channels, out, 1).
-        quantiles: float32, (channels, 1, 3): lower tail, median, upper tail; or (channels,): medians. Without
+        quantiles: float32, (channels, 1, 3): lower tail, median, upper tail; or (channels,): medians.
+        Without
             them medians and tails come from bisection.
         tail_mass: the probability outside a row's values, for bisection.
         tails: where rows end: at the quantiles, or, with medians only or ``"bisection"``, where the tails
@@ -242,7 +252,8 @@ def thresholds(scales: _Float32, *, nearest: bool = False, log: bool = False) ->
 
     Args:
         scales: float32, (rows,): the table's scales, ascending.
-        nearest: a scale picks the row whose scale is nearest in ratio, not the smallest that is not below it.
+        nearest: a scale picks the row whose scale is nearest in ratio, not the smallest that is not
+        below it.
         log: for logarithms of scales.
 
     Returns:
@@ -363,7 +374,8 @@ def encode_latents(
 ) -> list[bytes]:
     """Codes a batch of latents: the symbols ``round_half_even(values - means)``, one stream for each item.
 
-    The bytes are those of `encode_batch` of the symbols, in the order row, column, channel for ``"lcrs"`` and
+    The bytes are those of `encode_batch` of the symbols, in the order row, column, channel for
+    ``"lcrs"`` and
     channel, row, column for ``"ans"``. Items are coded in parallel.
 
     Args:
@@ -494,7 +506,8 @@ class RasterScan:
         """Checks and packs the networks of a scan.
 
         Args:
-            weight: float32, (features, C, k, k), of the context's convolution; k odd, zero at the centre and
+            weight: float32, (features, C, k, k), of the context's convolution; k odd, zero at the
+            centre and
                 after it.
             bias: float32, (features,).
             layers: of the parameter network: weight (out, in), bias (out,), and name and parameter of the
@@ -502,9 +515,11 @@ class RasterScan:
                 "exp", "tanh"). The first takes side features, then context; the last gives C scales, then
                 C means.
             table: the distributions.
-            thresholds: float32, (rows - 1,) or fewer: a scale picks the row of the number of those below it.
+            thresholds: float32, (rows - 1,) or fewer: a scale picks the row of the number of those
+            below it.
             order: of the symbols in a stream: by steps of the wavefront (native streams), or row by row.
-            shrinkage: with a gain, values are this much closer to zero than their symbols: layers from scaled
+            shrinkage: with a gain, values are this much closer to zero than their symbols: layers from
+            scaled
                 scale and gain to one number, and the least scale that counts.
 
         Raises:
@@ -528,10 +543,12 @@ class RasterScan:
             y: float32, (N, C, H, W).
             side: float32, (N, S, H, W): side features.
             threads: how many to use; by default `num_threads`. The bytes do not depend on it.
-            gain: float32, (1,) or (C,): inverse of the step of quantisation, which scales are multiplied by;
+            gain: float32, (1,) or (C,): inverse of the step of quantisation, which scales are
+            multiplied by;
                 by default 1.
             context_bias: float32, (features,): instead of the context's bias.
-            log_gain: float32, as many as ``gain``: where scales and thresholds are logarithms, what is added
+            log_gain: float32, as many as ``gain``: where scales and thresholds are logarithms, what is
+            added
                 to scales instead.
 
         Returns:
@@ -652,6 +669,88 @@ class Graph:
             ValueError: if inputs are missing or misshapen, the level is illegal, or numbers stop being
                 finite.
             LcrsError: if shapes inside the graph do not go together or are above the limits.
+        """
+
+@final
+class Octree:
+    """The octree of a point cloud: the levels that the geometry codec codes, and what its networks see.
+
+    Level 0 is the root; the nodes of level ``depth`` are the positions themselves. Nodes of a level are in
+    Morton order (of each bit, highest first, x, then y, then z). Octant ``4 x + 2 y + z`` is the place of a
+    child in its parent.
+
+    Args:
+        positions: uint32, (N, 3), N at least 1, in any order; what is there twice counts once.
+        depth: bits of a coordinate, at most 32; by default as many as are needed.
+        threads: how many to use; by default `num_threads`.
+
+    Raises:
+        ValueError: if there are no positions, or one has more bits.
+    """
+
+    def __new__(cls, positions: Any, depth: int | None = None, *, threads: int | None = None) -> Octree: ...
+    @property
+    def depth(self) -> int:
+        """Levels above the positions."""
+
+    def num_nodes(self, level: int) -> int:
+        """The number of nodes of a level that have children, 0 to ``depth - 1``."""
+
+    def occupancy(self, level: int) -> NDArray[np.uint8]:
+        """Which octants of each node of a level hold points: uint8, (N,), bit ``o`` for octant ``o``."""
+
+    def neighbours(self, level: int) -> NDArray[np.int32]:
+        """The 27 neighbours of each node of a level: int32, (N, 27), indexes of nodes, -1 for none.
+
+        Neighbour ``(dx, dy, dz)``, each -1 to 1, has the number ``9 (dx + 1) + 3 (dy + 1) + dz + 1``.
+        """
+
+    def parents(self, level: int) -> NDArray[np.uint32]:
+        """The index of each node's parent in the level above: uint32, (N,)."""
+
+    def octants(self, level: int) -> NDArray[np.uint8]:
+        """The octant of each node in its parent: uint8, (N,)."""
+
+    def trunk_features(
+        self, level: int, *, reach: int, ancestors: Sequence[int], scalars: Sequence[str]
+    ) -> NDArray[np.float32]:
+        """What the trunk of a geometry package sees of each node of a level.
+
+        Args:
+            level: 0 to ``depth - 1``.
+            reach: of the window around the node, at most 2.
+            ancestors: the same for each ancestor, the nearest first.
+            scalars: numbers of the level: ``"levels_below"``, ``"growth"``, ``"growth_above"``,
+                ``"node_bits"``.
+
+        Returns:
+            float32, (N, F): flags of the window without its middle, by
+            ``((dx + r) (2 r + 1) + dy + r) (2 r + 1) + dz + r``; for each ancestor eight numbers, 1 at the
+            octant that leads from it to the node, and its window; the numbers of the level.
+
+        Raises:
+            ValueError: if there is no such level, reach or number.
+        """
+
+    def head_features(
+        self, level: int, stage: int, *, order: Sequence[int], reach: int
+    ) -> NDArray[np.float32]:
+        """What a head of a geometry package sees of each node of a level beside the trunk's numbers.
+
+        All octants of earlier stages are known.
+
+        Args:
+            level: 0 to ``depth - 1``.
+            stage: 0 to 7.
+            order: the octants in the order of stages.
+            reach: how far from the child in question the head sees, at most 3.
+
+        Returns:
+            float32, (N, F): for each stage before, in order, and each of the 27 neighbours whose child of
+            that stage is within reach on every axis, 1 if it has that child, else 0. At stage 0 there are none.
+
+        Raises:
+            ValueError: if there is no such level, stage, order or reach.
         """
 
 @final
@@ -943,7 +1042,8 @@ def transcode(
         y: float32, (C, H, W), what the synthesis takes.
         z: float32, (C, H, W), what y is conditioned on; None for a model without it.
         size: (height, width) of the visible picture.
-        crop: (top, left): rows and columns of what the synthesis gives that come before the visible picture.
+        crop: (top, left): rows and columns of what the synthesis gives that come before the visible
+        picture.
         decoded: (height, width) of what the synthesis gives.
         quality: 0 to 100, which the latents of a variable-rate model are at; None for one of a fixed rate.
         kind: of the entropy-coded streams.
@@ -1040,4 +1140,110 @@ def metadata(data: _Bytes, *, max_pixels: int | None = None, max_bytes: int | No
 
     Raises:
         LcrsError: if the file is cut off, damaged, or of a later version.
+    """
+
+# Point clouds -------------------------------------------------------------------------------------
+
+def nearest_points(
+    points: _Coordinates, queries: _Coordinates, k: int = 1, threads: int | None = None
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """The ``k`` nearest points of each query, nearest first, of equals the lowest index.
+
+    Args:
+        points: float64 or float32, (N, 3) or (B, N, 3); all finite.
+        queries: of the same type, (M, 3) or (B, M, 3).
+        k: at most N.
+        threads: as everywhere.
+
+    Returns:
+        Squared distances, of the type of ``points``, and indexes, int64; both (M, k) or (B, M, k).
+    """
+
+def ball_points(
+    points: _Coordinates, centres: _Coordinates, radius: float, count: int, threads: int | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The first ``count`` points, by index, that are not farther than ``radius`` from each centre.
+
+    Places that are left repeat the first of them; where no point is so near, all are the nearest point.
+
+    Args:
+        points: float64 or float32, (N, 3) or (B, N, 3); all finite.
+        centres: of the same type, (M, 3) or (B, M, 3).
+        radius: not negative; a point at this distance is inside.
+        count: places of each centre.
+        threads: as everywhere.
+
+    Returns:
+        Indexes, int64, (M, count) or (B, M, count); how many points were found, int64, (M,) or (B, M).
+    """
+
+def farthest_points(
+    points: _Coordinates, count: int, start: int = 0, threads: int | None = None
+) -> NDArray[np.int64]:
+    """Indexes of ``count`` points, each the farthest from those before it; of equals the lowest index.
+
+    Args:
+        points: float64 or float32, (N, 3) or (B, N, 3); all finite.
+        count: if it is above the number of different points, the lowest index follows again and again.
+        start: index of the first.
+        threads: as everywhere; clouds are spread over them.
+
+    Returns:
+        int64, (count,) or (B, count).
+    """
+
+def normals_of_points(points: _Coordinates, k: int = 16, threads: int | None = None) -> NDArray[Any]:
+    """Normals of the surface around points, by principal components of their ``k`` nearest.
+
+    A normal's greatest component (of equals, the first) is positive. A neighbourhood of equal points
+    has (0, 0, 1).
+
+    Args:
+        points: float64 or float32, (N, 3) or (B, N, 3); all finite.
+        k: neighbours, the point itself among them; fewer if there are fewer points.
+        threads: as everywhere.
+
+    Returns:
+        Vectors of length one, of the type and shape of ``points``.
+    """
+
+def voxelize_points(
+    points: _Coordinates,
+    size: float,
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    threads: int | None = None,
+) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
+    """The voxels ``floor((point - origin) / size)`` that have points.
+
+    Args:
+        points: float64 or float32, (N, 3); all finite.
+        size: side of a voxel, positive.
+        origin: a corner of voxel (0, 0, 0).
+        threads: as everywhere.
+
+    Returns:
+        Coordinates of the M voxels, int32, (M, 3), in Morton order; the voxel of each point as an index
+        of these, int64, (N,);
+        numbers of points, int64, (M,).
+    """
+
+def morton_order(points: _Int32, threads: int | None = None) -> NDArray[np.int64]:
+    """Indexes of points in Morton order, that of an octree's leaves; equal points keep their order.
+
+    Args:
+        points: int32, (N, 3); from the lowest of each coordinate on.
+        threads: as everywhere.
+
+    Returns:
+        int64, (N,).
+    """
+
+def morton_codes(points: _Int32) -> NDArray[np.int64]:
+    """Morton codes: of each bit of the coordinates, highest first, those of x, y and z.
+
+    Args:
+        points: int32, (N, 3), in 0..2097152.
+
+    Returns:
+        int64, (N,).
     """

@@ -83,6 +83,16 @@ except ModuleNotFoundError as error:
     assert fresh_python(code, part) == expected
 
 
+def test_torchs_compiler_is_left_alone(fresh_torch) -> None:
+    """It takes as long to load as torch itself."""
+    code = """
+import sys
+import lcrs.models, lcrs.zoo, lcrs.train, lcrs.losses, lcrs.datasets, lcrs.packages, lcrs.shims
+print([name for name in sys.modules if name in ("torch._dynamo", "torch._inductor", "sympy")])
+"""
+    assert fresh_torch(code) == "[]"
+
+
 def test_every_part_loads_when_it_is_named(fresh_python) -> None:
     own = {"__init__", "__main__", "_CXX", "_lcrs", "changed_copy", "copied_names", "moved_modules"}
     own |= {"needs_torch"}

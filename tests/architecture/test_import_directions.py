@@ -12,8 +12,8 @@ PACKAGE = Path(__file__).parents[2] / "python" / "lcrs"
 LEVELS = [
     {"errors", "needs_torch", "copied_names", "moved_modules"},
     {"typing", "registry", "_lcrs"},
-    {"coding", "metrics", "pictures"},
-    {"ops"},
+    {"coding", "pictures"},
+    {"ops", "clouds", "metrics"},
     {"layers", "losses", "optimizers", "datasets", "transforms"},
     {"entropy_models"},
     {"latent_codecs"},

@@ -65,8 +65,8 @@ def test_published_curves_load(reference_data):
     ("content", "words"),
     [
         ([], "is of type list"),
-        ({}, "no bpp or bitrate"),
-        ({"results": {"psnr-rgb": [1]}}, "no bpp or bitrate"),
+        ({}, "no bpp, bpip or bitrate"),
+        ({"results": {"psnr-rgb": [1]}}, "no bpp, bpip or bitrate"),
         ({"results": {"bpp": [1, 2], "psnr-rgb": [1]}}, r"results.psnr-rgb has 1 values, bpp has 2"),
         ({"results": {"bpp": [1, "x"]}}, r"results.bpp\[1\] is 'x'"),
         ({"results": {"bpp": [True]}}, "is True"),

@@ -1,6 +1,7 @@
 """The order of the raster scan's steps."""
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -58,3 +59,24 @@ def test_what_a_step_raises_ends_the_scan():
     assert len(seen) == 1
     with pytest.raises(ValueError, match='order is "spiral"'):
         coding.each_step(3, 3, 5, "spiral", step)
+
+
+def test_a_compiler_looks_at_what_is_around_but_not_into_the_steps():
+    graphs, taken = [], []
+
+    def keep(graph, _):
+        graphs.append(graph)
+        return graph.forward
+
+    def step(rows, columns):
+        taken.append(torch.stack([rows, columns]) + 1)
+
+    def scanned(x):
+        y = x + 1
+        each_step((4, 5), 5, "lcrs", step)
+        return 2 * y
+
+    torch.compiler.reset()
+    assert torch.equal(torch.compile(scanned, backend=keep)(torch.ones(3)), torch.full((3,), 4.0))
+    assert len(taken) == 14
+    assert len(graphs) == 2

@@ -241,7 +241,7 @@ def test_means_that_differ_are_refused_though_symbols_are_equal(name, allowed, m
 
 
 @pytest.mark.parametrize("name", ["mbt2018-mean", "elic2022-official", "mbt2018", "mbt2018-vbr"])
-def test_strings_decode_in_a_fresh_process(name, tmp_path, fresh_python, allowed):
+def test_strings_decode_in_a_fresh_process(name, tmp_path, fresh_torch, allowed):
     torch.set_num_threads(1)
     net = make_foreign(name)
     out = net.compress(pictures())
@@ -257,7 +257,7 @@ def test_strings_decode_in_a_fresh_process(name, tmp_path, fresh_python, allowed
         "strings, shape = pickle.loads(open('strings', 'rb').read())\n"
         "torch.save(net.decompress(strings, shape)['x_hat'], 'decoded.pt')\n"
     )
-    fresh_python(code, PYTHONPATH=str(Path(__file__).parent), LCRS_PORTABILITY="allow")
+    fresh_torch(code, PYTHONPATH=str(Path(__file__).parent), LCRS_PORTABILITY="allow")
     assert torch.equal(torch.load(tmp_path / "decoded.pt"), wanted)
 
 

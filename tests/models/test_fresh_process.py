@@ -45,7 +45,7 @@ for coded in saved["coded"]:
 
 
 @pytest.mark.parametrize(("name", "arguments", "rate"), CASES)
-def test_what_one_process_codes_another_decodes(name, arguments, rate, tmp_path, fresh_python):
+def test_what_one_process_codes_another_decodes(name, arguments, rate, tmp_path, fresh_torch):
     net = make(name, **arguments)
     coded = []
     for size in SIZES:
@@ -64,7 +64,7 @@ def test_what_one_process_codes_another_decodes(name, arguments, rate, tmp_path,
                 }
             )
     torch.save({"state": net.state_dict(), "coded": coded, "rate": rate}, tmp_path / "coded.pt")
-    fresh_python(FRESH, name, str(tmp_path / "coded.pt"), LCRS_SIMD="scalar", LCRS_NUM_THREADS="3")
+    fresh_torch(FRESH, name, str(tmp_path / "coded.pt"), LCRS_SIMD="scalar", LCRS_NUM_THREADS="3")
 
 
 def test_every_picture_model_is_among_them():

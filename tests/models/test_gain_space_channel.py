@@ -203,9 +203,9 @@ class TestCoding:
         with pytest.raises(ValueError, match=r"quality is 100\.5 \(0 to 100\)"):
             net.compress(x, 100.5)
 
-    def test_every_path_writes_the_same(self, fresh_python):
+    def test_every_path_writes_the_same(self, fresh_torch):
         runs = [
-            fresh_python(WRITE, str(HERE), LCRS_SIMD=path, LCRS_NUM_THREADS=threads)
+            fresh_torch(WRITE, str(HERE), LCRS_SIMD=path, LCRS_NUM_THREADS=threads)
             for path, threads in (("", "1"), ("", "4"), ("scalar", "2"))
         ]
         assert len(set(runs)) == 1

@@ -30,9 +30,9 @@ print(digest.hexdigest())
 
 
 @pytest.mark.parametrize("name", ["bmshj2018-factorized", "mbt2018", "elic2022-official"])
-def test_bytes_depend_on_nothing_but_the_model(name, fresh_python):
+def test_bytes_depend_on_nothing_but_the_model(name, fresh_torch):
     runs = [
-        fresh_python(CODE, str(HERE), name, torch_threads, LCRS_NUM_THREADS=threads, LCRS_SIMD=path)
+        fresh_torch(CODE, str(HERE), name, torch_threads, LCRS_NUM_THREADS=threads, LCRS_SIMD=path)
         for torch_threads, threads, path in [("1", "1", ""), ("2", "3", ""), ("2", "2", "scalar")]
     ]
     assert len(set(runs)) == 1

@@ -10,6 +10,7 @@ from lcrs.cli.evaluating import Row, add_shared, evaluate, work_on
 from lcrs.cli.jobs import Job
 from lcrs.cli.messages import UsageError
 from lcrs.cli.own_model import add_import, check_import, model_of
+from lcrs.cli.subjects import subject_of
 
 if TYPE_CHECKING:
     from lcrs.evaluate.protocol import Codec
@@ -43,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Measures and prints."""
+    arguments.subject = subject_of(arguments.inputs)
     check_import(arguments)
     check_runtime("torch" if arguments.estimate else arguments.runtime, arguments.device)
     codec = _codec(arguments)

@@ -10,19 +10,19 @@ import os
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lcrs.cli import streams
-from lcrs.cli.arguments import add_frame, add_jobs, color, whole_number
+from lcrs.cli.arguments import add_frame, add_jobs, color, positive_number, whole_number
 from lcrs.cli.batch import Done
-from lcrs.cli.jobs import Job, Kind, Plan, find_sources
-from lcrs.cli.messages import UsageError, naming, printable
+from lcrs.cli.jobs import Job, Plan, find_sources
+from lcrs.cli.messages import UsageError, printable
 from lcrs.cli.progress import Tally, shown
+from lcrs.cli.subjects import SUBJECTS
 
 if TYPE_CHECKING:
-    from lcrs.evaluate.protocol import Codec, Given
+    from lcrs.evaluate.protocol import Codec
     from lcrs.evaluate.results import Results, Setting
     from lcrs.evaluate.rows import Rows
 
@@ -48,7 +48,9 @@ class Row(Done):
 
 def add_shared(parser: argparse.ArgumentParser, settings: str) -> None:
     """The arguments of both verbs, but for the codec."""
-    parser.add_argument("inputs", metavar="IN", nargs="+", help="a picture, a folder of them, or a pattern")
+    parser.add_argument(
+        "inputs", metavar="IN", nargs="+", help="a picture or point cloud, a folder of them, or a pattern"
+    )
     parser.add_argument("-q", "--settings", metavar="LIST", help=settings)
     parser.add_argument(
         "--json",
@@ -79,6 +81,32 @@ def add_shared(parser: argparse.ArgumentParser, settings: str) -> None:
     group.add_argument(
         "--max-pixels", metavar="N", type=whole_number(1), help="refuse larger pictures (default: 2^28)"
     )
+    clouds = parser.add_argument_group("point clouds, of which positions are measured")
+    clouds.add_argument(
+        "--peak",
+        metavar="P",
+        type=positive_number,
+        help="what PSNR is relative to, such as 1023 on a grid of 10 bits (default: as of lcrs metrics)",
+    )
+    clouds.add_argument(
+        "--max-points", metavar="N", type=whole_number(1), help="refuse larger clouds (default: 2^28)"
+    )
+
+
+_OF_PICTURES = {
+    "background": "--background",
+    "to_srgb": "--to-srgb",
+    "frame": "--frame",
+    "max_pixels": "--max-pixels",
+}
+_OF_CLOUDS = {"peak": "--peak", "max_points": "--max-points"}
+
+
+def _check_options(arguments: argparse.Namespace) -> None:
+    """Raises `UsageError` if an option is for what is not measured."""
+    others = _OF_PICTURES if arguments.subject == "cloud" else _OF_CLOUDS
+    if given := [option for name, option in others.items() if getattr(arguments, name) not in (None, False)]:
+        raise UsageError(f"{given[0]} is not for {arguments.subject}s")
 
 
 def settings_of(arguments: argparse.Namespace, codec: Codec) -> list[Setting]:
@@ -101,8 +129,10 @@ def settings_of(arguments: argparse.Namespace, codec: Codec) -> list[Setting]:
             number = float(word)
         except ValueError:
             number = float("nan")
-        if number != number or names or codec.settings == (None,):
+        has_numbers = codec.settings != (None,) and (not names or getattr(codec, "takes_numbers", False))
+        if number != number or not has_numbers:
             allowed = f"one of {', '.join(names)}" if names else "a number"
+            allowed += " or a number" if names and has_numbers else ""
             msg = f"-q {arguments.settings}: '{word}' is no setting of {codec.name}, {allowed} is needed"
             raise UsageError(msg)
         found.append(int(number) if number.is_integer() else number)
@@ -112,44 +142,34 @@ def settings_of(arguments: argparse.Namespace, codec: Codec) -> list[Setting]:
     return list(dict.fromkeys(found))
 
 
-def metrics_of(arguments: argparse.Namespace) -> list[str]:
-    """What ``--metrics`` asks for.
-
-    Raises:
-        UsageError: if there is no such measure.
-    """
-    from lcrs import metrics
-
-    if arguments.metrics is None:
-        return list(metrics.DEFAULT_NAMES)
-    names = [name.strip() for name in arguments.metrics.split(",") if name.strip()]
-    if not names or any(name not in metrics.NAMES for name in names):
-        msg = f"--metrics {arguments.metrics}: there are {', '.join(metrics.NAMES)}"
-        raise UsageError(msg)
-    return names
-
-
 def evaluate(
     verb: str, codec: Codec, arguments: argparse.Namespace, *, description: str, meta: dict[str, Any]
 ) -> int:
     """Measures, writes and prints; returns the exit code."""
-    from lcrs.cli.encode import _ENDINGS
     from lcrs.evaluate.machine import machine
     from lcrs.evaluate.rows import Rows
 
     found = Plan()
-    kind = Kind(_ENDINGS, str, "the pictures")
-    sources = list(dict.fromkeys(find_sources(arguments.inputs, kind, recursive=True, found=found)))
+    subject = SUBJECTS[arguments.subject]
+    _check_options(arguments)
+    sources = list(dict.fromkeys(find_sources(arguments.inputs, subject.kind, recursive=True, found=found)))
     if any(path == streams.STANDARD for path, _ in sources):
-        raise UsageError("- is standard input: pictures are measured in files")
-    settings, names = settings_of(arguments, codec), metrics_of(arguments)
+        raise UsageError(f"- is standard input: {subject.noun}s are measured in files")
+    settings, names = settings_of(arguments, codec), subject.metrics(arguments)
     is_printed = arguments.json == streams.STANDARD
     path = None if is_printed else arguments.json
     if path is not None and not path.absolute().parent.is_dir():
         raise FileNotFoundError(2, "there is no such folder", str(path.parent))
-    choices = {key: getattr(arguments, key) for key in ("background", "to_srgb", "frame")}
-    identity = {"codec": codec.identity(), "metrics": names, "pictures": choices, "machine": machine()}
-    rows = Rows(identity, path, force=arguments.force)
+    choices = {key: getattr(arguments, key) for key in subject.choices}
+    if subject.noun == "cloud":
+        choices["peak"] = arguments.peak
+    identity = {
+        "codec": codec.identity(),
+        "metrics": names,
+        f"{subject.noun}s": choices,
+        "machine": machine(),
+    }
+    rows = Rows(identity, path, rate=subject.rate, force=arguments.force)
     failures = [{"name": text.partition(":")[0], "error": text} for text in found.failures]
     points = _points(sources, settings, rows, arguments)
     for failure in found.failures:
@@ -183,13 +203,13 @@ def _points(
     if not rows.is_empty:
         for path, _ in sources:
             with contextlib.suppress(OSError, ValueError):  # told when it is its turn
-                digests[path] = _given(path, arguments).digest
+                digests[path] = SUBJECTS[arguments.subject].given(path, arguments).digest
         asked = {(digest, setting) for digest in digests.values() for setting in settings}
         if others := rows.others(asked):
             if not arguments.force:
                 msg = (
-                    f"{rows.path} has {len(others)} rows of pictures or settings that are not asked for; "
-                    "ask for them, too, or --force drops them"
+                    f"{rows.path} has {len(others)} rows of {arguments.subject}s or settings that are not "
+                    "asked for; ask for them, too, or --force drops them"
                 )
                 raise FileExistsError(msg)
             rows.drop(others)
@@ -239,22 +259,6 @@ def _measure(
     return failures
 
 
-@lru_cache(maxsize=1)
-def _read(path: Path, choices: tuple[tuple[str, Any], ...]) -> Given:
-    from PIL import Image
-
-    from lcrs.evaluate.protocol import read_picture
-
-    Image.MAX_IMAGE_PIXELS = None  # ours is checked by the header, too
-    with naming(path):
-        return read_picture(path, **dict(choices))
-
-
-def _given(path: Path, arguments: argparse.Namespace) -> Given:
-    choices = ("background", "to_srgb", "frame", "max_pixels")
-    return _read(path, tuple((name, getattr(arguments, name)) for name in choices))
-
-
 _warm: set[Any] = set()
 """Codecs that this process has warmed up, and the settings that are models of their own."""
 
@@ -268,40 +272,32 @@ def work_on(codec_of: Callable[[argparse.Namespace], Codec], job: Job, arguments
     Raises:
         Exception: whatever goes wrong, with the picture's name.
     """
-    from lcrs.evaluate.protocol import measured, warm_up
-
     assert isinstance(job, Point)
     made = repr(sorted(vars(arguments).items(), key=str))
     if made not in _made:
         _made[made] = codec_of(arguments)
     codec = _made[made]
-    given = _given(job.source, arguments)
-    given = type(given)(job.name, given.pixels, given.digest)
+    subject = SUBJECTS[arguments.subject]
+    given = subject.given(job.source, arguments).named(job.name)
     key = (id(codec), job.setting if isinstance(job.setting, str) else None)
     if key not in _warm and getattr(codec, "is_warmed_up", True):
         _warm.add(key)
-        with contextlib.suppress(Exception):  # a corner may be too small; the picture tells
-            warm_up(codec, given, job.setting)
-    row, restored, data = measured(codec, given, job.setting, metrics_of(arguments))
+        with contextlib.suppress(Exception):  # a part may be too small; the whole tells
+            subject.warm_up(codec, given, job.setting)
+    row, restored, data = subject.measure(codec, given, job.setting, arguments)
     if arguments.save is not None:
-        _keep(arguments.save, codec, job, restored, data)
+        _keep(arguments.save, codec, job, subject.picture(restored), data)
     return Row(num_read=job.num_bytes, num_written=len(data), picture=given.fields(), row=row)
 
 
-def _keep(folder: Path, codec: Codec, job: Point, restored: Any, data: bytes) -> None:
-    """Writes what is to be looked at: ``NAME-SETTING.png``, and the file beside it."""
-    import io
-
-    from PIL import Image
-
+def _keep(folder: Path, codec: Any, job: Point, restored: tuple[bytes, str], data: bytes) -> None:
+    """Writes what is to be looked at: ``NAME-SETTING.png`` (of clouds ``.ply``), and the file beside it."""
     from lcrs.coding.files import write_atomically
 
     setting = "" if job.setting is None else f"-{job.setting}"
-    target = folder / f"{job.name}{setting}.png"
+    target = folder / f"{job.name}{setting}{restored[1]}"
     target.parent.mkdir(parents=True, exist_ok=True)
-    buffer = io.BytesIO()
-    Image.fromarray(restored).save(buffer, "PNG")
-    write_atomically(target, buffer.getvalue(), overwrite=True)
+    write_atomically(target, restored[0], overwrite=True)
     if data:
         suffix = getattr(codec, "suffix", ".lcrs")
         write_atomically(target.with_suffix(suffix), data, overwrite=True)
@@ -317,11 +313,11 @@ def _meta(
     jobs = max(arguments.jobs, 1)
     meta: dict[str, Any] = {
         "rate": "estimate" if isinstance(codec, Estimator) else "bytes",
-        "protocol": "8-bit RGB pictures; means over pictures; times of pixels to bytes and back, warmed up",
+        "protocol": SUBJECTS[arguments.subject].protocol,
         "metrics": names,
-        "pictures": choices,
+        f"{arguments.subject}s": choices,
         "codec": codec.identity(),
-        "versions": versions("pillow", "imagecodecs", "av", "torch"),
+        "versions": versions("pillow", "imagecodecs", "av", "torch", "DracoPy"),
         "machine": machine(),
         "jobs": jobs,
         "threads": max(num_threads() // jobs, 1),
@@ -342,7 +338,9 @@ def _say_what_is_odd(
     failed = {failure["name"] for failure in result.failures}
     twice = len(sources) - len(result.pictures) - len(failed - set(left_out))
     if twice > 0:
-        streams.say_line(f"lcrs {verb}: {twice} files hold pictures that are there already: counted once")
+        streams.say_line(
+            f"lcrs {verb}: {twice} files hold {arguments.subject}s that are there already: counted once"
+        )
     if left_out:
         streams.say_line(f"lcrs {verb}: not at every setting, so in no mean: {_listed(left_out)}")
     missing: dict[str, str] = {}
@@ -354,7 +352,7 @@ def _say_what_is_odd(
         streams.say_line(
             f"lcrs {verb}: no mean of psnr-rgb at every setting: nothing differs in {_listed(perfect)}"
         )
-    noun = "picture" if counted == 1 else "pictures"
+    noun = arguments.subject if counted == 1 else f"{arguments.subject}s"
     streams.say_line(f"lcrs {verb}: means over {counted} {noun}, {len(failed)} failed")
 
 
@@ -380,7 +378,7 @@ def _table(result: Results) -> str:
         if not key.endswith("_bytes") and any(value is not None for value in values)
     ]
     if not columns:
-        return "no picture could be measured at every setting\n"
+        return "nothing could be measured at every setting\n"
     lines = [[key for key, _ in columns]]
     for at in range(len(columns[0][1])):
         lines.append([_cell(key, values[at]) for key, values in columns])
@@ -395,7 +393,9 @@ def _cell(key: str, value: Any) -> str:
         return "-"
     if isinstance(value, str):
         return printable(value)
-    digits = {"setting": "g", "num_bytes": ".0f"}.get(key, ".4f" if "ssim" in key or "bpp" in key else ".3f")
+    digits = {"setting": "g", "num_bytes": ".0f"}.get(
+        key, ".4f" if "ssim" in key or key.startswith(("bpp", "bpip")) else ".3f"
+    )
     return f"{value:{digits}}"
 
 

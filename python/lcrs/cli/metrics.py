@@ -1,17 +1,17 @@
-"""``lcrs metrics``: every measure of one picture against another."""
+"""``lcrs metrics``: every measure of one picture, or point cloud, against another."""
 
 from __future__ import annotations
 
 import argparse
-import json
 import math
 from typing import Any
 
-from lcrs.cli import compare, streams
+from lcrs.cli import cloud_metrics, compare, streams
+from lcrs.cli.arguments import positive_number
 from lcrs.cli.messages import UsageError, printable
 
 NAME = "metrics"
-SUMMARY = "Measure a picture against its original: PSNR, planes, SSIM, MS-SSIM, and networks where installed"
+SUMMARY = "Measure a picture (PSNR, SSIM, MS-SSIM and more) or a point cloud (D1, D2) against its original"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,10 +19,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     compare.add_inputs(parser)
     parser.add_argument("--metrics", metavar="LIST", help="with commas between (default: all)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument(
+        "--peak",
+        metavar="P",
+        type=positive_number,
+        help="of point clouds: what PSNR is relative to, such as 1023 on a grid of 10 bits (default: the "
+        "last coordinate of the grid of whole numbers, or the widest gap between neighbours)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Reads both, measures, prints."""
+    if cloud_metrics.are_clouds(arguments):
+        values, details = cloud_metrics.measure(arguments)
+        return _show(arguments, values, {}, details)
+    if arguments.peak is not None:
+        raise UsageError("--peak is for point clouds")
     from lcrs import metrics
 
     names = list(metrics.NAMES)
@@ -32,15 +44,27 @@ def run(arguments: argparse.Namespace) -> int:
             raise UsageError(f"--metrics {arguments.metrics}: there are {', '.join(metrics.NAMES)}")
     a, b = compare.read_both(arguments)
     values, missing = metrics.measure(*compare.alike(a, b), names)
-    fields: dict[str, Any] = {
-        "values": {name: value if math.isfinite(value) else None for name, value in values.items()},
-        "missing": missing | {name: "nothing differs" for name, v in values.items() if math.isinf(v)},
-    }
-    streams.write_text(json.dumps(fields) + "\n" if arguments.json else _text(values, missing))
+    return _show(arguments, values, missing, {})
+
+
+def _show(
+    arguments: argparse.Namespace, values: dict[str, float], missing: dict[str, str], details: dict[str, Any]
+) -> int:
+    if arguments.json:
+        fields: dict[str, Any] = {
+            "values": {name: value if math.isfinite(value) else None for name, value in values.items()},
+            "missing": missing | {name: "nothing differs" for name, v in values.items() if math.isinf(v)},
+        }
+        streams.write_json(fields | details)
+    else:
+        streams.write_text(_text(values, missing, details))
     return 0
 
 
-def _text(values: dict[str, float], missing: dict[str, str]) -> str:
+def _text(values: dict[str, float], missing: dict[str, str], details: dict[str, Any]) -> str:
     lines = [f"{name:<16}{value:.6f}" for name, value in values.items()]
     lines += [f"{name:<16}not measured: {printable(why)}" for name, why in missing.items()]
+    if details:
+        points = " and ".join(str(count) for count in details["num_points"])
+        lines.append(f"{points} points, peak {details['peak']:g}, normals {details['normals']}")
     return "".join(f"{line}\n" for line in lines)

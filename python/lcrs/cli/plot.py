@@ -34,7 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default="rd",
         help="rd: quality over rate (default); rate-complexity: BD-rate against the first curve",
     )
-    parser.add_argument("--metric", metavar="NAME", default="psnr-rgb", help="default: psnr-rgb")
+    parser.add_argument(
+        "--metric", metavar="NAME", help="default: psnr-rgb, of results of point clouds psnr-d1"
+    )
     parser.add_argument("--title", metavar="TEXT", default="", help="above the drawing")
     parser.add_argument("--axes", metavar="X", type=float, nargs=4, help="limits: xmin xmax ymin ymax")
     parser.add_argument(

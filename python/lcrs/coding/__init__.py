@@ -28,6 +28,7 @@ from lcrs.coding.distributions import (
 from lcrs.coding.fingerprint import fingerprint
 from lcrs.coding.graph import Graph
 from lcrs.coding.latent import decode_latents, encode_latents
+from lcrs.coding.octree import Octree
 from lcrs.coding.package import (
     Package,
     RateSearch,
@@ -36,6 +37,15 @@ from lcrs.coding.package import (
     package_digests,
     transcode,
     write_package,
+)
+from lcrs.coding.points import (
+    ball_points,
+    farthest_points,
+    morton_codes,
+    morton_order,
+    nearest_points,
+    normals_of_points,
+    voxelize_points,
 )
 from lcrs.coding.quantization import dequantize, quantize
 from lcrs.coding.runtime import build_profile, num_threads, simd_path, simd_paths
@@ -49,9 +59,11 @@ __all__ = [
     "Decoder",
     "Encoder",
     "Graph",
+    "Octree",
     "Package",
     "RasterScan",
     "RateSearch",
+    "ball_points",
     "build_profile",
     "bytes_needed",
     "decode",
@@ -67,6 +79,7 @@ __all__ = [
     "encoded_bound",
     "factorized_medians",
     "factorized_table",
+    "farthest_points",
     "fingerprint",
     "gaussian_table",
     "indexes",
@@ -74,6 +87,10 @@ __all__ = [
     "level_of",
     "metadata",
     "mixture_table",
+    "morton_codes",
+    "morton_order",
+    "nearest_points",
+    "normals_of_points",
     "num_threads",
     "package_bytes",
     "package_digests",
@@ -87,6 +104,7 @@ __all__ = [
     "simd_paths",
     "thresholds",
     "transcode",
+    "voxelize_points",
     "write_not_portable",
     "write_package",
 ]

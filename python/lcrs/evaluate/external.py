@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import shlex
-import shutil
-import signal
-import subprocess
-import sys
 import tempfile
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lcrs.evaluate.memory import PeakMemory
 from lcrs.evaluate.planes import COLORS, to_planes, to_rgb
+from lcrs.evaluate.programs import run_program, told_version, words_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -75,9 +68,6 @@ PROGRAMS: dict[str, dict[str, Any]] = {
 }
 """Programs that are looked for on the path; templates as `ExternalCodec` takes them."""
 
-_MOST_READ, _MOST_SAID = 1 << 16, 300
-"""Bytes of what a program says that are looked at, and characters of its last line that are told."""
-
 _FORMS = {
     "png": (".png", None),
     "ppm": (".ppm", None),
@@ -130,23 +120,14 @@ class ExternalCodec:
             msg = f"suffix is {self.suffix!r}, must be like .bin"
             raise ValueError(msg)
         for template in (self.command, self.decode_command):
-            try:
-                words = shlex.split(template)
-            except ValueError as error:
-                msg = f"the command {template!r} cannot be read: {error}"
-                raise ValueError(msg) from error
-            if not any("{input}" in word for word in words) or not any("{output}" in word for word in words):
-                msg = f"the command {template!r} has no {{input}} or no {{output}}"
-                raise ValueError(msg)
-            if shutil.which(words[0]) is None:
-                raise FileNotFoundError(2, "there is no such program on the path", words[0])
+            words_of(template)
 
     def identity(self) -> dict[str, Any]:
         """As `lcrs.evaluate.protocol.Codec.identity`."""
         yuv = _FORMS[self.pictures][1]
         return {
             "kind": "program",
-            "by": {word: _told_version(word) for word in (self._program(0), self._program(1))},
+            "by": {word: told_version(word) for word in (self._program(0), self._program(1))},
             "settings": {"encode": self.command, "decode": self.decode_command},
             "setting": "put for {setting}",
             "colors": "by the program" if yuv is None else f"{COLORS.format(depth=yuv[1])}; {self.pictures}",
@@ -176,23 +157,9 @@ class ExternalCodec:
     def _run(
         self, template: str, source: Path, target: Path, shape: tuple[int, ...], setting: Setting
     ) -> None:
-        """Runs a program; it and all that it started end with us.
-
-        Raises:
-            OSError: if it fails, takes too long, or writes nothing.
-        """
         shown = f"{setting:g}" if isinstance(setting, float) else str(setting)
         values = {"input": source, "output": target, "setting": shown, "width": shape[1], "height": shape[0]}
-        words = [_filled(word, values) for word in shlex.split(template)]
-        code, output = _ended(words, self.timeout)
-        if code == 0 and target.is_file():
-            return
-        lines = output.strip().splitlines()
-        said = lines[-1].strip()[:_MOST_SAID] if lines else "without a word"
-        ended = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
-        if code == 0:
-            ended = "wrote no file, though it ended well"
-        raise OSError(f"{words[0]} {ended}: {said}")
+        run_program(template, values, self.timeout)
 
     def _write(self, path: Path, pixels: NDArray[np.uint8]) -> None:
         yuv = _FORMS[self.pictures][1]
@@ -221,80 +188,3 @@ class ExternalCodec:
         ends = np.cumsum([h * w for h, w in sizes])
         parts = np.split(samples, ends[:-1])
         return to_rgb([part.reshape(size) for part, size in zip(parts, sizes, strict=True)], depth)
-
-
-def _ended(words: list[str], timeout: float) -> tuple[int, str]:
-    """Runs a program: its code, and what it said. How much memory it took is told to `PeakMemory`.
-
-    Raises:
-        OSError: if there is none, or it takes too long.
-    """
-    with tempfile.TemporaryFile() as said:
-        process = subprocess.Popen(
-            words, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=os.name == "posix"
-        )
-        is_late = threading.Event()
-
-        def end() -> None:
-            with contextlib.suppress(OSError):
-                if os.name == "posix":
-                    os.killpg(process.pid, signal.SIGKILL)
-                else:
-                    process.kill()
-
-        def late() -> None:
-            is_late.set()
-            end()
-
-        timer = threading.Timer(timeout, late)
-        timer.daemon = True
-        timer.start()
-        try:
-            if hasattr(os, "wait4"):
-                # What it started and left ends, too, while its number cannot be that of another one.
-                os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-                timer.cancel()
-                end()
-                _, status, usage = os.wait4(process.pid, 0)
-                process.returncode = os.waitstatus_to_exitcode(status)
-                unit = 1 if sys.platform == "darwin" else 1024
-                PeakMemory.program = max(PeakMemory.program, usage.ru_maxrss * unit)
-            else:
-                process.wait()
-        except BaseException:
-            end()
-            raise
-        finally:
-            timer.cancel()
-        if is_late.is_set():
-            msg = f"{words[0]} took more than {timeout:g} seconds"
-            raise TimeoutError(msg)
-        said.seek(max(said.seek(0, os.SEEK_END) - _MOST_READ, 0))
-        return process.returncode, said.read().decode(errors="replace")
-
-
-def _filled(word: str, values: dict[str, Any]) -> str:
-    for name, value in values.items():
-        word = word.replace(f"{{{name}}}", str(value))
-    return word
-
-
-def _told_version(program: str) -> str:
-    """The first line that a program says of its version."""
-    for flag in ("--version", "-h"):
-        try:
-            done = subprocess.run(
-                [program, flag],
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=20,
-                check=False,
-                stdin=subprocess.DEVNULL,
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            continue
-        lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
-        if lines:
-            return lines[0]
-    return "says no version"

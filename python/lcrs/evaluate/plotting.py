@@ -20,12 +20,15 @@ Kind = Literal["rd", "rate-time", "rate-complexity"]
 KINDS: tuple[Kind, ...] = ("rd", "rate-time", "rate-complexity")
 LABELS = {
     "bpp": "bits per pixel",
+    "bpip": "bits per point",
     "bitrate": "kbit/s",
     "psnr-rgb": "PSNR of RGB, dB",
     "psnr-yuv": "PSNR of Y, Cb, Cr at 6:1:1, dB",
     "psnr-y": "PSNR of Y, dB",
     "ms-ssim-rgb": "MS-SSIM, dB",
     "ssim-rgb": "SSIM, dB",
+    "psnr-d1": "PSNR of D1 (point to point), dB",
+    "psnr-d2": "PSNR of D2 (point to plane), dB",
     "encoding_time": "encoding, s",
     "decoding_time": "decoding, s",
 }
@@ -39,7 +42,7 @@ def draw(
     path: str | Path | None = None,
     *,
     kind: Kind = "rd",
-    measure: str = "psnr-rgb",
+    measure: str | None = None,
     title: str = "",
     axes: Sequence[float] | None = None,
     figsize: tuple[float, float] = (9, 6),
@@ -51,7 +54,8 @@ def draw(
         path: Where to write the drawing; None for nowhere.
         kind: ``rd``: a measure over the rate. ``rate-time``: seconds of a picture over the rate, both ways.
             ``rate-complexity``: BD-rate against the first curve over the decoder's multiplications a pixel.
-        measure: Of ``rd`` and ``rate-complexity``; similarities in decibels.
+        measure: Of ``rd`` and ``rate-complexity``; similarities in decibels. By default ``psnr-rgb``, of
+            clouds ``psnr-d1``.
         title: Above.
         axes: Limits (xmin, xmax, ymin, ymax).
         figsize: Width and height in inches.
@@ -71,6 +75,8 @@ def draw(
     check_rates(curves)
     figure: Figure = figures.Figure(figsize=figsize, layout="constrained")
     plot = figure.add_subplot()
+    if measure is None:
+        measure = "psnr-d1" if curves and curves[0].rate == "bpip" else "psnr-rgb"
     drawn = {"rd": _draw_rates, "rate-time": _draw_times, "rate-complexity": _draw_work}[kind]
     lacking = drawn(plot, curves, measure)
     if not plot.lines:
@@ -137,7 +143,7 @@ def _draw_times(plot: Any, curves: Sequence[Results], measure: str) -> list[str]
                 plot.plot(*zip(*found[name], strict=True), label=label, **options)
     plot.set_yscale("log")
     plot.set_xlabel(LABELS[curves[0].rate])
-    plot.set_ylabel("seconds a picture")
+    plot.set_ylabel("seconds a cloud" if curves[0].rate == "bpip" else "seconds a picture")
     return lacking
 
 

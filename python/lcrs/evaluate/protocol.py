@@ -73,6 +73,10 @@ class Given:
     """(H, W, 3)."""
     digest: str
 
+    def named(self, name: str) -> Given:
+        """The same under another name."""
+        return Given(name, self.pixels, self.digest)
+
     def fields(self) -> dict[str, Any]:
         """What result files say of it."""
         height, width = self.pixels.shape[:2]

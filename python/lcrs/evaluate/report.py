@@ -27,9 +27,12 @@ if TYPE_CHECKING:
 __all__ = ["Sight", "page", "sights"]
 
 _TEMPLATE = Path(__file__).parent / "data" / "report.html"
-_COMPARED = ("psnr-rgb", "ms-ssim-rgb")
+_COMPARED = ("psnr-rgb", "ms-ssim-rgb", "psnr-d1", "psnr-d2")
 _NO_MEASURES = frozenset({"setting", "num_bytes", "bpp-strings", "ms-ssim-rgb-db", *RATES})
-_COLUMNS = ("num_bytes", "bpp", "psnr-rgb", "psnr-yuv", "ms-ssim-rgb", "encoding_time", "decoding_time")
+_COLUMNS = (
+    *("num_bytes", "bpp", "psnr-rgb", "psnr-yuv", "ms-ssim-rgb"),
+    *("bpip", "psnr-d1", "psnr-d2", "lossless", "encoding_time", "decoding_time"),
+)
 _SIDE = 288
 """Of a crop, in pixels."""
 _GAIN = 8
@@ -258,7 +261,8 @@ def _isolated(name: str) -> str:
 def _summary(curves: Sequence[Results]) -> str:
     sets = (r.digests or digests_of(str(r.meta.get("dataset", ""))) for r in curves)
     counts = sorted({len(digests) for digests in sets if digests})
-    pictures = f" over {' or '.join(map(str, counts))} pictures" if counts else ""
+    noun = "clouds" if curves[0].rate == "bpip" else "pictures"
+    pictures = f" over {' or '.join(map(str, counts))} {noun}" if counts else ""
     estimated = [results.name for results in curves if results.meta.get("rate") == "estimate"]
     words = f"; bits of {', '.join(estimated)} are estimated" if estimated else ""
     return f"{len(curves)} curves{pictures}{words}."

@@ -18,6 +18,9 @@ finite is null there and in rows (the PSNR of equal pictures). ``name``, ``descr
 are what CompressAI writes and reads, and are all that has to be there; so are bare ``results``. ``digest`` is
 the SHA-256 of a picture's pixels (`lcrs.evaluate.protocol.digest_of`); pictures that are not ``counted`` lack
 a row of some setting, and are in no mean. ``rate`` is ``bytes`` of files, or ``estimate``.
+
+Results of point clouds have ``bpip``, bits a point of the original, in place of ``bpp``, and ``num_points``
+in place of ``width`` and ``height`` (`lcrs.evaluate.cloud_protocol`).
 """
 
 from __future__ import annotations
@@ -34,8 +37,8 @@ from lcrs.metrics import decibels
 __all__ = ["RATES", "SCHEMA", "Results", "means", "read_results", "results_of", "to_json"]
 
 SCHEMA = "lcrs-results/1"
-RATES = ("bpp", "bitrate")
-"""What the rate of a curve is called: bits a pixel, or kilobits a second of video."""
+RATES = ("bpp", "bpip", "bitrate")
+"""What the rate of a curve is called: bits a pixel, bits a point of the original, or kilobits a second."""
 _PER_SETTING = frozenset({"setting", "quality", "q", "qp"})
 """What of results is no measure, and may be words."""
 _ROW_KEYS = frozenset({"digest", "setting"})
@@ -115,7 +118,7 @@ def results_of(content: Any, where: str, name: str = "") -> Results:
     has_rates = any(rate in content for rate in RATES)
     table = content if "results" not in content and has_rates else content.get("results")
     if not isinstance(table, dict) or not any(rate in table for rate in RATES):
-        raise _wrong(where, "results", f"has no {' or '.join(RATES)}: it is no result file")
+        raise _wrong(where, "results", f"has no {', '.join(RATES[:-1])} or {RATES[-1]}: it is no result file")
     columns = {key: _column(where, key, values) for key, values in table.items() if isinstance(values, list)}
     rate = next((rate for rate in RATES if rate in columns), None)
     if rate is None:
@@ -180,7 +183,8 @@ def means(rows: Sequence[Mapping[str, Any]], digests: frozenset[str]) -> dict[st
         if (similarity := point.get("ms-ssim-rgb")) is not None and "ms-ssim-rgb-db" in point:
             point["ms-ssim-rgb-db"] = decibels(similarity)
         points.append(point)
-    points.sort(key=lambda point: math.inf if point["bpp"] is None else point["bpp"])
+    rate = next((name for name in RATES if name in points[0]), "setting")
+    points.sort(key=lambda point: math.inf if point[rate] is None else point[rate])
     return {key: [point[key] for point in points] for key in points[0]}
 
 

@@ -23,15 +23,19 @@ class Rows:
     Args:
         identity: What is evaluated and how; see `lcrs.evaluate.protocol.Codec.identity`.
         path: The result file to be; None keeps nothing on disk.
+        rate: What its rate is called, one of `lcrs.evaluate.results.RATES`.
         force: Whether to begin anew where there is something else.
 
     Raises:
         FileExistsError: if the file is there, or a run that was ended, and of something else.
     """
 
-    def __init__(self, identity: dict[str, Any], path: Path | None, *, force: bool = False) -> None:
+    def __init__(
+        self, identity: dict[str, Any], path: Path | None, *, rate: str = "bpp", force: bool = False
+    ) -> None:
         self.identity: dict[str, Any] = json.loads(json.dumps(identity))
         self.path = path
+        self.rate = rate
         self._pictures: dict[str, dict[str, Any]] = {}
         self._rows: dict[tuple[str, Setting], dict[str, Any]] = {}
         self._file: TextIO | None = None
@@ -98,7 +102,7 @@ class Rows:
         result = Results(
             fields["name"],
             fields["description"],
-            found or {"setting": [], "bpp": []},
+            found or {"setting": [], self.rate: []},
             fields["meta"] | {"identity": self.identity},
             [self._pictures[digest] for digest in order],
             rows,

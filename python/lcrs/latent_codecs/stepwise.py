@@ -6,6 +6,7 @@ and training. The native module goes through the steps and calls back for the ne
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
@@ -23,7 +24,6 @@ from lcrs.layers.lowering import GraphBuilder
 __all__ = ["StepwiseParts", "StepwiseScan", "checked_kernel_size", "each_step", "patches_at", "step_graph"]
 
 
-@torch.compiler.disable  # type: ignore[untyped-decorator]
 def each_step(
     size: Sequence[int], kernel_size: int, kind: StreamKind, step: Callable[[Tensor, Tensor], None]
 ) -> None:
@@ -38,6 +38,18 @@ def each_step(
         kind: Kind of stream.
         step: Does what is to be done at these places.
     """
+    # A compiler would look into each step anew. To tell it not to loads it, which takes as long as torch does:
+    # so only where it is there.
+    run = _each_step
+    if "torch._dynamo" in sys.modules:
+        run = torch.compiler.disable(run)  # type: ignore[no-untyped-call]
+    run(size, kernel_size, kind, step)
+
+
+def _each_step(
+    size: Sequence[int], kernel_size: int, kind: StreamKind, step: Callable[[Tensor, Tensor], None]
+) -> None:
+    """Does so, without a look at compilers."""
     height, width = size
     order: Literal["wavefront", "raster"] = "wavefront" if kind == "lcrs" else "raster"
     coding.each_step(

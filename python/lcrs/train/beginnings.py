@@ -19,7 +19,7 @@ _FIRST = 1 << 40
 """Numbers of crops that no step has."""
 
 
-def begin(net: nn.Module, config: Config, sampler: CropMaker) -> str:
+def begin(net: nn.Module, config: Config, sampler: CropMaker | None) -> str:
     """Begins as `config.model.begin` says; returns it in words, or nothing.
 
     Raises:
@@ -27,7 +27,7 @@ def begin(net: nn.Module, config: Config, sampler: CropMaker) -> str:
     """
     if config.model.begin == "default" or config.start is not None:
         return ""
-    if not isinstance(net, GainHyperprior | GainSpaceChannelHyperprior):
+    if sampler is None or not isinstance(net, GainHyperprior | GainSpaceChannelHyperprior):
         raise ConfigError(
             f'model.begin = "principal-components" is for the gain hyperpriors, not for {type(net).__name__}'
         )

@@ -81,6 +81,7 @@ class DataConfig(Part):
         tune_pictures: How many are split off or used of `tune`, at most.
         frames: Frames of a clip, for video.
         tuplet: Of Vimeo-90K: 7 or 3.
+        options: What else the subject of the network takes, if it is neither pictures nor video.
     """
 
     train: str | list[str] | None = None
@@ -95,13 +96,15 @@ class DataConfig(Part):
     tune_pictures: Positive = 24
     frames: Positive = 3
     tuplet: Literal[3, 7] = 7
+    options: dict[str, Any] = Field(default_factory=dict)
 
 
 class LossConfig(Part):
     """Rate and distortion.
 
     Attributes:
-        metric: "mse", "ms-ssim", "l1", "charbonnier", "lpips", or a sum such as "mse+ms-ssim".
+        metric: "mse", "ms-ssim", "l1", "charbonnier", "lpips", or a sum such as "mse+ms-ssim". Of point
+            clouds "chamfer", and "none" of what is coded without loss.
         lmbda: Weight of the distortion against bits a pixel; for a sum, a table with a weight for each.
             Models of several levels know their own, and of these a table says weights within the sum.
         balance: For models of several levels: the loss of each is times (lambda / middle) to this power.

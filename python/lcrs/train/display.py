@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import sys
 from typing import Any, Protocol, TextIO
 
@@ -43,14 +44,15 @@ class Silent:
 class Lines:
     """A line for each record, for files and pipes."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self.stream = stream
+    def __init__(self, stream: TextIO, rate_unit: str = "bpp") -> None:
+        self.stream, self.rate_unit = stream, rate_unit
 
     def progress(self, values: dict[str, Any]) -> None:
         """As in `Display`."""
+        quality = "" if math.isnan(values["psnr"]) else f"{values['psnr']:.2f} dB, "
         self.say(
-            f"step {values['step']}: loss {values['loss']:.4f}, {values['bpp']:.4f} bpp, "
-            f"{values['psnr']:.2f} dB, {values['images_per_s']:.1f} images/s, "
+            f"step {values['step']}: loss {values['loss']:.4f}, {values['bpp']:.4f} {self.rate_unit}, "
+            f"{quality}{values['images_per_s']:.1f} images/s, "
             f"waiting {100 * values['waiting']:.0f} %, {_duration(values['seconds_left'])} left"
         )
 
@@ -65,12 +67,12 @@ class Lines:
 class Live:
     """A table that is drawn anew in place, by rich."""
 
-    def __init__(self, title: str) -> None:
+    def __init__(self, title: str, rate_unit: str = "bpp") -> None:
         self._live: Any = importlib.import_module("rich.live").Live(
             console=importlib.import_module("rich.console").Console(stderr=True), refresh_per_second=4
         )
         self._table: Any = importlib.import_module("rich.table").Table
-        self.title = title
+        self.title, self.rate_unit = title, rate_unit
         self._live.start()
 
     def progress(self, values: dict[str, Any]) -> None:
@@ -80,8 +82,8 @@ class Live:
             "step": f"{values['step']}" + (f" of {values['steps']}" if values.get("steps") else ""),
             "done": f"{100 * values['done']:.1f} %, {_duration(values['seconds_left'])} left",
             "loss": f"{values['loss']:.4f}",
-            "rate": f"{values['bpp']:.4f} bpp",
-            "PSNR": f"{values['psnr']:.2f} dB",
+            "rate": f"{values['bpp']:.4f} {self.rate_unit}",
+            **({} if math.isnan(values["psnr"]) else {"PSNR": f"{values['psnr']:.2f} dB"}),
             "learning rate": f"{values['lr']:.2e}",
             "speed": f"{values['images_per_s']:.1f} images/s",
             "waiting for data": f"{100 * values['waiting']:.1f} % of the time",
@@ -100,7 +102,7 @@ class Live:
         self._live.stop()
 
 
-def make_display(kind: str, title: str, stream: TextIO | None = None) -> Display:
+def make_display(kind: str, title: str, stream: TextIO | None = None, *, rate_unit: str = "bpp") -> Display:
     """The display that a configuration wants; "auto" is live on a terminal, if rich is there.
 
     Raises:
@@ -111,13 +113,13 @@ def make_display(kind: str, title: str, stream: TextIO | None = None) -> Display
         return Silent()
     if kind == "rich" or (kind == "auto" and stream.isatty()):
         try:
-            return Live(title)
+            return Live(title, rate_unit)
         except ModuleNotFoundError:
             if kind == "rich":
                 raise ConfigError(
                     "watch.display=rich needs rich: pip install '.[train]' in the sources of lcrs"
                 ) from None
-    return Lines(stream)
+    return Lines(stream, rate_unit)
 
 
 def _duration(seconds: float) -> str:

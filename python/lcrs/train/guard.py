@@ -11,7 +11,7 @@ from torch import Tensor, nn
 __all__ = ["first_guilty"]
 
 
-def first_guilty(net: nn.Module, x: Tensor, loss_of: Callable[[], Tensor]) -> str:
+def first_guilty(net: nn.Module, x: Any, loss_of: Callable[[], Tensor]) -> str:
     """Names the first tensor of a step that is not finite, by taking the step again.
 
     Looked at are, in this order: the batch, the weights, what modules give in the order in which they are
@@ -22,7 +22,7 @@ def first_guilty(net: nn.Module, x: Tensor, loss_of: Callable[[], Tensor]) -> st
         x: The batch.
         loss_of: The forward pass, with the same random numbers as before.
     """
-    if not _is_finite(x):
+    if not all(map(_is_finite, _tensors(x))):
         return "the batch itself"
     for name, parameter in net.named_parameters():
         if not _is_finite(parameter):

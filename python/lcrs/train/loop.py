@@ -22,7 +22,7 @@ from lcrs.errors import LcrsError, NotPortableError
 from lcrs.train.beginnings import begin
 from lcrs.train.checkpoints import Checkpoints, load_checkpoint, save_tensors
 from lcrs.train.config import Config, ConfigError
-from lcrs.train.data.opening import Data, open_data
+from lcrs.train.data.opening import Data
 from lcrs.train.display import Display, make_display
 from lcrs.train.graphs import CapturedStep, check_capturable
 from lcrs.train.meter import Meter
@@ -33,10 +33,10 @@ from lcrs.train.recipes import flat
 from lcrs.train.records import Records
 from lcrs.train.sheets import write_sheet
 from lcrs.train.signals import Signals
-from lcrs.train.tasks import task_of
+from lcrs.train.subjects import subject_of
 from lcrs.train.toml_text import dump
 from lcrs.train.trainer import Facts, Trainer
-from lcrs.train.validation import Validation, Validator
+from lcrs.train.validation import Validation
 from lcrs.train.versions import versions
 
 __all__ = ["Result", "TrainingError", "run"]
@@ -111,9 +111,9 @@ class _Run:
             check_same(config, saved[0]["config"], self.folder)
         seed_all(config.seed)
         net = make_network(config.model)
-        takes_clips = task_of(net, config.seed).takes_clips
-        self.data: Data = open_data(
-            config, processes.device, video=takes_clips, rank=processes.rank, world=processes.world
+        self.subject = subject_of(net)
+        self.data: Data = self.subject.open_data(
+            config, processes.device, rank=processes.rank, world=processes.world
         )
         self.step, self.seconds, self.is_stable_saved, self.saved_step = 0, 0.0, False, -1
         notes = [self.data.summary]
@@ -135,7 +135,7 @@ class _Run:
             self._go_on(load_checkpoint(config.start))
             notes.append(f"goes on from {config.start}, step {self.step}")
         self.notes = [note for note in notes if note]
-        self.validator = Validator(config, self.trainer.task, self.trainer.objective, self.data.tune)
+        self.validator = self.subject.validator(config, self.trainer.task, self.trainer.objective, self.data)
         self.validation: Validation | None = None
         self.package: Path | None = None
         self.meter = Meter(config, processes.world)
@@ -160,7 +160,11 @@ class _Run:
         if is_main:
             self.folder.mkdir(parents=True, exist_ok=True)
             (self.folder / "config.toml").write_text(dump(config.as_dict()), encoding="utf-8")
-        display = make_display(config.watch.display if is_main else "off", f"lcrs train {config.recipe}")
+        display = make_display(
+            config.watch.display if is_main else "off",
+            f"lcrs train {config.recipe}",
+            rate_unit=self.subject.rate_unit,
+        )
         records: Records | None = None
         stopped_by = 0
         try:
@@ -309,16 +313,13 @@ class _Run:
 
     def _tell(self, found: Validation, display: Display, records: Records | None) -> None:
         for point in found.points:
-            at = "" if point.quality is None else f"quality {point.quality:g}: "
-            real = "" if point.real_bpp is None else f"; files {point.real_bpp:.4f} bpp"
-            real += f" for {point.estimated_bpp:.4f} estimated" if real else ""
-            display.say(f"validation, step {self.step}: {at}{point.bpp:.4f} bpp, {point.psnr:.2f} dB{real}")
+            display.say(f"validation, step {self.step}: {point.sentence(self.subject.rate_unit)}")
             if records is not None:
-                records.write("validation", self.step, **vars(point))
+                records.write("validation", self.step, **point.record())
         for warning in found.warnings:
             log.warning("%s", warning)
             self._event(records, warning)
-        if self.config.validation.sheet:
+        if self.config.validation.sheet and found.sheet:
             try:
                 write_sheet(self.folder / "sheets" / f"step-{self.step:09d}.png", found.sheet)
             except OSError as error:
@@ -386,19 +387,17 @@ class _Run:
         self.processes.wait()
 
     def _pack(self, display: Display, records: Records | None) -> None:
-        from lcrs.train.pack import pack_checkpoint
-
         path = self.folder / "model.lcrm"
         card = {"recipe": self.config.recipe, "pictures": self.data.summary}
         try:
-            pack_checkpoint(self.folder / "model.pt", path, self.config.output.resolve().name, card)
+            self.subject.pack(self.folder / "model.pt", path, self.config.output.resolve().name, card)
         except NotPortableError as error:
             text = f"no package: {error}"
             display.say(text)
             self._event(records, text)
             return
         self.package = path
-        display.say(f"{path} is the model: lcrs encode PHOTO -o OUT.lcrs --model {path}")
+        display.say(f"{path} is the model: lcrs encode FILE -o OUT.lcrs --model {path}")
 
     def _event(self, records: Records | None, text: str) -> None:
         if records is not None:

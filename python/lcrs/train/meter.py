@@ -13,8 +13,6 @@ from lcrs.train.config import Config
 
 __all__ = ["Meter"]
 
-_NAMES = ("loss", "bpp", "mse", "norm")
-
 
 class Meter:
     """Counts steps since the last time that it was asked.
@@ -26,6 +24,7 @@ class Meter:
 
     def __init__(self, config: Config, world: int = 1) -> None:
         self.config, self.world = config, world
+        self._names: list[str] = []
         self._sums: Tensor | None = None
         self._steps = self._finite = 0
         self._waited = 0.0
@@ -44,7 +43,8 @@ class Meter:
         self._steps += 1
         if facts is not None:
             self._finite += 1
-            values = torch.stack([facts[name].float() for name in _NAMES])
+            self._names = list(facts)
+            values = torch.stack([fact.float() for fact in facts.values()])
             self._sums = values if self._sums is None else self._sums + values
 
     def values(self, step: int, done: float, seconds: float) -> dict[str, Any]:
@@ -52,27 +52,32 @@ class Meter:
 
         Returns:
             "step", "steps", "done" (0 to 1), "seconds" of the run so far, "seconds_left", "loss", "bpp",
-            "psnr" (dB), "grad_norm", "images_per_s", "steps_per_s", "waiting" (share of the time).
+            "grad_norm", "images_per_s", "steps_per_s", "waiting" (share of the time), of pictures "psnr"
+            (dB), and what else the loss tells.
         """
         now = time.monotonic()
         elapsed = max(now - self._since, 1e-9)
-        means = [math.nan] * len(_NAMES)
+        means: dict[str, float] = {}
         if self._sums is not None:
-            means = (self._sums / self._finite).tolist()
-        loss, bpp, mse, norm = means
+            means = dict(zip(self._names, (self._sums / self._finite).tolist(), strict=True))
         values = {
             "step": step,
             "steps": self.config.steps,
             "done": min(1.0, done),
             "seconds": seconds,
             "seconds_left": seconds * (1 - done) / done if done > 0 else math.inf,
-            "loss": loss,
-            "bpp": bpp,
-            "psnr": -10 * math.log10(mse) if mse > 0 else math.nan,
-            "grad_norm": norm,
+            "loss": means.pop("loss", math.nan),
+            "bpp": means.pop("bpp", math.nan),
+            "psnr": _psnr(means.pop("mse", math.nan)),
+            "grad_norm": means.pop("norm", math.nan),
             "images_per_s": self._steps * self.config.batch * self.world / elapsed,
             "steps_per_s": self._steps / elapsed,
             "waiting": self._waited / elapsed,
+            **means,
         }
         self._sums, self._steps, self._finite, self._waited, self._since = None, 0, 0, 0.0, now
         return values
+
+
+def _psnr(mse: float) -> float:
+    return -10 * math.log10(mse) if mse > 0 else math.nan

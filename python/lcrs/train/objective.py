@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from lcrs.losses.distortions import DISTORTIONS, Lpips
 from lcrs.train.config import ConfigError, LossConfig
+from lcrs.train.metric_names import PICTURE_METRICS
 
 __all__ = ["Objective", "bits_of", "outputs_of"]
 
@@ -70,6 +71,8 @@ class Objective(nn.Module):
     def __init__(self, config: LossConfig, *, knows_lmbda: bool) -> None:
         super().__init__()
         names = config.metric.split("+")
+        if not set(names) <= set(PICTURE_METRICS):
+            raise ConfigError(f"loss.metric is {config.metric!r}, of pictures {', '.join(PICTURE_METRICS)}")
         if knows_lmbda and isinstance(config.lmbda, float | int):
             raise ConfigError("loss.lmbda is set, but this model has a lambda for each of its rates")
         if knows_lmbda and config.target_bpp is not None:

@@ -13,12 +13,12 @@ from lcrs.registry import OPTIMIZERS
 from lcrs.train.averaging import WeightAverage
 from lcrs.train.config import Config, ConfigError, Phase
 from lcrs.train.guard import first_guilty
-from lcrs.train.objective import Objective
 from lcrs.train.processes import Processes
 from lcrs.train.quantization import MixedQuantization, harden, soften
 from lcrs.train.random_states import random_states, seed_step, set_random_states
 from lcrs.train.schedules import make_schedule
-from lcrs.train.tasks import Drawn, Stages, task_of
+from lcrs.train.subjects import Subject, subject_of
+from lcrs.train.tasks import Drawn, Stages, Task
 
 __all__ = ["Trainer"]
 
@@ -34,6 +34,7 @@ class Trainer:
         processes: This one and its like.
 
     Attributes:
+        subject: What the network is of.
         task: How batches go through the network.
         objective: The loss.
         average: Of the weights, if there is one.
@@ -47,8 +48,9 @@ class Trainer:
     def __init__(self, net: nn.Module, config: Config, processes: Processes) -> None:
         self.net, self.config, self.processes = net, config, processes
         self.device = processes.device
-        self.task = task_of(net, config.seed, processes.rank, processes.world)
-        self.objective = Objective(config.loss, knows_lmbda=self.task.knows_lmbda).to(self.device)
+        self.subject: Subject = subject_of(net)
+        self.task: Task = self.subject.task(net, config, processes.rank, processes.world)
+        self.objective: Any = self.subject.objective(config, self.task).to(self.device)
         aux = config.optimizer.aux_lr
         own = [(name, p) for name, p in net.named_parameters() if p.requires_grad]
         # Tails come from bisection; only an optimiser of their own ever moves them.
@@ -157,15 +159,15 @@ class Trainer:
 
     # --- steps ---
 
-    def step(self, x: Tensor, step: int) -> Facts | None:
+    def step(self, x: Any, step: int) -> Facts | None:
         """One step on a batch; None if it was not finite, and weights are as before.
 
         Args:
-            x: (N, C, H, W) in [0, 1].
+            x: (N, C, H, W) in [0, 1], or what other subjects have.
             step: Counted from 0; decides levels and noise.
         """
         seed_step(self.config.seed, step, self.processes.rank, self.device)
-        drawn = self.task.draw(step, x.shape[0], self.device)
+        drawn = self.task.draw(step, self.config.batch, self.device)
         loss, facts = self.loss(self.call, x, drawn)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -192,7 +194,7 @@ class Trainer:
         facts["norm"] = norm.detach()
         return facts
 
-    def loss(self, call: Callable[..., Any], x: Tensor, drawn: Drawn) -> tuple[Tensor, Facts]:
+    def loss(self, call: Callable[..., Any], x: Any, drawn: Drawn) -> tuple[Tensor, Facts]:
         """The loss of a batch, and its facts."""
         if self.config.loop.precision == "bf16":
             with torch.autocast(self.device.type, torch.bfloat16):
@@ -202,7 +204,7 @@ class Trainer:
         loss: tuple[Tensor, Facts] = self.objective(out, x, drawn.get("lmbda"), drawn.get("middle"))
         return loss
 
-    def _skip(self, x: Tensor, step: int, drawn: Drawn) -> None:
+    def _skip(self, x: Any, step: int, drawn: Drawn) -> None:
         """Finds who is to blame for a step that is not finite, and leaves the weights alone."""
         self.num_skipped += 1
         self.skipped_in_a_row += 1

@@ -38,20 +38,38 @@ class Point:
     Attributes:
         quality: 0 to 100; None for a model of one rate.
         bpp: Estimated bits a pixel.
-        psnr: Of RGB rounded to 8 bits, in dB; from the mean of squared errors.
+        psnr: Of RGB rounded to 8 bits, in dB; from the mean of squared errors. None where there is none.
         loss: As in training.
         real_bpp: Bits a pixel of real streams, of the pictures that are coded.
         estimated_bpp: The estimate for just these.
         real_psnr: Of what their files decode to.
+        others: What else a subject measures, by name.
     """
 
     quality: float | None
     bpp: float
-    psnr: float
+    psnr: float | None
     loss: float
     real_bpp: float | None = None
     estimated_bpp: float | None = None
     real_psnr: float | None = None
+    others: dict[str, float] = field(default_factory=dict)
+
+    def record(self) -> dict[str, float | None]:
+        """As it is in the log, flat."""
+        values = {key: value for key, value in vars(self).items() if key != "others"}
+        return {**values, **self.others}
+
+    def sentence(self, rate_unit: str) -> str:
+        """As a person reads it."""
+        parts = [f"{self.bpp:.4f} {rate_unit}"]
+        parts += [] if self.psnr is None else [f"{self.psnr:.2f} dB"]
+        parts += [f"{name} {value:.4g}" for name, value in self.others.items()]
+        at = "" if self.quality is None else f"quality {self.quality:g}: "
+        if self.real_bpp is None:
+            return at + ", ".join(parts)
+        estimated = "" if self.estimated_bpp is None else f" for {self.estimated_bpp:.4f} estimated"
+        return f"{at}{', '.join(parts)}; files {self.real_bpp:.4f} {rate_unit}{estimated}"
 
 
 @dataclass

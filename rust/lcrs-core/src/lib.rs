@@ -1,5 +1,5 @@
 //! Everything in lcrs that decides a bit: the entropy coder, CDF construction, exact network
-//! arithmetic and scan orders.
+//! arithmetic and scan orders; and kernels of point clouds.
 //!
 //! Pure Rust: no Python, no input or output, no global state. Bytes from outside lead to an
 //! [`Error`], never to a panic, an unbounded loop or an allocation beyond [`Limits`].
@@ -14,6 +14,7 @@ mod interrupt;
 pub mod latent;
 mod limits;
 mod parallel;
+pub mod points;
 pub mod rans;
 mod runtime;
 pub mod scan;

@@ -15,8 +15,10 @@ mod interrupts;
 mod latent;
 mod limits;
 mod metadata;
+mod octree;
 mod package;
 mod panic;
+mod points;
 mod quantization;
 mod runtime;
 mod samples;
@@ -48,9 +50,15 @@ mod _lcrs {
     #[pymodule_export]
     use crate::latent::{decode_latents, encode_latents};
     #[pymodule_export]
+    use crate::octree::Octree;
+    #[pymodule_export]
     use crate::package::{bytes_needed, info_json, level_of, metadata, package_digests, Package};
     #[pymodule_export]
     use crate::panic::panic_in_job;
+    #[pymodule_export]
+    use crate::points::{
+        ball_points, farthest_points, morton_codes, morton_order, nearest_points, normals_of_points, voxelize_points,
+    };
     #[pymodule_export]
     use crate::quantization::{dequantize, quantize};
     #[pymodule_export]

@@ -20,9 +20,9 @@ _AHEAD = 3
 
 
 class Batches(Protocol):
-    """Gives the pictures of a step: (B, C, S, S) in [0, 1], on the device of the run."""
+    """Gives the batch of a step, on the device of the run: of pictures (B, C, S, S) in [0, 1]."""
 
-    def get(self, step: int, size: int) -> Tensor:
+    def get(self, step: int, size: int) -> Any:
         """The batch of `step`, counted from 0, with crops of `size`."""
         ...
 

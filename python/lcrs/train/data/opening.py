@@ -40,16 +40,16 @@ class Data:
 
     Attributes:
         batches: Of training.
-        tune: Validation pictures, (H, W, 3), or clips, (H, W, 3 x frames).
-        sampler: Crops by number, for beginnings.
+        tune: Validation pictures, (H, W, 3), clips, (H, W, 3 x frames), or what another subject has.
+        sampler: Crops by number, for beginnings that need them.
         identity: Tells whether the training pictures are the same as before.
         left_out: What is not used, and why.
         summary: In a line.
     """
 
     batches: Batches
-    tune: list[Pixels]
-    sampler: CropMaker
+    tune: list[Any]
+    sampler: CropMaker | None
     identity: str
     left_out: LeftOut
     summary: str

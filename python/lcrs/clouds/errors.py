@@ -1,0 +1,26 @@
+"""What is wrong with the file of a point cloud, or with a cloud for a file."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from lcrs.errors import LcrsError
+
+__all__ = ["CloudError", "library"]
+
+
+class CloudError(LcrsError):
+    """A file of points that is damaged or too large, or a cloud that a format cannot hold: one line."""
+
+
+def library(name: str, kind: str) -> Any:
+    """A package that files of one kind need, and others do not.
+
+    Raises:
+        CloudError: if it is not installed.
+    """
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        raise CloudError(f"{kind} needs {name}: pip install '.[points]' in the sources of lcrs") from error

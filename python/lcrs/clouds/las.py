@@ -1,0 +1,176 @@
+"""LAS and LAZ files, by laspy and lazrs (the extra ``points``)."""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lcrs.clouds.cloud import Cloud, Grid, check_count
+from lcrs.clouds.errors import CloudError, library
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["read_las", "read_laz", "write_las", "write_laz"]
+
+_CHUNK = 1 << 20
+_COUNTS_AT = 100
+"""Where a header has its number of records, (which this build will not walk through by the billion)."""
+_FINEST = -9
+"""Positions without a grid are rounded to a power of ten, not below this one."""
+
+
+def read_las(data: bytes, max_points: int) -> Cloud:
+    """The points, their positions as ``whole * scale + offset`` in floats of 64 bits.
+
+    Every field is a property under the name that the format has for it, fields of single bits included.
+
+    Raises:
+        CloudError: if the file is damaged, too large, or laspy is not installed.
+    """
+    laspy = library("laspy", "LAS")
+    _check_records(data)
+    try:
+        with laspy.open(io.BytesIO(data)) as reader:
+            header = reader.header
+            check_count(header.point_count, max_points)
+            if header.are_points_compressed:
+                library("lazrs", "LAZ")
+            if not header.are_points_compressed and (
+                header.point_count * header.point_format.size > len(data) - header.offset_to_point_data
+            ):
+                raise CloudError(f"LAS file ends before the last of its {header.point_count} points")
+            losses = [f"a record of {record.user_id} {record.record_id}"[:60] for record in header.vlrs]
+            chunks = [chunk.array for chunk in reader.chunk_iterator(_CHUNK)]
+            points = laspy.ScaleAwarePointRecord(
+                np.concatenate(chunks) if chunks else np.zeros(0, header.point_format.dtype()),
+                header.point_format,
+                header.scales,
+                header.offsets,
+            )
+            if len(points) < header.point_count:
+                raise CloudError(f"LAS file ends in point {len(points)} of {header.point_count}")
+            columns = {
+                name: _numbers(points[name], name)
+                for name in header.point_format.dimension_names
+                if name not in ("X", "Y", "Z")
+            }
+            columns, more = _single(columns)
+            whole = np.stack([np.asarray(points[axis]) for axis in "XYZ"], axis=1)
+            positions = whole * np.asarray(header.scales) + np.asarray(header.offsets)
+            grid = Grid(_three(header.scales), _three(header.offsets))
+    except CloudError:
+        raise
+    except BaseException as error:  # of laspy, NumPy and the Rust decoder, which panics
+        if isinstance(error, KeyboardInterrupt | SystemExit):
+            raise
+        text = " ".join(str(error).split())[:120]
+        raise CloudError(f"LAS file cannot be read: {text or type(error).__name__}") from None
+    return Cloud(positions, columns, losses=(*losses, *more), grid=grid)
+
+
+read_laz = read_las
+
+
+def _check_records(data: bytes) -> None:
+    """Raises if the header speaks of more variable records than there is room for."""
+    records = int.from_bytes(data[_COUNTS_AT : _COUNTS_AT + 4], "little")
+    extended = int.from_bytes(data[243:247], "little") if data[25:26] == b"\4" else 0
+    if (records + extended) * 54 > len(data):
+        raise CloudError(f"LAS file of {len(data)} bytes speaks of {records + extended} records")
+
+
+def _numbers(values: Any, name: str) -> NDArray[Any]:
+    array = np.asarray(values)
+    return array.astype(array.dtype.newbyteorder("="))
+
+
+def _single(columns: dict[str, NDArray[Any]]) -> tuple[dict[str, NDArray[Any]], list[str]]:
+    """Columns of one number, those of several split; names of those that are no numbers."""
+    found: dict[str, NDArray[Any]] = {}
+    losses = []
+    for name, values in columns.items():
+        if values.dtype.kind not in "iufb":
+            losses.append(f"the field {name}")
+        elif values.ndim == 1:
+            found[name] = values.astype(np.uint8) if values.dtype.kind == "b" else values
+        else:
+            found |= {f"{name}_{i}": values[:, i] for i in range(values.shape[1])}
+    return found, losses
+
+
+def _three(values: Any) -> tuple[float, float, float]:
+    x, y, z = (float(value) for value in values)
+    return x, y, z
+
+
+def write_las(cloud: Cloud, *, compressed: bool = False) -> tuple[bytes, list[str]]:
+    """A LAS file of version 1.4, and what of the cloud is not in it.
+
+    Properties with the name of a field of the format go there, others become extra bytes.
+
+    Raises:
+        CloudError: if positions are no numbers or too far apart for a grid of 32 bits, or laspy is missing.
+    """
+    laspy = library("laspy", "LAS")
+    losses = ["comments"] if cloud.comments else []
+    header = laspy.LasHeader(version="1.4", point_format=7)
+    names = set(header.point_format.dimension_names) - {"X", "Y", "Z"}
+    placed = {name: values for name, values in cloud.properties.items() if name in names}
+    extra = {name: values for name, values in cloud.properties.items() if name not in names}
+    for name, values in extra.items():
+        if len(name.encode("utf-8", "surrogateescape")) > 32 or not name.isascii():
+            raise CloudError(f"property {name!r}: LAS has 32 letters of ASCII for a name")
+        kind = np.float32 if values.dtype == np.float16 else values.dtype
+        header.add_extra_dim(laspy.ExtraBytesParams(name, kind))
+    whole, grid = _on_grid(cloud, losses)
+    header.scales, header.offsets = np.asarray(grid.scale), np.asarray(grid.offset)
+    points = laspy.LasData(header)
+    points.points = laspy.ScaleAwarePointRecord.zeros(len(cloud), header=header)
+    for i, axis in enumerate("XYZ"):
+        points[axis] = whole[:, i]
+    for name, values in (placed | extra).items():
+        try:
+            points[name] = values
+            held = np.array_equal(np.asarray(points[name]), values, equal_nan=values.dtype.kind == "f")
+        except (OverflowError, ValueError):
+            held = False
+        if not held:
+            raise CloudError(f"property {name!r} has numbers that this field of LAS has no place for")
+    stream = io.BytesIO()
+    if compressed:
+        library("lazrs", "LAZ")
+    points.write(stream, do_compress=compressed)
+    return stream.getvalue(), losses
+
+
+def write_laz(cloud: Cloud) -> tuple[bytes, list[str]]:
+    """The same, compressed."""
+    return write_las(cloud, compressed=True)
+
+
+def _on_grid(cloud: Cloud, losses: list[str]) -> tuple[NDArray[np.int32], Grid]:
+    """Positions as multiples of a step."""
+    positions = cloud.positions.astype(np.float64)
+    if not np.isfinite(positions).all():
+        row = int(np.argmin(np.isfinite(positions).all(axis=1)))
+        raise CloudError(f"point {row} is {positions[row].tolist()}: LAS has no place for what is no number")
+    if not len(cloud):
+        return np.zeros((0, 3), np.int32), cloud.grid or Grid((1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
+    if (grid := cloud.grid) is None:
+        is_whole = not np.any(positions % 1)
+        low = np.floor(positions.min(axis=0))
+        extent = float((positions.max(axis=0) - low).max())
+        step = 1.0 if is_whole else 10.0 ** max(_FINEST, math.ceil(math.log10(max(extent, 1e-300) / 2**31)))
+        grid = Grid((step, step, step), (float(low[0]), float(low[1]), float(low[2])))
+    whole = np.rint((positions - np.asarray(grid.offset)) / np.asarray(grid.scale))
+    if np.abs(whole).max() >= 1 << 31:
+        raise CloudError("positions are too far apart for whole numbers of 32 bits, as LAS has them")
+    back = whole * np.asarray(grid.scale) + np.asarray(grid.offset)
+    if not np.array_equal(back, positions):
+        steps = " x ".join(f"{step:g}" for step in sorted(set(grid.scale)))
+        losses.append(f"positions in full (rounded to multiples of {steps})")
+    return whole.astype(np.int32), grid

@@ -1,0 +1,141 @@
+"""Programs that are run for their files: templates of command lines, their time, memory and last words."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from typing import Any
+
+from lcrs.evaluate.memory import PeakMemory
+
+__all__ = ["run_program", "told_version", "words_of"]
+
+_MOST_READ, _MOST_SAID = 1 << 16, 300
+"""Bytes of what a program says that are looked at, and characters of its last line that are told."""
+
+
+def words_of(template: str) -> list[str]:
+    """The words of a template of a command line.
+
+    Raises:
+        FileNotFoundError: if its program is not on the path.
+        ValueError: if it lacks ``{input}`` or ``{output}``.
+    """
+    try:
+        words = shlex.split(template)
+    except ValueError as error:
+        msg = f"the command {template!r} cannot be read: {error}"
+        raise ValueError(msg) from error
+    if not any("{input}" in word for word in words) or not any("{output}" in word for word in words):
+        msg = f"the command {template!r} has no {{input}} or no {{output}}"
+        raise ValueError(msg)
+    if shutil.which(words[0]) is None:
+        raise FileNotFoundError(2, "there is no such program on the path", words[0])
+    return words
+
+
+def run_program(template: str, values: dict[str, Any], timeout: float) -> None:
+    """Runs a program; it and all that it started end with us.
+
+    Args:
+        template: its command line, in which ``{name}`` stands for one of ``values``. No shell sees it.
+        values: ``output``, a path, among them.
+        timeout: in seconds.
+
+    Raises:
+        OSError: if it fails, takes too long, or writes nothing.
+    """
+    words = [_filled(word, values) for word in shlex.split(template)]
+    code, output = _ended(words, timeout)
+    if code == 0 and values["output"].is_file():
+        return
+    lines = output.strip().splitlines()
+    said = lines[-1].strip()[:_MOST_SAID] if lines else "without a word"
+    ended = f"was ended by signal {-code}" if code < 0 else f"ended with code {code}"
+    if code == 0:
+        ended = "wrote no file, though it ended well"
+    raise OSError(f"{words[0]} {ended}: {said}")
+
+
+def _ended(words: list[str], timeout: float) -> tuple[int, str]:
+    """Runs a program: its code, and what it said. How much memory it took is told to `PeakMemory`.
+
+    Raises:
+        OSError: if there is none, or it takes too long.
+    """
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=said, stderr=said, start_new_session=os.name == "posix"
+        )
+        is_late = threading.Event()
+
+        def end() -> None:
+            with contextlib.suppress(OSError):
+                if os.name == "posix":
+                    os.killpg(process.pid, signal.SIGKILL)
+                else:
+                    process.kill()
+
+        def late() -> None:
+            is_late.set()
+            end()
+
+        timer = threading.Timer(timeout, late)
+        timer.daemon = True
+        timer.start()
+        try:
+            if hasattr(os, "wait4"):
+                # What it started and left ends, too, while its number cannot be that of another one.
+                os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+                timer.cancel()
+                end()
+                _, status, usage = os.wait4(process.pid, 0)
+                process.returncode = os.waitstatus_to_exitcode(status)
+                unit = 1 if sys.platform == "darwin" else 1024
+                PeakMemory.program = max(PeakMemory.program, usage.ru_maxrss * unit)
+            else:
+                process.wait()
+        except BaseException:
+            end()
+            raise
+        finally:
+            timer.cancel()
+        if is_late.is_set():
+            msg = f"{words[0]} took more than {timeout:g} seconds"
+            raise TimeoutError(msg)
+        said.seek(max(said.seek(0, os.SEEK_END) - _MOST_READ, 0))
+        return process.returncode, said.read().decode(errors="replace")
+
+
+def _filled(word: str, values: dict[str, Any]) -> str:
+    for name, value in values.items():
+        word = word.replace(f"{{{name}}}", str(value))
+    return word
+
+
+def told_version(program: str) -> str:
+    """The first line that a program says of its version."""
+    for flag in ("--version", "-h"):
+        try:
+            done = subprocess.run(
+                [program, flag],
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=20,
+                check=False,
+                stdin=subprocess.DEVNULL,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            continue
+        lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]
+        if lines:
+            return lines[0]
+    return "says no version"

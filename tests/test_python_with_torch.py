@@ -1,0 +1,45 @@
+"""Processes that begin with torch are as new ones in whatever tests look at."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from python_with_torch import PythonWithTorch
+
+
+def test_they_are_as_new_ones(python_with_torch: PythonWithTorch, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("LCRS_SOMETHING", "outside")
+    (tmp_path / "beside.py").write_text("import sys\nprint(__name__, sys.argv)\n")
+    code = """
+import os, sys
+import beside
+loaded = {name.split(".")[0] for name in sys.modules}
+assert "torch" in loaded and not loaded & {"lcrs", "pytest"}
+print(os.environ["LCRS_SOMETHING"], os.environ["LCRS_SIMD"], os.getcwd(), sys.argv, sys.stdin.read())
+print("said", file=sys.stderr)
+"""
+    done = python_with_torch.run("-c", code, "a", cwd=tmp_path, environment={"LCRS_SIMD": "scalar"})
+    assert (done.returncode, done.stderr) == (0, "said\n")
+    assert done.stdout == f"beside ['-c', 'a']\noutside scalar {tmp_path} ['-c', 'a'] \n"
+    for words in (["-m", "beside", "b"], [tmp_path / "beside.py", "b"]):
+        assert (
+            python_with_torch.run(*words, cwd=tmp_path).stdout
+            == f"__main__ [{str(tmp_path / 'beside.py')!r}, 'b']\n"
+        )
+
+
+def test_they_end_as_processes_do(python_with_torch: PythonWithTorch, tmp_path: Path) -> None:
+    def end(code: str, **options: bool) -> tuple[int, str, str]:
+        done = python_with_torch.run("-c", code, cwd=tmp_path, **options)
+        return done.returncode, done.stdout, (done.stderr.splitlines() or [""])[-1]
+
+    assert end("raise SystemExit(3)") == (3, "", "")
+    assert end("raise SystemExit('why')") == (1, "", "why")
+    assert end("print(1); 1 / 0") == (1, "1\n", "ZeroDivisionError: division by zero")
+    assert end("import os; os.kill(os.getpid(), 9)") == (-9, "", "")
+    warn = "import warnings; warnings.warn('careful')"
+    assert end(warn) == (1, "", "UserWarning: careful")
+    assert end(warn, is_strict=False)[0] == 0
+    later = "import atexit, threading, time; atexit.register(print, 'exit')\n"
+    later += "threading.Thread(target=lambda: time.sleep(0.05) or print('thread')).start()"
+    assert end(later) == (0, "thread\nexit\n", "")
