@@ -1,8 +1,8 @@
 """New processes in which torch is loaded already: forked from one that has loaded it and done nothing else.
 
-To load torch takes longer than most of what tests have a process for. Nothing of lcrs is loaded before the
-fork, so that whatever it reads at its beginning (LCRS_SIMD, LCRS_NUM_THREADS, ...) is that of the process. Run
-as a program, this file is the process that is forked.
+To load torch takes longer than most of what tests have a process for. Nothing of lcrs is loaded before
+the fork, so that what it reads at its beginning (LCRS_SIMD, LCRS_NUM_THREADS, ...) is that of the process.
+Run as a program, this file is the process that is forked.
 """
 
 from __future__ import annotations

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 __all__ = [
     "CdfTable",
     "CheckerboardScan",
+    "CloudPackage",
     "Decoder",
     "Encoder",
     "Graph",
@@ -29,6 +30,7 @@ __all__ = [
     "ball_points",
     "build_profile",
     "bytes_needed",
+    "codes_clouds",
     "decode",
     "decode_batch",
     "decode_into",
@@ -132,12 +134,15 @@ class CdfTable:
         lengths: int32, (rows,): the entries used of each row, from 2 to ``width``.
         offsets: int32, (rows,): the value of each row's first entry.
         precision: bits of the frequencies' sum, 1 to 16.
+        heavy_tails: much lies beyond the rows: "lcrs" streams then pack escapes if that is shorter.
 
     Raises:
         ValueError: if a row is not as above, with the row and the entry.
     """
 
-    def __new__(cls, cdfs: _Int32, lengths: _Int32, offsets: _Int32, precision: int = 16) -> CdfTable: ...
+    def __new__(
+        cls, cdfs: _Int32, lengths: _Int32, offsets: _Int32, precision: int = 16, heavy_tails: bool = False
+    ) -> CdfTable: ...
     @property
     def num_rows(self) -> int:
         """Number of rows, which is the number of legal indexes."""
@@ -145,6 +150,10 @@ class CdfTable:
     @property
     def precision(self) -> int:
         """Bits of the frequencies' sum."""
+
+    @property
+    def heavy_tails(self) -> bool:
+        """Whether "lcrs" streams pack escapes if that is shorter."""
 
     @property
     def cdfs(self) -> NDArray[np.int32]:
@@ -163,7 +172,9 @@ class CdfTable:
 
     def __copy__(self) -> CdfTable: ...
     def __deepcopy__(self, _memo: Any, /) -> CdfTable: ...
-    def __getnewargs__(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], int]: ...
+    def __getnewargs__(
+        self,
+    ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32], int, bool]: ...
 
 def pmf_to_quantized_cdf(pmf: _Float32, precision: int = 16) -> NDArray[np.uint32]:
     """Quantises a probability mass function so that every symbol has a frequency of at least 1.
@@ -428,9 +439,18 @@ class Encoder:
 
     Args:
         kind: as in `encode`.
+        keep_symbols: has ``symbols`` give what was pushed.
     """
 
-    def __new__(cls, kind: _Kind = "lcrs") -> Encoder: ...
+    def __new__(cls, kind: _Kind = "lcrs", keep_symbols: bool = False) -> Encoder: ...
+    @property
+    def symbols(self) -> NDArray[np.int32]:
+        """The symbols pushed so far, int32, in the order of the stream; none if they are not kept.
+
+        Raises:
+            ValueError: if it has been finished before.
+        """
+
     def push(self, symbols: _Int32, indexes: _Int32, table: CdfTable) -> None:
         """Appends symbols; arguments and errors as in `encode`. Tables may change from push to push."""
 
@@ -448,12 +468,21 @@ class Decoder:
     Args:
         data: the whole stream.
         kind: as in `encode`.
+        keep_symbols: has ``symbols`` give what was pulled.
 
     Raises:
         LcrsError: if ``data`` does not begin like a stream.
     """
 
-    def __new__(cls, data: _Bytes, kind: _Kind = "lcrs") -> Decoder: ...
+    def __new__(cls, data: _Bytes, kind: _Kind = "lcrs", keep_symbols: bool = False) -> Decoder: ...
+    @property
+    def symbols(self) -> NDArray[np.int32]:
+        """The symbols pulled so far, int32, in the order of the stream; none if they are not kept.
+
+        Raises:
+            ValueError: if it has been finished before.
+        """
+
     def pull(self, indexes: _Int32, table: CdfTable) -> NDArray[np.int32]:
         """The next symbols, one per entry of ``indexes`` and in its shape; errors as in `decode`."""
 
@@ -672,6 +701,90 @@ class Graph:
         """
 
 @final
+class CloudPackage:
+    """A model package (.lcrm) of point clouds, loaded and checked.
+
+    It cannot be changed and may be used from many threads.
+    """
+
+    @staticmethod
+    def from_file(path: str | PathLike[str]) -> CloudPackage:
+        """The package in a file.
+
+        Raises:
+            MissingModelError: if the file cannot be read.
+            LcrsError: if it is no package, or its digests are not those of its content.
+            ValueError: if it is one of pictures.
+        """
+
+    @staticmethod
+    def from_bytes(data: _Bytes) -> CloudPackage:
+        """The package in a byte string; errors as in `from_file`."""
+
+    @property
+    def name(self) -> str:
+        """The name that files carry."""
+
+    @property
+    def description(self) -> str:
+        """The whole description as JSON: architecture, configuration and card included."""
+
+    @property
+    def entropy_digest(self) -> str:
+        """SHA-256 of everything that decides a symbol, 64 hexadecimal digits."""
+
+    def compress(
+        self,
+        positions: NDArray[Any],
+        attributes: dict[str, NDArray[Any]],
+        *,
+        voxel: float | None = None,
+        bits: int | None = None,
+        keep_duplicates: bool = False,
+        threads: int | None = None,
+        max_bytes: int | None = None,
+    ) -> tuple[bytes, int]:
+        """The bytes of an .lcrs file of a point cloud. The order of points is not kept.
+
+        Args:
+            positions: (N, 3), of any integer or floating type of at most 64 bits, C-contiguous.
+            attributes: for each name an array (N,) of such a type.
+            voxel: size of the voxels that positions are rounded to; without it and ``bits`` they are kept
+                as they are.
+            bits: bits of a coordinate, 1 to 32, along the longest side.
+            keep_duplicates: whether points at one place all stay; otherwise the first one does.
+            threads: how many to use; the bytes do not depend on it.
+            max_bytes: that the call may hold at a time; by default 2^31.
+
+        Returns:
+            The file, and how many points were left out because another one is at their place.
+
+        Raises:
+            ValueError: if arrays are not as above, a coordinate is not finite, or positions lie on no grid
+                and neither a voxel size nor bits are given.
+            LimitError: if the cloud is above the limits.
+        """
+
+    def decompress(
+        self, data: _Bytes, *, threads: int | None = None, max_bytes: int | None = None
+    ) -> tuple[NDArray[Any], dict[str, NDArray[Any]]]:
+        """The points of an .lcrs file, in Morton order of their voxels.
+
+        Args:
+            data: the whole file.
+            threads: how many to use; the points do not depend on it.
+            max_bytes: as in `compress`.
+
+        Returns:
+            Positions, (N, 3), of the type that was given, and the attributes by name.
+
+        Raises:
+            MissingModelError: if the file was made with another model.
+            LcrsError: if the file is cut off, damaged, of a later version, no point cloud, or above the
+                limits.
+        """
+
+@final
 class Octree:
     """The octree of a point cloud: the levels that the geometry codec codes, and what its networks see.
 
@@ -720,8 +833,8 @@ class Octree:
             level: 0 to ``depth - 1``.
             reach: of the window around the node, at most 2.
             ancestors: the same for each ancestor, the nearest first.
-            scalars: numbers of the level: ``"levels_below"``, ``"growth"``, ``"growth_above"``,
-                ``"node_bits"``.
+            scalars: numbers of the level: ``"levels_below"``, ``"growth_below"``, ``"growth"``,
+                ``"growth_above"``, ``"node_bits"``.
 
         Returns:
             float32, (N, F): flags of the window without its middle, by
@@ -747,7 +860,7 @@ class Octree:
 
         Returns:
             float32, (N, F): for each stage before, in order, and each of the 27 neighbours whose child of
-            that stage is within reach on every axis, 1 if it has that child, else 0. At stage 0 there are none.
+            that stage is within reach on every axis, 1 if it has that child, else 0; none at stage 0.
 
         Raises:
             ValueError: if there is no such level, stage, order or reach.
@@ -1060,6 +1173,9 @@ def level_of(quality: float, num_levels: int) -> float:
     Raises:
         ValueError: if the quality is out of range.
     """
+
+def codes_clouds(path: str | PathLike[str]) -> bool:
+    """Whether a package file codes point clouds, by its header; errors as in `CloudPackage.from_file`."""
 
 def package_digests(description: str, tensors: dict[str, NDArray[Any]]) -> dict[str, str]:
     """The digests of a description (JSON) and its tensors, by the members of the description that hold them.

@@ -30,12 +30,12 @@ def documented(tree: ast.AST, owner: object, prefix: str = "") -> list[tuple[str
 
 
 NATIVE = documented(ast.parse(STUB.read_text(encoding="utf-8")), _lcrs)
+# the interpreter documents its own protocols
+COMPARED = [entry for entry in NATIVE if not entry[0].endswith("__")]
 
 
-@pytest.mark.parametrize(("name", "text", "there"), NATIVE, ids=[name for name, _, _ in NATIVE])
+@pytest.mark.parametrize(("name", "text", "there"), COMPARED, ids=[name for name, _, _ in COMPARED])
 def test_the_binary_says_what_the_stub_says(name: str, text: str, there: object) -> None:
-    if name.endswith("__"):
-        return  # the interpreter documents its own protocols
     assert inspect.getdoc(there).split() == text.split()
 
 

@@ -22,7 +22,7 @@ def test_an_old_path_is_the_new_module(old):
     assert (module.__name__, module.__spec__.name) == (MOVED[old], MOVED[old])
 
 
-def test_old_paths_work_first_and_in_every_form(fresh_python):
+def test_old_paths_work_first_and_in_every_form(fresh_torch):
     code = """
 import lcrs.models.gain.levels as levels
 from lcrs.models import gain, gained
@@ -32,7 +32,7 @@ assert levels is lcrs.models.variable_rate.levels
 print(gain.__name__, gained.__name__, GainHyperprior.__module__)
 """
     room = "lcrs.models.variable_rate"
-    assert fresh_python(code) == f"{room} {room}.gained_mean_scale {room}.gain_hyperprior"
+    assert fresh_torch(code) == f"{room} {room}.gained_mean_scale {room}.gain_hyperprior"
 
 
 def test_what_was_pickled_by_an_old_path_loads():

@@ -2,8 +2,6 @@
 
 import re
 import shlex
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -45,32 +43,29 @@ def with_blocks(language: str) -> list[Path]:
     return [page for page in PAGES if blocks(page, language)]
 
 
-def run(folder: Path, *arguments: str) -> None:
-    command = [sys.executable, *arguments]
-    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    assert result.returncode == 0, (arguments[-1], result.stderr)
-
-
 @pytest.mark.parametrize("page", with_blocks("python"), ids=name_of)
-def test_python_examples_run(page, tmp_path):
-    pytest.importorskip("torch")
-    run(tmp_path, "-W", "error", "-c", GIVEN + "\n".join(blocks(page, "python")))
+def test_python_examples_run(page, tmp_path, python_with_torch):
+    result = python_with_torch.run("-c", GIVEN + "\n".join(blocks(page, "python")), cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
 
 
 @pytest.mark.parametrize("page", with_blocks("sh"), ids=name_of)
-def test_commands_run(page, readers_folder):
+def test_commands_run(page, readers_folder, python_with_torch):
+    def run(*words):
+        result = python_with_torch.run(*words, cwd=readers_folder, is_strict=False)
+        assert result.returncode == 0, (words, result.stderr)
+
     lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
     commands = [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("lcrs ")]
     if not commands or name_of(page) in ELSEWHERE:
         pytest.skip("no command of lcrs")
     if any("--import" in command for command in commands):
-        pytest.importorskip("torch")
         (readers_folder / "my_module.py").write_text(MY_MODULE)
-        run(readers_folder, "my_module.py")
+        run("my_module.py")
     for command in commands:
         # a page that goes through the same steps twice would meet what it has written
         is_writing = command[0] in ("encode", "decode")
-        run(readers_folder, "-m", "lcrs", *command, *(["--force"] if is_writing else []))
+        run("-m", "lcrs", *command, *(["--force"] if is_writing else []))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

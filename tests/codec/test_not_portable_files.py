@@ -70,7 +70,7 @@ def write(photo: np.ndarray, net: nn.Module, **options: object) -> bytes:
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_a_fresh_process_decodes_the_same_pixels(name, photo, tmp_path, fresh_python):
+def test_a_fresh_process_decodes_the_same_pixels(name, photo, tmp_path, fresh_torch):
     path = tmp_path / "x.lcrs"
     net = make_foreign(name)
     data = write(photo, net, output=path)
@@ -79,7 +79,7 @@ def test_a_fresh_process_decodes_the_same_pixels(name, photo, tmp_path, fresh_py
     restored = lcrs.decompress(data, net)
     assert np.array_equal(restored, wanted)
     models = str(Path(__file__).parents[1] / "models")
-    again = fresh_python(_AGAIN, models, name, str(path), LCRS_PORTABILITY="allow")
+    again = fresh_torch(_AGAIN, models, name, str(path), LCRS_PORTABILITY="allow")
     assert bytes.fromhex(again) == restored.tobytes()
 
 

@@ -101,9 +101,9 @@ import numpy as np
 import lcrs
 from PIL import Image
 with Image.open(sys.argv[1]) as image:
-    picture = np.ascontiguousarray(np.asarray(image.convert("RGB"))[:260, :340])
+    picture = np.ascontiguousarray(np.asarray(image.convert("RGB"))[100:164, 200:300])
 files = [lcrs.compress(picture, **{key: value}) for key, value in
-         (("target_bpp", 0.4), ("target_size", 2500), ("target_psnr", 33))]
+         (("target_bpp", 0.4), ("target_size", 200), ("target_psnr", 36))]
 print(hashlib.sha256(b"".join(files)).hexdigest())
 """
 
@@ -111,8 +111,7 @@ print(hashlib.sha256(b"".join(files)).hexdigest())
 def test_fresh_processes_write_the_same_bytes_on_every_path(data_dir: Path, fresh_python) -> None:
     found = {
         fresh_python(CODE, str(data_dir / "photo.png"), LCRS_SIMD=path, LCRS_NUM_THREADS=threads)
-        for path in coding.simd_paths()
-        for threads in ("1", "3")
+        for path, threads in zip(coding.simd_paths(), "131" * 9, strict=False)
     }
     assert len(found) == 1
 
@@ -138,7 +137,8 @@ def test_the_command_line_has_it(picture: np.ndarray, tmp_path: Path, capsys) ->
         assert f"'{wrong}' is not a number above 0" in capsys.readouterr().err
 
 
-def test_other_warnings_are_errors_here(picture: np.ndarray) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
+def test_within_the_range_nothing_is_said(picture: np.ndarray) -> None:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
         lcrs.compress(picture, target_bpp=1.5, model="tiny")
+    assert said == []

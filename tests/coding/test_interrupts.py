@@ -95,7 +95,7 @@ def test_an_interrupt_ends_a_job(
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals and forks")
 def test_handlers_run_in_the_middle_of_a_job_and_may_call_another(packages: dict[str, Path]) -> None:
     script = """
-        medium = np.arange(140 * 140 * 3, dtype=np.uint32).astype(np.uint8).reshape(140, 140, 3)
+        medium = np.arange(100 * 100 * 3, dtype=np.uint32).astype(np.uint8).reshape(100, 100, 3)
         wanted, light = job(medium, None), job(small, None)
         seen = []
 
@@ -129,7 +129,7 @@ def test_handlers_run_in_the_middle_of_a_job_and_may_call_another(packages: dict
 def test_threads_of_python_are_not_disturbed(packages: dict[str, Path]) -> None:
     """Only the main thread is interrupted, whatever other threads do."""
     script = """
-        medium = np.arange(140 * 140 * 3, dtype=np.uint32).astype(np.uint8).reshape(140, 140, 3)
+        medium = np.arange(100 * 100 * 3, dtype=np.uint32).astype(np.uint8).reshape(100, 100, 3)
         wanted, results = job(medium, None), []
         thread = threading.Thread(target=lambda: results.append(job(medium, None) == wanted))
         thread.start()

@@ -71,19 +71,18 @@ def conditional_case(name, scale, shape=(1, 16, 48, 48)):
     return model, samples(name, shape, scales.double()) + means, scales, means
 
 
-@pytest.mark.parametrize("kind", ["lcrs", "ans"])
-@pytest.mark.parametrize("scale", [0.4, 1, 4, 10])
 @pytest.mark.parametrize("name", CONDITIONALS)
-def test_conditionals_cost_what_forward_says(name, scale, kind, allowed):
-    model, x, scales, means = conditional_case(name, scale)
-    model.entropy_coder = kind
-    with torch.no_grad():
-        outputs, likelihoods = model(x, scales, means, training=False)
-    indexes = model.build_indexes(scales)
-    strings = model.compress(x, indexes, means)
-    within = 0.005 if kind == "lcrs" else 0.008  # CompressAI's escapes cost more
-    assert bits_of(strings) == pytest.approx(estimated(likelihoods), rel=within)
-    assert torch.equal(model.decompress(strings, indexes, means=means), outputs)
+def test_conditionals_cost_what_forward_says(name, allowed):
+    for scale in (0.4, 1, 4, 10):
+        model, x, scales, means = conditional_case(name, scale)
+        with torch.no_grad():
+            outputs, likelihoods = model(x, scales, means, training=False)
+        indexes = model.build_indexes(scales)
+        for kind, within in (("lcrs", 0.005), ("ans", 0.008)):  # CompressAI's escapes cost more
+            model.entropy_coder = kind
+            strings = model.compress(x, indexes, means)
+            assert bits_of(strings) == pytest.approx(estimated(likelihoods), rel=within), (scale, kind)
+            assert torch.equal(model.decompress(strings, indexes, means=means), outputs)
 
 
 @pytest.mark.parametrize("kind", ["lcrs", "ans"])
@@ -97,6 +96,44 @@ def test_bottlenecks_cost_what_forward_says(name, kind, allowed):
     strings = model.compress(x)
     assert bits_of(strings) == pytest.approx(estimated(likelihoods), rel=0.005)
     assert torch.equal(model.decompress(strings, (48, 48)), outputs)
+
+
+@pytest.mark.parametrize("scale", [40, 256, 1000])
+@pytest.mark.parametrize("name", CONDITIONALS)
+def test_wide_densities_cost_what_forward_says(name, scale, allowed):
+    shape = (1, 8, 48, 48)
+    scales = torch.full(shape, float(scale))
+    x = samples(name, shape, scales.double())
+    conditional, bottleneck = CONDITIONALS[name]([float(scale)]), BOTTLENECKS[name](8)
+    bottleneck.spread.data.fill_(scale)
+    for model, told, back in (
+        (conditional, (scales,), (torch.zeros(shape, dtype=torch.int32),)),
+        (bottleneck, (), ((48, 48),)),
+    ):
+        with torch.no_grad():
+            outputs, likelihoods = model(x, *told, training=False)
+        for is_updated in (False, True):
+            if is_updated:
+                model.update()
+            strings = model.compress(x, *back[: len(told)])
+            assert bits_of(strings) == pytest.approx(estimated(likelihoods), rel=0.005)
+            assert torch.equal(model.decompress(strings, *back), outputs)
+
+
+def test_strings_without_packed_escapes_decode_as_ever(allowed):
+    model = CauchyConditional([64.0])
+    model.update()
+    x = samples("cauchy", (1, 8, 20, 20), torch.full((1,), 64.0, dtype=torch.float64))
+    indexes = torch.zeros(x.shape, dtype=torch.int32)
+    made = model.cdf_table()
+    table = coding.CdfTable(made.cdfs, made.lengths, made.offsets, made.precision)
+    (packed,) = model.compress(x, indexes)
+    (plain,) = coding.encode_latents(x.numpy(), indexes.numpy(), table)
+    assert packed[0] > 127 > plain[0]
+    assert len(packed) < len(plain)
+    assert torch.equal(model.decompress([plain], indexes), x.round())
+    assert pickle.loads(pickle.dumps(made)).heavy_tails
+    assert not table.heavy_tails
 
 
 def test_trained_parameters_change_the_table(allowed):
@@ -186,7 +223,7 @@ def test_damaged_strings_are_refused(data):
         assert torch.equal(found, model.quantize(x, "dequantize", means))  # a digit can be spelled twice
 
 
-def test_strings_decode_in_a_fresh_process(tmp_path, fresh_python, allowed):
+def test_strings_decode_in_a_fresh_process(tmp_path, fresh_torch, allowed):
     model, x, scales, means = conditional_case("student", 2, (1, 4, 8, 8))
     strings = model.compress(x, model.build_indexes(scales), means)
     saved = (strings, scales, means, model.decompress(strings, model.build_indexes(scales), means=means))
@@ -199,7 +236,7 @@ def test_strings_decode_in_a_fresh_process(tmp_path, fresh_python, allowed):
         "found = model.decompress(strings, model.build_indexes(scales), means=means)\n"
         "assert torch.equal(found, wanted)\n"
     )
-    fresh_python(code, PYTHONPATH=str(Path(__file__).parent), LCRS_PORTABILITY="allow")
+    fresh_torch(code, PYTHONPATH=str(Path(__file__).parent), LCRS_PORTABILITY="allow")
 
 
 class OwnForward(GaussianConditional):

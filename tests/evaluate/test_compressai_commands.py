@@ -193,7 +193,7 @@ def test_video_bench_by_ffmpeg(sequence, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["results"]["psnr-y"][0] > 30
 
 
-def test_by_the_peers_names(fresh_python, folder):
+def test_by_the_peers_names(fresh_torch, folder):
     code = """
 import sys
 import lcrs.shims
@@ -204,4 +204,4 @@ from compressai.utils.eval_model.__main__ import collect_images
 found = collect_images(sys.argv[1])
 print(len(found), JPEG(None).run(str(found[0]), 50)["bpp"] > 0)
 """
-    assert fresh_python(code, str(folder)) == "2 True"
+    assert fresh_torch(code, str(folder)) == "2 True"

@@ -18,16 +18,11 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 # run by a test of its own, or, the demonstration, by `make demo`
 ELSEWHERE = {"decode_service.py", "demo.py"}
-NEED_TORCH = {"own_layer.py"}
 
 
 @pytest.mark.parametrize("name", sorted({path.name for path in EXAMPLES.glob("*.py")} - ELSEWHERE))
-def test_scripts_run(name, tmp_path):
-    if name in NEED_TORCH:
-        pytest.importorskip("torch")
-    result = subprocess.run(
-        [sys.executable, "-W", "error", EXAMPLES / name], cwd=tmp_path, capture_output=True, text=True
-    )
+def test_scripts_run(name, tmp_path, python_with_torch):
+    result = python_with_torch.run(EXAMPLES / name, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert result.stdout.strip()
     assert not result.stderr

@@ -269,6 +269,29 @@ def test_what_is_done_after_the_first_run_is_noticed(change, x):
         assert not torch.equal(run(module, x, network), before)
 
 
+@pytest.mark.parametrize(
+    ("holder", "name", "layer"),
+    [
+        (nn.functional, "gelu", nn.GELU()),
+        (nn.functional, "leaky_relu", nn.LeakyReLU()),
+        (nn.functional, "conv2d", GDN(2)),
+        (torch, "sigmoid", nn.Sigmoid()),
+        (torch, "abs", GDN1(2)),
+    ],
+)
+def test_functions_of_torch_that_were_replaced_are_what_codes(holder, name, layer, x, monkeypatch):
+    module, network = nn.Sequential(nn.Conv2d(2, 2, 1), layer), ExactNetwork()
+    assert_coded_as_forward(module, x, network)
+    released = getattr(holder, name)
+    monkeypatch.setattr(holder, name, functools.wraps(released)(lambda *a, **k: 1.02 * released(*a, **k)))
+    with pytest.warns(NotPortableWarning, match=rf"{name} were replaced"):
+        run(module, x, network)
+    assert_coded_as_forward(module, x, network)
+    monkeypatch.undo()
+    with lcrs.portability("require"):
+        assert_coded_as_forward(module, x, network)
+
+
 def test_training_mode_codes_as_eval_mode(x):
     module = nn.Sequential(nn.Conv2d(2, 4, 1), nn.Dropout(0.5), OtherGDN(4), nn.BatchNorm2d(4))
     module.train()

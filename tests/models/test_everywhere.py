@@ -4,6 +4,7 @@ import copy
 
 import pytest
 import torch
+from tiny_networks import TINY
 from torch import nn
 
 from lcrs.registry import MODELS
@@ -31,6 +32,17 @@ def loss_of(out):
     return out["x_hat"].float().square().mean() + rate
 
 
+# One of each kind of forward: a compiler takes seconds for each.
+TRACED = [
+    "bmshj2018-factorized", "mbt2018", "cheng2020-anchor-checkerboard", "elic2022-chandelier", "mbt2018-vbr",
+    "gain-space-channel-hyperprior",
+]  # fmt: skip
+traced = pytest.mark.parametrize(
+    "name", [name if name in TRACED else pytest.param(name, marks=pytest.mark.slow) for name in TINY]
+)
+
+
+@traced
 @torch.no_grad()
 def test_compiled(net, x):
     expected = net(x)["x_hat"]
@@ -47,6 +59,7 @@ TOO_MUCH_FOR_OLD_EXPORT = {
 """Their forward has Python that torch.export can trace from torch 2.4 on; torch.compile passes over it."""
 
 
+@traced
 @torch.no_grad()
 def test_exported(name, net, x):
     if name in TOO_MUCH_FOR_OLD_EXPORT and tuple(map(int, torch.__version__.split(".")[:2])) < (2, 4):

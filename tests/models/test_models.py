@@ -12,7 +12,9 @@ from lcrs import LcrsError
 from lcrs.models import CompressionModel, get_scale_table
 from lcrs.registry import MODELS
 
-SIZES = [(1, 1), (17, 33), (128, 192)]
+# Their forward rounds as CompressAI's; what they restore is another picture.
+ROUNDS_WITHOUT_MEANS = ("mbt2018", "cheng2020-anchor", "cheng2020-attn")
+SIZES = [(1, 1), (17, 33), (64, 128)]
 
 
 def picture(*shape, seed=0):
@@ -55,17 +57,17 @@ def test_a_training_step_reaches_every_parameter(net):
 @pytest.mark.parametrize("size", SIZES)
 def test_round_trip(net, kind, size):
     net.entropy_coder = kind
-    x = picture(3, *size)
+    x = picture(2, *size)
     out = net.compress(x)
     assert tuple(out["size"]) == size
-    assert all(len(strings) == 3 for strings in out["strings"])
+    assert all(len(strings) == 2 for strings in out["strings"])
     whole = net.decompress(out["strings"], out["shape"])["x_hat"]
     cropped = net.decompress(out["strings"], out["shape"], size=out["size"])["x_hat"]
     assert cropped.shape == x.shape
     assert torch.equal(cropped, whole[..., : size[0], : size[1]])
     assert whole.min() >= 0
     assert whole.max() <= 1
-    for i in range(3):  # a picture's strings do not depend on its batch
+    for i in range(2):  # a picture's strings do not depend on its batch
         alone = [[latent[i]] for latent in out["strings"]]
         restored = net.decompress(alone, out["shape"], size=out["size"])["x_hat"]
         torch.testing.assert_close(restored, cropped[i : i + 1], rtol=1e-4, atol=1e-4)
@@ -81,14 +83,13 @@ def test_both_kinds_restore_the_same_picture(net):
     assert torch.equal(*pictures)
 
 
+@pytest.mark.parametrize("name", [name for name in TINY if name not in ROUNDS_WITHOUT_MEANS])
 def test_what_is_restored_is_what_forward_says(name, net):
     x = picture(1, 64, 64)
     out = net.compress(x)
     restored = net.decompress(out["strings"], out["shape"])["x_hat"]
     with torch.no_grad():
         expected = net(x)["x_hat"].clamp(0, 1)
-    if name in ("mbt2018", "cheng2020-anchor", "cheng2020-attn"):
-        return  # their forward pass rounds without the means
     # A value may round the other way where torch's and the exact engine's means differ in the last bit.
     assert (restored - expected).abs().mean() < 1e-3
 
@@ -156,7 +157,7 @@ def test_damage_is_an_error_or_another_picture_but_never_a_crash(net, kind):
 
 def test_wrong_numbers_of_strings_are_refused(net):
     out = net.compress(picture(1, 64, 64))
-    with pytest.raises(ValueError, match=r"lists|steps|unpack"):
+    with pytest.raises(ValueError, match=r"strings has \d+ lists"):
         net.decompress([*out["strings"], *out["strings"]], out["shape"])
 
 

@@ -1,10 +1,20 @@
 """Models that compress as CompressAI's serial ones do: picture by picture, through inherited steps."""
 
+import functools
+
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 import lcrs
+from lcrs.errors import DesyncError
+from lcrs.latent_codecs import (
+    CheckerboardLatentCodec,
+    GaussianConditionalLatentCodec,
+    RasterScanLatentCodec,
+)
+from lcrs.layers import CheckerboardMaskedConv2d, MaskedConv2d
 from lcrs.models import JointAutoregressiveHierarchicalPriors, JointAutoregressiveHierarchicalPriorsVbr
 
 
@@ -63,16 +73,99 @@ def test_inherited_steps_code_what_the_model_codes(model_class, kind):
     back = net.decompress(out["strings"], out["shape"])
     assert torch.equal(back["y_hat"], out["y_hat"])
     assert out["y_hat"].abs().sum() > 0
-    # The model's own way, under what torch's h_s says on this machine: the same symbols.
+    # The model's own way, under what torch's h_s says on this machine: the same symbols, without a checksum.
     y = net.g_a(x)
     codec, conditions = net._codec_of_one(5, 2, *net.RATE)
     params = net.h_s(net.entropy_bottleneck.decompress(out["strings"][1], out["shape"]))
     expected = codec.compress(y, params, *conditions)
-    assert expected["strings"][0] == out["strings"][0]
     assert torch.equal(expected["y_hat"], out["y_hat"])
+    if kind == "ans":
+        assert expected["strings"][0] == out["strings"][0]
+    else:
+        assert all(
+            0 < len(own) - len(plain) < 9
+            for own, plain in zip(out["strings"][0], expected["strings"][0], strict=True)
+        )
+    plain = net.decompress([expected["strings"][0], out["strings"][1]], out["shape"])
+    assert torch.equal(plain["y_hat"], out["y_hat"])
     damaged = out["strings"][0][0][:-1]
     with pytest.raises(lcrs.LcrsError):
         net.decompress([[damaged, out["strings"][0][1]], out["strings"][1]], out["shape"])
+
+
+class OwnScan(nn.Module):
+    """Calls a codec with what torch computes."""
+
+    def __init__(self, codec):
+        super().__init__()
+        self.codec, self.h_s = codec, nn.Conv2d(4, 8, 1)
+
+    def compress(self, y, z_hat):
+        return self.codec.compress(y, self.h_s(z_hat))
+
+    def decompress(self, out, z_hat):
+        return self.codec.decompress(out["strings"], out["shape"], self.h_s(z_hat))["y_hat"]
+
+
+def own_scan(name):
+    parameters = nn.Sequential(nn.Conv2d(16, 12, 1), nn.LeakyReLU(), nn.Conv2d(12, 8, 1))
+    parameters[2].bias.data[:] = 2.0  # scales that pick other rows soon
+    parameters[2].weight.data *= 3
+    if name == "raster":
+        return OwnScan(RasterScanLatentCodec(None, parameters, MaskedConv2d(4, 8, 5, padding=2)))
+    context = CheckerboardMaskedConv2d(4, 8, 5, padding=2)
+    return OwnScan(CheckerboardLatentCodec({"y": GaussianConditionalLatentCodec()}, parameters, context))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("name", ["raster", "checkerboard"])
+def test_wrong_symbols_of_scans_that_code_of_a_model_calls_are_found(name):
+    torch.manual_seed(0)
+    net = own_scan(name).eval()
+    y, z_hat = 2 * torch.randn(1, 4, 6, 6), torch.randn(1, 4, 6, 6)
+    refused = 0
+    with lcrs.portability("allow"):
+        out = net.compress(y, z_hat)
+        assert torch.equal(net.decompress(out, z_hat), out["y_hat"])
+        for step in range(1, 30):
+            other = z_hat + 3e-3 * step
+            try:
+                found = net.decompress(out, other)
+            except DesyncError:
+                refused += 1
+            except lcrs.LcrsError:
+                pass
+            else:
+                assert (found - out["y_hat"]).abs().max() < 0.1  # means are not covered
+    assert refused > 9
+
+
+@torch.no_grad()
+def test_wrong_symbols_of_inherited_steps_are_found():
+    torch.manual_seed(0)
+    net = OwnCompress(6, 8).eval()
+    net.entropy_parameters[4].bias.data[:8] = 2.0
+    net.entropy_parameters[4].weight.data *= 5
+    y, params = 2 * torch.randn(1, 8, 6, 6), torch.randn(1, 16, 6, 6)
+    y_hat = F.pad(y, (2, 2, 2, 2))
+    refused = 0
+    with lcrs.portability("allow"):
+        string = ar(net, net._compress_ar, y_hat, params)
+        for step in range(30):
+            found = torch.zeros_like(y_hat)
+            try:
+                ar(net, functools.partial(net._decompress_ar, string), found, params + 3e-3 * step)
+            except DesyncError:
+                refused += 1
+            except lcrs.LcrsError:
+                pass
+            else:
+                assert (found - y_hat).abs().max() < 0.1
+    assert refused > 9
+
+
+def ar(net, step, y_hat, params):
+    return step(y_hat, params, *params.shape[2:], 5, 2)
 
 
 def test_what_does_not_fit_is_refused():

@@ -7,7 +7,7 @@ import pytest
 
 from lcrs.coding import Octree
 
-SCALARS = ("levels_below", "growth", "growth_above", "node_bits")
+SCALARS = ("levels_below", "growth_below", "growth", "growth_above", "node_bits")
 
 
 def cloud(count: int, side: int) -> np.ndarray:
@@ -46,12 +46,14 @@ def test_features_have_the_announced_sizes_and_are_flags() -> None:
     tree = Octree(cloud(300, 16), 5)
     order = [0, 7, 3, 4, 1, 6, 2, 5]
     features = tree.trunk_features(3, reach=2, ancestors=[1, 0], scalars=SCALARS)
-    assert features.shape == (tree.num_nodes(3), 124 + 8 + 26 + 8 + 4)
+    assert features.shape == (tree.num_nodes(3), 124 + 8 + 26 + 8 + 5)
     assert features.dtype == np.float32
-    assert set(np.unique(features[:, :-4])) == {0.0, 1.0}
+    assert set(np.unique(features[:, :-5])) == {0.0, 1.0}
     assert np.all(features[:, 124:132].sum(axis=1) == 1)
     assert np.all(features[:, 158:166].sum(axis=1) == 1)
-    assert features[0, -4] == 1 / 16
+    assert features[0, -5] == 1 / 16
+    children = np.unpackbits(tree.occupancy(3)).sum()
+    assert features[0, -4] == np.floor(32 * children / tree.num_nodes(3) + 0.5) / 256
     assert features[0, -3] == tree.num_nodes(3) / tree.num_nodes(2) / 8
     sizes = [tree.head_features(3, stage, order=order, reach=2).shape[1] for stage in range(8)]
     assert sizes[0] == 0

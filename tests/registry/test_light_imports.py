@@ -32,7 +32,7 @@ def traps(tmp_path):
     return folder
 
 
-def test_heavy_packages_stay_out(fresh_python, traps):
+def test_heavy_packages_stay_out(fresh_torch, traps):
     imports = ", ".join(f"lcrs.{package}" for package in PACKAGES)
     code = f"""
 import {imports}
@@ -41,10 +41,10 @@ from lcrs.zoo import models
 MODELS["mbt2018"](2, 3)
 print(len(models) > 10, "ImageFolder" in DATASETS)
 """
-    assert fresh_python(code, PYTHONPATH=str(traps)) == "True True"
+    assert fresh_torch(code, PYTHONPATH=str(traps)) == "True True"
 
 
-def test_the_traps_would_be_seen(fresh_python, traps):
+def test_the_traps_would_be_seen(fresh_torch, traps):
     code = """
 from lcrs.losses import RateDistortionLoss
 try:
@@ -52,4 +52,4 @@ try:
 except AssertionError as error:
     print(error)
 """
-    assert fresh_python(code, PYTHONPATH=str(traps)) == "pytorch_msssim was imported"
+    assert fresh_torch(code, PYTHONPATH=str(traps)) == "pytorch_msssim was imported"

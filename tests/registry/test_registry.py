@@ -1,8 +1,6 @@
 """Names, clashes, lazy homes and configurations."""
 
 import importlib
-import subprocess
-import sys
 import warnings
 
 import pytest
@@ -74,8 +72,8 @@ assert type(lcrs.zoo.mbt2018(1)) is ours and lcrs.zoo.image.model_architectures[
 
 
 @pytest.mark.parametrize("first", ["", "import lcrs.models\n", "import lcrs.zoo.image\n"])
-def test_names_of_lcrs_can_be_taken_before_and_after_it_is_imported(first):
-    subprocess.run([sys.executable, "-c", first + TAKEN], check=True)
+def test_names_of_lcrs_can_be_taken_before_and_after_it_is_imported(first, fresh_torch):
+    fresh_torch(first + TAKEN)
 
 
 def test_what_is_defined_anew_takes_the_place_of_the_old():
@@ -169,6 +167,6 @@ def test_peer_path_has_the_same_tables():
     assert peer_path.OPTIMIZERS is OPTIMIZERS
 
 
-def test_importing_the_registry_imports_no_torch():
+def test_importing_the_registry_imports_no_torch(fresh_python):
     code = "import sys, lcrs.registry; assert 'torch' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    fresh_python(code)

@@ -1,6 +1,6 @@
 """Code that imports CompressAI gets lcrs: the same modules, the same classes."""
 
-import subprocess
+import functools
 import sys
 
 import pytest
@@ -60,12 +60,13 @@ def test_what_is_imported_already_is_left_alone(monkeypatch):
         shims.install()
 
 
-def run(*arguments, cwd):
-    command = [sys.executable, "-W", "error", "-m", "lcrs.shims", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False)
+@pytest.fixture
+def run(python_with_torch):
+    """Runs `python -m lcrs.shims` with arguments, in a folder."""
+    return functools.partial(python_with_torch.run, "-m", "lcrs.shims")
 
 
-def test_scripts_and_modules_run_with_their_arguments(tmp_path):
+def test_scripts_and_modules_run_with_their_arguments(run, tmp_path):
     folder = tmp_path / "code"
     folder.mkdir()
     (folder / "helper.py").write_text("from compressai import available_entropy_coders as coders\n")
@@ -81,7 +82,7 @@ def test_scripts_and_modules_run_with_their_arguments(tmp_path):
     assert "--architecture" in done.stdout
 
 
-def test_what_is_wrong_is_said(tmp_path):
+def test_what_is_wrong_is_said(run, tmp_path):
     done = run("nowhere.py", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (1, "lcrs.shims: error: there is no script nowhere.py\n")
     assert "usage" in run(cwd=tmp_path).stderr
@@ -107,7 +108,7 @@ print(coder.name, FactorizedPrior(2, 3).entropy_coder)
 """
 
 
-def test_copied_code_gets_the_coder_that_it_knows(tmp_path):
+def test_copied_code_gets_the_coder_that_it_knows(run, tmp_path):
     (tmp_path / "script.py").write_text(COPIED_CODER)
     for options in ((), ("--entropy-coder", "ans"), ("--entropy-coder=ans",)):
         done = run(*options, "script.py", cwd=tmp_path)
@@ -202,7 +203,7 @@ def vendored(tmp_path):
 
 
 @pytest.mark.parametrize("as_module", [False, True])
-def test_a_changed_copy_is_named_and_what_it_has_beyond_lcrs_comes_from_it(vendored, as_module):
+def test_a_changed_copy_is_named_and_what_it_has_beyond_lcrs_comes_from_it(run, vendored, as_module):
     done = run(*(("-m", "script") if as_module else ("script.py",)), cwd=vendored)
     assert (done.returncode, done.stdout) == (0, "fine\n"), done.stderr
     (line,) = done.stderr.splitlines()
@@ -214,13 +215,13 @@ def test_a_changed_copy_is_named_and_what_it_has_beyond_lcrs_comes_from_it(vendo
     assert line.count("\n") == 0
 
 
-def test_without_a_copy_nothing_is_said(tmp_path):
+def test_without_a_copy_nothing_is_said(run, tmp_path):
     (tmp_path / "script.py").write_text("import compressai\n")
     done = run("script.py", cwd=tmp_path)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_installing_by_hand_takes_a_copy_too(vendored, fresh_python):
+def test_installing_by_hand_takes_a_copy_too(vendored, fresh_torch):
     code = """
 import sys, lcrs
 lcrs.shims.install(copy=sys.argv[1])
@@ -228,7 +229,7 @@ from compressai.models.tcm import TCM
 lcrs.shims.uninstall()
 print(TCM.__module__, "compressai.models.tcm" in sys.modules)
 """
-    assert fresh_python(code, str(vendored / "compressai")) == "compressai.models.tcm True"
+    assert fresh_torch(code, str(vendored / "compressai")) == "compressai.models.tcm True"
 
 
 STARRED = {
@@ -282,7 +283,7 @@ class Mine:
     ],
 )
 @pytest.mark.parametrize("is_imported_before", [False, True])
-def test_names_taken_by_a_star_come_from_the_copy_too(code, is_imported_before, tmp_path, fresh_python):
+def test_names_taken_by_a_star_come_from_the_copy_too(code, is_imported_before, tmp_path, fresh_torch):
     for name, text in STARRED.items():
         path = tmp_path / "compressai" / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -300,4 +301,4 @@ from lcrs.registry import MODELS
 assert MODELS["bmshj2018-factorized"] is lcrs.models.FactorizedPrior
 print("fine")
 """
-    assert fresh_python(script, str(tmp_path / "compressai")) == "fine"
+    assert fresh_torch(script, str(tmp_path / "compressai")) == "fine"

@@ -29,7 +29,7 @@ from lcrs.train.toml_text import dump, loads, value_of
         ("batch=2.5", r"batch is 2\.5, must be a valid integer"),
         ("workers=many", r"workers is 'many', must be a valid integer.*or be 'auto'"),
         ("crop=8", r"crop is 8, must be greater than or equal to 16"),
-        ("device=gpu", r"device is 'gpu', string should match pattern"),
+        ("device=gpu", r"device is 'gpu', must be auto, cpu, mps, cuda or cuda:NUMBER"),
         ("loss.metric=mssim", r"'mssim' is none of mse, ms-ssim, .*; did you mean 'ms-ssim'\?"),
         ("loss.metric=mse+ms-ssim", r"'mse\+ms-ssim' needs lmbda as a table"),
         ("loss.metric=lpips", r"'lpips' needs lpips_backbone"),

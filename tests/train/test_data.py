@@ -28,7 +28,8 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def memory(rng):
     sizes = [(70, 90), (120, 65), (64, 64), (200, 130)]
-    return MemoryPictures([rng.integers(0, 255, (*size, 3), np.uint8) for size in sizes], "test")
+    arrays = [rng.integers(0, 255, (*size, 3), np.uint8) for size in sizes]
+    return MemoryPictures(arrays, np.array(sizes, np.int64), "test")
 
 
 @pytest.fixture

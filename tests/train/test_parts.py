@@ -313,10 +313,10 @@ class Guilty(nn.Module):
     def __init__(self):
         super().__init__()
         self.first, self.last = nn.Linear(2, 2), nn.Linear(2, 1)
-        self.power = 1.0
+        self.power, self.factor, self.shift = 1.0, 1.0, 0.0
 
     def forward(self, x):
-        return self.last(self.first(x).abs() ** self.power)
+        return self.last(self.first(x).abs() ** self.power * self.factor) + self.shift
 
 
 @pytest.mark.parametrize(
@@ -325,6 +325,8 @@ class Guilty(nn.Module):
         (lambda net, x: x.fill_(math.inf), "the batch itself"),
         (lambda net, x: net.last.weight.data.fill_(math.nan), "weight last.weight"),
         (lambda net, x: net.first.weight.data.fill_(3e38), "output of first (Linear)"),
+        (lambda net, x: setattr(net, "factor", math.nan), "input of last (Linear), which no module gave"),
+        (lambda net, x: setattr(net, "shift", math.inf), "output of Guilty as a whole"),
         (lambda net, x: setattr(net, "power", 0.5), "gradient of the output of first (Linear)"),
     ],
 )

@@ -203,7 +203,8 @@ def test_a_damaged_string_is_an_error_or_another_string(case):
     """These strings have no checksum: a flipped bit may give another picture's string, and nothing else."""
     rng, errors = np.random.default_rng(5), 0
     data, size = case.file(case.padded), case.padded
-    for _ in range(40):
+    undamaged = convert(data, case.checkpoint)
+    for _ in range(20):
         bad = bytearray(data)
         bad[rng.integers(27, 27 + len(case.strings[0]))] ^= 1 << rng.integers(8)
         try:
@@ -212,8 +213,8 @@ def test_a_damaged_string_is_an_error_or_another_string(case):
             errors += 1
         else:
             assert (lcrs.info(converted)["height"], lcrs.info(converted)["width"]) == size
-            assert converted != convert(data, case.checkpoint)
-    assert errors >= 30
+            assert converted != undamaged
+    assert errors >= 15
 
 
 def test_files_cut_anywhere_are_refused(case):

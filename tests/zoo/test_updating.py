@@ -1,7 +1,6 @@
 """``python -m lcrs.utils.update_model``."""
 
 import hashlib
-import subprocess
 import sys
 from pathlib import Path
 
@@ -55,11 +54,11 @@ def test_wrong_usage_and_wrong_files(checkpoint, tmp_path):
         main([str(tmp_path / "text.pth"), "--dir", str(tmp_path)])
 
 
-def test_it_runs_as_a_module(checkpoint, tmp_path):
-    command = [sys.executable, "-m", "lcrs.utils.update_model", str(checkpoint), "-d", str(tmp_path)]
-    assert subprocess.run(command, capture_output=True, check=False, timeout=120).returncode == 0
+def test_it_runs_as_a_module(checkpoint, tmp_path, python_with_torch):
+    command = ["-m", "lcrs.utils.update_model", str(checkpoint), "-d", str(tmp_path)]
+    assert python_with_torch.run(*command, cwd=tmp_path).returncode == 0
     assert len(list(tmp_path.glob("*.pth.tar"))) == 2
-    command[3] = str(tmp_path / "missing.pth")
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    command[2] = str(tmp_path / "missing.pth")
+    done = python_with_torch.run(*command, cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1

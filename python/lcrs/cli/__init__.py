@@ -10,14 +10,13 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from importlib import import_module
-from typing import NoReturn
 
 from lcrs.cli import streams
 from lcrs.cli.messages import UsageError, one_line, printable
+from lcrs.cli.parser import VERBS, Parser, build_parser
 from lcrs.cli.stopping import end_by_signal, exit_code
 
-__all__ = ["VERBS", "main"]
+__all__ = ["VERBS", "build_parser", "main"]
 
 _BROKEN_PIPE = 128 + 13
 _DEBUG = "LCRS_DEBUG"
@@ -56,7 +55,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
         parsed, unknown = build_parser(hint, verbs).parse_known_args(given)
         if unknown:
             # The verb's help is what says which there are.
-            verb = _Parser(prog=f"lcrs {parsed.verb}" if parsed.verb else "lcrs")
+            verb = Parser(prog=f"lcrs {parsed.verb}" if parsed.verb else "lcrs")
             verb.hint = hint
             verb.error(f"unrecognized arguments: {' '.join(unknown)}")
         parsed.command_line = given
@@ -98,66 +97,6 @@ def _run(parsed: argparse.Namespace, verb: str) -> int:
         if os.environ.get(_DEBUG):
             raise
         return _fail(verb, error, 1)
-
-
-VERBS = (
-    "encode",
-    "decode",
-    "info",
-    "compare",
-    "metrics",
-    "eval",
-    "bench",
-    "bd",
-    "find",
-    "plot",
-    "report",
-    "doctor",
-    "train",
-    "export",
-    "zoo",
-    "convert",
-    "completion",
-)
-"""The verbs, each a module of its name, in the order of the help."""
-
-
-class _Parser(argparse.ArgumentParser):
-    """A parser whose help is a result as all others: that it cannot be written is an error."""
-
-    hint = ""
-    """What else errors say."""
-
-    def print_help(self, file: object = None) -> None:
-        streams.write_text(self.format_help())
-
-    def error(self, message: str) -> NoReturn:
-        streams.say_line(f"{self.prog}: error: {message}{self.hint} ({self.prog} --help says more)")
-        raise SystemExit(2)
-
-
-def build_parser(hint: str = "", names: Sequence[str] = VERBS) -> argparse.ArgumentParser:
-    """The parser of the verbs of these names."""
-    parser = _Parser(prog="lcrs", description="Learned image compression.")
-    parser.add_argument("--version", action="store_true", help="print the version and exit")
-    parser.set_defaults(run=lambda parsed: _without_verb(parser, parsed))
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB")
-    for module in (import_module(f"lcrs.cli.{name}") for name in names):
-        verb = verbs.add_parser(module.NAME, help=module.SUMMARY, description=f"{module.SUMMARY}.")
-        module.add_arguments(verb)
-        verb.set_defaults(run=module.run)
-        verb.hint = hint
-    return parser
-
-
-def _without_verb(parser: argparse.ArgumentParser, parsed: argparse.Namespace) -> int:
-    if parsed.version:
-        from lcrs import __version__
-
-        streams.write_text(f"lcrs {__version__}\n")
-        return 0
-    streams.say(parser.format_help())
-    return 2
 
 
 def _fail(verb: str, error: BaseException, code: int) -> int:

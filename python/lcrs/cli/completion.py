@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints the code of a shell."""
-    from lcrs.cli import build_parser
+    from lcrs.cli.parser import build_parser
 
     streams.write_text(_WRITERS[arguments.shell](list(_verbs(build_parser()))))
     return 0

@@ -14,7 +14,7 @@ from lcrs.cli import streams
 from lcrs.cli.messages import printable
 
 if TYPE_CHECKING:
-    from lcrs.cli.batch import Done
+    from lcrs.cli.outcome import Done
 
 _WIDTH = 79
 

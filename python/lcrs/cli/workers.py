@@ -18,9 +18,9 @@ import threading
 from collections.abc import Generator
 from typing import Any
 
-from lcrs.cli.batch import Outcome, attempt
 from lcrs.cli.jobs import Job
 from lcrs.cli.messages import one_line
+from lcrs.cli.outcome import Outcome, attempt
 from lcrs.cli.stopping import cleaning_up
 
 _START = """

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Container
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from lcrs.coding import Package
 from lcrs.pictures import Picture, to_picture
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
-
-    from lcrs.codec.torch_model import OwnCoding
 
 __all__ = ["Samples", "private_metadata", "to_samples"]
 
@@ -39,8 +36,20 @@ class Samples:
         return array
 
 
+class Coding(Protocol):
+    """What compresses: a package, or a network that codes by itself."""
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+
+    @property
+    def samples(self) -> tuple[str, int] | None:
+        """Type and channels of the arrays that it codes; None for pictures."""
+
+
 def to_samples(
-    package: Package | OwnCoding,
+    package: Coding,
     image: Any,
     choices: dict[str, Any],
     *,
@@ -94,7 +103,7 @@ def _in_bits(picture: Picture, bit_depth: int, image: Any, *, to_8bit: bool) -> 
     return replace(picture, bit_depth=bit_depth)
 
 
-def _refuse_no_array(package: Package | OwnCoding, image: Any) -> None:
+def _refuse_no_array(package: Coding, image: Any) -> None:
     """Raises `TypeError` for what a model of pictures would take, and one of arrays does not."""
     is_array = any(hasattr(image, name) for name in ("__array_interface__", "__dlpack__"))
     if is_array or package.samples is None:

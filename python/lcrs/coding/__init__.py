@@ -30,8 +30,10 @@ from lcrs.coding.graph import Graph
 from lcrs.coding.latent import decode_latents, encode_latents
 from lcrs.coding.octree import Octree
 from lcrs.coding.package import (
+    CloudPackage,
     Package,
     RateSearch,
+    codes_clouds,
     level_of,
     package_bytes,
     package_digests,
@@ -56,6 +58,7 @@ from lcrs.coding.table import CdfTable, pmf_to_quantized_cdf
 __all__ = [
     "CdfTable",
     "CheckerboardScan",
+    "CloudPackage",
     "Decoder",
     "Encoder",
     "Graph",
@@ -66,6 +69,7 @@ __all__ = [
     "ball_points",
     "build_profile",
     "bytes_needed",
+    "codes_clouds",
     "decode",
     "decode_batch",
     "decode_into",

@@ -10,7 +10,7 @@ from lcrs._lcrs import bytes_needed, info_json, metadata, read_not_portable, wri
 __all__ = ["bytes_needed", "info", "metadata", "read_not_portable", "write_not_portable"]
 
 # What people look for comes first.
-_FIRST = ("num_bytes", "width", "height", "model", "quality")
+_FIRST = ("num_bytes", "width", "height", "num_points", "bits_per_point", "model", "quality")
 
 
 def info(
@@ -27,9 +27,11 @@ def info(
         Among others ``num_bytes, width, height, model, quality, format_version, entropy_digest,
         synthesis_digest, portable, numerics, shape, dtype``; the digests are the first 16 hexadecimal digits
         that a file holds. ``color`` and ``bit_depth`` are None for arrays.
+        Of a point cloud ``num_bytes, num_points, bits_per_point, model, dtype, lossless, voxel, depth,
+        attributes, parts`` and others; each part says its bits a point.
 
     Raises:
         LcrsError: if the file is cut off, damaged, or of a later version.
     """
     fields: dict[str, Any] = json.loads(info_json(data, max_pixels=max_pixels, max_bytes=max_bytes))
-    return {key: fields[key] for key in _FIRST} | fields
+    return {key: fields[key] for key in _FIRST if key in fields} | fields

@@ -1,6 +1,7 @@
 """Model packages (.lcrm): a model's graphs, tables and description in one safetensors file.
 
-`Package` loads, checks and runs one; `write_package` makes one; `transcode` writes files of given latents;
+`Package` loads, checks and runs one of pictures, `CloudPackage` one of point clouds;
+`write_package` makes one; `transcode` writes files of given latents;
 `RateSearch` finds the quality for a size where networks run elsewhere; `level_of` is the level of a quality.
 The format and the digests are specified in the README of the crate ``lcrs-codec``.
 """
@@ -11,15 +12,17 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
-from lcrs._lcrs import Package, RateSearch, level_of, package_digests, transcode
+from lcrs._lcrs import CloudPackage, Package, RateSearch, codes_clouds, level_of, package_digests, transcode
 from lcrs.coding.files import write_atomically
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
+    "CloudPackage",
     "Package",
     "RateSearch",
+    "codes_clouds",
     "level_of",
     "package_bytes",
     "package_digests",
@@ -49,7 +52,9 @@ def write_package(
         FileExistsError: if the file exists and ``overwrite`` is false.
     """
     data = package_bytes(description, tensors)
-    Package.from_bytes(data)
+    codec = description.get("codec")
+    is_of_clouds = isinstance(codec, dict) and codec.get("type") == "occupancy"
+    (CloudPackage if is_of_clouds else Package).from_bytes(data)
     write_atomically(path, data, overwrite=overwrite)
 
 

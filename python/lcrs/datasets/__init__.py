@@ -2,6 +2,7 @@
 
 from lcrs import needs_torch  # noqa: F401
 from lcrs.datasets.cache import CacheDataset
+from lcrs.datasets.generated_clouds import GeneratedClouds
 from lcrs.datasets.image import ImageFolder
 from lcrs.datasets.ndarray import NdArrayDataset
 from lcrs.datasets.pointcloud import (
@@ -18,6 +19,7 @@ from lcrs.datasets.vimeo90k import Vimeo90kDataset
 
 __all__ = [
     "CacheDataset",
+    "GeneratedClouds",
     "ImageFolder",
     "ModelNetDataset",
     "NdArrayDataset",

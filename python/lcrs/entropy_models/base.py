@@ -270,7 +270,9 @@ class EntropyModel(InheritedTableMethods, nn.Module):
         def build() -> coding.CdfTable:
             # Copies: a storage that NumPy has seen can be resized no more.
             cdfs, lengths, offsets = (buffer.cpu().int().clone().numpy() for buffer in buffers)
-            return coding.CdfTable(cdfs, lengths, offsets, self.entropy_coder_precision)
+            return coding.CdfTable(
+                cdfs, lengths, offsets, self.entropy_coder_precision, heavy_tails=self.has_own_density
+            )
 
         return self._tables.get(self._filled_key(), build)
 

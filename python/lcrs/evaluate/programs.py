@@ -26,7 +26,7 @@ def words_of(template: str) -> list[str]:
 
     Raises:
         FileNotFoundError: if its program is not on the path.
-        ValueError: if it lacks ``{input}`` or ``{output}``.
+        ValueError: if it cannot be read, or lacks ``{input}`` or ``{output}``.
     """
     try:
         words = shlex.split(template)

@@ -68,6 +68,11 @@ class LatentCodec(nn.Module):
             ValueError: A value is not finite or too large, or sizes do not fit.
         """
         is_handed = report_handed(self, *_spatial(*args, *kwargs.values()))
+        return self.compress_handed(is_handed, y, *args, **kwargs)
+
+    @torch.no_grad()
+    def compress_handed(self, is_handed: bool, y: Tensor, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """As `compress`, for callers who know whether code outside of lcrs gives what torch computed."""
         warn_of_forward(self, y, *args, **kwargs)
         writer = SymbolWriter(self.stream_kind, y.shape[0], is_handed=is_handed)
         out = self.encode(writer, y, *args, **kwargs)
@@ -95,6 +100,20 @@ class LatentCodec(nn.Module):
             LcrsError: A string is damaged, or was written by another model.
             ValueError: The number of strings is wrong, or sizes do not fit.
         """
+        is_handed = report_handed(self, *_spatial(*args, *kwargs.values()))
+        return self.decompress_handed(is_handed, strings, shape, *args, exact=exact, **kwargs)
+
+    @torch.no_grad()
+    def decompress_handed(
+        self,
+        is_handed: bool,
+        strings: Sequence[Sequence[bytes]],
+        shape: Any,
+        *args: Any,
+        exact: bool = True,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """As `decompress`, for callers who know whether code outside of lcrs gives what torch computed."""
         kind = self.stream_kind
         num_steps, num_own = self._num_steps()
 
@@ -106,7 +125,6 @@ class LatentCodec(nn.Module):
             reader.finish()
             return _moved(out, self.device)
 
-        is_handed = report_handed(self, *_spatial(*args, *kwargs.values()))
         try:
             return decoded(is_handed)
         except NotPortableError:

@@ -38,8 +38,8 @@ def each_step(
         kind: Kind of stream.
         step: Does what is to be done at these places.
     """
-    # A compiler would look into each step anew. To tell it not to loads it, which takes as long as torch does:
-    # so only where it is there.
+    # A compiler would look into each step anew. To tell it not to loads it, which takes as long as torch: so
+    # only where it is there.
     run = _each_step
     if "torch._dynamo" in sys.modules:
         run = torch.compiler.disable(run)  # type: ignore[no-untyped-call]

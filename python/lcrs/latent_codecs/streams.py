@@ -46,14 +46,16 @@ class SymbolWriter:
         kind: "lcrs" or "ans".
         batch_size: Number N of pictures.
         is_handed: Code outside of lcrs computed what the symbols' distributions depend on: a native stream
-            has a checksum of its symbols.
+            has a checksum of its symbols, but not of values: that code may compute a batch at once, where
+            torch's sums are others than one by one.
     """
 
     def __init__(self, kind: StreamKind, batch_size: int, *, is_handed: bool = False) -> None:
         self.kind = kind
         self.is_handed = is_handed
         self.batch_size = batch_size
-        self._encoders = [coding.Encoder("lcrs") for _ in range(batch_size)] if kind == "lcrs" else []
+        num_encoders = batch_size if kind == "lcrs" else 0
+        self._encoders = [coding.Encoder("lcrs", is_handed) for _ in range(num_encoders)]
         self._strings: list[list[bytes]] = []
         self._coded: list[NDArray[Any]] = []
         self._carried: list[list[bytes]] = []
@@ -112,7 +114,8 @@ class SymbolWriter:
         alone = self.is_handed and not is_verified()
         if alone or is_verified():
             for i, encoder in enumerate(self._encoders):
-                put_checksum(encoder, i, _covered(self._coded, i, alone), alone=alone)
+                covered = [encoder.symbols] if alone else [part[i] for part in self._coded]
+                put_checksum(encoder, i, covered, alone=alone)
         strings = [encoder.finish() for encoder in self._encoders]
         if is_verified():
             for string in strings:
@@ -166,7 +169,7 @@ class SymbolReader:
         if kind == "lcrs" and not num_own and len(strings) != 1:
             raise ValueError(f"strings has {len(strings)} lists; a native stream has 1")
         if kind == "lcrs" and num_native:
-            self._decoders = [coding.Decoder(data, "lcrs") for data in strings[-1]]
+            self._decoders = [coding.Decoder(data, "lcrs", is_handed) for data in strings[-1]]
 
     def carried(self) -> list[list[bytes]]:
         """The lists of strings of the next step of a codec that codes by itself."""
@@ -231,7 +234,8 @@ class SymbolReader:
             for i, decoder in enumerate(self._decoders):
                 alone = self.is_handed and not is_verified()
                 if alone or is_verified():
-                    check(decoder, i, _covered(self._coded, i, alone), self._strings[-1][i], alone=alone)
+                    covered = [decoder.symbols] if alone else [part[i] for part in self._coded]
+                    check(decoder, i, covered, self._strings[-1][i], alone=alone)
                 decoder.finish()
             for part in self._coded:
                 note_coded(functools.partial(np.asarray, part), is_encoding=False)
@@ -262,14 +266,6 @@ def pull_places(decoders: list[coding.Decoder], indexes: _Symbols, table: coding
     if not pulled:
         return np.empty_like(indexes)
     return np.ascontiguousarray(np.moveaxis(np.stack(pulled), -1, 1))
-
-
-def _covered(coded: list[NDArray[Any]], i: int, alone: bool) -> list[NDArray[Any]]:
-    """What a checksum of picture `i` covers: values to the bit, or `alone` symbols and no values.
-
-    Code outside of lcrs may compute a batch at once, where torch's sums are others than one by one.
-    """
-    return [part[i] for part in coded if not alone or part.dtype == np.int32]
 
 
 def _arranged(array: NDArray[Any], kind: StreamKind) -> NDArray[Any]:

@@ -17,6 +17,7 @@ from lcrs.errors import LcrsError, NotPortableError
 from lcrs.layers.foreign import in_torch
 from lcrs.layers.lowering import lower
 from lcrs.layers.module_state import assigned_methods, has_global_hooks, set_effective_weights
+from lcrs.layers.patched import patched_functions
 
 __all__ = ["DisagreementError", "check_calls", "check_network"]
 
@@ -32,7 +33,7 @@ class DisagreementError(NotPortableError):
 
     Attributes:
         is_inherited: Whether the module's class has its `lower()` from another one, which may not know what
-            the class has changed.
+            the class has changed, or functions of torch were replaced, of which no `lower()` knows.
     """
 
     def __init__(self, message: str, is_inherited: bool = False) -> None:
@@ -51,8 +52,8 @@ def check_network(
 ) -> None:
     """Compares `graph` with `module` on a small input of as many channels as `x`, (N, C, H, W), has.
 
-    Networks of nothing but layers of torch and lcrs, as they were released, are taken on trust: tests here
-    compare those.
+    Networks of nothing but layers of torch and lcrs, as they were released, are taken on trust, as long as
+    the functions of torch are too: tests here compare those.
 
     Raises:
         DisagreementError: they differ; the message has the class and the place of the innermost part that
@@ -81,7 +82,7 @@ def check_network(
 
 
 def _is_trusted(module: nn.Module) -> bool:
-    if has_global_hooks():
+    if has_global_hooks() or patched_functions():
         return False
     parts = list(module.modules())
     return all(
@@ -197,7 +198,10 @@ def _innermost(
     has_own = "lower" in vars(cls)
     form = "lower() does" if has_own else "exact form does"
     message = f"{cls.__name__} at {place!r} is not portable: its {form} not compute what its forward does"
-    return DisagreementError(f"{message} ({difference})", is_inherited=not has_own)
+    patched = patched_functions()
+    if patched:
+        difference = f"{difference}: {' and '.join(patched)} were replaced"
+    return DisagreementError(f"{message} ({difference})", is_inherited=not has_own or bool(patched))
 
 
 def _recorded(model: nn.Module, run: Any) -> dict[nn.Module, tuple[Tensor, Tensor]]:

@@ -25,6 +25,7 @@ from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
 
 from lcrs import coding
+from lcrs.layers.patched import patched_functions
 from lcrs.ops.cache import fingerprint
 
 __all__ = [
@@ -79,6 +80,7 @@ def structure_of(module: nn.Module, skip: Container[str] = ()) -> tuple[list[Any
     notes = _Notes(skip)
     if has_global_hooks():
         notes.facts += [*map(id, _global_hooks())]
+    notes.facts += patched_functions()
     notes.visit(module)
     return notes.facts, notes.tensors
 

@@ -6,17 +6,33 @@ Each takes the graph, the module and its input, and returns the result. All are 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from lcrs.layers.lowering import GraphBuilder, Value
-
 __all__ = ["TORCH_LAYERS", "affine", "pair", "spread"]
 
-_Lower = Callable[["GraphBuilder", Any, "Value"], "Value"]
+Value: TypeAlias = Any
+"""A value of the graph, which none of these looks into."""
+
+
+class Graph(Protocol):
+    """What they take of a `lcrs.layers.lowering.GraphBuilder`."""
+
+    def op(self, op: str, *values: Any, **attributes: Any) -> Any:
+        """An operation, and its value."""
+
+    def tensor(self, name: str, tensor: Tensor) -> str:
+        """A tensor of the module that is being lowered, by a name."""
+
+    def refusal(self, module: nn.Module, reason: str) -> Exception:
+        """The error of a module that has no form."""
+
+
+_V = TypeVar("_V")
+
+_Lower = Callable[[Graph, Any, Value], Value]
 
 
 def pair(value: Any) -> tuple[int, int]:
@@ -25,7 +41,7 @@ def pair(value: Any) -> tuple[int, int]:
     return int(height), int(width)
 
 
-def affine(graph: GraphBuilder, x: Value, weight: Tensor | None, bias: Tensor | None) -> Value:
+def affine(graph: Graph, x: _V, weight: Tensor | None, bias: Tensor | None) -> _V:
     """`x * weight + bias` with a number for each channel of each, rounded once: a depthwise 1x1 convolution.
 
     Without a weight nothing is multiplied; without a bias nothing is added.
@@ -33,8 +49,9 @@ def affine(graph: GraphBuilder, x: Value, weight: Tensor | None, bias: Tensor | 
     if weight is None:
         if bias is None:
             return x
-        return graph.op("add", x, graph.op("constant", tensor=graph.tensor("bias", bias)))
-    return graph.op(
+        with_bias: _V = graph.op("add", x, graph.op("constant", tensor=graph.tensor("bias", bias)))
+        return with_bias
+    scaled: _V = graph.op(
         "conv2d",
         x,
         weight=graph.tensor("weight", weight.reshape(-1, 1, 1, 1)),
@@ -43,55 +60,56 @@ def affine(graph: GraphBuilder, x: Value, weight: Tensor | None, bias: Tensor | 
         padding=(0, 0),
         groups=weight.numel(),
     )
+    return scaled
 
 
 def _plain(op: str) -> _Lower:
     return lambda graph, module, x: graph.op(op, x)
 
 
-def _gelu(graph: GraphBuilder, module: nn.GELU, x: Value) -> Value:
+def _gelu(graph: Graph, module: nn.GELU, x: Value) -> Value:
     return graph.op("gelu_tanh" if module.approximate == "tanh" else "gelu", x)
 
 
-def _celu(graph: GraphBuilder, module: nn.CELU, x: Value) -> Value:
+def _celu(graph: Graph, module: nn.CELU, x: Value) -> Value:
     inner = graph.op("mul_scalar", x, value=1 / module.alpha)
     return graph.op("mul_scalar", graph.op("elu", inner, alpha=1.0), value=float(module.alpha))
 
 
-def _selu(graph: GraphBuilder, module: nn.SELU, x: Value) -> Value:
+def _selu(graph: Graph, module: nn.SELU, x: Value) -> Value:
     # Klambauer et al., "Self-normalizing neural networks", 2017
     return graph.op("mul_scalar", graph.op("elu", x, alpha=1.6732632423543772), value=1.0507009873554805)
 
 
-def _prelu(graph: GraphBuilder, module: nn.PReLU, x: Value) -> Value:
+def _prelu(graph: Graph, module: nn.PReLU, x: Value) -> Value:
     if module.weight.numel() == 1:
         return graph.op("leaky_relu", x, slope=float(module.weight.detach()))
     return graph.op("prelu", x, graph.op("constant", tensor=graph.tensor("weight", module.weight)))
 
 
-def _softplus(graph: GraphBuilder, module: nn.Softplus, x: Value) -> Value:
+def _softplus(graph: Graph, module: nn.Softplus, x: Value) -> Value:
     if module.beta == 1:
         return graph.op("softplus", x)
     inner = graph.op("mul_scalar", x, value=float(module.beta))
     return graph.op("mul_scalar", graph.op("softplus", inner), value=1 / module.beta)
 
 
-def _log_sigmoid(graph: GraphBuilder, module: nn.LogSigmoid, x: Value) -> Value:
+def _log_sigmoid(graph: Graph, module: nn.LogSigmoid, x: Value) -> Value:
     inner = graph.op("softplus", graph.op("mul_scalar", x, value=-1.0))
     return graph.op("mul_scalar", inner, value=-1.0)
 
 
-def _softsign(graph: GraphBuilder, module: nn.Softsign, x: Value) -> Value:
+def _softsign(graph: Graph, module: nn.Softsign, x: Value) -> Value:
     return graph.op("div", x, graph.op("add_scalar", graph.op("abs", x), value=1.0))
 
 
-def _softmax(graph: GraphBuilder, module: nn.Softmax, x: Value) -> Value:
+def _softmax(graph: Graph, module: nn.Softmax, x: Value) -> Value:
     if module.dim not in (1, -3):
         raise graph.refusal(module, f"dim is {module.dim}, must be 1, the channels")
     return graph.op("softmax", x, groups=1)
 
 
-def _batch_norm(graph: GraphBuilder, module: nn.BatchNorm2d | nn.InstanceNorm2d, x: Value) -> Value:
+def _batch_norm(graph: Graph, module: nn.BatchNorm2d | nn.InstanceNorm2d, x: Value) -> Value:
     mean, variance = module.running_mean, module.running_var
     if mean is None or variance is None:
         raise graph.refusal(module, "without running statistics it depends on the batch")
@@ -104,12 +122,12 @@ def _batch_norm(graph: GraphBuilder, module: nn.BatchNorm2d | nn.InstanceNorm2d,
     return affine(graph, x, scale, shift)
 
 
-def _group_norm(graph: GraphBuilder, module: nn.GroupNorm, x: Value) -> Value:
+def _group_norm(graph: Graph, module: nn.GroupNorm, x: Value) -> Value:
     x = graph.op("normalise", x, groups=module.num_groups, spatial=True, epsilon=float(module.eps))
     return affine(graph, x, module.weight, module.bias)
 
 
-def _layer_norm(graph: GraphBuilder, module: nn.LayerNorm, x: Value) -> Value:
+def _layer_norm(graph: Graph, module: nn.LayerNorm, x: Value) -> Value:
     if len(module.normalized_shape) != 1:
         raise graph.refusal(
             module, f"normalized_shape is {tuple(module.normalized_shape)}, must be the channels"
@@ -118,20 +136,20 @@ def _layer_norm(graph: GraphBuilder, module: nn.LayerNorm, x: Value) -> Value:
     return affine(graph, x, module.weight, module.bias)
 
 
-def _instance_norm(graph: GraphBuilder, module: nn.InstanceNorm2d, x: Value) -> Value:
+def _instance_norm(graph: Graph, module: nn.InstanceNorm2d, x: Value) -> Value:
     if module.track_running_stats:
         return _batch_norm(graph, module, x)
     x = graph.op("normalise", x, groups=module.num_features, spatial=True, epsilon=float(module.eps))
     return affine(graph, x, module.weight, module.bias)
 
 
-def _max_pool(graph: GraphBuilder, module: nn.MaxPool2d, x: Value) -> Value:
+def _max_pool(graph: Graph, module: nn.MaxPool2d, x: Value) -> Value:
     if pair(module.dilation) != (1, 1) or module.return_indices:
         raise graph.refusal(module, "only without dilation and return_indices")
     return graph.op("max_pool2d", x, **_windows(module))
 
 
-def _avg_pool(graph: GraphBuilder, module: nn.AvgPool2d, x: Value) -> Value:
+def _avg_pool(graph: Graph, module: nn.AvgPool2d, x: Value) -> Value:
     if module.divisor_override:
         raise graph.refusal(module, f"divisor_override is {module.divisor_override}, must be None")
     return graph.op("avg_pool2d", x, count_padding=bool(module.count_include_pad), **_windows(module))
@@ -145,7 +163,7 @@ def _windows(module: nn.MaxPool2d | nn.AvgPool2d) -> dict[str, Any]:
 
 
 def _adaptive(op: str) -> _Lower:
-    def lower(graph: GraphBuilder, module: Any, x: Value) -> Value:
+    def lower(graph: Graph, module: Any, x: Value) -> Value:
         if getattr(module, "return_indices", False):
             raise graph.refusal(module, "only without return_indices")
         size = module.output_size
@@ -155,7 +173,7 @@ def _adaptive(op: str) -> _Lower:
     return lower
 
 
-def _upsample(graph: GraphBuilder, module: nn.Upsample, x: Value) -> Value:
+def _upsample(graph: Graph, module: nn.Upsample, x: Value) -> Value:
     factor = module.scale_factor
     if module.size is not None or factor is None:
         raise graph.refusal(module, "it enlarges to a size, must be by a factor")
@@ -172,7 +190,7 @@ def _upsample(graph: GraphBuilder, module: nn.Upsample, x: Value) -> Value:
 
 
 def _pad(mode: str) -> _Lower:
-    def lower(graph: GraphBuilder, module: Any, x: Value) -> Value:
+    def lower(graph: Graph, module: Any, x: Value) -> Value:
         if getattr(module, "value", 0) != 0:
             raise graph.refusal(module, f"it pads with {module.value}, must be 0")
         left, right, top, bottom = (int(side) for side in module.padding)
@@ -194,7 +212,7 @@ def _pad(mode: str) -> _Lower:
     return lower
 
 
-def _identity(graph: GraphBuilder, module: nn.Module, x: Value) -> Value:
+def _identity(graph: Graph, module: nn.Module, x: Value) -> Value:
     return x
 
 

@@ -58,15 +58,16 @@ class PackageParts:
         codec: The tree of latent codecs.
         tensors: What `codec` names: tables, medians, thresholds.
         strides: Picture samples for one sample of each latent, along a side.
-        pad: Pictures are padded right and below to a multiple of it.
+        pad: Pictures are padded right and below to a multiple of it; None for a model of something else,
+            whose description has no `strides`, `pad` and `levels`.
         levels: Number of levels of a variable rate; None for a fixed one.
     """
 
     graphs: Mapping[str, LoweredGraph]
     codec: Mapping[str, Any]
     tensors: Mapping[str, NDArray[Any]]
-    strides: Mapping[str, int]
-    pad: int
+    strides: Mapping[str, int] = field(default_factory=dict)
+    pad: int | None = None
     levels: int | None = None
 
 
@@ -244,18 +245,19 @@ def pack(
         "numerics": NUMERICS,
         "graphs": {key: graph.description for key, graph in parts.graphs.items()},
         "codec": dict(parts.codec),
-        "strides": dict(parts.strides),
-        "pad": parts.pad,
-        "levels": parts.levels,
         "card": dict(card or {}),
     }
+    if parts.pad is not None:
+        description |= {"strides": dict(parts.strides), "pad": parts.pad, "levels": parts.levels}
     if samples is not None:
         description["samples"] = dict(samples)
     return description, tensors
 
 
 def _check_lowered(model: Any, num_channels: int | None) -> None:
-    """Compares what lowers in `model`, and what derived classes change, with `forward` on a random picture.
+    """Compares what lowers in `model`, and what derived classes change, with `forward` on a small example.
+
+    That is what `model.packing_example(generator)` gives, or else a random picture.
 
     Raises:
         NotPortableError: they differ; the message has the class and the place of what differs.
@@ -265,7 +267,8 @@ def _check_lowered(model: Any, num_channels: int | None) -> None:
     factor = getattr(model, "downsampling_factor", None) or 64
     channels: int = getattr(model, "in_channels", 3) if num_channels is None else num_channels
     generator = torch.Generator().manual_seed(0)
-    x = torch.rand(1, channels, factor, 2 * factor, generator=generator)
+    example = getattr(model, "packing_example", None)
+    x = example(generator) if example else torch.rand(1, channels, factor, 2 * factor, generator=generator)
     check_calls(model, x)
     like = next((p for p in model.parameters() if p.is_floating_point()), x)
     check_derived(model, x.to(like))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lcrs.pictures.depths import rescaled
 from lcrs.pictures.errors import PictureError
 from lcrs.pictures.picture import Background, Picture, color_of
 
@@ -36,15 +37,6 @@ def pixels_to_picture(
         pixels, bits = rescaled(pixels, bits, 8), 8
     height, width, channels = pixels.shape
     return Picture(pixels.astype("<u2" if bits > 8 else np.uint8).tobytes(), (height, width), channels, bits)
-
-
-def rescaled(pixels: NDArray[Any], bits: int, to: int) -> NDArray[Any]:
-    """Components of ``bits`` bits as such of ``to`` bits, rounded to nearest; the largest stays that."""
-    largest, wanted = (1 << bits) - 1, (1 << to) - 1
-    if bits == to:
-        return pixels
-    scaled = (pixels.astype(np.uint32) * wanted + largest // 2) // largest
-    return scaled.astype(np.uint16 if to > 8 else np.uint8)
 
 
 def keyed(pixels: NDArray[Any], bits: int, key: int | tuple[int, ...]) -> NDArray[Any]:

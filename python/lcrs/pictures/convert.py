@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lcrs.pictures.errors import NO_INKS, PictureError
+from lcrs.pictures.limits import MAX_PIXELS, check_size
 from lcrs.pictures.picture import Background, Picture, color_of
 
 if TYPE_CHECKING:
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from lcrs.pictures.source import Buffer
 
 __all__ = ["MAX_PIXELS", "orientation_of", "to_picture"]
-
-MAX_PIXELS = 1 << 28
-"""Pixels of a picture, unless told otherwise; Pillow by itself warns at a third of it."""
 
 _ALPHA_MODES = {"RGBA", "LA", "PA", "La", "RGBa"}
 _GREY_MODES = {"1", "L"}
@@ -107,17 +105,6 @@ def to_picture(
     given = name if module == "builtins" else f"{module}.{name}"
     msg = f"image is a {given}; a path, bytes, an open file, a Pillow image or an array is needed"
     raise TypeError(msg)
-
-
-def check_size(height: int, width: int, max_pixels: int) -> None:
-    """Refuses what is too large.
-
-    Raises:
-        PictureError: if there are more pixels than ``max_pixels``.
-    """
-    if height * width > max_pixels:
-        problem = f"image has {width} x {height} pixels, {max_pixels} are allowed"
-        raise PictureError(problem, "max_pixels", height * width, "to allow them")
 
 
 def _check_bytes(image: Image.Image, max_bytes: int | None) -> None:

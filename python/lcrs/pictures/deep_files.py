@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lcrs.pictures.arrays import rescaled
+from lcrs.pictures.depths import rescaled
 from lcrs.pictures.ifd import Entry, resolution_entries, serialized
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from typing import Any
 
 from PIL import Image, UnidentifiedImageError
 
-from lcrs.pictures.convert import MAX_PIXELS, check_size
 from lcrs.pictures.errors import PictureError
+from lcrs.pictures.limits import MAX_PIXELS, check_size
 
 __all__ = ["buffered", "open_image"]
 

@@ -80,7 +80,7 @@ class Picture(Metadata):
         if self.bit_depth == 8:
             return Image.frombytes("L" if self.channels == 1 else "RGB", (width, height), self.samples)
         if self.channels == 1:
-            from lcrs.pictures.arrays import rescaled
+            from lcrs.pictures.depths import rescaled
 
             deep = rescaled(self.pixels, self.bit_depth, 16 if self.bit_depth > 8 else 8)
             return Image.fromarray(deep)

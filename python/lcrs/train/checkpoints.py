@@ -5,9 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import logging
-import pickle
 import re
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +14,7 @@ import torch
 from lcrs.coding.files import write_atomically
 from lcrs.errors import CorruptError
 
-__all__ = ["FORMAT", "Checkpoints", "load_checkpoint", "save_tensors"]
+__all__ = ["FORMAT", "Checkpoints", "load_checkpoint", "load_run", "load_tensors", "save_tensors"]
 
 log = logging.getLogger("lcrs.train")
 
@@ -36,26 +34,35 @@ def save_tensors(content: dict[str, Any], path: Path) -> None:
     write_atomically(path, buffer.getvalue(), overwrite=True)
 
 
+def load_tensors(path: str | Path) -> dict[str, Any]:
+    """What `save_tensors` wrote, or another file of a mapping.
+
+    Raises:
+        CorruptError: it is damaged, or no mapping.
+        OSError: it cannot be read.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # damaged pickles end in all sorts of ways
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise CorruptError(f"{path} is damaged: {reason}") from error
+    if not isinstance(content, dict):
+        raise CorruptError(f"{path} holds a {type(content).__name__}, a mapping is needed")
+    return content
+
+
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
     """The content of a checkpoint of a run.
 
     Raises:
         CorruptError: it is damaged, or of another kind.
+        OSError: it cannot be read.
     """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (
-        RuntimeError,
-        EOFError,
-        ValueError,
-        KeyError,
-        pickle.UnpicklingError,
-        zipfile.BadZipFile,
-    ) as error:
-        raise CorruptError(f"{path} is damaged: {str(error).splitlines()[0][:200]}") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        found = content.get("format") if isinstance(content, dict) else None
-        raise CorruptError(f"{path} is no checkpoint of a run ({FORMAT}; found {found!r})")
+    content = load_tensors(path)
+    if content.get("format") != FORMAT:
+        raise CorruptError(f"{path} is no checkpoint of a run ({FORMAT}; found {content.get('format')!r})")
     return content
 
 
@@ -115,3 +122,19 @@ class Checkpoints:
         if damaged is not None:
             raise damaged
         return None
+
+
+def load_run(start: str | Path) -> tuple[dict[str, Any], Path]:
+    """A checkpoint, or the newest one of a run's folder, with the file that it is in.
+
+    Raises:
+        CorruptError: it is damaged, or holds weights alone.
+        FileNotFoundError: there is none.
+    """
+    path = Path(start)
+    if not path.is_dir():
+        return load_checkpoint(path), path
+    found = Checkpoints(path / "checkpoints", 1).latest()
+    if found is None:
+        raise FileNotFoundError(f"start={start} has no checkpoint in {path / 'checkpoints'}")
+    return found

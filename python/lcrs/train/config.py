@@ -21,12 +21,16 @@ except ModuleNotFoundError as error:
         "training needs pydantic: pip install '.[train]' in the sources of lcrs", name="pydantic"
     ) from None
 
-__all__ = ["Config", "ConfigError", "Phase", "checked", "dotted_keys"]
+__all__ = ["Config", "ConfigError", "Phase", "checked", "dotted_keys", "text_keys"]
 
 Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 PositiveNumber = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Place = Annotated[str, Field(min_length=1)]
+
+_DEVICE, _IMPORT = r"^(auto|cpu|mps|cuda(:\d+)?)$", r"^[\w.]+:[\w.]+$"
+_PATTERNS = {_DEVICE: "auto, cpu, mps, cuda or cuda:NUMBER", _IMPORT: "MODULE:CLASS"}
 
 
 class ConfigError(LcrsError):
@@ -52,7 +56,7 @@ class ModelConfig(Part):
     """
 
     name: str | None = None
-    import_: str | None = Field(default=None, alias="import", pattern=r"^[\w.]+:[\w.]+$")
+    import_: str | None = Field(default=None, alias="import", pattern=_IMPORT)
     sizes: dict[str, Any] = Field(default_factory=dict)
     begin: Literal["default", "principal-components"] = "default"
     quantization: Literal["own", "mixed"] = "own"
@@ -84,8 +88,8 @@ class DataConfig(Part):
         options: What else the subject of the network takes, if it is neither pictures nor video.
     """
 
-    train: str | list[str] | None = None
-    tune: str | list[str] | None = None
+    train: Place | list[Place] | None = None
+    tune: Place | list[Place] | None = None
     kind: Literal["auto", "pictures", "shards", "vimeo90k", "raw-video", "video-folder"] = "auto"
     order: Literal["shuffle", "area"] = "shuffle"
     flip: bool = True
@@ -265,12 +269,12 @@ class Config(Part):
     output: Path = Path("runs/own")
     steps: Positive | None = None
     minutes: PositiveNumber | None = None
-    batch: Positive = 8
+    batch: Annotated[int, Field(ge=1, le=1 << 16)] = 8
     crop: Annotated[int, Field(ge=16)] = 256
-    seed: Count = 1
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")] = "auto"
-    workers: Count | Literal["auto"] = "auto"
-    threads: Positive | None = None
+    seed: Annotated[int, Field(ge=0, lt=1 << 63)] = 1
+    device: Annotated[str, Field(pattern=_DEVICE)] = "auto"
+    workers: Annotated[int, Field(ge=0, le=1024)] | Literal["auto"] = "auto"
+    threads: Annotated[int, Field(ge=1, le=4096)] | None = None
     checkpoint_every: Positive = 500
     checkpoint_keep: Positive = 2
     quality: Annotated[int, Field(ge=1, le=8)] | None = None
@@ -290,6 +294,8 @@ class Config(Part):
     def _ends(self) -> Config:
         if self.steps is None and self.minutes is None:
             raise ValueError("one of steps and minutes is needed: when does the run end?")
+        if self.output == Path():
+            raise ValueError("output is '', must be a folder")
         places = [phase.from_ for phase in self.phases]
         if places != sorted(places):
             raise ValueError(f"phases begin at {places}, must ascend")
@@ -330,6 +336,25 @@ def dotted_keys(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[s
             yield from dotted_keys(inner, f"{key}.")
 
 
+def text_keys(model: type[BaseModel] = Config, prefix: str = "") -> Iterator[str]:
+    """Those of them whose values are texts or paths."""
+    for name, field in model.model_fields.items():
+        key = prefix + (field.alias or name)
+        inner = _part_in(field.annotation)
+        if inner is not None:
+            yield from text_keys(inner, f"{key}.")
+        elif field.annotation is not None and {str, Path} & set(_plain_types(field.annotation)):
+            yield key
+
+
+def _plain_types(annotation: Any) -> Iterator[Any]:
+    if isinstance(annotation, type):
+        yield annotation
+    elif get_origin(annotation) not in (Literal, list, dict):
+        for part in get_args(annotation):
+            yield from _plain_types(part)
+
+
 def _complaint(error: Mapping[str, Any]) -> str:
     """One thing that is wrong, in words."""
     key = ".".join(str(part) for part in _place(error))
@@ -345,6 +370,8 @@ def _complaint(error: Mapping[str, Any]) -> str:
     if kind == "value_error":
         reason = str(error["ctx"]["error"])
         return f"{key}: {reason}" if key else reason
+    if kind == "string_pattern_mismatch":
+        return f"{key} is {error['input']!r}, must be {_PATTERNS[error['ctx']['pattern']]}"
     reason = error["msg"][0].lower() + error["msg"][1:]
     reason = reason.replace("input should be", "must be")
     return f"{key} is {error['input']!r}, {reason}" if key else reason

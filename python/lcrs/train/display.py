@@ -13,7 +13,13 @@ __all__ = ["Display", "make_display"]
 
 
 class Display(Protocol):
-    """Shows how a run goes."""
+    """Shows how a run goes.
+
+    Attributes:
+        rate_unit: What rates count.
+    """
+
+    rate_unit: str
 
     def progress(self, values: dict[str, Any]) -> None:
         """Numbers of the last steps, see `lcrs.train.progress`."""
@@ -31,6 +37,8 @@ class Display(Protocol):
 class Silent:
     """Shows nothing."""
 
+    rate_unit = "bpp"
+
     def progress(self, values: dict[str, Any]) -> None:
         """As in `Display`."""
 
@@ -44,8 +52,10 @@ class Silent:
 class Lines:
     """A line for each record, for files and pipes."""
 
-    def __init__(self, stream: TextIO, rate_unit: str = "bpp") -> None:
-        self.stream, self.rate_unit = stream, rate_unit
+    rate_unit = "bpp"
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
 
     def progress(self, values: dict[str, Any]) -> None:
         """As in `Display`."""
@@ -67,12 +77,14 @@ class Lines:
 class Live:
     """A table that is drawn anew in place, by rich."""
 
-    def __init__(self, title: str, rate_unit: str = "bpp") -> None:
+    rate_unit = "bpp"
+
+    def __init__(self, title: str) -> None:
         self._live: Any = importlib.import_module("rich.live").Live(
             console=importlib.import_module("rich.console").Console(stderr=True), refresh_per_second=4
         )
         self._table: Any = importlib.import_module("rich.table").Table
-        self.title, self.rate_unit = title, rate_unit
+        self.title = title
         self._live.start()
 
     def progress(self, values: dict[str, Any]) -> None:
@@ -102,7 +114,7 @@ class Live:
         self._live.stop()
 
 
-def make_display(kind: str, title: str, stream: TextIO | None = None, *, rate_unit: str = "bpp") -> Display:
+def make_display(kind: str, title: str, stream: TextIO | None = None) -> Display:
     """The display that a configuration wants; "auto" is live on a terminal, if rich is there.
 
     Raises:
@@ -113,13 +125,13 @@ def make_display(kind: str, title: str, stream: TextIO | None = None, *, rate_un
         return Silent()
     if kind == "rich" or (kind == "auto" and stream.isatty()):
         try:
-            return Live(title, rate_unit)
+            return Live(title)
         except ModuleNotFoundError:
             if kind == "rich":
                 raise ConfigError(
                     "watch.display=rich needs rich: pip install '.[train]' in the sources of lcrs"
                 ) from None
-    return Lines(stream, rate_unit)
+    return Lines(stream)
 
 
 def _duration(seconds: float) -> str:

@@ -8,14 +8,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["first_guilty"]
+__all__ = ["INNOCENT", "first_guilty"]
+
+INNOCENT = "none, when the step was taken again: an operation is not deterministic"
 
 
 def first_guilty(net: nn.Module, x: Any, loss_of: Callable[[], Tensor]) -> str:
     """Names the first tensor of a step that is not finite, by taking the step again.
 
-    Looked at are, in this order: the batch, the weights, what modules give in the order in which they are
-    done, the loss, gradients of what modules gave in the order of the backward pass, gradients of weights.
+    Looked at are, in this order: the batch, the weights, what modules take and give in the order in which
+    they are done, the loss, gradients of what modules gave in the order of the backward pass, gradients of
+    weights.
 
     Args:
         net: The network.
@@ -32,7 +35,6 @@ def first_guilty(net: nn.Module, x: Any, loss_of: Callable[[], Tensor]) -> str:
     handles = [
         module.register_forward_hook(_watching(name, module, forward, backward))
         for name, module in net.named_modules()
-        if name
     ]
     before = [(parameter, parameter.grad) for parameter in net.parameters()]
     try:
@@ -40,16 +42,16 @@ def first_guilty(net: nn.Module, x: Any, loss_of: Callable[[], Tensor]) -> str:
             parameter.grad = None
         loss = loss_of()
         if forward:
-            return f"output of {forward[0]}"
+            return forward[0]
         if not _is_finite(loss):
             return "the loss, of finite outputs: a likelihood that is 0, or a distortion beyond all bounds"
         loss.backward()  # type: ignore[no-untyped-call]
         if backward:
-            return f"gradient of the output of {backward[0]}"
+            return f"gradient of the {backward[0]}"
         for name, parameter in reversed(list(net.named_parameters())):
             if parameter.grad is not None and not _is_finite(parameter.grad):
                 return f"gradient of {name}"
-        return "none, when the step was taken again: an operation is not deterministic"
+        return INNOCENT
     finally:
         for handle in handles:
             handle.remove()
@@ -58,18 +60,20 @@ def first_guilty(net: nn.Module, x: Any, loss_of: Callable[[], Tensor]) -> str:
 
 
 def _watching(name: str, module: nn.Module, forward: list[str], backward: list[str]) -> Callable[..., None]:
-    label = f"{name} ({type(module).__name__})"
+    label = f"{name} ({type(module).__name__})" if name else f"{type(module).__name__} as a whole"
 
-    def look(_module: nn.Module, _inputs: Any, out: Any) -> None:
+    def look(_module: nn.Module, inputs: Any, out: Any) -> None:
+        if not forward and not all(map(_is_finite, _tensors(inputs))):
+            forward.append(f"input of {label}, which no module gave")
         for tensor in _tensors(out):
             if not _is_finite(tensor):
-                forward.append(label)
+                forward.append(f"output of {label}")
             elif tensor.requires_grad:
                 tensor.register_hook(note)  # type: ignore[no-untyped-call]
 
     def note(gradient: Tensor) -> None:
         if not _is_finite(gradient):
-            backward.append(label)
+            backward.append(f"output of {label}")
 
     return look
 

@@ -8,7 +8,6 @@ from lcrs import needs_torch  # noqa: F401
 import contextlib
 import logging
 import math
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,11 +17,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from lcrs.errors import LcrsError, NotPortableError
+from lcrs.errors import CorruptError, LcrsError, NotPortableError
 from lcrs.train.beginnings import begin
-from lcrs.train.checkpoints import Checkpoints, load_checkpoint, save_tensors
-from lcrs.train.config import Config, ConfigError
+from lcrs.train.checkpoints import Checkpoints, load_run, load_tensors, save_tensors
+from lcrs.train.config import Config, ConfigError, checked
 from lcrs.train.data.opening import Data
+from lcrs.train.data.pictures import only_our_limit
 from lcrs.train.display import Display, make_display
 from lcrs.train.graphs import CapturedStep, check_capturable
 from lcrs.train.meter import Meter
@@ -31,6 +31,7 @@ from lcrs.train.processes import Processes
 from lcrs.train.random_states import seed_all
 from lcrs.train.recipes import flat
 from lcrs.train.records import Records
+from lcrs.train.run_folder import RunFolder
 from lcrs.train.sheets import write_sheet
 from lcrs.train.signals import Signals
 from lcrs.train.subjects import subject_of
@@ -43,11 +44,12 @@ __all__ = ["Result", "TrainingError", "run"]
 
 log = logging.getLogger("lcrs.train")
 
-_OURS = ("model.pt", "model.lcrm", "log.jsonl", "config.toml", "checkpoints", "sheets", "tensorboard")
 _MAY_CHANGE = {
     "output", "summary", "steps", "minutes", "device", "workers", "threads", "checkpoint_every",
     "checkpoint_keep", "validation", "watch", "start", "start_state", "loop.max_skipped",
 }  # fmt: skip
+_SECONDS = 30.0
+"""Without a line of the log, one is written all the same: whoever waits for the first wants to know."""
 
 
 class TrainingError(LcrsError):
@@ -88,10 +90,23 @@ def run(config: Config, *, restart: bool = False) -> Result:
     if config.threads is not None:
         torch.set_num_threads(config.threads)
     processes = Processes(config.device)
-    try:
-        return _Run(config, processes, restart).go()
-    finally:
-        processes.end()
+    kind = config.watch.display if processes.is_main else "off"
+    with contextlib.ExitStack() as stack:
+        stack.callback(processes.end)
+        stack.enter_context(only_our_limit())
+        with processes.together():
+            display = make_display(kind, f"lcrs train {config.recipe}")
+            stack.callback(display.close)
+            stack.enter_context(_logging_to(display))
+            folder = RunFolder(config.output) if processes.is_main else None
+            stack.callback(folder.leave if folder is not None else lambda: None)
+        with processes.together():
+            whole = _Run(config, processes, restart)
+        display.rate_unit = whole.subject.rate_unit
+        with processes.together():
+            if folder is not None:
+                folder.enter(forget=restart)
+        return whole.go(display)
 
 
 class _Run:
@@ -101,11 +116,9 @@ class _Run:
         self.config, self.processes = config, processes
         self.folder = config.output
         self.checkpoints = Checkpoints(self.folder / "checkpoints", config.checkpoint_keep)
-        if restart and processes.is_main:
-            forget(self.folder)
-        processes.wait()
-        saved = self.checkpoints.latest()
-        if saved is None and processes.is_main and (self.folder / "model.pt").exists():
+        # What is to be forgotten stays until all else is known to fit.
+        saved = None if restart else self.checkpoints.latest()
+        if saved is None and not restart and processes.is_main and (self.folder / "model.pt").exists():
             raise ConfigError(f"{self.folder} has a model.pt, but no checkpoint: --restart begins anew")
         if saved is not None:
             check_same(config, saved[0]["config"], self.folder)
@@ -115,7 +128,8 @@ class _Run:
         self.data: Data = self.subject.open_data(
             config, processes.device, rank=processes.rank, world=processes.world
         )
-        self.step, self.seconds, self.is_stable_saved, self.saved_step = 0, 0.0, False, -1
+        self.step, self.seconds, self.is_stable_saved = 0, 0.0, False
+        self.saved_step, self.validated_step = -1, 0
         notes = [self.data.summary]
         if saved is None:
             notes.append(begin(net, config, self.data.sampler))
@@ -132,8 +146,9 @@ class _Run:
             self.saved_step = self.step
             notes.append(f"goes on from {saved[1].name}, step {self.step}")
         elif config.start is not None and config.start_state == "all":
-            self._go_on(load_checkpoint(config.start))
-            notes.append(f"goes on from {config.start}, step {self.step}")
+            begun, path = load_run(config.start)
+            self._go_on(begun)
+            notes.append(f"goes on from {path}, step {self.step}")
         self.notes = [note for note in notes if note]
         self.validator = self.subject.validator(config, self.trainer.task, self.trainer.objective, self.data)
         self.validation: Validation | None = None
@@ -143,6 +158,7 @@ class _Run:
     def _go_on(self, saved: dict[str, Any]) -> None:
         self.step, self.seconds = int(saved["step"]), float(saved["seconds"])
         self.is_stable_saved = bool(saved["is_stable_saved"])
+        self.validated_step = int(saved.get("validated_step", self.step))
         # Before the weights, since what is frozen and how values are rounded is no part of them.
         self.trainer.enter_phase(self._done())
         self.trainer.load_state_dict(saved["state"])
@@ -154,23 +170,17 @@ class _Run:
 
     # --- the loop ---
 
-    def go(self) -> Result:
+    def go(self, display: Display) -> Result:
         """Steps until the end, or until a signal."""
         config, is_main = self.config, self.processes.is_main
-        if is_main:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            (self.folder / "config.toml").write_text(dump(config.as_dict()), encoding="utf-8")
-        display = make_display(
-            config.watch.display if is_main else "off",
-            f"lcrs train {config.recipe}",
-            rate_unit=self.subject.rate_unit,
-        )
         records: Records | None = None
+        with self.processes.together():
+            if is_main:
+                (self.folder / "config.toml").write_text(dump(config.as_dict()), encoding="utf-8")
+                records = Records(self.folder, self.step, tensorboard=config.watch.tensorboard)
         stopped_by = 0
         try:
-            with Signals() as signals, _logging_to(display):
-                if is_main:
-                    records = Records(self.folder, self.step, tensorboard=config.watch.tensorboard)
+            with Signals() as signals:
                 for note in self.notes:
                     display.say(note)
                     self._event(records, note)
@@ -182,10 +192,10 @@ class _Run:
                     )
                 else:
                     stopped_by = self._steps(signals, display, records)
-                if not (was_over and (self.folder / "model.lcrm").is_file()):
+                (is_finished,) = self.processes.from_main(float(was_over and self._is_packed()))
+                if not is_finished:
                     self._finish(display, records, stopped_by)
         finally:
-            display.close()
             self.data.batches.close()
             if records is not None:
                 records.close()
@@ -207,8 +217,10 @@ class _Run:
         """All steps that remain; returns the signal that ended them."""
         config, trainer, meter = self.config, self.trainer, self.meter
         began, before = time.monotonic(), self.seconds
-        validated_at, validated_step = began, self.step
+        validated_at = reported_at = began
         captured: CapturedStep | None = None
+        if self._is_validation_due(0) and not self._is_over():  # of the step at which the run was stopped
+            self._validate(display, records)
         while True:
             done, number = self._agreed(signals.number)
             if done >= 1 or number:
@@ -232,16 +244,15 @@ class _Run:
             meter.end_step(facts)
             now = time.monotonic()
             self.seconds = before + now - began
-            if self.step % config.watch.every == 0:
+            if self.step % config.watch.every == 0 or now - reported_at > _SECONDS:
                 self._report(display, records)
-            if (
-                self._is_validation_due(now - validated_at, self.step - validated_step)
-                and not self._is_over()
-            ):
+                reported_at = now
+            if self._is_validation_due(now - validated_at) and not self._is_over():
                 self._validate(display, records)
-                validated_at, validated_step = time.monotonic(), self.step
+                validated_at = time.monotonic()
             if self.step % config.checkpoint_every == 0:
                 self._save()
+            meter.pause(now)
             self.seconds = before + time.monotonic() - began
 
     def _agreed(self, number: int) -> tuple[float, int]:
@@ -251,13 +262,17 @@ class _Run:
         (done,) = self.processes.from_main(self._done())
         return done, self.processes.largest(number)
 
-    def _is_validation_due(self, seconds: float, steps: int) -> bool:
-        validation = self.config.validation
-        by_steps = validation.every is not None and steps >= validation.every
-        by_time = validation.minutes is not None and seconds >= 60 * validation.minutes
+    def _is_due_by_steps(self) -> bool:
+        """Whether a validation belongs to this step, wherever the run was begun, and has not been yet."""
+        every = self.config.validation.every
+        return every is not None and self.step % every == 0 and self.validated_step < self.step
+
+    def _is_validation_due(self, seconds: float) -> bool:
+        minutes = self.config.validation.minutes
+        is_due = self._is_due_by_steps() or (minutes is not None and seconds >= 60 * minutes)
         if self.processes.world == 1:
-            return by_steps or by_time
-        return bool(self.processes.from_main(float(by_steps or by_time))[0])
+            return is_due
+        return bool(self.processes.from_main(float(is_due))[0])
 
     def _keep_stable(self, done: float) -> None:
         """Keeps the checkpoint from which a run can go on at the full rate."""
@@ -301,15 +316,18 @@ class _Run:
 
     def _validate(self, display: Display, records: Records | None) -> None:
         loss = math.nan
-        if self.processes.is_main:
-            with self._averaged():
-                self.validation = self.validator(self.net)
-            loss = self.validation.loss
-            self._tell(self.validation, display, records)
-            self._write_model()
-        self.processes.wait()
+        with self.processes.together():
+            if self.processes.is_main:
+                with self._averaged():
+                    self.validation = self.validator(self.net)
+                loss = self.validation.loss
+                self._tell(self.validation, display, records)
+                self._write_model()
         (loss,) = self.processes.from_main(loss)
-        self.trainer.schedule.validated(loss)
+        # Where steps say when, the clock must not change what a schedule does.
+        if self._is_due_by_steps() or self.config.validation.every is None:
+            self.trainer.schedule.validated(loss)
+        self.validated_step = self.step
 
     def _tell(self, found: Validation, display: Display, records: Records | None) -> None:
         for point in found.points:
@@ -326,13 +344,14 @@ class _Run:
                 log.warning("the sheet of pictures cannot be written: %s", error)
 
     def _content(self) -> dict[str, Any]:
-        states = self.processes.states(self.data.batches.state_dict())
+        states = self.processes.of_all(self.data.batches.state_dict())
         return {
             "config": self.config.as_dict(),
             "versions": versions(),
             "step": self.step,
             "seconds": self.seconds,
             "is_stable_saved": self.is_stable_saved,
+            "validated_step": self.validated_step,
             "state": self.trainer.state_dict(),
             "data": {"identity": self.data.identity, "batches": states},
         }
@@ -341,18 +360,19 @@ class _Run:
         """Writes a checkpoint; on failure the run goes on, unless it `must` be."""
         content = self._content()
         failure: OSError | None = None
-        if self.processes.is_main:
-            try:
-                self.checkpoints.save(content, self.step, name)
-            except OSError as error:
-                failure = error
-                log.warning("no checkpoint at step %d: %s; the ones before stay", self.step, error)
+        with self.processes.together():
+            if self.processes.is_main:
+                try:
+                    self.checkpoints.save(content, self.step, name)
+                except OSError as error:
+                    if must:
+                        raise
+                    failure = error
+                    log.warning("no checkpoint at step %d: %s; the ones before stay", self.step, error)
         # Whether there is one is for the main process to say: others may look before a file is there.
         (failed,) = self.processes.from_main(float(failure is not None))
         if not failed and name is None:
             self.saved_step = self.step
-        if failure is not None and must:
-            raise failure
 
     def _write_model(self) -> None:
         """Writes `model.pt`, with averaged weights if there are."""
@@ -382,9 +402,18 @@ class _Run:
                 self._write_model()
             return
         self._validate(display, records)
-        if self.processes.is_main:
-            self._pack(display, records)
-        self.processes.wait()
+        with self.processes.together():
+            if self.processes.is_main:
+                self._pack(display, records)
+
+    def _is_packed(self) -> bool:
+        """Whether the package is of these weights: another process may have been killed before it was."""
+        network, package = self.folder / "model.pt", self.folder / "model.lcrm"
+        try:
+            is_newer = package.stat().st_mtime_ns >= network.stat().st_mtime_ns
+            return is_newer and load_tensors(network).get("steps") == self.step
+        except (OSError, CorruptError):
+            return False
 
     def _pack(self, display: Display, records: Records | None) -> None:
         path = self.folder / "model.lcrm"
@@ -410,22 +439,14 @@ def constructor_arguments(net: nn.Module, config: Config) -> dict[str, Any]:
     return dict(own) if isinstance(own, dict) else dict(config.model.sizes)
 
 
-def forget(folder: Path) -> None:
-    """Removes what a run wrote into its folder, and nothing else."""
-    for name in _OURS:
-        path = folder / name
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-
-
 def check_same(config: Config, before: dict[str, Any], folder: Path) -> None:
     """Refuses to go on with another network, other data or another way of training.
 
     Raises:
         ConfigError: with the keys that differ.
     """
+    with contextlib.suppress(ConfigError):  # keys that came later had their defaults
+        before = checked(before).as_dict()
     now, before = flat(config.as_dict()), flat(before)
     keys = [
         key
@@ -446,7 +467,8 @@ def _logging_to(display: Display) -> Iterator[None]:
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            display.say(f"{record.levelname.lower()}: {record.getMessage()}")
+            prefix = f"{record.levelname.lower()}: " if record.levelno > logging.INFO else ""
+            display.say(prefix + record.getMessage())
 
     handler, before, propagates = Handler(logging.INFO), log.level, log.propagate
     log.addHandler(handler)

@@ -47,6 +47,14 @@ class Meter:
             values = torch.stack([fact.float() for fact in facts.values()])
             self._sums = values if self._sums is None else self._sums + values
 
+    def pause(self, since: float) -> None:
+        """What was done from `since` until now, by `time.monotonic()`, was no training."""
+        away = time.monotonic() - since
+        if self._steps:
+            self._since += away
+        else:
+            self._since = time.monotonic()
+
     def values(self, step: int, done: float, seconds: float) -> dict[str, Any]:
         """Means since the last call, and begins anew.
 

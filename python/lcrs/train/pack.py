@@ -84,7 +84,9 @@ def _facts(saved: Mapping[str, Any]) -> dict[str, Any]:
 def _rounded(net: nn.Module) -> nn.Module:
     """The network in evaluation mode, what convolutions multiply by rounded to binary16."""
     for module in net.modules():
-        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and not is_parametrized(module, "weight"):
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear) and not is_parametrized(
+            module, "weight"
+        ):
             module.weight.copy_(module.weight.half().float())
     return net.eval()
 

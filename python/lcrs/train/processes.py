@@ -7,17 +7,23 @@ same as in one process; for networks of this size the exchange is far shorter th
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from lcrs.errors import LcrsError
 from lcrs.train.config import ConfigError
 
-__all__ = ["Processes"]
+__all__ = ["OtherProcessError", "Processes"]
+
+
+class OtherProcessError(LcrsError):
+    """Another process of the run failed, so that this one cannot go on."""
 
 
 class Processes:
@@ -64,7 +70,9 @@ class Processes:
             return
         gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         joined = torch.cat([gradient.float().flatten() for gradient in gradients])
-        means = self._accelerator.reduce(joined, "mean").split([g.numel() for g in gradients])
+        with _telling_of_others():
+            reduced: Tensor = self._accelerator.reduce(joined, "mean")
+        means = reduced.split([g.numel() for g in gradients])
         for gradient, mean in zip(gradients, means, strict=True):
             gradient.copy_(mean.view_as(gradient))
 
@@ -79,20 +87,42 @@ class Processes:
         """The largest of a number over all processes, none negative."""
         if self.world == 1:
             return number
-        gathered = self._accelerator.gather(torch.tensor([number], device=self.device))
+        with _telling_of_others():
+            gathered: Tensor = self._accelerator.gather(torch.tensor([number], device=self.device))
         return int(gathered.max())
 
-    def states(self, state: dict[str, Any]) -> list[dict[str, Any]]:
-        """What all processes have, in the order of their ranks."""
+    def of_all(self, value: Any) -> list[Any]:
+        """What each process has, in the order of their ranks."""
         if self.world == 1:
-            return [state]
-        found: list[dict[str, Any]] = importlib.import_module("accelerate.utils").gather_object([state])
+            return [value]
+        with _telling_of_others():
+            found: list[Any] = importlib.import_module("accelerate.utils").gather_object([value])
         return found
 
-    def wait(self) -> None:
-        """Until all are here."""
-        if self._accelerator is not None:
-            self._accelerator.wait_for_everyone()
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """Where one process fails within, all do, instead of waiting for it for ever.
+
+        What is within must not speak with the other processes. All leave it at the same time.
+
+        Raises:
+            OtherProcessError: another one failed; the message is the other's.
+        """
+        failure: Exception | None = None
+        try:
+            yield
+        except Exception as error:
+            if self.world == 1:
+                raise
+            failure = error
+        if self.world == 1:
+            return
+        told = self.of_all(None if failure is None else _line(failure))
+        if failure is not None:
+            raise failure
+        for rank, text in enumerate(told):
+            if text is not None:
+                raise OtherProcessError(f"process {rank} of {self.world} failed: {text}")
 
     def end(self) -> None:
         """Leaves the group."""
@@ -100,8 +130,24 @@ class Processes:
             torch.distributed.destroy_process_group()
 
     def _sum(self, values: Tensor) -> Tensor:
-        total: Tensor = self._accelerator.reduce(values.to(self.device), "sum")
+        with _telling_of_others():
+            total: Tensor = self._accelerator.reduce(values.to(self.device), "sum")
         return total
+
+
+@contextlib.contextmanager
+def _telling_of_others() -> Iterator[None]:
+    """What is said where another process went away in the middle of a run."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise OtherProcessError(
+            f"another process of the run is gone, and its own message says why ({_line(error)})"
+        ) from error
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__
 
 
 def _device_of(device: str) -> torch.device:

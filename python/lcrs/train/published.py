@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from typing import Any
 
 from lcrs.train.config import ConfigError
@@ -39,8 +40,12 @@ def published_sizes(name: str, quality: int) -> dict[str, Any]:
 
     entry = {**ARCHITECTURES, **VIDEO_ARCHITECTURES}.get(name)
     if entry is None:
-        known = ", ".join((*ARCHITECTURES, *VIDEO_ARCHITECTURES))
-        raise ConfigError(f"quality is for models of the zoo, and {name!r} is none of {known}")
+        known = (*ARCHITECTURES, *VIDEO_ARCHITECTURES)
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise ConfigError(
+            f"quality is for models of the zoo, and model.name={name} is none{hint} ({', '.join(known)})"
+        )
     if entry.num_qualities == 1:
         return dict(entry.sizes[0])
     if not 1 <= quality <= entry.num_qualities:

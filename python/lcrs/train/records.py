@@ -44,7 +44,7 @@ class Records:
     def _cut_to(self, step: int) -> None:
         if not self.path.is_file():
             return
-        lines = self.path.read_text(encoding="utf-8").splitlines()
+        lines = self.path.read_text(encoding="utf-8", errors="replace").splitlines()
         kept = [line for line in lines if (record := _parsed(line)) is not None and record["step"] <= step]
         if len(kept) < len(lines):
             write_atomically(self.path, "".join(f"{line}\n" for line in kept).encode(), overwrite=True)

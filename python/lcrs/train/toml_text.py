@@ -22,14 +22,21 @@ __all__ = ["dump", "loads", "value_of"]
 loads = tomllib.loads
 
 
-def value_of(text: str) -> Any:
-    """What a value on a command line is: TOML where it is that, `none`, or else the text itself."""
+def value_of(text: str, *, is_text: bool = False) -> Any:
+    """What a value on a command line is: TOML where it is that, `none`, or else the text itself.
+
+    Args:
+        text: The value.
+        is_text: Of a key that takes texts: a number, a date or true are texts as well, since folders have
+            such names.
+    """
     if text in ("none", "null"):
         return None
     try:
-        return loads(f"value = {text}")["value"]
+        value = loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+    return text if is_text and not isinstance(value, str | list | dict) else value
 
 
 def dump(values: Mapping[str, Any], notes: Mapping[str, str] | None = None) -> str:

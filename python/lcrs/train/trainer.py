@@ -12,7 +12,7 @@ from torch import Tensor, nn, optim
 from lcrs.registry import OPTIMIZERS
 from lcrs.train.averaging import WeightAverage
 from lcrs.train.config import Config, ConfigError, Phase
-from lcrs.train.guard import first_guilty
+from lcrs.train.guard import INNOCENT, first_guilty
 from lcrs.train.processes import Processes
 from lcrs.train.quantization import MixedQuantization, harden, soften
 from lcrs.train.random_states import random_states, seed_step, set_random_states
@@ -213,7 +213,9 @@ class Trainer:
             seed_step(self.config.seed, step, self.processes.rank, self.device)
             return self.loss(self.net, x, drawn)[0]
 
-        self.guilty = first_guilty(self.net, x, again)
+        guilty = first_guilty(self.net, x, again)
+        # One process may be to blame for all.
+        self.guilty = next((name for name in self.processes.of_all(guilty) if name != INNOCENT), INNOCENT)
         self.optimizer.zero_grad(set_to_none=True)
 
     def _auxiliary_step(self, optimizer: optim.Optimizer) -> None:

@@ -2,7 +2,7 @@
 
 use lcrs_core::exact::{Tensor, View};
 use lcrs_core::{Error, Limits, Result, Runtime};
-use lcrs_format::{parse, Container, Header};
+use lcrs_format::{parse, Container, Header, Numerics};
 
 use crate::blame::blame_data;
 use crate::container::{format_limits, from_format};
@@ -12,7 +12,7 @@ use crate::graph::{Rows, Shape};
 use crate::package::SYNTHESIS;
 use crate::picture::Canvas;
 use crate::quality::level;
-use crate::{Layout, Package, Picture, PictureMetadata};
+use crate::{Digests, Layout, Package, Picture, PictureMetadata};
 
 /// How to decompress.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -118,23 +118,40 @@ pub fn metadata(data: &[u8], limits: &Limits) -> Result<PictureMetadata> {
     Ok(PictureMetadata::of(&container))
 }
 
-fn check_model(package: &Package, header: &Header, options: &DecompressOptions) -> Result<()> {
+/// Checks that what decides the symbols of a file is at hand.
+///
+/// # Errors
+/// [`lcrs_core::ErrorKind::MissingModel`], [`lcrs_core::ErrorKind::NotPortable`].
+pub(crate) fn check_entropy(header: &Header, name: &str, digests: &Digests, numerics: Numerics) -> Result<()> {
     if !header.is_portable {
         return Err(Error::not_portable("the file was made with machine-dependent arithmetic, which is not at hand"));
     }
-    let digests = package.digests();
-    let mismatch = |what: &str, wanted: &[u8], found: &[u8; 32]| {
-        let (wanted, found, name) = (hex(wanted), hex(&prefix(found)), package.name());
-        Err(Error::missing_model(format!(
-            "the file needs model '{}' with {what} digest {wanted}, model '{name}' at hand has {found}",
-            header.model
-        )))
-    };
-    if header.entropy_digest != prefix(&digests.entropy) || header.numerics != package.numerics() {
-        return mismatch("entropy", &header.entropy_digest, &digests.entropy);
+    if header.entropy_digest != prefix(&digests.entropy) || header.numerics != numerics {
+        return Err(mismatch(header, name, "entropy", &header.entropy_digest, &digests.entropy));
     }
+    Ok(())
+}
+
+fn mismatch(header: &Header, name: &str, what: &str, wanted: &[u8], found: &[u8; 32]) -> Error {
+    let (wanted, found) = (hex(wanted), hex(&prefix(found)));
+    Error::missing_model(format!(
+        "the file needs model '{}' with {what} digest {wanted}, model '{name}' at hand has {found}",
+        header.model
+    ))
+}
+
+fn check_model(package: &Package, header: &Header, options: &DecompressOptions) -> Result<()> {
+    if header.cloud.is_some() {
+        return Err(Error::corrupt(format!(
+            "the file holds a point cloud, made with model '{}', no picture",
+            header.model
+        )));
+    }
+    let digests = package.digests();
+    check_entropy(header, package.name(), &digests, package.numerics())?;
     if header.synthesis_digest != prefix(&digests.synthesis) && !options.allow_other_synthesis {
-        return mismatch("synthesis", &header.synthesis_digest, &digests.synthesis);
+        let (wanted, found) = (&header.synthesis_digest, &digests.synthesis);
+        return Err(mismatch(header, package.name(), "synthesis", wanted, found));
     }
     Ok(())
 }

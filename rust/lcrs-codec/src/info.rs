@@ -2,11 +2,12 @@
 
 use lcrs_core::rans::StreamKind;
 use lcrs_core::{Limits, Result};
-use lcrs_format::{parse, MetadataKind, Samples, FORMAT_VERSION};
+use lcrs_format::{parse, Cloud, Grid, MetadataKind, Samples, FORMAT_VERSION};
 use serde_json::{json, Value};
 
 use crate::container::{format_limits, from_format};
 use crate::digest_text::hex;
+use crate::points::{part, FIRST_ATTRIBUTE};
 
 /// One entropy-coded section.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +69,8 @@ pub struct Info {
     pub gamma: Option<u32>,
     /// x and y of the white point, of red, of green and of blue, in units of 1/100,000.
     pub chromaticities: Option<[u32; 8]>,
+    /// A point cloud in place of a picture: then width and height are 1.
+    pub cloud: Option<Cloud>,
 }
 
 /// What a file says about itself; all of it is checked but the entropy-coded symbols.
@@ -107,6 +110,7 @@ pub fn info(data: &[u8], limits: &Limits) -> Result<Info> {
         cicp: header.cicp.map(|cicp| (cicp.primaries, cicp.transfer, cicp.matrix, cicp.is_full_range)),
         gamma: header.gamma,
         chromaticities: header.chromaticities,
+        cloud: header.cloud,
     })
 }
 
@@ -123,6 +127,9 @@ impl Info {
     /// The same as a JSON object, member by member.
     #[must_use]
     pub fn to_json(&self) -> String {
+        if let Some(cloud) = &self.cloud {
+            return self.cloud_json(cloud).to_string();
+        }
         let section = |section: &SectionInfo| -> Value {
             json!({
                 "latent": section.latent,
@@ -166,5 +173,47 @@ impl Info {
             "chromaticities": self.chromaticities,
         })
         .to_string()
+    }
+
+    fn cloud_json(&self, cloud: &Cloud) -> Value {
+        let attribute =
+            |latent: u8| latent.checked_sub(FIRST_ATTRIBUTE).and_then(|i| cloud.attributes.get(usize::from(i)));
+        let bits = |bytes: usize| match cloud.num_points {
+            0 => Value::Null,
+            points => json!(8.0 * bytes as f64 / points as f64),
+        };
+        let section = |section: &SectionInfo| -> Value {
+            json!({
+                "part": part(section.latent),
+                "attribute": attribute(section.latent).map(|attribute| &attribute.name),
+                "num_bytes": section.num_bytes,
+                "bits_per_point": bits(section.num_bytes),
+            })
+        };
+        let (origin, step) = match cloud.grid {
+            Grid::Rational { origin, numerator, denominator } => (json!(origin), json!([numerator, denominator])),
+            Grid::Binary { origin, step } => (json!(origin), json!(step)),
+        };
+        json!({
+            "num_bytes": self.num_bytes,
+            "num_header_bytes": self.num_header_bytes,
+            "num_points": cloud.num_points,
+            "bits_per_point": bits(self.num_bytes),
+            "model": self.model,
+            "format_version": self.format_version,
+            "entropy_digest": self.entropy_digest,
+            "synthesis_digest": self.synthesis_digest,
+            "portable": self.portable,
+            "numerics": self.numerics,
+            "dtype": cloud.positions.name(),
+            "lossless": cloud.is_lossless,
+            "voxel": cloud.grid.step(),
+            "grid": {"origin": origin, "step": step},
+            "depth": cloud.depth,
+            "low_bits": cloud.low_bits,
+            "num_leaves": cloud.num_leaves,
+            "attributes": cloud.attributes.iter().map(|a| json!({"name": a.name, "dtype": a.number.name()})).collect::<Vec<_>>(),
+            "parts": self.sections.iter().map(section).collect::<Vec<_>>(),
+        })
     }
 }

@@ -29,6 +29,7 @@ mod networks;
 mod package;
 mod per_simd;
 mod picture;
+mod points;
 mod quality;
 mod reading;
 mod runner;
@@ -47,6 +48,9 @@ pub use info::{bytes_needed, info, Info, SectionInfo};
 pub use metadata::{Cicp, PictureMetadata};
 pub use package::{package_digests, Digests, Package, PackageSummary};
 pub use picture::{Layout, Picture};
+pub use points::{
+    compress_cloud, decompress_cloud, CloudOptions, CloudPackage, CompressedCloud, PointCloud, Resolution, Values,
+};
 pub use quality::{level_of, level_of_quality};
 pub use reading::{read, ReadError};
 pub use search::{Search, Target};

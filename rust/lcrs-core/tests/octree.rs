@@ -3,7 +3,8 @@
 
 use lcrs_core::points::morton;
 use lcrs_core::points::octree::{
-    leaves, occupancies, Ancestry, Level, Planes, Scalar, Stages, TrunkInputs, MAX_DEPTH, NUM_NEIGHBOURS,
+    growth_byte, leaves, occupancies, Ancestry, Level, Planes, Scalar, Stages, Told, TrunkInputs, MAX_DEPTH,
+    NUM_NEIGHBOURS,
 };
 use lcrs_core::{ErrorKind, Limits, Pool};
 use proptest::prelude::*;
@@ -86,7 +87,8 @@ proptest! {
                 prop_assert_eq!(found, wanted);
             }
             let mut features = vec![f32::NAN; inputs.count() * expected.len()];
-            inputs.write(&ancestry, depth, 0..expected.len(), &mut features).unwrap();
+            let told = Told { depth, growth_below: growth_byte(expected.len() as u64, below.len() as u64) };
+            inputs.write(&ancestry, told, 0..expected.len(), &mut features).unwrap();
             for (position, features) in expected.iter().zip(features.chunks(inputs.count())) {
                 let mut wanted = window(&set, *position, 2);
                 for (step, reach) in [(1, 1), (2, 2)] {
@@ -106,7 +108,7 @@ proptest! {
                     _ => 0.0,
                 };
                 let bits = (expected.len() as f32).log2().floor() + 1.0;
-                wanted.extend([(depth - l - 1).min(15) as f32 / 16.0, growth(Some(l)), growth(l.checked_sub(1)), bits / 32.0]);
+                wanted.extend([(depth - l - 1).min(15) as f32 / 16.0, (32.0 * below.len() as f32 / expected.len() as f32 + 0.5).floor().clamp(8.0, 255.0) / 256.0, growth(Some(l)), growth(l.checked_sub(1)), bits / 32.0]);
                 prop_assert_eq!(features, &wanted[..]);
             }
             let mut planes = Planes::new(expected.len(), &limits).unwrap();

@@ -46,6 +46,8 @@ pub(crate) const FIELD_SAMPLES: u8 = 0x03;
 pub(crate) const FIELD_TILES: u8 = 0x04;
 pub(crate) const FIELD_DECODED: u8 = 0x05;
 pub(crate) const FIELD_ARRAY: u8 = 0x06;
+pub(crate) const FIELD_CLOUD: u8 = 0x07;
+pub(crate) const FIELD_ATTRIBUTES: u8 = 0x08;
 
 /// Tags of fields that a decoder may ignore.
 pub(crate) const FIELD_RESOLUTION: u8 = 0x81;
@@ -82,6 +84,22 @@ pub(crate) const NUMBER_U16: u8 = 2;
 pub(crate) const NUMBER_I16: u8 = 3;
 pub(crate) const NUMBER_F32: u8 = 4;
 
+/// Codes of the ways in which voxels lie.
+pub(crate) const GRID_RATIONAL: u8 = 0;
+pub(crate) const GRID_BINARY: u8 = 1;
+
+/// Most bits of the coordinate of a voxel.
+pub(crate) const MAX_CLOUD_BITS: u32 = 32;
+
+/// Largest numerator and denominator of a voxel: whole numbers up to here are binary64 numbers.
+pub(crate) const MAX_GRID_NUMBER: u64 = 1 << 53;
+
+/// Most attributes of a cloud: each has a section.
+pub(crate) const MAX_ATTRIBUTES: usize = 125;
+
+/// Most bytes of the name of an attribute.
+pub(crate) const MAX_ATTRIBUTE_NAME_LENGTH: usize = 255;
+
 /// Most channels of an array: as many as a value of a coding graph can have.
 pub(crate) const MAX_CHANNELS: u32 = 1 << 20;
 
@@ -109,7 +127,9 @@ mod tests {
     fn the_largest_base_header_fits() {
         let section_entry = 3 + 10 + CRC_LENGTH;
         let base = 1 + 2 * DIGEST_PREFIX_LENGTH + 1 + MAX_NAME_LENGTH + 2 * 5 + 1 + MAX_SECTIONS * section_entry;
-        let critical = (2 + 4) + (2 + 10) + (2 + 2) + (2 + 10) + (2 + 10) + (2 + 1 + 5);
+        let attributes = MAX_ATTRIBUTES * (2 + MAX_ATTRIBUTE_NAME_LENGTH);
+        let cloud = (2 + 2 + 2 * 10 + 2 + 1 + 4 * 8) + (4 + attributes);
+        let critical = (2 + 4) + (2 + 10) + (2 + 2) + (2 + 10) + (2 + 10) + (2 + 1 + 5) + cloud;
         let fields = critical + (2 + 8) + (2 + 4) + (2 + 4) + (2 + 32) + (2 + 1);
         assert!(base + fields <= MAX_HEADER_LENGTH);
     }
@@ -120,7 +140,16 @@ mod tests {
         for id in [SECTION_ICC, SECTION_EXIF, SECTION_XMP, SECTION_IPTC].into_iter().chain(fields) {
             assert_ne!(id & ANCILLARY, 0);
         }
-        for tag in [FIELD_QUALITY, FIELD_CROP, FIELD_SAMPLES, FIELD_TILES, FIELD_DECODED, FIELD_ARRAY] {
+        for tag in [
+            FIELD_QUALITY,
+            FIELD_CROP,
+            FIELD_SAMPLES,
+            FIELD_TILES,
+            FIELD_DECODED,
+            FIELD_ARRAY,
+            FIELD_CLOUD,
+            FIELD_ATTRIBUTES,
+        ] {
             assert_eq!(tag & ANCILLARY, 0);
         }
     }

@@ -1,7 +1,7 @@
 //! What a file says about itself, and which of that is legal.
 
 use crate::constants::{DIGEST_PREFIX_LENGTH, MAX_NAME_LENGTH, NUMERICS_F32_FMA_1};
-use crate::Samples;
+use crate::{Cloud, Samples};
 
 /// The name of the arithmetic that decided every symbol and pixel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,6 +99,8 @@ pub struct Header {
     pub gamma: Option<u32>,
     /// x and y of the white point, of red, of green and of blue, in units of 1/100,000.
     pub chromaticities: Option<[u32; 8]>,
+    /// A point cloud in place of a picture: then width and height are 1, and nothing else is said that a picture has.
+    pub cloud: Option<Cloud>,
 }
 
 impl Header {
@@ -124,13 +126,39 @@ impl Header {
             cicp: None,
             gamma: None,
             chromaticities: None,
+            cloud: None,
         }
+    }
+
+    /// The header of a cloud, portable, with digests of zero.
+    #[must_use]
+    pub fn of_cloud(model: &str, cloud: Cloud) -> Self {
+        Self { cloud: Some(cloud), ..Self::new(model, 1, 1) }
+    }
+
+    /// Whether something is said that only a picture or an array has.
+    fn is_of_picture(&self) -> bool {
+        let plain = Self {
+            entropy_digest: self.entropy_digest,
+            synthesis_digest: self.synthesis_digest,
+            numerics: self.numerics,
+            is_portable: self.is_portable,
+            cloud: self.cloud.clone(),
+            ..Self::new(&self.model, 1, 1)
+        };
+        *self != plain
     }
 
     /// What is illegal about the values, if anything. The same rules hold for writing and for reading.
     pub(crate) fn fault(&self) -> Option<String> {
         if let Err(message) = check_model_name(&self.model) {
             return Some(message);
+        }
+        if let Some(cloud) = &self.cloud {
+            if self.is_of_picture() {
+                return Some("a point cloud with the size, samples or colours of a picture".to_owned());
+            }
+            return cloud.fault();
         }
         if self.width == 0 || self.height == 0 {
             return Some(format!("picture of {} x {}, at least 1 x 1 is needed", self.width, self.height));

@@ -21,6 +21,7 @@
 #![doc = "\n# Specification\n"]
 #![doc = include_str!("../README.md")]
 
+mod cloud;
 mod constants;
 mod error;
 mod header;
@@ -30,6 +31,7 @@ mod parse;
 mod reader;
 mod samples;
 
+pub use cloud::{Attribute, Cloud, Grid, ScalarType};
 pub use constants::{
     DEFAULT_BIT_DEPTH, DIGEST_PREFIX_LENGTH, FORMAT_VERSION, MAGIC, MAX_HEADER_LENGTH, MAX_NAME_LENGTH, MAX_SECTIONS,
 };
@@ -43,7 +45,7 @@ pub use samples::{Color, NumberType, Samples};
 /// One entropy-coded section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Section<'a> {
-    /// Position of the latent in the model's coding order, 0 to 127.
+    /// Position of the latent in the model's coding order, or number of the part of a cloud, 0 to 127.
     pub latent: u8,
     /// Code of the stream kind; its meaning belongs to the coder.
     pub kind: u8,

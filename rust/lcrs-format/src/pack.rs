@@ -1,9 +1,9 @@
 //! Writing a container.
 
 use crate::constants::{
-    crc32c, ANCILLARY, AXES_WITH_CHANNELS, FIELD_ARRAY, FIELD_AXES, FIELD_CHROMATICITIES, FIELD_CICP, FIELD_CROP,
-    FIELD_DECODED, FIELD_GAMMA, FIELD_QUALITY, FIELD_RESOLUTION, FIELD_SAMPLES, FIELD_TILES, FORMAT_VERSION, KIND_RAW,
-    MAGIC, MAX_PRECISION, MAX_SECTIONS, NOT_PORTABLE, PRECISION_RAW,
+    crc32c, ANCILLARY, AXES_WITH_CHANNELS, FIELD_ARRAY, FIELD_ATTRIBUTES, FIELD_AXES, FIELD_CHROMATICITIES, FIELD_CICP,
+    FIELD_CLOUD, FIELD_CROP, FIELD_DECODED, FIELD_GAMMA, FIELD_QUALITY, FIELD_RESOLUTION, FIELD_SAMPLES, FIELD_TILES,
+    FORMAT_VERSION, KIND_RAW, MAGIC, MAX_PRECISION, MAX_SECTIONS, NOT_PORTABLE, PRECISION_RAW,
 };
 use crate::{Error, Header, Metadata, Result, Samples, Section};
 
@@ -112,6 +112,12 @@ fn write_fields(out: &mut Vec<u8>, header: &Header) {
         write_varint(&mut value, channels.into());
         write_field(out, FIELD_ARRAY, &value);
     }
+    if let Some(cloud) = &header.cloud {
+        write_field(out, FIELD_CLOUD, &cloud.value());
+        if !cloud.attributes.is_empty() {
+            write_field(out, FIELD_ATTRIBUTES, &cloud.attributes_value());
+        }
+    }
     if let Some((x, y)) = header.resolution {
         write_field(out, FIELD_RESOLUTION, &[x.to_le_bytes(), y.to_le_bytes()].concat());
     }
@@ -143,7 +149,7 @@ fn varint_pair(a: u32, b: u32) -> Vec<u8> {
 }
 
 /// LEB128: seven bits a byte, lowest first, the high bit set on all but the last.
-fn write_varint(out: &mut Vec<u8>, mut value: u64) {
+pub(crate) fn write_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;

@@ -1,14 +1,14 @@
 //! Reading a container. Nothing is copied but the header; nothing is built before its size is checked.
 
 use crate::constants::{
-    crc32c, ANCILLARY, AXES_ALONE, AXES_WITH_CHANNELS, CRC_LENGTH, FIELD_ARRAY, FIELD_AXES, FIELD_CHROMATICITIES,
-    FIELD_CICP, FIELD_CROP, FIELD_DECODED, FIELD_GAMMA, FIELD_QUALITY, FIELD_RESOLUTION, FIELD_SAMPLES, FIELD_TILES,
-    FORMAT_VERSION, KIND_RAW, MAGIC, MAX_HEADER_LENGTH, MAX_PRECISION, NOT_PORTABLE, PREAMBLE_LENGTH, PRECISION_RAW,
-    UNSTABLE_VERSION,
+    crc32c, ANCILLARY, AXES_ALONE, AXES_WITH_CHANNELS, CRC_LENGTH, FIELD_ARRAY, FIELD_ATTRIBUTES, FIELD_AXES,
+    FIELD_CHROMATICITIES, FIELD_CICP, FIELD_CLOUD, FIELD_CROP, FIELD_DECODED, FIELD_GAMMA, FIELD_QUALITY,
+    FIELD_RESOLUTION, FIELD_SAMPLES, FIELD_TILES, FORMAT_VERSION, KIND_RAW, MAGIC, MAX_HEADER_LENGTH, MAX_PRECISION,
+    NOT_PORTABLE, PREAMBLE_LENGTH, PRECISION_RAW, UNSTABLE_VERSION,
 };
 use crate::reader::{AtEnd, Reader};
 use crate::{
-    Cicp, Color, Error, Header, Limits, Metadata, MetadataKind, NumberType, Numerics, Result, Samples, Section,
+    Cicp, Cloud, Color, Error, Header, Limits, Metadata, MetadataKind, NumberType, Numerics, Result, Samples, Section,
 };
 
 /// A parsed file. Payloads are slices of the bytes that were parsed.
@@ -232,6 +232,14 @@ fn read_fields(reader: &mut Reader<'_>, header: &mut Header) -> Result<()> {
         if last_tag.is_some_and(|last| last >= tag) {
             return Err(Error::Corrupt(format!("field {tag:#04x} is out of order: tags must ascend")));
         }
+        let is_of_picture = match tag {
+            FIELD_CLOUD => last_tag.is_some(), // all below are
+            FIELD_RESOLUTION | FIELD_CICP | FIELD_GAMMA | FIELD_CHROMATICITIES | FIELD_AXES => header.cloud.is_some(),
+            _ => false,
+        };
+        if is_of_picture {
+            return Err(Error::Corrupt("a point cloud with a field of a picture".to_owned()));
+        }
         last_tag = Some(tag);
         let length = reader.varint("field length")?;
         let length = usize::try_from(length).unwrap_or(usize::MAX);
@@ -280,6 +288,11 @@ fn read_fields(reader: &mut Reader<'_>, header: &mut Header) -> Result<()> {
                 })?;
                 header.samples = Samples::Array { number, channels: value.varint_u32("channels")? };
             }
+            FIELD_CLOUD => header.cloud = Some(Cloud::read(&mut value)?),
+            FIELD_ATTRIBUTES => match &mut header.cloud {
+                Some(cloud) => cloud.attributes = Cloud::read_attributes(&mut value)?,
+                None => return Err(Error::Corrupt("attributes without a point cloud".to_owned())),
+            },
             FIELD_AXES => {
                 axes = match value.byte("axes")? {
                     axes @ (AXES_ALONE | AXES_WITH_CHANNELS) => Some(axes),

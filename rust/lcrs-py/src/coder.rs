@@ -2,7 +2,7 @@
 
 use lcrs_core::rans::{self, StreamKind};
 use lcrs_core::Runtime;
-use numpy::PyArrayDyn;
+use numpy::{PyArray1, PyArrayDyn};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
@@ -165,6 +165,7 @@ pub(crate) fn encoded_bound(py: Python<'_>, num_symbols: i64, kind: &str) -> PyR
 ///
 /// Args:
 ///     kind: as in `encode`.
+///     keep_symbols: has ``symbols`` give what was pushed.
 #[pyclass(module = "lcrs.coding")]
 pub(crate) struct Encoder {
     /// `None` once finished; taken out by scans while they run.
@@ -174,11 +175,21 @@ pub(crate) struct Encoder {
 #[pymethods]
 impl Encoder {
     #[new]
-    #[pyo3(signature = (kind="lcrs"))]
-    fn new(py: Python<'_>, kind: &str) -> PyResult<Self> {
+    #[pyo3(signature = (kind="lcrs", keep_symbols=false))]
+    fn new(py: Python<'_>, kind: &str, keep_symbols: bool) -> PyResult<Self> {
         let kind = stream_kind(py, kind)?;
         let simd = simd_of(py)?;
-        Ok(Self { inner: Some(rans::Encoder::new(kind, simd)) })
+        let encoder = rans::Encoder::new(kind, simd);
+        Ok(Self { inner: Some(if keep_symbols { encoder.keeping_symbols() } else { encoder }) })
+    }
+
+    /// The symbols pushed so far, int32, in the order of the stream; none if they are not kept.
+    ///
+    /// Raises:
+    ///     ValueError: if it has been finished before.
+    #[getter]
+    fn symbols<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i32>>> {
+        arrays::to_array(py, self.inner.as_ref().ok_or_else(finished)?.symbols().to_vec())
     }
 
     /// Appends symbols; arguments and errors as in `encode`. Tables may change from push to push.
@@ -217,6 +228,7 @@ pub(crate) type CoreDecoder<'a> = Option<rans::Decoder<'a>>;
 /// Args:
 ///     data: the whole stream.
 ///     kind: as in `encode`.
+///     keep_symbols: has ``symbols`` give what was pulled.
 ///
 /// Raises:
 ///     LcrsError: if ``data`` does not begin like a stream.
@@ -229,14 +241,29 @@ pub(crate) struct Decoder {
 #[pymethods]
 impl Decoder {
     #[new]
-    #[pyo3(signature = (data, kind="lcrs"))]
-    fn new(data: &Bound<'_, PyAny>, kind: &str) -> PyResult<Self> {
+    #[pyo3(signature = (data, kind="lcrs", keep_symbols=false))]
+    fn new(data: &Bound<'_, PyAny>, kind: &str, keep_symbols: bool) -> PyResult<Self> {
         let py = data.py();
         let kind = stream_kind(py, kind)?;
         let simd = simd_of(py)?;
         let data = arrays::bytes(data, "data")?;
-        let inner = caught(py, || OwningDecoder::try_new(data, |data| rans::Decoder::new(kind, simd, data).map(Some)))?;
+        let inner = caught(py, || {
+            OwningDecoder::try_new(data, |data| {
+                let decoder = rans::Decoder::new(kind, simd, data)?;
+                Ok(Some(if keep_symbols { decoder.keeping_symbols() } else { decoder }))
+            })
+        })?;
         Ok(Self { inner: Some(inner) })
+    }
+
+    /// The symbols pulled so far, int32, in the order of the stream; none if they are not kept.
+    ///
+    /// Raises:
+    ///     ValueError: if it has been finished before.
+    #[getter]
+    fn symbols<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i32>>> {
+        let symbols = self.with_core(py, |decoder| Ok(decoder.symbols().to_vec()))?;
+        arrays::to_array(py, symbols)
     }
 
     /// The next symbols, one per entry of ``indexes`` and in its shape; errors as in `decode`.

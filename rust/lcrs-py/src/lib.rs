@@ -3,6 +3,7 @@
 //! Its types and documentation for Python are in `python/lcrs/_lcrs.pyi`, which is checked against this binary.
 
 mod arrays;
+mod cloud;
 mod coder;
 mod distributions;
 mod errors;
@@ -32,6 +33,8 @@ use pyo3::prelude::*;
 
 #[pymodule(gil_used = false)]
 mod _lcrs {
+    #[pymodule_export]
+    use crate::cloud::{codes_clouds, CloudPackage};
     #[pymodule_export]
     use crate::coder::{decode, decode_batch, decode_into, encode, encode_batch, encoded_bound, Decoder, Encoder};
     #[pymodule_export]

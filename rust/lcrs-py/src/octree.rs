@@ -3,7 +3,9 @@
 use std::sync::{Mutex, PoisonError};
 
 use lcrs_core::points::morton;
-use lcrs_core::points::octree::{occupancies, Ancestry, Planes, Scalar, Stages, TrunkInputs, MAX_DEPTH};
+use lcrs_core::points::octree::{
+    growth_byte, occupancies, Ancestry, Planes, Scalar, Stages, Told, TrunkInputs, MAX_DEPTH,
+};
 use lcrs_core::{Error, Limits, Pool, Result};
 use numpy::{PyArray1, PyArray2, PyArrayMethods};
 use pyo3::prelude::*;
@@ -93,7 +95,7 @@ impl Octree {
     ///     level: 0 to ``depth - 1``.
     ///     reach: of the window around the node, at most 2.
     ///     ancestors: the same for each ancestor, the nearest first.
-    ///     scalars: numbers of the level: ``"levels_below"``, ``"growth"``, ``"growth_above"``, ``"node_bits"``.
+    ///     scalars: numbers of the level: ``"levels_below"``, ``"growth_below"``, ``"growth"``, ``"growth_above"``, ``"node_bits"``.
     ///
     /// Returns:
     ///     float32, (N, F): flags of the window without its middle, by ``((dx + r) (2 r + 1) + dy + r) (2 r + 1) + dz + r``; for each
@@ -112,9 +114,11 @@ impl Octree {
     ) -> PyResult<Bound<'py, numpy::PyArrayDyn<f32>>> {
         let inputs = caught(py, || trunk_inputs(reach, ancestors, &scalars))?;
         let nodes = caught(py, || self.occupancy_of(level).map(Vec::len))?;
+        let children: u64 = self.levels[level].iter().map(|byte| u64::from(byte.count_ones())).sum();
+        let told = Told { depth: self.depth, growth_below: growth_byte(nodes as u64, children) };
         let mut out = Output::empty(py, &[nodes, inputs.count()])?;
         let numbers = out.slice()?;
-        self.at(py, level, |ancestry, _| inputs.write(ancestry, self.depth, 0..nodes, numbers))?;
+        self.at(py, level, |ancestry, _| inputs.write(ancestry, told, 0..nodes, numbers))?;
         Ok(out.into_array())
     }
 

@@ -21,6 +21,7 @@ use crate::errors::{caught, detached};
 ///     lengths: int32, (rows,): the entries used of each row, from 2 to ``width``.
 ///     offsets: int32, (rows,): the value of each row's first entry.
 ///     precision: bits of the frequencies' sum, 1 to 16.
+///     heavy_tails: much lies beyond the rows: "lcrs" streams then pack escapes if that is shorter.
 ///
 /// Raises:
 ///     ValueError: if a row is not as above, with the row and the entry.
@@ -46,12 +47,13 @@ impl CdfTable {
 #[pymethods]
 impl CdfTable {
     #[new]
-    #[pyo3(signature = (cdfs, lengths, offsets, precision=16))]
+    #[pyo3(signature = (cdfs, lengths, offsets, precision=16, heavy_tails=false))]
     fn py_new(
         cdfs: &Bound<'_, PyAny>,
         lengths: &Bound<'_, PyAny>,
         offsets: &Bound<'_, PyAny>,
         precision: u32,
+        heavy_tails: bool,
     ) -> PyResult<Self> {
         let py = cdfs.py();
         let cdfs = Input::<i32>::new(cdfs, "cdfs")?;
@@ -62,7 +64,8 @@ impl CdfTable {
         lengths.check_shape("lengths", rows, "cdfs' rows")?;
         offsets.check_shape("offsets", rows, "cdfs' rows")?;
         let (width, cdfs, lengths, offsets) = (cdfs.shape()[1], cdfs.slice()?, lengths.slice()?, offsets.slice()?);
-        detached(py, cdfs.len(), || cdf::CdfTable::new(cdfs, width, lengths, offsets, precision)).map(Self::new)
+        let made = detached(py, cdfs.len(), || cdf::CdfTable::new(cdfs, width, lengths, offsets, precision))?;
+        Ok(Self::new(if heavy_tails { made.with_heavy_tails() } else { made }))
     }
 
     /// Number of rows, which is the number of legal indexes.
@@ -75,6 +78,12 @@ impl CdfTable {
     #[getter]
     fn precision(&self) -> u32 {
         self.inner.precision()
+    }
+
+    /// Whether "lcrs" streams pack escapes if that is shorter.
+    #[getter]
+    fn heavy_tails(&self) -> bool {
+        self.inner.has_heavy_tails()
     }
 
     /// A copy of the rows, int32 (rows, width), zero beyond each row's length.
@@ -109,7 +118,7 @@ impl CdfTable {
     }
 
     fn __getnewargs__<'py>(&self, py: Python<'py>) -> PyResult<CdfTableArgs<'py>> {
-        Ok((self.cdfs(py)?, self.lengths(py)?, self.offsets(py)?, self.precision()))
+        Ok((self.cdfs(py)?, self.lengths(py)?, self.offsets(py)?, self.precision(), self.heavy_tails()))
     }
 
     fn __copy__(slf: Py<Self>) -> Py<Self> {
@@ -121,7 +130,7 @@ impl CdfTable {
     }
 }
 
-type CdfTableArgs<'py> = (Bound<'py, PyArray2<i32>>, Bound<'py, PyArray1<i32>>, Bound<'py, PyArray1<i32>>, u32);
+type CdfTableArgs<'py> = (Bound<'py, PyArray2<i32>>, Bound<'py, PyArray1<i32>>, Bound<'py, PyArray1<i32>>, u32, bool);
 
 /// Quantises a probability mass function so that every symbol has a frequency of at least 1.
 ///

@@ -27,7 +27,7 @@ def density_table(layers, medians: np.ndarray, step: np.float32, tail_mass: floa
         below = _tail(prepared, c, median, -F64(step), bound)
         above = _tail(prepared, c, median, F64(step), bound)
         edges = median + (np.arange(-below, above + 2).astype(F64) - F64(0.5)) * F64(step)
-        logits = np.array([_logit(prepared, c, edge) for edge in edges])
+        logits = _logit(prepared, c, edges)
         sign = np.where(logits[:-1] + logits[1:] > 0, F64(-1), F64(1))
         pmf = np.abs(arithmetic.sigmoid(sign * logits[1:]) - arithmetic.sigmoid(sign * logits[:-1])).astype(
             F32
@@ -38,17 +38,17 @@ def density_table(layers, medians: np.ndarray, step: np.float32, tail_mass: floa
     return Table(rows, offsets, 16)
 
 
-def _logit(layers, c: int, x: np.float64) -> np.float64:
+def _logit(layers, c: int, x: np.ndarray) -> np.ndarray:
     values = [x]
     for weight, bias, factor in layers:
         after = []
         for o in range(weight.shape[1]):
-            total = F64(0)
+            total = np.zeros_like(x)
             for m, value in zip(weight[c, o], values, strict=True):
                 total = total + m * value
             total = total + bias[c, o]
             if factor is not None:
-                total = total + factor[c, o] * arithmetic.tanh(np.array([total]))[0]
+                total = total + factor[c, o] * arithmetic.tanh(total)
             after.append(total)
         values = after
     return values[0]
@@ -58,7 +58,8 @@ def _tail(layers, c: int, median: np.float64, step: np.float64, bound: np.float6
     inside, outside = -1, 8191
     while outside - inside > 1:
         middle = int((inside + outside) / 2)
-        if np.sign(step) * _logit(layers, c, median + step * F64(middle)) >= bound:
+        place = np.array([median + step * F64(middle)])
+        if np.sign(step) * _logit(layers, c, place)[0] >= bound:
             outside = middle
         else:
             inside = middle

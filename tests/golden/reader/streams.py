@@ -89,6 +89,58 @@ class Ans:
         need(not self.words and self.state == 1 << 31, "the stream does not end with its last symbol")
 
 
+class Digits:
+    """Digits of escapes, two a byte."""
+
+    def __init__(self, data: bytes):
+        self.left = [half for byte in data for half in (byte & 15, byte >> 4)][::-1]
+
+    def pull(self, place: int) -> int:
+        need(self.left, "more escapes than the stream holds")
+        return self.left.pop()
+
+    def finish(self) -> None:
+        need(len(self.left) <= 1 and not any(self.left), "digits are left")
+
+
+class Packed:
+    """Digits of escapes, each four bits whose probabilities are learned."""
+
+    def __init__(self, data: bytes):
+        need(len(data) % 2 == 0 and len(data) >= 4, f"packed escapes of {len(data)} bytes")
+        self.words = np.frombuffer(data, "<u2").tolist()[::-1]
+        self.state = 0
+        for _ in range(min(3, len(self.words))):
+            self.state = self.state << 16 | self.words.pop()
+        need(self.state >= (1 << 32 if len(data) > 4 else 1 << 16), f"first state {self.state:#x}")
+        self.learnt: dict[tuple[int, ...], tuple[int, int]] = {}
+
+    def pull(self, place: int) -> int:
+        more = self._bit((place,))
+        bits: tuple[int, ...] = ()
+        for _ in range(3):
+            bits = (*bits, self._bit((place, more, *bits)))
+        return more << 3 | bits[0] << 2 | bits[1] << 1 | bits[2]
+
+    def _bit(self, seen: tuple[int, ...]) -> int:
+        likely, count = self.learnt.get(seen, (1 << 15, 0))
+        slot = self.state & 0xFFFF
+        bit = int(slot < likely)
+        start, frequency = (0, likely) if bit else (likely, 65536 - likely)
+        self.state = frequency * (self.state >> 16) + slot - start
+        if self.state < 1 << 32:
+            if self.words:
+                self.state = self.state << 16 | self.words.pop()
+            else:
+                need(self.state >= 1 << 16, "more escapes than the stream holds")
+        likely += 2 * (65536 - likely) // (2 * count + 3) if bit else -(2 * likely // (2 * count + 3))
+        self.learnt[seen] = min(max(likely, 32), 65536 - 32), min(count + 1, 126)
+        return bit
+
+    def finish(self) -> None:
+        need(not self.words and self.state == 1 << 16, "packed escapes do not end with the last one")
+
+
 class Native:
     """Kind 1: lanes with states of 48 bits, words of 16, a tail on lane 0."""
 
@@ -96,14 +148,13 @@ class Native:
         head = Cursor(data)
         first = head.byte()
         lanes, state_bytes = first & 7, first >> 3 & 7
-        need(lanes <= 5 and first < 128 and state_bytes <= (0 if lanes else 6), f"head {first:#x}")
+        need(lanes <= 5 and first >> 6 != 2 and state_bytes <= (0 if lanes else 6), f"head {first:#x}")
         digits = b""
         if first & 64:
             length = _leb128(head)
             need(length, "escapes of 0 bytes")
             digits = head.take(length)
-        self.digits = [half for byte in digits for half in (byte & 15, byte >> 4)]
-        self.read_digits = 0
+        self.digits = Packed(digits) if first & 128 else Digits(digits)
         if lanes == 0:
             self.main, self.states = 0, [int.from_bytes(head.take(state_bytes), "little")]
         else:
@@ -142,17 +193,14 @@ class Native:
     def _escape(self) -> int:
         folded = 0
         for k in range(12):
-            need(self.read_digits < len(self.digits), "more escapes than the stream holds")
-            digit = self.digits[self.read_digits]
-            self.read_digits += 1
+            digit = self.digits.pull(k)
             folded |= (digit & 7) << 3 * k
             if digit < 8:
                 return folded
         raise WrongFile("an escape has more than 12 digits")
 
     def finish(self) -> None:
-        left = self.digits[self.read_digits :]
-        need(len(left) <= 1 and not any(left), "digits are left")
+        self.digits.finish()
         need(self.done >= self.main and not self.words, "words are left")
         need(self.states[0] == 1 << 16, f"final state {self.states[0]:#x}")
 

@@ -5,5 +5,6 @@ Everything follows from a seed. `generated_shape` and `generated_scan` return po
 """
 
 from lcrs.datasets.generated_clouds.clouds import KINDS, generated_scan, generated_shape, generated_voxels
+from lcrs.datasets.generated_clouds.dataset import GeneratedClouds
 
-__all__ = ["KINDS", "generated_scan", "generated_shape", "generated_voxels"]
+__all__ = ["KINDS", "GeneratedClouds", "generated_scan", "generated_shape", "generated_voxels"]

@@ -18,23 +18,33 @@ KINDS = ("sampled", "captured", "solid", "sparse", "lidar", "cameras")
 without any gap; with few points; scans by a spinning lidar; by depth cameras."""
 
 
+_SCAN_POINTS = 120_000
+"""About what a scan has."""
+
+
 def _generator(seed: int, kind: str) -> np.random.Generator:
     return np.random.default_rng([seed, *kind.encode()])
+
+
+def _part_of_cube(
+    field: Field, rng: np.random.Generator, bits: int, density: float, max_points: int
+) -> tuple[Points, Points]:
+    """Corners of a part of the unit cube small enough for about `max_points` points of the surface."""
+    low, high = np.zeros(3, np.float32), np.ones(3, np.float32)
+    coarse = surface_cells(field, 6, low, high)
+    expected = len(coarse) * 0.35 * 4.0 ** (bits - 6) * density
+    if expected > max_points:
+        centre = (coarse[int(rng.integers(len(coarse)))] + 0.5) / 64
+        half = 0.5 * float(np.sqrt(max_points / expected))
+        low, high = (centre - half).astype(np.float32), (centre + half).astype(np.float32)
+    return low, high
 
 
 def _part_of_surface(
     field: Field, rng: np.random.Generator, bits: int, density: float, max_points: int
 ) -> tuple[Points, Points]:
-    """Points and normals, from a part of the unit cube small enough for about `max_points` of them."""
-    low, high = np.zeros(3, np.float32), np.ones(3, np.float32)
-    few = len(surface_cells(field, 6, low, high))
-    expected = few * 0.35 * 4.0 ** (bits - 6) * density
-    if expected > max_points:
-        rough_cells = surface_cells(field, 6, low, high)
-        centre = (rough_cells[int(rng.integers(len(rough_cells)))] + 0.5) / 64
-        half = 0.5 * float(np.sqrt(max_points / expected))
-        low = (centre - half).astype(np.float32)
-        high = (centre + half).astype(np.float32)
+    """About `max_points` points of the surface, at most, and normals."""
+    low, high = _part_of_cube(field, rng, bits, density, max_points)
     points, normals = sample_surface(field, rng, bits, density, low, high)
     inside = ((points >= low * 2.0**bits) & (points <= high * 2.0**bits)).all(axis=1)
     return points[inside], normals[inside]
@@ -97,14 +107,17 @@ def _surface_voxels(rng: np.random.Generator, kind: str, max_points: int) -> NDA
         return upright(p[:, axes])
 
     bits = int(rng.integers(7, 12))
-    if kind == "solid":
-        points, _ = _part_of_surface(field, rng, bits, 40.0, max_points * 30)
-        if rng.random() < 0.3:  # thicker
-            points = np.concatenate([points, points + np.float32(rng.uniform(0.3, 0.7))])
-        return voxelised(points)
+    if kind == "solid":  # without a gap: random points would need to be many
+        low, high = _part_of_cube(field, rng, bits, 1.0, max_points)
+        cells = surface_cells(field, bits, low, high, thickness=float(rng.uniform(0.9, 1.8)))
+        return voxelised(cells.astype(np.float32))
     if kind == "sparse":
         density = float(np.exp(rng.uniform(np.log(0.001), np.log(0.5))))
+        scale = 1.0  # few points need few cells
+        while density < 0.5 and bits > 5:
+            bits, density, scale = bits - 1, density * 4, scale * 2
         points, normals = _part_of_surface(field, rng, bits, density, max_points)
+        points *= np.float32(scale)
         return voxelised(with_noise(points, normals, rng, float(rng.choice([0, 0.3, 1])), 0))
     density = float(np.exp(rng.uniform(np.log(0.7), np.log(14)))) if rng.random() < 0.6 else 6.0
     points, normals = _part_of_surface(field, rng, bits, density, int(max_points * max(1.0, density / 1.5)))
@@ -124,7 +137,8 @@ def generated_voxels(seed: int, kind: str | None = None, max_points: int = 120_0
     Args:
         seed: Which one; the same seed, the same points.
         kind: One of `KINDS`; drawn by default.
-        max_points: About the most points there are; of a larger surface a part is taken.
+        max_points: About the most points there are: of a larger surface a part is taken; with fewer than
+            120,000, scans are of a part of the turn, or coarser.
 
     Returns:
         Positions, (N, 3), the least zero, each once, sorted by x, y, z. Never empty.
@@ -137,11 +151,12 @@ def generated_voxels(seed: int, kind: str | None = None, max_points: int = 120_0
     rng = _generator(seed, kind or "any")
     drawn = kind or str(rng.choice(KINDS))
     while True:
+        share = min(1.0, max_points / _SCAN_POINTS)
         if drawn == "lidar":
-            metres = spinning_lidar(random_street(rng), rng)
+            metres = spinning_lidar(random_street(rng), rng, share)
             voxels = voxelised(metres / np.float32(rng.choice([0.01, 0.02, 0.02, 0.03, 0.05])))
         elif drawn == "cameras":
-            metres = depth_cameras(random_room(rng), rng)
+            metres = depth_cameras(random_room(rng), rng, share)
             voxels = voxelised(metres / np.float32(rng.choice([0.005, 0.01, 0.02])))
         else:
             voxels = _surface_voxels(rng, drawn, max_points)

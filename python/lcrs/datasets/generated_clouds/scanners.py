@@ -21,15 +21,20 @@ def _beams(rng: np.random.Generator) -> NDArray[np.float64]:
     return np.asarray(beams + rng.normal(size=len(beams)) * 0.04)
 
 
-def spinning_lidar(scene: Scene, rng: np.random.Generator) -> Points:
+def spinning_lidar(scene: Scene, rng: np.random.Generator, share: float = 1.0) -> Points:
     """One turn of a lidar on a car, of 16 to 128 beams, with range noise and dropouts.
+
+    Args:
+        scene: What is around.
+        rng: What is random.
+        share: Of the turn.
 
     Returns:
         Positions in metres, (N, 3), in order of beams and angles.
     """
     elevation = np.deg2rad(_beams(rng))
     step = np.deg2rad(rng.choice([0.0864, 0.1728, 0.1728, 0.2, 0.35]))
-    turns = np.arange(-np.pi, np.pi, step)
+    turns = np.arange(-np.pi, np.pi * (2 * share - 1), step)
     noise, bias = rng.uniform(0.003, 0.025), rng.normal(size=len(elevation)) * rng.uniform(0, 0.015)
     angles = turns[:, None] + rng.normal(size=len(elevation)) * rng.uniform(0, 2) * step  # (angles, beams)
     angles = angles + rng.normal(size=angles.shape) * step * 0.02
@@ -64,14 +69,19 @@ def spinning_lidar(scene: Scene, rng: np.random.Generator) -> Points:
     return np.asarray(where + corrected, np.float32)
 
 
-def depth_cameras(scene: Scene, rng: np.random.Generator) -> Points:
+def depth_cameras(scene: Scene, rng: np.random.Generator, share: float = 1.0) -> Points:
     """What depth cameras in the middle of a room see; noise grows with the square of the depth.
+
+    Args:
+        scene: What is around.
+        rng: What is random.
+        share: Of the pixels that a camera has, as a coarser one.
 
     Returns:
         Positions in metres, (N, 3).
     """
     seen: list[Points] = []
-    wide = int(rng.choice([160, 240, 320]))
+    wide = max(8, int(rng.choice([160, 240, 320]) * np.sqrt(share)))
     noise, quantum = rng.uniform(0.0005, 0.004), rng.choice([0, 0.001, 0.002])
     for _ in range(int(rng.integers(1, 5))):
         u, v = np.meshgrid(

@@ -13,18 +13,18 @@ _STEEPEST = 1.25  # a field's slope, at most, about
 
 
 def surface_cells(
-    field: Field, bits: int, low: Points, high: Points, reach: float = 0.5
+    field: Field, bits: int, low: Points, high: Points, thickness: float | None = None
 ) -> NDArray[np.int32]:
-    """Cells of a grid of 2**bits a side over the unit cube that come as close as `reach` to the surface.
+    """Cells of a grid of 2**bits a side over the unit cube that the surface may touch.
 
-    The cells are halved from coarse to fine, and those halves kept that the surface may touch.
+    The cells are halved from coarse to fine, and those halves kept that the surface may come near to.
 
     Args:
         field: The solid.
         bits: Cells a side, as a power of two.
         low: Least corner of the box looked at, in the unit cube.
         high: Its greatest corner.
-        reach: In cells of the grid asked for, besides the cell itself.
+        thickness: If given, only cells whose middle is within half of it, in cells, of the surface.
 
     Returns:
         (N, 3), in no order to rely on.
@@ -42,8 +42,25 @@ def surface_cells(
         corner = cells.astype(np.float32) * size
         cells = cells[((corner + size >= low) & (corner <= high)).all(axis=1)]
         distance = np.abs(field((cells.astype(np.float32) + np.float32(0.5)) * size))
-        cells = cells[distance <= _STEEPEST * (0.87 * size + reach * 0.5**bits)]
-    return cells
+        cells = cells[distance <= _STEEPEST * (0.87 * size + 0.5 * 0.5**bits)]
+    if thickness is None:
+        return cells
+    distance, _ = distance_and_normal(field, cells, bits)
+    return cells[np.abs(distance) <= thickness / 2]
+
+
+def distance_and_normal(
+    field: Field, cells: NDArray[np.int32], bits: int
+) -> tuple[NDArray[np.float32], Points]:
+    """Signed distance, in cells, of the cells' middles to the surface, and the normal; to first order."""
+    size = np.float32(0.5**bits)
+    middle = (cells.astype(np.float32) + np.float32(0.5)) * size
+    here = field(middle) / size
+    step = np.float32(0.5) * size
+    moved = [field(middle + step * np.eye(3, dtype=np.float32)[k]) / size for k in range(3)]
+    slope = (np.stack(moved, axis=1) - here[:, None]) * 2
+    steep = np.maximum(np.linalg.norm(slope, axis=1), np.float32(1e-3))
+    return np.asarray(here / steep, np.float32), np.asarray(slope / steep[:, None], np.float32)
 
 
 def sample_surface(
@@ -65,14 +82,7 @@ def sample_surface(
         Positions in cells, and unit normals, (N, 3) each.
     """
     cells = surface_cells(field, bits, low, high)
-    size = np.float32(0.5**bits)
-    centre = (cells.astype(np.float32) + np.float32(0.5)) * size
-    distance = field(centre) / size
-    step = np.float32(0.5) * size
-    moved = [field(centre + step * np.eye(3, dtype=np.float32)[k]) / size for k in range(3)]
-    slope = (np.stack(moved, axis=1) - distance[:, None]) * 2  # per cell
-    steep = np.maximum(np.linalg.norm(slope, axis=1), np.float32(1e-3))
-    normal, distance = slope / steep[:, None], distance / steep
+    distance, normal = distance_and_normal(field, cells, bits)
     near = np.abs(distance) < 1.4
     cells, normal, distance = cells[near], normal[near], distance[near]
     chosen = np.repeat(np.arange(len(cells)), rng.poisson(density, len(cells)))

@@ -120,8 +120,8 @@ class JointAutoregressiveHierarchicalPriors(MeanScaleHyperprior):
         """
         codec, conditions = self._codec_of_one(kernel_size, padding, *rate)
         inner = _inner(y_hat, height, width, padding)
-        report_handed(self.gaussian_conditional, params)
-        out = codec.compress(inner, params, *conditions)
+        is_handed = report_handed(self.gaussian_conditional, params)
+        out = codec.compress_handed(is_handed, inner, params, *conditions)
         inner.copy_(out["y_hat"])
         string: bytes = out["strings"][0][0]
         return string
@@ -146,10 +146,12 @@ class JointAutoregressiveHierarchicalPriors(MeanScaleHyperprior):
         """
         codec, conditions = self._codec_of_one(kernel_size, padding, *rate)
         inner = _inner(y_hat, height, width, padding)
-        report_handed(self.gaussian_conditional, params)
+        is_handed = report_handed(self.gaussian_conditional, params)
 
         def decode(strings: Sequence[Sequence[bytes]], exact: bool) -> dict[str, Any]:
-            return codec.decompress(strings, (height, width), params, *conditions, exact=exact)
+            return codec.decompress_handed(
+                is_handed, strings, (height, width), params, *conditions, exact=exact
+            )
 
         inner.copy_(decode_any(self.entropy_coder, [[y_string]], decode)["y_hat"])
 

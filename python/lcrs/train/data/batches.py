@@ -124,12 +124,13 @@ class DeviceBatches:
         pictures: All are read, and copied once.
         batch: Pictures of this process in a step.
         device: Where they lie.
-        seed: With the step and the rank it decides the crops, unless `graph`.
+        seed: With the step it decides the crops of all processes, unless `graph`.
         flip: Flips at random.
         transpose: Transposes at random.
         channels_last: Layout of batches.
         graph: Numbers come from the device's own generator, which graphs know.
-        rank: Of this process.
+        rank: Of this process: it has its part of the crops of a step.
+        world: Number of processes.
     """
 
     def __init__(
@@ -144,9 +145,11 @@ class DeviceBatches:
         channels_last: bool = False,
         graph: bool = False,
         rank: int = 0,
+        world: int = 1,
     ) -> None:
         arrays = [array for k in range(len(pictures)) if (array := pictures.read(k)) is not None]
-        self.batch, self.device, self.seed, self.rank = batch, device, seed, rank
+        self.batch, self.device, self.seed = batch, device, seed
+        self.rank, self.world = rank, world
         self.flip, self.transpose, self.channels_last = flip, transpose, channels_last
         self.channels = arrays[0].shape[2]
         shapes = np.array([array.shape[:2] for array in arrays], np.int64)
@@ -162,14 +165,16 @@ class DeviceBatches:
     def get(self, step: int, size: int) -> Tensor:
         """As in `Batches`."""
         if self._generator is not None:
-            mixed = np.random.SeedSequence((self.seed, self.rank, step)).generate_state(1, np.uint64)
+            mixed = np.random.SeedSequence((self.seed, step)).generate_state(1, np.uint64)
             self._generator.manual_seed(int(mixed[0] >> np.uint64(1)))
         return self.draw(size)
 
     def draw(self, size: int) -> Tensor:
         """A batch by the next random numbers; the same operations each time, without a look at values."""
         count, device = self.batch, self.device
-        u = torch.rand(6, count, device=device, generator=self._generator)
+        first = self.rank * count
+        u = torch.rand(6, self.world * count, device=device, generator=self._generator)
+        u = u[:, first : first + count]
         index = torch.searchsorted(self._shares, u[0].contiguous()).clamp(max=len(self._shares) - 1)
         width = self._widths[index]
         top = (u[1] * (self._heights[index] - size + 1)).long()

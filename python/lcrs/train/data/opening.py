@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 from collections.abc import Sequence
@@ -31,7 +32,7 @@ __all__ = ["Data", "kind_of", "open_data"]
 
 log = logging.getLogger("lcrs.train")
 
-_LEAST_TUNE = 64
+_LEAST, _LEAST_MS_SSIM = 64, 161
 
 
 @dataclass
@@ -96,12 +97,22 @@ def open_data(config: Config, device: torch.device, *, video: bool, rank: int = 
     left_out = LeftOut()
     if kind == "shards":
         return _open_shards(config, places, device, left_out, rank, world)
+    smallest = min(
+        [config.crop, config.validation.size, *(phase.crop or config.crop for phase in config.phases)]
+    )
+    if least_to_validate(config) > max(smallest, _LEAST):
+        raise ConfigError(
+            f"loss.metric={config.loss.metric} needs crop and validation.size of at least "
+            f"{_LEAST_MS_SSIM}, the smallest is {smallest}"
+        )
     train, tune_source = _sources(config, kind, places, video, left_out)
     if not len(train):
         raise ValueError(
             f"nothing to train on in {', '.join(places)}: {left_out} left out; crops are "
             f"{config.largest_crop()} on a side"
         )
+    if not len(tune_source):
+        raise ValueError(f"nothing to validate on in data.tune={config.data.tune}: {left_out} left out")
     tune = _read_some(tune_source, config.data.tune_pictures)
     if not tune:
         raise ValueError("none of the validation pictures can be read")
@@ -111,6 +122,11 @@ def open_data(config: Config, device: torch.device, *, video: bool, rank: int = 
     text = f"{len(train)} {what}, {area:.1f} megapixels; {len(tune)} for validation; left out: {left_out}"
     sampler = CropMaker(train, config.seed, "area")
     return Data(batches, tune, sampler, train.identity, left_out, text)
+
+
+def least_to_validate(config: Config) -> int:
+    """The least side of validation pictures."""
+    return _LEAST_MS_SSIM if "ms-ssim" in config.loss.metric.split("+") else _LEAST
 
 
 def _listed(value: str | list[str] | None) -> list[str]:
@@ -135,7 +151,7 @@ def _sources(
         held = [file for place in tune for file in clips.raw_files(_existing(place))]
         clip_source: Pictures = clips.RawClips(files, frames, crop, left_out)
         if held:
-            return clip_source, clips.RawClips(held, frames, _LEAST_TUNE, left_out)
+            return clip_source, clips.RawClips(held, frames, least_to_validate(config), left_out)
         return _divided(clip_source)
     root = _existing(places[0])
     if kind == "vimeo90k":
@@ -148,7 +164,7 @@ def _sources(
     train = clips.FrameClips(train_clips, crop, left_out)
     if not held_clips:
         return _divided(train)
-    return train, clips.FrameClips(held_clips, _LEAST_TUNE, left_out)
+    return train, clips.FrameClips(held_clips, least_to_validate(config), left_out)
 
 
 def _existing(place: str) -> Path:
@@ -206,7 +222,7 @@ def _picture_folders(
         places, tune = [str(root / "train")], tune or [str(root / "test")]
     pictures = find_pictures(places, crop, data.max_pixels, left_out)
     if tune:
-        return pictures, find_pictures(tune, _LEAST_TUNE, data.max_pixels, LeftOut())
+        return pictures, find_pictures(tune, least_to_validate(config), data.max_pixels, left_out)
     if not len(pictures):
         return pictures, pictures
     rest, held = split_off(pictures, data.tune_pictures, config.seed)
@@ -215,17 +231,20 @@ def _picture_folders(
 
 
 def _read_some(source: Pictures, count: int) -> list[Pixels]:
-    """Some pictures of a collection, evenly spread over it."""
+    """Some pictures of a collection, evenly spread over it; others come in place of what cannot be read."""
     step = max(1, len(source) // count)
     chosen = range(0, len(source), step)[:count]
-    return [picture for k in chosen if (picture := source.read(k)) is not None]
+    others = (k for k in range(len(source)) if k not in chosen)
+    readable = (p for k in itertools.chain(chosen, others) if (p := source.read(k)) is not None)
+    return list(itertools.islice(readable, len(chosen)))
 
 
 def _batches(config: Config, train: Pictures, device: torch.device, rank: int, world: int) -> Batches:
     data, channels_last = config.data, config.loop.channels_last
-    num_bytes = int(train.sizes.prod(1).sum()) * 3 * (data.frames if train.sizes.size else 1)
     keep = data.keep
     if keep == "auto":
+        # Each process has them for itself.
+        num_bytes = int(train.sizes.prod(1).sum()) * 3 * world
         keep = "memory" if num_bytes < _memory() / 4 and isinstance(train, FolderPictures) else "disk"
     threads = _num_threads(config.workers)
     if keep == "device":
@@ -235,7 +254,7 @@ def _batches(config: Config, train: Pictures, device: torch.device, rank: int, w
         return DeviceBatches(
             stored, config.batch, device, config.seed,
             flip=data.flip, transpose=data.transpose, channels_last=channels_last,
-            graph=config.loop.graph, rank=rank,
+            graph=config.loop.graph, rank=rank, world=world,
         )  # fmt: skip
     if keep == "memory":
         train = in_memory(train, threads)
@@ -268,7 +287,7 @@ def _open_shards(
     urls = shards.expand_shards(places)
     tune = shards.expand_shards(_listed(data.tune))
     if tune and ".tar" not in tune[0]:
-        source = find_pictures(tune, _LEAST_TUNE, data.max_pixels, LeftOut())
+        source = find_pictures(tune, least_to_validate(config), data.max_pixels, left_out)
         held = _read_some(source, data.tune_pictures)
     else:
         if not tune:
@@ -279,7 +298,7 @@ def _open_shards(
             *urls, last = urls
             tune = [last]
             log.info("the last shard is for validation (data.tune names others)")
-        held = shards.sample_pictures(tune, data.tune_pictures, _LEAST_TUNE, left_out)
+        held = shards.sample_pictures(tune, data.tune_pictures, least_to_validate(config), left_out)
     if not held:
         raise ValueError("none of the validation pictures can be read")
     stream = shards.ShardStream(urls, config.seed, left_out, rank=rank, world=world)
@@ -290,5 +309,6 @@ def _open_shards(
     )  # fmt: skip
     text = f"{len(urls)} shards; {len(held)} pictures for validation"
     identity = str(np.frombuffer("".join(urls).encode(), np.uint8).astype(np.int64).sum())
-    sampler = CropMaker(MemoryPictures(held, identity), config.seed, "area")
+    sizes = np.array([picture.shape[:2] for picture in held], np.int64)
+    sampler = CropMaker(MemoryPictures(held, sizes, identity), config.seed, "area")
     return Data(batches, held, sampler, identity, left_out, text)

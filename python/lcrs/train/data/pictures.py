@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import itertools
 import logging
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +29,7 @@ __all__ = [
     "Pictures",
     "find_pictures",
     "in_memory",
+    "only_our_limit",
     "read_picture",
     "split_off",
 ]
@@ -79,7 +82,8 @@ class LeftOut:
             self._seen.add(name)
             self.counts[reason] += 1
             if self.counts[reason] <= _NAMED:
-                log.warning("left out, %s: %s%s", reason, name, f" ({detail})" if detail else "")
+                shown = name if name.isprintable() else repr(name)  # a name may hold line ends
+                log.warning("left out, %s: %s%s", reason, shown, f" ({detail})" if detail else "")
             elif self.counts[reason] == _NAMED + 1:
                 log.warning("left out, %s: more are counted, but not named", reason)
 
@@ -139,14 +143,11 @@ class FolderPictures:
 
 @dataclass
 class MemoryPictures:
-    """Pictures as arrays."""
+    """Pictures as arrays; None stands for one that cannot be read."""
 
-    arrays: list[Pixels]
+    arrays: Sequence[Pixels | None]
+    sizes: NDArray[np.int64]
     identity: str
-    sizes: NDArray[np.int64] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.sizes = np.array([array.shape[:2] for array in self.arrays], np.int64).reshape(-1, 2)
 
     def __len__(self) -> int:
         return len(self.arrays)
@@ -189,15 +190,11 @@ def find_pictures(
     for folder in map(Path, folders):
         if not folder.exists():
             raise FileNotFoundError(f"there is no folder {folder}")
-        found = (path for path in folder.rglob("*")) if folder.is_dir() else iter((folder,))
+        found = _files_below(folder, left_out) if folder.is_dir() else iter((folder,))
         paths += [path for path in found if path.suffix.lower() in SUFFIXES and path.is_file()]
     paths = sorted(dict.fromkeys(paths))
-    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None  # data.max_pixels is what counts
-    try:
-        with ThreadPoolExecutor(threads) as pool:
-            sizes = list(pool.map(lambda path: _size_of(path, left_out), paths))
-    finally:
-        Image.MAX_IMAGE_PIXELS = limit
+    with only_our_limit(), ThreadPoolExecutor(threads) as pool:
+        sizes = list(pool.map(lambda path: _size_of(path, left_out), paths))
     kept: list[tuple[Path, tuple[int, int]]] = []
     for path, size in zip(paths, sizes, strict=True):
         if size is None:
@@ -210,6 +207,33 @@ def find_pictures(
             kept.append((path, size))
     table = np.array([size for _, size in kept], np.int64).reshape(-1, 2)
     return FolderPictures([path for path, _ in kept], table, left_out, max_pixels)
+
+
+@contextlib.contextmanager
+def only_our_limit() -> Iterator[None]:
+    """Within, Pillow neither warns of large pictures nor refuses them: `data.max_pixels` is what counts."""
+    limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    try:
+        yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = limit
+
+
+def _files_below(folder: Path, left_out: LeftOut) -> Iterator[Path]:
+    """Files of a folder and of those below, through links too; each folder once, since links may go round."""
+    seen: set[tuple[int, int]] = set()
+
+    def note(error: OSError) -> None:
+        left_out.note(str(error.filename), "not readable", _line(error))
+
+    for place, folders, names in os.walk(folder, onerror=note, followlinks=True):
+        status = Path(place).stat()
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders.sort()  # of a folder that is reached in two ways always the same counts
+        yield from (Path(place, name) for name in names)
 
 
 def _size_of(path: Path, left_out: LeftOut) -> tuple[int, int] | None:
@@ -225,10 +249,11 @@ def _size_of(path: Path, left_out: LeftOut) -> tuple[int, int] | None:
 def split_off(pictures: FolderPictures, count: int, seed: int) -> tuple[FolderPictures, FolderPictures]:
     """What remains, and at most `count` pictures, a twentieth and at least one, for validation.
 
-    Names decide which: a folder that grows keeps most of them.
+    Names decide which: a folder that grows keeps most of them. They are read, and those that cannot
+    be are not taken.
 
     Raises:
-        ValueError: there is only one picture.
+        ValueError: there is only one picture, or none can be read.
     """
     total = len(pictures)
     if total < 2:
@@ -240,24 +265,25 @@ def split_off(pictures: FolderPictures, count: int, seed: int) -> tuple[FolderPi
     def rank(k: int) -> bytes:
         return hashlib.sha256(f"{seed}:{pictures.paths[k].name}".encode(errors="surrogateescape")).digest()
 
-    chosen = set(sorted(range(total), key=rank)[:number])
+    readable = (k for k in sorted(range(total), key=rank) if pictures.read(k) is not None)
+    chosen = set(itertools.islice(readable, number))
+    if not chosen:
+        raise ValueError(f"none of the pictures can be read: {pictures.left_out} left out")
     rest = [k for k in range(total) if k not in chosen]
     return pictures.part(rest), pictures.part(sorted(chosen))
 
 
-def in_memory(
-    pictures: Pictures, threads: int, tell: Callable[[int, int], None] | None = None
-) -> MemoryPictures:
-    """All of them, read now; those that cannot be read are gone.
+def in_memory(pictures: Pictures, threads: int) -> MemoryPictures:
+    """All of them, read now, each in its place.
 
     Raises:
         ValueError: none is left.
     """
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        arrays = [array for array in pool.map(pictures.read, range(len(pictures))) if array is not None]
-    if not arrays:
+        arrays = list(pool.map(pictures.read, range(len(pictures))))
+    if all(array is None for array in arrays):
         raise ValueError("none of the pictures can be read")
-    return MemoryPictures(arrays, pictures.identity)
+    return MemoryPictures(arrays, pictures.sizes, pictures.identity)
 
 
 def _line(error: BaseException) -> str:

@@ -143,6 +143,7 @@ class ShardBatches:
             self._restart(size)
         assert self._raw is not None
         crops: list[Pixels] = []
+        begun = self._place
         while len(crops) < self.batch:
             while len(self._coming) < 2 * self.batch + self._workers:
                 raw = next(self._raw)
@@ -150,6 +151,12 @@ class ShardBatches:
             (epoch, place, _, _), future = self._coming.popleft()
             if (crop := future.result()) is not None:
                 crops.append(crop)
+                begun = (epoch, place)
+            elif epoch > begun[0] + 1:
+                raise ValueError(
+                    f"a whole pass over the shards gave no picture to train on: {self.stream.left_out} left "
+                    f"out; crops are {size} on a side"
+                )
             self._place = (epoch, place + 1)
         return to_floats(torch.from_numpy(np.stack(crops)), self.device, self.channels_last)
 

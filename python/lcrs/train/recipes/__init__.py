@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lcrs.train.config import Config, ConfigError, checked
+from lcrs.train.config import Config, ConfigError, checked, text_keys
 from lcrs.train.published import published_lmbda, published_sizes
 from lcrs.train.toml_text import dump, loads, value_of
 
 __all__ = ["flat", "load_recipe", "override", "recipe_names", "recipe_path", "recipe_text", "shown"]
 
 _FOLDER = Path(__file__).parent
+_TEXTS = frozenset(text_keys())
 
 
 def recipe_names() -> list[str]:
@@ -122,10 +123,11 @@ def shown(config: Config) -> str:
 
 
 def _pair(text: str) -> tuple[str, Any]:
-    key, mark, value = text.partition("=")
+    key, mark, value = (part.strip() for part in text.partition("="))
     if not mark or not key:
-        raise ConfigError(f"{text!r} is no key=value")
-    return key.strip(), value_of(value.strip())
+        hint = f"; did you mean data.train={text}?" if Path(text).exists() and text else ""
+        raise ConfigError(f"{text!r} is no key=value{hint}")
+    return key, value_of(value, is_text=key in _TEXTS)
 
 
 def _element(place: list[Any], group: str, key: str) -> Any:
@@ -159,9 +161,12 @@ def _with_published(values: dict[str, Any]) -> dict[str, Any]:
     quality, model = values.get("quality"), values.get("model")
     if not isinstance(quality, int) or not isinstance(model, dict):
         return values
+    sizes, loss = model.get("sizes", {}), values.get("loss", {})
+    if not (isinstance(sizes, dict) and isinstance(loss, dict)):
+        return values
     if isinstance(model.get("name"), str):
-        model = {**model, "sizes": {**published_sizes(model["name"], quality), **model.get("sizes", {})}}
-    loss = dict(values.get("loss", {}))
+        model = {**model, "sizes": {**published_sizes(model["name"], quality), **sizes}}
+    loss = dict(loss)
     metric = loss.get("metric", "mse")
     lmbda = published_lmbda(model.get("name"), metric, quality)
     if loss.get("lmbda") is None and lmbda is not None:

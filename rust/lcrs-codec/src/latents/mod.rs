@@ -31,6 +31,7 @@ use factorized::Factorized;
 use hyperprior::Hyperprior;
 pub(crate) use same::check_same;
 pub(crate) use symbols::Coded;
+pub(crate) use table::parse_table;
 
 /// A tree of latent codecs.
 #[derive(Debug)]

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::budget::{check_depth, check_json};
 use crate::graph::{check_version, Attributes};
+use crate::points::OCCUPANCY;
 use crate::samples::ArraySamples;
 
 /// The version of the package format that this build reads, which is frozen.
@@ -33,13 +34,9 @@ pub(crate) struct Strides {
     pub z: Option<usize>,
 }
 
-/// A description whose own members are checked; graphs and the codec tree are still to be read.
+/// How pictures or arrays become latents.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Description {
-    pub name: String,
-    pub numerics: String,
-    pub graphs: BTreeMap<String, Value>,
-    pub codec: Value,
+pub(crate) struct PictureDescription {
     /// The strides as they are written, for the digest.
     pub strides: Value,
     pub stride: Strides,
@@ -47,6 +44,17 @@ pub(crate) struct Description {
     pub levels: Option<usize>,
     /// What the networks were made for, if not for pictures.
     pub samples: Option<ArraySamples>,
+}
+
+/// A description whose own members are checked; graphs and the codec tree are still to be read.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Description {
+    pub name: String,
+    pub numerics: String,
+    pub graphs: BTreeMap<String, Value>,
+    pub codec: Value,
+    /// What only packages of pictures and arrays say; none of a package of point clouds.
+    pub picture: Option<PictureDescription>,
     pub entropy_digest: Option<String>,
     pub synthesis_digest: Option<String>,
     pub analysis_digest: Option<String>,
@@ -102,6 +110,22 @@ impl Description {
         let graphs = members.required("graphs")?;
         let graphs = graphs.as_object().ok_or_else(|| Error::corrupt("'graphs' is not an object"))?;
         let graphs = graphs.iter().map(|(name, graph)| (name.clone(), graph.clone())).collect();
+        let codec = members.required("codec")?.clone();
+        let is_of_clouds = codec.get("type").and_then(Value::as_str) == Some(OCCUPANCY);
+        let picture = if is_of_clouds { None } else { Some(PictureDescription::parse(&mut members)?) };
+        let entropy_digest = members.optional_text("entropy_digest")?.map(str::to_owned);
+        let synthesis_digest = members.optional_text("synthesis_digest")?.map(str::to_owned);
+        let analysis_digest = members.optional_text("analysis_digest")?.map(str::to_owned);
+        for free in ["architecture", "config", "card"] {
+            members.optional(free);
+        }
+        members.finish()?;
+        Ok(Self { name, numerics, graphs, codec, picture, entropy_digest, synthesis_digest, analysis_digest, json })
+    }
+}
+
+impl PictureDescription {
+    fn parse(members: &mut Attributes<'_>) -> Result<Self> {
         let pad = members.count("pad", 1, MAX_STRIDE)?;
         let strides = members.required("strides")?.clone();
         let stride = parse_strides(&strides, pad).map_err(|e| e.at("strides"))?;
@@ -110,30 +134,7 @@ impl Description {
             None => None,
         };
         let samples = members.optional("samples").map(|samples| parse_samples(samples).map_err(|e| e.at("samples")));
-        let samples = samples.transpose()?;
-        let codec = members.required("codec")?.clone();
-        let entropy_digest = members.optional_text("entropy_digest")?.map(str::to_owned);
-        let synthesis_digest = members.optional_text("synthesis_digest")?.map(str::to_owned);
-        let analysis_digest = members.optional_text("analysis_digest")?.map(str::to_owned);
-        for free in ["architecture", "config", "card"] {
-            members.optional(free);
-        }
-        members.finish()?;
-        Ok(Self {
-            name,
-            numerics,
-            graphs,
-            codec,
-            strides,
-            stride,
-            pad,
-            levels,
-            samples,
-            entropy_digest,
-            synthesis_digest,
-            analysis_digest,
-            json,
-        })
+        Ok(Self { strides, stride, pad, levels, samples: samples.transpose()? })
     }
 }
 

@@ -39,18 +39,20 @@ pub(crate) fn digests(description: &Description, tensors: &Tensors<'_>) -> Resul
         let kept = description.graphs.iter().filter(|(name, _)| keep(name.as_str()));
         Value::Object(kept.map(|(name, graph)| (name.clone(), graph.clone())).collect::<Map<_, _>>())
     };
-    let entropy = json!({
+    let mut entropy = json!({
         "codec": description.codec,
         "graphs": select(&decides_symbols),
-        "levels": description.levels,
         "numerics": description.numerics,
-        "pad": description.pad,
-        "strides": description.strides,
         "version": GRAPH_VERSION,
     });
+    if let Some(picture) = &description.picture {
+        entropy["levels"] = json!(picture.levels);
+        entropy["pad"] = json!(picture.pad);
+        entropy["strides"] = picture.strides.clone();
+    }
     let networks_alone = |keep: &dyn Fn(&str) -> bool| {
         let mut part = json!({"graphs": select(keep), "numerics": description.numerics, "version": GRAPH_VERSION});
-        if description.samples.is_some() {
+        if description.picture.as_ref().is_some_and(|picture| picture.samples.is_some()) {
             part["samples"] = description.json["samples"].clone();
         }
         digest(&part, tensors)

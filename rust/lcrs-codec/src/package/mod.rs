@@ -24,7 +24,8 @@ use crate::reading::{read_announced, unreadable, ReadError};
 use crate::runner::Runner;
 use crate::samples::{channels, largest, ArraySamples, Scale};
 use crate::tensors::Tensors;
-use description::{Description, Strides};
+pub(crate) use description::Description;
+use description::{PictureDescription, Strides};
 pub use digest::{package_digests, Digests};
 pub(crate) use names::{ANALYSIS, SYNTHESIS};
 pub use summary::PackageSummary;
@@ -58,17 +59,8 @@ impl Package {
     /// # Errors
     /// [`lcrs_core::ErrorKind::MissingModel`] if the file cannot be read, else as [`Package::from_bytes`].
     pub fn from_file(path: &Path, limits: &Limits) -> Result<Self> {
-        let bytes = File::open(path).map_err(ReadError::Io).and_then(|mut file| {
-            // Of a regular file the system knows the length before any of it is read.
-            let length = file.metadata()?.len();
-            read::check_length(length, limits)?;
-            read_announced(&mut file, |first| read::bytes_needed(first, limits))
-        });
-        match bytes {
-            Ok(bytes) => Self::from_bytes(&bytes, limits).map_err(|e| e.at(path.display())),
-            Err(ReadError::File(error)) => Err(error.at(path.display())),
-            Err(ReadError::Io(error)) => Err(unreadable(path, &error)),
-        }
+        let bytes = read_package_file(path, limits)?;
+        Self::from_bytes(&bytes, limits).map_err(|e| e.at(path.display()))
     }
 
     /// Reads a package, checks all of it and verifies its digests.
@@ -77,9 +69,7 @@ impl Package {
     /// [`lcrs_core::ErrorKind::Truncated`], [`lcrs_core::ErrorKind::Corrupt`] or [`lcrs_core::ErrorKind::Limit`] for bytes that
     /// are not a package, [`lcrs_core::ErrorKind::UnsupportedVersion`] for one of another version or with unknown parts.
     pub fn from_bytes(bytes: &[u8], limits: &Limits) -> Result<Self> {
-        let (description, tensors) = read::read(bytes, limits)?;
-        let description = Description::parse(&description, limits)?;
-        description.check_digests_are_there()?;
+        let (description, tensors) = load(bytes, limits)?;
         Self::from_description(description, tensors, limits)
     }
 
@@ -92,14 +82,12 @@ impl Package {
     }
 
     fn from_description(description: Description, tensors: Tensors<'static>, limits: &Limits) -> Result<Self> {
-        let digests = digest::digests(&description, &tensors)?;
-        verify("entropy_digest", description.entropy_digest.as_deref(), &digests.entropy)?;
-        verify("synthesis_digest", description.synthesis_digest.as_deref(), &digests.synthesis)?;
-        verify("analysis_digest", description.analysis_digest.as_deref(), &digests.analysis)?;
-        let parts = description.graphs.values().chain([&description.codec]);
-        budget::check_named_bytes(parts, &tensors, limits)?;
+        let digests = verified(&description, &tensors, limits)?;
+        let Some(PictureDescription { stride, pad, levels, samples, .. }) = description.picture else {
+            return Err(Error::invalid(format!("model '{}' codes point clouds, not pictures", description.name)));
+        };
         let networks = Networks::new(&description.graphs, tensors)?;
-        let z_ratio = description.stride.z.map(|z| z / description.stride.y);
+        let z_ratio = stride.z.map(|z| z / stride.y);
         let codec = LatentCodec::parse(&description.codec, &networks.lookup(), z_ratio).map_err(|e| e.at("codec"))?;
         let numerics = Numerics::from_name(&description.numerics)
             .ok_or_else(|| Error::unsupported(format!("numerics {:?} are unknown", description.numerics)))?;
@@ -107,10 +95,10 @@ impl Package {
             name: description.name,
             numerics,
             json: description.json.to_string(),
-            pad: description.pad,
-            strides: description.stride,
-            levels: description.levels,
-            samples: description.samples,
+            pad,
+            strides: stride,
+            levels,
+            samples,
             digests,
             networks,
             codec,
@@ -288,6 +276,45 @@ impl Digests {
     pub fn analysis_hex(&self) -> String {
         hex(&self.analysis)
     }
+}
+
+/// The bytes of a package file.
+///
+/// # Errors
+/// [`lcrs_core::ErrorKind::MissingModel`] if the file cannot be read, [`lcrs_core::ErrorKind::Limit`] for one above the limits.
+pub(crate) fn read_package_file(path: &Path, limits: &Limits) -> Result<Vec<u8>> {
+    let bytes = File::open(path).map_err(ReadError::Io).and_then(|mut file| {
+        // Of a regular file the system knows the length before any of it is read.
+        let length = file.metadata()?.len();
+        read::check_length(length, limits)?;
+        read_announced(&mut file, |first| read::bytes_needed(first, limits))
+    });
+    bytes.map_err(|error| match error {
+        ReadError::File(error) => error.at(path.display()),
+        ReadError::Io(error) => unreadable(path, &error),
+    })
+}
+
+/// The description and the tensors of a package's bytes. Its digests are there, and are to be verified.
+pub(crate) fn load(bytes: &[u8], limits: &Limits) -> Result<(Description, Tensors<'static>)> {
+    let (description, tensors) = read::read(bytes, limits)?;
+    let description = Description::parse(&description, limits)?;
+    description.check_digests_are_there()?;
+    Ok((description, tensors))
+}
+
+/// The digests of a package, which are those that its description announces.
+///
+/// # Errors
+/// [`lcrs_core::ErrorKind::Corrupt`] if they are not, [`lcrs_core::ErrorKind::Limit`] if its parts would take too many bytes.
+pub(crate) fn verified(description: &Description, tensors: &Tensors<'_>, limits: &Limits) -> Result<Digests> {
+    let digests = digest::digests(description, tensors)?;
+    verify("entropy_digest", description.entropy_digest.as_deref(), &digests.entropy)?;
+    verify("synthesis_digest", description.synthesis_digest.as_deref(), &digests.synthesis)?;
+    verify("analysis_digest", description.analysis_digest.as_deref(), &digests.analysis)?;
+    let parts = description.graphs.values().chain([&description.codec]);
+    budget::check_named_bytes(parts, tensors, limits)?;
+    Ok(digests)
 }
 
 fn verify(name: &str, announced: Option<&str>, computed: &[u8; 32]) -> Result<()> {

@@ -20,6 +20,8 @@ pub struct PackageSummary {
     pub synthesis_digest: String,
     /// Number of levels of a variable-rate model; `None` for a fixed rate.
     pub levels: Option<usize>,
+    /// Whether it codes point clouds, not pictures: [`crate::CloudPackage`] reads it.
+    pub is_of_clouds: bool,
 }
 
 impl PackageSummary {
@@ -39,7 +41,8 @@ impl PackageSummary {
             name: description.name,
             entropy_digest: description.entropy_digest.unwrap_or_default(),
             synthesis_digest: description.synthesis_digest.unwrap_or_default(),
-            levels: description.levels,
+            is_of_clouds: description.picture.is_none(),
+            levels: description.picture.and_then(|picture| picture.levels),
         })
     }
 }

@@ -1,11 +1,13 @@
 //! Tiny models built in memory from pseudo-random weights, and pictures to code with them.
 #![allow(dead_code, unused_imports, clippy::unwrap_used, missing_docs, unreachable_pub)]
 
+mod clouds;
 mod gains;
 mod graphs;
 mod models;
 mod scans;
 
+pub use clouds::{cloud, cloud_model, cloud_package, surface};
 pub use gains::{gained, log_gain, LEVELS};
 pub use graphs::{GraphJson, Weights};
 pub use models::{arrays, factorized, hyperprior, variable_rate, Model};

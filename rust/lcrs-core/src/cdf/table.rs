@@ -22,6 +22,7 @@ pub struct CdfTable {
     first_heads: Box<[[i32; 64]; 3]>,
     entries: Vec<u32>,
     has_certainty: bool,
+    has_heavy_tails: bool,
     cells: OnceLock<Option<Cells>>,
     reciprocals: OnceLock<Vec<Reciprocal>>,
 }
@@ -76,9 +77,23 @@ impl CdfTable {
             first_heads: Box::new([[0; 64]; 3]),
             entries: vec![],
             has_certainty: false,
+            has_heavy_tails: false,
             cells: OnceLock::new(),
             reciprocals: OnceLock::new(),
         })
+    }
+
+    /// The same distributions, of which much lies beyond the rows: native streams then pack escapes if that is shorter.
+    #[must_use]
+    pub fn with_heavy_tails(mut self) -> Self {
+        self.has_heavy_tails = true;
+        self
+    }
+
+    /// Whether escapes are packed if that is shorter.
+    #[must_use]
+    pub fn has_heavy_tails(&self) -> bool {
+        self.has_heavy_tails
     }
 
     /// Adds a row of cumulative frequencies as [`CdfTable::new`] takes them.

@@ -51,7 +51,20 @@ pub fn decode(
 
 /// Encodes one stream in pieces. Tables may differ between pieces.
 #[derive(Debug)]
-pub struct Encoder(EncoderOf);
+pub struct Encoder {
+    of: EncoderOf,
+    kept: Option<Kept>,
+}
+
+/// Symbols of a stream, in its order.
+#[derive(Debug, Default)]
+struct Kept(Vec<i32>);
+
+impl Kept {
+    fn make_room(&mut self, count: usize) -> Result<()> {
+        self.0.try_reserve(count).map_err(|_| Error::limit(format!("no memory to keep {count} symbols")))
+    }
+}
 
 #[derive(Debug)]
 enum EncoderOf {
@@ -63,19 +76,34 @@ impl Encoder {
     /// An encoder without symbols.
     #[must_use]
     pub fn new(kind: StreamKind, simd: Simd) -> Self {
-        Self(match kind {
+        let of = match kind {
             StreamKind::Ans => EncoderOf::Ans(ans::Encoder::new()),
             StreamKind::Lcrs => EncoderOf::Lcrs(native::Encoder::new(simd)),
-        })
+        };
+        Self { of, kept: None }
     }
 
     /// An encoder without symbols that makes room for so many at once, in memory of the runtime.
     #[must_use]
     pub fn on(kind: StreamKind, rt: &Runtime, num_symbols: usize) -> Self {
-        Self(match kind {
+        let of = match kind {
             StreamKind::Ans => EncoderOf::Ans(ans::Encoder::new()),
             StreamKind::Lcrs => EncoderOf::Lcrs(native::Encoder::on(rt, num_symbols)),
-        })
+        };
+        Self { of, kept: None }
+    }
+
+    /// The same, which keeps what is pushed from now on for [`Self::symbols`].
+    #[must_use]
+    pub fn keeping_symbols(mut self) -> Self {
+        self.kept = Some(Kept::default());
+        self
+    }
+
+    /// What was pushed, if it is kept.
+    #[must_use]
+    pub fn symbols(&self) -> &[i32] {
+        self.kept.as_ref().map_or(&[], |kept| &kept.0)
     }
 
     /// Appends symbols.
@@ -85,10 +113,17 @@ impl Encoder {
     /// is short; nothing is appended then.
     pub fn push(&mut self, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<()> {
         check_lengths(indexes.len(), symbols.len())?;
-        match &mut self.0 {
+        if let Some(kept) = &mut self.kept {
+            kept.make_room(symbols.len())?;
+        }
+        match &mut self.of {
             EncoderOf::Ans(encoder) => encoder.push(symbols, indexes, table),
             EncoderOf::Lcrs(encoder) => encoder.push(symbols, indexes, table),
+        }?;
+        if let Some(kept) = &mut self.kept {
+            kept.0.extend_from_slice(symbols);
         }
+        Ok(())
     }
 
     /// The stream of all symbols.
@@ -104,7 +139,7 @@ impl Encoder {
     /// # Errors
     /// As [`Self::finish`].
     pub fn finish_stream(self) -> Result<Stream> {
-        match self.0 {
+        match self.of {
             EncoderOf::Ans(encoder) => encoder.finish(),
             EncoderOf::Lcrs(encoder) => encoder.finish(),
         }
@@ -113,7 +148,10 @@ impl Encoder {
 
 /// Decodes one stream in pieces of any size. After an error it must be dropped: further symbols are unspecified.
 #[derive(Debug)]
-pub struct Decoder<'a>(DecoderOf<'a>);
+pub struct Decoder<'a> {
+    of: DecoderOf<'a>,
+    kept: Option<Kept>,
+}
 
 #[derive(Debug)]
 enum DecoderOf<'a> {
@@ -127,10 +165,24 @@ impl<'a> Decoder<'a> {
     /// # Errors
     /// [`crate::ErrorKind::Truncated`] or [`crate::ErrorKind::Corrupt`] if `data` does not begin like a stream.
     pub fn new(kind: StreamKind, simd: Simd, data: &'a [u8]) -> Result<Self> {
-        Ok(Self(match kind {
+        let of = match kind {
             StreamKind::Ans => DecoderOf::Ans(ans::Decoder::new(data)?),
             StreamKind::Lcrs => DecoderOf::Lcrs(Box::new(native::Decoder::new(simd, data)?)),
-        }))
+        };
+        Ok(Self { of, kept: None })
+    }
+
+    /// The same, which keeps what is pulled from now on for [`Self::symbols`].
+    #[must_use]
+    pub fn keeping_symbols(mut self) -> Self {
+        self.kept = Some(Kept::default());
+        self
+    }
+
+    /// What was pulled, if it is kept.
+    #[must_use]
+    pub fn symbols(&self) -> &[i32] {
+        self.kept.as_ref().map_or(&[], |kept| &kept.0)
     }
 
     /// Decodes the next `indexes.len()` symbols into `out`.
@@ -140,10 +192,15 @@ impl<'a> Decoder<'a> {
     /// `Truncated`, `Corrupt` or `Desync` if the stream does not hold these symbols.
     pub fn pull(&mut self, indexes: &[i32], table: &CdfTable, out: &mut [i32]) -> Result<()> {
         check_lengths(indexes.len(), out.len())?;
-        match &mut self.0 {
+        match &mut self.of {
             DecoderOf::Ans(decoder) => decoder.pull(indexes, table, out),
             DecoderOf::Lcrs(decoder) => decoder.pull(indexes, table, out),
+        }?;
+        if let Some(kept) = &mut self.kept {
+            kept.make_room(out.len())?;
+            kept.0.extend_from_slice(out);
         }
+        Ok(())
     }
 
     /// Checks that the last symbol has been pulled and that the stream ends as it must.
@@ -151,7 +208,7 @@ impl<'a> Decoder<'a> {
     /// # Errors
     /// `Truncated`, `Corrupt` or `Desync` if it does not.
     pub fn finish(self) -> Result<()> {
-        match self.0 {
+        match self.of {
             DecoderOf::Ans(decoder) => decoder.finish(),
             DecoderOf::Lcrs(decoder) => decoder.finish(),
         }

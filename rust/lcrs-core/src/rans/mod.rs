@@ -8,7 +8,7 @@
 //! Bytes do not depend on the instruction set or the number of threads. Decoding never panics, never reads outside its
 //! input and allocates nothing that the input asks for. It checks what is free to check: the length, the
 //! final state, that every word is consumed. Corruption may still decode to other symbols: in the digits of escapes,
-//! which are plain, and elsewhere now and then (up to 1 % of single bit flips). Only a checksum around the stream
+//! which are mostly plain, and elsewhere now and then (up to 1 % of single bit flips). Only a checksum around the stream
 //! excludes that.
 //!
 //! ```

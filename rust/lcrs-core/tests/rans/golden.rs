@@ -1,12 +1,12 @@
 //! Streams written once, which must be written the same and read for ever.
 //!
 //! `streams.bin` has for each case: symbols, indexes, rows without padding, lengths, offsets, the `ans` bytes, the
-//! `lcrs` bytes.
+//! `lcrs` bytes; `packed.bin` the same of tables with heavy tails, without `ans` bytes.
 
 use lcrs_core::rans::{self, StreamKind};
 use lcrs_core::{Runtime, Simd};
 
-use crate::support::{draw, gaussian_table, random_row, table, Rng, Vectors};
+use crate::support::{draw, gaussian_table, heavy_symbols, heavy_table, random_row, table, Rng, Vectors};
 
 #[test]
 fn golden_streams_are_written_and_read() {
@@ -58,4 +58,46 @@ fn write_golden_streams() {
         arrays.extend(StreamKind::ALL.map(|kind| encode(kind).into_iter().map(i32::from).collect()));
     }
     Vectors::write("streams.bin", &arrays);
+}
+
+#[test]
+fn golden_packed_streams_are_written_and_read() {
+    let (mut vectors, mut heads) = (Vectors::open("packed.bin"), vec![]);
+    while let Some(symbols) = vectors.array() {
+        let indexes = vectors.array().unwrap();
+        let table = vectors.table().with_heavy_tails();
+        let bytes: Vec<u8> = vectors.array().unwrap().iter().map(|&b| b as u8).collect();
+        for simd in Simd::available() {
+            let rt = Runtime::new(simd, 1).unwrap();
+            assert_eq!(rans::encode(StreamKind::Lcrs, &rt, &symbols, &indexes, &table).unwrap(), bytes, "{simd:?}");
+            let mut decoded = vec![0; symbols.len()];
+            rans::decode(StreamKind::Lcrs, &rt, &bytes, &indexes, &table, &mut decoded).unwrap();
+            assert_eq!(decoded, symbols, "{simd:?}");
+        }
+        heads.push((bytes[0] >> 7, 1 << (bytes[0] & 7)));
+    }
+    assert_eq!(heads, [(0, 1), (0, 1), (1, 1), (1, 8)]);
+}
+
+/// Wrote the file, which is not to be written again.
+#[test]
+#[ignore = "writes the golden packed streams"]
+fn write_golden_packed_streams() {
+    let (table, rng, mut arrays) = (heavy_table(24), &mut Rng(43), vec![]);
+    for (n, scale) in [(1, 900.0), (7, 900.0), (200, 30.0), (2500, 12.0)] {
+        let indexes: Vec<i32> = (0..n).map(|_| rng.below(24) as i32).collect();
+        let mut symbols = heavy_symbols(rng, n, scale);
+        symbols[n / 2] = i32::MIN;
+        let rows = || (0..table.num_rows()).map(|r| table.row(r));
+        let bytes = rans::encode(StreamKind::Lcrs, &Runtime::serial(), &symbols, &indexes, &table).unwrap();
+        arrays.extend([
+            symbols,
+            indexes,
+            rows().flat_map(|row| row.cdf.iter().map(|&c| c as i32)).collect(),
+            rows().map(|row| row.length as i32).collect(),
+            rows().map(|row| row.offset).collect(),
+            bytes.into_iter().map(i32::from).collect(),
+        ]);
+    }
+    Vectors::write("packed.bin", &arrays);
 }

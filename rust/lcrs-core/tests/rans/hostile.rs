@@ -4,7 +4,7 @@ use lcrs_core::cdf::CdfTable;
 use lcrs_core::rans::{self, Decoder, StreamKind};
 use lcrs_core::{ErrorKind, Result, Runtime, Simd};
 
-use crate::support::{draw, gaussian_table, table, Rng};
+use crate::support::{draw, gaussian_table, heavy_symbols, heavy_table, table, Rng};
 
 fn decode(kind: StreamKind, simd: Simd, data: &[u8], indexes: &[i32], table: &CdfTable) -> Result<Vec<i32>> {
     let mut out = vec![0; indexes.len()];
@@ -65,6 +65,25 @@ fn flipped_bits_are_almost_always_refused() {
 }
 
 #[test]
+fn damaged_packed_escapes_are_almost_always_refused() {
+    let (table, rng) = (heavy_table(30), &mut Rng(6));
+    let indexes: Vec<i32> = (0..400).map(|_| rng.below(30) as i32).collect();
+    let symbols = heavy_symbols(rng, 400, 50.0);
+    let data = rans::encode(StreamKind::Lcrs, &Runtime::serial(), &symbols, &indexes, &table).unwrap();
+    assert!(data[0] > 127);
+    for cut in 0..data.len() {
+        assert!(decode_everywhere(StreamKind::Lcrs, &data[..cut], &indexes, &table).is_err(), "cut to {cut}");
+    }
+    let mut accepted = 0;
+    for bit in 8..8 * data.len() {
+        let mut bad = data.clone();
+        bad[bit / 8] ^= 1 << (bit % 8);
+        accepted += usize::from(decode_everywhere(StreamKind::Lcrs, &bad, &indexes, &table).is_ok());
+    }
+    assert!(accepted <= data.len() / 4, "{accepted} of {} flips were accepted", 8 * data.len());
+}
+
+#[test]
 fn garbage_never_panics() {
     let table = gaussian_table();
     let rng = &mut Rng(3);
@@ -72,7 +91,7 @@ fn garbage_never_panics() {
         let indexes: Vec<i32> = (0..rng.below(400)).map(|_| rng.below(64) as i32).collect();
         let mut data: Vec<u8> = (0..rng.below(600)).map(|_| rng.next() as u8).collect();
         if let Some(first) = data.first_mut() {
-            *first &= 0x7f; // past the first check
+            *first &= if *first & 0x40 == 0 { 0x7f } else { 0xff }; // past the first check
         }
         for kind in StreamKind::ALL {
             let _ = decode_everywhere(kind, &data, &indexes, &table);
@@ -86,18 +105,22 @@ fn heads_that_promise_too_much_are_refused() {
     let huge = [0xff, 0xff, 0xff, 0xff, 0x0f];
     for (head, kind) in [
         (vec![], ErrorKind::Truncated),
-        (vec![0x80], ErrorKind::Corrupt),                               // bit 7
-        (vec![6], ErrorKind::Corrupt),                                  // 64 lanes
-        (vec![7 << 3], ErrorKind::Corrupt),                             // 7 bytes of state
-        (vec![1 << 3 | 5], ErrorKind::Corrupt),                         // state bytes with lanes
-        (vec![0x40, 0], ErrorKind::Corrupt),                            // no escapes
+        (vec![0x80], ErrorKind::Corrupt),       // packed, but no escapes
+        (vec![6], ErrorKind::Corrupt),          // 64 lanes
+        (vec![7 << 3], ErrorKind::Corrupt),     // 7 bytes of state
+        (vec![1 << 3 | 5], ErrorKind::Corrupt), // state bytes with lanes
+        (vec![0x40, 0], ErrorKind::Corrupt),    // no escapes
+        (vec![0xc0 | 3 << 3, 2, 1, 1, 0, 0, 1], ErrorKind::Corrupt), // a packed state of one word
+        (vec![0xc0 | 3 << 3, 3, 1, 0, 1, 0, 0, 1], ErrorKind::Corrupt), // an odd number of bytes
+        (vec![0xc0 | 3 << 3, 6, 0, 0, 1, 0, 0, 0, 0, 0, 1], ErrorKind::Corrupt), // a packed state below 2^32
+        (vec![0xc0 | 3 << 3, 6, 1, 0, 0, 0, 0, 0, 0, 0, 1], ErrorKind::Desync), // packed escapes that nobody reads
         ([&[0x40], &huge[..], &[0; 8]].concat(), ErrorKind::Truncated), // 4 GiB of escapes
         ([&[5], &[0x80, 0x80, 0x80, 0x80, 0x80, 0][..]].concat(), ErrorKind::Corrupt), // long LEB128
-        (vec![5, 0x81, 0], ErrorKind::Corrupt),                         // LEB128 with a leading 0
+        (vec![5, 0x81, 0], ErrorKind::Corrupt), // LEB128 with a leading 0
         ([&[1, 1, 0x10], &[0xff; 9][..]].concat(), ErrorKind::Corrupt), // padding
-        (vec![3 << 3, 0, 0, 1, 9], ErrorKind::Truncated),               // half a word
-        (vec![3 << 3, 0, 0, 1, 9, 9], ErrorKind::Desync),               // a word too many
-        (vec![3 << 3, 0, 0, 2], ErrorKind::Desync),                     // another final state
+        (vec![3 << 3, 0, 0, 1, 9], ErrorKind::Truncated), // half a word
+        (vec![3 << 3, 0, 0, 1, 9, 9], ErrorKind::Desync), // a word too many
+        (vec![3 << 3, 0, 0, 2], ErrorKind::Desync), // another final state
     ] {
         for simd in Simd::available() {
             let error = decode(StreamKind::Lcrs, simd, &head, &[], &table).unwrap_err();

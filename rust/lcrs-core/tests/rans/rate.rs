@@ -4,7 +4,7 @@ use lcrs_core::cdf::CdfTable;
 use lcrs_core::rans::{self, StreamKind};
 use lcrs_core::{Runtime, Simd};
 
-use crate::support::{draw, gaussian_table, random_row, table, Rng};
+use crate::support::{draw, gaussian_table, heavy_symbols, heavy_table, random_row, table, Rng};
 
 /// Bits of the entries, without what escapes spell.
 fn ideal_bytes(symbols: &[i32], indexes: &[i32], table: &CdfTable) -> f64 {
@@ -68,6 +68,36 @@ fn overhead_of_unlikely_symbols() {
     let table = table(&[vec![0, 1, 2, 65_535, 65_536], vec![0, 3, 65_000, 65_536]], &[0, 0], 16);
     let indexes: Vec<i32> = (0..200_000).map(|i| i % 2).collect();
     check_overhead(&vec![0; indexes.len()], &indexes, &table, 4);
+}
+
+/// Of a density of which every eighth value is escaped, and all are.
+#[test]
+fn packed_escapes_cost_what_their_density_says() {
+    let (table, n) = (heavy_table(40), 40_000);
+    let row = table.row(39);
+    let last = row.offset + row.length as i32 - 3;
+    for (scale, within) in [(f64::from(last) / 5.0, 1.01), (f64::from(last) * 50.0, 1.01)] {
+        let symbols = heavy_symbols(&mut Rng(21), n, scale);
+        let heavy = rans::encode(StreamKind::Lcrs, &Runtime::serial(), &symbols, &vec![39; n], &table).unwrap();
+        // what the row says, and of the escaped values what their density says
+        let mass = |v: i32| {
+            let v = f64::from(v.abs());
+            let cumulative = |x: f64| (x / scale).atan() / std::f64::consts::PI;
+            if v == 0.0 {
+                2.0 * cumulative(1.0)
+            } else {
+                cumulative(v + 1.0) - cumulative(v)
+            }
+        };
+        let (inside, beyond): (Vec<i32>, Vec<i32>) = symbols.iter().partition(|&&s| (row.offset..=last).contains(&s));
+        let escape = f64::from(row.cdf[row.length - 1] - row.cdf[row.length - 2]);
+        let tail = 1.0 - (row.offset..=last).map(mass).sum::<f64>();
+        let spelled: f64 = beyond.iter().map(|&s| tail.log2() - mass(s).log2()).sum();
+        let ideal = ideal_bytes(&inside, &vec![39; inside.len()], &table)
+            + (beyond.len() as f64 * (16.0 - escape.log2()) + spelled) / 8.0;
+        assert!(beyond.len() > n / 10, "{} of {n}", beyond.len());
+        assert!((heavy.len() as f64) < within * ideal, "{} bytes, ideal {ideal:.0}", heavy.len());
+    }
 }
 
 #[test]

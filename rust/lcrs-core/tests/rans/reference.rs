@@ -1,11 +1,13 @@
 //! The native stream's specification written down once more, slowly: linear search, one symbol at a time, words in a
 //! list. Nothing is shared with the library.
 
+use std::collections::HashMap;
+
 use lcrs_core::cdf::{CdfTable, Row};
 use lcrs_core::rans::{self, StreamKind};
 use lcrs_core::Runtime;
 
-use crate::support::{draw, gaussian_table, Rng};
+use crate::support::{draw, gaussian_table, heavy_symbols, heavy_table, Rng};
 
 const M: u64 = 65536;
 
@@ -23,7 +25,42 @@ fn leb128(out: &mut Vec<u8>, mut v: u64) {
     out.push(v as u8);
 }
 
-/// Steps 10 and 11 of the specification.
+/// Steps 12 to 14.
+fn pack(digits: &[u8]) -> Vec<u8> {
+    let (mut learnt, mut entries, mut place) = (HashMap::new(), vec![], 0);
+    for digit in digits {
+        let has_more = digit & 8 != 0;
+        for bit in [3, 2, 1, 0] {
+            let before = if bit == 3 { (false, 0) } else { (has_more, 8 | (digit & 7) >> (bit + 1) << (bit + 1)) };
+            let (l, n) = learnt.entry((place, bit, before)).or_insert((M / 2, 0));
+            if digit >> bit & 1 == 1 {
+                entries.push((0, *l));
+                *l += 2 * (M - *l) / (2 * *n + 3);
+            } else {
+                entries.push((*l, M - *l));
+                *l -= 2 * *l / (2 * *n + 3);
+            }
+            *l = (*l).clamp(32, M - 32);
+            *n = (*n + 1).min(126);
+        }
+        place = if has_more { place + 1 } else { 0 };
+    }
+    let (mut x, mut words) = (M, vec![]);
+    for (start, frequency) in entries.into_iter().rev() {
+        if x >= frequency << 32 {
+            words.push(x % M);
+            x /= M;
+        }
+        x = x / frequency * M + x % frequency + start;
+    }
+    while x > 0 {
+        words.push(x % M);
+        x /= M;
+    }
+    words.iter().rev().flat_map(|&word| (word as u16).to_le_bytes()).collect()
+}
+
+/// Steps 10 to 14 of the specification.
 pub(crate) fn encode(symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Vec<u8> {
     let (mut entries, mut digits, mut cost) = (vec![], vec![], 0u64);
     for (&symbol, &index) in symbols.iter().zip(indexes) {
@@ -74,8 +111,13 @@ pub(crate) fn encode(symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Vec<
 
     let mut out = vec![lanes.ilog2() as u8 + if digits.is_empty() { 0 } else { 64 }];
     if !digits.is_empty() {
-        leb128(&mut out, digits.len().div_ceil(2) as u64);
-        out.extend(digits.chunks(2).map(|d| d[0] + 16 * d.get(1).unwrap_or(&0)));
+        let mut spelled: Vec<u8> = digits.chunks(2).map(|d| d[0] + 16 * d.get(1).unwrap_or(&0)).collect();
+        let packed = pack(&digits);
+        if table.has_heavy_tails() && packed.len() < spelled.len() {
+            (spelled, out[0]) = (packed, out[0] | 128);
+        }
+        leb128(&mut out, spelled.len() as u64);
+        out.extend(spelled);
     }
     if lanes == 1 {
         let bytes = states[0].to_le_bytes();
@@ -106,4 +148,20 @@ fn bytes_are_those_of_the_specification() {
             assert_eq!(data, encode(&symbols, &indexes, &table), "{n} symbols");
         }
     }
+}
+
+#[test]
+fn packed_escapes_are_those_of_the_specification() {
+    let (table, rng) = (heavy_table(40), &mut Rng(8));
+    let (mut packed, mut plain) = (0, 0);
+    for n in [1, 3, 20, 100, 3000, 20_011] {
+        for scale in [0.5, 30.0, 4000.0] {
+            let indexes: Vec<i32> = (0..n).map(|_| rng.below(40) as i32).collect();
+            let symbols = heavy_symbols(rng, n, scale);
+            let data = rans::encode(StreamKind::Lcrs, &Runtime::serial(), &symbols, &indexes, &table).unwrap();
+            assert_eq!(data, encode(&symbols, &indexes, &table), "{n} symbols of scale {scale}");
+            *if data[0] > 127 { &mut packed } else { &mut plain } += 1;
+        }
+    }
+    assert!(packed > 5 && plain > 5, "{packed} packed, {plain} plain");
 }

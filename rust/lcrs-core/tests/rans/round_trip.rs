@@ -4,7 +4,7 @@ use lcrs_core::cdf::CdfTable;
 use lcrs_core::rans::{self, Decoder, Encoder, StreamKind};
 use lcrs_core::{Runtime, Simd};
 
-use crate::support::{draw, gaussian_table, random_row, table, Rng};
+use crate::support::{draw, gaussian_table, heavy_symbols, heavy_table, random_row, table, Rng};
 
 /// Encodes on each path, requires the same bytes, and decodes them on each path in one piece and in random ones.
 pub(crate) fn check(rng: &mut Rng, symbols: &[i32], indexes: &[i32], table: &CdfTable) {
@@ -59,6 +59,19 @@ fn long_streams_and_escapes_anywhere_in_them() {
         symbols[at] = if at % 2 == 0 { i32::MIN } else { i32::MAX };
     }
     check(rng, &symbols, &indexes, &table);
+}
+
+#[test]
+fn packed_escapes() {
+    let (rng, table) = (&mut Rng(4), heavy_table(64));
+    for n in [1, 40, 700, 70_001] {
+        let indexes: Vec<i32> = (0..n).map(|_| rng.below(64) as i32).collect();
+        let mut symbols = heavy_symbols(rng, n, 90.0);
+        symbols[n / 2] = i32::MIN;
+        symbols[n - 1] = i32::MAX;
+        check(rng, &symbols, &indexes, &table);
+    }
+    check_drawn(rng, &table, [9, 2000]);
 }
 
 #[test]

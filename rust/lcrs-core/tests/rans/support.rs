@@ -80,6 +80,20 @@ pub(crate) fn gaussian_table() -> CdfTable {
     Vectors::open("gaussian_default_table.bin").table()
 }
 
+/// The first `rows` of them, of which heavy tails are said.
+pub(crate) fn heavy_table(rows: usize) -> CdfTable {
+    let gaussian = gaussian_table();
+    let rows: Vec<_> = (0..rows).map(|r| gaussian.row(r)).collect();
+    let cdfs: Vec<Vec<i32>> = rows.iter().map(|row| row.cdf.iter().map(|&c| c as i32).collect()).collect();
+    table(&cdfs, &rows.iter().map(|row| row.offset).collect::<Vec<_>>(), 16).with_heavy_tails()
+}
+
+/// Values of a Cauchy density, as many as `indexes`, most of which lie beyond rows of small scales.
+pub(crate) fn heavy_symbols(rng: &mut Rng, count: usize, scale: f64) -> Vec<i32> {
+    let uniform = |rng: &mut Rng| (rng.below(1 << 20) as f64 + 0.5) / f64::from(1 << 20) - 0.5;
+    (0..count).map(|_| (scale * (std::f64::consts::PI * uniform(rng)).tan()) as i32).collect()
+}
+
 /// A small generator (xorshift), so that cases are the same everywhere.
 pub(crate) struct Rng(pub(crate) u64);
 

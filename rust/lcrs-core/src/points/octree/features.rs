@@ -11,6 +11,8 @@ use crate::{Error, Result};
 pub enum Scalar {
     /// How many levels of nodes with children follow below, at most 15, over 16.
     LevelsBelow,
+    /// What [`growth_byte`] says of this level, over 256: how many children its nodes have in the mean.
+    GrowthBelow,
     /// Nodes of this level over those of the one above, over 8; 0 for the root.
     Growth,
     /// The same for the level above; 0 where there is none.
@@ -21,13 +23,14 @@ pub enum Scalar {
 
 impl Scalar {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::LevelsBelow, Self::Growth, Self::GrowthAbove, Self::NodeBits];
+    pub const ALL: [Self; 5] = [Self::LevelsBelow, Self::GrowthBelow, Self::Growth, Self::GrowthAbove, Self::NodeBits];
 
     /// The name that packages use.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Self::LevelsBelow => "levels_below",
+            Self::GrowthBelow => "growth_below",
             Self::Growth => "growth",
             Self::GrowthAbove => "growth_above",
             Self::NodeBits => "node_bits",
@@ -40,19 +43,36 @@ impl Scalar {
         Self::ALL.into_iter().find(|scalar| scalar.name() == name)
     }
 
-    fn value(self, ancestry: &Ancestry, depth: u32) -> f32 {
+    fn value(self, ancestry: &Ancestry, told: Told) -> f32 {
         let count = |steps| ancestry.count_above(steps);
         let growth = |steps| match (count(steps), count(steps + 1)) {
             (Some(nodes), Some(above)) => nodes as f32 / above as f32 / 8.0,
             _ => 0.0,
         };
         match self {
-            Self::LevelsBelow => (depth as usize).saturating_sub(ancestry.depth() + 1).min(15) as f32 / 16.0,
+            Self::LevelsBelow => (told.depth as usize).saturating_sub(ancestry.depth() + 1).min(15) as f32 / 16.0,
+            Self::GrowthBelow => f32::from(told.growth_below) / 256.0,
             Self::Growth => growth(0),
             Self::GrowthAbove => growth(1),
             Self::NodeBits => (usize::BITS - ancestry.level().len().leading_zeros()) as f32 / 32.0,
         }
     }
+}
+
+/// What a file tells of a level before any of its children is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    /// Levels of the whole tree.
+    pub depth: u32,
+    /// What [`growth_byte`] says of this level.
+    pub growth_below: u8,
+}
+
+/// Children of a node in the mean, in units of 1/32: `32 children / nodes`, rounded half up, 8 to 255.
+#[must_use]
+pub fn growth_byte(nodes: u64, children: u64) -> u8 {
+    let (nodes, children) = (u128::from(nodes.max(1)), u128::from(children));
+    ((64 * children + nodes) / (2 * nodes)).clamp(8, 255) as u8
 }
 
 /// Which numbers a network sees of each node, in this order:
@@ -97,11 +117,11 @@ impl TrunkInputs {
         window(&self.reach) + self.ancestors.iter().map(|reach| 8 + window(reach)).sum::<usize>() + self.scalars.len()
     }
 
-    /// The numbers of some nodes of the current level of a tree of `depth`, node by node. There is room for exactly these.
+    /// The numbers of some nodes of the current level, node by node. There is room for exactly these.
     ///
     /// # Errors
     /// [`crate::ErrorKind::InvalidArgument`] for nodes that are not there, or another room.
-    pub fn write(&self, ancestry: &Ancestry, depth: u32, nodes: Range<usize>, out: &mut [f32]) -> Result<()> {
+    pub fn write(&self, ancestry: &Ancestry, told: Told, nodes: Range<usize>, out: &mut [f32]) -> Result<()> {
         self.check()?;
         let count = self.count();
         if nodes.end > ancestry.level().len() || out.len() != count * nodes.len() {
@@ -111,7 +131,7 @@ impl TrunkInputs {
             return Ok(());
         }
         let windows: Vec<Vec<u32>> = [&self.reach].into_iter().chain(&self.ancestors).map(|r| places(*r)).collect();
-        let scalars: Vec<f32> = self.scalars.iter().map(|scalar| scalar.value(ancestry, depth)).collect();
+        let scalars: Vec<f32> = self.scalars.iter().map(|scalar| scalar.value(ancestry, told)).collect();
         for (node, out) in nodes.zip(out.chunks_exact_mut(count)) {
             let mut node = node;
             let (mine, mut rest) = out.split_at_mut(windows[0].len());

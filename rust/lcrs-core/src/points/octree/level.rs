@@ -51,6 +51,12 @@ impl Level {
         &self.neighbours
     }
 
+    /// Nodes whose window holds nothing but themselves.
+    #[must_use]
+    pub fn num_lonely(&self) -> usize {
+        self.windows.iter().filter(|window| window.count_ones() == 1).count()
+    }
+
     /// The nodes below, `occupancy` having a byte for each node, none of them 0.
     ///
     /// # Errors

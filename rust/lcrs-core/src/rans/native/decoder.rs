@@ -37,8 +37,8 @@ struct Seeds {
 
 impl<'a> Decoder<'a> {
     pub(in crate::rans) fn new(simd: Simd, data: &'a [u8]) -> Result<Self> {
-        let Head { num_lanes, main, lanes, digits, words } = Head::parse(data)?;
-        let digits = DigitReader::new(digits);
+        let Head { num_lanes, main, lanes, digits, are_packed, words } = Head::parse(data)?;
+        let digits = DigitReader::new(digits, are_packed)?;
         let seeds = Seeds { words: [0; 2 * MAX_LANES], len: 0, at: 0 };
         let path = Path::new(simd);
         let mut decoder = Self { path, lanes, num_lanes, done: 0, main, words, digits, seeds };

@@ -1,12 +1,11 @@
 //! Escapes: folded values in digits of 3 bits, each with a bit that says whether another one follows.
 
+use super::packed::{pack, Unpacker, MAX_DIGITS};
 use crate::cdf::CdfTable;
 use crate::rans::escape::{fold, unfold};
 use crate::{Error, Result};
 
 const MORE: u8 = 8;
-/// Enough for the folded value of any `i32` in any row.
-const MAX_DIGITS: u32 = 12;
 
 /// Digits of all escapes, in the order of symbols.
 ///
@@ -64,7 +63,8 @@ impl DigitWriter {
     /// Appends the value at `position = value - offset` of a row with `max` values.
     #[cold]
     pub(super) fn push(&mut self, position: i64, max: i64) {
-        if !self.has_room(MAX_DIGITS as usize) {
+        // enough for the folded value of any `i32` in any row
+        if !self.has_room(MAX_DIGITS) {
             return;
         }
         let mut raw = fold(position, max);
@@ -87,15 +87,29 @@ impl DigitWriter {
         }
     }
 
-    /// Number of bytes.
-    pub(super) fn num_bytes(&self) -> usize {
-        self.digits.len().div_ceil(2)
+    /// The digits as a stream has them: two a byte, or packed if they may be and that is shorter.
+    ///
+    /// # Errors
+    /// [`crate::ErrorKind::Limit`] if memory is short.
+    pub(super) fn spelled(&self, may_pack: bool) -> Result<Escapes> {
+        if may_pack {
+            let packed = pack(&self.digits)?;
+            if packed.len() < self.digits.len().div_ceil(2) {
+                return Ok(Escapes { bytes: packed, are_packed: true });
+            }
+        }
+        let (mut bytes, len) = (Vec::new(), self.digits.len().div_ceil(2));
+        bytes.try_reserve_exact(len).map_err(|_| Error::limit(format!("no memory for {len} bytes of escapes")))?;
+        bytes.extend(self.digits.chunks(2).map(|pair| pair[0] | pair.get(1).unwrap_or(&0) << 4));
+        Ok(Escapes { bytes, are_packed: false })
     }
+}
 
-    /// The digits, two a byte.
-    pub(super) fn bytes(&self) -> impl Iterator<Item = u8> + '_ {
-        self.digits.chunks(2).map(|pair| pair[0] | pair.get(1).unwrap_or(&0) << 4)
-    }
+/// Escapes as they stand in a stream.
+#[derive(Debug)]
+pub(super) struct Escapes {
+    pub(super) bytes: Vec<u8>,
+    pub(super) are_packed: bool,
 }
 
 /// Digits of pieces of a stream, whose pieces come from the last to the first.
@@ -133,16 +147,31 @@ impl LateDigits {
 }
 
 /// Reads escapes in the order of symbols.
-#[derive(Debug, Default)]
-pub(super) struct DigitReader<'a> {
-    bytes: &'a [u8],
-    /// Digits read so far.
-    at: usize,
+#[derive(Debug)]
+pub(super) enum DigitReader<'a> {
+    Plain {
+        bytes: &'a [u8],
+        /// Digits read so far.
+        at: usize,
+    },
+    Packed(Unpacker<'a>),
 }
 
 impl<'a> DigitReader<'a> {
-    pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, at: 0 }
+    pub(super) fn new(bytes: &'a [u8], are_packed: bool) -> Result<Self> {
+        Ok(if are_packed { Self::Packed(Unpacker::new(bytes)?) } else { Self::Plain { bytes, at: 0 } })
+    }
+
+    /// The next digit, which is at place `k` of its escape.
+    fn digit(&mut self, k: usize) -> Result<u8> {
+        match self {
+            Self::Plain { bytes, at } => {
+                let byte = bytes.get(*at / 2).ok_or_else(|| Error::desync("more escapes than the stream holds"))?;
+                *at += 1;
+                Ok(byte >> ((*at - 1) % 2 * 4) & 15)
+            }
+            Self::Packed(unpacker) => unpacker.digit(k),
+        }
     }
 
     /// The next escaped value, which is in row `index`.
@@ -150,11 +179,7 @@ impl<'a> DigitReader<'a> {
     pub(super) fn pull(&mut self, table: &CdfTable, index: i32) -> Result<i32> {
         let mut raw = 0;
         for k in 0..MAX_DIGITS {
-            let Some(byte) = self.bytes.get(self.at / 2) else {
-                return Err(Error::desync("more escapes than the stream holds"));
-            };
-            let digit = byte >> (self.at % 2 * 4) & 15;
-            self.at += 1;
+            let digit = self.digit(k)?;
             raw |= u64::from(digit & 7) << (3 * k);
             if digit & MORE == 0 {
                 let head = table.heads()[index as usize];
@@ -164,12 +189,16 @@ impl<'a> DigitReader<'a> {
         Err(Error::corrupt(format!("escape has more than {MAX_DIGITS} digits")))
     }
 
-    /// Checks that all digits are used and the padding is 0.
+    /// Checks that all digits are used, and that the padding of plain ones is 0.
     pub(super) fn finish(&self) -> Result<()> {
-        if self.at.div_ceil(2) != self.bytes.len() {
-            return Err(Error::desync(format!("escapes use {} of {} bytes", self.at.div_ceil(2), self.bytes.len())));
+        let (bytes, at) = match self {
+            Self::Plain { bytes, at } => (bytes, *at),
+            Self::Packed(unpacker) => return unpacker.finish(),
+        };
+        if at.div_ceil(2) != bytes.len() {
+            return Err(Error::desync(format!("escapes use {} of {} bytes", at.div_ceil(2), bytes.len())));
         }
-        if self.at % 2 == 1 && self.bytes[self.at / 2] >> 4 != 0 {
+        if at % 2 == 1 && bytes[at / 2] >> 4 != 0 {
             return Err(Error::corrupt("padding of the escapes is not 0"));
         }
         Ok(())

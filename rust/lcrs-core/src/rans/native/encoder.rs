@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::digits::{DigitWriter, LateDigits};
+use super::digits::{DigitWriter, Escapes, LateDigits};
 use super::path::Path;
 use super::progress::{Symbols, Words, RUN};
 use super::{head, scalar, Lanes, LOW, MAX_LANES, START};
@@ -44,7 +44,7 @@ pub(in crate::rans) fn encode(rt: &Runtime, symbols: &[i32], indexes: &[i32], ta
     }
     first.digits.append_late(&late_digits);
     first.digits.check()?;
-    coder.finish(first.entries(), &first.digits)
+    coder.finish(first.entries(), &first.digits.spelled(first.has_heavy_tails)?)
 }
 
 /// Collects symbols in pieces; they are coded in [`Encoder::finish`].
@@ -60,6 +60,8 @@ pub(in crate::rans) struct Encoder {
     cost: u64,
     /// Whether a table had a row of one entry.
     has_certainty: bool,
+    /// Whether a table had heavy tails.
+    has_heavy_tails: bool,
 }
 
 /// Where the memory of an encoder comes from and goes back to.
@@ -81,7 +83,8 @@ impl Encoder {
     /// With memory of its own.
     pub(in crate::rans) fn new(simd: Simd) -> Self {
         let (path, digits) = (Path::new(simd), DigitWriter::default());
-        Self { path, buffer: vec![], len: 0, home: None, digits, cost: 0, has_certainty: false }
+        let (has_certainty, has_heavy_tails) = (false, false);
+        Self { path, buffer: vec![], len: 0, home: None, digits, cost: 0, has_certainty, has_heavy_tails }
     }
 
     /// With room for `capacity` symbols, in memory of the runtime.
@@ -128,6 +131,7 @@ impl Encoder {
             self.len = end;
             self.cost += self.path.cost(entries);
             self.has_certainty |= table.has_certainty();
+            self.has_heavy_tails |= table.has_heavy_tails();
         } else {
             self.digits.truncate(num_digits);
         }
@@ -136,7 +140,7 @@ impl Encoder {
 
     pub(in crate::rans) fn finish(self) -> Result<Stream> {
         let words = WordStack::new(expected_words(self.cost), self.home.as_ref().map(|home| home.streams.clone()));
-        self.coder(words, false).finish(self.entries(), &self.digits)
+        self.coder(words, false).finish(self.entries(), &self.digits.spelled(self.has_heavy_tails)?)
     }
 
     /// A coder for these symbols and others, which have rows of one entry or not.
@@ -249,15 +253,15 @@ impl Coder {
     }
 
     /// Codes the symbols before all runs so far and returns the stream.
-    fn finish(mut self, entries: &[u32], digits: &DigitWriter) -> Result<Stream> {
+    fn finish(mut self, entries: &[u32], escapes: &Escapes) -> Result<Stream> {
         for start in (0..entries.len()).step_by(RUN).rev() {
             self.put_run(start, &entries[start..entries.len().min(start + RUN)]);
         }
         let main = self.main.unwrap_or(0);
         let num_lanes = if main == 0 { 1 } else { self.num_lanes };
-        let (mut bytes, room) = (Vec::new(), digits.num_bytes() + 8 * num_lanes + 16);
+        let (mut bytes, room) = (Vec::new(), escapes.bytes.len() + 8 * num_lanes + 16);
         bytes.try_reserve_exact(room).map_err(|_| Error::limit(format!("no memory for {room} bytes of escapes")))?;
-        head::write(&mut bytes, num_lanes, main, &self.lanes, digits);
+        head::write(&mut bytes, num_lanes, main, &self.lanes, escapes);
         self.words.finish(&bytes)
     }
 }

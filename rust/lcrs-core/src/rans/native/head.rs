@@ -1,10 +1,11 @@
 //! The head of a stream: lanes, escapes, states.
 
-use super::digits::DigitWriter;
+use super::digits::Escapes;
 use super::{Lanes, LOW, MAX_LANES};
 use crate::{Error, Result};
 
 const HAS_ESCAPES: u8 = 1 << 6;
+const ARE_PACKED: u8 = 1 << 7;
 /// Bits of a lane's exponent.
 const EXPONENT_BITS: u32 = 4;
 /// A LEB128 number has at most this many bytes.
@@ -18,20 +19,22 @@ pub(super) struct Head<'a> {
     /// Symbols in the main part, a multiple of `num_lanes`; 0 with one lane.
     pub(super) main: u64,
     pub(super) lanes: Lanes,
-    /// The digits of the escapes.
+    /// The digits of the escapes, packed or not.
     pub(super) digits: &'a [u8],
+    pub(super) are_packed: bool,
     /// The words, an even number of bytes.
     pub(super) words: &'a [u8],
 }
 
 /// Appends the head of a stream with `main` symbols in `num_lanes` lanes.
-pub(super) fn write(out: &mut Vec<u8>, num_lanes: usize, main: usize, lanes: &Lanes, digits: &DigitWriter) {
+pub(super) fn write(out: &mut Vec<u8>, num_lanes: usize, main: usize, lanes: &Lanes, escapes: &Escapes) {
     let state_bytes = if num_lanes == 1 { (64 - lanes[0].leading_zeros()).div_ceil(8) as usize } else { 0 };
-    let escapes = if digits.len() > 0 { HAS_ESCAPES } else { 0 };
-    out.push(num_lanes.ilog2() as u8 | (state_bytes as u8) << 3 | escapes);
-    if digits.len() > 0 {
-        write_leb128(out, digits.num_bytes() as u64);
-        out.extend(digits.bytes());
+    let has_escapes = if escapes.bytes.is_empty() { 0 } else { HAS_ESCAPES };
+    let are_packed = if escapes.are_packed { ARE_PACKED } else { 0 };
+    out.push(num_lanes.ilog2() as u8 | (state_bytes as u8) << 3 | has_escapes | are_packed);
+    if !escapes.bytes.is_empty() {
+        write_leb128(out, escapes.bytes.len() as u64);
+        out.extend_from_slice(&escapes.bytes);
     }
     if num_lanes == 1 {
         out.extend_from_slice(&lanes[0].to_le_bytes()[..state_bytes]);
@@ -54,7 +57,9 @@ impl<'a> Head<'a> {
         let mut rest = data;
         let first = take(&mut rest, 1)?[0];
         let (log_lanes, state_bytes) = (first & 7, usize::from(first >> 3 & 7));
-        if log_lanes > MAX_LANES.ilog2() as u8 || first >> 7 != 0 || state_bytes > if log_lanes == 0 { 6 } else { 0 } {
+        let are_packed = first & ARE_PACKED != 0;
+        let is_wrong = are_packed && first & HAS_ESCAPES == 0;
+        if log_lanes > MAX_LANES.ilog2() as u8 || is_wrong || state_bytes > if log_lanes == 0 { 6 } else { 0 } {
             return Err(Error::corrupt(format!("stream begins with {first:#04x}, which is not a head")));
         }
         let digits = if first & HAS_ESCAPES == 0 {
@@ -78,7 +83,7 @@ impl<'a> Head<'a> {
         if !rest.len().is_multiple_of(2) {
             return Err(Error::truncated(format!("words have {} bytes, which is odd", rest.len())));
         }
-        Ok(Self { num_lanes, main, lanes, digits, words: rest })
+        Ok(Self { num_lanes, main, lanes, digits, are_packed, words: rest })
     }
 }
 

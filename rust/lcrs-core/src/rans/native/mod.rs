@@ -13,9 +13,10 @@
 //!
 //! # Bytes
 //! 1. Byte 0: bits 0 to 2 are `log2 L` (6 and 7 are illegal); bits 3 to 5 are the number of bytes of the state if `L
-//!    = 1` (7 is illegal), otherwise 0; bit 6 says that there are escapes; bit 7 is 0.
+//!    = 1` (7 is illegal), otherwise 0; bit 6 says that there are escapes; bit 7 that they are packed,
+//!    which is illegal without bit 6.
 //! 2. If there are escapes: their size `E > 0` as LEB128, then `E` bytes of digits of 4 bits each, the lower half of
-//!    a byte first, in the order of symbols. An unused last half is 0.
+//!    a byte first, in the order of symbols. An unused last half is 0. Packed escapes have another form (12).
 //! 3. If `L = 1`: the state of lane 0 in the number of bytes that byte 0 says. If `L > 1`: the number of groups `G`
 //!    as LEB128, then a bit string, padded with zeros to a byte: for each lane `e = floor(log2 x) - 32` in 4 bits,
 //!    then for each lane the low `32 + e` bits of `x`, whose leading one is implied.
@@ -46,6 +47,20 @@
 //!     of the number as binary32: about 1/256 bit. With `c` the sum over all symbols and `b = c div 2^20`, which is
 //!     about the size in units of 512 bytes, `L` is the largest power of two that is at most `b`, but at least 1 and
 //!     at most 32. (A decoder takes any `L`.)
+//!
+//! # Packed escapes
+//! 12. A table can be said to have *heavy tails*; it reads the same. If a stream has symbols of such a table, and its
+//!     escapes are shorter packed, they are packed. Each digit is four bits: bit 3, then bits 2, 1 and 0. Each bit is
+//!     coded with what was learned of the bits before it that have the same place of the digit in its escape (the
+//!     first is 0), the same bit 3 (which itself stands alone) and, in the digit, the same bits before it.
+//! 13. *What is learned* is how likely a bit is set, `l`, out of `M`, and a count `n`: `2^15` and 0 at first. A bit that
+//!     is set has the start 0 and the frequency `l`, another one the start `l` and the frequency `M - l`. After it, `l`
+//!     becomes `l + 2 (M - l) div (2 n + 3)` if it is set, `l - 2 l div (2 n + 3)` if not, at least 32 and at most `M -
+//!     32`; and `n` becomes `n + 1`, at most 126.
+//! 14. Bits are symbols of one lane: words of 2 bytes, the first three of which are its first state, the high one first,
+//!     which must be at least `2^32`; two words if there are only two, and then at least `2^16`. When there are no more
+//!     words, none is read, and the state falls below `2^32`; below `2^16` is an error. At the end it is `2^16`, and
+//!     all words are used up.
 //!
 //! # Why so
 //! A state of 48 bits against words of 16 loses nothing measurable to the integer arithmetic, and `x div frequency`
@@ -79,6 +94,7 @@ mod encoder;
 mod head;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+mod packed;
 mod path;
 mod progress;
 mod quotient;

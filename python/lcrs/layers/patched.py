@@ -1,0 +1,103 @@
+"""Functions of torch that others have replaced: what layers call then is not what their exact form says."""
+
+from __future__ import annotations
+
+from operator import is_
+from types import BuiltinFunctionType, FunctionType
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+__all__ = ["patched_functions"]
+
+_KINDS = (FunctionType, BuiltinFunctionType)
+_CALLED = (
+    *(
+        "abs",
+        "add",
+        "addmm",
+        "baddbmm",
+        "bmm",
+        "cat",
+        "chunk",
+        "clamp",
+        "clamp_min",
+        "conv2d",
+        "div",
+        "einsum",
+    ),
+    *(
+        "erf",
+        "exp",
+        "lerp",
+        "matmul",
+        "max",
+        "maximum",
+        "mean",
+        "min",
+        "minimum",
+        "mul",
+        "pow",
+        "relu",
+        "round",
+    ),
+    *(
+        "rsqrt",
+        "sigmoid",
+        "softmax",
+        "split",
+        "sqrt",
+        "stack",
+        "sub",
+        "sum",
+        "tanh",
+        "unbind",
+        "var",
+        "where",
+    ),
+)
+"""Those of `torch`, and of its tensors, that layers and people's own functions are made of."""
+_MISSING = object()
+
+
+class _Functions:
+    """Functions of a module or class, as they were when this was made."""
+
+    def __init__(self, holder: Any, name: str, names: tuple[str, ...]) -> None:
+        self._names, self._holder, self._name = names, vars(holder), name
+        self._released = tuple(self._holder.get(each, _MISSING) for each in names)
+        # Whoever came before us.
+        self._foreign = [each for each in names if _is_foreign(self._holder.get(each))]
+
+    def patched(self) -> list[str]:
+        """Those that are others now."""
+        if not self._foreign and all(map(is_, map(self._present, self._names), self._released)):
+            return []
+        pairs = zip(self._names, self._released, strict=True)
+        changed = {each for each, released in pairs if self._present(each) is not released}
+        return [f"{self._name}.{each}" for each in sorted(changed.union(self._foreign))]
+
+    def _present(self, name: str) -> Any:
+        return self._holder.get(name, _MISSING)
+
+
+def _is_foreign(function: Any) -> bool:
+    home = function.__globals__.get("__name__", "") if isinstance(function, FunctionType) else "torch"
+    return home.partition(".")[0] != "torch"
+
+
+_functions = (
+    _Functions(
+        functional,
+        "torch.nn.functional",
+        tuple(name for name, value in vars(functional).items() if isinstance(value, _KINDS)),
+    ),
+    _Functions(torch, "torch", _CALLED),
+    _Functions(torch.Tensor, "torch.Tensor", _CALLED),
+)
+
+
+def patched_functions() -> list[str]:
+    """Functions that layers are made of and that are not torch's own (any more), by name."""
+    return [name for functions in _functions for name in functions.patched()]

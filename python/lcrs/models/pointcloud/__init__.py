@@ -1,0 +1,5 @@
+"""Models of point clouds."""
+
+from lcrs.models.pointcloud.occupancy import OctreeOccupancy
+
+__all__ = ["OctreeOccupancy"]

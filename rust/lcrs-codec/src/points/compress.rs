@@ -1,0 +1,206 @@
+//! From points to a file.
+
+use lcrs_core::points::morton;
+use lcrs_core::points::octree::{growth_byte, occupancies, Level, Scalar};
+use lcrs_core::rans::StreamKind;
+use lcrs_core::{Error, Limits, Result, Runtime};
+use lcrs_format::{pack, Attribute, Cloud, Header, Section};
+
+use super::attributes::{encode_column, near};
+use super::grid::{voxels, Resolution, Voxels};
+use super::residuals::{encode, BitWriter};
+use super::sections::{ATTRIBUTES, COUNTS, COUNT_BITS, LOW_BITS, OCCUPANCIES};
+use super::tree::{TreeCoder, BLOCK_NODES};
+use super::{CloudPackage, PointCloud};
+use crate::container::from_format;
+use crate::digest_text::prefix;
+use crate::graph::Job;
+
+/// How to compress a point cloud.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct CloudOptions {
+    /// How fine positions are kept.
+    pub resolution: Resolution,
+    /// Whether points at one place all stay; otherwise the first one does.
+    pub keep_duplicates: bool,
+}
+
+/// A file, and what became of the points.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CompressedCloud {
+    /// The file.
+    pub data: Vec<u8>,
+    /// Points that were left out because another one is at their place.
+    pub num_merged: u64,
+}
+
+/// Bytes that a point takes while it is sorted and coded.
+const POINT_BYTES: u64 = 64;
+
+/// Where at least so many of a hundred nodes have nothing in their window, coordinates go on as plain bits.
+const LONELY_PERCENT: usize = 95;
+
+/// Compresses points with the model of `package`. The bytes depend on nothing else but the options. The order of points is not kept.
+///
+/// # Errors
+/// [`lcrs_core::ErrorKind::InvalidArgument`] for coordinates that are not finite or lie on no grid (see [`Resolution`]), columns of different
+/// lengths, or names that a file cannot hold, [`lcrs_core::ErrorKind::Limit`] above the limits.
+pub fn compress_cloud(
+    package: &CloudPackage,
+    cloud: &PointCloud<'_>,
+    options: &CloudOptions,
+    rt: &Runtime,
+    limits: &Limits,
+) -> Result<CompressedCloud> {
+    let given = check(cloud)?;
+    let limits = &limits.without(given as u64 * POINT_BYTES, "a point cloud")?;
+    let Voxels { grid, is_lossless, voxels } = voxels(&cloud.positions, options.resolution, limits)?;
+    let mut order = morton::order(&voxels, &rt.pool)?;
+    if !options.keep_duplicates {
+        order.dedup_by(|later, before| voxels[*later as usize] == voxels[*before as usize]);
+    }
+    let mut sorted: Vec<[u32; 3]> = limits.zeroed(order.len(), "voxels")?;
+    sorted.iter_mut().zip(&order).for_each(|(place, index)| *place = voxels[*index as usize]);
+    drop(voxels);
+    let used = sorted.as_flattened().iter().fold(0, |used, v| used | v);
+    let bits = u32::BITS - used.leading_zeros();
+    let (depth, low_bits) = depths(&sorted, bits, rt, limits)?;
+    let (leaves, counts) = leaves_of(&sorted, low_bits);
+    let job = Job { rt, limits, level: None };
+    let mut parts: Vec<(u8, Vec<u8>)> = Vec::new();
+    if depth > 0 {
+        parts.push((OCCUPANCIES, tree(package, &leaves, depth, job)?));
+    }
+    if counts.iter().any(|count| *count > 0) {
+        parts.push((COUNTS, encode(&counts, COUNT_BITS, rt.simd)?));
+    }
+    if low_bits > 0 {
+        let mut low = BitWriter::default();
+        sorted.as_flattened().iter().for_each(|v| low.push((*v).into(), low_bits));
+        parts.push((LOW_BITS, low.finish()));
+    }
+    parts.extend(attributes(cloud, &order, &sorted, job)?);
+    let header = Cloud {
+        positions: cloud.positions.number(),
+        is_lossless,
+        num_points: order.len() as u64,
+        num_leaves: leaves.len() as u64,
+        depth: depth as u8,
+        low_bits: low_bits as u8,
+        grid,
+        attributes: cloud
+            .attributes
+            .iter()
+            .map(|(name, values)| Attribute { name: name.clone(), number: values.number() })
+            .collect(),
+    };
+    let mut header = Header::of_cloud(package.name(), header);
+    header.entropy_digest = prefix(&package.digests().entropy);
+    header.synthesis_digest = prefix(&package.digests().synthesis);
+    header.numerics = package.numerics();
+    let sections: Vec<Section<'_>> = parts
+        .iter()
+        .map(|(latent, data)| Section { latent: *latent, kind: StreamKind::Lcrs.code(), precision: 16, data })
+        .collect();
+    let data = pack(&header, &sections, &[]).map_err(from_format)?;
+    Ok(CompressedCloud { data, num_merged: (given - order.len()) as u64 })
+}
+
+/// The number of points, which all columns have.
+fn check(cloud: &PointCloud<'_>) -> Result<usize> {
+    let numbers = cloud.positions.len();
+    if !numbers.is_multiple_of(3) {
+        return Err(Error::invalid(format!("{numbers} coordinates, must be three a point")));
+    }
+    let points = numbers / 3;
+    for (name, values) in &cloud.attributes {
+        if values.len() != points {
+            let found = values.len();
+            return Err(Error::invalid(format!("attribute '{name}' has {found} values, there are {points} points")));
+        }
+    }
+    Ok(points)
+}
+
+/// How many bits of coordinates the octree codes, and how many are left: nodes that see nothing around them tell nothing.
+fn depths(sorted: &[[u32; 3]], bits: u32, rt: &Runtime, limits: &Limits) -> Result<(u32, u32)> {
+    let mut distinct: Vec<[u32; 3]> = limits.zeroed(sorted.len(), "voxels")?;
+    distinct.copy_from_slice(sorted);
+    distinct.dedup();
+    if distinct.is_empty() || bits == 0 {
+        return Ok((0, 0));
+    }
+    let levels = occupancies(&distinct, bits, limits)?;
+    let is_sparse = levels.last().is_some_and(|last| 10 * last.len() > 9 * distinct.len());
+    if !is_sparse {
+        return Ok((bits, 0));
+    }
+    let mut level = Level::root();
+    for (depth, occupancy) in levels.iter().enumerate() {
+        // of a few nodes nothing is to be learned
+        if level.len() > 64 && 100 * level.num_lonely() >= LONELY_PERCENT * level.len() {
+            return Ok((depth as u32, bits - depth as u32));
+        }
+        level = level.children(occupancy, &rt.pool, limits)?;
+    }
+    Ok((bits, 0))
+}
+
+/// The leaves of sorted voxels, and how many voxels each has, less one.
+fn leaves_of(sorted: &[[u32; 3]], low_bits: u32) -> (Vec<[u32; 3]>, Vec<u64>) {
+    let (mut leaves, mut counts): (Vec<[u32; 3]>, Vec<u64>) = (Vec::new(), Vec::new());
+    for voxel in sorted {
+        let leaf = voxel.map(|v| v.checked_shr(low_bits).unwrap_or(0));
+        match counts.last_mut() {
+            Some(count) if leaves.last() == Some(&leaf) => *count += 1,
+            _ => {
+                leaves.push(leaf);
+                counts.push(0);
+            }
+        }
+    }
+    (leaves, counts)
+}
+
+/// The section of an octree: what is told of each level, and the stream.
+fn tree(package: &CloudPackage, leaves: &[[u32; 3]], depth: u32, job: Job<'_>) -> Result<Vec<u8>> {
+    let levels = occupancies(leaves, depth, job.limits)?;
+    let mut told = Vec::new();
+    if package.model.inputs.scalars.contains(&Scalar::GrowthBelow) {
+        let counts = levels.iter().map(Vec::len).chain([leaves.len()]);
+        told = levels
+            .iter()
+            .zip(counts.skip(1))
+            .map(|(level, below)| growth_byte(level.len() as u64, below as u64))
+            .collect();
+    }
+    let coder = TreeCoder { model: &package.model, networks: &package.networks, job, block_nodes: BLOCK_NODES };
+    let stream = coder.encode(StreamKind::Lcrs, &levels, &told)?;
+    Ok([told, stream].concat())
+}
+
+/// The sections of all attributes.
+fn attributes(cloud: &PointCloud<'_>, order: &[u32], sorted: &[[u32; 3]], job: Job<'_>) -> Result<Vec<(u8, Vec<u8>)>> {
+    let mut parts = Vec::new();
+    if cloud.attributes.is_empty() {
+        return Ok(parts);
+    }
+    let near = near(sorted, job.limits)?;
+    let mut columns = Vec::new();
+    for (i, (name, values)) in cloud.attributes.iter().enumerate() {
+        job.rt.pool.check()?;
+        // what is known of the columns before
+        let limits = &job.limits.without((columns.len() * order.len() * size_of::<u64>()) as u64, "attributes")?;
+        let codes = values.codes(order, limits)?;
+        let bits = 8 * values.number().num_bytes() as u32;
+        let coded = encode_column(codes, bits, &columns, &near, job.rt.simd, limits);
+        let (data, column) = coded.map_err(|e| e.at(format!("attribute '{name}'")))?;
+        columns.push(column);
+        let id = u8::try_from(i).ok().and_then(|i| i.checked_add(ATTRIBUTES)).filter(|id| *id < 128);
+        parts.push((
+            id.ok_or_else(|| Error::invalid(format!("{} attributes, at most 125 fit", cloud.attributes.len())))?,
+            data,
+        ));
+    }
+    Ok(parts)
+}
