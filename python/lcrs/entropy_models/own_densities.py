@@ -214,7 +214,7 @@ def _asked_as_latent(forward: Callable[[Tensor], Any], values: Tensor) -> Tensor
 class _Changes:
     """Says once that a `forward` of its own makes other values of those that `quantize` and coding have."""
 
-    def __init__(self, model: EntropyModel) -> None:
+    def __init__(self, model: object) -> None:
         self._name = type(model).__name__
         self._looks = is_overridden(model, "forward")
 
