@@ -1,4 +1,4 @@
-"""Kernels of point clouds from Python: against their definitions, on arrays and tensors, natively and by torch."""
+"""Kernels of point clouds from Python, natively and by torch, against their definitions."""
 
 import os
 import subprocess

@@ -125,7 +125,7 @@ def _part(part: dict[str, Any]) -> str:
     return printable(f"{name} {part['num_bytes']} bytes{bits}")
 
 
-def _text(value: object) -> str:
+def _text(value: Any) -> str:
     """A value for people."""
     match value:
         case bool():

@@ -92,7 +92,7 @@ def of_file(path: str | Path) -> Complexity:
 
     Raises:
         OSError: if it cannot be read.
-        ValueError: if it is no package.
+        ValueError: if it is no package, or one of point clouds.
     """
     with Path(path).open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
@@ -114,7 +114,13 @@ def of_description(description: Mapping[str, Any], shape_of: Callable[[str], Seq
     Args:
         description: The package's.
         shape_of: The shape of a tensor of the package.
+
+    Raises:
+        ValueError: if it is one of point clouds, which have no pixels.
     """
+    if "strides" not in description:
+        msg = f"model '{description['name']}' codes point clouds: nothing of it is counted by pixels"
+        raise ValueError(msg)
     strides = description["strides"]
     parts: dict[str, Part] = {}
     for name, graph in description["graphs"].items():

@@ -37,7 +37,7 @@ from lcrs.models.pointcloud import (
 from lcrs.models.sensetime import Elic2022Chandelier, Elic2022Official
 from lcrs.models.variable_rate import GainHyperprior, GainSpaceChannelHyperprior
 from lcrs.models.variable_rate.gained_mean_scale import GainedMeanScaleHyperprior
-from lcrs.models.variable_rate.scaled_latent import (
+from lcrs.models.variable_rate.latent_gain import (
     JointAutoregressiveHierarchicalPriorsVbr,
     MeanScaleHyperpriorVbr,
     ScaleHyperpriorVbr,

@@ -51,8 +51,8 @@ def compress(
         voxel: the size of voxels that positions are rounded to: a coordinate comes back no further away than
             half of that and the distance of two floats there. Of whole coordinates it is a whole number.
         bits: in place of a voxel size: bits of a coordinate, 1 to 32, along the longest side of the cloud.
-            Without either, positions come back as they are (a -0.0 as 0.0), which takes whole numbers, decimal
-            fractions or others that lie on a grid of at most 32 bits an axis.
+            Without either, positions come back as they are (a -0.0 as 0.0), which takes whole numbers,
+            decimal fractions or others that lie on a grid of at most 32 bits an axis.
         keep_duplicates: whether points at one place (after rounding) all stay. Otherwise the first of them
             does, with its attributes.
         drop: names of attributes that are left out.
@@ -137,8 +137,8 @@ def info(data: _Data, *, max_bytes: int | None = None) -> dict[str, Any]:
     """What an .lcrs file of a point cloud says of itself, without its model.
 
     Returns:
-        Among others ``num_bytes, num_points, bits_per_point, model, dtype, lossless, voxel, depth, attributes,
-        parts``; each part says its bits a point.
+        Among others ``num_bytes, num_points, bits_per_point, model, dtype, lossless, voxel, depth,
+        attributes, parts``; each part says its bits a point.
 
     Raises:
         LcrsError: if the file is cut off, damaged, of a later version, or no point cloud.

@@ -1,4 +1,4 @@
-"""Models of point clouds: three under CompressAI's names, which run on any device, and that of octrees."""
+"""Models of point clouds: CompressAI's, under its names, and the network of the geometry codec."""
 
 from lcrs.models.pointcloud.hrtzxf2022 import DensityPreservingReconstructionPccModel
 from lcrs.models.pointcloud.occupancy import OctreeOccupancy

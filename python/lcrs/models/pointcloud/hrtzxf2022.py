@@ -59,6 +59,8 @@ class DensityPreservingReconstructionPccModel(CompressionModel):
         **kwargs: Taken for CompressAI's sake, and not used.
     """
 
+    trains_on = "lcrs.train.clouds:CLOUDS"
+
     def __init__(
         self,
         downsample_rate: Sequence[float] = (1 / 3, 1 / 3, 1 / 3),
@@ -279,11 +281,13 @@ class Decoder(nn.Module):
         before, clouds, counts = [xyzs], [], []
         steps = zip(self.upsample_layers, self.upsample_num_layers, self.refine_layers, strict=True)
         for i, (upsample, number, refine) in enumerate(steps):
-            candidates = upsample(xyzs, feats)
+            candidate_xyzs, candidate_feats = upsample(xyzs, feats)
             counts.append(number(feats))
             rate = 1 / self.downsample_rate[self.num_layers - i - 1]
             xyzs, feats = refine(
-                *select_xyzs_and_feats(*candidates, counts[-1], upsample_rate=rate, seed=seed)
+                *select_xyzs_and_feats(
+                    candidate_xyzs, candidate_feats, counts[-1], upsample_rate=rate, seed=seed
+                )
             )
             clouds.append(xyzs)
             before.append(xyzs)
