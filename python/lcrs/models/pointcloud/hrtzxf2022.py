@@ -59,6 +59,8 @@ class DensityPreservingReconstructionPccModel(CompressionModel):
         **kwargs: Taken for CompressAI's sake, and not used.
     """
 
+    trains_on = "lcrs.train.shapes:SHAPES"
+
     def __init__(
         self,
         downsample_rate: Sequence[float] = (1 / 3, 1 / 3, 1 / 3),

@@ -46,6 +46,8 @@ class PointNetReconstructionPccModel(CompressionModel):
         ValueError: Channels do not fit together.
     """
 
+    trains_on = "lcrs.train.shapes:SHAPES"
+
     def __init__(
         self,
         num_points: int = 1024,

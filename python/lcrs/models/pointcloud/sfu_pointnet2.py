@@ -65,6 +65,8 @@ class PointNet2SsgReconstructionPccModel(CompressionModel):
         ValueError: `P` and `S` do not fit together.
     """
 
+    trains_on = "lcrs.train.shapes:SHAPES"
+
     def __init__(
         self,
         num_points: int = 1024,
