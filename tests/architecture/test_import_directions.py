@@ -20,7 +20,7 @@ LEVELS = [
     {"models"},
     {"packages"},
     {"zoo"},
-    {"codec", "changed_copy"},
+    {"codec", "changed_copy", "points"},
     {"evaluate", "train"},
     {"cli", "pillow", "testing", "ans", "_CXX", "shims", "utils", "version", "__init__"},
     {"__main__"},

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from lcrs.cli import main
+from lcrs.train import command
 from lcrs.train.command import main as module_main
 from lcrs.train.recipes import recipe_names
 
@@ -145,3 +146,12 @@ def test_the_module_is_the_command():
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert 'recipe = "photo"' in done.stdout
+
+
+def test_an_interrupted_command_has_the_code_of_its_signal(monkeypatch, capsys):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "run", interrupted)
+    assert command.main(["photo"]) == 130
+    assert capsys.readouterr().err == ""

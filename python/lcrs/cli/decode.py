@@ -1,4 +1,4 @@
-"""``lcrs decode``: pictures from .lcrs files."""
+"""`lcrs decode`: pictures from .lcrs files."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lcrs.cli import batch
+from lcrs.cli import batch, clouds
 from lcrs.cli.arguments import add_limits, add_model, add_runtime, check_runtime, limits, whole_number
 from lcrs.cli.jobs import Job, Kind, add_files, plan
-from lcrs.cli.messages import LossWarning, naming
+from lcrs.cli.messages import LossWarning, UsageError, naming
 from lcrs.cli.own_model import add_import, check_import, model_of
 from lcrs.cli.streams import title
 from lcrs.cli.targets import check_output, deliver, is_whole
@@ -21,24 +21,26 @@ if TYPE_CHECKING:
     from lcrs.codec import Picture
 
 NAME = "decode"
-SUMMARY = "Restore pictures from .lcrs files"
+SUMMARY = "Restore pictures and point clouds from .lcrs files"
 
 _ENDING = ".lcrs"
+_CLOUD_FORMATS = ("ply", "pcd", "xyz", "npy", "bin", "las", "laz", "obj", "off", "stl")
+"""Those of `lcrs.clouds.FORMATS`, which is not imported to parse a command line."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``lcrs decode``."""
+    """The arguments of `lcrs decode`."""
     add_files(
         parser,
         "an .lcrs file, a pattern, or with -r a folder",
-        "the picture to write, - for standard output; for several IN, or ending in /, a folder "
-        "(default: beside IN, a .png)",
+        "the picture or points to write, - for standard output; for several IN, or ending in /, a folder "
+        "(default: beside IN, a .png or .ply)",
     )
     parser.add_argument(
         "--format",
         type=str.lower,
-        choices=FORMATS,
-        help="of the pictures, where OUT does not say it; WebP is lossless; default png",
+        choices=(*FORMATS, *_CLOUD_FORMATS),
+        help="of the pictures or clouds, where OUT does not say it; WebP is lossless; default png, ply",
     )
     parser.add_argument(
         "--max-side",
@@ -65,21 +67,33 @@ def run(arguments: argparse.Namespace) -> int:
 
     todo = plan(arguments, Kind(frozenset({_ENDING}), rename, "the .lcrs files"))
     for job in todo.jobs:
-        format_of(job.target, arguments.format)
-    if todo.jobs:
+        if not _is_for_clouds(job.target, arguments.format):
+            format_of(job.target, arguments.format)
+    if any(not _is_for_clouds(job.target, arguments.format) for job in todo.jobs) and arguments.import_:
         model_of(arguments)  # what is wrong with it is said once
     return batch.run(todo, NAME, arguments)
 
 
 def work(job: Job, arguments: argparse.Namespace) -> batch.Done:
     """Reads, decompresses, writes."""
-    from lcrs import codec
+    from lcrs import codec, coding
     from lcrs.cli.reading import read_stream
 
-    extension = format_of(job.target, arguments.format)
-    if not arguments.skip_existing:
-        check_output(job.source, job.target, force=arguments.force, makes_folders=job.is_named_here)
+    is_for_clouds = _is_for_clouds(job.target, arguments.format)
+    if not arguments.skip_existing and not job.is_named_here:
+        check_output(job.source, job.target, force=arguments.force)
     data = read_stream(job.source, limits(arguments))
+    with naming(title(job.source)):
+        is_cloud = "num_points" in coding.info(data, **limits(arguments))
+    if is_cloud:
+        return clouds.decode(job, data, arguments)
+    if is_for_clouds:
+        raise UsageError(
+            f"{title(job.source)} holds a picture, which no {job.target.suffix or arguments.format} file is"
+        )
+    extension = format_of(job.target, arguments.format)
+    if not arguments.skip_existing and job.is_named_here:
+        check_output(job.source, job.target, force=arguments.force, makes_folders=True)
     with naming(title(job.source)):
         fields = codec.info(data, model_of(arguments), **limits(arguments))
         size = _scaled(fields["width"], fields["height"], arguments.max_side)
@@ -101,8 +115,13 @@ def work(job: Job, arguments: argparse.Namespace) -> batch.Done:
     return batch.Done(len(data), len(written))
 
 
+def _is_for_clouds(target: Path, format: str | None) -> bool:
+    """Whether only a point cloud can be what is written."""
+    return format in _CLOUD_FORMATS or (format is None and target.suffix.lower() in clouds.ENDINGS)
+
+
 def _scaled(width: int, height: int, max_side: int | None) -> tuple[int, int]:
-    """Width and height with no side above ``max_side``, in the same proportion."""
+    """Width and height with no side above `max_side`, in the same proportion."""
     longest = max(width, height)
     if max_side is None or longest <= max_side:
         return width, height
@@ -123,7 +142,7 @@ def _shrunk(picture: Picture, size: tuple[int, int]) -> Picture:
 
 
 def _check_picture(path: Path, size: tuple[int, int], max_pixels: int | None) -> None:
-    """Raises `OSError` or `ValueError` if ``path`` is no whole picture of a width and height."""
+    """Raises `OSError` or `ValueError` if `path` is no whole picture of a width and height."""
     from lcrs.cli.reading import open_picture
 
     with open_picture(path, max_pixels) as image:

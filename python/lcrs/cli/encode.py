@@ -1,4 +1,4 @@
-"""``lcrs encode``: pictures to .lcrs files."""
+"""`lcrs encode`: pictures to .lcrs files."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lcrs.cli import batch
+from lcrs.cli import batch, clouds
 from lcrs.cli.arguments import (
     add_frame,
     add_limits,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from lcrs.pictures import Picture
 
 NAME = "encode"
-SUMMARY = "Compress pictures to .lcrs files"
+SUMMARY = "Compress pictures and point clouds to .lcrs files"
 
 # What pictures are called that Pillow reads, or reads with a plugin. Nothing else is taken out of a folder.
 # fmt: off
@@ -45,11 +45,16 @@ _ENDINGS = frozenset({
 # fmt: on
 
 
+# Endings of point clouds that many other files have: not taken out of a folder.
+_MANIFOLD = frozenset({".bin", ".npy", ".obj", ".txt"})
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``lcrs encode``, in groups: each group has its own reader below."""
+    """The arguments of `lcrs encode`, in groups: each group has its own reader below."""
     add_files(
         parser,
-        "a picture that Pillow can read, a pattern, or with -r a folder",
+        "a picture that Pillow can read, a point cloud (PLY, PCD, XYZ, NPY, LAS and others), a pattern, or "
+        "with -r a folder",
         "the .lcrs file to write, - for standard output; for several IN, or ending in /, a folder "
         "(default: beside IN, ending in .lcrs)",
     )
@@ -61,6 +66,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     unreached = "A target that the model does not reach gives the nearest file that it does, and a warning."
     _add_rate(parser.add_argument_group("size and quality", unreached))
     _add_picture(parser.add_argument_group("what is taken from the picture"))
+    order = "The order of points is not kept. Attributes such as colours and normals are, to the bit."
+    clouds.add_cloud(parser.add_argument_group("what is taken from a point cloud", order))
     model = parser.add_argument_group("model")
     add_model(model, "default: the one that ships with lcrs")
     add_import(model)
@@ -170,12 +177,12 @@ def run(arguments: argparse.Namespace) -> int:
     check_import(arguments)
 
     def rename(name: str) -> str:
-        is_picture = Path(name).suffix.lower() in _ENDINGS and not arguments.keep_endings
+        is_picture = Path(name).suffix.lower() in _ENDINGS | clouds.ENDINGS and not arguments.keep_endings
         return f"{Path(name).stem if is_picture else name}.lcrs"
 
     advice = "" if arguments.keep_endings else "; --keep-endings tells them apart"
-    todo = plan(arguments, Kind(_ENDINGS, rename, "the pictures", advice))
-    if len(todo.jobs) > 1:
+    todo = plan(arguments, Kind(_ENDINGS | clouds.ENDINGS - _MANIFOLD, rename, "the pictures", advice))
+    if len(todo.jobs) > 1 and not any(clouds.is_cloud(job.source) for job in todo.jobs):
         from lcrs.coding import Package
 
         options = _rate_options(arguments)  # what is wrong with the model is said once
@@ -184,8 +191,17 @@ def run(arguments: argparse.Namespace) -> int:
     return batch.run(todo, NAME, arguments)
 
 
+def _refuse_cloud_options(arguments: argparse.Namespace) -> None:
+    for name in ("voxel", "bits", "keep_duplicates", "drop"):
+        if getattr(arguments, name):
+            raise UsageError(f"--{name.replace('_', '-')} is for point clouds, not for pictures")
+
+
 def work(job: Job, arguments: argparse.Namespace) -> batch.Done:
     """Reads, compresses, writes."""
+    if clouds.is_cloud(job.source):
+        return clouds.encode(job, arguments)
+    _refuse_cloud_options(arguments)
     check = partial(check_stream, limits=limits(arguments))
     if arguments.skip_existing and is_whole(job.target, check, force=arguments.force):
         return batch.Done(is_skipped=True, words=f"{job.target}: is there already")

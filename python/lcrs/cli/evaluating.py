@@ -348,20 +348,28 @@ def _say_what_is_odd(
         missing |= row.get("missing", {})
     for name, why in missing.items():
         streams.say_line(f"lcrs {verb}: {name} is not measured everywhere: {why}")
-    if perfect := _without_loss(result):
+    for perfect, keys in _without_loss(result).items():
         streams.say_line(
-            f"lcrs {verb}: no mean of psnr-rgb at every setting: nothing differs in {_listed(perfect)}"
+            f"lcrs {verb}: no mean of {', '.join(keys)} at every setting: nothing differs there in "
+            f"{_listed(list(perfect))}"
         )
     noun = arguments.subject if counted == 1 else f"{arguments.subject}s"
     streams.say_line(f"lcrs {verb}: means over {counted} {noun}, {len(failed)} failed")
 
 
-def _without_loss(result: Results) -> list[str]:
-    """Pictures that came back as they were, whose PSNR is infinite, and with it the mean."""
+def _without_loss(result: Results) -> dict[tuple[str, ...], list[str]]:
+    """Pictures that came back as they were, in all or in a plane, and the PSNRs that are infinite for it."""
     names = {picture["digest"]: picture["name"] for picture in result.pictures if picture["counted"]}
-    values = ((row["digest"], row.get("psnr-rgb", 0)) for row in result.rows)
-    perfect = {digest for digest, value in values if value is None or math.isinf(value)}
-    return [name for digest, name in names.items() if digest in perfect]
+    found: dict[str, dict[str, None]] = {}
+    for row in result.rows:
+        for key, value in row.items():
+            is_infinite = value is None or (isinstance(value, float) and math.isinf(value))
+            if is_infinite and key.startswith("psnr") and row["digest"] in names:
+                found.setdefault(key, {})[names[row["digest"]]] = None
+    keys: dict[tuple[str, ...], list[str]] = {}
+    for key, pictures in found.items():
+        keys.setdefault(tuple(pictures), []).append(key)
+    return keys
 
 
 def _listed(names: list[str], most: int = 8) -> str:

@@ -23,6 +23,7 @@ SUMMARY = "Find the setting of any codec that comes nearest to a size, a rate or
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `lcrs find`."""
+    parser.epilog = "A target out of reach gives the nearest file that the codec makes, and a warning."
     parser.add_argument("codec", metavar="CODEC", help="as lcrs bench takes it, or a model as lcrs eval does")
     parser.add_argument("inputs", metavar="IN", nargs="+", help="a picture, or a folder: one setting for all")
     target = parser.add_mutually_exclusive_group(required=True)

@@ -1,4 +1,4 @@
-"""``lcrs info``: what .lcrs files hold."""
+"""`lcrs info`: what .lcrs files hold."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _COLUMNS = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``lcrs info``."""
+    """The arguments of `lcrs info`."""
     parser.add_argument(
         "inputs",
         metavar="IN",
@@ -87,6 +87,15 @@ def _fields(path: Path, model: Any, within: dict[str, Any]) -> dict[str, Any]:
 
 
 def _row(fields: dict[str, Any]) -> list[str]:
+    if "num_points" in fields:
+        return [
+            str(fields["num_bytes"]),
+            f"{fields['num_points']} points",
+            "-" if fields["bits_per_point"] is None else f"{fields['bits_per_point']:.3f}/point",
+            "lossless" if fields["lossless"] else f"{fields['voxel']:g}",
+            printable(fields["model"]),
+            printable(fields["file"]),
+        ]
     width, height, quality = fields["width"], fields["height"], fields["quality"]
     return [
         str(fields["num_bytes"]),
@@ -109,7 +118,14 @@ def _table(rows: list[list[str]]) -> str:
     return "".join(f"{text.rstrip()}\n" for text in texts)
 
 
-def _text(value: object) -> str:
+def _part(part: dict[str, Any]) -> str:
+    """A part of a point cloud, in words."""
+    name = part["part"] if part["attribute"] is None else f"attribute {part['attribute']}"
+    bits = "" if part["bits_per_point"] is None else f", {part['bits_per_point']:.3f} bits a point"
+    return printable(f"{name} {part['num_bytes']} bytes{bits}")
+
+
+def _text(value: Any) -> str:
     """A value for people."""
     match value:
         case bool():
@@ -118,6 +134,12 @@ def _text(value: object) -> str:
             return "none"
         case [int() | float(), *_]:
             return " ".join(str(float(part) if isinstance(part, float) else part) for part in value)
+        case [{"part": _}, *_]:
+            return ", ".join(_part(part) for part in value)
+        case [{"dtype": _}, *_]:
+            return ", ".join(printable(f"{one['name']} {one['dtype']}") for one in value)
+        case dict():
+            return "; ".join(f"{key} {_text(part)}" for key, part in value.items())
         case list():
             return ", ".join(f"{section['num_bytes']} bytes {section['kind']}" for section in value)
         case _:

@@ -36,7 +36,7 @@ _SIMILARITIES = ("ms-ssim-rgb", "ssim-rgb", "ms-ssim", "ssim")
 """Measures that are drawn and compared in decibels, `-10 log10(1 - x)`."""
 _DISTANCES = ("lpips", "dists")
 """Measures of which less is better."""
-_COSTS = ("setting", "num_", "bpp", "bitrate", "encoding_", "decoding_", "estimation_")
+_COSTS = ("setting", "num_", "bpp", "bpip", "bitrate", "lossless", "encoding_", "decoding_", "estimation_")
 """How columns begin that are no measure of quality."""
 
 
@@ -143,7 +143,7 @@ def key_of(results: Results, measure: str) -> str:
     for key in (measure, f"{measure}-rgb", measure.removesuffix("-rgb")):
         if key in results.results:
             return key
-    known = ", ".join(key for key in results.results if key not in ("bpp", "bitrate", "setting"))
+    known = ", ".join(key for key in results.results if key not in ("bpp", "bpip", "bitrate", "setting"))
     msg = f"{results.name} has no {measure.removesuffix('-rgb')}: it has {known or 'nothing'}"
     raise ValueError(msg)
 

@@ -26,10 +26,12 @@ _NEEDS = {
     "dists": ("DISTS_pytorch", "dists-pytorch", "vgg16-397923af.pth"),
 }
 """Module, package, and torchvision's weights of the network below."""
+_LEAST_SIDE = {"lpips": 31, "dists": 16}
+"""Of a picture: with less nothing is left after the network's last pooling."""
 
 
 class NotAvailableError(ValueError):
-    """A measure needs what is not on this machine."""
+    """A measure needs what is not on this machine, or a larger picture."""
 
 
 def perceptual(name: str, original: NDArray[Any], restored: NDArray[Any]) -> float:
@@ -41,8 +43,11 @@ def perceptual(name: str, original: NDArray[Any], restored: NDArray[Any]) -> flo
         restored: Of the same shape and type.
 
     Raises:
-        NotAvailableError: its package or the weights are not here.
+        NotAvailableError: its package or the weights are not here, or a side is too short.
     """
+    if (side := min(original.shape[:2])) < _LEAST_SIDE[name]:
+        msg = f"it needs sides of {_LEAST_SIDE[name]} pixels or more, this picture has {side}"
+        raise NotAvailableError(msg)
     network = _network(name)
     import torch
 

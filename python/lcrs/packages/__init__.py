@@ -12,6 +12,8 @@ Importing this room imports no torch.
 
 from lcrs.packages.lookup import (
     DEFAULT_MODEL,
+    load_cloud_package,
+    load_cloud_packages,
     load_package,
     load_packages,
     missing,
@@ -22,6 +24,8 @@ from lcrs.packages.shipped import shipped_models
 
 __all__ = [
     "DEFAULT_MODEL",
+    "load_cloud_package",
+    "load_cloud_packages",
     "load_package",
     "load_packages",
     "missing",

@@ -9,13 +9,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from lcrs.coding import Package
+from lcrs.coding import CloudPackage, Package, codes_clouds
 from lcrs.errors import LcrsError, MissingModelError, ModelWarning
 from lcrs.packages.index import SUFFIX, Entry, entries
 from lcrs.packages.shipped import WEIGHTS
 
 __all__ = [
     "DEFAULT_MODEL",
+    "load_cloud_package",
+    "load_cloud_packages",
     "load_package",
     "load_packages",
     "missing",
@@ -30,21 +32,44 @@ _SHIPPED = WEIGHTS
 
 
 def load_package(model: str | os.PathLike[str] | Package) -> Package:
-    """The package called ``model``, or in the file ``model``; a `Package` is returned as it is.
+    """The package called `model`, or in the file `model`; a `Package` is returned as it is.
 
     A name is that inside a package, whatever its file is called. It is looked for in the folders of
-    ``LCRS_MODEL_PATH``, then among the packages that ship with lcrs. If none has it, it may be that of a
+    `LCRS_MODEL_PATH`, then among the packages that ship with lcrs. If none has it, it may be that of a
     file, in these folders or here. Loaded packages are kept until their file changes.
 
     Warns:
         ModelWarning: if several packages have the name, or one cannot be loaded and another one is.
 
     Raises:
-        MissingModelError: if there is none.
-        LcrsError: if the file is damaged, or no package.
+        MissingModelError: there is none.
+        LcrsError: the file is damaged, or no package.
     """
     if isinstance(model, Package):
         return model
+    return _of_pictures(_load_any(model))
+
+
+def load_cloud_package(model: str | os.PathLike[str] | CloudPackage) -> CloudPackage:
+    """`load_package` for point clouds; a `CloudPackage` is returned as it is."""
+    if isinstance(model, CloudPackage):
+        return model
+    return _of_clouds(_load_any(model))
+
+
+def _of_pictures(package: Package | CloudPackage) -> Package:
+    if isinstance(package, CloudPackage):
+        raise ValueError(f"model '{package.name}' codes point clouds, not pictures")
+    return package
+
+
+def _of_clouds(package: Package | CloudPackage) -> CloudPackage:
+    if isinstance(package, Package):
+        raise ValueError(f"model '{package.name}' codes pictures, not point clouds")
+    return package
+
+
+def _load_any(model: object) -> Package | CloudPackage:
     if not isinstance(model, (str, os.PathLike)):
         given = type(model).__qualname__
         msg = f"model is a {given}; a name, an .lcrm file, a package or a torch module is needed"
@@ -65,6 +90,11 @@ def load_package(model: str | os.PathLike[str] | Package) -> Package:
     return _load(_existing(model))
 
 
+def load_cloud_packages(fields: dict[str, Any]) -> Iterator[CloudPackage]:
+    """`load_packages` for files of point clouds."""
+    return (package for package in _candidates(fields) if isinstance(package, CloudPackage))
+
+
 def load_packages(fields: dict[str, Any]) -> Iterator[Package]:
     """The packages that may have written a file of these fields (`lcrs.coding.info`), best first.
 
@@ -75,8 +105,12 @@ def load_packages(fields: dict[str, Any]) -> Iterator[Package]:
         ModelWarning: if one cannot be loaded and another one is.
 
     Raises:
-        LcrsError: if one is damaged, and there is no other.
+        LcrsError: one is damaged, and there is no other.
     """
+    return (package for package in _candidates(fields) if isinstance(package, Package))
+
+
+def _candidates(fields: dict[str, Any]) -> Iterator[Package | CloudPackage]:
     known, name = packages_at_hand(), fields["model"]
     candidates = sorted(
         (entry for entry in known if entry.fits(fields) or entry.name == name or _is_damaged(entry, name)),
@@ -86,7 +120,7 @@ def load_packages(fields: dict[str, Any]) -> Iterator[Package]:
 
 
 def packages_at_hand() -> list[Entry]:
-    """All packages in the folders of ``LCRS_MODEL_PATH`` and among those that ship with lcrs."""
+    """All packages in the folders of `LCRS_MODEL_PATH` and among those that ship with lcrs."""
     return entries(_folders())
 
 
@@ -95,9 +129,9 @@ def package_names() -> list[str]:
     return sorted({entry.name for entry in packages_at_hand() if entry.name is not None})
 
 
-def missing(model: str | os.PathLike[str] | Package) -> MissingModelError:
+def missing(model: str | os.PathLike[str] | Package | CloudPackage) -> MissingModelError:
     """The error for a model that is nowhere: where it was looked for, what is there, what helps."""
-    text = model.name if isinstance(model, Package) else os.fspath(model)
+    text = model.name if isinstance(model, Package | CloudPackage) else os.fspath(model)
     if text.endswith(SUFFIX):
         return MissingModelError(f"there is no model package {text}")
     searched, names = " or ".join(map(str, _folders())), ", ".join(package_names()) or "none"
@@ -113,7 +147,7 @@ def _folders() -> list[Path]:
 
 
 def _existing(model: str | os.PathLike[str]) -> Path:
-    """The file ``model``, which may be damaged or a folder: loading it says so."""
+    """The file `model`, which may be damaged or a folder: loading it says so."""
     if not os.fspath(model) or not os.path.lexists(model):
         raise missing(model)
     return Path(model)
@@ -136,7 +170,7 @@ def _tell_conflicts(name: str, known: list[Entry], named: list[Entry]) -> None:
             warnings.warn(msg, ModelWarning, stacklevel=3)
 
 
-def _load_in_turn(candidates: list[Entry]) -> Iterator[Package]:
+def _load_in_turn(candidates: list[Entry]) -> Iterator[Package | CloudPackage]:
     """Each package that can be loaded. Of the others is told, if only by the error when there are no more."""
     failed: LcrsError | None = None
     for entry in candidates:
@@ -153,11 +187,11 @@ def _load_in_turn(candidates: list[Entry]) -> Iterator[Package]:
         raise failed
 
 
-def _load(path: Path) -> Package:
+def _load(path: Path) -> Package | CloudPackage:
     status = path.stat()
     return _load_version(str(path.resolve()), status.st_mtime_ns, status.st_size)
 
 
 @lru_cache(maxsize=4)
-def _load_version(path: str, _mtime_ns: int, _size: int) -> Package:
-    return Package.from_file(path)
+def _load_version(path: str, _mtime_ns: int, _size: int) -> Package | CloudPackage:
+    return CloudPackage.from_file(path) if codes_clouds(path) else Package.from_file(path)

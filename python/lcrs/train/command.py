@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -63,6 +64,8 @@ def main(words: Sequence[str] | None = None) -> int:
     except (ValueError, OSError, ModuleNotFoundError) as error:
         print(f"lcrs train: error: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:  # before there is anything to save, or a second time
+        return 128 + signal.SIGINT
 
 
 def _list(rest: Sequence[str]) -> int:

@@ -117,8 +117,9 @@ def export_run(
     package = Package.from_bytes(coding.package_bytes(description, tensors))
     found = check_agreement(net, package, made_picture() if picture is None else picture)
     card: dict[str, Any] = {**facts, "agreement": [asdict(entry) for entry in found]}
-    recipe = read_checkpoint(path).get("recipe")
-    if isinstance(recipe, dict):
+    saved = read_checkpoint(path)
+    recipe = saved.get("recipe", saved.get("config"))
+    if isinstance(recipe, dict) and "recipe" in recipe:
         card["recipe"] = recipe["recipe"]
     if onnx is not None:
         card["onnx"] = export_onnx(net, Path(onnx), overwrite=overwrite)

@@ -25,7 +25,8 @@ import lcrs.models  # noqa: F401
 from lcrs import coding
 from lcrs.packages.from_network import as_halves, package_of
 from lcrs.registry import MODELS
-from lcrs.train.config import ModelConfig
+from lcrs.train.checkpoints import FORMAT
+from lcrs.train.config import ModelConfig, checked
 from lcrs.train.crops import load_folder
 from lcrs.train.networks import make_network
 from lcrs.zoo.state_dicts import network_of, read_checkpoint, state_dict_in
@@ -46,7 +47,8 @@ def network_of_checkpoint(
 
     Args:
         path: A checkpoint as `lcrs.zoo.load_checkpoint` takes it. One of a run has `config`, the sizes, too,
-            and perhaps `import`, where its class is; otherwise the weights tell.
+            and perhaps `import`, where its class is; otherwise the weights tell. Checkpoints
+            that runs write on their way count as well.
         architecture: Registered name of the network; by default what the checkpoint says, or else what its
             keys tell.
 
@@ -56,6 +58,8 @@ def network_of_checkpoint(
         CorruptError: it is no checkpoint.
     """
     saved = read_checkpoint(path)
+    if isinstance(saved, dict) and saved.get("format") == FORMAT:
+        return _network_of_run(saved)
     state = state_dict_in(saved, path)
     if "import" in saved:
         net = make_network(ModelConfig.model_validate({"import": saved["import"], "sizes": saved["config"]}))
@@ -70,9 +74,24 @@ def network_of_checkpoint(
             net = network_of(state, name)
     except KeyError as error:
         raise ValueError(f"{path} is no checkpoint of {name}: {error} is missing") from error
+    except (AttributeError, RuntimeError, TypeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ValueError(f"{path} is no checkpoint of {name}: {reason}") from error
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
     return _rounded(net), _facts(saved)
+
+
+@torch.no_grad()
+def _network_of_run(saved: Mapping[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
+    """The network of a checkpoint that a run writes on its way, with averaged weights if there are."""
+    config = checked(saved["config"])
+    net = make_network(config.model)
+    net.load_state_dict(saved["state"]["model"])
+    if saved["state"]["average"] is not None:
+        for parameter, value in zip(net.parameters(), saved["state"]["average"]["values"], strict=True):
+            parameter.copy_(value)
+    return _rounded(net), {"steps": saved["step"], "minutes": saved["seconds"] / 60}
 
 
 def _facts(saved: Mapping[str, Any]) -> dict[str, Any]:

@@ -207,6 +207,7 @@ impl Info {
             "numerics": self.numerics,
             "dtype": cloud.positions.name(),
             "lossless": cloud.is_lossless,
+            "order_kept": false,
             "voxel": cloud.grid.step(),
             "grid": {"origin": origin, "step": step},
             "depth": cloud.depth,

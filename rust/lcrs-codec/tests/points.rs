@@ -232,7 +232,7 @@ fn spacing(v: f64, is_wide: bool) -> f64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(40))]
+    #![proptest_config(ProptestConfig::with_cases(16))]
 
     #[test]
     fn coordinates_come_back_within_half_a_voxel(
@@ -288,6 +288,25 @@ proptest! {
             let file = compress(&cloud(&points), &options).unwrap().data;
             prop_assert_eq!(sorted(wholes(&restore(&file).positions)), sorted(wholes(&cloud(&points).positions)));
             prop_assert!(info(&file, &limits()).is_ok());
+        }
+    }
+}
+
+/// The golden files, on every instruction set and number of threads.
+#[test]
+fn golden_files_decode_and_are_written_again() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/clouds");
+    let package = CloudPackage::from_file(&folder.join("tiny-cloud.lcrm"), &limits()).unwrap();
+    for name in ["whole", "hundredths", "voxels", "bits", "scattered", "one", "none"] {
+        let file = std::fs::read(folder.join(format!("{name}.lcrs"))).unwrap();
+        let decoded: Vec<PointCloud<'_>> =
+            runtimes().iter().map(|rt| decompress_cloud(&package, &file, rt, &limits()).unwrap()).collect();
+        // NaN are no matter here: bytes tell
+        assert!(decoded.iter().all(|cloud| format!("{cloud:?}") == format!("{:?}", decoded[0])), "{name}");
+        let is_lossless = !["voxels", "bits"].contains(&name);
+        for rt in runtimes() {
+            let again = compress_cloud(&package, &decoded[0], &KEEP, &rt, &limits()).unwrap().data;
+            assert!(!is_lossless || again == file, "{name}");
         }
     }
 }

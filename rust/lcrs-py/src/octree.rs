@@ -14,7 +14,7 @@ use crate::arrays::{to_array, Input, Output};
 use crate::errors::{caught, detached};
 use crate::runtime::runtime;
 
-/// The octree of a point cloud: the levels that the geometry codec codes, and what its networks see of them.
+/// The octree of a point cloud: the levels that the geometry codec codes, and what its networks see.
 ///
 /// Level 0 is the root; the nodes of level ``depth`` are the positions themselves. Nodes of a level are in Morton order (of each
 /// bit, highest first, x, then y, then z). Octant ``4 x + 2 y + z`` is the place of a child in its parent.
@@ -65,7 +65,7 @@ impl Octree {
         to_array(py, occupancy)
     }
 
-    /// The 27 neighbours of each node of a level: int32, (N, 27), indexes of nodes, -1 where there is none.
+    /// The 27 neighbours of each node of a level: int32, (N, 27), indexes of nodes, -1 for none.
     ///
     /// Neighbour ``(dx, dy, dz)``, each -1 to 1, has the number ``9 (dx + 1) + 3 (dy + 1) + dz + 1``.
     fn neighbours<'py>(&self, py: Python<'py>, level: usize) -> PyResult<Bound<'py, PyArray2<i32>>> {
@@ -122,8 +122,9 @@ impl Octree {
         Ok(out.into_array())
     }
 
-    /// What a head of a geometry package sees of each node of a level beside the trunk's numbers, all octants of earlier stages being
-    /// known.
+    /// What a head of a geometry package sees of each node of a level beside the trunk's numbers.
+    ///
+    /// All octants of earlier stages are known.
     ///
     /// Args:
     ///     level: 0 to ``depth - 1``.
@@ -133,7 +134,7 @@ impl Octree {
     ///
     /// Returns:
     ///     float32, (N, F): for each stage before, in order, and each of the 27 neighbours whose child of that stage is within reach on
-    ///     every axis, 1 if it has that child, else 0. At stage 0 there are none.
+    ///     every axis, 1 if it has that child, else 0; none at stage 0.
     ///
     /// Raises:
     ///     ValueError: if there is no such level, stage, order or reach.

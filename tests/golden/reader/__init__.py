@@ -10,8 +10,18 @@ it and lcrs give different pixels, one of them does not do what the specificatio
 
 from __future__ import annotations
 
+from reader.clouds import Points, decode_cloud
 from reader.decoding import Decoded, analyse, decode
 from reader.package import Package, read_package
 from reader.wrong import WrongFile
 
-__all__ = ["Decoded", "Package", "WrongFile", "analyse", "decode", "read_package"]
+__all__ = [
+    "Decoded",
+    "Package",
+    "Points",
+    "WrongFile",
+    "analyse",
+    "decode",
+    "decode_cloud",
+    "read_package",
+]

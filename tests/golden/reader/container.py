@@ -20,6 +20,23 @@ class Section:
     kind: int
     precision: int
     data: bytes
+    id: int = 0
+
+
+@dataclass
+class Cloud:
+    """What a file says of a point cloud."""
+
+    type: str
+    lossless: bool
+    num_points: int
+    num_leaves: int
+    depth: int
+    low_bits: int
+    origin: tuple[float, ...]
+    rational: tuple[int, int] | None
+    step: float
+    attributes: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass
@@ -38,6 +55,7 @@ class Container:
     decoded: tuple[int, int] | None = None
     samples: Samples | None = None
     axes: int | None = None
+    cloud: Cloud | None = None
 
 
 def _crc_table() -> list[int]:
@@ -108,8 +126,9 @@ def parse(data: bytes) -> Container:
         payload = file.take(length)
         need(crc32c(payload) == checksum, f"checksum of section {section}")
         if section < ANCILLARY:
-            need(section == len(container.latents), f"latent {section} is out of order")
-            container.latents.append(Section(kind, precision, payload))
+            in_order = container.cloud is not None or section == len(container.latents)
+            need(in_order, f"latent {section} is out of order")
+            container.latents.append(Section(kind, precision, payload, section))
         elif section in METADATA:
             container.metadata[METADATA[section]] = payload
     need(file.left() == 0, f"{file.left()} bytes after the last payload")
@@ -147,6 +166,9 @@ def _read_fields(body: Cursor, container: Container) -> None:
     while body.left():
         tag = body.byte()
         need(tag > last, f"field {tag} after {last}")
+        is_of_picture = tag < 7 or tag in (0x81, 0x82, 0x83, 0x84, 0x86)
+        need(not (container.cloud and is_of_picture), f"field {tag} of a point cloud")
+        need(tag != 7 or last < 0, "a point cloud with fields of a picture")
         last = tag
         value = Cursor(body.take(body.varint()))
         if tag == 1:
@@ -166,6 +188,12 @@ def _read_fields(body: Cursor, container: Container) -> None:
         elif tag == 6:
             need(container.samples is None, "samples of a picture and of an array")
             container.samples = array(value.byte(), value.varint(1 << 32))
+        elif tag == 7:
+            need((container.width, container.height) == (1, 1), "size of a point cloud")
+            container.cloud = _read_cloud(value)
+        elif tag == 8:
+            need(container.cloud is not None, "attributes of no point cloud")
+            container.cloud.attributes = _read_attributes(value)
         elif tag == 0x81:
             resolution = struct.unpack("<2f", value.take(8))
             need(all(0 < number < math.inf for number in resolution), f"resolution {resolution}")
@@ -193,3 +221,37 @@ def _read_fields(body: Cursor, container: Container) -> None:
     need(max(right, bottom) < 1 << 32, "the visible part ends beyond 2^32")
     if container.decoded:
         need(container.decoded[0] >= right and container.decoded[1] >= bottom, "decoded size is too small")
+
+
+TYPES = ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"]
+
+
+def _read_cloud(value: Cursor) -> Cloud:
+    kind, lossless = value.byte(), value.byte()
+    need(kind < len(TYPES) and lossless < 2, f"type {kind}, lossless {lossless}")
+    points, leaves, depth, low_bits, grid = value.varint(), value.varint(), *value.take(3)
+    need((points == 0) == (leaves == 0) and leaves <= min(points, 8**depth), f"{leaves} leaves")
+    need(depth + low_bits <= (32 if points else 0), f"{depth} and {low_bits} bits")
+    is_float = TYPES[kind][0] == "f"
+    if grid == 0:
+        origin, rational = struct.unpack("<3q", value.take(24)), (value.varint(), value.varint())
+        need(all(1 <= part <= 1 << 53 for part in rational), f"step {rational}")
+        need(is_float or rational[1] == 1, f"step {rational} of whole numbers")
+        return Cloud(TYPES[kind], lossless == 1, points, leaves, depth, low_bits, origin, rational, 0.0)
+    need(grid == 1 and is_float, f"grid {grid}")
+    *origin, step = struct.unpack("<4d", value.take(32))
+    need(all(map(math.isfinite, (*origin, step))) and step > 0, f"step {step}")
+    return Cloud(TYPES[kind], lossless == 1, points, leaves, depth, low_bits, tuple(origin), None, step)
+
+
+def _read_attributes(value: Cursor) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    while value.left():
+        kind, length = value.take(2)
+        name = value.take(length).decode("utf-8")
+        need(kind < len(TYPES) and length > 0, f"attribute {name!r} of type {kind}")
+        need(name not in ("x", "y", "z", *(other for other, _ in found)), f"attribute {name!r}")
+        need(not any(c.isspace() or not c.isprintable() for c in name), f"attribute {name!r}")
+        found.append((name, TYPES[kind]))
+    need(len(found) <= 125, f"{len(found)} attributes")
+    return found

@@ -64,7 +64,9 @@ def parts(description: dict[str, Any]) -> dict[str, dict[str, Any]]:
     graphs = description["graphs"]
     analyses = {"g_a", *analysis_graphs(description["codec"])}
     common = {"numerics": description["numerics"], "version": VERSION}
-    whole = {key: description.get(key) for key in ("codec", "levels", "pad", "strides")}
+    is_of_clouds = description["codec"].get("type") == "occupancy"
+    members = ("codec",) if is_of_clouds else ("codec", "levels", "pad", "strides")
+    whole = {key: description.get(key) for key in members}
 
     arrays = {"samples": description["samples"]} if description.get("samples") is not None else {}
 

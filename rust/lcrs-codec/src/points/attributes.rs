@@ -259,7 +259,7 @@ mod tests {
     use super::*;
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(48))]
+        #![proptest_config(ProptestConfig::with_cases(16))]
 
         #[test]
         fn columns_come_back(bits in 1_u32..=64, seed: u64, count in 0_usize..120, step in 0_u32..64, spread in 1_u64..40) {
@@ -278,7 +278,7 @@ mod tests {
                 let (codes, numbers) = decode_column(&data, bits, &known, &near, Simd::Scalar, &limits).unwrap();
                 known.push(numbers);
                 prop_assert_eq!(&codes, column);
-                for cut in 0..data.len() {
+                for cut in (0..data.len()).step_by(1 + data.len() / 8) {
                     prop_assert!(decode_column(&data[..cut], bits, &known[..known.len() - 1], &near, Simd::Scalar, &limits).is_err());
                 }
             }

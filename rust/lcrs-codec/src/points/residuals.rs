@@ -276,17 +276,17 @@ mod tests {
     use super::*;
 
     proptest! {
-        #![proptest_config(ProptestConfig::with_cases(32))]
+        #![proptest_config(ProptestConfig::with_cases(12))]
 
         #[test]
-        fn numbers_come_back(bits in 1_u32..=64, seeds in prop::collection::vec((any::<u64>(), 0_u32..64), 0..300)) {
+        fn numbers_come_back(bits in 1_u32..=64, seeds in prop::collection::vec((any::<u64>(), 0_u32..64), 0..200)) {
             let numbers: Vec<u64> = seeds.iter().map(|(seed, shift)| (seed >> shift) & (u64::MAX >> (64 - bits))).collect();
             let data = encode(&numbers, bits, Simd::detect()).unwrap();
             for simd in Simd::available() {
                 prop_assert_eq!(&encode(&numbers, bits, simd).unwrap(), &data);
                 prop_assert_eq!(&decode(&data, numbers.len(), bits, simd, &Limits::default()).unwrap(), &numbers);
             }
-            for cut in 0..data.len() {
+            for cut in (0..data.len()).step_by(1 + data.len() / 8) {
                 prop_assert!(decode(&data[..cut], numbers.len(), bits, Simd::Scalar, &Limits::default()).is_err());
             }
         }

@@ -257,3 +257,38 @@ impl Symbols for Pulling<'_, '_> {
         }
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use lcrs_core::points::octree::occupancies;
+    use lcrs_core::{Limits, Runtime, Simd};
+
+    use super::*;
+    use crate::CloudPackage;
+
+    /// However many nodes the networks run on at a time: the bytes are the same.
+    #[test]
+    fn no_block_size_changes_a_stream() {
+        let limits = Limits::default();
+        let bytes = include_bytes!("../../../../tests/golden/clouds/tiny-cloud.lcrm");
+        let package = CloudPackage::from_bytes(bytes, &limits).unwrap();
+        let mut leaves: Vec<[u32; 3]> = (0..900).map(|i| [i % 30, i / 30, (i * i / 40) % 30]).collect();
+        leaves.sort_by_key(|leaf| lcrs_core::points::morton::encode(*leaf));
+        let levels = occupancies(&leaves, 5, &limits).unwrap();
+        let told: Vec<u8> = levels
+            .iter()
+            .map(|level| growth_byte(level.len() as u64, level.iter().map(|byte| u64::from(byte.count_ones())).sum()))
+            .collect();
+        let mut streams = Vec::new();
+        for (block_nodes, threads) in [(1, 1), (7, 2), (100, 3), (BLOCK_NODES, 2)] {
+            let rt = Runtime::new(Simd::detect(), threads).unwrap();
+            let job = Job { rt: &rt, limits: &limits, level: None };
+            let coder = TreeCoder { model: &package.model, networks: &package.networks, job, block_nodes };
+            let stream = coder.encode(StreamKind::Lcrs, &levels, &told).unwrap();
+            assert_eq!(coder.decode(StreamKind::Lcrs, &stream, &told, 5, 900).unwrap(), leaves);
+            streams.push(stream);
+        }
+        assert!(streams.iter().all(|stream| *stream == streams[0]));
+    }
+}
