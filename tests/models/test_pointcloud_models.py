@@ -26,7 +26,7 @@ CASES = ("pointnet", "pointnet2", "density", "density-edges", "density-half")
 
 
 @pytest.fixture(scope="module")
-def peers():
+def references():
     torch.set_num_threads(1)
     return torch.load(io.BytesIO(lzma.decompress(DATA.read_bytes())), weights_only=True)
 
@@ -44,8 +44,8 @@ def criterion_of(net):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_forward_and_loss_are_compressai_s(peers, name):
-    case = peers[name]
+def test_forward_and_loss_are_compressai_s(references, name):
+    case = references[name]
     net = network(case)
     torch.manual_seed(1)  # of the points that are repeated
     with torch.no_grad():
@@ -76,8 +76,8 @@ def test_default_models_have_compressai_s_state_dicts():
 
 @pytest.mark.parametrize("name", CASES)
 @pytest.mark.parametrize(("batch", "count"), [(1, 1), (2, 2), (3, 7), (1, 200)])
-def test_any_number_of_points_and_clouds(peers, name, batch, count):
-    net = network(peers[name])
+def test_any_number_of_points_and_clouds(references, name, batch, count):
+    net = network(references[name])
     torch.manual_seed(count)
     pos = torch.randn(batch, count, 3)
     if count == 7:
@@ -103,8 +103,8 @@ def flattened(strings):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_decoded_latents_are_those_of_the_encoder(peers, name):
-    case = peers[name]
+def test_decoded_latents_are_those_of_the_encoder(references, name):
+    case = references[name]
     net = network(case)
     with torch.no_grad():
         out = net({"pos": case["pos"]})
@@ -121,15 +121,15 @@ def test_decoded_latents_are_those_of_the_encoder(peers, name):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_a_step_of_training_changes_every_weight(peers, name):
-    net = network(peers[name]).train()
+def test_a_step_of_training_changes_every_weight(references, name):
+    net = network(references[name]).train()
     criterion = criterion_of(net)
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
     before = {key: value.clone() for key, value in net.named_parameters()}
     losses = []
     for _ in range(3):
         optimizer.zero_grad()
-        loss = criterion(net({"pos": peers[name]["pos"]}), {"pos": peers[name]["pos"]})["loss"]
+        loss = criterion(net({"pos": references[name]["pos"]}), {"pos": references[name]["pos"]})["loss"]
         loss.backward()
         optimizer.step()
         losses.append(float(loss.detach()))
@@ -176,16 +176,16 @@ def test_normals_are_restored_as_features():
     ],
 )
 @pytest.mark.parametrize("name", ["pointnet", "pointnet2", "density"])
-def test_clouds_that_cannot_be_coded_are_refused(peers, name, pos, message):
-    net = network(peers[name])
+def test_clouds_that_cannot_be_coded_are_refused(references, name, pos, message):
+    net = network(references[name])
     with pytest.raises(ValueError, match=message):
         net.compress({"pos": pos})
 
 
-def test_damaged_strings_are_refused(peers):
+def test_damaged_strings_are_refused(references):
     for name in CASES:
-        net = network(peers[name])
-        coded = net.compress({"pos": peers[name]["pos"]})
+        net = network(references[name])
+        coded = net.compress({"pos": references[name]["pos"]})
         with pytest.raises(ValueError, match="strings"):
             net.decompress([], coded["shape"])
     # half precision has no coder that would see it
@@ -215,7 +215,7 @@ for part in job:
 """
 
 
-def test_a_fresh_process_decodes_the_same_latents(peers, tmp_path):
+def test_a_fresh_process_decodes_the_same_latents(references, tmp_path):
     import base64
 
     def text_of(strings):
@@ -225,7 +225,7 @@ def test_a_fresh_process_decodes_the_same_latents(peers, tmp_path):
 
     job, expected = [], {}
     for name in CASES:
-        case = peers[name]
+        case = references[name]
         net = network(case)
         with lcrs.portability("require"):
             coded = net.compress({"pos": case["pos"]})

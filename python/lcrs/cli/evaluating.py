@@ -1,4 +1,4 @@
-"""What ``lcrs eval`` and ``lcrs bench`` share: pictures through a codec, in processes, row by row."""
+"""What `lcrs eval` and `lcrs bench` share: pictures through a codec, in processes, row by row."""
 
 from __future__ import annotations
 
@@ -110,10 +110,10 @@ def _check_options(arguments: argparse.Namespace) -> None:
 
 
 def settings_of(arguments: argparse.Namespace, codec: Codec) -> list[Setting]:
-    """What ``-q`` asks for, or the codec's ladder.
+    """What `-q` asks for, or the codec's ladder.
 
     Raises:
-        UsageError: if it is no list of settings of the codec.
+        UsageError: it is no list of settings of the codec.
     """
     if arguments.settings is None:
         return list(codec.settings)
@@ -197,7 +197,7 @@ def _points(
     """What is to be measured; where there are rows, what they lack.
 
     Raises:
-        FileExistsError: if there are rows of what is not asked for.
+        FileExistsError: there are rows of what is not asked for.
     """
     digests: dict[Path, str] = {}
     if not rows.is_empty:
@@ -291,7 +291,7 @@ def work_on(codec_of: Callable[[argparse.Namespace], Codec], job: Job, arguments
 
 
 def _keep(folder: Path, codec: Any, job: Point, restored: tuple[bytes, str], data: bytes) -> None:
-    """Writes what is to be looked at: ``NAME-SETTING.png`` (of clouds ``.ply``), and the file beside it."""
+    """Writes what is to be looked at: `NAME-SETTING.png` (of clouds `.ply`), and the file beside it."""
     from lcrs.coding.files import write_atomically
 
     setting = "" if job.setting is None else f"-{job.setting}"

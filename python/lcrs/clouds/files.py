@@ -60,9 +60,9 @@ def read(source: Any, *, format: str | None = None, max_points: int | None = Non
         The cloud, positions and properties in the types that the file has.
 
     Raises:
-        OSError: if there is no such file, or it cannot be read.
-        CloudError: if it is no cloud, damaged, too large, or needs a package that is not installed.
-        ValueError: if ``format`` is none.
+        OSError: there is no such file, or it cannot be read.
+        CloudError: it is no cloud, damaged, too large, or needs a package that is not installed.
+        ValueError: `format` is none.
     """
     data, name = _load(source)
     kind = _known(format) if format is not None else _kind(data, name)
@@ -89,10 +89,10 @@ def write(
         What of the cloud the format has no place for, each in a few words.
 
     Raises:
-        FileExistsError: if the file exists and ``overwrite`` is false.
-        OSError: if it cannot be written.
-        CloudError: if the format cannot hold the positions, or needs a package that is not installed.
-        ValueError: if the ending says no format, or there is no such encoding.
+        FileExistsError: the file exists and `overwrite` is false.
+        OSError: it cannot be written.
+        CloudError: the format cannot hold the positions, or needs a package that is not installed.
+        ValueError: the ending says no format, or there is no such encoding.
     """
     data, losses = cloud_file(cloud, format_of(path), encoding)
     write_atomically(path, data, overwrite=overwrite)
@@ -114,7 +114,7 @@ def format_of(path: str | os.PathLike[str]) -> str:
     """The format that the ending of a path says.
 
     Raises:
-        ValueError: if it says none.
+        ValueError: it says none.
     """
     ending = Path(path).suffix.lower()
     kind = _ALSO.get(ending[1:], ending[1:])

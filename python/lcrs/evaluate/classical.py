@@ -216,11 +216,11 @@ def codec_names() -> list[str]:
 
 
 def make_codec(name: str) -> Codec:
-    """A codec by its name, as ``lcrs bench`` takes it.
+    """A codec by its name, as `lcrs bench` takes it.
 
     Raises:
-        ValueError: if there is none of that name.
-        OSError: if what it needs is not installed.
+        ValueError: there is none of that name.
+        OSError: what it needs is not installed.
     """
     makers = _lazy()
     if name not in makers:

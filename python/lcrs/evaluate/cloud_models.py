@@ -59,7 +59,7 @@ class GeometryCodec:
         """As `lcrs.evaluate.cloud_protocol.CloudCodec.encode_cloud`.
 
         Raises:
-            ValueError: if the setting is none, or positions lie on no grid and nothing is to be lost.
+            ValueError: the setting is none, or positions lie on no grid and nothing is to be lost.
         """
         bits = setting if isinstance(setting, int) else None
         if bits is None and setting != "lossless":
@@ -87,12 +87,12 @@ class NetworkCloudCodec:
     Clouds are moved to the origin and scaled to reach 1, as these networks are trained; that takes 16 bytes.
 
     Args:
-        net: with ``compress`` and ``decompress``, as CompressAI's.
+        net: with `compress` and `decompress`, as CompressAI's.
         name: what the curve is called.
         device: where it runs.
 
     Raises:
-        ValueError: if it does not code.
+        ValueError: it does not code.
     """
 
     settings: tuple[Setting, ...] = (None,)
@@ -133,7 +133,7 @@ class NetworkCloudCodec:
         """As `lcrs.evaluate.cloud_protocol.CloudCodec.decode_cloud`, of what was coded last.
 
         Raises:
-            ValueError: if it is of something else.
+            ValueError: it is of something else.
         """
         import torch
 
@@ -172,8 +172,8 @@ def load_cloud_model(
         device: where networks run.
 
     Raises:
-        MissingModelError: if there is no such model.
-        ValueError: if it is of pictures, or the checkpoint is of another architecture.
+        MissingModelError: there is no such model.
+        ValueError: it is of pictures, or the checkpoint is of another architecture.
     """
     path = Path(name)
     if path.suffix == ".lcrm" or not path.is_file():

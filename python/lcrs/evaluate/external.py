@@ -85,13 +85,13 @@ class ExternalCodec(Ladder):
 
     Attributes:
         name: What curves call it.
-        command: Encodes: ``{input}`` and ``{output}`` are files, ``{setting}`` the setting, ``{width}`` and
-            ``{height}`` the picture's. No shell sees it.
+        command: Encodes: `{input}` and `{output}` are files, `{setting}` the setting, `{width}` and
+            `{height}` the picture's. No shell sees it.
         decode_command: Decodes, with the same names.
         settings: From low rates to high ones.
         suffix: Of files.
-        pictures: What goes in and comes out: ``png``, ``ppm``, or raw planes ``yuv444p``, ``yuv420p``,
-            ``yuv444p10``, ``yuv420p10`` (BT.709, full range, as `lcrs.evaluate.planes` makes them).
+        pictures: What goes in and comes out: `png`, `ppm`, or raw planes `yuv444p`, `yuv420p`,
+            `yuv444p10`, `yuv420p10` (BT.709, full range, as `lcrs.evaluate.planes` makes them).
         timeout: Seconds that one run may take.
     """
 

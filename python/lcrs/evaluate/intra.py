@@ -152,7 +152,7 @@ class IntraCodec(Ladder):
 
 
 def _rows(values: NDArray[Any], line_size: int) -> bytes:
-    """The bytes of a plane whose rows have ``line_size`` bytes."""
+    """The bytes of a plane whose rows have `line_size` bytes."""
     height, width = values.shape
     rows = np.zeros((height, line_size), np.uint8)
     samples = np.ascontiguousarray(values.astype(values.dtype.newbyteorder("<"), copy=False))

@@ -32,7 +32,7 @@ def checked(ladder: Ladder, setting: Setting, what: str) -> float:
     """The setting as a number.
 
     Raises:
-        ValueError: if it is none of the ladder's.
+        ValueError: it is none of the ladder's.
     """
     is_number = isinstance(setting, int | float) and ladder.least <= setting <= ladder.most
     if not is_number or (ladder.step and float(setting) % ladder.step):  # type: ignore[arg-type]

@@ -52,10 +52,10 @@ def draw(
     Args:
         curves: Results, each a line.
         path: Where to write the drawing; None for nowhere.
-        kind: ``rd``: a measure over the rate. ``rate-time``: seconds of a picture over the rate, both ways.
-            ``rate-complexity``: BD-rate against the first curve over the decoder's multiplications a pixel.
-        measure: Of ``rd`` and ``rate-complexity``; similarities in decibels. By default ``psnr-rgb``, of
-            clouds ``psnr-d1``.
+        kind: `rd`: a measure over the rate. `rate-time`: seconds of a picture over the rate, both ways.
+            `rate-complexity`: BD-rate against the first curve over the decoder's multiplications a pixel.
+        measure: Of `rd` and `rate-complexity`; similarities in decibels. By default `psnr-rgb`, of
+            clouds `psnr-d1`.
         title: Above.
         axes: Limits (xmin, xmax, ymin, ymax).
         figsize: Width and height in inches.
@@ -64,8 +64,8 @@ def draw(
         The figure, and what of the curves could not be drawn, in words.
 
     Raises:
-        OSError: if matplotlib is not installed, or the file cannot be written.
-        ValueError: if nothing can be drawn, or the file's ending is of no format that is known.
+        OSError: matplotlib is not installed, or the file cannot be written.
+        ValueError: nothing can be drawn, or the file's ending is of no format that is known.
     """
     try:
         figures = import_module("matplotlib.figure")

@@ -1,6 +1,6 @@
 """The last phase of the shipped model: its synthesis learns pictures that no camera took.
 
-``python -m lcrs.train.finetune --start A.pt --train FOLDER --tune FOLDER --minutes 15 --output B.pt``
+`python -m lcrs.train.finetune --start A.pt --train FOLDER --tune FOLDER --minutes 15 --output B.pt`
 
 Photographs hold no saturated flat colours, text or patterns, and a network that never saw any misses them
 by tens of levels, most at the borders of the picture. Their latents hold what is needed, so that only `g_s`

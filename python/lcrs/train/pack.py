@@ -1,6 +1,6 @@
 """From a trained checkpoint to the package that files are coded with.
 
-``python -m lcrs.train.pack CHECKPOINT --name photo-2 --card card.json --curve FOLDER --output photo-2.lcrm``
+`python -m lcrs.train.pack CHECKPOINT --name photo-2 --card card.json --curve FOLDER --output photo-2.lcrm`
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 They need CUDA extensions. Here these are a module of the same names, which does on the CPU what they are
 defined to do; and `Tensor.cuda` does nothing. Run it where compressai 1.2.8 and einops are installed:
 
-    python tests/data/pointcloud/make_peer_forward.py
+    python tests/data/pointcloud/make_compressai_forward.py
 """
 
 import lzma
