@@ -103,7 +103,11 @@ def main() -> None:
     ]
     commit = subprocess.check_output(["git", "rev-parse", "--short=10", "HEAD"], text=True).strip()
     cpu = next(
-        (line.split(":")[1].strip() for line in open("/proc/cpuinfo") if "model name" in line),
+        (
+            line.split(":")[1].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
         platform.machine(),
     )
     when = datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
@@ -114,8 +118,8 @@ def main() -> None:
         f"{cpu}, {os.cpu_count()} processors, {when}, commit {commit}, path {coding.simd_path()},",
         f"model {rows[0][1]['model']} (entropy digest {digest}...),",
         f"load average {load[0]:.1f} before and {os.getloadavg()[0]:.1f} after.",
-        f"Bits of the whole file for each point; the least of {arguments.turns} turns, by the wall clock and of the",
-        "processors; the most memory of any, the interpreter and the points themselves included. TMC13 23.0-rc2,",
+        f"Bits of the whole file for each point; the least of {arguments.turns} turns, by the wall clock and of",
+        "the processors; the most memory of any, the interpreter and the points themselves included. TMC13 23.0-rc2,",
         "octree, on the same files.",
         "",
     ]

@@ -7,13 +7,22 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.numpy import load_file
 
 import lcrs
 from lcrs import coding
+from lcrs.coding import write_package
+from lcrs.datasets.generated_clouds import generated_voxels
+from lcrs.models import OctreeOccupancy
+from lcrs.packages.from_network import package_of
+from lcrs.train.data.octrees import nodes_of_cloud
+from lcrs.train.octrees import bits_a_point
 from lcrs.zoo import load_model, shipped_models
 
 SHIPPED = Path(__file__).parents[1] / "data" / "shipped"
 PIXELS = json.loads((SHIPPED / "pixels.json").read_text())
+POSITIONS = json.loads((SHIPPED / "positions.json").read_text())
+"""SHA-256 of what files of models of point clouds decode to: int32, (N, 3), in Morton order."""
 VARIABLE = [name for name in ("photo", "photo-2") if name in shipped_models()]
 
 
@@ -56,14 +65,58 @@ print(lcrs.info(data)["model"], hashlib.sha256(lcrs.decompress(data).tobytes()).
     assert fresh_python(code, LCRS_SIMD=path, LCRS_MODEL_PATH="") == f"{name} {PIXELS[name]}"
 
 
+@pytest.mark.parametrize("name", sorted(POSITIONS))
+@pytest.mark.parametrize("path", ["", "scalar"])
+def test_clouds_of_every_model_stay_readable(name, path, tmp_path, fresh_python):
+    (tmp_path / "cloud.lcrs").write_bytes((SHIPPED / f"{name}.lcrs").read_bytes())
+    code = f"""
+import hashlib
+from pathlib import Path
+from lcrs.coding import CloudPackage, info
+from lcrs.packages import shipped_models
+data = Path("cloud.lcrs").read_bytes()
+positions, attributes = CloudPackage.from_file(shipped_models()[{name!r}]).decompress(data)
+print(info(data)["model"], hashlib.sha256(positions.tobytes()).hexdigest(), attributes)
+"""
+    assert fresh_python(code, LCRS_SIMD=path, LCRS_MODEL_PATH="") == f"{name} {POSITIONS[name]} {{}}"
+
+
 def test_every_shipped_model_has_such_a_file():
-    assert set(PIXELS) == set(shipped_models())
+    assert {*PIXELS, *POSITIONS} == set(shipped_models())
+
+
+def network_of_clouds(path):
+    """The network of a package: layers are 1 x 1 convolutions in it."""
+    config = json.loads(coding.CloudPackage.from_file(path).description)["config"]
+    net, tensors = OctreeOccupancy(**config), load_file(path)
+    shapes = {key: parameter.shape for key, parameter in net.named_parameters()}
+    stored = {key: torch.from_numpy(tensors[key]).float().reshape(shape) for key, shape in shapes.items()}
+    net.load_state_dict(stored)
+    return net.eval()
+
+
+def test_the_network_of_clouds_codes_what_its_package_codes(tmp_path):
+    """The trainable network gives the package's digest, and its estimate is what files need."""
+    path = shipped_models()["geometry"]
+    net = network_of_clouds(path)
+    write_package(tmp_path / "again.lcrm", *package_of(net, "geometry"))
+    package = coding.CloudPackage.from_file(path)
+    assert coding.CloudPackage.from_file(tmp_path / "again.lcrm").entropy_digest == package.entropy_digest
+    rng = np.random.default_rng(0)
+    points = generated_voxels(3, "captured", max_points=3000)
+    data, dropped = package.compress(points, {})
+    decoded, _ = package.decompress(data)
+    np.testing.assert_array_equal(np.unique(decoded, axis=0), points)
+    assert dropped == 0
+    estimated = bits_a_point(net, nodes_of_cloud(net, points.astype(np.uint32), 10**6, rng))
+    assert 8 * len(data) / len(points) == pytest.approx(estimated, rel=0.05, abs=1000 / len(points))
 
 
 @pytest.mark.parametrize("name", sorted(shipped_models()))
 def test_cards_say_what_there_is_to_know(name):
     path = shipped_models()[name]
-    description = json.loads(coding.Package.from_file(path).description)
+    kind = coding.CloudPackage if name in POSITIONS else coding.Package
+    description = json.loads(kind.from_file(path).description)
     card = description["card"]
     assert description["name"] == name
     assert {"title", "description", "data", "licence"} <= card.keys()

@@ -63,11 +63,11 @@ def compress(
             object that is open for writing.
 
     Raises:
-        ValueError: if an array or an option is not as above, a coordinate is not finite, or positions lie on
-            no grid and neither ``voxel`` nor ``bits`` is given.
-        CloudError: if the file of points is damaged or none.
-        MissingModelError: if there is no such model here.
-        LimitError: if the cloud needs more than ``max_bytes``.
+        ValueError: an array or an option is not as above, a coordinate is not finite, or positions lie on
+            no grid and neither `voxel` nor `bits` is given.
+        CloudError: the file of points is damaged or none.
+        MissingModelError: there is no such model here.
+        LimitError: the cloud needs more than `max_bytes`.
 
     Warns:
         UserWarning: of points that were left out because another one is at their place.
@@ -112,12 +112,12 @@ def decompress(
         max_bytes: that the call may hold at a time, beside the model; by default 2^31.
 
     Returns:
-        A cloud: ``positions`` (N, 3) of the type that `compress` was given, and ``properties``, an array (N,)
+        A cloud: `positions` (N, 3) of the type that `compress` was given, and `properties`, an array (N,)
         for each attribute.
 
     Raises:
-        MissingModelError: if the model is not at hand, or another one goes by its name.
-        LcrsError: if the file is cut off, damaged, of a later version, no point cloud, or above the limit.
+        MissingModelError: the model is not at hand, or another one goes by its name.
+        LcrsError: the file is cut off, damaged, of a later version, no point cloud, or above the limit.
     """
     content = _content(data)
     limits = {"threads": threads, "max_bytes": max_bytes}
@@ -141,7 +141,7 @@ def info(data: _Data, *, max_bytes: int | None = None) -> dict[str, Any]:
         attributes, parts``; each part says its bits a point.
 
     Raises:
-        LcrsError: if the file is cut off, damaged, of a later version, or no point cloud.
+        LcrsError: the file is cut off, damaged, of a later version, or no point cloud.
     """
     fields = coding.info(_content(data), max_bytes=max_bytes)
     if "num_points" not in fields:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from lcrs.coding import write_package
+from lcrs.coding import CloudPackage, write_package
 from lcrs.datasets.generated_clouds import KINDS
 from lcrs.models.pointcloud import OctreeOccupancy
 from lcrs.packages.from_network import package_of
@@ -107,9 +107,13 @@ class Octrees:
         return validate
 
     def pack(self, checkpoint: Path, output: Path, name: str, card: Mapping[str, Any]) -> None:
-        """As in `Subject`."""
+        """As in `Subject`; the card in the package has its digest, too."""
         net, facts = network_of_checkpoint(checkpoint)
-        write_package(output, *package_of(net, name, {**facts, **card}))
+        description, tensors = package_of(net, name)
+        write_package(output, description, tensors)
+        digests = {"entropy": CloudPackage.from_file(output).entropy_digest}
+        # No digest covers the card.
+        write_package(output, {**description, "card": {**facts, **card, "digests": digests}}, tensors)
 
 
 OCTREES = Octrees()

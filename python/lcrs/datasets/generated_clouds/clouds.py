@@ -21,6 +21,9 @@ without any gap; with few points; scans by a spinning lidar; by depth cameras.""
 _SCAN_POINTS = 120_000
 """About what a scan has."""
 
+_COARSE_BITS = 5
+"""Of the grid by which the area of a surface is estimated."""
+
 
 def _generator(seed: int, kind: str) -> np.random.Generator:
     return np.random.default_rng([seed, *kind.encode()])
@@ -31,10 +34,10 @@ def _part_of_cube(
 ) -> tuple[Points, Points]:
     """Corners of a part of the unit cube small enough for about `max_points` points of the surface."""
     low, high = np.zeros(3, np.float32), np.ones(3, np.float32)
-    coarse = surface_cells(field, 6, low, high)
-    expected = len(coarse) * 0.35 * 4.0 ** (bits - 6) * density
+    coarse = surface_cells(field, _COARSE_BITS, low, high)
+    expected = len(coarse) * 0.35 * 4.0 ** (bits - _COARSE_BITS) * density
     if expected > max_points:
-        centre = (coarse[int(rng.integers(len(coarse)))] + 0.5) / 64
+        centre = (coarse[int(rng.integers(len(coarse)))] + 0.5) / (1 << _COARSE_BITS)
         half = 0.5 * float(np.sqrt(max_points / expected))
         low, high = (centre - half).astype(np.float32), (centre + half).astype(np.float32)
     return low, high

@@ -63,11 +63,11 @@ class OctreeOccupancy(CompressionModel):
         self,
         window: int = 2,
         ancestors: Sequence[int] = (2, 2, 1),
-        known: int = 2,
+        known: int = 3,
         order: Sequence[int] = _ORDER,
         scalars: Sequence[str] = _SCALARS,
-        trunk: Sequence[int] = (128, 64, 32),
-        head: Sequence[int] = (32, 16),
+        trunk: Sequence[int] = (160, 96, 48),
+        head: Sequence[int] = (64, 32),
         adaptation: dict[str, int] | None = None,
     ) -> None:
         super().__init__()
