@@ -303,10 +303,11 @@ fn golden_files_decode_and_are_written_again() {
             runtimes().iter().map(|rt| decompress_cloud(&package, &file, rt, &limits()).unwrap()).collect();
         // NaN are no matter here: bytes tell
         assert!(decoded.iter().all(|cloud| format!("{cloud:?}") == format!("{:?}", decoded[0])), "{name}");
-        let is_lossless = !["voxels", "bits"].contains(&name);
-        for rt in runtimes() {
-            let again = compress_cloud(&package, &decoded[0], &KEEP, &rt, &limits()).unwrap().data;
-            assert!(!is_lossless || again == file, "{name}");
+        if !["voxels", "bits"].contains(&name) {
+            for rt in runtimes() {
+                let again = compress_cloud(&package, &decoded[0], &KEEP, &rt, &limits()).unwrap().data;
+                assert!(again == file, "{name}");
+            }
         }
     }
 }
