@@ -204,7 +204,7 @@ def _check(*clouds: Tensor) -> None:
 def _distances(queries: Tensor, points: Tensor) -> Iterator[Tensor]:
     """Squared distances (B, piece of M, N)."""
     size = max(1, _PIECE // max(1, points.shape[0] * points.shape[1]))
-    for piece in queries.split(size, 1):
+    for piece in torch.split(queries, size, 1):
         yield square_distance(piece, points)
 
 

@@ -44,4 +44,5 @@ def icosahedron2sphere(level: int) -> tuple[NDArray[np.float64], NDArray[np.int6
 
 
 def _on_sphere(points: NDArray[np.float64]) -> NDArray[Any]:
-    return points / np.linalg.norm(points, axis=1, keepdims=True)
+    moved: NDArray[Any] = points / np.linalg.norm(points, axis=1, keepdims=True)
+    return moved

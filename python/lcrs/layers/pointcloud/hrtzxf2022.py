@@ -198,7 +198,8 @@ class PointTransformerLayer(nn.Module):
         position = self.conv_delta(q_xyzs[..., None] - index_points(k_xyzs, knn_idx))
         scores = self.conv_gamma(self.w_qs(q_feats)[..., None] - key + position) / math.sqrt(key.shape[1])
         result = torch.einsum("bcmk,bcmk->bcm", _attention(scores, mask), value + position)
-        return self.post_conv(result) + q_feats
+        new: Tensor = self.post_conv(result) + q_feats
+        return new
 
 
 class PositionEmbeddingLayer(nn.Module):
@@ -219,7 +220,7 @@ class PositionEmbeddingLayer(nn.Module):
         """Features (B, C, M) of queries (B, 3, M); arguments as of `PointTransformerLayer`."""
         offsets = index_points(k_xyzs, knn_idx) - q_xyzs[..., None]
         lengths = torch.linalg.norm(offsets, dim=1, keepdim=True)
-        embedded = self.embed_positions(torch.cat([F.normalize(offsets, dim=1), lengths], 1))
+        embedded: Tensor = self.embed_positions(torch.cat([F.normalize(offsets, dim=1), lengths], 1))
         return (embedded * _attention(self.attention(embedded), mask)).sum(-1)
 
 
@@ -297,7 +298,8 @@ def _similar(feats: Tensor, k: int) -> Tensor:
     norms = places.square().sum(-1)
     size = max(1, _PIECE // max(1, feats.shape[0] * feats.shape[2]))
     found = []
-    for rows, row_norms in zip(places.split(size, 1), norms.split(size, 1), strict=True):
+    pieces = torch.split(places, size, 1), torch.split(norms, size, 1)
+    for rows, row_norms in zip(*pieces, strict=True):
         nearness = 2 * rows @ places.transpose(1, 2) - norms[:, None] - row_norms[..., None]
         found.append(nearness.topk(k, -1).indices)
     return torch.cat(found, 1)
@@ -364,7 +366,8 @@ class XyzsUpsampleLayer(nn.Module):
         # In this order, as CompressAI has it: samples that are all but equally far depend on last digits.
         hypothesis = self.hypothesis.to(weights.dtype)[:, :, None, None]
         directions = (weights[:, :, None] * hypothesis).sum(1)
-        return xyzs[..., None] + F.normalize(directions, dim=1) * self.scale_nn(feats)
+        scales: Tensor = self.scale_nn(feats)
+        return xyzs[..., None] + F.normalize(directions, dim=1) * scales
 
 
 class FeatsUpsampleLayer(nn.Module):
