@@ -90,17 +90,24 @@ fn samples_of_large_clouds_are_the_farthest() {
         };
         let points: Vec<[f32; 3]> = (0..count).map(|_| [next(), next(), next()]).collect();
         let expected = slow_samples(&points, 5, 400);
+        let queries = &points[..60];
+        let nearest: Vec<i64> =
+            queries.iter().flat_map(|query| ranked(&points, *query).into_iter().take(3)).map(|(_, i)| i).collect();
+        let mut first_at = BTreeMap::new();
+        let bits = points.iter().map(|point| point.map(f32::to_bits));
+        let firsts: Vec<i64> = bits.zip(0..).map(|(point, i)| *first_at.entry(point).or_insert(i)).collect();
         for rt in runtimes() {
             let mut samples = vec![-1; 400];
             farthest(&rt, &points, 5, &mut samples).expect("there is a start");
             assert_eq!(samples, expected, "{count} points");
             let tree = Tree::new(&points, "points", &rt.pool).expect("finite");
-            let (mut distances, mut indexes) = (vec![0.0; 3 * 500], vec![0; 3 * 500]);
-            tree.nearest(&rt, &points[..500], 3, &mut distances, &mut indexes).expect("enough points");
-            for (i, found) in indexes.chunks(3).enumerate() {
-                let expected: Vec<i64> = ranked(&points, points[i])[..3].iter().map(|(_, index)| *index).collect();
-                assert_eq!(found, expected, "query {i} of {count} points");
-            }
+            let (mut distances, mut indexes) = (vec![0.0; 3 * queries.len()], vec![0; 3 * queries.len()]);
+            tree.nearest(&rt, queries, 3, &mut distances, &mut indexes).expect("enough points");
+            assert_eq!(indexes, nearest, "{count} points");
+            // so many that they are looked at in another order
+            let (mut distances, mut indexes) = (vec![1.0; points.len()], vec![-1; points.len()]);
+            tree.nearest(&rt, &points, 1, &mut distances, &mut indexes).expect("enough points");
+            assert_eq!(indexes, firsts, "{count} points");
         }
     }
 }
