@@ -1,6 +1,6 @@
 //! Containers and packages on arbitrary bytes.
 
-use lcrs_codec::Package;
+use lcrs_codec::{CloudPackage, Package};
 use lcrs_core::Limits;
 use lcrs_format::{bytes_needed, pack, parse};
 
@@ -44,8 +44,10 @@ pub fn package(data: &[u8]) {
     let mut limits = Limits::default();
     limits.max_bytes = 64 << 20;
     let _ = Package::from_bytes(data, &limits);
+    let _ = CloudPackage::from_bytes(data, &limits);
     if let Ok(description) = std::str::from_utf8(data) {
         let _ = Package::from_parts(description, Default::default(), &limits);
+        let _ = CloudPackage::from_parts(description, Default::default(), &limits);
     }
 }
 

@@ -3,8 +3,10 @@
 //!
 //! The coder's bodies also run in its tests, on the inputs in `seeds/coder`.
 
+mod clouds;
 mod coder;
 mod files;
 
+pub use clouds::cloud;
 pub use coder::{decode_garbage, paths_agree, round_trip};
 pub use files::{container, package};

@@ -3,8 +3,8 @@
 use crate::constants::{
     GRID_BINARY, GRID_RATIONAL, MAX_ATTRIBUTES, MAX_ATTRIBUTE_NAME_LENGTH, MAX_CLOUD_BITS, MAX_GRID_NUMBER,
 };
-use crate::pack::write_varint;
 use crate::reader::Reader;
+use crate::varint::write_varint;
 use crate::{Error, Result};
 
 /// The type of a coordinate or of a property of points.

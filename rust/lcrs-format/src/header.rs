@@ -155,10 +155,8 @@ impl Header {
             return Some(message);
         }
         if let Some(cloud) = &self.cloud {
-            if self.is_of_picture() {
-                return Some("a point cloud with the size, samples or colours of a picture".to_owned());
-            }
-            return cloud.fault();
+            let is_of_picture = || "a point cloud with the size, samples or colours of a picture".to_owned();
+            return cloud.fault().or_else(|| self.is_of_picture().then(is_of_picture));
         }
         if self.width == 0 || self.height == 0 {
             return Some(format!("picture of {} x {}, at least 1 x 1 is needed", self.width, self.height));

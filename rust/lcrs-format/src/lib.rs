@@ -30,6 +30,7 @@ mod pack;
 mod parse;
 mod reader;
 mod samples;
+mod varint;
 
 pub use cloud::{Attribute, Cloud, Grid, ScalarType};
 pub use constants::{

@@ -5,6 +5,7 @@ use crate::constants::{
     FIELD_CLOUD, FIELD_CROP, FIELD_DECODED, FIELD_GAMMA, FIELD_QUALITY, FIELD_RESOLUTION, FIELD_SAMPLES, FIELD_TILES,
     FORMAT_VERSION, KIND_RAW, MAGIC, MAX_PRECISION, MAX_SECTIONS, NOT_PORTABLE, PRECISION_RAW,
 };
+use crate::varint::write_varint;
 use crate::{Error, Header, Metadata, Result, Samples, Section};
 
 /// Writes a file from a header, its sections in coding order and optional metadata.
@@ -146,13 +147,4 @@ fn varint_pair(a: u32, b: u32) -> Vec<u8> {
     write_varint(&mut out, a.into());
     write_varint(&mut out, b.into());
     out
-}
-
-/// LEB128: seven bits a byte, lowest first, the high bit set on all but the last.
-pub(crate) fn write_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
 }

@@ -8,7 +8,6 @@ use lcrs_core::exact::math::ln;
 use lcrs_core::Result;
 use serde_json::Value;
 
-use super::model::OccupancyModel;
 use crate::graph::Attributes;
 
 /// Largest numbers of a description: counts stay far below 2^53.
@@ -54,7 +53,10 @@ const BLOCK: usize = 1 << 16;
 
 /// The rows of one stream as they change.
 pub(crate) struct Adapter<'m> {
-    model: &'m OccupancyModel,
+    adaptation: Option<Adaptation>,
+    /// Of each row the frequency of 1, of 2^16.
+    ones: &'m [u32],
+    resolution: usize,
     /// By stage, then row.
     buckets: Vec<Vec<Bucket>>,
     /// What is added to each row of a bucket.
@@ -62,36 +64,43 @@ pub(crate) struct Adapter<'m> {
 }
 
 impl<'m> Adapter<'m> {
-    pub(crate) fn new(model: &'m OccupancyModel) -> Self {
-        let count = model.adaptation.map_or(0, |adaptation| model.ones.len().div_ceil(adaptation.rows));
-        Self { model, buckets: vec![vec![Bucket::default(); count]; 8], shifts: vec![vec![0; count]; 8] }
+    /// For rows with these frequencies of 1, of which `resolution` are a unit of the logit.
+    pub(crate) fn new(adaptation: Option<Adaptation>, ones: &'m [u32], resolution: usize) -> Self {
+        let count = adaptation.map_or(0, |adaptation| ones.len().div_ceil(adaptation.rows));
+        Self {
+            adaptation,
+            ones,
+            resolution,
+            buckets: vec![vec![Bucket::default(); count]; 8],
+            shifts: vec![vec![0; count]; 8],
+        }
     }
 
     /// Symbols that are coded with what is known at the first of them.
     pub(crate) fn block(&self) -> usize {
-        self.model.adaptation.map_or(BLOCK, |adaptation| adaptation.block)
+        self.adaptation.map_or(BLOCK, |adaptation| adaptation.block)
     }
 
     /// The rows that symbols of a stage are coded with, whose network gives `rows`.
     pub(crate) fn indexes(&self, stage: usize, rows: &[i32], out: &mut Vec<i32>) {
         out.clear();
-        let Some(adaptation) = self.model.adaptation else { return out.extend_from_slice(rows) };
-        let (shifts, last) = (&self.shifts[stage], self.model.ones.len() as i32 - 1);
+        let Some(adaptation) = self.adaptation else { return out.extend_from_slice(rows) };
+        let (shifts, last) = (&self.shifts[stage], self.ones.len() as i32 - 1);
         out.extend(rows.iter().map(|row| (row + shifts[*row as usize / adaptation.rows]).clamp(0, last)));
     }
 
     /// Ends a block of symbols of a stage, each 0 or 1.
     pub(crate) fn learn(&mut self, stage: usize, rows: &[i32], symbols: &[i32]) {
-        let Some(adaptation) = self.model.adaptation else { return };
+        let Some(adaptation) = self.adaptation else { return };
         let buckets = &mut self.buckets[stage];
         for (row, symbol) in rows.iter().zip(symbols) {
             let bucket = &mut buckets[*row as usize / adaptation.rows];
             bucket.seen += 1;
             bucket.ones += *symbol as u64;
-            bucket.expected += u64::from(self.model.ones[*row as usize]);
+            bucket.expected += u64::from(self.ones[*row as usize]);
         }
         for (bucket, shift) in buckets.iter_mut().zip(&mut self.shifts[stage]) {
-            *shift = bucket.shift(adaptation.strength, self.model.resolution);
+            *shift = bucket.shift(adaptation.strength, self.resolution);
             if bucket.seen > adaptation.limit as u64 {
                 *bucket = Bucket { seen: bucket.seen / 2, ones: bucket.ones / 2, expected: bucket.expected / 2 };
             }

@@ -109,7 +109,7 @@ impl<'a, 'm> Walk<'a, 'm> {
         Ok(Self {
             coder,
             ancestry: Ancestry::at_root(coder.model.inputs.ancestors.len()),
-            adapter: Adapter::new(coder.model),
+            adapter: Adapter::new(coder.model.adaptation, &coder.model.ones, coder.model.resolution),
             trunk: graph(&coder.model.trunk)?,
             heads: coder.model.heads.iter().map(graph).collect::<Result<_>>()?,
             depth,

@@ -10,15 +10,11 @@ use crate::clouds;
 use crate::failure::Failure;
 use crate::pictures::{self, Choices, Format, Read};
 use crate::places::title;
-use crate::{input, models, output, print, say};
+use crate::telling::{at, tell};
+use crate::{input, models, output, print};
 
 /// Of models whose rate can vary, when told nothing.
 const DEFAULT_QUALITY: f64 = 50.0;
-
-/// The error with the input that it is about.
-pub(crate) fn at(arguments: &Arguments) -> impl Fn(lcrs_core::Error) -> Failure + '_ {
-    move |error| error.at(title(&arguments.input)).into()
-}
 
 pub(crate) fn info(arguments: &Arguments) -> Result<(), Failure> {
     let limits = arguments.limits;
@@ -84,7 +80,7 @@ pub(crate) fn encode(arguments: &Arguments) -> Result<(), Failure> {
     output::check(&arguments.input, &arguments.output, arguments.is_forced)?;
     let limits = arguments.limits;
     let bytes = input::picture(&arguments.input, &limits)?;
-    if clouds::is_cloud(&bytes) {
+    if input::is_cloud(&bytes) {
         return clouds::encode(arguments, &bytes);
     }
     clouds::refuse_options(arguments)?;
@@ -101,13 +97,6 @@ pub(crate) fn encode(arguments: &Arguments) -> Result<(), Failure> {
     output::write(&arguments.output, &data, arguments.is_forced)?;
     tell(&title(&arguments.input), &losses);
     Ok(())
-}
-
-/// Says what is lost on the way, if anything.
-pub(crate) fn tell(name: &str, losses: &[String]) {
-    if !losses.is_empty() {
-        say(&format!("{name}: not kept: {}", losses.join(", ")));
-    }
 }
 
 pub(crate) fn verify(arguments: &Arguments) -> Result<(), Failure> {

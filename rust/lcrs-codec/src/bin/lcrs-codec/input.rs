@@ -43,7 +43,7 @@ pub(crate) fn picture(path: &Path, limits: &Limits) -> Result<Vec<u8>, Failure> 
     if read.is_ok() {
         // Of what is no picture no more is read: it may have no end.
         let named = |why: String| Failure::Failed(format!("{}: {why}", title(path)));
-        if !crate::clouds::is_cloud(&bytes) {
+        if !is_cloud(&bytes) {
             pictures::refuse_no_picture(&bytes).map_err(named)?;
         }
         read = source.take(limits.max_bytes - HEAD.min(limits.max_bytes) + 1).read_to_end(&mut bytes);
@@ -54,6 +54,11 @@ pub(crate) fn picture(path: &Path, limits: &Limits) -> Result<Vec<u8>, Failure> 
         Err(error) if error.kind() == ErrorKind::OutOfMemory => Err(no_memory()),
         Err(error) => Err(Failure::of(title(path), &error)),
     }
+}
+
+/// Whether a file that begins with these bytes holds points.
+pub(crate) fn is_cloud(head: &[u8]) -> bool {
+    [&b"ply\n"[..], b"ply\r", b"ply "].iter().any(|first| head.starts_with(first))
 }
 
 fn open(path: &Path) -> io::Result<Box<dyn Read>> {

@@ -11,6 +11,7 @@ mod output;
 mod pictures;
 mod places;
 mod stopping;
+mod telling;
 
 use std::ffi::OsString;
 use std::io::Write as _;

@@ -9,15 +9,10 @@ use lcrs_codec::{
 };
 
 use crate::arguments::Arguments;
-use crate::commands::{at, tell};
 use crate::failure::Failure;
 use crate::places::title;
+use crate::telling::{at, tell};
 use crate::{models, output};
-
-/// Whether a file that begins with these bytes holds points.
-pub(crate) fn is_cloud(head: &[u8]) -> bool {
-    [&b"ply\n"[..], b"ply\r", b"ply "].iter().any(|first| head.starts_with(first))
-}
 
 /// Whether the output that is asked for may be one of points: its ending or the format says so, or nothing does.
 pub(crate) fn may_be_written(arguments: &Arguments) -> bool {
