@@ -8,14 +8,14 @@ from python_with_torch import PythonWithTorch
 
 
 def test_they_are_as_new_ones(python_with_torch: PythonWithTorch, tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setenv("LCRS_SOMETHING", "outside")
+    monkeypatch.setenv("SOMETHING", "outside")
     (tmp_path / "beside.py").write_text("import sys\nprint(__name__, sys.argv)\n")
     code = """
 import os, sys
 import beside
 loaded = {name.split(".")[0] for name in sys.modules}
 assert "torch" in loaded and not loaded & {"lcrs", "pytest"}
-print(os.environ["LCRS_SOMETHING"], os.environ["LCRS_SIMD"], os.getcwd(), sys.argv, sys.stdin.read())
+print(os.environ["SOMETHING"], os.environ["LCRS_SIMD"], os.getcwd(), sys.argv, sys.stdin.read())
 print("said", file=sys.stderr)
 """
     done = python_with_torch.run("-c", code, "a", cwd=tmp_path, environment={"LCRS_SIMD": "scalar"})

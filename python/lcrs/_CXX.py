@@ -12,10 +12,10 @@ __all__ = ["pmf_to_quantized_cdf"]
 
 
 def pmf_to_quantized_cdf(pmf: Sequence[float], precision: int, /) -> list[int]:
-    """The integer CDF of a probability mass function, from 0 to ``2**precision``, as a list.
+    """The integer CDF of a probability mass function, from 0 to `2**precision`, as a list.
 
     Raises:
-        ValueError: if a mass is negative or not finite, or there are more than ``2**precision``.
+        ValueError: a mass is negative or not finite, or there are more than `2**precision`.
     """
     cdf: list[int] = coding.pmf_to_quantized_cdf(np.asarray(pmf, np.float32), precision).tolist()
     return cdf

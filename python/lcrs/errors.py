@@ -1,7 +1,7 @@
 """What can go wrong with bytes and models from elsewhere.
 
-Arguments outside their documented range raise plain ``ValueError`` (or ``TypeError``); everything that a
-file, a stream or a model package can do wrong raises a child of `LcrsError`, so that one ``except`` covers
+Arguments outside their documented range raise plain `ValueError` (or `TypeError`); everything that a
+file, a stream or a model package can do wrong raises a child of `LcrsError`, so that one `except` covers
 hostile input.
 """
 

@@ -23,6 +23,8 @@ MOVED = {
     "lcrs.models.gain.space_channel": "lcrs.models.variable_rate.gain_space_channel",
     "lcrs.models.gain.transforms": "lcrs.models.variable_rate.shuffle_transforms",
     "lcrs.models.gained": "lcrs.models.variable_rate.gained_mean_scale",
+    "lcrs.models.variable_rate.scaled_latent": "lcrs.models.variable_rate.latent_gain",
+    "lcrs.latent_codecs.offsets": "lcrs.latent_codecs.shrinkage",
     "lcrs.codec.package_index": "lcrs.packages.index",
     "lcrs.codec.packages": "lcrs.packages.lookup",
     "lcrs.entropy_models.peer_tables": "lcrs.entropy_models.compressai_tables",

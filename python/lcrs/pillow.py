@@ -1,4 +1,4 @@
-"""A plugin for Pillow: ``Image.open("x.lcrs")`` and ``image.save("x.lcrs", quality=60)``, once asked for.
+"""A plugin for Pillow: `Image.open("x.lcrs")` and `image.save("x.lcrs", quality=60)`, once asked for.
 
 Example:
     >>> import lcrs.pillow
@@ -19,17 +19,17 @@ __all__ = ["register"]
 def register() -> None:
     """Makes Pillow, and all that opens pictures by it (imageio, torchvision), read and write .lcrs files.
 
-    ``Image.open`` reads the header; pixels are decoded when they are needed, as RGB, or L if they are grey;
-    components of more than 8 bits are rounded to 8, but for grey ones (I;16). ``image.info`` has
-    ``icc_profile``, ``exif``, ``xmp`` and ``dpi`` by Pillow's names.
+    `Image.open` reads the header; pixels are decoded when they are needed, as RGB, or L if they are grey;
+    components of more than 8 bits are rounded to 8, but for grey ones (I;16). `image.info` has
+    `icc_profile`, `exif`, `xmp` and `dpi` by Pillow's names.
 
     What is wrong with a file is raised as `OSError`, as Pillow's other readers do: `UnidentifiedImageError`
-    by ``Image.open``.
+    by `Image.open`.
 
-    ``image.save`` takes the keywords of `lcrs.compress`: ``quality``, ``model``, ``background``, ``to_8bit``
-    and all others. As Pillow's other writers do, it takes the profile (``icc_profile``) and the resolution
-    (``dpi``) of the image unless given others, and EXIF (``exif``) and XMP (``xmp``) only if given; with
-    ``keep_exif=True`` or ``keep_metadata=True`` it takes the image's own.
+    `image.save` takes the keywords of `lcrs.compress`: `quality`, `model`, `background`, `to_8bit`
+    and all others. As Pillow's other writers do, it takes the profile (`icc_profile`) and the resolution
+    (`dpi`) of the image unless given others, and EXIF (`exif`) and XMP (`xmp`) only if given; with
+    `keep_exif=True` or `keep_metadata=True` it takes the image's own.
 
     Calling it again changes nothing.
     """

@@ -165,7 +165,10 @@ def main(argv: Sequence[str]) -> None:
     if is_module:
         name = target[0]
         runpy.run_module(
-            f"lcrs{name.removeprefix('compressai')}" if _is_peers(name) else name, None, "__main__", True
+            f"lcrs{name.removeprefix('compressai')}" if _is_of_compressai(name) else name,
+            None,
+            "__main__",
+            True,
         )
     else:
         runpy.run_path(target[0], run_name="__main__")
@@ -182,7 +185,7 @@ def _taken(arguments: list[str], option: str) -> str | None:
     return None
 
 
-def _is_peers(name: str) -> bool:
+def _is_of_compressai(name: str) -> bool:
     return name.split(".")[0] == "compressai"
 
 

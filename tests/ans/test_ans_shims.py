@@ -23,7 +23,7 @@ def streams(data_dir: Path) -> list[dict[str, np.ndarray]]:
 
 
 @pytest.mark.parametrize("as_lists", [True, False])
-def test_the_peers_streams_are_written_and_read(streams, as_lists: bool) -> None:
+def test_compressais_streams_are_written_and_read(streams, as_lists: bool) -> None:
     convert = np.ndarray.tolist if as_lists else np.asarray
     for stream in streams:
         symbols, indexes, *table = (
@@ -34,7 +34,7 @@ def test_the_peers_streams_are_written_and_read(streams, as_lists: bool) -> None
         assert RansDecoder().decode_with_indexes(data, indexes, *table) == stream["symbols"].tolist()
 
 
-def test_the_peers_streams_are_written_and_read_by_the_coder_itself(streams) -> None:
+def test_compressais_streams_are_written_and_read_by_the_coder_itself(streams) -> None:
     for stream in streams:
         table = coding.CdfTable(stream["cdfs"], stream["cdf_lengths"], stream["offsets"])
         data = stream["bytes"].tobytes()
@@ -44,7 +44,7 @@ def test_the_peers_streams_are_written_and_read_by_the_coder_itself(streams) -> 
         )
 
 
-def test_the_peers_tables_are_built(data_dir: Path) -> None:
+def test_compressais_tables_are_built(data_dir: Path) -> None:
     with np.load(data_dir / "coder" / "pmf_to_cdf.npz") as data:
         for i in range(int(data["count"])):
             precision = int(data[f"precision.{i}"])
@@ -67,7 +67,7 @@ def test_pieces_make_the_bytes_of_one_call() -> None:
     assert decoder.decode_stream(indexes[:5], *ROW) + decoder.decode_stream(indexes[5:], *ROW) == symbols
 
 
-def test_what_the_peer_gets_wrong_is_an_error() -> None:
+def test_what_compressai_gets_wrong_is_an_error() -> None:
     with pytest.raises(ValueError, match="call set_stream first"):
         RansDecoder().decode_stream([0], *ROW)
     with pytest.raises(lcrs.TruncatedError):

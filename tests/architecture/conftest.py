@@ -2,18 +2,25 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
+
+from lcrs import clouds
 
 PHOTO = Path(__file__).parents[1] / "data" / "photo.png"
 
 
 @pytest.fixture
 def readers_folder(tmp_path):
-    """A folder with a photograph, `photo.png`, and with `photos`, a folder of two small ones."""
+    """A folder with a photograph, `photo.png`, a point cloud, `cloud.ply`, and with `photos`, a folder of two
+    small pictures.
+    """
     (tmp_path / "photos").mkdir()
     (tmp_path / "photo.png").write_bytes(PHOTO.read_bytes())
     with Image.open(PHOTO) as photo:
         for name, left in (("first", 0), ("second", 200)):
             photo.crop((left, 100, left + 192, 292)).save(tmp_path / "photos" / f"{name}.png")
+    points = np.unique(np.random.default_rng(0).integers(0, 64, (500, 3)), axis=0).astype(np.int32)
+    clouds.write(tmp_path / "cloud.ply", clouds.Cloud(points, {"red": points[:, 0].astype(np.uint8)}))
     return tmp_path

@@ -6,6 +6,8 @@ import ast
 import doctest
 import importlib
 import inspect
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -55,3 +57,36 @@ def test_examples_run(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     results = doctest.testmod(importlib.import_module(module))
     assert results.attempted > 2
     assert results.failed == 0
+
+
+# Files whose docstrings are still in the other dialect: none may be added.
+NOT_YET = {
+    *("cli/cloud_metrics.py", "cli/clouds.py", "cli/eval.py", "cli/subjects.py", "codec/__init__.py"),
+    *("evaluate/cloud_models.py", "points/codec.py"),
+}
+
+
+def strings_of(path: Path) -> Iterator[str]:
+    """Docstrings, those of attributes included."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            yield str(node.value.value)
+
+
+def in_another_dialect(text: str) -> list[str]:
+    """What is not written as it is elsewhere: `code` in one pair of marks, and errors without an "if"."""
+    plain = "\n".join(line for line in text.splitlines() if ">>>" not in line)
+    found = re.findall(r"(?<!`)``(?!`)[^`\s\\](?:[^`\\]*[^`\s\\])?``(?!`)", plain)
+    return found + re.findall(r"^\s+\w+(?:Error|Exception|Interrupt): if .*", plain, re.MULTILINE)
+
+
+def test_docstrings_speak_one_dialect() -> None:
+    package = STUB.parent
+    found = {
+        str(path.relative_to(package)): wrong
+        for path in sorted(package.rglob("*.py"))
+        if (wrong := [words for text in strings_of(path) for words in in_another_dialect(text)])
+    }
+    assert {path: wrong for path, wrong in found.items() if path not in NOT_YET} == {}
+    assert in_another_dialect("Raises:\n    ValueError: if it is.") == ["    ValueError: if it is."]
+    assert in_another_dialect("Gives ``x``.") == ["``x``"]

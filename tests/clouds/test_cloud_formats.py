@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from lcrs import clouds
+from lcrs.cli.clouds import ENDINGS
 from lcrs.clouds import Cloud, CloudError, Grid
 
 generator = np.random.default_rng(5)
@@ -91,7 +92,7 @@ def test_xyz_keeps_every_number(cloud):
 def test_xyz_columns_without_names():
     assert list(clouds.read(b"1 2 3.5\n", format="xyz").properties) == []
     assert list(clouds.read(b"1,2,3.5, 4\r\n", format="xyz").properties) == ["intensity"]
-    colored = clouds.read(b"1;2;3.5;4;5;255\n\n\n1 2 3 0 0 0", format="xyz")
+    colored = clouds.read(b"1;2;3.5;4;5;255\n\n\n1 2 3 0 0 0", format="txt")
     assert list(colored.properties) == ["red", "green", "blue"]
     assert colored.properties["blue"].tolist() == [255, 0]
     assert colored.properties["blue"].dtype == np.uint8
@@ -358,6 +359,18 @@ def test_the_kind_is_told_by_the_first_bytes_or_the_ending(tmp_path):
         clouds.read(tmp_path)
     with pytest.raises(FileNotFoundError):
         clouds.read(tmp_path / "b.ply")
+
+
+def test_every_format_is_one_for_the_command_line():
+    assert {f".{kind}" for kind in (*clouds.FORMATS, "txt")} == ENDINGS
+
+
+def test_what_never_ends_is_refused(monkeypatch):
+    monkeypatch.setattr("lcrs.clouds.files._MAX_BYTES", 1000)
+    monkeypatch.setattr("lcrs.clouds.files._CHUNK", 300)
+    for source in ("/dev/zero", io.BytesIO(bytes(2000))):
+        with pytest.raises(CloudError, match="more than 1000 bytes"):
+            clouds.read(source, format="bin")
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Tables built from parameters, against the peer's integers and a slow float64 reference."""
+"""Tables built from parameters, against CompressAI's integers and a slow float64 reference."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from hypothesis.extra import numpy as hnp
 from lcrs import coding
 
 
-def test_the_default_gaussian_table_is_the_peers(data_dir: Path) -> None:
+def test_the_default_gaussian_table_is_compressais(data_dir: Path) -> None:
     table = coding.gaussian_table(coding.default_scale_table())
-    with np.load(data_dir / "coder" / "gaussian_default_table.npz") as peer:
-        np.testing.assert_array_equal(coding.default_scale_table(), peer["scale_table"])
-        np.testing.assert_array_equal(table.lengths, peer["cdf_length"])
-        np.testing.assert_array_equal(table.offsets, peer["offset"])
+    with np.load(data_dir / "coder" / "gaussian_default_table.npz") as theirs:
+        np.testing.assert_array_equal(coding.default_scale_table(), theirs["scale_table"])
+        np.testing.assert_array_equal(table.lengths, theirs["cdf_length"])
+        np.testing.assert_array_equal(table.offsets, theirs["offset"])
         for row, length in enumerate(table.lengths):
-            np.testing.assert_array_equal(table.cdfs[row, :length], peer["quantized_cdf"][row, :length])
+            np.testing.assert_array_equal(table.cdfs[row, :length], theirs["quantized_cdf"][row, :length])
     np.testing.assert_array_equal(coding.scale_table(0.11, 256, 64), coding.default_scale_table())
     for bounds in ((0, 1), (-1, 1), (0.1, np.inf), (np.nan, 1), (0.1, np.nan)):
         with pytest.raises(ValueError, match="must be positive and finite"):

@@ -10,7 +10,7 @@ from torch import nn
 
 from lcrs import LcrsError, coding
 from lcrs.entropy_models import EntropyBottleneck
-from lcrs.entropy_models.compressai_tables import peer_table
+from lcrs.entropy_models.compressai_tables import compressai_table
 
 
 def trained_like(channels=4, seed=0):
@@ -283,7 +283,7 @@ def with_its_own_table(model):
     """`model` with the table that CompressAI's `update` makes here."""
     model = copy.deepcopy(model)
     model.entropy_coder = "ans"
-    model._fill(peer_table(model))
+    model._fill(compressai_table(model))
     return model
 
 
@@ -318,9 +318,9 @@ def test_what_no_table_decodes_is_refused(trained):
         trained.decompress(strings, (3, 4))
 
 
-def test_the_table_of_the_peer_has_its_layout(trained):
+def test_the_table_of_compressai_has_its_layout(trained):
     ours = coding.factorized_table(**trained._parameter_arrays(), tail_mass=trained.tail_mass)
-    theirs = peer_table(trained)
+    theirs = compressai_table(trained)
     assert np.array_equal(ours.lengths, theirs.lengths)
     assert np.array_equal(ours.offsets, theirs.offsets)
     for ours_row, theirs_row, length in zip(ours.cdfs, theirs.cdfs, ours.lengths - 1, strict=True):
@@ -329,4 +329,4 @@ def test_the_table_of_the_peer_has_its_layout(trained):
     with torch.no_grad():
         trained.quantiles[0, 0, 2] = 1e6
     with pytest.raises(ValueError, match="more than a table can have"):
-        peer_table(trained)
+        compressai_table(trained)

@@ -152,7 +152,7 @@ def test_other_precisions(kind, precision):
         assert torch.equal(gaussian.decompress(gaussian.compress(x, indexes), indexes), x.round())
 
 
-def test_native_strings_lose_little_by_less_precision_and_the_peers_format_does():
+def test_native_strings_lose_little_by_less_precision_and_compressais_format_does():
     x = torch.randn(1, 1, 100, 100, generator=torch.Generator().manual_seed(0))
     indexes = torch.zeros(x.shape, dtype=torch.int32)
 
@@ -173,7 +173,7 @@ def test_a_table_has_no_more_entries_than_its_precision_allows():
     assert torch.equal(model.decompress(model.compress(x, indexes), indexes), torch.round(x))
 
 
-def test_lists_of_less_precision_are_the_peers_bytes():
+def test_lists_of_less_precision_are_compressais_bytes():
     # Bytes that CompressAI 1.2.8 wrote.
     row = ([[0, 1000, 3000, 4000, 4096]], [5], [-1])
     symbols = [0, 1, -1, 2, 0, 0, 7, -9]

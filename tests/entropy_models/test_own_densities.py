@@ -340,6 +340,24 @@ def test_what_forwards_ask_for_is_given(cls, allowed):
     assert np.array_equal(found.offsets, wanted.offsets)
 
 
+class HalvesBottleneck(EntropyBottleneck):
+    def forward(self, x, training=None):
+        outputs, likelihoods = super().forward(x / 2, training)
+        return 2 * outputs, likelihoods
+
+
+class HalvesConditional(GaussianConditional):
+    def forward(self, inputs, scales, means=None, training=None):
+        outputs, likelihoods = super().forward(inputs / 2, scales, means, training)
+        return {"y_hat": 2 * outputs, "likelihoods": likelihoods}
+
+
+def test_a_forward_that_gives_other_values_than_coding_is_said(allowed):
+    for model in (HalvesBottleneck(3), HalvesConditional([1.0, 4.0])):
+        with pytest.warns(UserWarning, match=rf"^forward of {type(model).__name__} changes values that are"):
+            model.cdf_table()
+
+
 class NeedsMore(GaussianConditional):
     def _likelihood(self, inputs, scales, means, nu):
         return laplace(inputs - means, scales) * nu

@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import math
 import re
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lcrs import clouds
+from lcrs import clouds, coding
 from lcrs.cli import main
 from lcrs.clouds import Cloud
 from lcrs.evaluate.cloud_codecs import DracoCodec, ExternalCloudCodec, make_cloud_codec
+from lcrs.evaluate.cloud_models import NetworkCloudCodec, load_cloud_model
 from lcrs.evaluate.cloud_protocol import GivenCloud, digest_of_cloud, measured_cloud, read_given_cloud
 from lcrs.evaluate.curves import load
 from lcrs.evaluate.plotting import draw
@@ -116,7 +119,7 @@ def test_what_a_program_does_wrong_is_said(monkeypatch, tmp_path):
     with pytest.raises(ValueError, match=r"has no \{input\} or no \{output\}"):
         ExternalCloudCodec("x", "cp {input}", COPY[1], settings=(1,))
     silent = ExternalCloudCodec("x", "true {input} {output}", COPY[1], settings=(1,))
-    with pytest.raises(OSError, match="true ended with code 0: without a word"):
+    with pytest.raises(OSError, match="true wrote no file"):
         silent.encode_cloud(Cloud(POINTS), 1)
     damaged = ExternalCloudCodec("x", COPY[0], "cp /etc/hostname {output} {input}", settings=(1,))
     with pytest.raises(OSError, match="cp ended with code 1"):
@@ -186,7 +189,10 @@ def test_a_run_over_a_folder_is_a_result_file(folder, capsys, monkeypatch):
     assert json.loads(before)["rows"] == json.loads((folder / "d.json").read_text())["rows"]
 
     curve = load("d.json")
-    assert curve.rate == "bpip"
+    assert (curve.rate, curve.usual_measure) == ("bpip", "psnr-d1")
+    capsys.readouterr()
+    main(["bd", "d.json", "d.json", "--json"])
+    assert json.loads(capsys.readouterr().out)[0]["measure"] == "psnr-d1"
     pytest.importorskip("matplotlib")
     figure, lacking = draw([curve])
     axes = figure.axes[0]
@@ -230,8 +236,14 @@ def test_wrong_usage_is_one_line(words, told, folder, photo, monkeypatch, capsys
     assert error.count("\n") == 1
 
 
-def test_two_clouds_are_measured(folder, monkeypatch, capsys):
+def test_two_clouds_are_measured(folder, package_file, monkeypatch, capsys):
     monkeypatch.chdir(folder)
+    assert main(["encode", "clouds/a.ply", "-o", "a.lcrs", "--model", str(package_file), "--quiet"]) == 0
+    assert main(["metrics", "clouds/a.ply", "a.lcrs", "--model", str(package_file), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["values"]["mse-d2"] == 0
+    (folder / "b.lcrs").write_bytes((folder / "a.lcrs").read_bytes()[:-9])
+    assert main(["metrics", "clouds/a.ply", "b.lcrs"]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
     clouds.write("c.xyz", Cloud(POINTS // 2 * 2))
     assert main(["metrics", "clouds/a.ply", "c.xyz", "--json", "--peak", "31"]) == 0
     fields = json.loads(capsys.readouterr().out)
@@ -242,3 +254,81 @@ def test_two_clouds_are_measured(folder, monkeypatch, capsys):
     told = capsys.readouterr().out
     assert re.search(r"^psnr-d1 +inf$", told, re.MULTILINE)
     assert "peak 31, normals estimated from 16 neighbours" in told
+
+
+@pytest.fixture(scope="module")
+def package_file(tmp_path_factory):
+    sys.path[:0] = [str(Path(__file__).parents[1] / "golden" / "clouds")]
+    from cloud_package import cloud_package
+
+    path = tmp_path_factory.mktemp("model") / "tiny-cloud.lcrm"
+    coding.write_package(path, *cloud_package())
+    return path
+
+
+def test_packages_say_bits_of_parts(package_file):
+    codec = load_cloud_model(str(package_file))
+    assert codec.name == "tiny-cloud"
+    row, _, data = measured_cloud(codec, given(POINTS, red=np.zeros(len(POINTS), np.uint8)), "lossless")
+    assert row["lossless"] == 1
+    assert row["bpip"] == pytest.approx(row["bpip-occupancies"] + row["bpip-header"])
+    assert coding.info(data)["attributes"] == []  # positions alone
+    coarse, restored, _ = measured_cloud(codec, given(POINTS), 3)
+    assert coarse["bpip"] < row["bpip"]
+    assert 0 < coarse["hausdorff"] <= math.dist((0, 0, 0), (2.3, 2.3, 2.3))
+    assert restored.positions.dtype == POINTS.dtype
+    with pytest.raises(ValueError, match=r"setting is 2\.5: lossless, or whole bits"):
+        codec.encode_cloud(Cloud(POINTS), 2.5)
+
+
+def test_networks_are_measured_by_their_strings(folder):
+    torch = pytest.importorskip("torch")
+
+    class Eighths(torch.nn.Module):
+        """Two latents, of which one is empty."""
+
+        def __init__(self):
+            super().__init__()
+            self.scale = torch.nn.Parameter(torch.tensor(8.0))
+
+        def compress(self, input):
+            whole = (input["pos"] * self.scale).round().to(torch.int8)
+            return {"strings": [[whole.numpy().tobytes()], [b""]], "shape": whole.shape}
+
+        def decompress(self, strings, shape):
+            whole = np.frombuffer(strings[0][0], np.int8).reshape(shape).astype(np.float32)
+            return {"x_hat": torch.from_numpy(whole) / self.scale}
+
+    codec = NetworkCloudCodec(Eighths(), name="eighths")
+    row, restored, data = measured_cloud(codec, given(POINTS + 1000), None)
+    assert len(data) == 16 + 3 * len(POINTS)
+    assert (row["bpip-latent0"], row["bpip-latent1"]) == (24, 0)
+    assert row["bpip"] == pytest.approx(24 + row["bpip-place"])
+    assert np.abs(restored.positions - POINTS - 1000).max() <= 1.05  # of a size of some 16, half an eighth
+    with pytest.raises(ValueError, match="not what was coded last"):
+        codec.decode_cloud(b"other", None)
+    with pytest.raises(ValueError, match="Linear has no compress"):
+        NetworkCloudCodec(torch.nn.Linear(1, 1), name="x")
+    torch.save(Eighths().state_dict(), folder / "net.pt")
+    with pytest.raises(ValueError, match=r"net\.pt is a checkpoint: its architecture"):
+        load_cloud_model(str(folder / "net.pt"))
+    with pytest.raises(ValueError, match="is of no sfu2023-pcc-rec-pointnet as it is by default"):
+        load_cloud_model(str(folder / "net.pt"), architecture="sfu2023-pcc-rec-pointnet")
+
+
+def test_a_model_over_a_folder(folder, package_file, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    assert main(["eval", str(package_file), "clouds", "-q", "lossless,3", "--json", "-"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["results"]["setting"] == [3, "lossless"]
+    assert content["results"]["lossless"] == [0, 1]
+    assert set(content["meta"]["model"]) == {"tiny-cloud"}
+    for words, told in (
+        (["eval", "photo", "clouds"], "model 'photo' codes pictures, not point clouds"),
+        (["eval", "geometry,other", "clouds"], "are measured one at a time"),
+        (["eval", str(package_file), "clouds", "--estimate"], "--estimate is for pictures"),
+    ):
+        assert main(words) != 0
+        error = capsys.readouterr().err
+        assert told in error
+        assert error.count("\n") == 1

@@ -193,7 +193,7 @@ def test_video_bench_by_ffmpeg(sequence, tmp_path, capsys):
     assert json.loads(capsys.readouterr().out)["results"]["psnr-y"][0] > 30
 
 
-def test_by_the_peers_names(fresh_torch, folder):
+def test_by_compressais_names(fresh_torch, folder):
     code = """
 import sys
 import lcrs.shims

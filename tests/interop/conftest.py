@@ -29,8 +29,8 @@ NAMES = [
 
 
 @dataclass(frozen=True)
-class Peer:
-    """What the peer gave for one model and one picture."""
+class Reference:
+    """What CompressAI gave for one model and one picture."""
 
     name: str
     meta: dict[str, Any]
@@ -59,18 +59,18 @@ def read_committed(path):
         k.removeprefix("state."): torch.from_numpy(v) for k, v in entries.items() if k.startswith("state.")
     }
     strings = [[entries[f"string.{i}.0"].tobytes()] for i in range(len(meta["strings"]))]
-    return Peer(meta["model"], meta, state, entries, strings)
+    return Reference(meta["model"], meta, state, entries, strings)
 
 
 def read_reference(folder):
     meta = json.loads((folder / "meta.json").read_text())
     state = {k: torch.from_numpy(v) for k, v in load_file(folder / "state_dict.safetensors").items()}
     strings = [[(folder / f"s.{i}.0.bin").read_bytes()] for i in range(len(meta["strings"]))]
-    return Peer(meta["model"], meta, state, dict(np.load(folder / "arrays.npz")), strings)
+    return Reference(meta["model"], meta, state, dict(np.load(folder / "arrays.npz")), strings)
 
 
 @pytest.fixture(scope="session", params=NAMES)
-def peer(request):
+def reference(request):
     committed = COMMITTED / f"{request.param}.npz"
     if committed.exists():
         return read_committed(committed)

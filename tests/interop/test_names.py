@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-PEER = json.loads((Path(__file__).parents[1] / "data" / "compressai-names.json").read_text())
-ENTRIES = [(place, name) for place, names in PEER.items() for name in names]
+COMPRESSAI = json.loads((Path(__file__).parents[1] / "data" / "compressai-names.json").read_text())
+ENTRIES = [(place, name) for place, names in COMPRESSAI.items() for name in names]
 
 # Where lcrs differs on purpose.
 DELIBERATE = {
@@ -29,19 +29,19 @@ def module_of(place):
     return importlib.import_module(f"lcrs.{place}" if place else "lcrs")
 
 
-def check_signature(function, peer, what):
-    """`function` takes a call with the peer's parameters by name, and one with its required ones by place."""
-    if peer is None or "VAR_POSITIONAL" in [kind for _, kind, _ in peer][:2]:
+def check_signature(function, theirs, what):
+    """`function` takes a call with their parameters by name, and one with the required ones by place."""
+    if theirs is None or "VAR_POSITIONAL" in [kind for _, kind, _ in theirs][:2]:
         return  # anything goes
     try:
         ours = inspect.signature(function)
     except ValueError:
         return  # a class of the native module
-    named = [name for name, kind, _ in peer if kind in ("POSITIONAL_OR_KEYWORD", "KEYWORD_ONLY")]
+    named = [name for name, kind, _ in theirs if kind in ("POSITIONAL_OR_KEYWORD", "KEYWORD_ONLY")]
     required = [
-        name for name, kind, has_default in peer if kind == "POSITIONAL_OR_KEYWORD" and not has_default
+        name for name, kind, has_default in theirs if kind == "POSITIONAL_OR_KEYWORD" and not has_default
     ]
-    only = {name: None for name, kind, has_default in peer if kind == "KEYWORD_ONLY" and not has_default}
+    only = {name: None for name, kind, has_default in theirs if kind == "KEYWORD_ONLY" and not has_default}
     for arguments, keywords in (((), dict.fromkeys(named)), ((None,) * len(required), only)):
         try:
             ours.bind(*arguments, **keywords)
@@ -50,18 +50,18 @@ def check_signature(function, peer, what):
 
 
 @pytest.mark.parametrize(("place", "name"), ENTRIES, ids=[".".join(filter(None, entry)) for entry in ENTRIES])
-def test_the_name_is_here_and_takes_the_peers_arguments(place, name):
-    peer = PEER[place][name]
+def test_the_name_is_here_and_takes_compressais_arguments(place, name):
+    theirs = COMPRESSAI[place][name]
     value = getattr(module_of(place), name)
     if (name, "") not in DELIBERATE:
-        check_signature(value, peer["parameters"], name)
-    for method, parameters in peer.get("methods", {}).items():
+        check_signature(value, theirs["parameters"], name)
+    for method, parameters in theirs.get("methods", {}).items():
         if (name, method) not in DELIBERATE:
             check_signature(getattr(value, method), bound(value, method, parameters), f"{name}.{method}")
 
 
 def bound(owner, method, parameters):
-    """The peer's parameters without `cls` where our method has it bound."""
+    """The theirs's parameters without `cls` where our method has it bound."""
     is_bound = inspect.ismethod(getattr(owner, method))
     return parameters[1:] if is_bound and parameters and parameters[0][0] == "cls" else parameters
 
@@ -85,7 +85,7 @@ def test_the_coder_that_models_write_with_can_be_chosen():
         lcrs.set_entropy_coder("arithmetic")
 
 
-def test_the_peers_other_coder_is_replaced_with_a_word():
+def test_compressais_other_coder_is_replaced_with_a_word():
     import lcrs
     from lcrs.models import FactorizedPrior
 

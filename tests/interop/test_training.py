@@ -5,13 +5,13 @@ import json
 import pytest
 from training import CASES, FIXTURE, NUM_STEPS, train
 
-PEER = json.loads(FIXTURE.read_text())
+COMPRESSAI = json.loads(FIXTURE.read_text())
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_weights_and_losses_are_the_peers(name):
+def test_weights_and_losses_are_compressais(name):
     initial, steps = train("lcrs", name)
-    expected = PEER[name]
+    expected = COMPRESSAI[name]
     assert list(initial) == list(expected["initial"])
     for key, sums in initial.items():
         assert sums == pytest.approx(expected["initial"][key], rel=1e-6, abs=1e-5), key

@@ -82,11 +82,11 @@ def test_rate_is_the_estimated_one():
 
 @pytest.mark.parametrize("name", Y_CODECS)
 def test_one_stream_is_not_longer_than_many(name):
-    native, peer = (
+    native, theirs = (
         num_bits(set_kind(hyperprior(name).eval(), kind).compress(latent(1, 16, 24))["strings"])
         for kind in ("lcrs", "ans")
     )
-    assert native <= 1.001 * peer + 8 * 16
+    assert native <= 1.001 * theirs + 8 * 16
 
 
 @pytest.mark.parametrize("name", [name for name in Y_CODECS if "raster" not in name])

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lcrs import coding
-from lcrs.latent_codecs.stepwise import each_step
+from lcrs.latent_codecs.stepwise import run_steps
 
 
 def places(height, width, kernel_size, kind="lcrs"):
@@ -15,7 +15,7 @@ def places(height, width, kernel_size, kind="lcrs"):
     def step(rows, columns):
         steps.append(list(zip(rows.tolist(), columns.tolist(), strict=True)))
 
-    each_step((height, width), kernel_size, kind, step)
+    run_steps((height, width), kernel_size, kind, step)
     return steps
 
 
@@ -55,7 +55,7 @@ def test_what_a_step_raises_ends_the_scan():
         raise KeyError("no more")
 
     with pytest.raises(KeyError, match="no more"):
-        each_step((3, 3), 5, "lcrs", step)
+        run_steps((3, 3), 5, "lcrs", step)
     assert len(seen) == 1
     with pytest.raises(ValueError, match='order is "spiral"'):
         coding.each_step(3, 3, 5, "spiral", step)
@@ -73,7 +73,7 @@ def test_a_compiler_looks_at_what_is_around_but_not_into_the_steps():
 
     def scanned(x):
         y = x + 1
-        each_step((4, 5), 5, "lcrs", step)
+        run_steps((4, 5), 5, "lcrs", step)
         return 2 * y
 
     torch.compiler.reset()

@@ -167,10 +167,10 @@ class TestRamp:
             layers.sequential_channel_ramp(4, 8, num_layers=0, kernel_size=1)
 
 
-def test_peer_paths_are_the_same_objects():
+def test_compressai_paths_are_the_same_objects():
     from lcrs.layers import basic, gdn
-    from lcrs.layers import layers as peer
+    from lcrs.layers import layers as theirs
 
-    assert all(getattr(layers, name) is getattr(peer, name) for name in peer.__all__)
+    assert all(getattr(layers, name) is getattr(theirs, name) for name in theirs.__all__)
     assert basic.Gain is layers.Gain
     assert gdn.GDN is layers.GDN

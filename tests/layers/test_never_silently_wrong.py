@@ -292,6 +292,14 @@ def test_functions_of_torch_that_were_replaced_are_what_codes(holder, name, laye
         assert_coded_as_forward(module, x, network)
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning", "ignore:.*torch.jit:DeprecationWarning")
+def test_frozen_scripts_run_in_torch(x):
+    module = nn.Sequential(nn.Conv2d(2, 2, 3, padding=1), nn.GELU()).eval()
+    with lcrs.portability("allow"), torch.no_grad():
+        found = run(torch.jit.freeze(torch.jit.script(module)), x)
+        torch.testing.assert_close(found, module(x), rtol=1e-4, atol=1e-5)
+
+
 def test_training_mode_codes_as_eval_mode(x):
     module = nn.Sequential(nn.Conv2d(2, 4, 1), nn.Dropout(0.5), OtherGDN(4), nn.BatchNorm2d(4))
     module.train()

@@ -225,3 +225,5 @@ def test_networks_that_are_not_here_are_named(name, pair, tmp_path, monkeypatch)
     assert set(values) == {"psnr-rgb"}
     assert missing[name].startswith(f"{name} needs")
     assert "pip install" in missing[name] or str(tmp_path) in missing[name]
+    _, missing = metrics.measure(*(picture[:15] for picture in pair), names=[name])
+    assert "this picture has 15" in missing[name]

@@ -32,17 +32,17 @@ def loss_of(out):
     return out["x_hat"].float().square().mean() + rate
 
 
-# One of each kind of forward: a compiler takes seconds for each.
-TRACED = [
+# One of each kind of forward and of coding: what is the same in the others runs with LCRS_TEST_SLOW.
+DISTINCT = [
     "bmshj2018-factorized", "mbt2018", "cheng2020-anchor-checkerboard", "elic2022-chandelier", "mbt2018-vbr",
     "gain-space-channel-hyperprior",
 ]  # fmt: skip
-traced = pytest.mark.parametrize(
-    "name", [name if name in TRACED else pytest.param(name, marks=pytest.mark.slow) for name in TINY]
+each_kind = pytest.mark.parametrize(
+    "name", [name if name in DISTINCT else pytest.param(name, marks=pytest.mark.slow) for name in TINY]
 )
 
 
-@traced
+@each_kind
 @torch.no_grad()
 def test_compiled(net, x):
     expected = net(x)["x_hat"]
@@ -59,7 +59,7 @@ TOO_MUCH_FOR_OLD_EXPORT = {
 """Their forward has Python that torch.export can trace from torch 2.4 on; torch.compile passes over it."""
 
 
-@traced
+@each_kind
 @torch.no_grad()
 def test_exported(name, net, x):
     if name in TOO_MUCH_FOR_OLD_EXPORT and tuple(map(int, torch.__version__.split(".")[:2])) < (2, 4):
@@ -84,6 +84,7 @@ def test_distributed(net, x, process_group):
             torch.testing.assert_close(ours.grad, theirs.grad, msg=name)
 
 
+@each_kind
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_autocast(net, x, dtype):
     net.train()
@@ -101,6 +102,7 @@ def restored(net, out):
     return net.decompress(out["strings"], out["shape"], size=out["size"])["x_hat"]
 
 
+@each_kind
 @pytest.mark.parametrize("kind", ["lcrs", "ans"])
 def test_other_types_decode_alike(net, x, kind):
     """Parameters are taken in float32: a model in bfloat16 and its float32 twin decode each other."""
@@ -111,6 +113,7 @@ def test_other_types_decode_alike(net, x, kind):
         assert torch.equal(restored(half, out), restored(single, out).bfloat16())
 
 
+@each_kind
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 @torch.no_grad()
 def test_models_of_other_types_give_their_own_back(net, x, dtype):
@@ -153,6 +156,7 @@ def test_bytes_are_no_pictures(net, x):
             call(pixels)
 
 
+@each_kind
 @pytest.mark.parametrize("kind", ["lcrs", "ans"])
 def test_an_empty_batch_gives_empty_lists(net, x, kind):
     net.entropy_coder = kind

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lcrs.registry import OPTIMIZERS, SCHEDULERS, Registry
-from lcrs.registry import torch as peer_path
+from lcrs.registry import torch as compressai_path
 
 
 def test_decorator_enters_and_returns_its_target():
@@ -163,8 +163,8 @@ def test_torch_optimizers_and_schedulers():
     assert "LRScheduler" not in SCHEDULERS
 
 
-def test_peer_path_has_the_same_tables():
-    assert peer_path.OPTIMIZERS is OPTIMIZERS
+def test_compressai_path_has_the_same_tables():
+    assert compressai_path.OPTIMIZERS is OPTIMIZERS
 
 
 def test_importing_the_registry_imports_no_torch(fresh_python):

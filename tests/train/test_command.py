@@ -6,10 +6,12 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from lcrs.cli import main
+from lcrs.train import command
 from lcrs.train.command import main as module_main
 from lcrs.train.recipes import recipe_names
 
@@ -145,3 +147,34 @@ def test_the_module_is_the_command():
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert 'recipe = "photo"' in done.stdout
+
+
+def test_an_interrupted_command_has_the_code_of_its_signal(monkeypatch, capsys):
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "run", interrupted)
+    assert command.main(["photo"]) == 130
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "restarts"),
+    [
+        (["photo", "seed=2", "--restart"], True),
+        (["--restart", "photo", "seed=2"], True),
+        (["photo", "--restart", "seed=2"], True),
+        (["photo", "seed=2"], False),
+    ],
+)
+def test_restart_may_stand_anywhere(words, restarts, monkeypatch):
+    seen = []
+
+    def run(config, restart):
+        seen.append((config.recipe, config.seed, restart))
+        return SimpleNamespace(signal=0)
+
+    monkeypatch.setattr("lcrs.train.loop.run", run)
+    assert command.main(words) == 0
+    assert seen == [("photo", 2, restarts)]
+    assert command.main(["--restart"]) == 1

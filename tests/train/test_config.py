@@ -40,6 +40,11 @@ from lcrs.train.toml_text import dump, loads, value_of
         ("steps.x=1", r"steps\.x is set, but steps is 3 and has no keys"),
         ("phases.7.crop=1", r"phases\.7\.crop: 7 is none of 0 to 0"),
         ("quality=11", r"quality is for models of the zoo"),
+        ("batch=1_000_000_000", r"batch is 1000000000, must be less than or equal to 65536"),
+        ("output=", r"output is '', must be a folder"),
+        ("data.train=", r"data\.train is ''"),
+        ("model.sizes=3", r"model\.sizes is 3, must be a valid dictionary"),
+        ("/", r"'/' is no key=value; did you mean data\.train=/\?"),
         ("schedule.decay_from=1", r"schedule\.decay_from is 1, must be less than 1"),
     ],
 )
@@ -105,3 +110,10 @@ def test_a_network_of_ones_own_comes_without_the_recipes_sizes():
         "my.module:Net", None, {}, None,
     )  # fmt: skip
     assert load_recipe("photo", ["model.import=m:N", "quality=2"]).loss.lmbda == 0.0035
+
+
+@pytest.mark.parametrize("name", ["2024", "2026-11-27", "1e3", "true", "[a", "a=b"])
+def test_folders_may_have_the_names_of_numbers(name):
+    config = load_recipe("photo", [f"data.train={name}", f"output={name}", f"start={name}"])
+    assert (config.data.train, str(config.output), config.start) == (name, name, name)
+    assert load_recipe("photo", [f'data.train=["{name}", "b"]']).data.train == [name, "b"]

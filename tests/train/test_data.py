@@ -19,8 +19,16 @@ from lcrs.train.data.batches import AheadBatches, DeviceBatches
 from lcrs.train.data.clips import RawClips, raw_frame
 from lcrs.train.data.crops import CropMaker, crop_of, generator
 from lcrs.train.data.opening import open_data
-from lcrs.train.data.pictures import LeftOut, MemoryPictures, find_pictures, read_picture, split_off
-from lcrs.train.data.shards import ShardBatches, ShardStream
+from lcrs.train.data.pictures import (
+    LeftOut,
+    MemoryPictures,
+    find_pictures,
+    in_memory,
+    only_our_limit,
+    read_picture,
+    split_off,
+)
+from lcrs.train.data.shards import ShardBatches, ShardStream, expand_shards
 
 CPU = torch.device("cpu")
 
@@ -367,3 +375,89 @@ def test_frames_of_video_are_pictures_too(vimeo, raw_video, tiny):
 def test_a_video_model_wants_video(pictures, tiny):
     with pytest.raises(ConfigError, match="holds pictures, and the model is for video"):
         run(load_recipe("ssf2020", {**tiny, "model.sizes": {}, "data.train": str(pictures)}))
+
+
+def test_folders_through_links_count_once(photo, tmp_path):
+    folder = write_pictures(tmp_path / "pictures", photo, 2)
+    elsewhere = write_pictures(tmp_path / "elsewhere", photo, 3)
+    (folder / "there").symlink_to(elsewhere)
+    (folder / "again").symlink_to(elsewhere)
+    (elsewhere / "round").symlink_to(folder)
+    (folder / "gone.png").symlink_to(tmp_path / "nothing")
+    (folder / "itself.png").symlink_to("itself.png")
+    left_out = LeftOut()
+    found = find_pictures([folder], 64, 1 << 28, left_out)
+    assert [path.relative_to(folder).as_posix() for path in found.paths] == [
+        "0.png", "1.png", "again/0.png", "again/1.png", "again/2.png",
+    ]  # fmt: skip
+    assert not left_out.counts
+
+
+def test_names_with_line_ends_are_told_in_one_line(tmp_path, caplog):
+    (tmp_path / "two\nlines.png").write_text("no picture")
+    find_pictures([tmp_path], 64, 1 << 28, LeftOut())
+    assert [record.getMessage().count("\n") for record in caplog.records] == [0]
+
+
+def test_broken_pictures_are_not_split_off(pictures, tiny):
+    for path in sorted(pictures.iterdir())[:5]:  # whole headers, half the pixels
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    left_out = LeftOut()
+    found = find_pictures([pictures], 64, 1 << 28, left_out)
+    rest, held = split_off(found, 24, 1)
+    assert [path.name for path in held.paths] == ["5.png"]
+    assert len(rest) == 5
+    (pictures / "5.png").unlink()
+    with pytest.raises(ValueError, match="none of the pictures can be read: 5 not readable left out"):
+        run(load_recipe("mbt2018-mean", tiny))
+
+
+def test_pictures_that_cannot_be_read_keep_their_place_in_memory(pictures):
+    broken = pictures / "2.png"
+    broken.write_bytes(broken.read_bytes()[: broken.stat().st_size // 2])
+    on_disk = find_pictures([pictures], 64, 1 << 28, LeftOut())
+    kept = in_memory(on_disk, 1)
+    assert [kept.read(k) is None for k in range(6)] == [k == 2 for k in range(6)]
+    for order in ("shuffle", "area"):
+        a, b = CropMaker(on_disk, 1, order), CropMaker(kept, 1, order)
+        for number in range(12):
+            np.testing.assert_array_equal(a.make(number, 64), b.make(number, 64))
+
+
+def test_processes_share_the_crops_of_a_step_on_the_device(memory):
+    whole = DeviceBatches(memory, 4, CPU, 1).get(3, 64)
+    parts = [DeviceBatches(memory, 2, CPU, 1, rank=rank, world=2).get(3, 64) for rank in (0, 1)]
+    assert torch.equal(torch.cat(parts), whole)
+
+
+def test_shards_of_pictures_that_are_all_too_small_end(shards):
+    pytest.importorskip("webdataset")
+    batches = ShardBatches(ShardStream(expand_shards([shards]), 1, LeftOut()), 2, CPU, 1, 1)
+    with pytest.raises(
+        ValueError, match=r"a whole pass .* gave no picture .* smaller than the crop left out"
+    ):
+        batches.get(0, 4096)
+    batches.close()
+
+
+def test_pillow_neither_warns_nor_refuses_below_our_limit(monkeypatch, pictures):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    found = find_pictures([pictures], 64, 1 << 28, LeftOut())
+    with only_our_limit():
+        assert found.read(0) is not None
+    assert Image.MAX_IMAGE_PIXELS == 1000
+    assert find_pictures([pictures], 64, 1000, found.left_out).left_out.counts["above data.max_pixels"] == 6
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"data.tune": "empty"}, "nothing to validate on in data.tune=empty"),
+        ({"loss.metric": "ms-ssim"}, "loss.metric=ms-ssim needs crop and validation.size of at least 161"),
+    ],
+)
+def test_what_cannot_be_validated_is_said(tiny, tmp_path, monkeypatch, settings, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=said):
+        run(load_recipe("mbt2018-mean", tiny | settings))

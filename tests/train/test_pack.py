@@ -10,6 +10,8 @@ import torch
 from PIL import Image
 
 from lcrs import coding
+from lcrs.errors import CorruptError
+from lcrs.train import load_recipe, run
 from lcrs.train import pack as packing
 from lcrs.train.pack import network_of_checkpoint, pack_checkpoint
 from lcrs.zoo import load_model
@@ -111,5 +113,30 @@ def test_the_program_completes_the_card(checkpoints, tmp_path, monkeypatch, caps
 def test_what_is_no_checkpoint_is_refused(checkpoints, tmp_path):
     with pytest.raises(ValueError, match="no architecture is called 'nothing'"):
         network_of_checkpoint(checkpoints["own"], "nothing")
-    with pytest.raises(ValueError, match=r"no checkpoint of mbt2018-mean: 'g_a\.0\.weight' is missing"):
+    with pytest.raises(ValueError, match=r"not one of mbt2018-mean: 'g_a\.0\.weight' is missing"):
         network_of_checkpoint(checkpoints["own"], "mbt2018-mean")
+
+
+@pytest.mark.parametrize("content", [b"", b"hello", b"\x89PNG\r\n\x1a\n" + bytes(100), "list"])
+def test_a_damaged_checkpoint_is_said_in_a_line(tmp_path, content):
+    path = tmp_path / "model.pt"
+    if content == "list":
+        torch.save([1, 2], path)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(
+        CorruptError, match=r"model\.pt (is damaged: torch\.save did not|holds a list, a)"
+    ) as caught:
+        network_of_checkpoint(path)
+    assert "weights_only" not in str(caught.value)
+
+
+def test_a_checkpoint_on_the_way_is_packed_as_the_model_is(tiny, tmp_path):
+    run(load_recipe("mbt2018-mean", tiny | {"steps": 3, "loop.ema": 0.5}))
+    nets = [
+        network_of_checkpoint(tmp_path / "run" / name)
+        for name in ("model.pt", "checkpoints/step-000000003.pt")
+    ]
+    assert nets[0][1]["steps"] == nets[1][1]["steps"] == 3
+    for key, value in nets[0][0].state_dict().items():
+        assert torch.equal(nets[1][0].state_dict()[key], value)

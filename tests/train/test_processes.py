@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import torch
 
 from lcrs.train import load_recipe, run
 from lcrs.train.checkpoints import load_checkpoint
+from lcrs.train.processes import OtherProcessError, Processes
 
 pytest.importorskip("accelerate")
 
@@ -40,8 +42,8 @@ class Quiet(nn.Module):
 """
 
 
-def launch(settings, folder, processes):
-    """The processes of a run, as torchrun starts them."""
+def launch(settings, folder, processes, code=0):
+    """The processes of a run, as torchrun starts them; returns what they said."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -59,7 +61,8 @@ def launch(settings, folder, processes):
             )
         )
     errors = [process.communicate(timeout=200)[1] for process in started]
-    assert [process.returncode for process in started] == [0] * processes, errors
+    assert [process.returncode for process in started] == [code] * processes, errors
+    return errors
 
 
 def test_two_processes_are_one_with_twice_the_batch(tiny, tmp_path, monkeypatch):
@@ -85,3 +88,40 @@ def test_two_processes_are_one_with_twice_the_batch(tiny, tmp_path, monkeypatch)
     a, b = (load_checkpoint(tmp_path / n / "checkpoints" / "step-000000006.pt") for n in ("one", "two"))
     for key, value in a["state"]["model"].items():
         torch.testing.assert_close(b["state"]["model"][key], value, rtol=1e-5, atol=1e-6)
+
+
+def test_what_one_process_finds_wrong_ends_all(tiny, tmp_path):
+    (tmp_path / "run").write_text("a file")
+    said = "output=.*: .*run is a file, a folder is needed"
+    settings = {key: value for key, value in tiny.items() if key != "model.sizes"}
+    errors = launch(settings, tmp_path, 2, code=1)  # only the main one looks at the folder
+    assert re.fullmatch(f"lcrs train: error: {said}\n", errors[0])
+    assert re.fullmatch(f"lcrs train: error: process 0 of 2 failed: {said}\n", errors[1])
+
+
+def test_processes_fail_together(monkeypatch):
+    processes = Processes("cpu")
+    with pytest.raises(ValueError, match="mine"), processes.together():
+        raise ValueError("mine")
+    processes.world = 2
+    monkeypatch.setattr(processes, "of_all", lambda text: [text, "theirs"])
+    with pytest.raises(OtherProcessError, match=r"process 1 of 2 failed: theirs"), processes.together():
+        pass
+    with pytest.raises(ValueError, match="mine"), processes.together():
+        raise ValueError("mine")
+    monkeypatch.setattr(processes, "of_all", lambda text: [text, None])
+    with processes.together():
+        pass
+
+
+def test_a_process_that_is_gone_is_told_of():
+    class Gone:
+        def reduce(self, *_):
+            raise RuntimeError("Connection closed by peer")
+
+    processes = Processes("cpu")
+    processes.world, processes._accelerator = 2, Gone()
+    with pytest.raises(
+        OtherProcessError, match=r"another process .* is gone, .* \(Connection closed by peer\)"
+    ):
+        processes.from_main(1.0)

@@ -22,7 +22,8 @@ KEYS = {
     "data.train", "data.tune", "output", "steps", "minutes", "batch", "crop", "seed", "device", "workers",
     "checkpoint_every",
 }  # fmt: skip
-ELSEWHERE = {"ssf2020", "fine-tune", "hard-phase", "geometry"}
+CLOUDS = {"sfu2023-pcc-rec-pointnet", "sfu2024-pcc-rec-pointnet2-ssg", "hrtzxf2022-pcc-rec"}
+ELSEWHERE = {"ssf2020", "fine-tune", "hard-phase", "geometry", *CLOUDS}
 SIZES = {**TINY, "ssf2020": {}}
 BIG = {"M": 48, "groups": [8, 12, 28]}
 

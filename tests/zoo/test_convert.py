@@ -22,7 +22,7 @@ from lcrs.errors import (
     UnsupportedVersionError,
 )
 from lcrs.registry import MODELS
-from lcrs.zoo.compressai_files import _MODELS, parse_peer_file
+from lcrs.zoo.compressai_files import _MODELS, parse_compressai_file
 from lcrs.zoo.convert import convert
 from lcrs.zoo.network_latents import latents_of_network
 
@@ -39,7 +39,7 @@ WITHOUT_CONTEXT = [
 FIXTURES = [*WITHOUT_CONTEXT, "mbt2018"]
 
 
-def peer_file(architecture, size, shape, strings, metric=0, quality=3, bit_depth=8):
+def compressai_file(architecture, size, shape, strings, metric=0, quality=3, bit_depth=8):
     """The bytes that CompressAI's codec.py writes."""
     head = struct.pack(">BBIIB", _MODELS.index(architecture), metric << 4 | quality - 1, *size, bit_depth)
     body = struct.pack(">III", *shape, len(strings))
@@ -70,7 +70,7 @@ class Case:
         return self.restored.shape[:2]
 
     def file(self, size, **rest):
-        return peer_file(self.name, size, self.shape, self.strings, **rest)
+        return compressai_file(self.name, size, self.shape, self.strings, **rest)
 
     def package(self):
         path = self.folder / f"{self.name}.lcrm"
@@ -98,7 +98,7 @@ def check_converted(case, data, size):
 
 # The last one leaves more padding at the right and below than a model of 16 would add.
 @pytest.mark.parametrize("less", [(0, 0), (1, 2), (63, 17), (35, 41)])
-def test_the_picture_is_the_peers(case, less):
+def test_the_picture_is_compressais(case, less):
     size = tuple(int(side) - cut for side, cut in zip(case.padded, less, strict=True))
     data = convert(case.file(size), case.checkpoint)
     check_converted(case, data, size)
@@ -221,9 +221,9 @@ def test_files_cut_anywhere_are_refused(case):
     data = case.file(case.padded)
     for length in (*range(60), len(data) - 1):
         with pytest.raises(TruncatedError):
-            parse_peer_file(data[:length])
+            parse_compressai_file(data[:length])
     with pytest.raises(CorruptError, match="after the last string"):
-        parse_peer_file(data + b"\0")
+        parse_compressai_file(data + b"\0")
 
 
 def field(data, offset, layout, *values):
@@ -247,7 +247,7 @@ def field(data, offset, layout, *values):
 def test_headers_that_cannot_be_are_refused(change, error, message, tmp_path):
     case = Case("mbt2018-mean", tmp_path)
     with pytest.raises(error, match=message):
-        parse_peer_file(field(case.file(case.padded), *change))
+        parse_compressai_file(field(case.file(case.padded), *change))
 
 
 def test_another_architecture_is_refused(tmp_path):
@@ -296,7 +296,7 @@ def test_by_default_files_of_variable_rate_are_of_the_default_scale(name, argume
     torch.save(net.state_dict(), tmp_path / "net.pth")
     net.entropy_coder = "ans"
     out = net.compress(torch.rand(1, 3, 64, 128))
-    data = peer_file(name, (64, 128), out["shape"], [string for (string,) in out["strings"]])
+    data = compressai_file(name, (64, 128), out["shape"], [string for (string,) in out["strings"]])
     converted = convert(data, tmp_path / "net.pth")
     assert lcrs.info(converted)["quality"] == pytest.approx(100 / 7, abs=1e-4)
     package = tmp_path / "net.lcrm"

@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code.
 
     Args:
-        arguments: what follows the program's name; ``sys.argv`` without it.
+        arguments: what follows the program's name; `sys.argv` without it.
     """
     streams.prepare()
     verb = "lcrs"

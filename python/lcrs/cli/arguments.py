@@ -15,13 +15,13 @@ _MOST = (1 << 62) - 1
 
 
 def add_output(parser: argparse._ActionsContainer, what: str) -> None:
-    """``-o OUT`` and ``--force``, for verbs that write one file."""
+    """`-o OUT` and `--force`, for verbs that write one file."""
     parser.add_argument("-o", "--output", metavar="OUT", type=location, required=True, help=what)
     parser.add_argument("--force", action="store_true", help="replace OUT if it exists")
 
 
 def add_model(parser: argparse._ActionsContainer, when_absent: str) -> None:
-    """``--model NAME|FILE``."""
+    """`--model NAME|FILE`."""
     parser.add_argument(
         "--model",
         metavar="NAME|FILE",
@@ -31,7 +31,7 @@ def add_model(parser: argparse._ActionsContainer, when_absent: str) -> None:
 
 
 def add_runtime(parser: argparse._ActionsContainer, what: str) -> None:
-    """``--runtime`` and ``--device``."""
+    """`--runtime` and `--device`."""
     parser.add_argument(
         "--runtime",
         choices=("native", "torch"),
@@ -42,13 +42,13 @@ def add_runtime(parser: argparse._ActionsContainer, what: str) -> None:
 
 
 def add_frame(parser: argparse._ActionsContainer) -> None:
-    """``--frame N``."""
+    """`--frame N`."""
     what = "frame, page or layer of a file with several, from 0"
     parser.add_argument("--frame", metavar="N", type=whole_number(0), help=what)
 
 
 def add_jobs(parser: argparse._ActionsContainer, reason: str = "") -> None:
-    """``--jobs``; ``reason`` follows the default in its help."""
+    """`--jobs`; `reason` follows the default in its help."""
     parser.add_argument(
         "-j",
         "--jobs",
@@ -60,7 +60,7 @@ def add_jobs(parser: argparse._ActionsContainer, reason: str = "") -> None:
 
 
 def add_limits(parser: argparse._ActionsContainer) -> None:
-    """``--max-pixels`` and ``--max-bytes``, which `limits` reads."""
+    """`--max-pixels` and `--max-bytes`, which `limits` reads."""
     parser.add_argument(
         "--max-pixels", metavar="N", type=whole_number(1), help="refuse larger pictures (default: 2^28)"
     )
@@ -81,9 +81,9 @@ def check_runtime(runtime: str, device: str | None) -> None:
     """Refuses, before any work is done, a runtime that is not here.
 
     Raises:
-        UsageError: if there is a device for the native runtime.
-        OSError: if torch is needed and not installed.
-        ValueError: if torch has no such device here.
+        UsageError: there is a device for the native runtime.
+        OSError: torch is needed and not installed.
+        ValueError: torch has no such device here.
     """
     if runtime == "torch":
         require_torch("--runtime torch")

@@ -17,7 +17,7 @@ from lcrs.cli.progress import Tally, shown
 
 
 def run(plan: Plan, verb: str, arguments: argparse.Namespace) -> int:
-    """Does all of a plan with the function ``work`` of a verb's module, and returns the exit code."""
+    """Does all of a plan with the function `work` of a verb's module, and returns the exit code."""
     if plan.is_single:
         for failure in plan.failures:
             streams.say_line(f"lcrs {verb}: error: {failure}")

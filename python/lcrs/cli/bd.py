@@ -1,4 +1,4 @@
-"""``lcrs bd``: BD-rate and BD-PSNR of curves against an anchor, over the same pictures or not at all."""
+"""`lcrs bd`: BD-rate and BD-PSNR of curves against an anchor, over the same pictures or not at all."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SUMMARY = "Compare rate-distortion curves: BD-rate, BD-PSNR, and what is wrong w
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``lcrs bd``."""
+    """The arguments of `lcrs bd`."""
     parser.add_argument(
         "curves",
         metavar="CURVE",
@@ -39,9 +39,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_comparison(parser: argparse._ActionsContainer, *, has_metric: bool = True) -> None:
-    """How curves are compared; also for ``lcrs report``, which takes all that there is."""
+    """How curves are compared; also for `lcrs report`, which takes all that there is."""
     if has_metric:
-        parser.add_argument("--metric", metavar="NAME", default="psnr-rgb", help="default: psnr-rgb")
+        parser.add_argument(
+            "--metric", metavar="NAME", help="default: psnr-rgb, of results of point clouds psnr-d1"
+        )
         parser.add_argument(
             "--bootstrap",
             metavar="N",
@@ -81,7 +83,7 @@ def comparisons(arguments: argparse.Namespace) -> list[Comparison]:
     """Every curve against every anchor.
 
     Raises:
-        UsageError: if there is nothing to compare.
+        UsageError: there is nothing to compare.
     """
     from lcrs.evaluate.bjontegaard import compare
 
@@ -95,7 +97,7 @@ def comparisons(arguments: argparse.Namespace) -> list[Comparison]:
         compare(
             anchor,
             test,
-            measure=arguments.metric,
+            measure=arguments.metric or anchor.usual_measure,
             method=arguments.method,
             min_overlap=arguments.min_overlap,
             same_pictures=arguments.same_pictures,

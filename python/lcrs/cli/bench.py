@@ -1,4 +1,4 @@
-"""``lcrs bench``: rate, distortion and times of classical codecs, as ``lcrs eval`` has them."""
+"""`lcrs bench`: rate, distortion and times of classical codecs, as `lcrs eval` has them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ their programs are on the path, jpegli, cjxl, avifenc, bpg, vvenc; command: any 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``lcrs bench``."""
+    """The arguments of `lcrs bench`."""
     parser.epilog = _EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("codec", metavar="CODEC", help="one of those below")

@@ -6,42 +6,59 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lcrs.cli.clouds import is_cloud
 from lcrs.cli.messages import UsageError, naming
+from lcrs.cli.streams import STANDARD
 
 if TYPE_CHECKING:
     from lcrs.clouds import Cloud
 
-__all__ = ["CLOUD_ENDINGS", "are_clouds", "is_cloud_name", "measure", "metric_names", "read_cloud"]
-
-CLOUD_ENDINGS = frozenset(
-    {".ply", ".pcd", ".xyz", ".txt", ".npy", ".bin", ".las", ".laz", ".obj", ".off", ".stl"}
-)
-
-
-def is_cloud_name(path: Path) -> bool:
-    """Whether a file's ending is one of point clouds."""
-    return path.suffix.lower() in CLOUD_ENDINGS
+__all__ = ["are_clouds", "measure", "metric_names"]
 
 
 def are_clouds(arguments: argparse.Namespace) -> bool:
-    """Whether the two files to be measured hold clouds, by their names.
+    """Whether the two files to be measured hold clouds.
 
     Raises:
         UsageError: if one does and the other does not.
     """
-    kinds = [is_cloud_name(path) for path in (arguments.a, arguments.b)]
+    paths = (arguments.a, arguments.b)
+    if STANDARD in paths:
+        return False
+    kinds = [is_cloud(path) or _is_coded_cloud(path) for path in paths]
     if any(kinds) and not all(kinds):
-        cloud, other = (arguments.a, arguments.b) if kinds[0] else (arguments.b, arguments.a)
+        cloud, other = paths if kinds[0] else paths[::-1]
         raise UsageError(f"{cloud} is a point cloud, {other} is none: two of a kind can be compared")
     return all(kinds)
 
 
-def read_cloud(path: Path, max_points: int | None = None) -> Cloud:
-    """The cloud of a file; errors have its name."""
-    from lcrs import clouds
+def _is_coded_cloud(path: Path) -> bool:
+    """Whether an .lcrs file holds points."""
+    from lcrs import coding
+    from lcrs.errors import LcrsError
+
+    if not _is_stream(path):
+        return False
+    try:
+        return "num_points" in coding.info(path.read_bytes())
+    except LcrsError:
+        return False  # whoever decodes it says what is wrong
+
+
+def _is_stream(path: Path) -> bool:
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(4) == b"\x8cLCS"
+
+
+def _read(path: Path, arguments: argparse.Namespace) -> Cloud:
+    from lcrs import clouds, points
 
     with naming(path):
-        return clouds.read(path, max_points=max_points)
+        if _is_stream(path):
+            return points.decompress(path.read_bytes(), arguments.model, max_bytes=arguments.max_bytes)
+        return clouds.read(path)
 
 
 def metric_names(arguments: argparse.Namespace) -> list[str]:
@@ -70,7 +87,7 @@ def measure(arguments: argparse.Namespace) -> tuple[dict[str, float], dict[str, 
     from lcrs.metrics import clouds as metrics
 
     names = metric_names(arguments)
-    a, b = (read_cloud(path) for path in (arguments.a, arguments.b))
+    a, b = (_read(path, arguments) for path in (arguments.a, arguments.b))
     with naming(f"{arguments.a}, {arguments.b}"):
         peak = metrics.peak_of(a.positions) if arguments.peak is None else arguments.peak
         values = metrics.measure_clouds(a.positions, b.positions, names, normals=a.normals, peak=peak)

@@ -1,4 +1,4 @@
-"""Point clouds on the command line: which files are such, and what ``encode`` and ``decode`` do with them."""
+"""Point clouds on the command line: which files are such, and what `encode` and `decode` do with them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["ENDINGS", "add_cloud", "decode", "encode", "is_cloud"]
 
 ENDINGS = frozenset({".bin", ".las", ".laz", ".npy", ".obj", ".off", ".pcd", ".ply", ".stl", ".txt", ".xyz"})
-"""Of files of points. ``.pcd`` is a kind of picture, too: there the first bytes tell."""
+"""Of files of points. `.pcd` is a kind of picture, too: there the first bytes tell."""
 
 _BEGINNINGS = (b"ply\n", b"ply\r", b"# .PCD", b"VERSION ", b"\x93NUMPY", b"LASF")
 _FIRST_BYTES = 16
@@ -53,7 +53,7 @@ def add_cloud(group: argparse._ArgumentGroup) -> None:
 
 
 def is_cloud(path: Path) -> bool:
-    """Whether a file, ``-`` being standard input, holds points: its first bytes say, or else its ending."""
+    """Whether a file, `-` being standard input, holds points: its first bytes say, or else its ending."""
     if path == STANDARD:
         source = standard_input()
         first = source.peek(_FIRST_BYTES) if hasattr(source, "peek") else b""

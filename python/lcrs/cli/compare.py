@@ -1,4 +1,4 @@
-"""``lcrs compare``: how alike two pictures are, and what each of them costs."""
+"""`lcrs compare`: how alike two pictures are, and what each of them costs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Side:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``lcrs compare``."""
+    """The arguments of `lcrs compare`."""
     add_inputs(parser)
     parser.add_argument(
         "--map", metavar="OUT", type=streams.location, help="write where they differ as a grey .png file"
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_inputs(parser: argparse.ArgumentParser) -> None:
-    """The two pictures and how they are read, which `read_both` does; also for ``lcrs metrics``."""
+    """The two pictures and how they are read, which `read_both` does; also for `lcrs metrics`."""
     parser.add_argument(
         "a", metavar="A", type=streams.location, help="a picture or an .lcrs file: the original"
     )
@@ -92,8 +92,8 @@ def read_both(arguments: argparse.Namespace) -> tuple[Side, Side]:
     """The pictures of `add_inputs`.
 
     Raises:
-        UsageError: if one of them is standard input.
-        ValueError: if their sizes differ, or one is damaged.
+        UsageError: one of them is standard input.
+        ValueError: their sizes differ, or one is damaged.
     """
     if streams.STANDARD in (arguments.a, arguments.b):
         msg = "- is standard input, which cannot be compared: a file can, ./- by that name"
@@ -148,7 +148,7 @@ def _is_stream(path: Path) -> bool:
     """Whether a file begins as .lcrs files do; its name may say anything.
 
     Raises:
-        OSError: if it is no file, or not one that can be read twice.
+        OSError: it is no file, or not one that can be read twice.
     """
     if path.exists() and not path.is_file():
         raise OSError(errno.EINVAL, "is no regular file", str(path))

@@ -1,4 +1,4 @@
-"""``lcrs completion``: what a shell needs to complete verbs and flags."""
+"""`lcrs completion`: what a shell needs to complete verbs and flags."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Flag:
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb, with the verbs below it as it is typed: ``zoo list``."""
+    """A verb, with the verbs below it as it is typed: `zoo list`."""
 
     name: str
     summary: str
@@ -41,7 +41,7 @@ class Verb:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``lcrs completion``."""
+    """The arguments of `lcrs completion`."""
     parser.epilog = _HELP
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("shell", choices=tuple(_WRITERS))

@@ -1,4 +1,4 @@
-"""``lcrs convert``: .lcrs files from those of CompressAI's codec.py."""
+"""`lcrs convert`: .lcrs files from those of CompressAI's codec.py."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SUMMARY = "Turn a file of CompressAI's codec.py into an .lcrs file, symbol by sy
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``lcrs convert``."""
+    """The arguments of `lcrs convert`."""
     parser.add_argument("input", metavar="IN", type=Path, help="a file that examples/codec.py wrote")
     parser.add_argument(
         "--model",

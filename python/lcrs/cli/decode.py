@@ -1,4 +1,4 @@
-"""``lcrs decode``: pictures from .lcrs files."""
+"""`lcrs decode`: pictures from .lcrs files."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _CLOUD_FORMATS = ("ply", "pcd", "xyz", "npy", "bin", "las", "laz", "obj", "off",
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``lcrs decode``."""
+    """The arguments of `lcrs decode`."""
     add_files(
         parser,
         "an .lcrs file, a pattern, or with -r a folder",
@@ -121,7 +121,7 @@ def _is_for_clouds(target: Path, format: str | None) -> bool:
 
 
 def _scaled(width: int, height: int, max_side: int | None) -> tuple[int, int]:
-    """Width and height with no side above ``max_side``, in the same proportion."""
+    """Width and height with no side above `max_side`, in the same proportion."""
     longest = max(width, height)
     if max_side is None or longest <= max_side:
         return width, height
@@ -142,7 +142,7 @@ def _shrunk(picture: Picture, size: tuple[int, int]) -> Picture:
 
 
 def _check_picture(path: Path, size: tuple[int, int], max_pixels: int | None) -> None:
-    """Raises `OSError` or `ValueError` if ``path`` is no whole picture of a width and height."""
+    """Raises `OSError` or `ValueError` if `path` is no whole picture of a width and height."""
     from lcrs.cli.reading import open_picture
 
     with open_picture(path, max_pixels) as image:

@@ -1,4 +1,4 @@
-"""``lcrs doctor``: what is wrong with a file, and what to do."""
+"""`lcrs doctor`: what is wrong with a file, and what to do."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SUMMARY = "Tell a damaged file from a wrong model, a foreign file or a newer for
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``lcrs doctor``."""
+    """The arguments of `lcrs doctor`."""
     parser.add_argument("files", metavar="FILE", nargs="+", type=streams.location, help="any file")
     parser.add_argument(
         "--original",

@@ -1,4 +1,4 @@
-"""``lcrs encode``: pictures to .lcrs files."""
+"""`lcrs encode`: pictures to .lcrs files."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _MANIFOLD = frozenset({".bin", ".npy", ".obj", ".txt"})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``lcrs encode``, in groups: each group has its own reader below."""
+    """The arguments of `lcrs encode`, in groups: each group has its own reader below."""
     add_files(
         parser,
         "a picture that Pillow can read, a point cloud (PLY, PCD, XYZ, NPY, LAS and others), a pattern, or "

@@ -1,9 +1,9 @@
-"""``lcrs eval``: rate, distortion and times of a learned codec over pictures."""
+"""``lcrs eval``: rate, distortion and times of a learned codec over pictures or point clouds."""
 
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from lcrs.cli.arguments import add_runtime, check_runtime, require_torch
 from lcrs.cli.evaluating import Row, add_shared, evaluate, work_on
@@ -12,11 +12,8 @@ from lcrs.cli.messages import UsageError
 from lcrs.cli.own_model import add_import, check_import, model_of
 from lcrs.cli.subjects import subject_of
 
-if TYPE_CHECKING:
-    from lcrs.evaluate.protocol import Codec
-
 NAME = "eval"
-SUMMARY = "Measure a model over pictures: bits, PSNR, MS-SSIM, times, memory"
+SUMMARY = "Measure a model over pictures or point clouds: bits, PSNR, MS-SSIM, D1 and D2, times, memory"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_shared(
         parser,
         "qualities with commas between; of models of a fixed rate their names "
-        "(default: 0,10,...,100, or all models)",
+        "(default: 0,10,...,100, or all models); of point clouds lossless (default), or bits of a coordinate",
     )
     parser.add_argument("--architecture", metavar="NAME", help="of a checkpoint whose keys do not tell it")
     parser.add_argument(
@@ -50,6 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
     codec = _codec(arguments)
     if arguments.estimate:
         description = "bits estimated from likelihoods, no files"
+    elif arguments.subject == "cloud":
+        description = codec.identity()["rate"]
     else:
         description = "real .lcrs files, every byte counted"
     meta = {"model": codec.identity()["models"], "complexity": getattr(codec, "complexity", dict)()}
@@ -61,11 +60,13 @@ def work(job: Job, arguments: argparse.Namespace) -> Row:
     return work_on(_codec, job, arguments)
 
 
-def _codec(arguments: argparse.Namespace) -> Codec:
+def _codec(arguments: argparse.Namespace) -> Any:
     names = [name for name in arguments.model.split(",") if name]
     if not names:
         raise UsageError("MODEL is empty")
     arguments.keep_times = False
+    if arguments.subject == "cloud":
+        return _cloud_codec(names, arguments)
     if arguments.estimate:
         require_torch("--estimate")
         from lcrs.evaluate.learned import EstimatedBits
@@ -83,3 +84,19 @@ def _codec(arguments: argparse.Namespace) -> Codec:
     else:
         models = load_models(names, arguments.architecture)
     return LearnedCodec(models, name=arguments.name, runtime=arguments.runtime, device=arguments.device)
+
+
+def _cloud_codec(names: list[str], arguments: argparse.Namespace) -> Any:
+    from lcrs.evaluate.cloud_models import NetworkCloudCodec, load_cloud_model
+
+    if arguments.estimate:
+        raise UsageError("--estimate is for pictures")
+    if len(names) > 1:
+        raise UsageError(f"MODEL is {arguments.model}: models of point clouds are measured one at a time")
+    if arguments.import_ is not None:
+        name = arguments.name or arguments.import_.rpartition(":")[2]
+        net: Any = model_of(arguments)
+        return NetworkCloudCodec(net, name=name, device=arguments.device)
+    return load_cloud_model(
+        names[0], architecture=arguments.architecture, title=arguments.name, device=arguments.device
+    )

@@ -1,4 +1,4 @@
-"""What ``lcrs eval`` and ``lcrs bench`` share: pictures through a codec, in processes, row by row."""
+"""What `lcrs eval` and `lcrs bench` share: pictures through a codec, in processes, row by row."""
 
 from __future__ import annotations
 
@@ -110,10 +110,10 @@ def _check_options(arguments: argparse.Namespace) -> None:
 
 
 def settings_of(arguments: argparse.Namespace, codec: Codec) -> list[Setting]:
-    """What ``-q`` asks for, or the codec's ladder.
+    """What `-q` asks for, or the codec's ladder.
 
     Raises:
-        UsageError: if it is no list of settings of the codec.
+        UsageError: it is no list of settings of the codec.
     """
     if arguments.settings is None:
         return list(codec.settings)
@@ -197,7 +197,7 @@ def _points(
     """What is to be measured; where there are rows, what they lack.
 
     Raises:
-        FileExistsError: if there are rows of what is not asked for.
+        FileExistsError: there are rows of what is not asked for.
     """
     digests: dict[Path, str] = {}
     if not rows.is_empty:
@@ -291,7 +291,7 @@ def work_on(codec_of: Callable[[argparse.Namespace], Codec], job: Job, arguments
 
 
 def _keep(folder: Path, codec: Any, job: Point, restored: tuple[bytes, str], data: bytes) -> None:
-    """Writes what is to be looked at: ``NAME-SETTING.png`` (of clouds ``.ply``), and the file beside it."""
+    """Writes what is to be looked at: `NAME-SETTING.png` (of clouds `.ply`), and the file beside it."""
     from lcrs.coding.files import write_atomically
 
     setting = "" if job.setting is None else f"-{job.setting}"
@@ -348,20 +348,28 @@ def _say_what_is_odd(
         missing |= row.get("missing", {})
     for name, why in missing.items():
         streams.say_line(f"lcrs {verb}: {name} is not measured everywhere: {why}")
-    if perfect := _without_loss(result):
+    for perfect, keys in _without_loss(result).items():
         streams.say_line(
-            f"lcrs {verb}: no mean of psnr-rgb at every setting: nothing differs in {_listed(perfect)}"
+            f"lcrs {verb}: no mean of {', '.join(keys)} at every setting: nothing differs there in "
+            f"{_listed(list(perfect))}"
         )
     noun = arguments.subject if counted == 1 else f"{arguments.subject}s"
     streams.say_line(f"lcrs {verb}: means over {counted} {noun}, {len(failed)} failed")
 
 
-def _without_loss(result: Results) -> list[str]:
-    """Pictures that came back as they were, whose PSNR is infinite, and with it the mean."""
+def _without_loss(result: Results) -> dict[tuple[str, ...], list[str]]:
+    """Pictures that came back as they were, in all or in a plane, and the PSNRs that are infinite for it."""
     names = {picture["digest"]: picture["name"] for picture in result.pictures if picture["counted"]}
-    values = ((row["digest"], row.get("psnr-rgb", 0)) for row in result.rows)
-    perfect = {digest for digest, value in values if value is None or math.isinf(value)}
-    return [name for digest, name in names.items() if digest in perfect]
+    found: dict[str, dict[str, None]] = {}
+    for row in result.rows:
+        for key, value in row.items():
+            is_infinite = value is None or (isinstance(value, float) and math.isinf(value))
+            if is_infinite and key.startswith("psnr") and row["digest"] in names:
+                found.setdefault(key, {})[names[row["digest"]]] = None
+    keys: dict[tuple[str, ...], list[str]] = {}
+    for key, pictures in found.items():
+        keys.setdefault(tuple(pictures), []).append(key)
+    return keys
 
 
 def _listed(names: list[str], most: int = 8) -> str:

@@ -1,4 +1,4 @@
-"""``lcrs export``: the package of a run, and its transforms as ONNX."""
+"""`lcrs export`: the package of a run, and its transforms as ONNX."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SUMMARY = "Turn a training run into a package, checked against torch (needs torc
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``lcrs export``."""
+    """The arguments of `lcrs export`."""
     parser.add_argument("run_folder", metavar="RUN", type=Path, help="the folder of a run, or its model.pt")
     parser.add_argument(
         "--name", metavar="NAME", help="what .lcrs files call the model (default: from OUT's name)"

@@ -1,4 +1,4 @@
-"""``lcrs find``: the setting of any codec that comes nearest to a rate, a size or a quality."""
+"""`lcrs find`: the setting of any codec that comes nearest to a rate, a size or a quality."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ SUMMARY = "Find the setting of any codec that comes nearest to a size, a rate or
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``lcrs find``."""
+    """The arguments of `lcrs find`."""
+    parser.epilog = "A target out of reach gives the nearest file that the codec makes, and a warning."
     parser.add_argument("codec", metavar="CODEC", help="as lcrs bench takes it, or a model as lcrs eval does")
     parser.add_argument("inputs", metavar="IN", nargs="+", help="a picture, or a folder: one setting for all")
     target = parser.add_mutually_exclusive_group(required=True)
@@ -47,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Searches, writes, prints; a target out of the codec's reach is warned of, as by ``lcrs encode``."""
+    """Searches, writes, prints; a target out of the codec's reach is warned of, as by `lcrs encode`."""
     from lcrs.evaluate.finding import find
 
     check_runtime(arguments.runtime, arguments.device)
@@ -88,7 +89,7 @@ def _similarity(text: str) -> float:
 
 
 def codec_of(arguments: argparse.Namespace) -> Codec:
-    """A classical codec, or the models that ``CODEC`` names."""
+    """A classical codec, or the models that `CODEC` names."""
     from lcrs.evaluate.classical import codec_names, make_codec
 
     if arguments.codec in codec_names():

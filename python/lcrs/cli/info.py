@@ -1,4 +1,4 @@
-"""``lcrs info``: what .lcrs files hold."""
+"""`lcrs info`: what .lcrs files hold."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _COLUMNS = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``lcrs info``."""
+    """The arguments of `lcrs info`."""
     parser.add_argument(
         "inputs",
         metavar="IN",
@@ -125,7 +125,7 @@ def _part(part: dict[str, Any]) -> str:
     return printable(f"{name} {part['num_bytes']} bytes{bits}")
 
 
-def _text(value: object) -> str:
+def _text(value: Any) -> str:
     """A value for people."""
     match value:
         case bool():

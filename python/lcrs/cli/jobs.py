@@ -86,7 +86,7 @@ def add_files(parser: argparse.ArgumentParser, what: str, output: str) -> None:
 def find_sources(
     texts: Iterable[str], kind: Kind, *, recursive: bool, found: Plan
 ) -> Iterator[tuple[Path, Path]]:
-    """The files that ``texts`` name, each with its path below the folder that it was found in.
+    """The files that `texts` name, each with its path below the folder that it was found in.
 
     Shells of Windows leave patterns to programs, so they are expanded here.
     """
@@ -136,7 +136,7 @@ def plan(arguments: argparse.Namespace, kind: Kind) -> Plan:
     """What the arguments of `add_files` ask for.
 
     Raises:
-        UsageError: if inputs and output do not fit.
+        UsageError: inputs and output do not fit.
     """
     _refuse_second_name(arguments, kind)
     made = Plan()

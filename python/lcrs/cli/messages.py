@@ -51,7 +51,7 @@ def one_line(error: BaseException) -> str:
 
 
 def printable(text: str) -> str:
-    r"""``text`` on one line: what a terminal does not show, or obeys, as an escape, a newline as ``\n``."""
+    r"""`text` on one line: what a terminal does not show, or obeys, as an escape, a newline as ``\n``."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in valid(text))
 
 
@@ -84,7 +84,7 @@ def naming(path: Path | str) -> Iterator[None]:
 
 
 def named(error: Exception, path: Path | str) -> Exception:
-    """``error``, or its like with a file's name in front if that is not in its words."""
+    """`error`, or its like with a file's name in front if that is not in its words."""
     words, name = one_line(error), printable(str(path))
     if words.startswith((f"{name}:", f"{name} exists")) or f"'{name}'" in words:
         return error

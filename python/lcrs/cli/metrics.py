@@ -1,4 +1,4 @@
-"""``lcrs metrics``: every measure of one picture, or point cloud, against another."""
+"""`lcrs metrics`: every measure of one picture, or point cloud, against another."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SUMMARY = "Measure a picture (PSNR, SSIM, MS-SSIM and more) or a point cloud (D1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``lcrs metrics``: those of compare, but for its map."""
+    """The arguments of `lcrs metrics`: those of compare, but for its map."""
     compare.add_inputs(parser)
     parser.add_argument("--metrics", metavar="LIST", help="with commas between (default: all)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")

@@ -21,7 +21,7 @@ __all__ = ["add_import", "check_import", "model_of"]
 
 
 def add_import(parser: argparse._ActionsContainer) -> None:
-    """``--import MODULE:CLASS``."""
+    """`--import MODULE:CLASS`."""
     parser.add_argument(
         "--import",
         metavar="MODULE:CLASS",
@@ -35,8 +35,8 @@ def check_import(arguments: argparse.Namespace) -> None:
     """Refuses options that do not go together.
 
     Raises:
-        UsageError: if they do not.
-        OSError: if torch is needed and not installed.
+        UsageError: they do not.
+        OSError: torch is needed and not installed.
     """
     if arguments.import_ is None:
         if getattr(arguments, "allow_not_portable", False):
@@ -51,11 +51,11 @@ def check_import(arguments: argparse.Namespace) -> None:
 
 
 def model_of(arguments: argparse.Namespace) -> Package | nn.Module | None:
-    """What ``--model`` and ``--import`` name: a package, or a network that has none; None without them.
+    """What `--model` and `--import` name: a package, or a network that has none; None without them.
 
     Raises:
-        MissingModelError: if there is no such model or checkpoint.
-        ValueError: if the checkpoint, the module or the class are not what they should be.
+        MissingModelError: there is no such model or checkpoint.
+        ValueError: the checkpoint, the module or the class are not what they should be.
     """
     if arguments.model is None:
         return None
@@ -86,7 +86,7 @@ def _network(checkpoint: str, named: str) -> Package | nn.Module:
 
 
 def _imported(named: str) -> type[nn.Module]:
-    """The class; modules of the present folder count, as for ``python -m``."""
+    """The class; modules of the present folder count, as for `python -m`."""
     module_name, _, name = named.partition(":")
     here = str(Path.cwd())
     if here not in sys.path:

@@ -1,4 +1,4 @@
-"""``lcrs plot``: drawings of result files."""
+"""`lcrs plot`: drawings of result files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SUMMARY = "Draw rate-distortion curves, times or complexity: PNG, SVG, PDF"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``lcrs plot``."""
+    """The arguments of `lcrs plot`."""
     parser.add_argument(
         "curves", metavar="CURVE", nargs="+", help="a result file, or a published curve such as kodak:vtm"
     )

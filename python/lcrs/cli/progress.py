@@ -41,7 +41,7 @@ class Tally:
         return self.written + self.skipped + self.failed
 
     def add(self, num_bytes: int, done: Done | None) -> None:
-        """Counts a job whose source has ``num_bytes``; None if it failed."""
+        """Counts a job whose source has `num_bytes`; None if it failed."""
         self.bytes_seen += num_bytes
         if done is None:
             self.failed += 1
@@ -132,7 +132,7 @@ class _Rich(Progress):
 
 @contextlib.contextmanager
 def shown(tally: Tally, *, is_wanted: bool) -> Iterator[Progress]:
-    """Shows how far ``tally`` is, with rich where that is installed."""
+    """Shows how far `tally` is, with rich where that is installed."""
     if not is_wanted or not sys.stderr.isatty():
         yield Progress()
         return

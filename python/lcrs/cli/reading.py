@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def open_picture(path: Path, max_pixels: int | None = None) -> Image.Image:
-    """A picture file, its pixels not yet read; ``-`` is standard input.
+    """A picture file, its pixels not yet read; `-` is standard input.
 
     Raises:
-        OSError: if there is no such file.
-        ValueError: if it is no picture, damaged or too large.
+        OSError: there is no such file.
+        ValueError: it is no picture, damaged or too large.
     """
     from lcrs.pictures import MAX_PIXELS
     from lcrs.pictures.opening import open_image
@@ -51,7 +51,7 @@ def _lift_limit() -> None:
 
 
 def read_stream(path: Path, limits: dict[str, Any]) -> bytes | bytearray | memoryview:
-    """The bytes of an .lcrs file; ``-`` is standard input. Errors as of `read_container`, with its name."""
+    """The bytes of an .lcrs file; `-` is standard input. Errors as of `read_container`, with its name."""
     from lcrs.codec.containers import read_container
 
     with naming(title(path)):

@@ -1,4 +1,4 @@
-"""``lcrs report``: one page of HTML of result files."""
+"""`lcrs report`: one page of HTML of result files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SUMMARY = "Make one page of HTML: curves, differences, rows, and pictures side b
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``lcrs report``."""
+    """The arguments of `lcrs report`."""
     parser.add_argument(
         "curves", metavar="CURVE", nargs="+", help="a result file, or a published curve such as kodak:vtm"
     )

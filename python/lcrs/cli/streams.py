@@ -24,7 +24,7 @@ _NAMES = ("standard input", "standard output", "standard error")
 
 
 def location(text: str) -> Path:
-    """A file's name on the command line: ``-`` is `STANDARD`, ``./-`` the file of that name.
+    """A file's name on the command line: `-` is `STANDARD`, `./-` the file of that name.
 
     Raises:
         argparse.ArgumentTypeError: if it is a URL.
@@ -65,7 +65,7 @@ def write_text(text: str) -> None:
     """Results for standard output.
 
     Raises:
-        OSError: if it is closed or full.
+        OSError: it is closed or full.
     """
     with _naming(stream := standard_output()):
         stream.write(text)
@@ -108,7 +108,7 @@ def standard_input() -> BinaryIO:
     """The bytes of standard input.
 
     Raises:
-        OSError: if it is closed.
+        OSError: it is closed.
     """
     if sys.stdin is None:
         raise OSError(errno.EBADF, "is closed", _NAMES[0])
@@ -119,7 +119,7 @@ def standard_output() -> TextIO:
     """Where results go.
 
     Raises:
-        OSError: if it is closed.
+        OSError: it is closed.
     """
     if sys.stdout is None:
         raise OSError(errno.EBADF, "is closed", _NAMES[1])
@@ -127,7 +127,7 @@ def standard_output() -> TextIO:
 
 
 def refuse_terminal(descriptor: int) -> None:
-    """Raises `OSError` if what is written to ``descriptor`` is shown to people."""
+    """Raises `OSError` if what is written to `descriptor` is shown to people."""
     if os.isatty(descriptor):
         msg = "the output would go to a terminal: -o FILE writes a file, --force writes there all the same"
         raise OSError(msg)

@@ -10,7 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lcrs.cli.cloud_metrics import CLOUD_ENDINGS, is_cloud_name, metric_names
+from lcrs.cli import clouds
+from lcrs.cli.cloud_metrics import metric_names
 from lcrs.cli.jobs import Kind
 from lcrs.cli.messages import UsageError, naming
 from lcrs.cli.streams import location
@@ -75,9 +76,9 @@ def subject_of(inputs: list[str]) -> str:
         if path.is_dir():
             endings = {below.suffix.lower() for below in path.rglob("*")}
             # .pcd is an ending of pictures, too, which few have seen.
-            is_cloud = bool(endings & _IN_FOLDERS) and not endings & (pictures - CLOUD_ENDINGS)
+            is_cloud = bool(endings & _IN_FOLDERS) and not endings & (pictures - clouds.ENDINGS)
         else:
-            is_cloud = is_cloud_name(path)
+            is_cloud = path.suffix.lower() in clouds.ENDINGS
         kinds.setdefault(is_cloud, text)
     if len(kinds) == 2:
         raise UsageError(f"{kinds[True]} is of point clouds, {kinds[False]} is not: one kind at a time")
@@ -160,7 +161,7 @@ def _kind_of_pictures() -> Kind:
     return Kind(_ENDINGS, str, "the pictures")
 
 
-_IN_FOLDERS = CLOUD_ENDINGS - {".txt", ".npy"}
+_IN_FOLDERS = clouds.ENDINGS - {".txt", ".npy"}
 """Files of other things have these endings, too; named themselves they count."""
 
 SUBJECTS = {

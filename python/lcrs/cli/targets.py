@@ -18,7 +18,7 @@ def check_output(source: Path, target: Path, *, force: bool, makes_folders: bool
     """Refuses, before any work is done, to write where something is, or where nothing can be.
 
     Raises:
-        OSError: if ``target`` exists and may not be replaced, its folder is missing, it is the input itself,
+        OSError: `target` exists and may not be replaced, its folder is missing, it is the input itself,
             a disk, a socket or a terminal.
     """
     if target == STANDARD:
@@ -63,7 +63,7 @@ def deliver(target: Path, data: bytes, *, force: bool, makes_folders: bool = Fal
     """Writes a whole file, or nothing: also when a signal comes in between.
 
     Raises:
-        OSError: if it cannot be written.
+        OSError: it cannot be written.
     """
     if target == STANDARD:
         write_bytes(data)
@@ -86,7 +86,7 @@ def is_whole(target: Path, check: Callable[[Path], None], *, force: bool) -> boo
         force: whether it may be replaced if there is.
 
     Raises:
-        FileExistsError: if there is one that needs to, and may not be replaced.
+        FileExistsError: there is one that needs to, and may not be replaced.
     """
     if target == STANDARD or not target.is_file():
         return False
@@ -101,7 +101,7 @@ def is_whole(target: Path, check: Callable[[Path], None], *, force: bool) -> boo
 
 
 def check_stream(path: Path, limits: dict[str, Any]) -> None:
-    """Raises `LcrsError` if ``path`` is no whole .lcrs file within some limits."""
+    """Raises `LcrsError` if `path` is no whole .lcrs file within some limits."""
     from lcrs import coding
     from lcrs.codec.containers import read_container
 

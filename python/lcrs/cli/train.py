@@ -1,4 +1,4 @@
-"""``lcrs train``: recipes, and runs by them."""
+"""`lcrs train`: recipes, and runs by them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SUMMARY = "Train a model by a recipe, or list and show recipes (needs torch)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``lcrs train``."""
+    """The arguments of `lcrs train`."""
     from lcrs.train import command
 
     command.add_arguments(parser)
@@ -21,6 +21,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Does what the words say."""
     from lcrs.train import command
 
-    if arguments.words[0] not in ("list", "show"):
+    if command.words_of(arguments)[:1] not in ([], ["list"], ["show"]):
         require_torch("lcrs train")
     return command.run(arguments)

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 _ENDINGS = (".png", ".ppm", ".pgm", ".tif", ".tiff", ".bmp", ".webp", ".jpg", ".jpeg", ".jp2", ".avif")
 _SAME = {".jpeg": ".jpg", ".tiff": ".tif"}
 FORMATS = sorted(ending.lstrip(".") for ending in _ENDINGS)
-"""What ``--format`` may be."""
+"""What `--format` may be."""
 
 
 def format_of(path: Path, asked: str | None = None) -> str:
-    """The format that is asked for, or that the ending of ``path`` says; PNG for what is no file.
+    """The format that is asked for, or that the ending of `path` says; PNG for what is no file.
 
     Raises:
-        UsageError: if it is none that pictures can be written in.
+        UsageError: it is none that pictures can be written in.
     """
     extension = path.suffix.lower()
     if asked is not None:

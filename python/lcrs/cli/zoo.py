@@ -1,4 +1,4 @@
-"""``lcrs zoo``: the models that there are, and packages of checkpoints."""
+"""`lcrs zoo`: the models that there are, and packages of checkpoints."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SUMMARY = "List published models, or turn a checkpoint into a model package"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``lcrs zoo``."""
+    """The arguments of `lcrs zoo`."""
     actions = parser.add_subparsers(dest="action", metavar="ACTION", required=True)
     listing = actions.add_parser("list", help="the published architectures and the models at hand")
     shape = listing.add_mutually_exclusive_group()
@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def list_models(arguments: argparse.Namespace) -> int:
-    """``lcrs zoo list``."""
+    """`lcrs zoo list`."""
     from lcrs.evaluate.complexity import published_complexity
     from lcrs.packages import package_names, packages_at_hand
     from lcrs.zoo import ARCHITECTURES
@@ -158,7 +158,7 @@ def _urls(entry: Architecture) -> dict[str, list[str]]:
 
 
 def import_checkpoint(arguments: argparse.Namespace) -> int:
-    """``lcrs zoo import``."""
+    """`lcrs zoo import`."""
     check_output(arguments.input, arguments.output, force=arguments.force)
     require_torch("lcrs zoo import")
 

@@ -24,9 +24,9 @@ _KINDS = "iuf"
 
 @dataclass(frozen=True)
 class Grid:
-    """What the positions of a file are whole multiples of: ``position = whole * scale + offset``, by axis.
+    """What the positions of a file are whole multiples of: `position = whole * scale + offset`, by axis.
 
-    LAS files say so. The whole numbers come back as ``round((position - offset) / scale)``.
+    LAS files say so. The whole numbers come back as `round((position - offset) / scale)`.
     """
 
     scale: tuple[float, float, float]
@@ -41,14 +41,14 @@ class Cloud:
         positions: (N, 3), x, y and z; of whichever integer or floating type the file has. Nothing is said
             of the numbers themselves: a file may hold NaN.
         properties: for every other name an array (N,) of an integer or floating type, in the order of
-            the file. The names are those of PLY: ``nx``, ``ny``, ``nz`` for normals, ``red``, ``green``,
-            ``blue`` and ``alpha`` for colours, ``intensity`` and so on.
+            the file. The names are those of PLY: `nx`, `ny`, `nz` for normals, `red`, `green`,
+            `blue` and `alpha` for colours, `intensity` and so on.
         comments: lines of text that the file has.
         losses: what the file holds besides that is not in here, each in a few words: faces, lists.
         grid: what positions are multiples of, where the file says it.
 
     Raises:
-        ValueError: if shapes or types do not fit together, or a name is one of an axis.
+        ValueError: shapes or types do not fit together, or a name is one of an axis.
     """
 
     positions: NDArray[Any]

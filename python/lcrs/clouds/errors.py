@@ -18,7 +18,7 @@ def library(name: str, kind: str) -> Any:
     """A package that files of one kind need, and others do not.
 
     Raises:
-        CloudError: if it is not installed.
+        CloudError: it is not installed.
     """
     try:
         return import_module(name)

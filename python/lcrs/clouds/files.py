@@ -43,6 +43,9 @@ ENCODINGS = {
     "pcd": ("binary", "ascii", "binary_compressed"),
 }
 """Where a format has several forms, their names; the first is written unless another one is asked for."""
+_CHUNK = 1 << 24
+_MAX_BYTES = 2 << 30
+"""Of a cloud that comes from a pipe, which nothing else ends."""
 
 
 def read(source: Any, *, format: str | None = None, max_points: int | None = None) -> Cloud:
@@ -57,9 +60,9 @@ def read(source: Any, *, format: str | None = None, max_points: int | None = Non
         The cloud, positions and properties in the types that the file has.
 
     Raises:
-        OSError: if there is no such file, or it cannot be read.
-        CloudError: if it is no cloud, damaged, too large, or needs a package that is not installed.
-        ValueError: if ``format`` is none.
+        OSError: there is no such file, or it cannot be read.
+        CloudError: it is no cloud, damaged, too large, or needs a package that is not installed.
+        ValueError: `format` is none.
     """
     data, name = _load(source)
     kind = _known(format) if format is not None else _kind(data, name)
@@ -86,10 +89,10 @@ def write(
         What of the cloud the format has no place for, each in a few words.
 
     Raises:
-        FileExistsError: if the file exists and ``overwrite`` is false.
-        OSError: if it cannot be written.
-        CloudError: if the format cannot hold the positions, or needs a package that is not installed.
-        ValueError: if the ending says no format, or there is no such encoding.
+        FileExistsError: the file exists and `overwrite` is false.
+        OSError: it cannot be written.
+        CloudError: the format cannot hold the positions, or needs a package that is not installed.
+        ValueError: the ending says no format, or there is no such encoding.
     """
     data, losses = cloud_file(cloud, format_of(path), encoding)
     write_atomically(path, data, overwrite=overwrite)
@@ -111,7 +114,7 @@ def format_of(path: str | os.PathLike[str]) -> str:
     """The format that the ending of a path says.
 
     Raises:
-        ValueError: if it says none.
+        ValueError: it says none.
     """
     ending = Path(path).suffix.lower()
     kind = _ALSO.get(ending[1:], ending[1:])
@@ -125,6 +128,7 @@ def format_of(path: str | os.PathLike[str]) -> str:
 
 def _known(format: str) -> str:
     kind = format.lower().removeprefix(".")
+    kind = _ALSO.get(kind, kind)
     if kind not in FORMATS:
         raise ValueError(f"format {format!r}: there are {', '.join(FORMATS)}")
     return kind
@@ -138,8 +142,22 @@ def _load(source: Any) -> tuple[bytes, str]:
         path = Path(source)
         if path.is_dir():
             raise IsADirectoryError(21, "is a folder, a file of points is needed", os.fspath(source))
-        return path.read_bytes(), os.fspath(source)
-    return bytes(source.read()), str(getattr(source, "name", ""))
+        if not path.exists() or path.is_file():
+            return path.read_bytes(), os.fspath(source)
+        with path.open("rb") as file:  # a pipe or a device, which may never end
+            return _bounded(file), os.fspath(source)
+    return _bounded(source), str(getattr(source, "name", ""))
+
+
+def _bounded(stream: Any) -> bytes:
+    """All of a stream, if it ends."""
+    parts, length = [], 0
+    while part := stream.read(_CHUNK):
+        parts.append(part)
+        length += len(part)
+        if length > _MAX_BYTES:
+            raise CloudError(f"more than {_MAX_BYTES} bytes: a cloud that large is read from a file")
+    return b"".join(parts)
 
 
 def _kind(data: bytes, name: str) -> str:

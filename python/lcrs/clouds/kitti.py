@@ -14,10 +14,10 @@ _ROW = 16
 
 
 def read_bin(data: bytes, max_points: int) -> Cloud:
-    """A ``velodyne/*.bin``; the reflectance is the property ``intensity``.
+    """A `velodyne/*.bin`; the reflectance is the property `intensity`.
 
     Raises:
-        CloudError: if its bytes are no whole number of points.
+        CloudError: its bytes are no whole number of points.
     """
     if len(data) % _ROW:
         raise CloudError(f"a scan has {_ROW} bytes a point, these are {len(data)}")

@@ -1,4 +1,4 @@
-"""LAS and LAZ files, by laspy and lazrs (the extra ``points``)."""
+"""LAS and LAZ files, by laspy and lazrs (the extra `points`)."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _FINEST = -9
 
 
 def read_las(data: bytes, max_points: int) -> Cloud:
-    """The points, their positions as ``whole * scale + offset`` in floats of 64 bits.
+    """The points, their positions as `whole * scale + offset` in floats of 64 bits.
 
     Every field is a property under the name that the format has for it, fields of single bits included.
 
     Raises:
-        CloudError: if the file is damaged, too large, or laspy is not installed.
+        CloudError: the file is damaged, too large, or laspy is not installed.
     """
     laspy = library("laspy", "LAS")
     _check_records(data)
@@ -113,7 +113,7 @@ def write_las(cloud: Cloud, *, compressed: bool = False) -> tuple[bytes, list[st
     Properties with the name of a field of the format go there, others become extra bytes.
 
     Raises:
-        CloudError: if positions are no numbers or too far apart for a grid of 32 bits, or laspy is missing.
+        CloudError: positions are no numbers or too far apart for a grid of 32 bits, or laspy is missing.
     """
     laspy = library("laspy", "LAS")
     losses = ["comments"] if cloud.comments else []

@@ -28,12 +28,12 @@ _COLORS = ("red", "green", "blue")
 
 
 def read_obj(data: bytes, max_points: int) -> Cloud:
-    """The lines ``v`` of an OBJ file, whether a face uses them or not.
+    """The lines `v` of an OBJ file, whether a face uses them or not.
 
     Six numbers are a position and a colour, in fractions; the last of four is a weight, which is left out.
 
     Raises:
-        CloudError: if there are none, or one is damaged.
+        CloudError: there are none, or one is damaged.
     """
     rows = _VERTEX.findall(data)
     check_count(len(rows), max_points)
@@ -53,7 +53,7 @@ def read_obj(data: bytes, max_points: int) -> Cloud:
 
 
 def write_obj(cloud: Cloud) -> tuple[bytes, list[str]]:
-    """Lines ``v``; colours of whole numbers as fractions of the largest of their type."""
+    """Lines `v`; colours of whole numbers as fractions of the largest of their type."""
     losses = [f"property {name}" for name in cloud.properties if name not in _COLORS]
     columns: list[NDArray[Any]] = list(cloud.positions.T)
     if (colors := cloud.colors) is not None:
@@ -74,7 +74,7 @@ def read_off(data: bytes, max_points: int) -> Cloud:
     """The vertices of an OFF file.
 
     Raises:
-        CloudError: if it is damaged, or trimesh is not installed.
+        CloudError: it is damaged, or trimesh is not installed.
     """
     vertices, faces = faces_of_off(data, max_points)
     return Cloud(vertices, losses=(f"faces ({len(faces)})",) if len(faces) else ())
@@ -114,7 +114,7 @@ def read_stl(data: bytes, max_points: int) -> Cloud:
     """The corners of the triangles of an STL file, each once, in the order in which they first come.
 
     Raises:
-        CloudError: if it is damaged, or trimesh is not installed.
+        CloudError: it is damaged, or trimesh is not installed.
     """
     triangles = int.from_bytes(data[80:84], "little")
     is_binary = len(data) >= 84 and len(data) - 84 == 50 * triangles

@@ -24,9 +24,9 @@ _AXES = ("x", "y", "z")
 def names_of_columns(table: NDArray[Any]) -> tuple[str, ...]:
     """Names for the columns of a table whose file has none.
 
-    Three are the axes. A fourth alone is ``intensity``, three more are colours where they are whole numbers
+    Three are the axes. A fourth alone is `intensity`, three more are colours where they are whole numbers
     from 0 to 255, or else normals; four more are an intensity and colours, six more are colours and normals.
-    What is beyond that, or does not look so, is ``column3`` and so on.
+    What is beyond that, or does not look so, is `column3` and so on.
 
     Args:
         table: (N, at least 3).
@@ -49,7 +49,7 @@ def cloud_of_table(table: NDArray[Any], names: Sequence[str], comments: tuple[st
     """A cloud of the columns of a table; colours that are whole numbers up to 255 become bytes.
 
     Raises:
-        CloudError: if there are not three axes.
+        CloudError: there are not three axes.
     """
     return cloud_of_columns(
         {name: _as_bytes(name, table[:, i]) for i, name in enumerate(names)}, comments=comments
@@ -60,7 +60,7 @@ def cloud_of_columns(columns: dict[str, NDArray[Any]], **fields: Any) -> Cloud:
     """A cloud of named columns, among which x, y and z are.
 
     Raises:
-        CloudError: if they are not.
+        CloudError: they are not.
     """
     if missing := [axis for axis in _AXES if axis not in columns]:
         raise CloudError(f"points have no {', '.join(missing)}: x, y, z are needed")
@@ -69,10 +69,10 @@ def cloud_of_columns(columns: dict[str, NDArray[Any]], **fields: Any) -> Cloud:
 
 
 def as_float32(name: str, values: NDArray[Any], losses: list[str]) -> NDArray[np.float32]:
-    """Numbers in 32 bits; that this rounds them is added to ``losses``.
+    """Numbers in 32 bits; that this rounds them is added to `losses`.
 
     Raises:
-        CloudError: if one is too large for that.
+        CloudError: one is too large for that.
     """
     with np.errstate(over="ignore"):
         narrow = values.astype(np.float32)

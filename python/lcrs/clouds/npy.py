@@ -23,7 +23,7 @@ def read_npy(data: bytes, max_points: int) -> Cloud:
     """An array of points; columns without names are named by custom (`names_of_columns`).
 
     Raises:
-        CloudError: if it is none, or damaged, or holds objects.
+        CloudError: it is none, or damaged, or holds objects.
     """
     array = _array(data, max_points)
     if array.dtype.names is not None:

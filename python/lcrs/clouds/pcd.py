@@ -53,11 +53,11 @@ class _Header:
 def read_pcd(data: bytes, max_points: int) -> Cloud:
     """The points of a PCD file.
 
-    ``rgb`` and ``rgba``, four bytes in one number, become ``red``, ``green``, ``blue`` and ``alpha``;
-    ``normal_x`` and so on ``nx``; fields of several values one property each.
+    `rgb` and `rgba`, four bytes in one number, become `red`, `green`, `blue` and `alpha`;
+    `normal_x` and so on `nx`; fields of several values one property each.
 
     Raises:
-        CloudError: if it is damaged or too large, or compressed and imagecodecs is not installed.
+        CloudError: it is damaged or too large, or compressed and imagecodecs is not installed.
     """
     header = _parse(data)
     check_count(header.points, max_points)
@@ -201,12 +201,12 @@ def write_pcd(cloud: Cloud, encoding: str) -> tuple[bytes, list[str]]:
     """A PCD file, and what of the cloud it has no place for.
 
     Args:
-        cloud: what to write. Colours of bytes become ``rgb`` (with an alpha ``rgba``), normals
-            ``normal_x`` and so on.
-        encoding: ``binary``, ``ascii`` or ``binary_compressed``.
+        cloud: what to write. Colours of bytes become `rgb` (with an alpha `rgba`), normals
+            `normal_x` and so on.
+        encoding: `binary`, `ascii` or `binary_compressed`.
 
     Raises:
-        CloudError: if a name has no place in the format, or imagecodecs is missing.
+        CloudError: a name has no place in the format, or imagecodecs is missing.
     """
     columns = _packed(dict(zip("xyz", cloud.positions.T, strict=True)) | dict(cloud.properties))
     columns = {name: v.astype(np.float32) if v.dtype == np.float16 else v for name, v in columns.items()}

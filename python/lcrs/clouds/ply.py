@@ -28,10 +28,10 @@ _LEAST_TEXT = 2
 
 
 def read_ply(data: bytes, max_points: int) -> Cloud:
-    """The element ``vertex`` of a PLY file.
+    """The element `vertex` of a PLY file.
 
     Raises:
-        CloudError: if the file is damaged, has no points, or more than are allowed.
+        CloudError: the file is damaged, has no points, or more than are allowed.
     """
     header = parse_header(data)
     before: list[Element] = []
@@ -86,7 +86,7 @@ def _require(data: memoryview, at: int, element: Element, size: int) -> None:
 
 
 def _after(data: memoryview, at: int, element: Element, order: str) -> int:
-    """Where the element that begins at ``at`` ends."""
+    """Where the element that begins at `at` ends."""
     if not element.has_lists:
         size = element.row(order).itemsize
         _require(data, at, element, size)
@@ -186,10 +186,10 @@ def write_ply(cloud: Cloud, encoding: str) -> tuple[bytes, list[str]]:
 
     Args:
         cloud: what to write.
-        encoding: ``ascii``, ``binary_little_endian`` or ``binary_big_endian``.
+        encoding: `ascii`, `binary_little_endian` or `binary_big_endian`.
 
     Raises:
-        CloudError: if a name or a number has no place in the format.
+        CloudError: a name or a number has no place in the format.
     """
     columns = dict(zip(_AXES, _writable("positions", cloud.positions).T, strict=True))
     columns |= {name: _writable(name, values) for name, values in cloud.properties.items()}

@@ -68,7 +68,7 @@ class Element:
 
 @dataclass(frozen=True)
 class Header:
-    """What a PLY file says of itself; ``size`` bytes long."""
+    """What a PLY file says of itself; `size` bytes long."""
 
     order: str
     elements: tuple[Element, ...]

@@ -32,7 +32,7 @@ def parse_table(
         delimiter: what stands between numbers; None for blanks.
 
     Raises:
-        CloudError: if something is no number, or a row has more or fewer of them.
+        CloudError: something is no number, or a row has more or fewer of them.
     """
     if count == 0:
         return np.empty((0, width))
@@ -77,7 +77,7 @@ def typed_columns(
         what: the name of a row in errors.
 
     Raises:
-        CloudError: if an integer is none, or none of its type.
+        CloudError: an integer is none, or none of its type.
     """
     columns = {}
     for i, (name, kind) in enumerate(named):

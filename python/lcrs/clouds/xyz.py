@@ -26,11 +26,11 @@ _WHOLE = b"0123456789+- \t\n"
 def read_xyz(data: bytes, max_points: int) -> Cloud:
     """Lines of at least three numbers, between them blanks, commas or semicolons.
 
-    A comment ``# x y z ...`` with as many words as there are numbers names them; else they are named by
+    A comment `# x y z ...` with as many words as there are numbers names them; else they are named by
     custom (`names_of_columns`). Without a single decimal point positions are whole numbers.
 
     Raises:
-        CloudError: if a line is of something else.
+        CloudError: a line is of something else.
     """
     comments = [text.strip() for text in _COMMENT.findall(data)]
     body = (_COMMENT.sub(b"", data) if comments else data).translate(_SEPARATORS)

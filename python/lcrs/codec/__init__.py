@@ -110,20 +110,20 @@ def compress(
         allow_not_portable: whether a model in torch that no package can say codes by its own `compress`. The
             file says that it is not portable: it decodes only with this model, the same weights, and where
             torch computes the same sums. What the model lacks for a package is in the error without this.
-        background: the colour to flatten transparency on: a name, ``#rrggbb``, or three numbers from 0 to
+        background: the colour to flatten transparency on: a name, `#rrggbb`, or three numbers from 0 to
             255. Without it pictures with transparent parts are refused.
         to_8bit: whether to round deeper components to 8 bits.
         to_srgb: whether to convert colours to sRGB by their profile, instead of keeping it. Without it CMYK
             is refused.
         frame: which frame, page or layer of a file with several to take, from 0.
         bit_depth: of an array whose components use fewer bits than its type has: 1 to 8 of uint8, 9 to 16 of
-            uint16. The largest component is ``2**bit_depth - 1``.
+            uint16. The largest component is `2**bit_depth - 1`.
         keep_exif: whether the picture's EXIF block (camera, time, place) goes along.
         keep_metadata: whether EXIF, XMP and IPTC go along.
         threads: how many to use; by default `lcrs.coding.num_threads`. The bytes do not depend on it.
-        runtime: ``native`` writes the same bytes on every machine. ``torch`` runs g_a in torch on ``device``:
+        runtime: `native` writes the same bytes on every machine. `torch` runs g_a in torch on `device`:
             the file decodes everywhere all the same, but another device may round a latent the other way.
-        device: of the runtime ``torch``, such as ``cuda``; by default ``cpu``.
+        device: of the runtime `torch`, such as `cuda`; by default `cpu`.
         max_pixels: of the picture; by default 2^28.
         max_bytes: that the call may hold at a time, beside the model; by default 2^31. What is given counts,
             and so do copies of it. Freed memory that the system's allocator keeps does not.
@@ -131,15 +131,15 @@ def compress(
             object that is open for writing.
 
     Raises:
-        TypeError: if ``image`` is none of these, or an argument is no number where one is needed.
-        PictureError: if the picture is damaged, or holds what the call does not say what to do with.
-        ValueError: if the quality, a target, the runtime or the device is not as above.
-        MissingModelError: if there is no such model here.
-        NotPortableError: if a model in torch has no package, unless that is allowed.
-        LimitError: if the picture is above ``max_pixels`` or needs more than ``max_bytes``.
+        TypeError: `image` is none of these, or an argument is no number where one is needed.
+        PictureError: the picture is damaged, or holds what the call does not say what to do with.
+        ValueError: the quality, a target, the runtime or the device is not as above.
+        MissingModelError: there is no such model here.
+        NotPortableError: a model in torch has no package, unless that is allowed.
+        LimitError: the picture is above `max_pixels` or needs more than `max_bytes`.
 
     Warns:
-        TargetWarning: if the model does not reach a target. The file is the nearest that it gives, for a size
+        TargetWarning: the model does not reach a target. The file is the nearest that it gives, for a size
             the largest that is not above, if there is one.
     """
     targets = {"target_bpp": target_bpp, "target_size": target_size, "target_psnr": target_psnr}
@@ -196,9 +196,9 @@ def decompress(
         model: as in `compress`; by default the model that the file names. A file that is not portable needs
             the model in torch.
         threads: how many to use. The pixels do not depend on it.
-        runtime: ``native`` gives the same pixels on every machine. ``torch`` runs g_s in torch on ``device``,
+        runtime: `native` gives the same pixels on every machine. `torch` runs g_s in torch on `device`,
             from the same exact symbols: the pixels are equal up to rounding.
-        device: of the runtime ``torch``, such as ``cuda``; by default ``cpu``.
+        device: of the runtime `torch`, such as `cuda`; by default `cpu`.
         max_pixels: of the picture; by default 2^28.
         max_bytes: that the call may hold at a time, as in `compress`; by default 2^31.
         output: where to write the picture, too: a path, whose file is replaced if it is there, or a binary
@@ -209,11 +209,11 @@ def decompress(
         a grey one (what was given as (H, W, 1) comes back as that); uint16 above 8 bits.
 
     Raises:
-        ValueError: if the runtime or the device is not as above.
-        MissingModelError: if the model is not at hand, or another one goes by its name.
-        NotPortableError: if the file is not portable, and ``model`` is none in torch.
-        DesyncError: if it is not, and torch computes other sums here.
-        LcrsError: if the file is cut off, damaged, of a later version, or above a limit.
+        ValueError: the runtime or the device is not as above.
+        MissingModelError: the model is not at hand, or another one goes by its name.
+        NotPortableError: the file is not portable, and `model` is none in torch.
+        DesyncError: it is not, and torch computes other sums here.
+        LcrsError: the file is cut off, damaged, of a later version, or above a limit.
     """
     limits: dict[str, Any] = {"max_pixels": max_pixels, "max_bytes": max_bytes}
     check_numbers(threads=threads, **limits)
@@ -244,7 +244,7 @@ def decompress_picture(
     """Like `decompress`, with what travels with the picture; the native one does without NumPy.
 
     Raises:
-        ValueError: if the file holds an array; and as `decompress`.
+        ValueError: the file holds an array; and as `decompress`.
     """
     limits: dict[str, Any] = {"max_pixels": max_pixels, "max_bytes": max_bytes}
     check_numbers(threads=threads, **limits)
@@ -271,13 +271,13 @@ def decompress_picture(
 
 
 def _is_torch_model(model: object) -> TypeIs[nn.Module]:
-    """Whether ``model`` is a torch module; torch is not imported for that."""
+    """Whether `model` is a torch module; torch is not imported for that."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(model, torch.nn.Module)
 
 
 def _coder(model: _Model, *, allow_not_portable: bool) -> Package | OwnCoding:
-    """What codes with ``model``: its package, or, if that is allowed and there is none, the model itself."""
+    """What codes with `model`: its package, or, if that is allowed and there is none, the model itself."""
     if not _is_torch_model(model):
         return load_package(model)
     from lcrs.codec.torch_model import own_coding_of, package_of
@@ -333,7 +333,7 @@ def _with_model(
     decompress: Callable[[Package | OwnCoding], _T],
     limits: dict[str, Any],
 ) -> _T:
-    """What ``decompress`` makes of the first package that the file was made with."""
+    """What `decompress` makes of the first package that the file was made with."""
     error: MissingModelError | None = None
     fields = coding.info(data, **limits)
     _refuse_cloud(fields)
@@ -369,12 +369,12 @@ def info(
 
     Returns:
         At least ``num_bytes, width, height, model, quality, format_version, entropy_digest, synthesis_digest,
-        portable, numerics``; ``shape`` and ``dtype`` of the array that `decompress` gives, its ``channels``,
-        and, of pictures, ``color`` and ``bit_depth``, else None. A file holds the first bytes of the
+        portable, numerics``; `shape` and `dtype` of the array that `decompress` gives, its `channels`,
+        and, of pictures, `color` and `bit_depth`, else None. A file holds the first bytes of the
         digests; they are completed to all 64 hexadecimal digits if the model is at hand.
 
     Raises:
-        LcrsError: if the file is cut off, damaged, of a later version, or above a limit.
+        LcrsError: the file is cut off, damaged, of a later version, or above a limit.
     """
     limits: dict[str, Any] = {"max_pixels": max_pixels, "max_bytes": max_bytes}
     check_numbers(**limits)

@@ -1,9 +1,9 @@
 """Encode, decode and measure many pictures as functions of a batch of rows: for corpora beyond one machine.
 
 Each function takes columns and gives columns, keeps nothing between calls, and fails for no row alone: a
-picture that cannot be coded has an ``error`` in its row, and every row that goes in comes out, once. A model
-goes by its name or file; a process loads it once. So they are what ``map_batches`` of Ray Data takes, and
-what a pool of processes, Spark's ``mapInPandas`` or Dask's ``map_partitions`` do with a line around them
+picture that cannot be coded has an `error` in its row, and every row that goes in comes out, once. A model
+goes by its name or file; a process loads it once. So they are what `map_batches` of Ray Data takes, and
+what a pool of processes, Spark's `mapInPandas` or Dask's `map_partitions` do with a line around them
 (docs/evaluation.md).
 
 Example:
@@ -38,7 +38,7 @@ Columns = Mapping[str, Sequence[Any]]
 
 
 def read_paths(rows: Columns, *, column: str = "path", to: str = "image") -> dict[str, list[Any]]:
-    """Adds the bytes of files whose paths are a column; empty, with an ``error``, where there is none."""
+    """Adds the bytes of files whose paths are a column; empty, with an `error`, where there is none."""
 
     def read(path: Any) -> dict[str, Any]:
         return {to: Path(os.fspath(path)).read_bytes()}
@@ -54,13 +54,13 @@ def encode(
     Args:
         rows: Columns of equal length.
         column: That of the pictures: bytes of files, arrays (H, W, 3) or (H, W) of uint8 or uint16, or paths.
-        to: The new column, of the bytes of .lcrs files; empty where there is an ``error``.
+        to: The new column, of the bytes of .lcrs files; empty where there is an `error`.
         keep: Whether the pictures stay.
-        **options: As `lcrs.compress` takes them: ``quality``, ``model``, ``background`` and so on. A call has
+        **options: As `lcrs.compress` takes them: `quality`, `model`, `background` and so on. A call has
             one thread unless told otherwise, since processes are many.
 
     Returns:
-        The columns, with ``to``, ``num_bytes`` and ``error``, which is empty for a picture that went well.
+        The columns, with `to`, `num_bytes` and `error`, which is empty for a picture that went well.
     """
     options = {"threads": 1} | options
 
@@ -85,8 +85,8 @@ def decode(
     Args:
         rows: Columns of equal length.
         column: That of the bytes of .lcrs files.
-        to: The new column, of pictures; None where there is an ``error``.
-        form: ``array``, or what Pillow writes: ``png``, ``jpeg`` and so on, as bytes.
+        to: The new column, of pictures; None where there is an `error`.
+        form: `array`, or what Pillow writes: `png`, `jpeg` and so on, as bytes.
         keep: Whether the files stay.
         **options: As `lcrs.decompress` takes them.
     """
@@ -119,8 +119,8 @@ def evaluate(
         **options: As `lcrs.compress` takes them.
 
     Returns:
-        The columns, with ``num_bytes``, ``bpp``, ``encoding_time``, ``decoding_time`` and the measures: NaN
-        where there is an ``error``, or a picture is too small for one.
+        The columns, with `num_bytes`, `bpp`, `encoding_time`, `decoding_time` and the measures: NaN
+        where there is an `error`, or a picture is too small for one.
     """
     from lcrs.metrics import measure
 
@@ -165,11 +165,11 @@ def _mapped(
     absent: dict[str, Any],
     drop: str | None,
 ) -> dict[str, list[Any]]:
-    """Does the work of each row; what goes wrong is in its own ``error``.
+    """Does the work of each row; what goes wrong is in its own `error`.
 
     Raises:
-        KeyError: if there is no such column.
-        ValueError: if columns have different lengths.
+        KeyError: there is no such column.
+        ValueError: columns have different lengths.
     """
     if column not in rows:
         msg = f"there is no column {column!r}: there are {', '.join(map(str, rows)) or 'none'}"

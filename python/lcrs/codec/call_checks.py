@@ -37,7 +37,7 @@ def check_numbers(**given: Any) -> None:
 
 
 def refuse_url(source: object) -> None:
-    """Raises `FileNotFoundError` if ``source`` is an address in place of a path: nothing is fetched here."""
+    """Raises `FileNotFoundError` if `source` is an address in place of a path: nothing is fetched here."""
     if isinstance(source, str) and "://" in source and not Path(source).exists():
         raise FileNotFoundError(2, "is a URL, which is not fetched: download it first", source)
 

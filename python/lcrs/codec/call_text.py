@@ -1,7 +1,7 @@
 """What a model's `compress` returned as text and byte strings, and back: all that files of torch models hold.
 
-The text is JSON. A byte string is ``{"b": i}``, the one of that number; a tuple is ``{"t": [...]}``, a dict
-``{"d": {...}}``; lists, numbers, texts, true, false and null stand for themselves.
+The text is JSON. A byte string is `{"b": i}`, the one of that number; a tuple is `{"t": [...]}`, a dict
+`{"d": {...}}`; lists, numbers, texts, true, false and null stand for themselves.
 """
 
 from __future__ import annotations

@@ -35,9 +35,9 @@ def read_container(
     from where it stands, and closed by its owner.
 
     Raises:
-        OSError: if it cannot be read.
-        TypeError: if ``source`` is none of these.
-        LcrsError: if what comes first is not the header of an .lcrs file, or above the limits.
+        OSError: it cannot be read.
+        TypeError: `source` is none of these.
+        LcrsError: what comes first is not the header of an .lcrs file, or above the limits.
     """
     if isinstance(source, bytes | bytearray | memoryview):
         return source
@@ -57,8 +57,8 @@ def give(data: bytes, output: Output) -> None:
     """Writes a file whole or not at all, or to a file object.
 
     Raises:
-        OSError: if it cannot be written.
-        TypeError: if ``output`` is neither.
+        OSError: it cannot be written.
+        TypeError: `output` is neither.
     """
     if isinstance(output, str | os.PathLike):
         write_atomically(output, data, overwrite=True)
@@ -77,7 +77,7 @@ def give_picture(picture: Picture, output: Output) -> None:
     """Writes a picture in the format that the ending of a name says, PNG without one; errors as in `give`.
 
     Raises:
-        ValueError: if pictures cannot be written in that format.
+        ValueError: pictures cannot be written in that format.
     """
     from lcrs.pictures.files import FORMATS, picture_file
 

@@ -17,7 +17,7 @@ __all__ = ["padded_below", "picture_numbers", "picture_samples"]
 
 
 def picture_numbers(samples: Samples, padded: Sequence[int], device: torch.device) -> torch.Tensor:
-    """Red, green and blue from 0 to 1, float32 (1, 3, H, W), with the size ``padded``."""
+    """Red, green and blue from 0 to 1, float32 (1, 3, H, W), with the size `padded`."""
     import torch
 
     pixels = samples.array()

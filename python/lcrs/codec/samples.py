@@ -21,7 +21,7 @@ class Samples:
     data: Any
     """The bytes of a picture, or an array."""
     form: dict[str, Any] = field(default_factory=dict)
-    """``shape``, ``dtype`` and ``bit_depth`` of bytes, as `lcrs.coding.Package.compress` takes them."""
+    """`shape`, `dtype` and `bit_depth` of bytes, as `lcrs.coding.Package.compress` takes them."""
     metadata: dict[str, Any] = field(default_factory=dict)
     """What travels with a picture."""
 
@@ -57,10 +57,10 @@ def to_samples(
     max_pixels: int | None,
     max_bytes: int | None,
 ) -> Samples:
-    """What ``package`` compresses of ``image``; ``choices`` are those of `lcrs.pictures.to_picture`.
+    """What `package` compresses of `image`; `choices` are those of `lcrs.pictures.to_picture`.
 
     Raises:
-        ValueError: if an argument does not go with the model or the picture.
+        ValueError: an argument does not go with the model or the picture.
     """
     if package.samples is not None:
         for name, value in (choices | {"bit_depth": bit_depth}).items():

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 __all__ = ["Target", "only_target", "psnr", "reached", "search"]
 
 Target = tuple[str, float]
-"""What is asked for, ``bpp``, ``size`` or ``psnr``, and how much of it."""
+"""What is asked for, `bpp`, `size` or `psnr`, and how much of it."""
 
 
 def only_target(quality: float | None, **targets: float | None) -> Target | None:
-    """The one target that is given, by the name after ``target_``; None if there is none.
+    """The one target that is given, by the name after `target_`; None if there is none.
 
     Raises:
-        ValueError: if there are several, or one and a quality.
+        ValueError: there are several, or one and a quality.
     """
     given = {name: value for name, value in targets.items() if value is not None}
     rates = [*(["quality"] if quality is not None else []), *given]
@@ -51,7 +51,7 @@ def search(
         psnr: The PSNR of a file in decibels.
 
     Raises:
-        ValueError: if the target is not above 0 or not finite, or the model has a fixed rate.
+        ValueError: the target is not above 0 or not finite, or the model has a fixed rate.
     """
     if package.levels is None:
         msg = f"model '{package.name}' has a fixed rate: a target needs one of variable rate"

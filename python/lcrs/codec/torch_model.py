@@ -56,7 +56,7 @@ def package_of(net: torch.nn.Module) -> Package:
 
 
 def own_coding_of(net: torch.nn.Module) -> OwnCoding:
-    """How ``net`` codes by itself.
+    """How `net` codes by itself.
 
     Raises:
         NotPortableError: it has no `compress` and `decompress`.

@@ -2,7 +2,7 @@
 
 Everything that decides a symbol stays exact: the hyperprior, the scans and the coder run as ever, so any lcrs
 decodes the file to the same symbols. The pixels are those of torch's arithmetic on that device: equal up to
-rounding. A GPU's is binary32 in full, unless ``torch.set_float32_matmul_precision("high")`` asks for TF32.
+rounding. A GPU's is binary32 in full, unless `torch.set_float32_matmul_precision("high")` asks for TF32.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ __all__ = ["TorchRuntime", "check_device", "torch_runtime"]
 
 @lru_cache(maxsize=2)
 def torch_runtime(package: Package, device: str) -> TorchRuntime:
-    """The networks of ``package`` on ``device``; the last ones asked for are kept.
+    """The networks of `package` on `device`; the last ones asked for are kept.
 
     Raises:
-        ValueError: if torch cannot compute on that device here.
+        ValueError: torch cannot compute on that device here.
     """
     check_device(device)
     return TorchRuntime(package, device)
 
 
 def check_device(device: str) -> None:
-    """Raises `ValueError` if torch cannot compute on ``device`` here."""
+    """Raises `ValueError` if torch cannot compute on `device` here."""
     import torch
 
     try:
@@ -57,7 +57,7 @@ class TorchRuntime:
 
     Args:
         package: The model.
-        device: A torch device, such as ``cpu`` or ``cuda``.
+        device: A torch device, such as `cpu` or `cuda`.
 
     Raises:
         ModuleNotFoundError: torch is not installed.
@@ -91,7 +91,7 @@ class TorchRuntime:
             yield
 
     def compress(self, samples: Samples, quality: float | None, **options: Any) -> bytes:
-        """The bytes of an .lcrs file; ``options`` as `lcrs.coding.Package.compress_latent` takes them."""
+        """The bytes of an .lcrs file; `options` as `lcrs.coding.Package.compress_latent` takes them."""
         with self._computing():
             (y,) = self.g_a(self._numbers(samples, options), level=self.package.level(quality))
         return self._coded(samples, y, quality, options)

@@ -1,6 +1,6 @@
 """The entropy coders, from arrays to bytes and back.
 
-A stream has one of two kinds: ``"lcrs"``, the native one (interleaved lanes, made for SIMD), and ``"ans"``,
+A stream has one of two kinds: `"lcrs"`, the native one (interleaved lanes, made for SIMD), and `"ans"`,
 the format of CompressAI's coder, byte for byte. Symbols and indexes are C-contiguous int32 arrays, or CPU
 tensors, of one shape; they are read where they lie, without a copy, and must not be changed by other
 threads during a call.

@@ -24,14 +24,14 @@ def info(
         max_bytes: that the call may hold at a time; by default 2^31.
 
     Returns:
-        Among others ``num_bytes, width, height, model, quality, format_version, entropy_digest,
-        synthesis_digest, portable, numerics, shape, dtype``; the digests are the first 16 hexadecimal digits
-        that a file holds. ``color`` and ``bit_depth`` are None for arrays.
-        Of a point cloud ``num_bytes, num_points, bits_per_point, model, dtype, lossless, voxel, depth,
-        attributes, parts`` and others; each part says its bits a point.
+        Among others `num_bytes, width, height, model, quality, format_version, entropy_digest,
+        synthesis_digest, portable, numerics, shape, dtype`; the digests are the first 16 hexadecimal digits
+        that a file holds. `color` and `bit_depth` are None for arrays.
+        Of a point cloud `num_bytes, num_points, bits_per_point, model, dtype, lossless, voxel, depth,
+        attributes, parts` and others; each part says its bits a point.
 
     Raises:
-        LcrsError: if the file is cut off, damaged, or of a later version.
+        LcrsError: the file is cut off, damaged, or of a later version.
     """
     fields: dict[str, Any] = json.loads(info_json(data, max_pixels=max_pixels, max_bytes=max_bytes))
     return {key: fields[key] for key in _FIRST if key in fields} | fields

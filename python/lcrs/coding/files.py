@@ -21,21 +21,21 @@ _UNSUPPORTED = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes, *, overwrite: bool = False) -> None:
-    """Writes ``data`` to ``path`` so that nobody ever sees half of it, and nothing stays behind on failure.
+    """Writes `data` to `path` so that nobody ever sees half of it, and nothing stays behind on failure.
 
     Only regular files are ever replaced. What replaces one takes over its mode, owner, access control list
     and extended attributes as far as the system allows that; a symbolic link stays, and its target is
     written.
 
     Args:
-        path: the file. A character device, a pipe or an open descriptor (``/dev/stdout``) is written to
+        path: the file. A character device, a pipe or an open descriptor (`/dev/stdout`) is written to
             directly.
         data: its whole content.
         overwrite: whether an existing file may be replaced.
 
     Raises:
-        FileExistsError: if the file exists and ``overwrite`` is false.
-        OSError: if it cannot be written.
+        FileExistsError: the file exists and `overwrite` is false.
+        OSError: it cannot be written.
     """
     given = os.fspath(path)
     with _naming(given):
@@ -49,10 +49,10 @@ def write_atomically(path: str | os.PathLike[str], data: bytes, *, overwrite: bo
 
 
 def refuse_existing(path: Path) -> None:
-    """Raises if writing to ``path`` would replace something.
+    """Raises if writing to `path` would replace something.
 
     Raises:
-        FileExistsError: if ``path`` is a file, a folder or a dangling link.
+        FileExistsError: `path` is a file, a folder or a dangling link.
     """
     if os.path.lexists(path) and (path.is_file() or path.is_dir() or not path.exists()):
         msg = f"{path} exists"
@@ -87,7 +87,7 @@ class _Old:
 
 
 def _replace(target: Path, data: bytes) -> None:
-    """Writes a file where another one may be. ``target`` is no link."""
+    """Writes a file where another one may be. `target` is no link."""
     old = _regular(target)
     with _part_beside(target) as part:
         if not _write_unnamed(part.parent, data, old, part):
@@ -97,7 +97,7 @@ def _replace(target: Path, data: bytes) -> None:
 
 @contextlib.contextmanager
 def _part_beside(target: Path) -> Iterator[Path]:
-    """A name for the file before it is whole, gone in the end: short, however long that of ``target`` is."""
+    """A name for the file before it is whole, gone in the end: short, however long that of `target` is."""
     part = target.parent / f".lcrs-{os.urandom(6).hex()}.part"
     try:
         yield part
@@ -144,13 +144,13 @@ def _write_unnamed(folder: Path, data: bytes, old: _Old | None, name: Path) -> b
 
 
 def _write_part(part: Path, data: bytes, old: _Old | None) -> None:
-    """Writes a new file of the name ``part``."""
+    """Writes a new file of the name `part`."""
     with os.fdopen(os.open(part, _CREATE, _mode(old)), "wb") as file:
         _fill(file, data, old)
 
 
 def _link(part: Path, target: Path) -> None:
-    """Gives the finished ``part`` its name, if that is still free."""
+    """Gives the finished `part` its name, if that is still free."""
     try:
         os.link(part, target)  # unlike a rename, this fails if the name was taken in the meantime
     except FileExistsError:

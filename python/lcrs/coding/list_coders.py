@@ -25,18 +25,18 @@ class RansEncoder:
         offsets: Integers,
         /,
     ) -> bytes:
-        """Codes ``symbols[i]`` with ``cdfs[indexes[i]]``.
+        """Codes `symbols[i]` with `cdfs[indexes[i]]`.
 
         Args:
             symbols: any int32 values.
-            indexes: rows of ``cdfs``, as many as ``symbols``.
+            indexes: rows of `cdfs`, as many as `symbols`.
             cdfs: cumulative frequencies, each row from 0 to 65536, or all to the same smaller power of two,
                 which wastes bits; what lies beyond a row's size is ignored.
             cdfs_sizes: the entries used of each row.
             offsets: the value of each row's first symbol.
 
         Raises:
-            ValueError: if lengths differ, an index is not a row, or a row is not increasing.
+            ValueError: lengths differ, an index is not a row, or a row is not increasing.
         """
         table = table_of_lists(cdfs, cdfs_sizes, offsets)
         return encode(int32_values(symbols, "symbols"), int32_values(indexes, "indexes"), table, kind="ans")
@@ -79,18 +79,18 @@ class RansDecoder:
         """The symbols of a whole stream, one per index.
 
         Raises:
-            ValueError: if the arguments are not as in `RansEncoder.encode_with_indexes`.
-            LcrsError: if ``encoded`` is not a stream of exactly these symbols.
+            ValueError: the arguments are not as in `RansEncoder.encode_with_indexes`.
+            LcrsError: `encoded` is not a stream of exactly these symbols.
         """
         table = table_of_lists(cdfs, cdfs_sizes, offsets)
         symbols: list[int] = decode(encoded, int32_values(indexes, "indexes"), table, kind="ans").tolist()
         return symbols
 
     def set_stream(self, encoded: bytes, /) -> None:
-        """Starts at the first symbol of ``encoded``.
+        """Starts at the first symbol of `encoded`.
 
         Raises:
-            LcrsError: if it is too short to be a stream.
+            LcrsError: it is too short to be a stream.
         """
         self._decoder = Decoder(encoded, "ans")
 

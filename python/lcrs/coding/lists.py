@@ -23,7 +23,7 @@ def int32_values(values: Integers, name: str) -> NDArray[np.int32]:
     """Integers as a flat int32 array; `name` is for messages.
 
     Raises:
-        ValueError: if there are others, or some do not fit.
+        ValueError: there are others, or some do not fit.
     """
     converted = int32_array(values)
     if converted is not None:
@@ -55,7 +55,7 @@ def table_of_lists(cdfs: Rows, cdfs_sizes: Integers, offsets: Integers) -> CdfTa
         offsets: the value of each row's first symbol.
 
     Raises:
-        ValueError: if a row is not increasing, or lengths differ.
+        ValueError: a row is not increasing, or lengths differ.
     """
     return _tables.find(cdfs, int32_values(cdfs_sizes, "cdfs_sizes"), int32_values(offsets, "offsets"))
 

@@ -3,7 +3,7 @@
 `Package` loads, checks and runs one of pictures, `CloudPackage` one of point clouds;
 `write_package` makes one; `transcode` writes files of given latents;
 `RateSearch` finds the quality for a size where networks run elsewhere; `level_of` is the level of a quality.
-The format and the digests are specified in the README of the crate ``lcrs-codec``.
+The format and the digests are specified in the README of the crate `lcrs-codec`.
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ def write_package(
         overwrite: whether an existing file may be replaced.
 
     Raises:
-        ValueError: if an array has another dtype or layout.
-        LcrsError: if the description and the tensors do not make a package.
-        FileExistsError: if the file exists and ``overwrite`` is false.
+        ValueError: an array has another dtype or layout.
+        LcrsError: the description and the tensors do not make a package.
+        FileExistsError: the file exists and `overwrite` is false.
     """
     data = package_bytes(description, tensors)
     codec = description.get("codec")
@@ -66,8 +66,8 @@ def package_bytes(description: dict[str, Any], tensors: dict[str, NDArray[Any]])
         tensors: float32, float16 or int32 arrays by name, C-contiguous.
 
     Raises:
-        ValueError: if an array has another dtype or layout.
-        LcrsError: if the description and the tensors do not make a package.
+        ValueError: an array has another dtype or layout.
+        LcrsError: the description and the tensors do not make a package.
     """
     from safetensors.numpy import save
 

@@ -20,7 +20,7 @@ class portability:
     Strings of such a model decode only where torch computes the same sums. Decoding verifies "lcrs" strings;
     "ans" strings have no place for a checksum. Called, it sets the mode for the process; as a context
     manager, for the time of the block, in all threads, as often as it is entered. Without it, the environment
-    variable ``LCRS_PORTABILITY`` counts, and then "warn".
+    variable `LCRS_PORTABILITY` counts, and then "warn".
 
     Args:
         mode: "require" raises `lcrs.NotPortableError`; "warn" issues a `lcrs.NotPortableWarning`, once for
@@ -60,7 +60,7 @@ class portability:
 
 
 def portability_mode() -> PortabilityMode:
-    """The mode that `portability` set, or ``LCRS_PORTABILITY``, or "warn".
+    """The mode that `portability` set, or `LCRS_PORTABILITY`, or "warn".
 
     Raises:
         ValueError: the environment variable is something else.

@@ -18,7 +18,7 @@ def scale_of_quality(package: Package, quality: float) -> float:
     """What y is multiplied by before it is rounded in files of `quality`, 0 to 100.
 
     Raises:
-        ValueError: if the model has no such scale, or the quality is out of range.
+        ValueError: the model has no such scale, or the quality is out of range.
     """
     return _Scales(package).at(quality)
 
@@ -29,7 +29,7 @@ def quality_of_scale(package: Package, scale: float) -> float:
     Between two levels of a model its scale is linear in the quality.
 
     Raises:
-        ValueError: if the model has no scale, or none of its qualities reaches this one.
+        ValueError: the model has no scale, or none of its qualities reaches this one.
     """
     scales, scale = _Scales(package), _single(scale)
     last = (package.levels or 1) - 1

@@ -11,11 +11,11 @@ _MAX_LINKS = 40
 
 
 def stream_of(path: str | os.PathLike[str]) -> int | str | None:
-    """What writing to ``path`` goes to, where that is no file: a descriptor of this process (``/dev/stdout``,
-    ``/dev/fd/3``), or the path of a character device or a pipe.
+    """What writing to `path` goes to, where that is no file: a descriptor of this process (`/dev/stdout`,
+    `/dev/fd/3`), or the path of a character device or a pipe.
 
     Raises:
-        OSError: if it is a disk or a socket, which nothing is written to.
+        OSError: it is a disk or a socket, which nothing is written to.
     """
     name = os.fspath(path)
     if (descriptor := _descriptor(Path(name))) is not None:
@@ -33,10 +33,10 @@ def stream_of(path: str | os.PathLike[str]) -> int | str | None:
 
 
 def write_stream(stream: int | str, data: bytes) -> None:
-    """Writes ``data`` to what `stream_of` found, creating and emptying nothing.
+    """Writes `data` to what `stream_of` found, creating and emptying nothing.
 
     Raises:
-        OSError: if that fails.
+        OSError: that fails.
     """
     opened = stream if isinstance(stream, int) else os.open(stream, os.O_WRONLY)
     with open(opened, "wb", closefd=not isinstance(stream, int)) as file:
@@ -44,7 +44,7 @@ def write_stream(stream: int | str, data: bytes) -> None:
 
 
 def _descriptor(path: Path) -> int | None:
-    """The descriptor of this process that ``path`` stands for. To open that anew would begin at its start."""
+    """The descriptor of this process that `path` stands for. To open that anew would begin at its start."""
     for _ in range(_MAX_LINKS):
         if path.name.isdecimal() and os.path.realpath(path.parent) in {"/dev/fd", f"/proc/{os.getpid()}/fd"}:
             return int(path.name)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from lcrs import coding
 
-__all__ = ["Densities", "peer_table"]
+__all__ = ["Densities", "compressai_table"]
 
 
 class Densities(Protocol):
@@ -24,7 +24,7 @@ class Densities(Protocol):
 
 
 @torch.no_grad()
-def peer_table(model: Densities, step: float = 1.0) -> coding.CdfTable:
+def compressai_table(model: Densities, step: float = 1.0) -> coding.CdfTable:
     """What CompressAI's `update` fills in for the density and the quantiles of `model`.
 
     Its integers depend on torch's kernels: another machine may have made others. So this is for trying

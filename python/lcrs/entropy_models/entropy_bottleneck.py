@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from lcrs import coding
 from lcrs.entropy_models.base import EntropyModel
-from lcrs.entropy_models.compressai_tables import peer_table
+from lcrs.entropy_models.compressai_tables import compressai_table
 from lcrs.entropy_models.fitting_tables import fitting_table
 from lcrs.entropy_models.inherited import InheritedBottleneckMethods
 from lcrs.entropy_models.own_densities import factorized_table, is_overridden, without_probing
@@ -324,7 +324,7 @@ class EntropyBottleneck(InheritedBottleneckMethods, EntropyModel):
             if self.entropy_coder != "ans":
                 raise
             try:
-                return super()._decode(strings, indexes, dtype, means, peer_table(self, step))
+                return super()._decode(strings, indexes, dtype, means, compressai_table(self, step))
             except ValueError:
                 raise error from None
 

@@ -35,6 +35,8 @@ _ENTRIES_AT_ONCE = 1 << 22
 _CUTS = (2.0, 1.0, 0.5, 0.25, 0.125, 0.06, 0.03, 0.01, 1e-3, 1e-5)
 _UNKNOWN_ESCAPE_BITS = 60.0
 """What is taken for the cost of a value beyond all that is looked at."""
+_SAME = 0.01
+"""Less is rounding, more another symbol or value."""
 _SIDE = 64
 """Latents that are a multiple of it high and wide suit all that asks for an even size."""
 
@@ -102,6 +104,7 @@ def conditional_table(
         NotProbedError: its methods cannot be asked for the likelihoods of symbols.
     """
     scales = model.effective_scale_table()
+    changes = _Changes(model)
 
     def measured(double: Any, symbols: Tensor) -> Tensor:
         shape = (1, len(scales), 1, len(symbols))
@@ -114,7 +117,9 @@ def conditional_table(
             values = double._values_of(values.int(), means, symbols.dtype)
         if model.has_own_quantizer or is_overridden(double, "forward"):
             told = accepted(double.forward, training=False)
-            likelihoods = _likelihoods_in(_around(double, double.forward, values, spread, means, **told))
+            found = _around(double, double.forward, values, spread, means, **told)
+            likelihoods = _likelihoods_in(found)
+            changes.note(found, values)
         else:
             name = "likelihood" if is_overridden(double, "likelihood") else "_likelihood"
             likelihoods = _around(getattr(double, name), getattr(double, name), values, spread, means)
@@ -163,6 +168,7 @@ def factorized_table(
     Raises:
         NotProbedError: its methods cannot be asked for the likelihoods of symbols.
     """
+    changes = _Changes(model)
 
     def measured(double: Any, symbols: Tensor) -> Tensor:
         medians = double._get_medians().reshape(-1, 1, 1).to(symbols)
@@ -172,7 +178,13 @@ def factorized_table(
             values = double._values_of(symbols.int().expand_as(values), medians, symbols.dtype)
         if not is_plain or (not by_likelihood and is_overridden(double, "forward")):
             told = accepted(double.forward, training=False) | ({} if step == 1 else {"qs": step})
-            return _asked_as_latent(lambda latent: double(latent, **told), values[:, 0])
+
+            def asked(latent: Tensor) -> Any:
+                found = double(latent, **told)
+                changes.note(found, latent)
+                return found
+
+            return _asked_as_latent(asked, values[:, 0])
         told = {} if step == 1 else {"step": step}
         found = double._likelihood(values, **told)
         likelihoods = found[0] if isinstance(found, tuple) else found
@@ -197,6 +209,30 @@ def _asked_as_latent(forward: Callable[[Tensor], Any], values: Tensor) -> Tensor
         more = -count % _SIDE**2
         padded = torch.cat((values, values[:, -1:].expand(-1, more)), 1).reshape(1, len(values), _SIDE, -1)
         return _likelihoods_in(forward(padded)).reshape(len(values), -1)[:, :count]
+
+
+class _Changes:
+    """Says once that a `forward` of its own makes other values of those that `quantize` and coding have."""
+
+    def __init__(self, model: object) -> None:
+        self._name = type(model).__name__
+        self._looks = is_overridden(model, "forward")
+
+    def note(self, found: Any, values: Tensor) -> None:
+        """Looks at what `forward` gave for quantised `values`."""
+        if not self._looks:
+            return
+        outputs = (
+            [found[0]] if not isinstance(found, Mapping) else [found[k] for k in found if k != "likelihoods"]
+        )
+        same_shape = [x for x in outputs if isinstance(x, Tensor) and x.shape == values.shape]
+        if same_shape and not any(bool(((x - values).abs() < _SAME).all()) for x in same_shape):
+            self._looks = False
+            warnings.warn(
+                f"forward of {self._name} changes values that are quantised already, so that "
+                "decompress gives others: quantize(), or compress() and decompress(), of its own would say",
+                stacklevel=2,
+            )
 
 
 def _likelihoods_in(found: Any) -> Tensor:

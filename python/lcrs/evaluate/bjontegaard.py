@@ -65,7 +65,7 @@ def bd_rate(anchor: Curve, test: Curve, method: Method = "pchip") -> float:
     """Mean difference of rates at equal quality, in percent of the anchor's; NaN without an overlap.
 
     Raises:
-        OSError: if the package bjontegaard is not installed.
+        OSError: the package bjontegaard is not installed.
     """
     return float(_delta("bd_rate", anchor, test, method))
 
@@ -101,8 +101,8 @@ def compare(
         seed: Of these draws.
 
     Raises:
-        ValueError: if one of them does not have the measure, or another kind of rate than the other one.
-        OSError: if the package bjontegaard is not installed.
+        ValueError: one of them does not have the measure, or another kind of rate than the other one.
+        OSError: the package bjontegaard is not installed.
     """
     check_rates([anchor, test])
     found = Comparison(anchor.name, test.name, measure, method, None)

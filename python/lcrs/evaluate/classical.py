@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lcrs.evaluate.ladder import checked
+from lcrs.evaluate.ladder import Ladder, checked
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,7 +29,7 @@ __all__ = ["CODECS", "ImagecodecsCodec", "PillowCodec", "codec_names", "make_cod
 
 
 @dataclass(frozen=True)
-class PillowCodec:
+class PillowCodec(Ladder):
     """A codec of Pillow.
 
     Attributes:
@@ -42,10 +42,6 @@ class PillowCodec:
         library: Pillow's name of the library, whose version is told.
         colors: Colour conversion, chroma, bit depth and rounding, in words.
         scale: From the setting to what Pillow takes.
-        least: The lowest setting.
-        most: The highest setting.
-        step: Between settings; 0 where any number is one.
-        is_ascending: Whether higher settings are better.
     """
 
     name: str
@@ -58,10 +54,6 @@ class PillowCodec:
     save: Mapping[str, Any] = field(default_factory=dict)
     parameter: str = "quality"
     scale: Callable[[float], Any] = int
-    least: float = 0
-    most: float = 100
-    step: float = 1
-    is_ascending: bool = True
 
     def identity(self) -> dict[str, Any]:
         """As `lcrs.evaluate.protocol.Codec.identity`."""
@@ -96,7 +88,7 @@ class PillowCodec:
 
 
 @dataclass(frozen=True)
-class ImagecodecsCodec:
+class ImagecodecsCodec(Ladder):
     """A codec of imagecodecs; the attributes are those of `PillowCodec`."""
 
     name: str
@@ -108,10 +100,6 @@ class ImagecodecsCodec:
     suffix: str
     options: Mapping[str, Any] = field(default_factory=dict)
     parameter: str = "level"
-    least: float = 0
-    most: float = 100
-    step: float = 0
-    is_ascending: bool = True
 
     def identity(self) -> dict[str, Any]:
         """As `lcrs.evaluate.protocol.Codec.identity`."""
@@ -202,6 +190,7 @@ CODECS: dict[str, Callable[[], Codec]] = {
         {"effort": 7, "lossless": False, "numthreads": 1},
         parameter="distance",
         most=25,
+        step=0,
         is_ascending=False,
     ),
 }
@@ -227,11 +216,11 @@ def codec_names() -> list[str]:
 
 
 def make_codec(name: str) -> Codec:
-    """A codec by its name, as ``lcrs bench`` takes it.
+    """A codec by its name, as `lcrs bench` takes it.
 
     Raises:
-        ValueError: if there is none of that name.
-        OSError: if what it needs is not installed.
+        ValueError: there is none of that name.
+        OSError: what it needs is not installed.
     """
     makers = _lazy()
     if name not in makers:

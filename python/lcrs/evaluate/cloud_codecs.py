@@ -54,7 +54,7 @@ class DracoCodec:
 
     Attributes:
         name: What curves call it.
-        settings: ``lossless`` for whole numbers; numbers are bits of a coordinate over the extent of a cloud.
+        settings: `lossless` for whole numbers; numbers are bits of a coordinate over the extent of a cloud.
         level: From 0, fastest, to 10, smallest.
     """
 
@@ -79,7 +79,7 @@ class DracoCodec:
         """As `lcrs.evaluate.cloud_protocol.CloudCodec.encode_cloud`.
 
         Raises:
-            ValueError: if positions are no whole numbers, or too large ones, and nothing is to be lost.
+            ValueError: positions are no whole numbers, or too large ones, and nothing is to be lost.
         """
         points = cloud.positions
         options: dict[str, Any] = {"compression_level": self.level}
@@ -119,10 +119,10 @@ class ExternalCloudCodec:
 
     Attributes:
         name: What curves call it.
-        command: Encodes: ``{input}`` and ``{output}`` are files, ``{setting}`` the setting, ``{points}`` the
+        command: Encodes: `{input}` and `{output}` are files, `{setting}` the setting, `{points}` the
             number of points. No shell sees it.
         decode_command: Decodes, with the same names, but for the number of points.
-        settings: What ``{setting}`` may stand for by default.
+        settings: What `{setting}` may stand for by default.
         suffix: Of files.
         encoding: Of PLY files, one of `lcrs.clouds.ENCODINGS`.
         timeout: Seconds that one run may take.
@@ -182,8 +182,8 @@ def make_cloud_codec(name: str) -> CloudCodec:
     """A codec of `CLOUD_CODECS`.
 
     Raises:
-        OSError: if its package or program is not here.
-        ValueError: if there is no such codec.
+        OSError: its package or program is not here.
+        ValueError: there is no such codec.
     """
     if name == "draco":
         if find_spec("DracoPy") is None:

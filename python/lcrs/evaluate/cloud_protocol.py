@@ -3,7 +3,7 @@
 The protocol: positions alone are coded. Rates count every byte of the file, over the points of the original,
 each time that they are there. Times are those of the two calls, points to bytes and back, without reading the
 cloud. Whatever comes back is compared with the original as `lcrs.metrics.clouds` says, and point by point, in
-whatever order: a row is ``lossless`` (1) if the same places are taken.
+whatever order: a row is `lossless` (1) if the same places are taken.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class CloudCodec(Protocol):
 
     @property
     def settings(self) -> tuple[Setting, ...]:
-        """A ladder of settings; ``lossless`` may be among them, and numbers beside it."""
+        """A ladder of settings; `lossless` may be among them, and numbers beside it."""
 
     def identity(self) -> dict[str, Any]:
         """Everything that decides its bytes and points."""
@@ -75,9 +75,9 @@ def read_given_cloud(path: str | Path, *, max_points: int | None = None) -> Give
     """Reads a cloud as the protocol wants it.
 
     Raises:
-        OSError: if there is no such file.
-        CloudError: if it is damaged.
-        ValueError: if it has no points, or a position is not finite.
+        OSError: there is no such file.
+        CloudError: it is damaged.
+        ValueError: it has no points, or a position is not finite.
     """
     cloud = read(path, max_points=max_points)
     if not len(cloud):

@@ -55,7 +55,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Complexity:
-    """Of a model, by part: ``g_a, h_a, h_s, g_s`` and ``entropy``, those that it has."""
+    """Of a model, by part: `g_a, h_a, h_s, g_s` and `entropy`, those that it has."""
 
     parts: dict[str, Part] = field(default_factory=dict)
 
@@ -91,8 +91,8 @@ def of_file(path: str | Path) -> Complexity:
     """Of a package's file, of which only the head is read.
 
     Raises:
-        OSError: if it cannot be read.
-        ValueError: if it is no package, or one of point clouds.
+        OSError: it cannot be read.
+        ValueError: it is no package, or one of point clouds.
     """
     with Path(path).open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
@@ -116,7 +116,7 @@ def of_description(description: Mapping[str, Any], shape_of: Callable[[str], Seq
         shape_of: The shape of a tensor of the package.
 
     Raises:
-        ValueError: if it is one of point clouds, which have no pixels.
+        ValueError: it is one of point clouds, which have no pixels.
     """
     if "strides" not in description:
         msg = f"model '{description['name']}' codes point clouds: nothing of it is counted by pixels"

@@ -33,10 +33,10 @@ __all__ = [
 
 _DATA = Path(__file__).parent / "data" / "curves"
 _SIMILARITIES = ("ms-ssim-rgb", "ssim-rgb", "ms-ssim", "ssim")
-"""Measures that are drawn and compared in decibels, ``-10 log10(1 - x)``."""
+"""Measures that are drawn and compared in decibels, `-10 log10(1 - x)`."""
 _DISTANCES = ("lpips", "dists")
 """Measures of which less is better."""
-_COSTS = ("setting", "num_", "bpp", "bitrate", "encoding_", "decoding_", "estimation_")
+_COSTS = ("setting", "num_", "bpp", "bpip", "bitrate", "lossless", "encoding_", "decoding_", "estimation_")
 """How columns begin that are no measure of quality."""
 
 
@@ -54,11 +54,11 @@ class Curve:
 
 
 def load(text: str | Path) -> Results:
-    """A result file, or a published curve by its name: ``kodak:vtm``.
+    """A result file, or a published curve by its name: `kodak:vtm`.
 
     Raises:
-        OSError: if there is no such file.
-        ValueError: if it is no result file, or there is no such curve.
+        OSError: there is no such file.
+        ValueError: it is no result file, or there is no such curve.
     """
     dataset, colon, name = str(text).partition(":")
     if colon and not Path(text).exists() and (_DATA / f"{dataset}.json").is_file():
@@ -135,15 +135,15 @@ def check_rates(curves: Sequence[Results]) -> None:
 
 
 def key_of(results: Results, measure: str) -> str:
-    """What results call a measure: with ``-rgb``, or without, as older files of CompressAI have it.
+    """What results call a measure: with `-rgb`, or without, as older files of CompressAI have it.
 
     Raises:
-        ValueError: if they do not have it.
+        ValueError: they do not have it.
     """
     for key in (measure, f"{measure}-rgb", measure.removesuffix("-rgb")):
         if key in results.results:
             return key
-    known = ", ".join(key for key in results.results if key not in ("bpp", "bitrate", "setting"))
+    known = ", ".join(key for key in results.results if key not in ("bpp", "bpip", "bitrate", "setting"))
     msg = f"{results.name} has no {measure.removesuffix('-rgb')}: it has {known or 'nothing'}"
     raise ValueError(msg)
 
@@ -152,7 +152,7 @@ def over_pictures(results: Results, digests: frozenset[str]) -> Results:
     """The same results over some of their pictures.
 
     Raises:
-        ValueError: if there are no rows of them at a common setting.
+        ValueError: there are no rows of them at a common setting.
     """
     found = means(results.rows, digests)
     if not found:
@@ -170,7 +170,7 @@ def curve_of(results: Results, measure: str = "psnr-rgb") -> Curve:
     Distances count with their sign turned, so that more is better.
 
     Raises:
-        ValueError: if the results do not have the measure, or it is none of quality.
+        ValueError: the results do not have the measure, or it is none of quality.
     """
     key = key_of(results, measure)
     if key.startswith(_COSTS) or key.endswith("_bytes"):

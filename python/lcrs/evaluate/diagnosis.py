@@ -62,8 +62,8 @@ class Diagnosis:
     """What there is to say of a file."""
 
     verdict: str
-    """One of ``healthy, truncated, damaged, newer-format, old-format, foreign, missing-model, wrong-model,
-    not-portable, desync, weak-model, too-large, package``.
+    """One of `healthy, truncated, damaged, newer-format, old-format, foreign, missing-model, wrong-model,
+    not-portable, desync, weak-model, too-large, package`.
     """
     words: str
     """The same for people."""
@@ -97,7 +97,7 @@ def diagnose(
         max_bytes: As there.
 
     Raises:
-        OSError: if the file cannot be read.
+        OSError: the file cannot be read.
     """
     path = Path(path)
     with path.open("rb") as file:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lcrs.evaluate.ladder import Ladder
 from lcrs.evaluate.planes import COLORS, to_planes, to_rgb
 from lcrs.evaluate.programs import run_program, told_version, words_of
 
@@ -79,23 +80,19 @@ _FORMS = {
 
 
 @dataclass(frozen=True)
-class ExternalCodec:
+class ExternalCodec(Ladder):
     """A program that writes files.
 
     Attributes:
         name: What curves call it.
-        command: Encodes: ``{input}`` and ``{output}`` are files, ``{setting}`` the setting, ``{width}`` and
-            ``{height}`` the picture's. No shell sees it.
+        command: Encodes: `{input}` and `{output}` are files, `{setting}` the setting, `{width}` and
+            `{height}` the picture's. No shell sees it.
         decode_command: Decodes, with the same names.
         settings: From low rates to high ones.
         suffix: Of files.
-        pictures: What goes in and comes out: ``png``, ``ppm``, or raw planes ``yuv444p``, ``yuv420p``,
-            ``yuv444p10``, ``yuv420p10`` (BT.709, full range, as `lcrs.evaluate.planes` makes them).
+        pictures: What goes in and comes out: `png`, `ppm`, or raw planes `yuv444p`, `yuv420p`,
+            `yuv444p10`, `yuv420p10` (BT.709, full range, as `lcrs.evaluate.planes` makes them).
         timeout: Seconds that one run may take.
-        least: The lowest setting.
-        most: The highest setting.
-        step: Between settings; 0 where any number is one.
-        is_ascending: Whether higher settings are better.
     """
 
     name: str
@@ -105,10 +102,6 @@ class ExternalCodec:
     suffix: str = ".bin"
     pictures: str = "png"
     timeout: float = 3600.0
-    least: float = 0
-    most: float = 100
-    step: float = 1
-    is_ascending: bool = True
 
     is_warmed_up = False
 

@@ -44,12 +44,12 @@ def find(codec: Codec, pictures: Sequence[Given], what: str, target: float) -> F
     Args:
         codec: With settings between two bounds (`lcrs.evaluate.ladder.Ladder`), or few, which are all tried.
         pictures: One or more; all get the same setting.
-        what: ``bpp``, ``num_bytes``, or one of `lcrs.metrics.NAMES`. Of bytes there are never more than asked
+        what: `bpp`, `num_bytes`, or one of `lcrs.metrics.NAMES`. Of bytes there are never more than asked
             for, unless no setting gives less.
         target: How much of it.
 
     Raises:
-        ValueError: if the target is no number above 0, or a picture has no such measure.
+        ValueError: the target is no number above 0, or a picture has no such measure.
         Exception: whatever the codec ends in.
     """
     if not (math.isfinite(target) and target > 0):

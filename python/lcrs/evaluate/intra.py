@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lcrs.evaluate.ladder import checked
+from lcrs.evaluate.ladder import Ladder, checked
 from lcrs.evaluate.planes import COLORS, to_planes, to_rgb
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ __all__ = ["IntraCodec"]
 
 
 @dataclass(frozen=True)
-class IntraCodec:
+class IntraCodec(Ladder):
     """A video encoder that is given one picture.
 
     The bytes are those of the stream alone, without a file round it: as of HM and VTM.
@@ -38,10 +38,6 @@ class IntraCodec:
     suffix: str
     options: dict[str, str] = field(default_factory=dict)
     parameter: str = "qp"
-    least: float = 0
-    most: float = 51
-    step: float = 1
-    is_ascending: bool = False
     multiple: int = 2
     """What sides are padded to, which the picture's own are cut from."""
     least_side: int = 1
@@ -61,6 +57,8 @@ class IntraCodec:
                 "preset": "slow",
                 "x265-params": "keyint=1:log-level=none:info=0:frame-threads=1:pools=none:qp={setting}",
             },
+            most=51,
+            is_ascending=False,
             multiple=8,
             least_side=32,
         )
@@ -82,6 +80,7 @@ class IntraCodec:
             },
             most=63,
             least=1,
+            is_ascending=False,
             multiple=2,
             least_side=64,
         )
@@ -153,7 +152,7 @@ class IntraCodec:
 
 
 def _rows(values: NDArray[Any], line_size: int) -> bytes:
-    """The bytes of a plane whose rows have ``line_size`` bytes."""
+    """The bytes of a plane whose rows have `line_size` bytes."""
     height, width = values.shape
     rows = np.zeros((height, line_size), np.uint8)
     samples = np.ascontiguousarray(values.astype(values.dtype.newbyteorder("<"), copy=False))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lcrs.evaluate.results import Setting
@@ -10,31 +11,28 @@ if TYPE_CHECKING:
 __all__ = ["Ladder", "checked"]
 
 
-class Ladder(Protocol):
-    """Settings between two bounds, in steps, of which one end is the best."""
+@dataclass(frozen=True, kw_only=True)
+class Ladder:
+    """Settings between two bounds, in steps, of which one end is the best.
 
-    @property
-    def least(self) -> float:
-        """The lowest setting."""
+    Attributes:
+        least: The lowest setting.
+        most: The highest setting.
+        step: Between settings; 0 where any number is one.
+        is_ascending: Whether higher settings are better.
+    """
 
-    @property
-    def most(self) -> float:
-        """The highest setting."""
-
-    @property
-    def step(self) -> float:
-        """Between settings; 0 where any number is one."""
-
-    @property
-    def is_ascending(self) -> bool:
-        """Whether higher settings are better."""
+    least: float = 0
+    most: float = 100
+    step: float = 1
+    is_ascending: bool = True
 
 
 def checked(ladder: Ladder, setting: Setting, what: str) -> float:
     """The setting as a number.
 
     Raises:
-        ValueError: if it is none of the ladder's.
+        ValueError: it is none of the ladder's.
     """
     is_number = isinstance(setting, int | float) and ladder.least <= setting <= ladder.most
     if not is_number or (ladder.step and float(setting) % ladder.step):  # type: ignore[arg-type]

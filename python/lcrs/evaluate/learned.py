@@ -36,7 +36,7 @@ class LearnedCodec:
         threads: As in `lcrs.compress`.
 
     Raises:
-        ValueError: if one of several models has a variable rate.
+        ValueError: one of several models has a variable rate.
     """
 
     def __init__(
@@ -125,12 +125,12 @@ class EstimatedBits:
     """Models in torch whose bits are those that their likelihoods stand for: nothing is coded.
 
     Args:
-        networks: By what a point is called. Each has ``forward`` return ``x_hat`` and ``likelihoods``, as
+        networks: By what a point is called. Each has `forward` return `x_hat` and `likelihoods`, as
             CompressAI's.
         name: What the curve is called.
         device: Where they run.
 
-    A single network with ``level_of`` has qualities: its forward takes the level.
+    A single network with `level_of` has qualities: its forward takes the level.
     """
 
     def __init__(
@@ -171,7 +171,7 @@ class EstimatedBits:
         """Bits of a picture, and its restored pixels.
 
         Raises:
-            ValueError: if the network's forward returns something else.
+            ValueError: the network's forward returns something else.
         """
         import torch
         import torch.nn.functional as F

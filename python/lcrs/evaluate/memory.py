@@ -54,7 +54,7 @@ class PeakMemory:
             self.allocated = torch.cuda.max_memory_allocated(self._device)
 
     def fields(self, what: str) -> dict[str, Any]:
-        """What rows say: ``{what}_peak_bytes`` and the like."""
+        """What rows say: `{what}_peak_bytes` and the like."""
         fields = {f"{what}_peak_bytes": self.resident} if self.resident else {}
         if self.of_program:
             fields[f"{what}_peak_program_bytes"] = self.of_program

@@ -22,13 +22,13 @@ def load_models(names: Sequence[str], architecture: str | None = None) -> dict[s
 
     Args:
         names: Of packages or their files; checkpoints; published architectures, all their qualities
-            (``mbt2018-mean``) or one, and what they were trained for (``mbt2018-mean:3:ms-ssim``).
+            (`mbt2018-mean`) or one, and what they were trained for (`mbt2018-mean:3:ms-ssim`).
         architecture: Of checkpoints whose keys do not tell it.
 
     Raises:
-        MissingModelError: if there is no such model or file.
-        OSError: if published weights are not here and cannot be had.
-        ValueError: if a file is damaged or of nothing that is known, or two points have the same name.
+        MissingModelError: there is no such model or file.
+        OSError: published weights are not here and cannot be had.
+        ValueError: a file is damaged or of nothing that is known, or two points have the same name.
     """
     found: dict[str, Package | nn.Module] = {}
     for name in names:

@@ -52,10 +52,10 @@ def draw(
     Args:
         curves: Results, each a line.
         path: Where to write the drawing; None for nowhere.
-        kind: ``rd``: a measure over the rate. ``rate-time``: seconds of a picture over the rate, both ways.
-            ``rate-complexity``: BD-rate against the first curve over the decoder's multiplications a pixel.
-        measure: Of ``rd`` and ``rate-complexity``; similarities in decibels. By default ``psnr-rgb``, of
-            clouds ``psnr-d1``.
+        kind: `rd`: a measure over the rate. `rate-time`: seconds of a picture over the rate, both ways.
+            `rate-complexity`: BD-rate against the first curve over the decoder's multiplications a pixel.
+        measure: Of `rd` and `rate-complexity`; similarities in decibels. By default `psnr-rgb`, of
+            clouds `psnr-d1`.
         title: Above.
         axes: Limits (xmin, xmax, ymin, ymax).
         figsize: Width and height in inches.
@@ -64,8 +64,8 @@ def draw(
         The figure, and what of the curves could not be drawn, in words.
 
     Raises:
-        OSError: if matplotlib is not installed, or the file cannot be written.
-        ValueError: if nothing can be drawn, or the file's ending is of no format that is known.
+        OSError: matplotlib is not installed, or the file cannot be written.
+        ValueError: nothing can be drawn, or the file's ending is of no format that is known.
     """
     try:
         figures = import_module("matplotlib.figure")
@@ -76,7 +76,7 @@ def draw(
     figure: Figure = figures.Figure(figsize=figsize, layout="constrained")
     plot = figure.add_subplot()
     if measure is None:
-        measure = "psnr-d1" if curves and curves[0].rate == "bpip" else "psnr-rgb"
+        measure = curves[0].usual_measure if curves else "psnr-rgb"
     drawn = {"rd": _draw_rates, "rate-time": _draw_times, "rate-complexity": _draw_work}[kind]
     lacking = drawn(plot, curves, measure)
     if not plot.lines:

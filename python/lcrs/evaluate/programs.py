@@ -25,8 +25,8 @@ def words_of(template: str) -> list[str]:
     """The words of a template of a command line.
 
     Raises:
-        FileNotFoundError: if its program is not on the path.
-        ValueError: if it cannot be read, or lacks ``{input}`` or ``{output}``.
+        FileNotFoundError: its program is not on the path.
+        ValueError: it cannot be read, or lacks `{input}` or `{output}`.
     """
     try:
         words = shlex.split(template)
@@ -45,12 +45,12 @@ def run_program(template: str, values: dict[str, Any], timeout: float) -> None:
     """Runs a program; it and all that it started end with us.
 
     Args:
-        template: its command line, in which ``{name}`` stands for one of ``values``. No shell sees it.
-        values: ``output``, a path, among them.
+        template: its command line, in which `{name}` stands for one of `values`. No shell sees it.
+        values: `output`, a path, among them.
         timeout: in seconds.
 
     Raises:
-        OSError: if it fails, takes too long, or writes nothing.
+        OSError: it fails, takes too long, or writes nothing.
     """
     words = [_filled(word, values) for word in shlex.split(template)]
     code, output = _ended(words, timeout)
@@ -68,7 +68,7 @@ def _ended(words: list[str], timeout: float) -> tuple[int, str]:
     """Runs a program: its code, and what it said. How much memory it took is told to `PeakMemory`.
 
     Raises:
-        OSError: if there is none, or it takes too long.
+        OSError: there is none, or it takes too long.
     """
     with tempfile.TemporaryFile() as said:
         process = subprocess.Popen(

@@ -42,7 +42,7 @@ class Codec(Protocol):
 
     @property
     def settings(self) -> tuple[Setting, ...]:
-        """A ladder of settings from low rates to high ones; ``(None,)`` where there is only one."""
+        """A ladder of settings from low rates to high ones; `(None,)` where there is only one."""
 
     def identity(self) -> dict[str, Any]:
         """Everything that decides its bytes and pixels: versions, settings, colours, chroma, bit depth,
@@ -88,11 +88,11 @@ def read_picture(path: str | Path, **choices: Any) -> Given:
 
     Args:
         path: The file.
-        **choices: As `lcrs.pictures.to_picture` takes them: ``background, to_srgb, frame, max_pixels``.
+        **choices: As `lcrs.pictures.to_picture` takes them: `background, to_srgb, frame, max_pixels`.
 
     Raises:
-        OSError: if there is no such file.
-        PictureError: if it is damaged, or holds what ``choices`` do not say what to do with.
+        OSError: there is no such file.
+        PictureError: it is damaged, or holds what `choices` do not say what to do with.
     """
     given = np.asarray(to_picture(Path(path), to_8bit=True, **choices).pixels, np.uint8)
     pixels = np.empty((*given.shape[:2], 3), np.uint8)

@@ -58,7 +58,7 @@ def page(
     Args:
         curves: What it is about.
         title: Above.
-        method: As `lcrs.evaluate.bjontegaard.compare` takes it, as all up to ``common``.
+        method: As `lcrs.evaluate.bjontegaard.compare` takes it, as all up to `common`.
         min_overlap: As there.
         same_pictures: As there.
         common: As there.
@@ -66,7 +66,7 @@ def page(
         bpp: The rate that these are at.
 
     Raises:
-        ValueError: if the rates of curves are of two kinds.
+        ValueError: the rates of curves are of two kinds.
     """
     check_rates(curves)
     curves = [replace(results, name=_isolated(results.name)) for results in curves]
@@ -119,7 +119,7 @@ def sights(
     """Parts of pictures where codecs differ most from the original, at rates near one.
 
     Args:
-        curves: Results of ``lcrs eval --save`` or ``lcrs bench --save``.
+        curves: Results of `lcrs eval --save` or `lcrs bench --save`.
         originals: The folder of the pictures, by the names that results have.
         bpp: The rate.
         num_pictures: At most so many.

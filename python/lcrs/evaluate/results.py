@@ -12,15 +12,15 @@ A file is one JSON object::
       "failures": [{"name": "broken.png", "error": "..."}, ...]
     }
 
-``results`` has the means over ``pictures``, one number a setting, in the order of rates: arithmetic means of
-what each row has, but ``ms-ssim-rgb-db``, which is the decibels of the mean MS-SSIM. A value that is not
-finite is null there and in rows (the PSNR of equal pictures). ``name``, ``description`` and ``results`` alone
-are what CompressAI writes and reads, and are all that has to be there; so are bare ``results``. ``digest`` is
-the SHA-256 of a picture's pixels (`lcrs.evaluate.protocol.digest_of`); pictures that are not ``counted`` lack
-a row of some setting, and are in no mean. ``rate`` is ``bytes`` of files, or ``estimate``.
+`results` has the means over `pictures`, one number a setting, in the order of rates: arithmetic means of
+what each row has, but `ms-ssim-rgb-db`, which is the decibels of the mean MS-SSIM. A value that is not
+finite is null there and in rows (the PSNR of equal pictures). `name`, `description` and `results` alone
+are what CompressAI writes and reads, and are all that has to be there; so are bare `results`. `digest` is
+the SHA-256 of a picture's pixels (`lcrs.evaluate.protocol.digest_of`); pictures that are not `counted` lack
+a row of some setting, and are in no mean. `rate` is `bytes` of files, or `estimate`.
 
-Results of point clouds have ``bpip``, bits a point of the original, in place of ``bpp``, and ``num_points``
-in place of ``width`` and ``height`` (`lcrs.evaluate.cloud_protocol`).
+Results of point clouds have `bpip`, bits a point of the original, in place of `bpp`, and `num_points`
+in place of `width` and `height` (`lcrs.evaluate.cloud_protocol`).
 """
 
 from __future__ import annotations
@@ -71,6 +71,11 @@ class Results:
         return next(name for name in RATES if name in self.results)
 
     @property
+    def usual_measure(self) -> str:
+        """What its curve is drawn and compared by unless told otherwise."""
+        return "psnr-d1" if self.rate == "bpip" else "psnr-rgb"
+
+    @property
     def digests(self) -> frozenset[str]:
         """Of the pictures that count; empty where nothing is known of them."""
         return frozenset(p["digest"] for p in self.pictures if p.get("counted", True))
@@ -85,8 +90,8 @@ def read_results(path: str | Path) -> Results:
     """Reads a result file, ours or CompressAI's.
 
     Raises:
-        OSError: if it cannot be read.
-        ValueError: if it is none, with what is wrong and where.
+        OSError: it cannot be read.
+        ValueError: it is none, with what is wrong and where.
     """
     path = Path(path)
     try:
@@ -108,7 +113,7 @@ def results_of(content: Any, where: str, name: str = "") -> Results:
         name: What a curve without a name is called.
 
     Raises:
-        ValueError: if something is not as it should be.
+        ValueError: something is not as it should be.
     """
     if not isinstance(content, dict):
         raise _wrong(where, "the file", f"is of type {type(content).__name__}, an object is needed")
@@ -161,7 +166,7 @@ def to_json(results: Results) -> str:
 
 
 def means(rows: Sequence[Mapping[str, Any]], digests: frozenset[str]) -> dict[str, list[Any]]:
-    """What ``results`` has of rows: means over some pictures, a value a setting, in the order of rates.
+    """What `results` has of rows: means over some pictures, a value a setting, in the order of rates.
 
     Settings that not all of these pictures have a row of are left out, and measures that not all rows have.
     """
@@ -205,7 +210,7 @@ def _number(where: str, place: str, value: Any) -> float | None:
     """A finite number, or None.
 
     Raises:
-        ValueError: if it is something else.
+        ValueError: it is something else.
     """
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return None
@@ -232,7 +237,7 @@ def _check_row(place: str, row: dict[str, Any], digests: set[str], rate: str) ->
     """Checks a row, and takes out of it what is not finite.
 
     Raises:
-        ValueError: if it is of no picture or setting, or has something else where numbers are.
+        ValueError: it is of no picture or setting, or has something else where numbers are.
     """
     if not row.keys() >= _ROW_KEYS or not isinstance(row["digest"], str) or row["digest"] not in digests:
         raise ValueError(f"{place} has no setting, or the digest of no picture")

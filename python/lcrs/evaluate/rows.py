@@ -1,6 +1,6 @@
 """Rows of an evaluation that is under way: kept on disk as they come, so that a run that was ended goes on.
 
-Beside ``FILE.json`` lies ``FILE.json.rows`` while a run lasts: what is evaluated and how on the first line,
+Beside `FILE.json` lies `FILE.json.rows` while a run lasts: what is evaluated and how on the first line,
 then a picture or a row a line. A line that was cut off counts as not there.
 """
 
@@ -27,7 +27,7 @@ class Rows:
         force: Whether to begin anew where there is something else.
 
     Raises:
-        FileExistsError: if the file is there, or a run that was ended, and of something else.
+        FileExistsError: the file is there, or a run that was ended, and of something else.
     """
 
     def __init__(
@@ -87,8 +87,8 @@ class Rows:
         """The result, which is written if there is a place for it; pictures that lack a setting do not count.
 
         Args:
-            fields: ``name``, ``description`` and ``meta``.
-            failures: What went wrong, with ``name`` and ``error``.
+            fields: `name`, `description` and `meta`.
+            failures: What went wrong, with `name` and `error`.
             settings: That were asked for.
         """
         for digest, picture in self._pictures.items():

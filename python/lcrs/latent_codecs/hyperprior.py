@@ -15,7 +15,7 @@ from lcrs.latent_codecs.derived import warn_of_forward
 from lcrs.latent_codecs.gaussian_conditional import GaussianConditionalLatentCodec
 from lcrs.latent_codecs.hyper import HyperLatentCodec
 from lcrs.latent_codecs.own import codes_by_itself, report_own
-from lcrs.latent_codecs.streams import check_strings
+from lcrs.latent_codecs.streams import batch_size_of
 from lcrs.layers.foreign import coding_scope
 from lcrs.registry import register_module
 
@@ -139,7 +139,7 @@ def decode_any(
         DesyncError: Neither way decodes a picture's strings.
         LcrsError: There is one way, and it does not.
     """
-    batch_size = check_strings(strings)
+    batch_size = batch_size_of(strings)
     try:
         return dict(decode(strings, exact))
     except LcrsError:

@@ -19,7 +19,7 @@ from lcrs.errors import NotPortableError
 from lcrs.latent_codecs.base import LatentCodec, fit, single
 from lcrs.latent_codecs.foreign_scan import ForeignScan
 from lcrs.latent_codecs.native import scan_arguments, scan_key
-from lcrs.latent_codecs.stepwise import StepwiseScan, checked_kernel_size, each_step
+from lcrs.latent_codecs.stepwise import StepwiseScan, checked_kernel_size, run_steps
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter, pull_places
 from lcrs.layers import MaskedConv2d
 from lcrs.layers.agreement import DisagreementError
@@ -210,7 +210,7 @@ class RasterScanLatentCodec(LatentCodec):
             scan.put(rows, columns, symbols, means)
             pushed.append((np.moveaxis(symbols, 1, -1), np.moveaxis(indexes, 1, -1)))
 
-        each_step(y.shape[2:], self.kernel_size, writer.kind, step)
+        run_steps(y.shape[2:], self.kernel_size, writer.kind, step)
         parts = zip(*pushed, strict=True)
         symbols, indexes = (np.ascontiguousarray(np.concatenate(part, axis=1)) for part in parts)
         writer.put_in_order(symbols, indexes, scan.table)
@@ -227,5 +227,5 @@ class RasterScanLatentCodec(LatentCodec):
             scan.put(rows, columns, symbols, means)
             pulled.append(np.moveaxis(symbols, 1, -1))
 
-        each_step(scan.size, self.kernel_size, reader.kind, step)
+        run_steps(scan.size, self.kernel_size, reader.kind, step)
         return np.concatenate(pulled, axis=1)

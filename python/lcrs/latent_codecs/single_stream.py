@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from lcrs import coding
 from lcrs.entropy_models import GaussianConditional
 from lcrs.latent_codecs.base import single
-from lcrs.latent_codecs.stepwise import StepwiseScan, checked_kernel_size, each_step
+from lcrs.latent_codecs.stepwise import StepwiseScan, checked_kernel_size, run_steps
 from lcrs.layers import MaskedConv2d
 from lcrs.layers.provenance import report_handed
 
@@ -94,7 +94,7 @@ def raster_scan_compress_single_stream(
         places = (rows * width + columns).numpy()
         symbols[places], indexes[places] = step_symbols[0].T, step_indexes[0].T
 
-    each_step((height, width), kernel_size, "lcrs", step)
+    run_steps((height, width), kernel_size, "lcrs", step)
     encoder.encode_with_indexes(symbols, indexes, *_rows(scan.table))
     return scan.y_hat.to(y.device)
 
@@ -144,7 +144,7 @@ def raster_scan_decompress_single_stream(
         symbols = np.array(decoder.decode_stream(indexes.ravel(), *table), np.int32)
         scan.put(rows, columns, symbols.reshape(1, -1, 1), means)
 
-    each_step((height, width), kernel_size, "ans", step)
+    run_steps((height, width), kernel_size, "ans", step)
     return scan.y_hat.to(device)
 
 

@@ -21,10 +21,10 @@ from lcrs.latent_codecs.base import fit, single
 from lcrs.layers import CheckerboardMaskedConv2d, MaskedConv2d
 from lcrs.layers.lowering import GraphBuilder
 
-__all__ = ["StepwiseParts", "StepwiseScan", "checked_kernel_size", "each_step", "patches_at", "step_graph"]
+__all__ = ["StepwiseParts", "StepwiseScan", "checked_kernel_size", "patches_at", "run_steps", "step_graph"]
 
 
-def each_step(
+def run_steps(
     size: Sequence[int], kernel_size: int, kind: StreamKind, step: Callable[[Tensor, Tensor], None]
 ) -> None:
     """Has `step(rows, columns)`, int64 (P,), called for the places of a raster scan, in a stream's order.
@@ -40,13 +40,13 @@ def each_step(
     """
     # A compiler would look into each step anew. To tell it not to loads it, which takes as long as torch: so
     # only where it is there.
-    run = _each_step
+    run = _run_steps
     if "torch._dynamo" in sys.modules:
         run = torch.compiler.disable(run)  # type: ignore[no-untyped-call]
     run(size, kernel_size, kind, step)
 
 
-def _each_step(
+def _run_steps(
     size: Sequence[int], kernel_size: int, kind: StreamKind, step: Callable[[Tensor, Tensor], None]
 ) -> None:
     """Does so, without a look at compilers."""

@@ -19,12 +19,12 @@ from lcrs.entropy_models.base import StreamKind
 from lcrs.entropy_models.verified import check, put_checksum
 from lcrs.layers.foreign import is_verified, note_coded, note_string
 
-__all__ = ["SymbolReader", "SymbolWriter", "check_strings", "pull_places"]
+__all__ = ["SymbolReader", "SymbolWriter", "batch_size_of", "pull_places"]
 
 _Symbols = NDArray[np.int32]
 
 
-def check_strings(strings: Sequence[Sequence[bytes]]) -> int:
+def batch_size_of(strings: Sequence[Sequence[bytes]]) -> int:
     """The batch size of `strings`: lists of equal length, one string in each for each picture.
 
     Raises:
@@ -154,7 +154,7 @@ class SymbolReader:
         self.kind = kind
         self.is_handed = is_handed
         self.exact = exact
-        self.batch_size = check_strings(strings)
+        self.batch_size = batch_size_of(strings)
         self._strings = strings
         self._num_steps = 0
         self._coded: list[NDArray[Any]] = []

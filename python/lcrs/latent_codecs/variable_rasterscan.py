@@ -17,9 +17,9 @@ from lcrs.entropy_models import GaussianConditional
 from lcrs.errors import NotPortableError
 from lcrs.latent_codecs.base import fit, single
 from lcrs.latent_codecs.native import pointwise_layers, scan_arguments, scan_key
-from lcrs.latent_codecs.offsets import reconstructed
 from lcrs.latent_codecs.rasterscan import RasterScanLatentCodec
-from lcrs.latent_codecs.stepwise import each_step, patches_at
+from lcrs.latent_codecs.shrinkage import reconstructed
+from lcrs.latent_codecs.stepwise import patches_at, run_steps
 from lcrs.latent_codecs.streams import SymbolReader, SymbolWriter, pull_places
 from lcrs.layers import MaskedConv2d
 from lcrs.layers.foreign import in_torch, one_thread, report
@@ -32,14 +32,14 @@ __all__ = ["VariableRasterScanLatentCodec"]
 
 @register_module("VariableRasterScanLatentCodec")
 class VariableRasterScanLatentCodec(RasterScanLatentCodec):
-    """`RasterScanLatentCodec` whose step of quantisation is the inverse of a scale.
+    """`RasterScanLatentCodec` whose step of quantisation is the inverse of a gain.
 
     Of Kamisli, Racape and Choi, "Variable-rate learned image compression with multi-objective optimization
     and quantization-reconstruction offsets", DCC 2024.
 
     .. code-block:: none
 
-                      ctx_params          scale
+                      ctx_params          gain
                           │                 │
                           │   ┌────◄────(+)─┴─ scale_to_context
                        ┌──┴───┴┐     ┌──┴──┐
@@ -47,18 +47,18 @@ class VariableRasterScanLatentCodec(RasterScanLatentCodec):
                        └──┬────┘     └──┬──┘
                           │             │
                         ┌───┐    ▼      │
-        y ──► * scale ──┤ Q ├──►────► + offsets ──► / scale ──┴──► y_hat
+        y ──► * gain ──┤ Q ├──►────► + offsets ──► / gain ──┴──► y_hat
                         └───┘   GC
 
     The context is what the decoder will have, in training as well: values are quantised step by step.
 
     Args:
-        gaussian_conditional: As for `RasterScanLatentCodec`; EP's scales are multiplied by the scale.
+        gaussian_conditional: As for `RasterScanLatentCodec`; EP's scales are multiplied by the gain.
         entropy_parameters: EP, a stack of 1x1 convolutions.
         context_prediction: CP.
-        offsets: From (..., 2), multiplied standard deviation and scale, to (..., 1): how much closer to zero
+        offsets: From (..., 2), multiplied standard deviation and gain, to (..., 1): how much closer to zero
             than their symbols values are. None is for not at all.
-        scale_to_context: From (1, 1), the scale, to (1, features of CP): what is added to CP's features.
+        scale_to_context: From (1, 1), the gain, to (1, features of CP): what is added to CP's features.
     """
 
     def __init__(
@@ -73,32 +73,32 @@ class VariableRasterScanLatentCodec(RasterScanLatentCodec):
         self.offsets = offsets
         self.scale_to_context = scale_to_context
 
-    def forward(self, y: Tensor, params: Tensor, scale: Tensor) -> dict[str, Any]:  # type: ignore[override]
+    def forward(self, y: Tensor, params: Tensor, gain: Tensor) -> dict[str, Any]:  # type: ignore[override]
         """The latent as it will be decoded (straight-through), and its likelihoods.
 
         Args:
             y: (N, C, H, W).
             params: (N, C', H, W) or larger; what is beyond `y` is cut off.
-            scale: (1,).
+            gain: (1,).
 
         Returns:
             "y_hat" and "likelihoods" with "y", of the shape of `y`.
         """
         params = fit(params, y.shape[2:])
-        scan = _TorchScan(self, params, scale)
+        scan = _TorchScan(self, params, gain)
         gaussians = []
 
         def step(rows: Tensor, columns: Tensor) -> None:
             scales, means = scan.parameters(rows, columns)
-            symbols = quantize_ste((y[..., rows, columns] - means) * scale)
+            symbols = quantize_ste((y[..., rows, columns] - means) * gain)
             scan.put(rows, columns, symbols, scales, means)
             gaussians.append((rows * y.shape[3] + columns, torch.cat((scales, means), 1)))
 
-        each_step(y.shape[2:], self.kernel_size, "lcrs", step)
+        run_steps(y.shape[2:], self.kernel_size, "lcrs", step)
         places, values = zip(*gaussians, strict=True)
         in_order = torch.cat(values, 2)[..., torch.argsort(torch.cat(places)).to(y.device)]
         scales, means = in_order.reshape(y.shape[0], -1, *y.shape[2:]).chunk(2, 1)
-        likelihoods = self._likelihoods(y * scale, scales * scale, means * scale)
+        likelihoods = self._likelihoods(y * gain, scales * gain, means * gain)
         return {"y_hat": scan.y_hat, "likelihoods": {"y": likelihoods}}
 
     def _likelihoods(self, y: Tensor, scales: Tensor, means: Tensor) -> Tensor:
@@ -112,29 +112,29 @@ class VariableRasterScanLatentCodec(RasterScanLatentCodec):
         return self.gaussian_conditional.likelihood(noisy, scales, means)
 
     def encode(  # type: ignore[override]
-        self, writer: SymbolWriter, y: Tensor, params: Tensor, scale: Tensor
+        self, writer: SymbolWriter, y: Tensor, params: Tensor, gain: Tensor
     ) -> dict[str, Any]:
         """Writes `y`; the shape is its spatial size."""
         try:
             scan = self._variable_scan("wavefront" if writer.kind == "lcrs" else "raster")
         except NotPortableError as error:
             self._report(error)
-            restored = self._encode_in_torch(writer, y, params, scale)
+            restored = self._encode_in_torch(writer, y, params, gain)
             writer.note(restored.numpy())
             return {"shape": y.shape[2:], "y_hat": restored}
         encoders = writer.open_encoders()
         side = single(fit(params, y.shape[2:])).numpy()
-        y_hat = scan.encode(encoders, single(y).numpy(), side, **self._conditions(scale))
+        y_hat = scan.encode(encoders, single(y).numpy(), side, **self._rate_settings(gain))
         writer.close_encoders(encoders, y_hat)
         return {"shape": y.shape[2:], "y_hat": torch.from_numpy(y_hat)}
 
     def decode(  # type: ignore[override]
-        self, reader: SymbolReader, shape: Sequence[int], params: Tensor, scale: Tensor
+        self, reader: SymbolReader, shape: Sequence[int], params: Tensor, gain: Tensor
     ) -> dict[str, Any]:
         """Reads a latent of spatial size `shape`."""
         decoders, params = reader.open_decoders(), fit(params, shape)
         if not reader.exact:
-            y_hat, symbols = self._decode_in_torch(reader, decoders, params, scale)
+            y_hat, symbols = self._decode_in_torch(reader, decoders, params, gain)
             reader.close_decoders(decoders, symbols)
             return {"y_hat": y_hat}
         try:
@@ -142,7 +142,7 @@ class VariableRasterScanLatentCodec(RasterScanLatentCodec):
         except NotPortableError as error:
             self._report(error)
             pictures = [
-                self._decode_in_torch(reader, [decoder], params[i : i + 1], scale)
+                self._decode_in_torch(reader, [decoder], params[i : i + 1], gain)
                 for i, decoder in enumerate(decoders)
             ]
             if not pictures:
@@ -151,7 +151,7 @@ class VariableRasterScanLatentCodec(RasterScanLatentCodec):
             y_hat = torch.cat([values for values, _ in pictures])
             reader.note(y_hat.numpy())
             return {"y_hat": y_hat}
-        values = scan.decode(decoders, single(params).numpy(), **self._conditions(scale))
+        values = scan.decode(decoders, single(params).numpy(), **self._rate_settings(gain))
         reader.close_decoders(decoders, values)
         return {"y_hat": torch.from_numpy(values)}
 
@@ -183,36 +183,36 @@ class VariableRasterScanLatentCodec(RasterScanLatentCodec):
         assert isinstance(scan, coding.RasterScan)
         return scan
 
-    def _conditions(self, scale: Tensor) -> dict[str, Any]:
-        """Arguments of the native scan that depend on `scale`."""
-        scale = single(scale).reshape(1)
-        conditions = {"gain": scale.numpy()}
+    def _rate_settings(self, gain: Tensor) -> dict[str, Any]:
+        """Arguments of the native scan that depend on `gain`."""
+        gain = single(gain).reshape(1)
+        settings = {"gain": gain.numpy()}
         if self.scale_to_context is not None:
-            as_map = scale.reshape(1, 1, 1, 1)
+            as_map = gain.reshape(1, 1, 1, 1)
             bias = self._network("scale_to_context", as_map, features_last=True).flatten()
             if self.context_prediction.bias is not None:
                 bias = bias + single(self.context_prediction.bias)
-            conditions["context_bias"] = bias.numpy()
-        return conditions
+            settings["context_bias"] = bias.numpy()
+        return settings
 
-    def _encode_in_torch(self, writer: SymbolWriter, y: Tensor, params: Tensor, scale: Tensor) -> Tensor:
+    def _encode_in_torch(self, writer: SymbolWriter, y: Tensor, params: Tensor, gain: Tensor) -> Tensor:
         """Writes `y` picture by picture, with torch's networks; returns what `decode` will."""
         table = self.gaussian_conditional.cdf_table()
         pictures, y_hat = [], []
         with in_torch(self, self.device), one_thread():
             for i in range(y.shape[0]):
-                scan = _TorchScan.of(self, fit(params[i : i + 1], y.shape[2:]), scale)
+                scan = _TorchScan.of(self, fit(params[i : i + 1], y.shape[2:]), gain)
                 pushed = []
 
                 def step(rows: Tensor, columns: Tensor, i: int = i, scan: _TorchScan = scan) -> None:
                     scales, means = scan.parameters(rows, columns)
                     values = y[i : i + 1, :, rows, columns].to(means)
-                    symbols = coding.quantize(single((values - means) * scan.scale).numpy())
+                    symbols = coding.quantize(single((values - means) * scan.gain).numpy())
                     scan.put(rows, columns, torch.from_numpy(symbols).to(means), scales, means)
                     indexes = scan.indexes(scales)
                     pushed.append([np.moveaxis(part, 1, -1) for part in (symbols, indexes)])  # noqa: B023
 
-                each_step(y.shape[2:], self.kernel_size, writer.kind, step)
+                run_steps(y.shape[2:], self.kernel_size, writer.kind, step)
                 pictures.append([np.concatenate(part, axis=1) for part in zip(*pushed, strict=True)])
                 y_hat.append(single(scan.y_hat))
         if not pictures:
@@ -225,11 +225,11 @@ class VariableRasterScanLatentCodec(RasterScanLatentCodec):
         return torch.cat(y_hat)
 
     def _decode_in_torch(
-        self, reader: SymbolReader, decoders: list[coding.Decoder], params: Tensor, scale: Tensor
+        self, reader: SymbolReader, decoders: list[coding.Decoder], params: Tensor, gain: Tensor
     ) -> tuple[Tensor, NDArray[np.int32]]:
         """The latent, and its symbols in the order of coding, (N, places, C)."""
         with in_torch(self, self.device), one_thread():
-            scan = _TorchScan.of(self, params, scale)
+            scan = _TorchScan.of(self, params, gain)
             table, pulled = self.gaussian_conditional.cdf_table(), []
 
             def step(rows: Tensor, columns: Tensor) -> None:
@@ -240,33 +240,33 @@ class VariableRasterScanLatentCodec(RasterScanLatentCodec):
                 )
                 pulled.append(np.moveaxis(symbols, 1, -1))
 
-            each_step(params.shape[2:], self.kernel_size, reader.kind, step)
+            run_steps(params.shape[2:], self.kernel_size, reader.kind, step)
         return single(scan.y_hat), np.concatenate(pulled, axis=1)
 
 
 class _TorchScan:
     """One pass with torch's networks: the values so far, and the parameters of what comes next."""
 
-    def __init__(self, codec: VariableRasterScanLatentCodec, params: Tensor, scale: Tensor) -> None:
-        self.codec, self.params, self.scale = codec, params, scale
+    def __init__(self, codec: VariableRasterScanLatentCodec, params: Tensor, gain: Tensor) -> None:
+        self.codec, self.params, self.gain = codec, params, gain
         shape = (params.shape[0], codec.context_prediction.in_channels, *params.shape[2:])
         context, above = codec.context_prediction, codec.padding + 1
         self.padded = F.pad(context.weight.new_zeros(shape), [codec.padding] * 4)
         self.weight = (context.weight * context.mask)[:, :, :above]
         self.shift = None
         if codec.scale_to_context is not None:
-            self.shift = codec.scale_to_context(scale.reshape(1, 1)).reshape(1, -1, 1, 1)
+            self.shift = codec.scale_to_context(gain.reshape(1, 1)).reshape(1, -1, 1, 1)
 
     @classmethod
-    def of(cls, codec: VariableRasterScanLatentCodec, params: Tensor, scale: Tensor) -> _TorchScan:
+    def of(cls, codec: VariableRasterScanLatentCodec, params: Tensor, gain: Tensor) -> _TorchScan:
         """A pass for coding, in the type and on the device of the networks."""
-        scale = scale.to(codec.context_prediction.weight)
-        return cls(codec, params.to(scale), scale)
+        gain = gain.to(codec.context_prediction.weight)
+        return cls(codec, params.to(gain), gain)
 
     def indexes(self, scales: Tensor) -> NDArray[np.int32]:
         """Rows of the table for `scales`."""
         rows: NDArray[np.int32] = (
-            self.codec.gaussian_conditional.build_indexes(scales * self.scale).cpu().numpy()
+            self.codec.gaussian_conditional.build_indexes(scales * self.gain).cpu().numpy()
         )
         return rows
 
@@ -290,7 +290,7 @@ class _TorchScan:
     def put(self, rows: Tensor, columns: Tensor, symbols: Tensor, scales: Tensor, means: Tensor) -> None:
         """Enters the values of `symbols`, (N, C, P), of P places."""
         bound = self.codec.gaussian_conditional.lower_bound_scale
-        values = reconstructed(symbols, scales, means, self.scale, bound, self.codec.offsets)
+        values = reconstructed(symbols, scales, means, self.gain, bound, self.codec.offsets)
         values = values.to(self.padded.dtype)
         if self.padded.requires_grad or values.requires_grad:
             self.padded = self.padded.clone()  # autograd keeps what it was

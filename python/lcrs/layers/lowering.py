@@ -8,7 +8,7 @@ every machine. A graph is JSON beside a dictionary of named float32 tensors::
      "nodes": [{"op": "conv2d", "in": [0], "place": "g_a.0", "weight": "g_a.0.weight", ...}]}
 
 Values are numbered: inputs first, then one value for each node. `GraphBuilder` writes such graphs. A module
-says how it lowers by a method ``lower(graph, x) -> Value``, which counts unless a class below the one that
+says how it lowers by a method `lower(graph, x) -> Value`, which counts unless a class below the one that
 defines it overrides `forward`; torch's own layers are in a table here, and their subclasses that override
 nothing go with them; any other module is refused by its class and its place. A graph is what a module
 computes in eval mode. What is lowered are *effective* parameters (masks applied,
@@ -189,7 +189,7 @@ class LoweredGraph:
 class GraphBuilder:
     """Builds one coding graph, operation by operation.
 
-    Places are dotted paths as in a state dict (``g_a.0``); `call` opens one for each module, and tensors and
+    Places are dotted paths as in a state dict (`g_a.0`); `call` opens one for each module, and tensors and
     operations registered meanwhile carry it in their names.
     """
 
@@ -222,7 +222,7 @@ class GraphBuilder:
     def op(self, op: str, *values: Value, **attributes: Any) -> Value:
         """Append the operation `op` on `values`.
 
-        Floats are rounded to float32. A keyword that is None counts as absent (``bias=None``).
+        Floats are rounded to float32. A keyword that is None counts as absent (`bias=None`).
 
         Raises:
             NotPortableError: the engine has no such operation.
@@ -332,7 +332,7 @@ class GraphBuilder:
 
     @contextmanager
     def at(self, place: str) -> Iterator[None]:
-        """Open `place` below the current one for the time of a ``with`` block; empty opens nothing."""
+        """Open `place` below the current one for the time of a `with` block; empty opens nothing."""
         if not place:
             yield
             return

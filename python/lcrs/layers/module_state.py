@@ -212,8 +212,9 @@ def set_effective_weights(module: nn.Module) -> None:
 
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
-    """`module` and all inside in eval mode for the time of a ``with`` block."""
-    training = [part for part in module.modules() if part.training]
+    """`module` and all inside in eval mode for the time of a `with` block."""
+    # A frozen TorchScript module has no mode.
+    training = [part for part in module.modules() if getattr(part, "training", False)]
     for part in training:
         part.training = False
     try:

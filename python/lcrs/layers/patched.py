@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from operator import is_
 from types import BuiltinFunctionType, FunctionType
 from typing import Any
 
@@ -58,28 +57,28 @@ _CALLED = (
     ),
 )
 """Those of `torch`, and of its tensors, that layers and people's own functions are made of."""
-_MISSING = object()
 
 
 class _Functions:
     """Functions of a module or class, as they were when this was made."""
 
     def __init__(self, holder: Any, name: str, names: tuple[str, ...]) -> None:
-        self._names, self._holder, self._name = names, vars(holder), name
-        self._released = tuple(self._holder.get(each, _MISSING) for each in names)
+        self._names, self._present, self._name = names, vars(holder).get, name
+        self._released = self._now()
         # Whoever came before us.
-        self._foreign = [each for each in names if _is_foreign(self._holder.get(each))]
+        self._foreign = [each for each in names if _is_foreign(self._present(each))]
 
     def patched(self) -> list[str]:
         """Those that are others now."""
-        if not self._foreign and all(map(is_, map(self._present, self._names), self._released)):
+        now = self._now()
+        if now == self._released and not self._foreign:  # the same objects, which takes microseconds to see
             return []
-        pairs = zip(self._names, self._released, strict=True)
-        changed = {each for each, released in pairs if self._present(each) is not released}
+        triples = zip(self._names, now, self._released, strict=True)
+        changed = {each for each, present, released in triples if present is not released}
         return [f"{self._name}.{each}" for each in sorted(changed.union(self._foreign))]
 
-    def _present(self, name: str) -> Any:
-        return self._holder.get(name, _MISSING)
+    def _now(self) -> tuple[Any, ...]:
+        return tuple(map(self._present, self._names))
 
 
 def _is_foreign(function: Any) -> bool:

@@ -37,7 +37,7 @@ def window_attention(
     scale: float,
     bias: Tensor | None = None,
 ) -> Tensor:
-    """The operation ``window_attention`` of coding graphs.
+    """The operation `window_attention` of coding graphs.
 
     Args:
         query: (N, C, H, W); each head takes its share of the channels.
@@ -48,7 +48,7 @@ def window_attention(
         heads: Number of heads, which divides C and C'.
         scale: What products of queries and keys are multiplied by.
         bias: (heads, 2 height - 1, 2 width - 1): what is added for each distance of query and key, from
-            ``1 - height`` and ``1 - width`` on.
+            `1 - height` and `1 - width` on.
 
     Returns:
         (N, C', H, W).
@@ -149,7 +149,7 @@ class WindowAttention(nn.Module):
         num_heads: Number of heads, which divides `dim`.
         qkv_bias: Whether queries, keys and values have a bias.
         qk_scale: What products of queries and keys are multiplied by; by default
-            ``(dim / num_heads) ** -0.5``.
+            `(dim / num_heads) ** -0.5`.
         shift_size: Where windows begin, below their sides; half of `window_size` in every other block.
     """
 

@@ -1,7 +1,7 @@
 """LPIPS and DISTS, by the packages of their authors, where those and their weights are on this machine.
 
 Nothing is ever downloaded: the weights of the networks that they stand on are looked for where torch keeps
-them (``torch.hub.get_dir()``), and their absence is said with the file's name.
+them (`torch.hub.get_dir()`), and their absence is said with the file's name.
 """
 
 from __future__ import annotations
@@ -26,23 +26,28 @@ _NEEDS = {
     "dists": ("DISTS_pytorch", "dists-pytorch", "vgg16-397923af.pth"),
 }
 """Module, package, and torchvision's weights of the network below."""
+_LEAST_SIDE = {"lpips": 31, "dists": 16}
+"""Of a picture: with less nothing is left after the network's last pooling."""
 
 
 class NotAvailableError(ValueError):
-    """A measure needs what is not on this machine."""
+    """A measure needs what is not on this machine, or a larger picture."""
 
 
 def perceptual(name: str, original: NDArray[Any], restored: NDArray[Any]) -> float:
     """A distance that a network sees, 0 for equal pictures.
 
     Args:
-        name: ``lpips`` (Zhang et al. 2018, AlexNet) or ``dists`` (Ding et al. 2020).
+        name: `lpips` (Zhang et al. 2018, AlexNet) or `dists` (Ding et al. 2020).
         original: (H, W, 3) or (H, W), uint8 or uint16.
         restored: Of the same shape and type.
 
     Raises:
-        NotAvailableError: if its package or the weights are not here.
+        NotAvailableError: its package or the weights are not here, or a side is too short.
     """
+    if (side := min(original.shape[:2])) < _LEAST_SIDE[name]:
+        msg = f"it needs sides of {_LEAST_SIDE[name]} pixels or more, this picture has {side}"
+        raise NotAvailableError(msg)
     network = _network(name)
     import torch
 

@@ -33,7 +33,7 @@ BT709 = np.array(
 class SquaredError:
     """The mean products of differences of components, from which each PSNR follows.
 
-    A plane that is a weighted sum of R, G and B, as Y, Cb and Cr are, has the error ``w @ moments @ w``: so
+    A plane that is a weighted sum of R, G and B, as Y, Cb and Cr are, has the error `w @ moments @ w`: so
     nothing is converted, and no plane is rounded.
     """
 
@@ -55,7 +55,7 @@ class SquaredError:
         """Of the planes Y, Cb and Cr of BT.709 at full resolution, in decibels.
 
         Raises:
-            ValueError: if there are not three components.
+            ValueError: there are not three components.
         """
         if len(self.moments) != 3:
             msg = f"Y, Cb and Cr are of pictures with 3 components, this one has {len(self.moments)}"
@@ -79,7 +79,7 @@ def squared_error(a: NDArray[Any], b: NDArray[Any], peak: float | None = None) -
         peak: The largest value that there may be; by default 255 of uint8, 65535 of uint16, 1 of floats.
 
     Raises:
-        ValueError: if shapes or types do not fit.
+        ValueError: shapes or types do not fit.
     """
     peak = peak_of(a, b) if peak is None else peak
     num_channels = 1 if a.ndim == 2 else a.shape[2]
@@ -102,7 +102,7 @@ def peak_of(a: NDArray[Any], b: NDArray[Any]) -> float:
     """The largest value of the arrays' type.
 
     Raises:
-        ValueError: if they cannot be compared.
+        ValueError: they cannot be compared.
     """
     if a.shape != b.shape or a.ndim not in (2, 3) or not a.size:
         msg = f"the shapes are {a.shape} and {b.shape}, two equal ones of (H, W) or (H, W, C) are needed"

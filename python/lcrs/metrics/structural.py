@@ -47,7 +47,7 @@ def ssim(a: NDArray[Any], b: NDArray[Any], peak: float | None = None) -> float:
         peak: As in `lcrs.metrics.squared_error`.
 
     Raises:
-        ValueError: if shapes or types do not fit, or a side is too short.
+        ValueError: shapes or types do not fit, or a side is too short.
     """
     return structure(a, b, peak, num_scales=1)[0]
 
@@ -61,7 +61,7 @@ def ms_ssim(a: NDArray[Any], b: NDArray[Any], peak: float | None = None) -> floa
 
 
 def decibels(similarity: float) -> float:
-    """``-10 log10(1 - similarity)``, which spreads what is near 1; infinite at 1."""
+    """`-10 log10(1 - similarity)`, which spreads what is near 1; infinite at 1."""
     return -10 * math.log10(1 - similarity) if similarity < 1 else math.inf
 
 

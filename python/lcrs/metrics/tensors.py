@@ -37,7 +37,7 @@ def ms_ssim(a: Tensor, b: Tensor, peak: float = 1.0) -> Tensor:
     """The multi-scale structural similarity of each picture, as `lcrs.metrics.ms_ssim`: (N,).
 
     Raises:
-        ValueError: if a side is shorter than `lcrs.metrics.MIN_SIDE_MS_SSIM`.
+        ValueError: a side is shorter than `lcrs.metrics.MIN_SIDE_MS_SSIM`.
     """
     least = (WINDOW - 1) * 2 ** (len(WEIGHTS) - 1) + 1
     if min(a.shape[-2:]) < least:

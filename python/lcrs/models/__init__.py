@@ -28,11 +28,16 @@ from lcrs.models.google import (
     MeanScaleHyperprior,
     ScaleHyperprior,
 )
-from lcrs.models.pointcloud import OctreeOccupancy
+from lcrs.models.pointcloud import (
+    DensityPreservingReconstructionPccModel,
+    OctreeOccupancy,
+    PointNet2SsgReconstructionPccModel,
+    PointNetReconstructionPccModel,
+)
 from lcrs.models.sensetime import Elic2022Chandelier, Elic2022Official
 from lcrs.models.variable_rate import GainHyperprior, GainSpaceChannelHyperprior
 from lcrs.models.variable_rate.gained_mean_scale import GainedMeanScaleHyperprior
-from lcrs.models.variable_rate.scaled_latent import (
+from lcrs.models.variable_rate.latent_gain import (
     JointAutoregressiveHierarchicalPriorsVbr,
     MeanScaleHyperpriorVbr,
     ScaleHyperpriorVbr,
@@ -50,6 +55,7 @@ __all__ = [
     "Cheng2020AnchorCheckerboard",
     "Cheng2020Attention",
     "CompressionModel",
+    "DensityPreservingReconstructionPccModel",
     "Elic2022Chandelier",
     "Elic2022Official",
     "FactorizedPrior",
@@ -62,6 +68,8 @@ __all__ = [
     "MeanScaleHyperprior",
     "MeanScaleHyperpriorVbr",
     "OctreeOccupancy",
+    "PointNet2SsgReconstructionPccModel",
+    "PointNetReconstructionPccModel",
     "ScaleHyperprior",
     "ScaleHyperpriorVbr",
     "ScaleSpaceFlow",

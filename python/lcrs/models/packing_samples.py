@@ -25,8 +25,8 @@ def check_samples(samples: Mapping[str, Any] | None, analysis: LoweredGraph | No
         analysis: g_a, which says how many channels there are.
 
     Raises:
-        NotPortableError: if the model takes other than three channels, and there are no ``samples``.
-        ValueError: if ``samples`` lack a member, or name another type or number of channels.
+        NotPortableError: the model takes other than three channels, and there are no `samples`.
+        ValueError: `samples` lack a member, or name another type or number of channels.
     """
     channels = None if analysis is None else _input_channels(analysis)
     if samples is None:

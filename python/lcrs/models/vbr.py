@@ -1,6 +1,6 @@
 """CompressAI's path of the models whose latent is scaled before it is quantised."""
 
-from lcrs.models.variable_rate.scaled_latent import (
+from lcrs.models.variable_rate.latent_gain import (
     JointAutoregressiveHierarchicalPriorsVbr,
     MeanScaleHyperpriorVbr,
     ScaleHyperpriorVbr,

@@ -49,7 +49,7 @@ def full_binary32(device: torch.device) -> Iterator[None]:
     """Keeps torch from computing float32 convolutions on a GPU with fewer bits than float32 has.
 
     By torch's default cuDNN rounds their factors to the ten bits of TF32. Whoever wants that speed asks with
-    ``torch.set_float32_matmul_precision("high")``, which holds here as well.
+    `torch.set_float32_matmul_precision("high")`, which holds here as well.
 
     Args:
         device: Where the computing happens; nothing changes for others than CUDA's.

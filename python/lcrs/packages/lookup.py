@@ -32,18 +32,18 @@ _SHIPPED = WEIGHTS
 
 
 def load_package(model: str | os.PathLike[str] | Package) -> Package:
-    """The package called ``model``, or in the file ``model``; a `Package` is returned as it is.
+    """The package called `model`, or in the file `model`; a `Package` is returned as it is.
 
     A name is that inside a package, whatever its file is called. It is looked for in the folders of
-    ``LCRS_MODEL_PATH``, then among the packages that ship with lcrs. If none has it, it may be that of a
+    `LCRS_MODEL_PATH`, then among the packages that ship with lcrs. If none has it, it may be that of a
     file, in these folders or here. Loaded packages are kept until their file changes.
 
     Warns:
         ModelWarning: if several packages have the name, or one cannot be loaded and another one is.
 
     Raises:
-        MissingModelError: if there is none.
-        LcrsError: if the file is damaged, or no package.
+        MissingModelError: there is none.
+        LcrsError: the file is damaged, or no package.
     """
     if isinstance(model, Package):
         return model
@@ -105,7 +105,7 @@ def load_packages(fields: dict[str, Any]) -> Iterator[Package]:
         ModelWarning: if one cannot be loaded and another one is.
 
     Raises:
-        LcrsError: if one is damaged, and there is no other.
+        LcrsError: one is damaged, and there is no other.
     """
     return (package for package in _candidates(fields) if isinstance(package, Package))
 
@@ -120,7 +120,7 @@ def _candidates(fields: dict[str, Any]) -> Iterator[Package | CloudPackage]:
 
 
 def packages_at_hand() -> list[Entry]:
-    """All packages in the folders of ``LCRS_MODEL_PATH`` and among those that ship with lcrs."""
+    """All packages in the folders of `LCRS_MODEL_PATH` and among those that ship with lcrs."""
     return entries(_folders())
 
 
@@ -147,7 +147,7 @@ def _folders() -> list[Path]:
 
 
 def _existing(model: str | os.PathLike[str]) -> Path:
-    """The file ``model``, which may be damaged or a folder: loading it says so."""
+    """The file `model`, which may be damaged or a folder: loading it says so."""
     if not os.fspath(model) or not os.path.lexists(model):
         raise missing(model)
     return Path(model)

@@ -40,7 +40,7 @@ def pixels_to_picture(
 
 
 def keyed(pixels: NDArray[Any], bits: int, key: int | tuple[int, ...]) -> NDArray[Any]:
-    """Grey or RGB with an alpha channel that is 0 where the components are ``key``."""
+    """Grey or RGB with an alpha channel that is 0 where the components are `key`."""
     is_key = (pixels == np.asarray(key, pixels.dtype)).all(axis=2, keepdims=True)
     alpha = np.where(is_key, 0, (1 << bits) - 1).astype(pixels.dtype)
     return np.concatenate([pixels, alpha], axis=2)

@@ -73,7 +73,7 @@ def to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
         profile: what its numbers mean. LAB needs none; without one, L and RGB are sRGB.
 
     Raises:
-        PictureError: if there is no profile for CMYK, or it does not fit.
+        PictureError: there is no profile for CMYK, or it does not fit.
     """
     from PIL import ImageCms
 

@@ -64,7 +64,7 @@ def to_picture(
     Args:
         image: the path of a file, its bytes, an open binary file, a Pillow image, or an array (H, W, 3) or
             (H, W, 4) of colours, or (H, W), (H, W, 1) of grey, uint8 or uint16. A `Picture` stays as it is.
-        background: the colour that transparency is flattened on: a name, ``#rrggbb``, or three numbers from 0
+        background: the colour that transparency is flattened on: a name, `#rrggbb`, or three numbers from 0
             to 255. Without it, pictures with transparent parts are refused.
         to_8bit: whether deeper components are rounded to 8 bits.
         to_srgb: whether colours are converted to sRGB by their profile. Without it, RGB keeps its profile,
@@ -75,9 +75,9 @@ def to_picture(
         max_bytes: how many bytes the samples and a copy of them may take, if there is a limit; likewise.
 
     Raises:
-        TypeError: if ``image`` is none of these.
-        OSError: if there is no such file.
-        PictureError: if it is damaged, too large, or holds what a picture cannot hold and the call does not
+        TypeError: `image` is none of these.
+        OSError: there is no such file.
+        PictureError: it is damaged, too large, or holds what a picture cannot hold and the call does not
             say what to do with that.
     """
     limit = MAX_PIXELS if max_pixels is None else max_pixels
@@ -267,7 +267,7 @@ def _is_as_in(image: Image.Image, source: Buffer | None, bits: int, choices: Cho
     """Whether the file of an image is at hand, and still shows the same: one that was read may be painted on.
 
     Raises:
-        PictureError: if it does not, and 8 bits are not enough.
+        PictureError: it does not, and 8 bits are not enough.
     """
     from lcrs.pictures.source import reopened, tiles_of
 

@@ -43,7 +43,7 @@ def read_deep(image: Image.Image, source: Buffer, bits: int) -> Deep:
         (H, W, C): 1 grey, 2 grey and alpha, 3 colours, 4 colours and alpha.
 
     Raises:
-        PictureError: if the file is cut off, or nothing here reads its format.
+        PictureError: the file is cut off, or nothing here reads its format.
     """
     fresh = reopened(image, source)
     if fresh.format == "HEIF":
@@ -209,10 +209,10 @@ def _read_by_pillow_heif(source: Buffer, frame: int, bits: int) -> Deep:
 
 
 def deep_grey(image: Image.Image, bits: int) -> Deep:
-    """The values of a grey picture that Pillow holds in 16 or 32 bits, as ``bits`` bits.
+    """The values of a grey picture that Pillow holds in 16 or 32 bits, as `bits` bits.
 
     Raises:
-        PictureError: if they are not from 0 to 65535.
+        PictureError: they are not from 0 to 65535.
     """
     values = np.asarray(image)
     if values.size and (values.min() < 0 or values.max() > 65535):

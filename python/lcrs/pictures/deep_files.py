@@ -27,7 +27,7 @@ _STRIP_BYTES = 1 << 18
 
 
 def deep_file(picture: Picture, name: str, options: dict[str, Any]) -> bytes:
-    """The bytes of a file of 16-bit components, RGB or grey; ``options`` as Pillow's writers take them."""
+    """The bytes of a file of 16-bit components, RGB or grey; `options` as Pillow's writers take them."""
     pixels = rescaled(picture.pixels, picture.bit_depth, 16)
     if name == "PPM":
         head = f"P{5 if picture.channels == 1 else 6}\n{picture.size[1]} {picture.size[0]}\n65535\n"

@@ -13,7 +13,7 @@ __all__ = ["rescaled"]
 
 
 def rescaled(pixels: NDArray[Any], bits: int, to: int) -> NDArray[Any]:
-    """Components of ``bits`` bits as such of ``to`` bits, rounded to nearest; the largest stays that."""
+    """Components of `bits` bits as such of `to` bits, rounded to nearest; the largest stays that."""
     largest, wanted = (1 << bits) - 1, (1 << to) - 1
     if bits == to:
         return pixels

@@ -35,7 +35,7 @@ def upright(exif: bytes, size: tuple[int, int], *, turned: bool) -> bytes:
             no longer pointed to.
 
     Raises:
-        ValueError: if the block is damaged.
+        ValueError: the block is damaged.
     """
     block = TiffBlock(exif)
     data = bytearray(exif)
@@ -75,7 +75,7 @@ def add_to_tiff(
     """The TIFF file with what an EXIF block says of the photo, an XMP packet and IPTC records.
 
     Raises:
-        ValueError: if the block is damaged.
+        ValueError: the block is damaged.
     """
     file = TiffBlock(tiff)
     new: list[Entry] = []
@@ -95,7 +95,7 @@ def with_resolution(exif: bytes | None, resolution: tuple[float, float]) -> byte
     """The block, or a new one, saying how many pixels an inch has, unless it does.
 
     Raises:
-        ValueError: if the block is damaged.
+        ValueError: the block is damaged.
     """
     if exif is None:
         return build(resolution_entries(resolution, "<"))

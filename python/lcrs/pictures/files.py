@@ -61,7 +61,7 @@ def picture_file(picture: Picture, extension: str) -> tuple[bytes, list[str]]:
         The bytes, and what travels with the picture that the format has no place for, each in a few words.
 
     Raises:
-        PictureError: if this version of Pillow does not write the format, or it cannot hold the picture.
+        PictureError: this version of Pillow does not write the format, or it cannot hold the picture.
     """
     name, options = FORMATS[extension]
     if extension == ".pgm" and picture.channels != 1:

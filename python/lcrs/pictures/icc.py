@@ -32,5 +32,5 @@ def is_whole(profile: bytes) -> bool:
 
 
 def color_space(profile: bytes) -> bytes:
-    """The colours that the profile is for: ``b"RGB "``, ``b"GRAY"``, ``b"CMYK"``, and others."""
+    """The colours that the profile is for: `b"RGB "`, `b"GRAY"`, `b"CMYK"`, and others."""
     return bytes(profile[16:20])

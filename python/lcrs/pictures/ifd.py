@@ -32,7 +32,7 @@ class Entry:
     count: int
     data: bytes
     order: str
-    """The byte order of the values, ``<`` or ``>``."""
+    """The byte order of the values, `<` or `>`."""
     at: int = 0
     """Where they lie in the block that they come from."""
     below: Directory | None = None
@@ -55,10 +55,10 @@ class TiffBlock:
         data: all of it.
         at: where that directory begins, if it is not the first one of the file.
 
-    Directories below that are damaged are left out, and named in ``damaged``.
+    Directories below that are damaged are left out, and named in `damaged`.
 
     Raises:
-        ValueError: if it is neither, or ends before what it announces.
+        ValueError: it is neither, or ends before what it announces.
     """
 
     def __init__(self, data: Buffer, at: int | None = None) -> None:
@@ -134,11 +134,11 @@ class TiffBlock:
 def serialized(
     entries: Iterable[Entry], order: str, base: int, *, staying: Collection[int] = (), link: bytes = bytes(4)
 ) -> bytes:
-    """The bytes of a directory, of all its values and of those below it, to be put at ``base`` of a block.
+    """The bytes of a directory, of all its values and of those below it, to be put at `base` of a block.
 
     Args:
         entries: what is to be written.
-        order: the byte order to write, ``<`` or ``>``.
+        order: the byte order to write, `<` or `>`.
         base: where the first byte will lie.
         staying: tags whose values, and what these point to, are in the block already.
         link: what points to the next directory.

@@ -32,7 +32,7 @@ _INCHES_A_METRE = 39.3700787
 
 
 def jpeg2000_metadata(source: Buffer) -> dict[str, bytes]:
-    """``icc``, ``exif``, ``xmp`` and ``iptc``, as far as a file has them."""
+    """`icc`, `exif`, `xmp` and `iptc`, as far as a file has them."""
     found: dict[str, bytes] = {}
     for name, at, end in _boxes(source, 0, len(source)):
         if name == b"jp2h":

@@ -58,7 +58,7 @@ def read_layer(source: Buffer, number: int, max_pixels: int) -> Plane:
         max_pixels: that a layer may have.
 
     Raises:
-        PictureError: if the layer is damaged, too large or not of 8 bits, grey or RGB.
+        PictureError: the layer is damaged, too large or not of 8 bits, grey or RGB.
     """
     height, width, depth, mode = struct.unpack_from(">IIHH", source, 14)
     if depth != 8 or mode not in _CHANNELS:

@@ -14,7 +14,7 @@ def check_size(height: int, width: int, max_pixels: int) -> None:
     """Refuses what is too large.
 
     Raises:
-        PictureError: if there are more pixels than ``max_pixels``.
+        PictureError: there are more pixels than `max_pixels`.
     """
     if height * width > max_pixels:
         problem = f"image has {width} x {height} pixels, {max_pixels} are allowed"

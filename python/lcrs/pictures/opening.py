@@ -46,8 +46,8 @@ def open_image(source: Any, *, max_pixels: int = MAX_PIXELS) -> Image.Image:
         max_pixels: how many pixels are accepted.
 
     Raises:
-        OSError: if there is no such file, or it cannot be read.
-        PictureError: if it is no picture, damaged, or too large.
+        OSError: there is no such file, or it cannot be read.
+        PictureError: it is no picture, damaged, or too large.
     """
     image = _open(source, max_pixels)
     try:
@@ -62,8 +62,8 @@ def buffered(stream: Any) -> io.BytesIO:
     """All of a stream that cannot be read twice, if it begins as a picture does.
 
     Raises:
-        OSError: if it cannot be read.
-        PictureError: if no picture begins so, or it does not end.
+        OSError: it cannot be read.
+        PictureError: no picture begins so, or it does not end.
     """
     buffer = io.BytesIO()
     while chunk := stream.read(_PROBE if (length := buffer.tell()) < _PROBE else _CHUNK):

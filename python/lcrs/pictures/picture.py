@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["Background", "Metadata", "Picture", "color_of"]
 
 Background = str | tuple[int, int, int]
-"""A colour to flatten transparency on: a name that Pillow knows, ``#rrggbb``, or three numbers to 255."""
+"""A colour to flatten transparency on: a name that Pillow knows, `#rrggbb`, or three numbers to 255."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,7 @@ class Picture(Metadata):
         """The same pixels as a Pillow image.
 
         Raises:
-            PictureError: if they are colours of more than 8 bits, which Pillow cannot hold.
+            PictureError: they are colours of more than 8 bits, which Pillow cannot hold.
         """
         from PIL import Image
 
@@ -97,7 +97,7 @@ def color_of(background: Background) -> tuple[int, ...]:
     """The red, green and blue of a background.
 
     Raises:
-        PictureError: if it is no colour.
+        PictureError: it is no colour.
     """
     if isinstance(background, str):
         from PIL import ImageColor

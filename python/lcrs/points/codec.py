@@ -51,8 +51,8 @@ def compress(
         voxel: the size of voxels that positions are rounded to: a coordinate comes back no further away than
             half of that and the distance of two floats there. Of whole coordinates it is a whole number.
         bits: in place of a voxel size: bits of a coordinate, 1 to 32, along the longest side of the cloud.
-            Without either, positions come back as they are (a -0.0 as 0.0), which takes whole numbers, decimal
-            fractions or others that lie on a grid of at most 32 bits an axis.
+            Without either, positions come back as they are (a -0.0 as 0.0), which takes whole numbers,
+            decimal fractions or others that lie on a grid of at most 32 bits an axis.
         keep_duplicates: whether points at one place (after rounding) all stay. Otherwise the first of them
             does, with its attributes.
         drop: names of attributes that are left out.
@@ -63,11 +63,11 @@ def compress(
             object that is open for writing.
 
     Raises:
-        ValueError: if an array or an option is not as above, a coordinate is not finite, or positions lie on
-            no grid and neither ``voxel`` nor ``bits`` is given.
-        CloudError: if the file of points is damaged or none.
-        MissingModelError: if there is no such model here.
-        LimitError: if the cloud needs more than ``max_bytes``.
+        ValueError: an array or an option is not as above, a coordinate is not finite, or positions lie on
+            no grid and neither `voxel` nor `bits` is given.
+        CloudError: the file of points is damaged or none.
+        MissingModelError: there is no such model here.
+        LimitError: the cloud needs more than `max_bytes`.
 
     Warns:
         UserWarning: of points that were left out because another one is at their place.
@@ -112,12 +112,12 @@ def decompress(
         max_bytes: that the call may hold at a time, beside the model; by default 2^31.
 
     Returns:
-        A cloud: ``positions`` (N, 3) of the type that `compress` was given, and ``properties``, an array (N,)
+        A cloud: `positions` (N, 3) of the type that `compress` was given, and `properties`, an array (N,)
         for each attribute.
 
     Raises:
-        MissingModelError: if the model is not at hand, or another one goes by its name.
-        LcrsError: if the file is cut off, damaged, of a later version, no point cloud, or above the limit.
+        MissingModelError: the model is not at hand, or another one goes by its name.
+        LcrsError: the file is cut off, damaged, of a later version, no point cloud, or above the limit.
     """
     content = _content(data)
     limits = {"threads": threads, "max_bytes": max_bytes}
@@ -137,11 +137,11 @@ def info(data: _Data, *, max_bytes: int | None = None) -> dict[str, Any]:
     """What an .lcrs file of a point cloud says of itself, without its model.
 
     Returns:
-        Among others ``num_bytes, num_points, bits_per_point, model, dtype, lossless, voxel, depth, attributes,
-        parts``; each part says its bits a point.
+        Among others ``num_bytes, num_points, bits_per_point, model, dtype, lossless, voxel, depth,
+        attributes, parts``; each part says its bits a point.
 
     Raises:
-        LcrsError: if the file is cut off, damaged, of a later version, or no point cloud.
+        LcrsError: the file is cut off, damaged, of a later version, or no point cloud.
     """
     fields = coding.info(_content(data), max_bytes=max_bytes)
     if "num_points" not in fields:

@@ -46,8 +46,12 @@ def load_tensors(path: str | Path) -> dict[str, Any]:
     except OSError:
         raise
     except Exception as error:  # damaged pickles end in all sorts of ways
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise CorruptError(f"{path} is damaged: {reason}") from error
+        reason = str(error).strip()
+        if (
+            not reason or isinstance(error, LookupError) or "weights_only" in reason
+        ):  # advice to load unsafely
+            reason = "torch.save did not write it, or it is cut off"
+        raise CorruptError(f"{path} is damaged: {reason.splitlines()[0][:200]}") from error
     if not isinstance(content, dict):
         raise CorruptError(f"{path} holds a {type(content).__name__}, a mapping is needed")
     return content

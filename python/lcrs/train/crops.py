@@ -16,10 +16,10 @@ SUFFIXES = frozenset({".png", ".webp", ".avif", ".jpg", ".jpeg", ".ppm", ".bmp",
 
 
 def load_folder(root: str | Path) -> list[np.ndarray]:
-    """All pictures directly in ``root`` as uint8 arrays (H, W, 3), in the order of their names.
+    """All pictures directly in `root` as uint8 arrays (H, W, 3), in the order of their names.
 
     Raises:
-        ValueError: if there is none.
+        ValueError: there is none.
     """
     paths = sorted(path for path in Path(root).iterdir() if path.suffix.lower() in SUFFIXES)
     if not paths:
@@ -42,7 +42,7 @@ class CropSampler:
         self.weights = area / area.sum()
 
     def sample(self, count: int, size: int) -> Tensor:
-        """``count`` crops of ``size`` x ``size`` in [0, 1], (count, 3, size, size), channels last."""
+        """`count` crops of `size` x `size` in [0, 1], (count, 3, size, size), channels last."""
         crops = []
         for index in self.rng.choice(len(self.pictures), count, p=self.weights):
             picture = self.pictures[index]

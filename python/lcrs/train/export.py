@@ -29,6 +29,7 @@ from lcrs.train.onnx_networks import export_onnx
 from lcrs.train.pack import network_of_checkpoint
 from lcrs.train.tasks import Stages, task_of
 from lcrs.train.validation import bits_by_stream, likely_cause
+from lcrs.zoo.state_dicts import read_checkpoint
 
 __all__ = ["Agreement", "DisagreementError", "check_agreement", "export_run", "made_picture"]
 
@@ -116,8 +117,9 @@ def export_run(
     package = Package.from_bytes(coding.package_bytes(description, tensors))
     found = check_agreement(net, package, made_picture() if picture is None else picture)
     card: dict[str, Any] = {**facts, "agreement": [asdict(entry) for entry in found]}
-    recipe = torch.load(path, map_location="cpu", weights_only=True).get("recipe")
-    if isinstance(recipe, dict):
+    saved = read_checkpoint(path)
+    recipe = saved.get("recipe", saved.get("config"))
+    if isinstance(recipe, dict) and "recipe" in recipe:
         card["recipe"] = recipe["recipe"]
     if onnx is not None:
         card["onnx"] = export_onnx(net, Path(onnx), overwrite=overwrite)

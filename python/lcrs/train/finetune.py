@@ -1,6 +1,6 @@
 """The last phase of the shipped model: its synthesis learns pictures that no camera took.
 
-``python -m lcrs.train.finetune --start A.pt --train FOLDER --tune FOLDER --minutes 15 --output B.pt``
+`python -m lcrs.train.finetune --start A.pt --train FOLDER --tune FOLDER --minutes 15 --output B.pt`
 
 Photographs hold no saturated flat colours, text or patterns, and a network that never saw any misses them
 by tens of levels, most at the borders of the picture. Their latents hold what is needed, so that only `g_s`
@@ -33,6 +33,7 @@ from lcrs.train.checkpoints import save_tensors
 from lcrs.train.crops import CropSampler, load_folder
 from lcrs.train.graphics import GraphicsSampler, any_colour, find_fonts
 from lcrs.train.objective import bits_of
+from lcrs.zoo.state_dicts import read_state_dict
 
 log = logging.getLogger(__name__)
 
@@ -263,7 +264,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
-    state = torch.load(arguments.start, map_location="cpu", weights_only=True)["state_dict"]
+    state = read_state_dict(arguments.start)
     net = GainSpaceChannelHyperprior.from_state_dict(state).to(memory_format=torch.channels_last)
     photographs = CropSampler(load_folder(arguments.train), arguments.seed)
     drawn = GraphicsSampler(arguments.seed, find_fonts())

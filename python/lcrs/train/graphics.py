@@ -142,7 +142,7 @@ def pattern(rng: np.random.Generator, size: int) -> Pixels:
 
 
 def paste(rng: np.random.Generator, under: Pixels, over: Pixels) -> Pixels:
-    """``under`` with a rectangle of ``over`` in its place."""
+    """`under` with a rectangle of `over` in its place."""
     size = under.shape[0]
     top, left = (int(v) for v in rng.integers(0, size * 3 // 4, 2))
     height, width = (int(v) for v in rng.integers(size // 8, size, 2))
@@ -225,7 +225,7 @@ def write(
     ink: Colour,
     font: Font,
 ) -> None:
-    """Fills ``box`` (left, top, right, bottom) with lines of words."""
+    """Fills `box` (left, top, right, bottom) with lines of words."""
     left, top, right, bottom = box
     low, high = (float(v) for v in font.getbbox("Ag")[1::2])
     leading = max(5.0, high - low) * (1.15 + 0.5 * float(rng.random()))
@@ -262,7 +262,7 @@ class GraphicsSampler:
         }
 
     def font(self, points: int) -> Font:
-        """A font of about ``points`` pixels' height."""
+        """A font of about `points` pixels' height."""
         index = int(self.rng.integers(len(self.fonts) + 1))
         if index < len(self.fonts):
             return ImageFont.truetype(str(self.fonts[index]), points)
@@ -323,10 +323,10 @@ class GraphicsSampler:
 
         Args:
             size: height and width, at least 64.
-            kind: one of ``kinds``; by default drawn by their weights.
+            kind: one of `kinds`; by default drawn by their weights.
 
         Raises:
-            ValueError: if there is no such kind, or ``size`` is too small.
+            ValueError: there is no such kind, or `size` is too small.
         """
         if size < 64:
             raise ValueError(f"size is {size}; it must be at least 64")
@@ -338,6 +338,6 @@ class GraphicsSampler:
         return self.kinds[kind][0](self.rng, size)
 
     def sample(self, count: int, size: int) -> Tensor:
-        """``count`` pictures in [0, 1], (count, 3, size, size), channels last."""
+        """`count` pictures in [0, 1], (count, 3, size, size), channels last."""
         batch = torch.from_numpy(np.stack([self.draw(size) for _ in range(count)]))
         return batch.permute(0, 3, 1, 2).float().div_(255).contiguous(memory_format=torch.channels_last)

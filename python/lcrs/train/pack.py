@@ -1,6 +1,6 @@
 """From a trained checkpoint to the package that files are coded with.
 
-``python -m lcrs.train.pack CHECKPOINT --name photo-2 --card card.json --curve FOLDER --output photo-2.lcrm``
+`python -m lcrs.train.pack CHECKPOINT --name photo-2 --card card.json --curve FOLDER --output photo-2.lcrm`
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ import lcrs.models  # noqa: F401
 from lcrs import coding
 from lcrs.packages.from_network import as_halves, package_of
 from lcrs.registry import MODELS
-from lcrs.train.config import ModelConfig
+from lcrs.train.checkpoints import FORMAT
+from lcrs.train.config import ModelConfig, checked
 from lcrs.train.crops import load_folder
 from lcrs.train.networks import make_network
+from lcrs.zoo.state_dicts import network_of, read_checkpoint, state_dict_in
 
 __all__ = ["as_halves", "curve_of", "network_of_checkpoint", "pack_checkpoint"]
 
@@ -44,36 +46,52 @@ def network_of_checkpoint(
     Rounding the weights halves the package and costs less than 0.01 dB.
 
     Args:
-        path: File with a state dict, alone or under `state_dict`; with `config`, as the recipes write it, the
-            sizes are those, otherwise they are read from the weights.
-        architecture: Registered name of the network; by default what the checkpoint says, or else
-            "gain-hyperprior" with a `config` and "gain-space-channel-hyperprior" without.
+        path: A checkpoint as `lcrs.zoo.load_checkpoint` takes it. One of a run has `config`, the sizes, too,
+            and perhaps `import`, where its class is; otherwise the weights tell. Checkpoints
+            that runs write on their way count as well.
+        architecture: Registered name of the network; by default what the checkpoint says, or else what its
+            keys tell.
 
     Raises:
         ValueError: no architecture has that name, or the checkpoint does not fit it.
+        MissingModelError: there is no such file.
+        CorruptError: it is no checkpoint.
     """
-    saved = torch.load(path, map_location="cpu", weights_only=True)
-    state = saved.get("state_dict", saved)
-    net: nn.Module
+    saved = read_checkpoint(path)
+    if isinstance(saved, dict) and saved.get("format") == FORMAT:
+        return _network_of_run(saved)
+    state = state_dict_in(saved, path)
     if "import" in saved:
         net = make_network(ModelConfig.model_validate({"import": saved["import"], "sizes": saved["config"]}))
         net.load_state_dict(state)
         return _rounded(net), _facts(saved)
-    has_config = "config" in saved
-    fallback = "gain-hyperprior" if has_config else "gain-space-channel-hyperprior"
-    name = architecture or saved.get("architecture", fallback)
-    if name not in MODELS:
-        raise ValueError(f"no architecture is called {name!r}; there are {', '.join(MODELS)}")
-    model_class: Any = MODELS[name]
+    name = architecture or saved.get("architecture")
     try:
-        if has_config:
-            net = model_class(**saved["config"])
+        if "config" in saved and name in MODELS:
+            net = MODELS[name](**saved["config"])
             net.load_state_dict(state)
         else:
-            net = model_class.from_state_dict(state)
+            net = network_of(state, name)
     except KeyError as error:
         raise ValueError(f"{path} is no checkpoint of {name}: {error} is missing") from error
+    except (AttributeError, RuntimeError, TypeError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ValueError(f"{path} is no checkpoint of {name}: {reason}") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
     return _rounded(net), _facts(saved)
+
+
+@torch.no_grad()
+def _network_of_run(saved: Mapping[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
+    """The network of a checkpoint that a run writes on its way, with averaged weights if there are."""
+    config = checked(saved["config"])
+    net = make_network(config.model)
+    net.load_state_dict(saved["state"]["model"])
+    if saved["state"]["average"] is not None:
+        for parameter, value in zip(net.parameters(), saved["state"]["average"]["values"], strict=True):
+            parameter.copy_(value)
+    return _rounded(net), {"steps": saved["step"], "minutes": saved["seconds"] / 60}
 
 
 def _facts(saved: Mapping[str, Any]) -> dict[str, Any]:

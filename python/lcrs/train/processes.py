@@ -72,7 +72,7 @@ class Processes:
         joined = torch.cat([gradient.float().flatten() for gradient in gradients])
         with _telling_of_others():
             reduced: Tensor = self._accelerator.reduce(joined, "mean")
-        means = reduced.split([g.numel() for g in gradients])
+        means = torch.split(reduced, [g.numel() for g in gradients])
         for gradient, mean in zip(gradients, means, strict=True):
             gradient.copy_(mean.view_as(gradient))
 

@@ -21,7 +21,7 @@ from lcrs.train.networks import make_network
 from lcrs.train.objective import Objective, bits_of, outputs_of
 from lcrs.train.tasks import Task
 
-__all__ = ["Point", "Validation", "Validator", "bits_by_stream", "likely_cause"]
+__all__ = ["Point", "Validation", "Validator", "bits_by_stream", "likely_cause", "sizes_of_strings"]
 
 TOLERANCE = 0.005
 """Of real bits against the estimate."""
@@ -271,15 +271,15 @@ def _own_coded(net: Any, x: Tensor) -> tuple[list[float] | None, float]:
         out = net.compress(list(torch.split(x, 3, dim=1)) if is_video else x)
     except Exception:  # networks that nobody here knows end in all sorts of ways
         return None, math.nan
-    return [8.0 * size for size in _sizes(out[0] if is_video else out["strings"])], math.nan
+    return [8.0 * size for size in sizes_of_strings(out[0] if is_video else out["strings"])], math.nan
 
 
-def _sizes(strings: Any) -> list[int]:
+def sizes_of_strings(strings: Any) -> list[int]:
     """Bytes of each string, however they are nested."""
     if isinstance(strings, bytes):
         return [len(strings)]
     inner = strings.values() if isinstance(strings, Mapping) else strings
-    return [size for part in inner for size in _sizes(part)]
+    return [size for part in inner for size in sizes_of_strings(part)]
 
 
 def _cut(picture: Pixels, size: int) -> Pixels:

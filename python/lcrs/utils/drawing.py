@@ -33,8 +33,8 @@ def draw_files(arguments: argparse.Namespace) -> None:
     """Draws.
 
     Raises:
-        ValueError: if a file is no result file, or lacks the measure.
-        SystemExit: if plotly is wanted and not installed.
+        ValueError: a file is no result file, or lacks the measure.
+        SystemExit: plotly is wanted and not installed.
     """
     curves = [read_results(path) for path in arguments.results_file]
     for results in curves:

@@ -3,6 +3,7 @@
 =====================================  ================================================================
 `image_models`, `mbt2018_mean`, ...    published architectures by quality and metric
 `video_models`, `ssf2020`              the same for video
+`pointcloud_models`, ...               the same for point clouds, without weights
 `load_pretrained`, `load_checkpoint`   checkpoints of all kinds and ages
 `package_of_checkpoint`                from a checkpoint to the package that files are coded with
 `shipped_models`, `load_model`         packages that come with lcrs, and back to networks
@@ -41,6 +42,12 @@ if TYPE_CHECKING:
         mbt2018_vbr,
     )
     from lcrs.zoo.importing import package_of_checkpoint
+    from lcrs.zoo.pointcloud import (
+        hrtzxf2022_pcc_rec,
+        pointcloud_models,
+        sfu2023_pcc_rec_pointnet,
+        sfu2024_pcc_rec_pointnet2_ssg,
+    )
     from lcrs.zoo.state_dicts import load_checkpoint
     from lcrs.zoo.video import ssf2020, video_models
 
@@ -58,6 +65,7 @@ __all__ = [
     "cheng2020_attn",
     "elic2022_chandelier",
     "elic2022_official",
+    "hrtzxf2022_pcc_rec",
     "image_models",
     "load_checkpoint",
     "load_model",
@@ -69,24 +77,31 @@ __all__ = [
     "mbt2018_vbr",
     "models",
     "package_of_checkpoint",
+    "pointcloud_models",
+    "sfu2023_pcc_rec_pointnet",
+    "sfu2024_pcc_rec_pointnet2_ssg",
     "shipped_models",
     "ssf2020",
     "video_models",
 ]
 
-_MODULES = ("image", "image_vbr", "video")
+_MODULES = ("image", "image_vbr", "pointcloud", "video")
 
 _HOMES = {
+    "hrtzxf2022_pcc_rec": "lcrs.zoo.pointcloud",
     "load_checkpoint": "lcrs.zoo.state_dicts",
     "load_model": "lcrs.packages.to_network",
     "package_of_checkpoint": "lcrs.zoo.importing",
+    "pointcloud_models": "lcrs.zoo.pointcloud",
+    "sfu2023_pcc_rec_pointnet": "lcrs.zoo.pointcloud",
+    "sfu2024_pcc_rec_pointnet2_ssg": "lcrs.zoo.pointcloud",
     "ssf2020": "lcrs.zoo.video",
     "video_models": "lcrs.zoo.video",
 }
 
 
 def __getattr__(name: str) -> Any:
-    """Loads what needs torch on first use (PEP 562); `models` has the functions of pictures and of video."""
+    """Loads what needs torch on first use (PEP 562); `models` has the functions of all kinds."""
     if name not in __all__ and name not in _MODULES:
         raise AttributeError(f"module 'lcrs.zoo' has no attribute '{name}'")
     import importlib
@@ -95,8 +110,9 @@ def __getattr__(name: str) -> Any:
     if name in _MODULES:
         return importlib.import_module(f"lcrs.zoo.{name}")
     if name == "models":
-        images, videos = (importlib.import_module(f"lcrs.zoo.{home}") for home in ("image", "video"))
-        value: Any = {**images.image_models, **videos.video_models}
+        homes = ("image", "pointcloud", "video")
+        images, clouds, videos = (importlib.import_module(f"lcrs.zoo.{home}") for home in homes)
+        value: Any = {**images.image_models, **clouds.pointcloud_models, **videos.video_models}
     else:
         value = getattr(importlib.import_module(_HOMES.get(name, "lcrs.zoo.image")), name)
     globals()[name] = value

@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["ARCHITECTURES", "BASE_URL", "VIDEO_ARCHITECTURES", "Architecture", "Weights"]
+__all__ = [
+    "ARCHITECTURES",
+    "BASE_URL",
+    "POINTCLOUD_ARCHITECTURES",
+    "VIDEO_ARCHITECTURES",
+    "Architecture",
+    "Weights",
+]
 
 BASE_URL = "https://compressai.s3.amazonaws.com/models/v1/"
 
@@ -171,3 +178,11 @@ _VIDEO = (Architecture("ssf2020", ({},) * 9, {"mse": Weights("ssf2020-mse", tupl
 
 VIDEO_ARCHITECTURES: Mapping[str, Architecture] = {entry.name: entry for entry in _VIDEO}
 """Models of video, by registered name."""
+
+_POINTCLOUD = tuple(
+    Architecture(name, sizes=({},))
+    for name in ("hrtzxf2022-pcc-rec", "sfu2023-pcc-rec-pointnet", "sfu2024-pcc-rec-pointnet2-ssg")
+)
+
+POINTCLOUD_ARCHITECTURES: Mapping[str, Architecture] = {entry.name: entry for entry in _POINTCLOUD}
+"""Models of point clouds, by registered name; nobody has published weights of them."""

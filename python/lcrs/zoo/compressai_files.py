@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import Any
 
 from lcrs.errors import CorruptError, LimitError, TruncatedError, UnsupportedVersionError
 
-__all__ = ["PeerFile", "parse_peer_file"]
+__all__ = ["CompressaiFile", "parse_compressai_file"]
 
 _MODELS = (
     "bmshj2018-factorized",
@@ -35,7 +36,7 @@ _MAX_PIXELS = 2**28
 
 
 @dataclass(frozen=True)
-class PeerFile:
+class CompressaiFile:
     """What such a file says.
 
     Attributes:
@@ -66,7 +67,7 @@ class PeerFile:
         return (self.padded[0] - self.size[0]) // 2, (self.padded[1] - self.size[1]) // 2
 
 
-def parse_peer_file(data: bytes) -> PeerFile:
+def parse_compressai_file(data: bytes) -> CompressaiFile:
     """Reads a file of one picture.
 
     Raises:
@@ -98,7 +99,7 @@ def parse_peer_file(data: bytes) -> PeerFile:
             raise TruncatedError(f"string {i} of {length} bytes ends at {end}, the file at {len(data)}")
     if end < len(data):
         raise CorruptError(f"{len(data) - end} bytes after the last string")
-    file = PeerFile(
+    file = CompressaiFile(
         _MODELS[model],
         _METRICS[code >> 4],
         (code & 15) + 1,
@@ -123,3 +124,13 @@ def _check_size(height: int, width: int) -> None:
         raise CorruptError(f"picture of {width} x {height}, must be at least 1 x 1")
     if max(height, width) > _MAX_SIDE or height * width > _MAX_PIXELS:
         raise LimitError(f"picture of {width} x {height} is above the limit of {_MAX_PIXELS} pixels")
+
+
+_EARLIER = {"PeerFile": CompressaiFile, "parse_peer_file": parse_compressai_file}
+"""Names of earlier versions."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _EARLIER:
+        return _EARLIER[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lcrs import coding
 from lcrs.errors import MissingModelError
 from lcrs.zoo.checkpoints import ARCHITECTURES
-from lcrs.zoo.compressai_files import PeerFile, parse_peer_file
+from lcrs.zoo.compressai_files import CompressaiFile, parse_compressai_file
 
 if TYPE_CHECKING:
     from torch import nn
@@ -45,7 +45,7 @@ def convert(
         DesyncError: the strings do not decode here.
         LcrsError: the file is cut off, damaged, or of a kind that cannot be read.
     """
-    file = parse_peer_file(data)
+    file = parse_compressai_file(data)
     is_variable = ARCHITECTURES[file.architecture].is_variable_rate
     if not is_variable and (quality, scale) != (None, None):
         raise ValueError(f"the file was made with {file.architecture}, whose rate is fixed: it has no scale")
@@ -71,13 +71,13 @@ def convert(
     return coding.transcode(package, y, z, size=size, crop=crop, decoded=decoded, quality=quality)
 
 
-def _checkpoint(file: PeerFile) -> Path:
+def _checkpoint(file: CompressaiFile) -> Path:
     from lcrs.zoo.download import find_checkpoint
 
     return find_checkpoint(ARCHITECTURES[file.architecture].file_name(file.quality, file.metric))
 
 
-def _network(file: PeerFile, path: Path) -> nn.Module:
+def _network(file: CompressaiFile, path: Path) -> nn.Module:
     from lcrs.zoo.state_dicts import architecture_of, network_of, read_state_dict
 
     state_dict = read_state_dict(path)

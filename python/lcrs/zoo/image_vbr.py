@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 # CompressAI's users import these from here.
-from lcrs.models.variable_rate.scaled_latent import (  # noqa: F401
+from lcrs.models.variable_rate.latent_gain import (  # noqa: F401
     JointAutoregressiveHierarchicalPriorsVbr,
     MeanScaleHyperpriorVbr,
     ScaleHyperpriorVbr,

@@ -22,7 +22,14 @@ from lcrs.zoo.inert_pickle import load_lifeless
 from lcrs.zoo.nesting import find_state_dict, why_none
 from lcrs.zoo.pretrained import load_pretrained
 
-__all__ = ["architecture_of", "load_checkpoint", "network_of", "read_state_dict"]
+__all__ = [
+    "architecture_of",
+    "load_checkpoint",
+    "network_of",
+    "read_checkpoint",
+    "read_state_dict",
+    "state_dict_in",
+]
 
 _FORBIDDEN = re.compile(r"(?:Unsupported (?:global|class)(?:.*?GLOBAL)?|unsupported GLOBAL) (\S+)")
 
@@ -40,15 +47,32 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
         MissingModelError: there is no such file.
         CorruptError: it is none of these.
     """
+    return state_dict_in(read_checkpoint(path), path)
+
+
+def read_checkpoint(path: str | Path) -> Any:
+    """All that is in a file, on the CPU; nothing in it is executed.
+
+    Args:
+        path: A safetensors file, or what `torch.save` wrote.
+
+    Raises:
+        MissingModelError: there is no such file.
+        CorruptError: it is damaged, of another kind, or would run code.
+    """
     path = Path(path)
     if not path.is_file():
         raise MissingModelError(f"there is no checkpoint {path}")
-    content = _read(path)
+    return _read(path)
+
+
+def state_dict_in(content: Any, path: str | Path) -> dict[str, Tensor]:
+    """The state dict in what `read_checkpoint` gave for a file; as `read_state_dict`."""
     found = find_state_dict(content)
     if found is None:
         raise CorruptError(f"{path} holds no state dict{why_none(content)}")
     if found.note:
-        warnings.warn(f"{path} has {found.note}", UserWarning, stacklevel=2)
+        warnings.warn(f"{path} has {found.note}", UserWarning, stacklevel=3)
     return load_pretrained(found.state_dict)
 
 

@@ -13,8 +13,9 @@ struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    /// Byte 0: kind, precision, number of rows; then for each row an offset and up to 63 weights; then two bytes for
-    /// the number of symbols, most of which mean 8191 at most, and an eighth of them eight times as many.
+    /// Byte 0: kind, precision, whether tails are heavy; byte 1: number of rows; then for each row an offset and up to 63
+    /// weights; then two bytes for the number of symbols, most of which mean 8191 at most, and an eighth of them eight
+    /// times as many.
     fn parse(data: &'a [u8]) -> Option<Self> {
         let (&[first, second], mut rest) = data.split_first_chunk()?;
         let kind = StreamKind::ALL[usize::from(first & 1)];
@@ -35,6 +36,7 @@ impl<'a> Case<'a> {
             rows.iter().flat_map(|r| (0..width).map(|k| r.get(k).map_or(0, |&c| c as i32))).collect();
         let lengths: Vec<i32> = rows.iter().map(|row| row.len() as i32).collect();
         let table = CdfTable::new(&padded, width, &lengths, &offsets, precision).ok()?;
+        let table = if first >> 7 == 1 { table.with_heavy_tails() } else { table };
         let (&count, rest) = rest.split_first_chunk()?;
         let mut seed = u32::from(u16::from_le_bytes(count));
         let count = (seed % 8192) << if seed < 7 * 8192 { 0 } else { 3 };

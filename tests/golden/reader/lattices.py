@@ -34,7 +34,7 @@ class Every(Whole):
 
 
 @dataclass
-class Gained(Whole):
+class Scaled(Whole):
     """Symbols are differences times a gain; values may be closer to zero than their symbols."""
 
     gain: np.ndarray

@@ -10,7 +10,7 @@ import numpy as np
 from reader import arithmetic, layers
 from reader.arithmetic import F32
 from reader.graph import Graphs
-from reader.lattices import Gained, Whole
+from reader.lattices import Scaled, Whole
 from reader.streams import Ans, Native, Table
 from reader.wrong import WrongFile, need
 
@@ -69,7 +69,7 @@ class Gain:
         return scales * self.gain if self.log_gain is None else scales + self.log_gain
 
 
-class Gaussian:
+class Prior:
     """Table rows by scales, and means; ``gain`` and ``shrinkage`` may be those of all groups."""
 
     def __init__(self, node: dict[str, Any], graphs: Graphs, gain: Gain | None = None, shrinkage: Any = None):
@@ -103,14 +103,14 @@ class Gaussian:
             return Whole()
         gain = np.broadcast_to(self.gain.gain, scales.shape)
         if not self.shrinkage:
-            return Gained(gain, None)
+            return Scaled(gain, None)
         bound = F32(self.shrinkage["bound"])
         features = np.stack([np.where(scales < bound, bound, scales), gain])[:, :, None]
         amounts = self.graphs.only(self.shrinkage["network"], features, checked=False)
-        return Gained(gain, amounts[0, :, 0])
+        return Scaled(gain, amounts[0, :, 0])
 
 
-def code_all(prior: Gaussian, coder: Coder, outputs, channels: slice, size, at=None) -> np.ndarray:
+def code_all(prior: Prior, coder: Coder, outputs, channels: slice, size, at=None) -> np.ndarray:
     """All places, row by row, with the parameters of place ``at`` or else with their own."""
     values = np.zeros((channels.stop - channels.start, *size), F32)
     for y, x in np.ndindex(*size):
@@ -133,10 +133,10 @@ def steps(node: dict[str, Any], kernel: int, size: tuple[int, int]) -> dict[int,
 
 
 def code_scan(
-    node, graphs: Graphs, coder: Coder, side: np.ndarray, channels: slice, prior: Gaussian | None = None
+    node, graphs: Graphs, coder: Coder, side: np.ndarray, channels: slice, prior: Prior | None = None
 ) -> np.ndarray:
     """One group of channels with a context."""
-    prior = prior or Gaussian(node, graphs)
+    prior = prior or Prior(node, graphs)
     (conv,) = graphs.graphs[node["context"]]["nodes"]
     bias = graphs.only(node["context_bias"])[:, 0, 0] if node.get("context_bias") else None
     weight = graphs.numbers(conv["weight"])
@@ -183,7 +183,7 @@ def code_groups(node, graphs: Graphs, coder: Coder, side: np.ndarray, channels: 
         own = slice(first, first + group["channels"])
         inputs = [side, np.concatenate(known)] if known else [side]
         outputs = graphs.run(group["side"], *inputs)
-        prior = Gaussian(group, graphs, gain and gain.of(own), node.get("shrinkage"))
+        prior = Prior(group, graphs, gain and gain.of(own), node.get("shrinkage"))
         if group["type"] == "gaussian":
             values, support = code_all(prior, coder, outputs, own, side.shape[1:]), outputs.get("support")
         else:

@@ -11,7 +11,7 @@ from reader.arithmetic import F32
 from reader.densities import density_table
 from reader.graph import Graphs
 from reader.lattices import Every, Whole
-from reader.scans import Coder, Gaussian
+from reader.scans import Coder, Prior
 from reader.streams import Table
 from reader.wrong import WrongFile, need
 
@@ -63,7 +63,7 @@ class Tree:
                 table = density_table(node["layers"], medians, step, node["tail_mass"], self.graphs.numbers)
                 return self._by_channel(node, table, coder, (len(medians), *size), Every(step))
             case "gaussian":
-                prior = Gaussian(node, self.graphs)
+                prior = Prior(node, self.graphs)
                 outputs = self.graphs.run(node["params"])
                 need(outputs["scales"].shape[1:] == (1, 1), "parameters of z are those of one place")
                 return scans.code_all(prior, coder, outputs, slice(0, len(outputs["scales"])), size, (0, 0))
@@ -75,7 +75,7 @@ class Tree:
         outputs = {name: value[:, : shape[1], : shape[2]] for name, value in outputs.items()}
         node, coder = self.tree["y"], self.coders[1]
         if node["type"] == "gaussian":
-            prior = Gaussian(node, self.graphs)
+            prior = Prior(node, self.graphs)
             return scans.code_all(prior, coder, outputs, slice(0, shape[0]), shape[1:])
         (side,) = outputs.values()
         if node["type"] == "channel_groups":

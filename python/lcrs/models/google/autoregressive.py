@@ -118,10 +118,10 @@ class JointAutoregressiveHierarchicalPriors(MeanScaleHyperprior):
         Raises:
             ValueError: sizes do not fit.
         """
-        codec, conditions = self._codec_of_one(kernel_size, padding, *rate)
+        codec, settings = self._codec_of_one(kernel_size, padding, *rate)
         inner = _inner(y_hat, height, width, padding)
         is_handed = report_handed(self.gaussian_conditional, params)
-        out = codec.compress_handed(is_handed, inner, params, *conditions)
+        out = codec.compress_handed(is_handed, inner, params, *settings)
         inner.copy_(out["y_hat"])
         string: bytes = out["strings"][0][0]
         return string
@@ -144,13 +144,13 @@ class JointAutoregressiveHierarchicalPriors(MeanScaleHyperprior):
             LcrsError: the string is damaged, or `params` are others.
             ValueError: sizes do not fit.
         """
-        codec, conditions = self._codec_of_one(kernel_size, padding, *rate)
+        codec, settings = self._codec_of_one(kernel_size, padding, *rate)
         inner = _inner(y_hat, height, width, padding)
         is_handed = report_handed(self.gaussian_conditional, params)
 
         def decode(strings: Sequence[Sequence[bytes]], exact: bool) -> dict[str, Any]:
             return codec.decompress_handed(
-                is_handed, strings, (height, width), params, *conditions, exact=exact
+                is_handed, strings, (height, width), params, *settings, exact=exact
             )
 
         inner.copy_(decode_any(self.entropy_coder, [[y_string]], decode)["y_hat"])

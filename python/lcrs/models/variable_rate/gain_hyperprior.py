@@ -5,7 +5,7 @@ Hierarchical Priors for Learned Image Compression", section 3, without the conte
 steered by gain units, one vector per level and interpolated between levels, as in Cui et al. 2021
 ("Asymmetric Gained Deep Image Compression with Continuous Rate Adaptation", section 3.2).
 
-Deviations: the transforms are pyramids of pixel-unshuffle and cheap residual blocks (16 kMAC a pixel),
+Deviations: the transforms are pyramids of pixel-unshuffle and cheap residual blocks (14 kMAC a pixel each),
 so that a photo decodes in a fraction of a second on one CPU core; gains are log-gains, interpolated
 linearly; means and scales have gains of their own; the prior of `z` is a Gaussian per level and channel.
 """

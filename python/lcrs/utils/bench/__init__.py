@@ -1,1 +1,1 @@
-"""``python -m lcrs.utils.bench``: CompressAI's command for classical codecs; ours is `lcrs bench`."""
+"""`python -m lcrs.utils.bench`: CompressAI's command for classical codecs; ours is `lcrs bench`."""

@@ -25,7 +25,7 @@ def collect(
     """Means over the pictures of a folder, a value a quality.
 
     Raises:
-        OSError: if there is no such folder.
+        OSError: there is no such folder.
     """
     if not Path(dataset).is_dir():
         raise OSError(f"No such directory: {dataset}")

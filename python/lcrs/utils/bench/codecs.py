@@ -73,7 +73,7 @@ class Codec:
         """Codes a file; its numbers, and the restored picture if that is wanted.
 
         Raises:
-            ValueError: if the quality is none of the codec's.
+            ValueError: the quality is none of the codec's.
         """
         least, most = self.bounds
         if not least < quality < most:

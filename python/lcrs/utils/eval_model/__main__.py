@@ -1,6 +1,6 @@
 """Evaluates a model on a folder of pictures as CompressAI does, with its arguments and its JSON.
 
-Its protocol, which is not that of ``lcrs eval``: pictures are padded with zeros on all sides to multiples of
+Its protocol, which is not that of `lcrs eval`: pictures are padded with zeros on all sides to multiples of
 64, the rate is that of the strings alone, and times are those of the calls.
 """
 
@@ -32,7 +32,7 @@ _QUANTSTEPS = "10.0000,7.1715,5.1832,3.7211,2.6833,1.9305,1.3897,1.0000"
 
 
 def compute_metrics(org: Tensor, rec: Tensor, max_val: int = 255) -> dict[str, float]:
-    """PSNR and MS-SSIM of two pictures (1, 3, H, W) in [0, 1], rounded to ``max_val`` steps."""
+    """PSNR and MS-SSIM of two pictures (1, 3, H, W) in [0, 1], rounded to `max_val` steps."""
     a, b = ((x.float() * max_val).clamp(0, max_val).round() for x in (org, rec))
     values = {"psnr-rgb": float(tensors.psnr(a, b, max_val))}
     if min(a.shape[-2:]) >= MIN_SIDE_MS_SSIM:
@@ -117,10 +117,10 @@ def eval_model(
     vbr_scale: Any = None,
     **args: Any,
 ) -> dict[str, float]:
-    """Means over pictures; with ``per_image`` each picture's numbers are written to ``outputdir``, too.
+    """Means over pictures; with `per_image` each picture's numbers are written to `outputdir`, too.
 
     Raises:
-        FileNotFoundError: if these have no folder.
+        FileNotFoundError: these have no folder.
     """
     device = next(model.parameters()).device
     sums: dict[str, list[float]] = defaultdict(list)

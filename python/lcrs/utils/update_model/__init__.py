@@ -1,1 +1,1 @@
-"""``python -m lcrs.utils.update_model``: CompressAI's command for `lcrs.zoo.updating`."""
+"""`python -m lcrs.utils.update_model`: CompressAI's command for `lcrs.zoo.updating`."""

@@ -39,7 +39,7 @@ def open_sequence(path: str | os.PathLike[str]) -> RawVideoSequence:
     """A sequence whose size, rate and format its name tells.
 
     Raises:
-        NotImplementedError: if it is not 4:2:0.
+        NotImplementedError: it is not 4:2:0.
     """
     sequence = RawVideoSequence.from_file(str(path))
     if sequence.format != VideoFormat.YUV420:

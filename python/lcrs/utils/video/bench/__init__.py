@@ -1,1 +1,1 @@
-"""``python -m lcrs.utils.video.bench``: CompressAI's command for classical codecs on video."""
+"""`python -m lcrs.utils.video.bench`: CompressAI's command for classical codecs on video."""

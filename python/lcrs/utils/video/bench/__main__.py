@@ -35,7 +35,7 @@ def evaluate(
     """The measures of a decoded sequence, PSNR of the mean error of all frames, and its rate in kbit/s.
 
     Raises:
-        RuntimeError: if it has another number of frames.
+        RuntimeError: it has another number of frames.
     """
     original = open_sequence(org_seq_path)
     decoded = RawVideoSequence.new_like(original, str(dec_seq_path))
@@ -67,7 +67,7 @@ def measure(
     force: bool,
     dry_run: bool,
 ) -> dict[str, float]:
-    """Encodes, decodes and measures one sequence; what is there is taken, unless ``force``."""
+    """Encodes, decodes and measures one sequence; what is there is taken, unless `force`."""
     binpath = codec.get_bin_path(filepath, qp, outputdir, inputdir)
     target = binpath.with_suffix(".json")
     encode = codec.get_encode_cmd(filepath, qp, binpath)
@@ -93,7 +93,7 @@ def _run(command: Sequence[Any], log: Path) -> None:
     """Runs a program, whose words are kept.
 
     Raises:
-        RuntimeError: if it fails.
+        RuntimeError: it fails.
     """
     print("--> Running:", *command, file=sys.stderr)
     done = subprocess.run([str(word) for word in command], capture_output=True, check=False)

@@ -16,7 +16,7 @@ def first_line(*command: str) -> str:
     """Of what a program says of itself.
 
     Raises:
-        OSError: if there is no such program.
+        OSError: there is no such program.
     """
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     lines = [line.strip() for line in (done.stdout + done.stderr).splitlines() if line.strip()]

@@ -134,7 +134,7 @@ def run_inference(
     description: str = "",
     **args: Any,
 ) -> dict[str, float]:
-    """Means over sequences; each one's result is written, and taken from there unless ``force``."""
+    """Means over sequences; each one's result is written, and taken from there unless `force`."""
     results = []
     for path in filepaths:
         folder = Path(outputdir) / path.parent.relative_to(inputdir)

@@ -1,1 +1,1 @@
-"""``python -m lcrs.utils.video.plot``: CompressAI's command for drawing results of video."""
+"""`python -m lcrs.utils.video.plot`: CompressAI's command for drawing results of video."""

@@ -20,7 +20,7 @@ def main(argv: Sequence[str]) -> None:
     """Runs the command; `argv` is what follows its name.
 
     Raises:
-        ValueError: if the drawing would go nowhere.
+        ValueError: the drawing would go nowhere.
     """
     arguments = setup_args().parse_args(list(argv))
     if not arguments.show and not arguments.output:

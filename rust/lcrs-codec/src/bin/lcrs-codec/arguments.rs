@@ -11,6 +11,8 @@ use crate::pictures::color;
 pub(crate) const USAGE: &str = "\
 usage: lcrs-codec encode PICTURE -o OUT.lcrs [-q QUALITY] [--model NAME|FILE] [--background COLOR]
                          [--to-8bit] [--keep-exif] [--force] [LIMITS]
+       lcrs-codec encode CLOUD.ply -o OUT.lcrs [--voxel SIZE|--bits N] [--keep-duplicates]
+                         [--drop NAME]... [--model NAME|FILE] [--force] [LIMITS]
        lcrs-codec decode IN.lcrs -o PICTURE [--format FORMAT] [--model NAME|FILE] [--force]
                          [--allow-other-synthesis] [LIMITS]
        lcrs-codec info IN.lcrs [--json] [LIMITS]
@@ -19,7 +21,9 @@ usage: lcrs-codec encode PICTURE -o OUT.lcrs [-q QUALITY] [--model NAME|FILE] [-
 
 encode   compresses a picture: PNG, JPEG, TIFF, WebP, PNM (PPM, PGM) or BMP. EXIF orientation is
          applied, colour profile and resolution are kept; EXIF, XMP and IPTC that are not are named
-decode   restores a picture: png, ppm, pgm, tif, webp (lossless), jpg or bmp
+         or a point cloud in a PLY file of any properties: whole coordinates and those on a grid are
+         kept as they are, attributes to the bit. The order of points is not kept
+decode   restores a picture: png, ppm, pgm, tif, webp (lossless), jpg or bmp; a point cloud: ply
 info     says what is in an .lcrs file, without its model
 verify   checks all of an .lcrs file by decoding it, or all of an .lcrm package
 models   says where models are looked for, and what is there (also: --models)
@@ -29,11 +33,15 @@ For IN, - stands for standard input, for OUT for standard output.
   -o, --output OUT          where to write; never over an existing file without --force, never over
                             the input, and never in place of what is no regular file
   -q, --quality QUALITY     0 (smallest) to 100 (best), for models of variable rate; default 50
-      --model NAME|FILE     the model's name, or its .lcrm package; default: photo-2 to encode, what
-                            IN names to decode
+      --model NAME|FILE     the model's name, or its .lcrm package; default: photo-2 to encode, of
+                            points geometry; what IN names to decode
       --background COLOR    flatten transparency on this colour: white, #102030
       --to-8bit             round 16-bit components to 8 bits
       --keep-exif           keep camera data, place and time included
+      --voxel SIZE          round the positions of points to voxels of this size
+      --bits N              round them to N bits, 1 to 32, along the longest side
+      --keep-duplicates     keep points that are where another one is
+      --drop NAME           leave an attribute of points out; all for all of them
       --format FORMAT       what to write where the ending of OUT does not say it; default png for
                             what is no file
       --force               replace OUT if it exists, write to a terminal
@@ -68,6 +76,11 @@ pub(crate) struct Arguments {
     pub is_forced: bool,
     pub is_json: bool,
     pub allows_other_synthesis: bool,
+    /// Of point clouds.
+    pub voxel: Option<f64>,
+    pub bits: Option<u32>,
+    pub keep_duplicates: bool,
+    pub drop: Vec<String>,
     pub limits: Limits,
 }
 
@@ -103,6 +116,10 @@ fn options(verb: &str) -> Option<&'static [&'static str]> {
             "background",
             "to-8bit",
             "keep-exif",
+            "voxel",
+            "bits",
+            "keep-duplicates",
+            "drop",
             "max-pixels",
             "max-bytes",
         ]),
@@ -180,6 +197,10 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
             Some(&"background") => arguments.background = Some(background(&parser.value()?)?),
             Some(&"to-8bit") => arguments.to_8bit = true,
             Some(&"keep-exif") => arguments.keep_exif = true,
+            Some(&"voxel") => arguments.voxel = Some(size(&parser.value()?)?),
+            Some(&"bits") => arguments.bits = Some(bits(&parser.value()?)?),
+            Some(&"keep-duplicates") => arguments.keep_duplicates = true,
+            Some(&"drop") => arguments.drop.push(parser.value()?.to_string_lossy().into_owned()),
             Some(&"force") => arguments.is_forced = true,
             Some(&"json") => arguments.is_json = true,
             Some(&"max-pixels") => arguments.limits.max_pixels = count("--max-pixels", &parser.value()?)?,
@@ -231,6 +252,18 @@ fn number(text: &OsString) -> Result<f64, Failure> {
     number
         .filter(|quality| (0.0..=100.0).contains(quality))
         .ok_or_else(|| Failure::Usage(format!("quality is '{}' (0 to 100)", text.to_string_lossy())))
+}
+
+fn size(text: &OsString) -> Result<f64, Failure> {
+    let number = text.to_str().and_then(|text| text.parse().ok());
+    number.filter(|size: &f64| size.is_finite() && *size > 0.0).ok_or_else(|| {
+        Failure::Usage(format!("voxel size is '{}', which is no number above 0", text.to_string_lossy()))
+    })
+}
+
+fn bits(text: &OsString) -> Result<u32, Failure> {
+    let number = text.to_str().and_then(|text| text.parse().ok()).filter(|bits| (1..=32).contains(bits));
+    number.ok_or_else(|| Failure::Usage(format!("bits are '{}' (1 to 32)", text.to_string_lossy())))
 }
 
 fn count(option: &str, text: &OsString) -> Result<u64, Failure> {

@@ -1,8 +1,12 @@
 //! What each command does.
 
-use lcrs_codec::{compress, decompress, metadata, runtime_from_env, CompressOptions, DecompressOptions, Info, Package};
+use lcrs_codec::{
+    compress, decompress, metadata, runtime_from_env, CloudPackage, CompressOptions, DecompressOptions, Info, Package,
+    PackageSummary,
+};
 
 use crate::arguments::Arguments;
+use crate::clouds;
 use crate::failure::Failure;
 use crate::pictures::{self, Choices, Format, Read};
 use crate::places::title;
@@ -12,7 +16,7 @@ use crate::{input, models, output, print, say};
 const DEFAULT_QUALITY: f64 = 50.0;
 
 /// The error with the input that it is about.
-fn at(arguments: &Arguments) -> impl Fn(lcrs_core::Error) -> Failure + '_ {
+pub(crate) fn at(arguments: &Arguments) -> impl Fn(lcrs_core::Error) -> Failure + '_ {
     move |error| error.at(title(&arguments.input)).into()
 }
 
@@ -23,7 +27,7 @@ pub(crate) fn info(arguments: &Arguments) -> Result<(), Failure> {
     if arguments.is_json {
         return print(&format!("{}\n", info.to_json()));
     }
-    print(&describe(&info))
+    print(&if info.cloud.is_some() { clouds::describe(&info) } else { describe(&info) })
 }
 
 fn describe(info: &Info) -> String {
@@ -50,11 +54,18 @@ fn describe(info: &Info) -> String {
 }
 
 pub(crate) fn decode(arguments: &Arguments) -> Result<(), Failure> {
-    let format = Format::of(&arguments.output, arguments.format.as_deref())?;
+    let format = Format::of(&arguments.output, arguments.format.as_deref());
+    if !clouds::may_be_written(arguments) {
+        format.as_ref().map_err(Clone::clone)?; // what is wrong whatever the file holds is said first
+    }
     output::check(&arguments.input, &arguments.output, arguments.is_forced)?;
     let limits = arguments.limits;
     let data = input::file(&arguments.input, &limits)?;
     let info = lcrs_codec::info(&data, &limits).map_err(at(arguments))?;
+    if info.cloud.is_some() {
+        return clouds::decode(arguments, &data, &info);
+    }
+    let format = format?;
     let package = models::load_for(&info, arguments.model.as_deref(), &limits)?;
     let options = DecompressOptions { allow_other_synthesis: arguments.allows_other_synthesis };
     // The runtime, and the memory that it keeps, are gone before the picture is written.
@@ -72,8 +83,12 @@ pub(crate) fn decode(arguments: &Arguments) -> Result<(), Failure> {
 pub(crate) fn encode(arguments: &Arguments) -> Result<(), Failure> {
     output::check(&arguments.input, &arguments.output, arguments.is_forced)?;
     let limits = arguments.limits;
-    let package = models::load(arguments.model.as_deref(), &limits)?;
     let bytes = input::picture(&arguments.input, &limits)?;
+    if clouds::is_cloud(&bytes) {
+        return clouds::encode(arguments, &bytes);
+    }
+    clouds::refuse_options(arguments)?;
+    let package = models::load(arguments.model.as_deref(), &limits)?;
     let Arguments { background, to_8bit, keep_exif, .. } = *arguments;
     let besides = limits.without(bytes.len() as u64, "the file").map_err(at(arguments))?;
     let read = pictures::read(&bytes, Choices { background, to_8bit, keep_exif }, &besides);
@@ -89,7 +104,7 @@ pub(crate) fn encode(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// Says what is lost on the way, if anything.
-fn tell(name: &str, losses: &[String]) {
+pub(crate) fn tell(name: &str, losses: &[String]) {
     if !losses.is_empty() {
         say(&format!("{name}: not kept: {}", losses.join(", ")));
     }
@@ -99,6 +114,11 @@ pub(crate) fn verify(arguments: &Arguments) -> Result<(), Failure> {
     let limits = arguments.limits;
     let path = &arguments.input;
     if path.extension().is_some_and(|extension| extension == "lcrm") {
+        if PackageSummary::from_file(path, &limits)?.is_of_clouds {
+            let package = CloudPackage::from_file(path, &limits)?;
+            let (name, entropy) = (package.name(), package.digests().entropy_hex());
+            return print(&format!("package {name} of point clouds is whole\nentropy digest {entropy}\n"));
+        }
         let package = Package::from_file(path, &limits)?;
         let digests = package.digests();
         let (entropy, synthesis) = (digests.entropy_hex(), digests.synthesis_hex());
@@ -109,6 +129,10 @@ pub(crate) fn verify(arguments: &Arguments) -> Result<(), Failure> {
     }
     let data = input::file(path, &limits)?;
     let info = lcrs_codec::info(&data, &limits).map_err(at(arguments))?;
+    if info.cloud.is_some() {
+        let cloud = clouds::restore(arguments, &data, &info)?;
+        return print(&format!("point cloud of {} points is whole\n", cloud.positions.len() / 3));
+    }
     let package = models::load_for(&info, arguments.model.as_deref(), &limits)?;
     let options = DecompressOptions::default();
     let picture = decompress(&package, &data, &options, &runtime_from_env()?, &limits).map_err(at(arguments))?;

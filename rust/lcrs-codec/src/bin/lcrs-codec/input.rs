@@ -24,7 +24,7 @@ pub(crate) fn file(path: &Path, limits: &Limits) -> Result<Vec<u8>, Failure> {
 /// Bytes that say what kind of picture a file is.
 const HEAD: u64 = 64;
 
-/// All bytes of a picture file.
+/// All bytes of a file of a picture or of points.
 pub(crate) fn picture(path: &Path, limits: &Limits) -> Result<Vec<u8>, Failure> {
     let too_long = || {
         let (title, most) = (title(path), limits.max_bytes);
@@ -43,7 +43,9 @@ pub(crate) fn picture(path: &Path, limits: &Limits) -> Result<Vec<u8>, Failure> 
     if read.is_ok() {
         // Of what is no picture no more is read: it may have no end.
         let named = |why: String| Failure::Failed(format!("{}: {why}", title(path)));
-        pictures::refuse_no_picture(&bytes).map_err(named)?;
+        if !crate::clouds::is_cloud(&bytes) {
+            pictures::refuse_no_picture(&bytes).map_err(named)?;
+        }
         read = source.take(limits.max_bytes - HEAD.min(limits.max_bytes) + 1).read_to_end(&mut bytes);
     }
     match read {

@@ -1,7 +1,8 @@
-//! `lcrs-codec`: pictures to files and back without Python.
+//! `lcrs-codec`: pictures and point clouds to files and back without Python.
 
 mod arguments;
 mod closed;
+mod clouds;
 mod commands;
 mod failure;
 mod input;

@@ -5,7 +5,7 @@ use std::env;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use lcrs_codec::{Info, Package, PackageSummary};
+use lcrs_codec::{CloudPackage, Info, Package, PackageSummary};
 use lcrs_core::{Error, Limits, Result};
 
 use crate::failure::Failure;
@@ -13,6 +13,9 @@ use crate::{print, say};
 
 /// The model that `encode` uses when told nothing.
 pub(crate) const DEFAULT_MODEL: &str = "photo-2";
+
+/// The same for point clouds.
+pub(crate) const DEFAULT_CLOUD_MODEL: &str = "geometry";
 
 /// The variable that lists folders of packages.
 const SEARCH_PATH: &str = "LCRS_MODEL_PATH";
@@ -47,22 +50,31 @@ impl Found {
 
 /// The package in the file `asked`, or of that name; the default without it.
 pub(crate) fn load(asked: Option<&OsStr>, limits: &Limits) -> Result<Package> {
-    let asked = asked.unwrap_or(OsStr::new(DEFAULT_MODEL));
+    Package::from_file(&path(asked.unwrap_or(OsStr::new(DEFAULT_MODEL)), limits)?, limits)
+}
+
+/// The same of point clouds.
+pub(crate) fn load_of_clouds(asked: Option<&OsStr>, limits: &Limits) -> Result<CloudPackage> {
+    CloudPackage::from_file(&path(asked.unwrap_or(OsStr::new(DEFAULT_CLOUD_MODEL)), limits)?, limits)
+}
+
+/// The file of a package, by its name or that of the model.
+fn path(asked: &OsStr, limits: &Limits) -> Result<PathBuf> {
     if is_file_name(asked) {
-        return Package::from_file(Path::new(asked), limits);
+        return Ok(asked.into());
     }
     let name = asked.to_string_lossy();
     let known = at_hand(limits);
     let mut named = known.iter().filter(|found| found.name() == Some(&*name) || found.is_damaged(&name));
     let Some(first) = named.next() else {
         let path = Path::new(asked);
-        return if path.exists() { Package::from_file(path, limits) } else { Err(missing(&name, &known)) };
+        return if path.exists() { Ok(path.to_owned()) } else { Err(missing(&name, &known)) };
     };
     for other in named.filter(|other| other.name().is_some() && digests(other) != digests(first)) {
         let (used, other) = (first.path.display(), other.path.display());
         say(&format!("warning: two models are called '{name}': {used} is used, not {other}"));
     }
-    Package::from_file(&first.path, limits)
+    Ok(first.path.clone())
 }
 
 /// The package that a file was made with: in the file `asked`, or of that name, or the one that the file needs.
@@ -70,12 +82,24 @@ pub(crate) fn load_for(info: &Info, asked: Option<&OsStr>, limits: &Limits) -> R
     if asked.is_some() {
         return load(asked, limits);
     }
+    Package::from_file(&path_for(info, limits)?, limits)
+}
+
+/// The same of point clouds.
+pub(crate) fn load_of_clouds_for(info: &Info, asked: Option<&OsStr>, limits: &Limits) -> Result<CloudPackage> {
+    if asked.is_some() {
+        return load_of_clouds(asked, limits);
+    }
+    CloudPackage::from_file(&path_for(info, limits)?, limits)
+}
+
+fn path_for(info: &Info, limits: &Limits) -> Result<PathBuf> {
     let known = at_hand(limits);
     // Different models may share a name: the digests tell which one is meant; another one of the name says what is different.
     let fitting = known.iter().find(|found| found.wrote(info));
     let named = || known.iter().find(|found| found.name() == Some(&info.model) || found.is_damaged(&info.model));
     match fitting.or_else(named) {
-        Some(found) => Package::from_file(&found.path, limits),
+        Some(found) => Ok(found.path.clone()),
         None => Err(missing(&info.model, &known)),
     }
 }
@@ -145,10 +169,13 @@ pub(crate) fn list() -> std::result::Result<(), Failure> {
             let file = found.path.file_name().unwrap_or_default().to_string_lossy().into_owned();
             text += &match found.summary {
                 Ok(summary) => {
+                    let kind = if summary.is_of_clouds { "point clouds" } else { "" };
                     let rate = summary.levels.map_or("fixed rate".to_owned(), |levels| format!("{levels} levels"));
+                    let rate = if kind.is_empty() { rate } else { kind.to_owned() };
                     let digest = |digest: &str| digest.get(..16).unwrap_or(digest).to_owned();
                     let (entropy, synthesis) = (digest(&summary.entropy_digest), digest(&summary.synthesis_digest));
-                    let default = if summary.name == DEFAULT_MODEL { ", the default" } else { "" };
+                    let is_default = [DEFAULT_MODEL, DEFAULT_CLOUD_MODEL].contains(&&summary.name[..]);
+                    let default = if is_default { ", the default" } else { "" };
                     format!("  {} in {file}: {rate}, entropy {entropy}, synthesis {synthesis}{default}\n", summary.name)
                 }
                 Err(error) => format!("  no model: {error}\n"),

@@ -1,4 +1,4 @@
-"""Variable-rate models: one network for many rates, by scaling the latent before it is quantised.
+"""Variable-rate models: one network for many rates, by a gain of the latent before it is quantised.
 
 Kamisli, Racape and Choi, "Variable-rate learned image compression with multi-objective optimization and
 quantization-reconstruction offsets", DCC 2024.
@@ -17,7 +17,7 @@ from lcrs import coding
 from lcrs.entropy_models import EntropyBottleneckVbr
 from lcrs.latent_codecs import LatentCodec, RasterScanLatentCodec, VariableRasterScanLatentCodec
 from lcrs.latent_codecs.hyperprior import decode_any
-from lcrs.latent_codecs.offsets import ExactOffsets, reconstructed
+from lcrs.latent_codecs.shrinkage import ExactShrinkage, reconstructed
 from lcrs.layers.exact import ExactNetwork
 from lcrs.layers.foreign import coding_scope, note_coded
 from lcrs.layers.lowering import GraphBuilder, Value, lower
@@ -72,21 +72,21 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
 
     .. code-block:: none
 
-        x ── g_a ── y ── * scale ── round ── + offsets ── / scale ── y_hat ── g_s ── x_hat
+        x ── g_a ── y ── * gain ── round ── + offsets ── / gain ── y_hat ── g_s ── x_hat
 
-    A larger scale means finer quantisation: more bits and more quality. Values are reconstructed closer to
+    A larger gain means finer quantisation: more bits and more quality. Values are reconstructed closer to
     zero than their integers say, by an offset that a small network (`QuantABCD`) gives for a standard
-    deviation and a scale.
+    deviation and a gain.
 
-    Every method takes `stage`, `s` and `inputscale`. At stage 1 the model is `ScaleHyperprior`: no scale, no
-    offsets. At stage 2 the scale is `inputscale` if that is not zero, and else `Gain[s]` with `s` brought
+    Every method takes `stage`, `s` and `inputscale`. At stage 1 the model is `ScaleHyperprior`: no gain, no
+    offsets. At stage 2 the gain is `inputscale` if that is not zero, and else `Gain[s]` with `s` brought
     into 0..7; it must be the same for `compress` and `decompress`, and no string carries it. These two take
     `quality` instead, from 0 to 100: what files carry (see `package_parts`), a place between the gains.
 
     Args:
         N: Channels inside the transforms, and of z.
         M: Channels of y.
-        vr_entbttlnck: Quantises z too with a step that depends on the scale.
+        vr_entbttlnck: Quantises z too with a step that depends on the gain.
         **kwargs: As `CompressionModel`.
     """
 
@@ -110,10 +110,10 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
                 nn.Linear(10, 1), nn.Softplus(),
             )  # fmt: skip
             self.lower_bound_zqstep = LowerBound(0.5)
-        self._exact_z_network, self._exact_offsets = ExactNetwork(), ExactNetwork()
+        self._exact_z_network, self._exact_shrinkage = ExactNetwork(), ExactNetwork()
 
     def scale_of(self, stage: int, s: int, inputscale: float | Tensor = 0) -> Tensor:
-        """The scale of the latent, (1,), float32 or wider; see the class.
+        """The gain of the latent, (1,), float32 or wider; see the class.
 
         Raises:
             ValueError: `stage` is neither 1 nor 2, or `inputscale` is negative or not finite.
@@ -124,22 +124,22 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
             return torch.ones_like(self.Gain[:1])
         gains = self.Gain.detach()
         gains = gains if gains.dtype == torch.float64 else gains.float()
-        scale = torch.as_tensor(inputscale).detach().to(gains).reshape(1)
+        gain = torch.as_tensor(inputscale).detach().to(gains).reshape(1)
         # A number is looked at as it is: torch 2.2 cannot trace a tensor's.
-        value = scale.item() if isinstance(inputscale, Tensor) else inputscale
+        value = gain.item() if isinstance(inputscale, Tensor) else inputscale
         if not 0 <= value < float("inf"):
             raise ValueError(f"inputscale is {value}, must be positive and finite, or 0")
-        return scale if value else gains[min(max(s, 0), self.levels - 1)].abs().reshape(1)
+        return gain if value else gains[min(max(s, 0), self.levels - 1)].abs().reshape(1)
 
     def scale_of_quality(self, quality: float) -> float:
-        """The scale of a file of `quality`, 0 to 100, whose package has the entries of `Gain` as its scales.
+        """The gain of a file of `quality`, 0 to 100, whose package has the entries of `Gain` as its scales.
 
         Raises:
             ValueError: the quality is outside 0..100.
         """
         level = coding.level_of(quality, self.levels)
         graph = GraphBuilder()
-        lowered = graph.finish({"gain": _lower_scale(graph, self._ladder(2, None))})
+        lowered = graph.finish({"gain": _lower_gain(graph, self._ladder(2, None))})
         return float(coding.Graph(lowered.json, lowered.tensors).run([], level=level)["gain"].reshape(()))
 
     def _chosen_scale(
@@ -152,48 +152,48 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
             raise ValueError(f"quality {quality} and one of stage, s and inputscale are given, one is enough")
         return self.scale_of_quality(quality)
 
-    def _reconstruct(self, y: Tensor, scales: Tensor, means: Tensor | None, scale: Tensor) -> Tensor:
-        """Quantise y (straight-through) at `scale` and reconstruct it with offsets."""
-        symbols = quantize_ste((y if means is None else y - means) * scale)
-        return self._with_offsets(symbols, scales, means, scale)
+    def _reconstruct(self, y: Tensor, scales: Tensor, means: Tensor | None, gain: Tensor) -> Tensor:
+        """Quantise y (straight-through) at `gain` and reconstruct it with offsets."""
+        symbols = quantize_ste((y if means is None else y - means) * gain)
+        return self._shrunk(symbols, scales, means, gain)
 
-    def _with_offsets(self, symbols: Tensor, scales: Tensor, means: Tensor | None, scale: Tensor) -> Tensor:
+    def _shrunk(self, symbols: Tensor, scales: Tensor, means: Tensor | None, gain: Tensor) -> Tensor:
         """Values of quantised `symbols`, brought closer to zero by offsets."""
         offsets = None if self.no_quantoffset else self.QuantABCD
         bound = self.gaussian_conditional.lower_bound_scale
-        return reconstructed(symbols, scales, means, scale, bound, offsets)
+        return reconstructed(symbols, scales, means, gain, bound, offsets)
 
-    def _z_step(self, scale: Tensor) -> Tensor:
+    def _z_step(self, gain: Tensor) -> Tensor:
         """Step of quantisation of z, (1,)."""
-        step: Tensor = self.lower_bound_zqstep(self.gayn2zqstep(1.0 / scale))
+        step: Tensor = self.lower_bound_zqstep(self.gayn2zqstep(1.0 / gain))
         return step
 
-    def _quantize_z(self, z: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    def _quantize_z(self, z: Tensor, gain: Tensor) -> tuple[Tensor, Tensor]:
         """z, rounded (straight-through) around its medians, and its likelihoods."""
         if isinstance(self.entropy_bottleneck, EntropyBottleneckVbr):
-            z_hat, likelihoods = self.entropy_bottleneck(z, qs=self._z_step(scale)[0])
+            z_hat, likelihoods = self.entropy_bottleneck(z, qs=self._z_step(gain)[0])
             return z_hat, likelihoods
         _, likelihoods = self.entropy_bottleneck(z)
         medians = self.entropy_bottleneck._get_medians().reshape(1, -1, 1, 1)
         return quantize_ste(z - medians) + medians, likelihoods
 
-    def _quantize_y(self, y: Tensor, params: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    def _quantize_y(self, y: Tensor, params: Tensor, gain: Tensor) -> tuple[Tensor, Tensor]:
         """y, rounded and reconstructed, and its likelihoods, under what `h_s` gave."""
         scales, means = self._scales_and_means(params)
-        scaled_means = None if means is None else means * scale
-        _, likelihoods = self.gaussian_conditional(y * scale, scales * scale, means=scaled_means)
-        return self._reconstruct(y, scales, means, scale), likelihoods
+        scaled_means = None if means is None else means * gain
+        _, likelihoods = self.gaussian_conditional(y * gain, scales * gain, means=scaled_means)
+        return self._reconstruct(y, scales, means, gain), likelihoods
 
     def forward(
         self, x: Tensor, stage: int = 2, s: int = 1, inputscale: float | Tensor = 0
     ) -> dict[str, Any]:
-        """Restores pictures and measures their rate; as `ScaleHyperprior`, at a scale as the class says."""
-        scale = self.scale_of(stage, s, inputscale).to(self.Gain.dtype)
+        """Restores pictures and measures their rate; as `ScaleHyperprior`, at a gain as the class says."""
+        gain = self.scale_of(stage, s, inputscale).to(self.Gain.dtype)
         if stage == 1:
             return super().forward(x)
         y = self.g_a(self._padded(x))
-        z_hat, z_likelihoods = self._quantize_z(self._hyper_analysis(y), scale)
-        y_hat, y_likelihoods = self._quantize_y(y, self.h_s(z_hat), scale)
+        z_hat, z_likelihoods = self._quantize_z(self._hyper_analysis(y), gain)
+        y_hat, y_likelihoods = self._quantize_y(y, self.h_s(z_hat), gain)
         x_hat = crop_to(self.g_s(y_hat), x.shape[-2:])
         return {"x_hat": x_hat, "likelihoods": {"y": y_likelihoods, "z": z_likelihoods}}
 
@@ -208,19 +208,19 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
         *,
         quality: float | None = None,
     ) -> dict[str, Any]:
-        """Codes pictures at a scale as the class says; arguments and result as in `ScaleHyperprior`."""
+        """Codes pictures at a gain as the class says; arguments and result as in `ScaleHyperprior`."""
         inputscale = self._chosen_scale(quality, stage, s, inputscale)
-        scale = self.scale_of(stage, s, inputscale)
+        gain = self.scale_of(stage, s, inputscale)
         y = self._transformed("g_a", self._padded(x))
         z = self._transformed("h_a", self._hyper_input(y))
-        step = self._step_arguments(stage, scale)
+        step = self._step_arguments(stage, gain)
         z_strings = self.entropy_bottleneck.compress(z, *step)
         z_hat = self.entropy_bottleneck.restore(z, *step)
         params = self._exact_h_s.run(self.h_s, z_hat, "h_s")
         if stage == 1:
             y_strings = self._code_unscaled_y(y, params, self.scale_of(2, s, inputscale))
         else:
-            y_strings = self._code_scaled_y(y, params, scale)
+            y_strings = self._code_scaled_y(y, params, gain)
         return {"strings": [y_strings, z_strings], "shape": z.shape[-2:], "size": x.shape[-2:]}
 
     @coding_scope()
@@ -236,34 +236,34 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
         *,
         quality: float | None = None,
     ) -> dict[str, Any]:
-        """Restores what `compress` wrote at the same scale; arguments and result as in `ScaleHyperprior`."""
+        """Restores what `compress` wrote at the same gain; arguments and result as in `ScaleHyperprior`."""
         inputscale = self._chosen_scale(quality, stage, s, inputscale)
-        scale = self.scale_of(stage, s, inputscale)
+        gain = self.scale_of(stage, s, inputscale)
         check_strings(strings, 2)
 
         def decode(part: Sequence[Sequence[bytes]], exact: bool) -> dict[str, Tensor]:
-            z_hat = self.entropy_bottleneck.decompress(part[1], shape, *self._step_arguments(stage, scale))
+            z_hat = self.entropy_bottleneck.decompress(part[1], shape, *self._step_arguments(stage, gain))
             params = self._side(z_hat, exact)
             if stage == 1:
                 ignored = self.scale_of(2, s, inputscale)
                 return {"y_hat": self._decode_unscaled_y(part[0], params, ignored, exact)}
-            return {"y_hat": self._decode_scaled_y(part[0], params, scale, exact)}
+            return {"y_hat": self._decode_scaled_y(part[0], params, gain, exact)}
 
         y_hat = decode_any(self.entropy_coder, strings, decode)["y_hat"]
         x_hat = self._transformed("g_s", y_hat.to(self.Gain.device))
         return {"x_hat": restored_picture(x_hat, size, self.g_s)}
 
     def step_of_z(self, s: int = 1, inputscale: float | Tensor = 0) -> tuple[float, ...]:
-        """The step of z at a scale, or nothing where that does not depend on it: what comes last in the
+        """The step of z at a gain, or nothing where that does not depend on it: what comes last in the
         arguments of its entropy bottleneck.
         """
         return self._step_arguments(2, self.scale_of(2, s, inputscale))
 
-    def _step_arguments(self, stage: int, scale: Tensor) -> tuple[float, ...]:
+    def _step_arguments(self, stage: int, gain: Tensor) -> tuple[float, ...]:
         """What the entropy bottleneck is to be told for coding: the step of z, the same on every machine."""
         if not self.vr_entbttlnck or stage == 1:
             return ()
-        inverse = (1.0 / scale.detach().cpu().float()).reshape(1, 1, 1, 1)
+        inverse = (1.0 / gain.detach().cpu().float()).reshape(1, 1, 1, 1)
         step = self._exact_z_network.run(self.gayn2zqstep, inverse, "gayn2zqstep", features_last=True)
         return (max(step.item(), self.lower_bound_zqstep.bound.item()),)
 
@@ -277,28 +277,26 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
         """The latent that `_code_unscaled_y` coded."""
         return self._decode_y(strings, params, exact)
 
-    def _code_scaled_y(self, y: Tensor, params: Tensor, scale: Tensor) -> list[bytes]:
-        """Strings of y at `scale`, under the exact `params` that `h_s` gave."""
+    def _code_scaled_y(self, y: Tensor, params: Tensor, gain: Tensor) -> list[bytes]:
+        """Strings of y at `gain`, under the exact `params` that `h_s` gave."""
         scales, means = self._scales_and_means(params)
-        factor = scale.cpu()
+        factor = gain.cpu()
         centred = y.cpu() if means is None else y.cpu() - means
         indexes = self.gaussian_conditional.build_indexes(scales * factor)
         note_coded(params.cpu().numpy, is_encoding=True)  # decoding adds means and offsets of scales
         return self.gaussian_conditional.compress(centred * factor, indexes)
 
-    def _decode_scaled_y(
-        self, strings: Sequence[bytes], params: Tensor, scale: Tensor, exact: bool
-    ) -> Tensor:
+    def _decode_scaled_y(self, strings: Sequence[bytes], params: Tensor, gain: Tensor, exact: bool) -> Tensor:
         """The latent that `_code_scaled_y` coded, with offsets."""
         scales, means = self._scales_and_means(params)
-        indexes = self.gaussian_conditional.build_indexes(scales * scale.to(scales.device))
+        indexes = self.gaussian_conditional.build_indexes(scales * gain.to(scales.device))
         note_coded(params.cpu().numpy, is_encoding=False)
         symbols = self.gaussian_conditional.decompress(strings, indexes)
         if not exact:
-            return self._with_offsets(symbols.to(scales), scales, means, scale.to(scales))
-        offsets = None if self.no_quantoffset else ExactOffsets(self._exact_offsets, self.QuantABCD)
+            return self._shrunk(symbols.to(scales), scales, means, gain.to(scales))
+        offsets = None if self.no_quantoffset else ExactShrinkage(self._exact_shrinkage, self.QuantABCD)
         least = self._least_scale
-        return reconstructed(symbols, scales, means, scale.cpu(), lambda s: s.clamp(min=least), offsets)
+        return reconstructed(symbols, scales, means, gain.cpu(), lambda s: s.clamp(min=least), offsets)
 
     @property
     def _least_scale(self) -> float:
@@ -313,13 +311,13 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
     def package_parts(self, stage: int = 2, scales: Sequence[float] | None = None) -> PackageParts:
         """Graphs and tables for coding without torch, at one stage.
 
-        At stage 2 a file carries its scale as a quality: from 0 to 100, a place in `scales`, whose entries
+        At stage 2 a file carries its gain as a quality: from 0 to 100, a place in `scales`, whose entries
         are interpolated linearly. So with the entries of `Gain` a file of quality `100 * s / 7` has the
         symbols of `s`, and other scales have a quality too (`lcrs.coding.quality_of_scale`), if they lie
         between the first and the last.
 
         Args:
-            stage: 1 for files without scale or quality, as those of `ScaleHyperprior`; or 2.
+            stage: 1 for files without gain or quality, as those of `ScaleHyperprior`; or 2.
             scales: At least two, positive and ascending; by default those of `Gain`. With others, files can
                 have any `inputscale`.
 
@@ -335,13 +333,13 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
         graphs = dict(parts.graphs)
         codec = {**parts.codec, "y": {**parts.codec["y"], "gain": "y.gain"}}
         graph = GraphBuilder()
-        graphs["y.gain"] = graph.finish({"gain": _lower_scale(graph, ladder)})
+        graphs["y.gain"] = graph.finish({"gain": _lower_gain(graph, ladder)})
         if not self.no_quantoffset:
             graphs["y.shrinkage"] = lower(self.QuantABCD, "QuantABCD")
             codec["y"]["shrinkage"] = {"network": "y.shrinkage", "bound": self._least_scale}
         if isinstance(self.entropy_bottleneck, EntropyBottleneckVbr):
             graph = GraphBuilder()
-            graphs["z.step"] = graph.finish({"step": self._lower_z_step(graph, _lower_scale(graph, ladder))})
+            graphs["z.step"] = graph.finish({"step": self._lower_z_step(graph, _lower_gain(graph, ladder))})
             tables = Tables({k: v for k, v in parts.tensors.items() if not k.startswith("z.")})
             codec["hyper"] = tables.density("z", self.entropy_bottleneck, "z.step")
         return replace(parts, graphs=graphs, codec=codec, tensors=tables.tensors, levels=len(ladder))
@@ -359,10 +357,10 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
             raise ValueError(f"scales are {list(scales)}, must be at least 2, positive, finite, ascending")
         return ladder
 
-    def _lower_z_step(self, graph: GraphBuilder, scale: Value) -> Value:
-        """The step of z at `scale`, as `_step_arguments` has it."""
+    def _lower_z_step(self, graph: GraphBuilder, gain: Value) -> Value:
+        """The step of z at `gain`, as `_step_arguments` has it."""
         one = graph.op("constant", tensor=graph.tensor("one", torch.ones(1)))
-        step = graph.call(self.gayn2zqstep, graph.op("div", one, scale), "gayn2zqstep")
+        step = graph.call(self.gayn2zqstep, graph.op("div", one, gain), "gayn2zqstep")
         return graph.op("clamp", step, min=self.lower_bound_zqstep.bound.item())
 
     def update(  # type: ignore[override]
@@ -396,8 +394,8 @@ class ScaleHyperpriorVbr(ScaleHyperprior):
         return net
 
 
-def _lower_scale(graph: GraphBuilder, ladder: Tensor) -> Value:
-    """The scale at the level of a run, (1, 1, 1), between those of `ladder` (levels,)."""
+def _lower_gain(graph: GraphBuilder, ladder: Tensor) -> Value:
+    """The gain at the level of a run, (1, 1, 1), between those of `ladder` (levels,)."""
     return graph.op("interpolate", tensor=graph.tensor("Gain", ladder[:, None]))
 
 
@@ -414,7 +412,7 @@ class JointAutoregressiveHierarchicalPriorsVbr(ScaleHyperpriorVbr, JointAutoregr
     """`JointAutoregressiveHierarchicalPriors` at a variable rate; as `ScaleHyperpriorVbr`.
 
     The context is what the decoder will have, in training as well: values are quantised one after the other,
-    those that do not depend on each other at once. `scale_to_context` tells the context of the scale.
+    those that do not depend on each other at once. `scale_to_context` tells the context of the gain.
     """
 
     def __init__(self, N: int = 192, M: int = 320, vr_entbttlnck: bool = False, **kwargs: Any) -> None:
@@ -425,13 +423,13 @@ class JointAutoregressiveHierarchicalPriorsVbr(ScaleHyperpriorVbr, JointAutoregr
         self._variable_scans = RasterScanLatentCodec(context_prediction=self.context_prediction)._scans
 
     def package_parts(self, stage: int = 2, scales: Sequence[float] | None = None) -> PackageParts:
-        """As in `ScaleHyperpriorVbr`; the context depends on the scale, too."""
+        """As in `ScaleHyperpriorVbr`; the context depends on the gain, too."""
         parts = super().package_parts(stage, scales)
         if not self.scl2ctx or stage == 1:
             return parts
         graph = GraphBuilder()
-        scale = _lower_scale(graph, self._ladder(stage, scales))
-        bias = graph.call(self.scale_to_context, scale, "scale_to_context")
+        gain = _lower_gain(graph, self._ladder(stage, scales))
+        bias = graph.call(self.scale_to_context, gain, "scale_to_context")
         if self.context_prediction.bias is not None:
             own = graph.tensor("context_prediction.bias", self.context_prediction.bias)
             bias = graph.op("add", bias, graph.op("constant", tensor=own))
@@ -439,8 +437,8 @@ class JointAutoregressiveHierarchicalPriorsVbr(ScaleHyperpriorVbr, JointAutoregr
         codec = {**parts.codec, "y": {**parts.codec["y"], "context_bias": "y.context_bias"}}
         return replace(parts, graphs=graphs, codec=codec)
 
-    def _quantize_y(self, y: Tensor, params: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-        out = self._variable_y_codec()(y, params, scale)
+    def _quantize_y(self, y: Tensor, params: Tensor, gain: Tensor) -> tuple[Tensor, Tensor]:
+        out = self._variable_y_codec()(y, params, gain)
         return out["y_hat"], out["likelihoods"]["y"]
 
     def _code_unscaled_y(self, y: Tensor, params: Tensor, ignored_scale: Tensor) -> list[bytes]:
@@ -466,15 +464,13 @@ class JointAutoregressiveHierarchicalPriorsVbr(ScaleHyperpriorVbr, JointAutoregr
             scan.entropy_parameters = nn.Sequential(self.entropy_parameters, ChannelFactors(factors))
         return scan
 
-    def _code_scaled_y(self, y: Tensor, params: Tensor, scale: Tensor) -> list[bytes]:
-        strings: list[bytes] = self._variable_y_codec().compress(y, params, scale)["strings"][0]
+    def _code_scaled_y(self, y: Tensor, params: Tensor, gain: Tensor) -> list[bytes]:
+        strings: list[bytes] = self._variable_y_codec().compress(y, params, gain)["strings"][0]
         return strings
 
-    def _decode_scaled_y(
-        self, strings: Sequence[bytes], params: Tensor, scale: Tensor, exact: bool
-    ) -> Tensor:
+    def _decode_scaled_y(self, strings: Sequence[bytes], params: Tensor, gain: Tensor, exact: bool) -> Tensor:
         codec = self._variable_y_codec()
-        y_hat: Tensor = codec.decompress([strings], params.shape[-2:], params, scale, exact=exact)["y_hat"]
+        y_hat: Tensor = codec.decompress([strings], params.shape[-2:], params, gain, exact=exact)["y_hat"]
         return y_hat
 
     def _codec_of_one(
@@ -483,9 +479,9 @@ class JointAutoregressiveHierarchicalPriorsVbr(ScaleHyperpriorVbr, JointAutoregr
         super()._codec_of_one(kernel_size, padding)
         if len(rate) != 3:
             raise ValueError(f"scale, rescale and stage are needed; {len(rate)} arguments are given")
-        scale, _, stage = rate
-        scale = scale.detach().reshape(1)
-        return (self._unscaled_scan(scale), ()) if stage == 1 else (self._variable_y_codec(), (scale,))
+        gain, _, stage = rate
+        gain = gain.detach().reshape(1)
+        return (self._unscaled_scan(gain), ()) if stage == 1 else (self._variable_y_codec(), (gain,))
 
     def _variable_y_codec(self) -> VariableRasterScanLatentCodec:
         """The codec of y at stage 2, made of this model's parts."""

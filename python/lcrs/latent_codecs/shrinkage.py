@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from lcrs.layers.exact import ExactNetwork
 
-__all__ = ["ExactOffsets", "reconstructed"]
+__all__ = ["ExactShrinkage", "reconstructed"]
 
 
-class ExactOffsets:
-    """A network of offsets, (..., 2) to (..., 1), run by the exact engine.
+class ExactShrinkage:
+    """A network of shrinkages, (..., 2) to (..., 1), run by the exact engine.
 
     Gives float32 on the CPU, without gradient.
 
@@ -43,25 +43,25 @@ def reconstructed(
     symbols: Tensor,
     scales: Tensor,
     means: Tensor | None,
-    scale: Tensor,
+    gain: Tensor,
     bound: Callable[[Tensor], Tensor],
-    offsets: Callable[[Tensor], Tensor] | None,
+    shrinkage: Callable[[Tensor], Tensor] | None,
 ) -> Tensor:
-    """Values of `symbols` in steps of `1 / scale` around `means`.
+    """Values of `symbols` in steps of `1 / gain` around `means`.
 
     Args:
         symbols: Rounded numbers, any shape.
         scales: Standard deviations of the values, same shape.
         means: Same shape; None is zero.
-        scale: (1,).
+        gain: (1,).
         bound: Bounds standard deviations in steps from below.
-        offsets: From (..., 2), standard deviation in steps and scale, to (..., 1): how much closer to zero
+        shrinkage: From (..., 2), standard deviation in steps and gain, to (..., 1): how much closer to zero
             values are, but for symbol 0. None is for not at all.
     """
-    if offsets is not None:
-        deviations = bound(scales * scale)
-        features = torch.stack((deviations, scale.expand_as(deviations)), dim=-1)
-        amounts = offsets(features).squeeze(-1)
+    if shrinkage is not None:
+        deviations = bound(scales * gain)
+        features = torch.stack((deviations, gain.expand_as(deviations)), dim=-1)
+        amounts = shrinkage(features).squeeze(-1)
         symbols = symbols - torch.sign(symbols).detach() * amounts
-    values = symbols / scale
+    values = symbols / gain
     return values if means is None else values + means
