@@ -9,7 +9,7 @@ D. Tian et al., `Geometric distortion metrics for point cloud compression`, ICIP
 - D2, point to plane: the same of the distance along the normal at the nearest point, the mean of that where
   several are as near. Normals belong to the original. A point of the restored cloud has the mean of the
   normals of the points that it is nearest to, or, if there are none, of those that are nearest to it.
-- PSNR: `10 log10(3 peak^2 / D)`.
+- PSNR: ``10 log10(3 peak^2 / D)``.
 - Hausdorff: the largest distance of a point to the nearest of the other cloud, again the larger of both ways.
   (The program prints its square.)
 """
@@ -79,10 +79,10 @@ def cloud_distortion(
         original: positions, (N, 3).
         restored: positions, (M, 3).
         normals: of the original, (N, 3). By default they are estimated from 16 neighbours.
-        peak: what PSNR is relative to, as the option `resolution` of MPEG's program; by default `peak_of`.
+        peak: what PSNR is relative to, as the option ``resolution`` of MPEG's program; by default `peak_of`.
 
     Raises:
-        ValueError: a cloud is empty, a position is not finite, or shapes do not fit.
+        ValueError: if a cloud is empty, a position is not finite, or shapes do not fit.
     """
     if peak is None:
         peak = peak_of(original)
@@ -104,7 +104,7 @@ def cloud_distortion(
 def peak_of(positions: NDArray[Any]) -> float:
     """What PSNR is relative to, if nobody says it.
 
-    Whole numbers lie on a grid of some bits; the peak is its last coordinate, `2^bits - 1`, for bits
+    Whole numbers lie on a grid of some bits; the peak is its last coordinate, ``2^bits - 1``, for bits
     enough for the largest coordinate (or, with negative ones, for the extent). Else it is what MPEG's
     program takes by itself: the largest distance of a point to its nearest neighbour.
 
@@ -112,7 +112,7 @@ def peak_of(positions: NDArray[Any]) -> float:
         positions: (N, 3).
 
     Raises:
-        ValueError: there are none, or one is not finite.
+        ValueError: if there are none, or one is not finite.
     """
     points, low = _shifted(_checked(positions, None, "positions"))
     if np.array_equal(points, np.rint(points)) and np.array_equal(low, np.rint(low)):
@@ -243,7 +243,7 @@ def _mean_normals(
     *,
     is_oriented: bool,
 ) -> NDArray[np.float64]:
-    """The mean of the normals `source` for each `target`."""
+    """The mean of the normals ``source`` for each ``target``."""
     values = np.asarray(normals, np.float64)[source]
     if not is_oriented:
         first = np.zeros(count, np.int64)
