@@ -80,6 +80,7 @@ _SUBPACKAGES = frozenset(
         "packages",
         "pictures",
         "pillow",
+        "points",
         "registry",
         "shims",
         "train",

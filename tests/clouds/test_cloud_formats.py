@@ -92,7 +92,7 @@ def test_xyz_keeps_every_number(cloud):
 def test_xyz_columns_without_names():
     assert list(clouds.read(b"1 2 3.5\n", format="xyz").properties) == []
     assert list(clouds.read(b"1,2,3.5, 4\r\n", format="xyz").properties) == ["intensity"]
-    colored = clouds.read(b"1;2;3.5;4;5;255\n\n\n1 2 3 0 0 0", format="xyz")
+    colored = clouds.read(b"1;2;3.5;4;5;255\n\n\n1 2 3 0 0 0", format="txt")
     assert list(colored.properties) == ["red", "green", "blue"]
     assert colored.properties["blue"].tolist() == [255, 0]
     assert colored.properties["blue"].dtype == np.uint8

@@ -189,7 +189,10 @@ def test_a_run_over_a_folder_is_a_result_file(folder, capsys, monkeypatch):
     assert json.loads(before)["rows"] == json.loads((folder / "d.json").read_text())["rows"]
 
     curve = load("d.json")
-    assert curve.rate == "bpip"
+    assert (curve.rate, curve.usual_measure) == ("bpip", "psnr-d1")
+    capsys.readouterr()
+    main(["bd", "d.json", "d.json", "--json"])
+    assert json.loads(capsys.readouterr().out)[0]["measure"] == "psnr-d1"
     pytest.importorskip("matplotlib")
     figure, lacking = draw([curve])
     axes = figure.axes[0]

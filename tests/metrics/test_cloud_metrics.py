@@ -51,6 +51,7 @@ def test_numbers_are_those_of_the_program_of_mpeg(name):
         peak = 0.375
         assert peak_of(a) == peak
     found = cloud_distortion(a, b, normals=NORMALS, peak=peak)
+    assert cloud_distortion(a, b, peak=peak, planes=False).psnr_d1 == found.psnr_d1
     numbers = (found.mse_d1, found.psnr_d1, found.mse_d2, found.psnr_d2)
     numbers += (found.hausdorff**2, found.hausdorff_d2**2)
     assert numbers == pytest.approx(expected, rel=2e-7)
@@ -176,6 +177,7 @@ def test_what_cannot_be_compared_is_said():
         cloud_distortion(one, one, normals=np.zeros((2, 3)))
     with pytest.raises(ValueError, match="peak is 0"):
         cloud_distortion(one, one, peak=0)
+    assert math.isnan(cloud_distortion(one, one + 1, planes=False).psnr_d2)
     with pytest.raises(ValueError, match="no measure psnr-d3"):
         measure_clouds(one, one, ["psnr-d3"])
     assert len(measure_clouds(one, one)) == len(CLOUD_NAMES)

@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -155,3 +156,25 @@ def test_an_interrupted_command_has_the_code_of_its_signal(monkeypatch, capsys):
     monkeypatch.setattr(command, "run", interrupted)
     assert command.main(["photo"]) == 130
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "restarts"),
+    [
+        (["photo", "seed=2", "--restart"], True),
+        (["--restart", "photo", "seed=2"], True),
+        (["photo", "--restart", "seed=2"], True),
+        (["photo", "seed=2"], False),
+    ],
+)
+def test_restart_may_stand_anywhere(words, restarts, monkeypatch):
+    seen = []
+
+    def run(config, restart):
+        seen.append((config.recipe, config.seed, restart))
+        return SimpleNamespace(signal=0)
+
+    monkeypatch.setattr("lcrs.train.loop.run", run)
+    assert command.main(words) == 0
+    assert seen == [("photo", 2, restarts)]
+    assert command.main(["--restart"]) == 1

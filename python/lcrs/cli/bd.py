@@ -41,7 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_comparison(parser: argparse._ActionsContainer, *, has_metric: bool = True) -> None:
     """How curves are compared; also for `lcrs report`, which takes all that there is."""
     if has_metric:
-        parser.add_argument("--metric", metavar="NAME", default="psnr-rgb", help="default: psnr-rgb")
+        parser.add_argument(
+            "--metric", metavar="NAME", help="default: psnr-rgb, of results of point clouds psnr-d1"
+        )
         parser.add_argument(
             "--bootstrap",
             metavar="N",
@@ -95,7 +97,7 @@ def comparisons(arguments: argparse.Namespace) -> list[Comparison]:
         compare(
             anchor,
             test,
-            measure=arguments.metric,
+            measure=arguments.metric or anchor.usual_measure,
             method=arguments.method,
             min_overlap=arguments.min_overlap,
             same_pictures=arguments.same_pictures,

@@ -21,6 +21,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Does what the words say."""
     from lcrs.train import command
 
-    if arguments.words[0] not in ("list", "show"):
+    if command.words_of(arguments)[:1] not in ([], ["list"], ["show"]):
         require_torch("lcrs train")
     return command.run(arguments)

@@ -128,6 +128,7 @@ def format_of(path: str | os.PathLike[str]) -> str:
 
 def _known(format: str) -> str:
     kind = format.lower().removeprefix(".")
+    kind = _ALSO.get(kind, kind)
     if kind not in FORMATS:
         raise ValueError(f"format {format!r}: there are {', '.join(FORMATS)}")
     return kind

@@ -76,7 +76,7 @@ def draw(
     figure: Figure = figures.Figure(figsize=figsize, layout="constrained")
     plot = figure.add_subplot()
     if measure is None:
-        measure = "psnr-d1" if curves and curves[0].rate == "bpip" else "psnr-rgb"
+        measure = curves[0].usual_measure if curves else "psnr-rgb"
     drawn = {"rd": _draw_rates, "rate-time": _draw_times, "rate-complexity": _draw_work}[kind]
     lacking = drawn(plot, curves, measure)
     if not plot.lines:

@@ -71,6 +71,11 @@ class Results:
         return next(name for name in RATES if name in self.results)
 
     @property
+    def usual_measure(self) -> str:
+        """What its curve is drawn and compared by unless told otherwise."""
+        return "psnr-d1" if self.rate == "bpip" else "psnr-rgb"
+
+    @property
     def digests(self) -> frozenset[str]:
         """Of the pictures that count; empty where nothing is known of them."""
         return frozenset(p["digest"] for p in self.pictures if p.get("counted", True))

@@ -7,7 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-__all__ = ["NAME", "SUMMARY", "add_arguments", "run"]
+__all__ = ["NAME", "SUMMARY", "add_arguments", "run", "words_of"]
 
 NAME = "train"
 SUMMARY = "Train a model by a recipe, or list and show recipes"
@@ -27,11 +27,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "words",
         metavar="RECIPE | list | show RECIPE",
-        nargs="+",
+        nargs="*",
         help="a recipe's name or .toml file, then KEY=VALUE settings, such as data.train=photos minutes=30; "
         "the same command again goes on where it stopped",
     )
-    parser.add_argument("--restart", action="store_true", help="begin anew, forgetting the run in its folder")
+    # Words may stand behind it, which argparse would not take for those before.
+    parser.add_argument(
+        "--restart",
+        action="extend",
+        nargs="*",
+        metavar="KEY=VALUE",
+        help="begin anew, forgetting the run in its folder",
+    )
+
+
+def words_of(arguments: argparse.Namespace) -> list[str]:
+    """All words of the command, wherever --restart stood between them."""
+    return [*arguments.words, *(arguments.restart or [])]
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -41,7 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
         ConfigError: a recipe, a key or a value is wrong.
         ModuleNotFoundError: what training needs is not installed.
     """
-    first, *rest = arguments.words
+    words = words_of(arguments)
+    if not words:
+        raise CommandError("a recipe is missing: lcrs train list says which there are")
+    first, *rest = words
     if first == "list":
         return _list(rest)
     if first == "show":
@@ -51,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
     config = load_recipe(first, rest)
     from lcrs.train.loop import run as train
 
-    result = train(config, restart=arguments.restart)
+    result = train(config, restart=arguments.restart is not None)
     return 128 + result.signal if result.signal else 0
 
 

@@ -244,8 +244,7 @@ fn bits(found: &Voxels) -> u32 {
 /// The least and the greatest coordinate of each axis; 0 of no points.
 fn bounds<T: Copy + PartialOrd + Default>(values: impl Iterator<Item = T>) -> ([T; 3], [T; 3]) {
     let mut found: Option<([T; 3], [T; 3])> = None;
-    let mut axis = 0;
-    for v in values {
+    for (axis, v) in values.enumerate() {
         let (low, high) = found.get_or_insert(([v; 3], [v; 3]));
         if axis < 3 {
             // the first point is all that is known of its axes
@@ -258,7 +257,6 @@ fn bounds<T: Copy + PartialOrd + Default>(values: impl Iterator<Item = T>) -> ([
         if v > high[place] {
             high[place] = v;
         }
-        axis += 1;
     }
     found.unwrap_or_default()
 }

@@ -89,7 +89,7 @@ impl Model {
     }
 
     fn context(&self) -> i32 {
-        ((self.before[0] + self.before[1] + 1) / 2) as i32
+        (self.before[0] + self.before[1]).div_ceil(2) as i32
     }
 
     fn learn(&mut self, context: i32, class: usize, top: i32) -> Result<()> {

@@ -217,8 +217,8 @@ impl<'a, 'm> Walk<'a, 'm> {
             symbols.code(&indexes, &mut block_symbols)?;
             self.adapter.learn(stage, &block_rows, &block_symbols);
             let mut found = block_symbols.iter();
-            for node in begin..end {
-                there[node] = if is_certain(node) { 1 } else { found.next().map_or(0, |symbol| *symbol as u8) };
+            for (node, there) in (begin..end).zip(&mut there[begin..end]) {
+                *there = if is_certain(node) { 1 } else { found.next().map_or(0, |symbol| *symbol as u8) };
             }
             begin = end;
         }
