@@ -118,8 +118,8 @@ def main() -> None:
         f"{cpu}, {os.cpu_count()} processors, {when}, commit {commit}, path {coding.simd_path()},",
         f"model {rows[0][1]['model']} (entropy digest {digest}...),",
         f"load average {load[0]:.1f} before and {os.getloadavg()[0]:.1f} after.",
-        f"Bits of the whole file for each point; the least of {arguments.turns} turns, by the wall clock and",
-        "of the processors; the most memory of any, the interpreter and the points themselves included.",
+        f"Bits of the whole file for each point; the least of {arguments.turns} turns, by the wall clock",
+        "and of the processors; the most memory of any, the interpreter and the points themselves included.",
         "TMC13 23.0-rc2, octree, on the same files.",
         "",
     ]
