@@ -9,6 +9,7 @@ import torch
 from lcrs.coding import Package
 from lcrs.train import ConfigError, load_recipe, run
 from lcrs.train.checkpoints import load_checkpoint
+from lcrs.train.pack import network_of_checkpoint
 from lcrs.train.run_folder import RunFolder
 
 
@@ -106,3 +107,14 @@ def test_validations_by_the_clock_do_not_move_a_plateau(tiny, tmp_path):
     assert schedule["best"] == pytest.approx(
         min(line["loss"] for line in log if line["kind"] == "validation" and line["step"] == 4), rel=1e-5
     )
+
+
+def test_a_checkpoint_on_the_way_is_packed_as_the_model_is(tiny, tmp_path):
+    run(load_recipe("mbt2018-mean", tiny | {"steps": 3, "loop.ema": 0.5}))
+    nets = [
+        network_of_checkpoint(tmp_path / "run" / name)
+        for name in ("model.pt", "checkpoints/step-000000003.pt")
+    ]
+    assert nets[0][1]["steps"] == nets[1][1]["steps"] == 3
+    for key, value in nets[0][0].state_dict().items():
+        assert torch.equal(nets[1][0].state_dict()[key], value)

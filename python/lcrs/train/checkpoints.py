@@ -6,15 +6,25 @@ import errno
 import io
 import logging
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from lcrs.coding.files import write_atomically
 from lcrs.errors import CorruptError
 
-__all__ = ["FORMAT", "Checkpoints", "load_checkpoint", "load_run", "load_tensors", "save_tensors"]
+__all__ = [
+    "FORMAT",
+    "Checkpoints",
+    "fill_averages",
+    "load_checkpoint",
+    "load_run",
+    "load_tensors",
+    "save_tensors",
+]
 
 log = logging.getLogger("lcrs.train")
 
@@ -68,6 +78,15 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     if content.get("format") != FORMAT:
         raise CorruptError(f"{path} is no checkpoint of a run ({FORMAT}; found {content.get('format')!r})")
     return content
+
+
+@torch.no_grad()
+def fill_averages(net: nn.Module, saved: Mapping[str, Any]) -> None:
+    """Gives a network that has the weights of a run's checkpoint the averaged ones, if there are."""
+    average = saved["state"]["average"]
+    if average is not None:
+        for parameter, value in zip(net.parameters(), average["values"], strict=True):
+            parameter.copy_(value)
 
 
 class Checkpoints:

@@ -377,7 +377,8 @@ class _Run:
     def _write_model(self) -> None:
         """Writes `model.pt`, with averaged weights if there are."""
         with self._averaged():
-            state = {key: value.detach().cpu() for key, value in self.net.state_dict().items()}
+            # Copies: on the CPU the tensors themselves get their own values back in a moment.
+            state = {key: value.detach().cpu().clone() for key, value in self.net.state_dict().items()}
         content = {
             **architecture_of_run(self.config.model),
             "state_dict": state,

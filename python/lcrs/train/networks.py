@@ -12,7 +12,9 @@ import torch
 from torch import Tensor, nn
 
 import lcrs.models  # noqa: F401
+from lcrs.errors import CorruptError
 from lcrs.registry import MODELS
+from lcrs.train.checkpoints import fill_averages, load_checkpoint
 from lcrs.train.config import Config, ConfigError, ModelConfig
 
 __all__ = ["architecture_of_run", "load_start", "make_network"]
@@ -79,7 +81,13 @@ def load_start(net: nn.Module, config: Config) -> str:
         path = path / "model.pt"
     if not path.is_file():
         raise ConfigError(f"start={start}: there is no {path}; a checkpoint, a run's folder or 'published'")
-    _fill(net, read_state_dict(path), str(path))
+    try:
+        saved = load_checkpoint(path)
+    except CorruptError:  # of another kind
+        _fill(net, read_state_dict(path), str(path))
+    else:
+        _fill(net, saved["state"]["model"], str(path))
+        fill_averages(net, saved)
     return str(path)
 
 

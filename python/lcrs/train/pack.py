@@ -25,7 +25,7 @@ import lcrs.models  # noqa: F401
 from lcrs import coding
 from lcrs.packages.from_network import as_halves, package_of
 from lcrs.registry import MODELS
-from lcrs.train.checkpoints import FORMAT
+from lcrs.train.checkpoints import FORMAT, fill_averages
 from lcrs.train.config import ModelConfig, checked
 from lcrs.train.crops import load_folder
 from lcrs.train.networks import make_network
@@ -82,15 +82,12 @@ def network_of_checkpoint(
     return _rounded(net), _facts(saved)
 
 
-@torch.no_grad()
 def _network_of_run(saved: Mapping[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
     """The network of a checkpoint that a run writes on its way, with averaged weights if there are."""
     config = checked(saved["config"])
     net = make_network(config.model)
     net.load_state_dict(saved["state"]["model"])
-    if saved["state"]["average"] is not None:
-        for parameter, value in zip(net.parameters(), saved["state"]["average"]["values"], strict=True):
-            parameter.copy_(value)
+    fill_averages(net, saved)
     return _rounded(net), {"steps": saved["step"], "minutes": saved["seconds"] / 60}
 
 

@@ -44,5 +44,5 @@ def icosahedron2sphere(level: int) -> tuple[NDArray[np.float64], NDArray[np.int6
 
 
 def _on_sphere(points: NDArray[np.float64]) -> NDArray[Any]:
-    directions: NDArray[np.float64] = points / np.linalg.norm(points, axis=1, keepdims=True)
-    return directions
+    moved: NDArray[Any] = points / np.linalg.norm(points, axis=1, keepdims=True)
+    return moved

@@ -198,8 +198,8 @@ class PointTransformerLayer(nn.Module):
         position = self.conv_delta(q_xyzs[..., None] - index_points(k_xyzs, knn_idx))
         scores = self.conv_gamma(self.w_qs(q_feats)[..., None] - key + position) / math.sqrt(key.shape[1])
         result = torch.einsum("bcmk,bcmk->bcm", _attention(scores, mask), value + position)
-        features: Tensor = self.post_conv(result) + q_feats
-        return features
+        new: Tensor = self.post_conv(result) + q_feats
+        return new
 
 
 class PositionEmbeddingLayer(nn.Module):
@@ -220,9 +220,8 @@ class PositionEmbeddingLayer(nn.Module):
         """Features (B, C, M) of queries (B, 3, M); arguments as of `PointTransformerLayer`."""
         offsets = index_points(k_xyzs, knn_idx) - q_xyzs[..., None]
         lengths = torch.linalg.norm(offsets, dim=1, keepdim=True)
-        embedded = self.embed_positions(torch.cat([F.normalize(offsets, dim=1), lengths], 1))
-        features: Tensor = (embedded * _attention(self.attention(embedded), mask)).sum(-1)
-        return features
+        embedded: Tensor = self.embed_positions(torch.cat([F.normalize(offsets, dim=1), lengths], 1))
+        return (embedded * _attention(self.attention(embedded), mask)).sum(-1)
 
 
 class DensityEmbeddingLayer(nn.Module):
@@ -299,7 +298,8 @@ def _similar(feats: Tensor, k: int) -> Tensor:
     norms = places.square().sum(-1)
     size = max(1, _PIECE // max(1, feats.shape[0] * feats.shape[2]))
     found = []
-    for rows, row_norms in zip(torch.split(places, size, 1), torch.split(norms, size, 1), strict=True):
+    pieces = torch.split(places, size, 1), torch.split(norms, size, 1)
+    for rows, row_norms in zip(*pieces, strict=True):
         nearness = 2 * rows @ places.transpose(1, 2) - norms[:, None] - row_norms[..., None]
         found.append(nearness.topk(k, -1).indices)
     return torch.cat(found, 1)
@@ -366,8 +366,8 @@ class XyzsUpsampleLayer(nn.Module):
         # In this order, as CompressAI has it: samples that are all but equally far depend on last digits.
         hypothesis = self.hypothesis.to(weights.dtype)[:, :, None, None]
         directions = (weights[:, :, None] * hypothesis).sum(1)
-        positions: Tensor = xyzs[..., None] + F.normalize(directions, dim=1) * self.scale_nn(feats)
-        return positions
+        scales: Tensor = self.scale_nn(feats)
+        return xyzs[..., None] + F.normalize(directions, dim=1) * scales
 
 
 class FeatsUpsampleLayer(nn.Module):

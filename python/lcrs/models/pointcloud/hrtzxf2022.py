@@ -284,11 +284,8 @@ class Decoder(nn.Module):
             candidate_xyzs, candidate_feats = upsample(xyzs, feats)
             counts.append(number(feats))
             rate = 1 / self.downsample_rate[self.num_layers - i - 1]
-            xyzs, feats = refine(
-                *select_xyzs_and_feats(
-                    candidate_xyzs, candidate_feats, counts[-1], upsample_rate=rate, seed=seed
-                )
-            )
+            chosen = select_xyzs_and_feats(candidate_xyzs, candidate_feats, counts[-1], rate, seed=seed)
+            xyzs, feats = refine(*chosen)
             clouds.append(xyzs)
             before.append(xyzs)
         distances = [

@@ -23,6 +23,9 @@ OPTIONS = {"clouds": 160, "replace_every": 100, "max_points": 120_000, "nodes_a_
 """What `data.options` may say: from how many clouds a batch is drawn; after how many steps the oldest of them
 makes room for a new one; about the most points of a cloud; the most nodes of a level that are kept."""
 
+_OTHER_BITS = -2, 9
+"""What the bits of the number of nodes are moved by in training, at least and less than."""
+
 _SEEDS = 1 << 30
 """Clouds of training have seeds below."""
 
@@ -158,7 +161,12 @@ class OctreeBatches:
             cloud.tensor(drawn[begin:end] - (last - len(cloud.flags)))
             for cloud, begin, end, last in zip(clouds, places[:-1], places[1:], ends, strict=True)
         ]
-        return torch.cat(parts).to(self.device)
+        batch = torch.cat(parts)
+        if "node_bits" in self.net.scalars:  # as of other clouds, mostly larger ones than these
+            moved = generator(self.seed, 7, self.rank, step).integers(*_OTHER_BITS, size=self.batch)
+            place = self.net.num_flags + self.net.scalars.index("node_bits")
+            batch[:, place] += torch.from_numpy(moved).float() / 32
+        return batch.to(self.device)
 
     def state_dict(self) -> dict[str, Any]:
         """Nothing: the step says all."""
