@@ -138,7 +138,7 @@ def test_the_input_is_never_the_output(png: Path, capsys) -> None:
         ["encode", "x.png", "-o", "y", "-q", "-0.5"],
         ["encode", "x.png", "-o", "y", "-q", "nan"],
         ["encode", "x.png", "-o", "y", "-q", "best"],
-        ["decode", "x.lcrs", "-o", "y.xyz"],
+        ["decode", "x.lcrs", "-o", "y.doc"],
         ["info"],
     ],
 )

@@ -69,9 +69,22 @@ def run(arguments: argparse.Namespace) -> int:
     for job in todo.jobs:
         if not _is_for_clouds(job.target, arguments.format):
             format_of(job.target, arguments.format)
-    if any(not _is_for_clouds(job.target, arguments.format) for job in todo.jobs) and arguments.import_:
-        model_of(arguments)  # what is wrong with it is said once
+    if any(not _is_for_clouds(job.target, arguments.format) for job in todo.jobs):
+        _check_model(arguments)
     return batch.run(todo, NAME, arguments)
+
+
+def _check_model(arguments: argparse.Namespace) -> None:
+    """What is wrong with a model is said once, not with each file."""
+    from lcrs.errors import LcrsError
+
+    try:
+        model_of(arguments)
+    except LcrsError:
+        raise
+    except ValueError:
+        if arguments.import_ is not None:
+            raise  # otherwise it is one of point clouds, which a file may need
 
 
 def work(job: Job, arguments: argparse.Namespace) -> batch.Done:
