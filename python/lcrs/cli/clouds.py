@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,10 +61,11 @@ def is_cloud(path: Path) -> bool:
         return bytes(first).startswith(_BEGINNINGS)
     ending = path.suffix.lower()
     try:
-        with path.open("rb") as file:
+        # What a pipe gives is gone when it was looked at.
+        with path.open("rb") if path.is_file() else io.BytesIO() as file:
             first = file.read(_FIRST_BYTES)
     except OSError:
-        return ending in ENDINGS - {".pcd"}  # whoever reads it says what is wrong
+        first = b""  # whoever reads it says what is wrong
     return first.startswith(_BEGINNINGS) or ending in ENDINGS - {".pcd"}
 
 
