@@ -1326,7 +1326,7 @@ def normals_of_points(points: _Coordinates, k: int = 16, threads: int | None = N
 def voxelize_points(
     points: _Coordinates,
     size: float,
-    origin: tuple[float, float, float] = (0.0, 0.0, 0.0),
+    origin: tuple[float, float, float] = ...,
     threads: int | None = None,
 ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
     """The voxels ``floor((point - origin) / size)`` that have points.
