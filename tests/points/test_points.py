@@ -94,6 +94,8 @@ def test_duplicates_are_told(package: coding.CloudPackage) -> None:
         ([[0, 0, 0]], {"voxel": 0.0}, "voxel size is 0"),
         ([[0, 0, 0]], {"voxel": 1.5}, "voxel size is 1.5, of whole coordinates"),
         ([[0, 0, 0]], {"bits": 33}, r"33 bits a coordinate \(1 to 32\)"),
+        ([[0, 0, 0]], {"bits": -1}, r"-1 bits a coordinate \(1 to 32\)"),
+        ([[0, 0, 0]], {"bits": 1 << 40}, r"1099511627776 bits a coordinate \(1 to 32\)"),
         ([[0, 0, 0]], {"voxel": 1.0, "bits": 3}, "both given"),
         ([[0, 0]], {}, r"positions have shape \(1, 2\): \(N, 3\) is needed"),
         ([[0, 0, 1j]], {}, "positions have type complex128"),

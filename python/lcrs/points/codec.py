@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Mapping
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -25,6 +26,7 @@ __all__ = ["DEFAULT_MODEL", "compress", "decompress", "info"]
 DEFAULT_MODEL = "geometry"
 """The model that `compress` uses when told nothing."""
 
+_MOST_BITS = 32
 _Data = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
 
 
@@ -72,6 +74,8 @@ def compress(
     Warns:
         UserWarning: of points that were left out because another one is at their place.
     """
+    if bits is not None and not 1 <= index(bits) <= _MOST_BITS:
+        raise ValueError(f"{bits} bits a coordinate (1 to {_MOST_BITS})")
     cloud = _cloud(points, attributes)
     names = set(drop)
     if unknown := names - set(cloud.properties):
@@ -112,7 +116,7 @@ def decompress(
         max_bytes: that the call may hold at a time, beside the model; by default 2^31.
 
     Returns:
-        A cloud: `positions` (N, 3) of the type that `compress` was given, and `properties`, an array (N,)
+        A cloud: `positions` (N, 3) of the type that `compress` was given (half floats as 32 bits), and `properties`, an array (N,)
         for each attribute.
 
     Raises:
