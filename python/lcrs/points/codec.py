@@ -116,8 +116,8 @@ def decompress(
         max_bytes: that the call may hold at a time, beside the model; by default 2^31.
 
     Returns:
-        A cloud: `positions` (N, 3) of the type that `compress` was given (half floats as 32 bits), and `properties`, an array (N,)
-        for each attribute.
+        A cloud: `positions` (N, 3) of the type that `compress` was given, half floats as 32 bits, and
+        `properties`, an array (N,) for each attribute.
 
     Raises:
         MissingModelError: the model is not at hand, or another one goes by its name.
