@@ -108,6 +108,15 @@ def test_what_cannot_be_is_said(package: coding.CloudPackage, positions, options
         points.compress(np.array(positions), model=package, **options)
 
 
+def test_one_name_is_dropped_and_odd_ones_are_refused(package: coding.CloudPackage) -> None:
+    values = np.arange(1)
+    file = points.compress([[1, 2, 3]], {"red": values, "i": values}, drop="red", model=package)
+    assert list(points.decompress(file, package).properties) == ["i"]
+    for name in ("gr\udcf6n", 5):
+        with pytest.raises(ValueError, match="a name of UTF-8 letters is needed"):
+            points.compress([[1, 2, 3]], {name: values}, model=package)  # type: ignore[dict-item]
+
+
 def test_pictures_and_clouds_are_not_mixed_up(package: coding.CloudPackage, package_file: Path) -> None:
     import lcrs
 
