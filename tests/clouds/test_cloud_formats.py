@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import struct
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -87,6 +88,30 @@ def test_xyz_keeps_every_number(cloud):
     np.testing.assert_array_equal(
         np.loadtxt(io.BytesIO(data), ndmin=2)[:, :3].astype(np.float64), restored.positions
     )
+
+
+def test_xyz_takes_memory_for_the_lines_it_has():
+    wide = Cloud(FLOATS, {f"p{i}": FLOATS[:, 0] for i in range(100)})
+    data = clouds.cloud_file(wide, "xyz")[0]
+    tracemalloc.start()
+    try:
+        restored = clouds.read(data, format="xyz")
+        assert tracemalloc.get_traced_memory()[1] < 100 * len(data)
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(restored.positions.astype(np.float32), FLOATS)
+    assert list(restored.properties) == list(wide.properties)
+    with pytest.raises(CloudError, match="2 are allowed"):
+        clouds.read(data, format="xyz", max_points=2)
+
+
+def test_npy_has_no_field_without_a_name():
+    with pytest.raises(CloudError, match="NPY has no place"):
+        clouds.cloud_file(Cloud(FLOATS, {"": FLOATS[:, 0]}), "npy")
+
+
+def test_xyz_of_a_windows_editor():
+    assert clouds.read(b"\xef\xbb\xbf1 2 3\r\n", format="xyz").positions.tolist() == [[1, 2, 3]]
 
 
 def test_xyz_columns_without_names():
@@ -283,6 +308,8 @@ HOSTILE = {
     "xyz word": ("xyz", lambda: b"1 2 3\n1 2 x\n", "point 1, column 3: 'x' is no number"),
     "xyz short": ("xyz", lambda: b"1 2\n", "point 0 has 2 numbers"),
     "xyz ragged": ("xyz", lambda: b"1 2 3\n1 2 3\n1 2 3 4\n", "point 2 has 4 numbers"),
+    "xyz nothing": ("xyz", lambda: b"1,2,3\n1,,2,3\n", "line 2: nothing stands before ','"),
+    "xyz nothing first": ("xyz", lambda: b"1;2;3\n ;2;3\n", "line 2: nothing stands before ';'"),
     "xyz binary": ("xyz", lambda: bytes(range(256)), "point 0"),
     "npy objects": ("npy", lambda: saved(np.array([{}], object)), "objects of Python"),
     "npy text": ("npy", lambda: saved(np.zeros((2, 3), "U4")), "array has type <U4"),

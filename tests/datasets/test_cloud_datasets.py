@@ -85,6 +85,8 @@ def test_modelnet_splits_and_faults(modelnet, tmp_path):
         ModelNetDataset(modelnet, name="41")
     with pytest.raises(FileNotFoundError, match="neither the folder"):
         ModelNetDataset(tmp_path / "none", download=False)
+    with pytest.raises(FileNotFoundError, match=r"nothing of split 'tset' in the folder .*ModelNet10"):
+        len(ModelNetDataset(modelnet, name="10", split="tset"))
     with pytest.raises(ValueError, match="root and cache_root are missing"):
         ModelNetDataset()
     put(modelnet / "chair" / "train" / "table_0001.off", BOX)

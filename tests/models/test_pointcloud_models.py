@@ -14,6 +14,7 @@ import lcrs
 from lcrs import zoo
 from lcrs.layers.pointcloud.pointnet2 import PointNetFeaturePropagation, PointNetSetAbstractionMsg
 from lcrs.losses import ChamferPccRateDistortionLoss, RateDistortionLoss_hrtzxf2022
+from lcrs.models.pointcloud.sfu_pointnet2 import PointNet2SsgReconstructionPccModel
 from lcrs.registry import MODELS
 
 DATA = Path(__file__).parents[1] / "data" / "pointcloud" / "peer-forward.pt.xz"
@@ -182,12 +183,22 @@ def test_clouds_that_cannot_be_coded_are_refused(references, name, pos, message)
         net.compress({"pos": pos})
 
 
+def test_channels_of_normals_fit_the_first_level():
+    with pytest.raises(ValueError, match="3, those of normals, is needed"):
+        PointNet2SsgReconstructionPccModel(normal_channel=True)
+    with pytest.raises(ValueError, match="0, as points have no normals, is needed"):
+        PointNet2SsgReconstructionPccModel(D=(3, 128, 192, 256))
+
+
 def test_damaged_strings_are_refused(references):
     for name in CASES:
         net = network(references[name])
         coded = net.compress({"pos": references[name]["pos"]})
         with pytest.raises(ValueError, match="strings"):
             net.decompress([], coded["shape"])
+    fewer = [[latent[:-1] for latent in coded["strings"][0]], coded["strings"][1]]
+    with pytest.raises(ValueError, match="strings must be lists of equal lengths"):
+        net.decompress(fewer, coded["shape"])
     # half precision has no coder that would see it
     coded["strings"][1][0][1] = coded["strings"][1][0][1][:-1]
     with pytest.raises(
@@ -202,6 +213,7 @@ def test_damaged_strings_are_refused(references):
 _DECODE = """
 import base64, json, sys, torch, lcrs
 torch.set_num_threads(1)
+from lcrs.models.pointcloud.sfu_pointnet2 import PointNet2SsgReconstructionPccModel
 from lcrs.registry import MODELS
 job = json.load(sys.stdin)
 lcrs.portability("require")  # no network decides a symbol

@@ -266,6 +266,18 @@ def test_gradients_flow_through_gathering_and_distances():
     torch.testing.assert_close(ops.square_distance(*wide), torch.cdist(*wide).square())
 
 
+def test_no_clouds_are_gathered_and_other_channels_refused():
+    assert ops.index_points(torch.zeros(0, 5, 3), torch.zeros(0, 2, 4, dtype=torch.int64)).shape == (
+        0,
+        2,
+        4,
+        3,
+    )
+    for src, dst in ((3, 6), (6, 3), (20, 3)):
+        with pytest.raises(ValueError, match="as many channels"):
+            ops.square_distance(torch.zeros(1, 2, src), torch.zeros(1, 2, dst))
+
+
 def test_small_types_are_computed_in_single_precision():
     points = torch.randn(1, 50, 3).half()
     expected = ops.nearest_indexes(points.float(), points.float(), 4)

@@ -94,6 +94,8 @@ def test_duplicates_are_told(package: coding.CloudPackage) -> None:
         ([[0, 0, 0]], {"voxel": 0.0}, "voxel size is 0"),
         ([[0, 0, 0]], {"voxel": 1.5}, "voxel size is 1.5, of whole coordinates"),
         ([[0, 0, 0]], {"bits": 33}, r"33 bits a coordinate \(1 to 32\)"),
+        ([[0, 0, 0]], {"bits": -1}, r"-1 bits a coordinate \(1 to 32\)"),
+        ([[0, 0, 0]], {"bits": 1 << 40}, r"1099511627776 bits a coordinate \(1 to 32\)"),
         ([[0, 0, 0]], {"voxel": 1.0, "bits": 3}, "both given"),
         ([[0, 0]], {}, r"positions have shape \(1, 2\): \(N, 3\) is needed"),
         ([[0, 0, 1j]], {}, "positions have type complex128"),
@@ -104,6 +106,15 @@ def test_duplicates_are_told(package: coding.CloudPackage) -> None:
 def test_what_cannot_be_is_said(package: coding.CloudPackage, positions, options, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         points.compress(np.array(positions), model=package, **options)
+
+
+def test_one_name_is_dropped_and_odd_ones_are_refused(package: coding.CloudPackage) -> None:
+    values = np.arange(1)
+    file = points.compress([[1, 2, 3]], {"red": values, "i": values}, drop="red", model=package)
+    assert list(points.decompress(file, package).properties) == ["i"]
+    for name in ("gr\udcf6n", 5):
+        with pytest.raises(ValueError, match="a name of UTF-8 letters is needed"):
+            points.compress([[1, 2, 3]], {name: values}, model=package)  # type: ignore[dict-item]
 
 
 def test_pictures_and_clouds_are_not_mixed_up(package: coding.CloudPackage, package_file: Path) -> None:

@@ -167,6 +167,9 @@ def test_meshes_of_any_size_and_without_area():
     assert SamplePointsV2(2, include_normals=True)(flat)["normal"].tolist() == [[0, 0, 0]] * 2
     with pytest.raises(ValueError, match="F at least 1"):
         SamplePointsV2(2)({"pos": POS, "face": torch.zeros(3, 0)})
+    for vertex in (-1, 3):
+        with pytest.raises(ValueError, match=r"face has vertices .* 0 to 2 are there"):
+            SamplePointsV2(2)({"pos": POS[:3], "face": torch.tensor([[0], [1], [vertex]])})
     with pytest.raises(KeyError, match="no 'face'"):
         SamplePointsV2(2)({"pos": POS})
 

@@ -85,6 +85,8 @@ def write_npy(cloud: Cloud) -> tuple[bytes, list[str]]:
     """The positions alone as (N, 3); with properties, an array (N,) with a field for each."""
     array: NDArray[Any] = np.ascontiguousarray(cloud.positions)
     if cloud.properties:
+        if "" in cloud.properties:
+            raise CloudError("property '' has no name: NPY has no place for it")
         kind = cloud.positions.dtype
         fields = [(axis, kind) for axis in "xyz"]
         fields += [(name, values.dtype) for name, values in cloud.properties.items()]

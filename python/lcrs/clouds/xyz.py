@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import re
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["read_xyz", "write_xyz"]
 
 _COMMENT = re.compile(rb"^[ \t]*(?:#|//)[^\r\n]*", re.MULTILINE)
+_NOTHING = re.compile(rb"(?:^|[,;\r\n])[ \t]*([,;])")
 _SEPARATORS = bytes.maketrans(b",;\r", b"  \n")
 _WHOLE = b"0123456789+- \t\n"
 
@@ -32,6 +34,7 @@ def read_xyz(data: bytes, max_points: int) -> Cloud:
     Raises:
         CloudError: a line is of something else.
     """
+    data = data.removeprefix(codecs.BOM_UTF8)
     comments = [text.strip() for text in _COMMENT.findall(data)]
     body = (_COMMENT.sub(b"", data) if comments else data).translate(_SEPARATORS)
     first = body.lstrip().split(b"\n", 1)[0].split()
@@ -43,8 +46,13 @@ def read_xyz(data: bytes, max_points: int) -> Cloud:
         )
     if len(first) < 3:
         raise CloudError(f"point 0 has {len(first)} numbers: at least 3 are needed")
-    # Only as many as are allowed, and one that shows that there are more.
-    table: NDArray[Any] = parse_table(io.BytesIO(body), len(first), max_points + 1, "point")
+    if found := _NOTHING.search(data):
+        line = data.count(b"\n", 0, found.start(1)) + 1
+        raise CloudError(f"line {line}: nothing stands before '{found[1].decode()}', a number is needed")
+    # Only as many as are allowed, and one that shows that there are more; NumPy takes memory for all of them
+    # at once, so no more than there are bytes for.
+    most = min(max_points + 1, (len(body) + 1) // (2 * len(first)) + 1)
+    table: NDArray[Any] = parse_table(io.BytesIO(body), len(first), most, "point")
     check_count(len(table), max_points)
     kept = tuple(text for text in said if names is None or text.split() != names)
     cloud = cloud_of_table(table, names or names_of_columns(table), kept)

@@ -44,7 +44,7 @@ def index_points(points: Tensor, idx: Tensor) -> Tensor:
         (B, ..., C).
     """
     channels = points.shape[-1]
-    flat = idx.reshape(idx.shape[0], -1, 1).expand(-1, -1, channels)
+    flat = idx.flatten(1).unsqueeze(-1).expand(-1, -1, channels)
     return points.gather(1, flat).reshape(*idx.shape, channels)
 
 
@@ -60,7 +60,13 @@ def square_distance(src: Tensor, dst: Tensor) -> Tensor:
 
     Returns:
         (B, N, M).
+
+    Raises:
+        ValueError: Channels differ in number.
     """
+    if src.shape[-1] != dst.shape[-1]:
+        shapes = f"{tuple(src.shape)} and {tuple(dst.shape)}"
+        raise ValueError(f"points have shapes {shapes}: as many channels in both are needed")
     if src.shape[-1] <= _FEW_CHANNELS:
         total = src.new_zeros(src.shape[0], src.shape[1], dst.shape[1])
         for channel in range(src.shape[-1]):

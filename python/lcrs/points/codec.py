@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Iterable, Mapping
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -25,6 +26,7 @@ __all__ = ["DEFAULT_MODEL", "compress", "decompress", "info"]
 DEFAULT_MODEL = "geometry"
 """The model that `compress` uses when told nothing."""
 
+_MOST_BITS = 32
 _Data = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
 
 
@@ -35,7 +37,7 @@ def compress(
     voxel: float | None = None,
     bits: int | None = None,
     keep_duplicates: bool = False,
-    drop: Iterable[str] = (),
+    drop: str | Iterable[str] = (),
     model: str | os.PathLike[str] | CloudPackage = DEFAULT_MODEL,
     threads: int | None = None,
     max_bytes: int | None = None,
@@ -55,7 +57,7 @@ def compress(
             decimal fractions or others that lie on a grid of at most 32 bits an axis.
         keep_duplicates: whether points at one place (after rounding) all stay. Otherwise the first of them
             does, with its attributes.
-        drop: names of attributes that are left out.
+        drop: names of attributes that are left out, or one name.
         model: a model's name, an .lcrm file, or a loaded `lcrs.coding.CloudPackage`.
         threads: how many to use; by default `lcrs.coding.num_threads`. The bytes do not depend on it.
         max_bytes: that the call may hold at a time, beside the model and what is given; by default 2^31.
@@ -72,12 +74,18 @@ def compress(
     Warns:
         UserWarning: of points that were left out because another one is at their place.
     """
+    if bits is not None and not 1 <= index(bits) <= _MOST_BITS:
+        raise ValueError(f"{bits} bits a coordinate (1 to {_MOST_BITS})")
     cloud = _cloud(points, attributes)
-    names = set(drop)
+    names = {drop} if isinstance(drop, str) else set(drop)
     if unknown := names - set(cloud.properties):
         known = ", ".join(cloud.properties) or "none"
         raise ValueError(f"drop names {', '.join(sorted(unknown))}, the attributes are {known}")
     kept = {name: _plain(values) for name, values in cloud.properties.items() if name not in names}
+    for name in kept:
+        # Lone surrogates stand for bytes of a file's header that are no UTF-8.
+        if not isinstance(name, str) or any("\ud800" <= letter <= "\udfff" for letter in name):
+            raise ValueError(f"attribute {name!r}: a name of UTF-8 letters is needed, or it is dropped")
     package = load_cloud_package(model)
     data, num_merged = package.compress(
         _plain(cloud.positions),
@@ -112,8 +120,8 @@ def decompress(
         max_bytes: that the call may hold at a time, beside the model; by default 2^31.
 
     Returns:
-        A cloud: `positions` (N, 3) of the type that `compress` was given, and `properties`, an array (N,)
-        for each attribute.
+        A cloud: `positions` (N, 3) of the type that `compress` was given, half floats as 32 bits, and
+        `properties`, an array (N,) for each attribute.
 
     Raises:
         MissingModelError: the model is not at hand, or another one goes by its name.

@@ -21,6 +21,7 @@ from lcrs.layers.pointcloud.utils import select_xyzs_and_feats
 from lcrs.models.base import CompressionModel
 from lcrs.models.pointcloud.clouds import positions_of
 from lcrs.models.pointcloud.latent_positions import XyzsLatentCodec
+from lcrs.models.strings import check_strings
 from lcrs.registry import register_model
 
 __all__ = ["DensityPreservingReconstructionPccModel"]
@@ -185,6 +186,8 @@ class DensityPreservingReconstructionPccModel(CompressionModel):
         """
         if len(strings) != 2 or len(shape) != 2:
             raise ValueError(f"there are {len(strings)} strings and {len(shape)} shapes, 2 are needed")
+        latents = [latent for part in strings for latent in part]
+        check_strings(latents, len(latents))
         feats = self._codec("feat").decompress(strings[0], shape[0])["y_hat"]
         xyzs = self._codec("xyz").decompress(strings[1], shape[1])["y_hat"]
         clouds_hat, _, _, feats_hat = self.decoder(xyzs, feats.squeeze(-1), seed=_SEED)

@@ -59,10 +59,10 @@ class PointNet2SsgReconstructionPccModel(CompressionModel):
         R: Radius of a group, for the second level and the third.
         E: Channels of features on the way up, for each level and before the last.
         M: Channels of latents, for each level; zero where there is none. The last has one.
-        normal_channel: Points come with normals: "pos" has six channels.
+        normal_channel: Points come with normals: "pos" has six channels, and `D` begins with 3.
 
     Raises:
-        ValueError: `P` and `S` do not fit together.
+        ValueError: `P` and `S` do not fit together, or `D` and `normal_channel`.
     """
 
     trains_on = "lcrs.train.clouds:CLOUDS"
@@ -85,6 +85,9 @@ class PointNet2SsgReconstructionPccModel(CompressionModel):
         self.D, self.P, self.S, self.R, self.E, self.M = D, P, S, R, E, M
         self.normal_channel = bool(normal_channel)
         self.levels = _LEVELS
+        if D[0] != (3 if normal_channel else 0):
+            legal = "3, those of normals," if normal_channel else "0, as points have no normals,"
+            raise ValueError(f"D is {tuple(D)}: {legal} is needed first")
         sizes = [size or 0 for size in S]
         if any(P[i - 1] != P[i] * sizes[i] for i in range(1, _LEVELS)):
             raise ValueError(f"P is {tuple(P)} and S is {tuple(S)}; P[i - 1] = P[i] S[i] is needed")

@@ -53,12 +53,15 @@ class SamplePointsV2(RandomTransform):
         """Sets `pos` from `pos` (N, 3) and `face` (3, F).
 
         Raises:
-            ValueError: Shapes are others, or there are no triangles.
+            ValueError: Shapes are others, there are no triangles, or one has a vertex that is not there.
         """
         pos, face = positions(data), field(data, "face").long()
         if pos.shape[1] != 3 or face.ndim != 2 or face.shape[0] != 3 or not face.shape[1]:
             shapes = f"{tuple(pos.shape)} and {tuple(face.shape)}"
             raise ValueError(f"pos and face have shapes {shapes}: (N, 3) and (3, F) are needed, F at least 1")
+        if int(face.min()) < 0 or int(face.max()) >= len(pos):
+            found = f"{int(face.min())} to {int(face.max())}"
+            raise ValueError(f"face has vertices {found}: 0 to {len(pos) - 1} are there")
         generator = self.generator()
         corner, first, second = (pos[face[i]] for i in range(3))
         first, second = first - corner, second - corner
