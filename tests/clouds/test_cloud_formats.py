@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from lcrs import clouds
-from lcrs.cli.clouds import ENDINGS
+from lcrs.cli.endings import CLOUDS
 from lcrs.clouds import Cloud, CloudError, Grid
 
 generator = np.random.default_rng(5)
@@ -389,7 +389,7 @@ def test_the_kind_is_told_by_the_first_bytes_or_the_ending(tmp_path):
 
 
 def test_every_format_is_one_for_the_command_line():
-    assert {f".{kind}" for kind in (*clouds.FORMATS, "txt")} == ENDINGS
+    assert {f".{kind}" for kind in (*clouds.FORMATS, "txt")} == CLOUDS
 
 
 def test_what_never_ends_is_refused(monkeypatch):

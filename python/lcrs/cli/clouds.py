@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lcrs.cli import batch
 from lcrs.cli.arguments import positive_number, whole_number
+from lcrs.cli.endings import CLOUDS
 from lcrs.cli.messages import LossWarning, UsageError, naming
 from lcrs.cli.streams import STANDARD, standard_input, title
 from lcrs.cli.targets import check_output, check_stream, deliver, is_whole
@@ -17,10 +18,7 @@ from lcrs.cli.targets import check_output, check_stream, deliver, is_whole
 if TYPE_CHECKING:
     from lcrs.cli.jobs import Job
 
-__all__ = ["ENDINGS", "add_cloud", "decode", "encode", "is_cloud"]
-
-ENDINGS = frozenset({".bin", ".las", ".laz", ".npy", ".obj", ".off", ".pcd", ".ply", ".stl", ".txt", ".xyz"})
-"""Of files of points. `.pcd` is a kind of picture, too: there the first bytes tell."""
+__all__ = ["add_cloud", "decode", "encode", "is_cloud"]
 
 _BEGINNINGS = (b"ply\n", b"ply\r", b"# .PCD", b"VERSION ", b"\x93NUMPY", b"LASF")
 _FIRST_BYTES = 16
@@ -66,7 +64,7 @@ def is_cloud(path: Path) -> bool:
             first = file.read(_FIRST_BYTES)
     except OSError:
         first = b""  # whoever reads it says what is wrong
-    return first.startswith(_BEGINNINGS) or ending in ENDINGS - {".pcd"}
+    return first.startswith(_BEGINNINGS) or ending in CLOUDS - {".pcd"}
 
 
 def encode(job: Job, arguments: argparse.Namespace) -> batch.Done:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from lcrs.cli import batch, clouds
 from lcrs.cli.arguments import add_limits, add_model, add_runtime, check_runtime, limits, whole_number
+from lcrs.cli.endings import CLOUD_FORMATS, CLOUDS
 from lcrs.cli.jobs import Job, Kind, add_files, plan
 from lcrs.cli.messages import LossWarning, UsageError, naming
 from lcrs.cli.own_model import add_import, check_import, model_of
@@ -24,8 +25,6 @@ NAME = "decode"
 SUMMARY = "Restore pictures and point clouds from .lcrs files"
 
 _ENDING = ".lcrs"
-_CLOUD_FORMATS = ("ply", "pcd", "xyz", "npy", "bin", "las", "laz", "obj", "off", "stl")
-"""Those of `lcrs.clouds.FORMATS`, which is not imported to parse a command line."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format",
         type=str.lower,
-        choices=(*FORMATS, *_CLOUD_FORMATS),
+        choices=(*FORMATS, *CLOUD_FORMATS),
         help="of the pictures or clouds, where OUT does not say it; WebP is lossless; default png, ply",
     )
     parser.add_argument(
@@ -130,7 +129,7 @@ def work(job: Job, arguments: argparse.Namespace) -> batch.Done:
 
 def _is_for_clouds(target: Path, format: str | None) -> bool:
     """Whether only a point cloud can be what is written."""
-    return format in _CLOUD_FORMATS or (format is None and target.suffix.lower() in clouds.ENDINGS)
+    return format in CLOUD_FORMATS or (format is None and target.suffix.lower() in CLOUDS)
 
 
 def _scaled(width: int, height: int, max_side: int | None) -> tuple[int, int]:

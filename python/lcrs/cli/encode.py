@@ -21,6 +21,7 @@ from lcrs.cli.arguments import (
     quality,
     whole_number,
 )
+from lcrs.cli.endings import CLOUDS, PICTURES
 from lcrs.cli.jobs import Job, Kind, add_files, plan
 from lcrs.cli.messages import LossWarning, UsageError, naming
 from lcrs.cli.own_model import add_import, check_import, model_of
@@ -32,18 +33,6 @@ if TYPE_CHECKING:
 
 NAME = "encode"
 SUMMARY = "Compress pictures and point clouds to .lcrs files"
-
-# What pictures are called that Pillow reads, or reads with a plugin. Nothing else is taken out of a folder.
-# fmt: off
-_ENDINGS = frozenset({
-    ".apng", ".avif", ".avifs", ".blp", ".bmp", ".bw", ".cur", ".dcx", ".dds", ".dib", ".fit", ".fits",
-    ".flc", ".fli", ".ftc", ".ftu", ".gbr", ".gif", ".heic", ".heif", ".hif", ".icb", ".icns", ".ico",
-    ".iim", ".im", ".j2c", ".j2k", ".jfif", ".jp2", ".jpc", ".jpe", ".jpeg", ".jpf", ".jpg", ".jpx", ".jxl",
-    ".mpo", ".msp", ".pbm", ".pcd", ".pcx", ".pfm", ".pgm", ".png", ".pnm", ".ppm", ".psd", ".pxr", ".qoi",
-    ".ras", ".rgb", ".rgba", ".sgi", ".tga", ".tif", ".tiff", ".vda", ".vst", ".webp", ".xbm", ".xpm",
-})
-# fmt: on
-
 
 # Endings of point clouds that many other files have: not taken out of a folder.
 _MANIFOLD = frozenset({".bin", ".npy", ".obj", ".txt"})
@@ -177,11 +166,11 @@ def run(arguments: argparse.Namespace) -> int:
     check_import(arguments)
 
     def rename(name: str) -> str:
-        is_picture = Path(name).suffix.lower() in _ENDINGS | clouds.ENDINGS and not arguments.keep_endings
+        is_picture = Path(name).suffix.lower() in PICTURES | CLOUDS and not arguments.keep_endings
         return f"{Path(name).stem if is_picture else name}.lcrs"
 
     advice = "" if arguments.keep_endings else "; --keep-endings tells them apart"
-    todo = plan(arguments, Kind(_ENDINGS | clouds.ENDINGS - _MANIFOLD, rename, "the pictures", advice))
+    todo = plan(arguments, Kind(PICTURES | CLOUDS - _MANIFOLD, rename, "the pictures", advice))
     if len(todo.jobs) > 1 and not any(clouds.is_cloud(job.source) for job in todo.jobs):
         from lcrs.coding import Package
 
@@ -215,7 +204,7 @@ def work(job: Job, arguments: argparse.Namespace) -> batch.Done:
         picture = read_picture(job.source, **_picture_options(arguments))
         data = codec.compress(picture, **rate, **_keep_options(arguments), **limits(arguments))
     _tell_losses(job, picture, arguments)
-    if not job.is_named_here and job.target.suffix.lower() in _ENDINGS:
+    if not job.is_named_here and job.target.suffix.lower() in PICTURES:
         ending = job.target.suffix
         warnings.warn(
             f"{job.target} becomes an .lcrs file, though it ends in {ending}", UserWarning, stacklevel=2

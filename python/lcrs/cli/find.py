@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lcrs.cli import streams
 from lcrs.cli.arguments import add_frame, add_runtime, check_runtime, color, positive_number, whole_number
+from lcrs.cli.endings import PICTURES
 from lcrs.cli.jobs import Kind, Plan, find_sources
 from lcrs.cli.messages import UsageError, naming, printable
 from lcrs.cli.targets import check_output, deliver
@@ -105,12 +106,11 @@ def codec_of(arguments: argparse.Namespace) -> Codec:
 
 
 def _pictures(arguments: argparse.Namespace) -> list[tuple[Path, Given]]:
-    from lcrs.cli.encode import _ENDINGS
     from lcrs.evaluate.protocol import read_picture
 
     found = Plan()
     sources = list(
-        find_sources(arguments.inputs, Kind(_ENDINGS, str, "the pictures"), recursive=True, found=found)
+        find_sources(arguments.inputs, Kind(PICTURES, str, "the pictures"), recursive=True, found=found)
     )
     if found.failures:
         raise OSError(found.failures[0])

@@ -10,8 +10,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lcrs.cli import clouds
 from lcrs.cli.cloud_metrics import metric_names
+from lcrs.cli.endings import CLOUDS, PICTURES
 from lcrs.cli.jobs import Kind
 from lcrs.cli.messages import UsageError, naming
 from lcrs.cli.streams import location
@@ -68,17 +68,15 @@ def subject_of(inputs: list[str]) -> str:
     Raises:
         UsageError: if there are both.
     """
-    from lcrs.cli.encode import _ENDINGS as pictures
-
     kinds: dict[bool, str] = {}
     for text in inputs:
         path = location(text)
         if path.is_dir():
             endings = {below.suffix.lower() for below in path.rglob("*")}
             # .pcd is an ending of pictures, too, which few have seen.
-            is_cloud = bool(endings & _IN_FOLDERS) and not endings & (pictures - clouds.ENDINGS)
+            is_cloud = bool(endings & _IN_FOLDERS) and not endings & (PICTURES - CLOUDS)
         else:
-            is_cloud = path.suffix.lower() in clouds.ENDINGS
+            is_cloud = path.suffix.lower() in CLOUDS
         kinds.setdefault(is_cloud, text)
     if len(kinds) == 2:
         raise UsageError(f"{kinds[True]} is of point clouds, {kinds[False]} is not: one kind at a time")
@@ -155,13 +153,7 @@ _FEW = 1000
 """Points that a codec is warmed up with."""
 
 
-def _kind_of_pictures() -> Kind:
-    from lcrs.cli.encode import _ENDINGS
-
-    return Kind(_ENDINGS, str, "the pictures")
-
-
-_IN_FOLDERS = clouds.ENDINGS - {".txt", ".npy"}
+_IN_FOLDERS = CLOUDS - {".txt", ".npy"}
 """Files of other things have these endings, too; named themselves they count."""
 
 SUBJECTS = {
@@ -169,7 +161,7 @@ SUBJECTS = {
         "picture",
         "bpp",
         "8-bit RGB pictures; means over pictures; times of pixels to bytes and back, warmed up",
-        _kind_of_pictures(),
+        Kind(PICTURES, str, "the pictures"),
         ("background", "to_srgb", "frame"),
         _picture_metrics,
         _read_picture,
