@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lcrs.clouds import Cloud, cloud_file, read
-from lcrs.evaluate.programs import run_program, told_version, words_of
+from lcrs.evaluate.programs import Programs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -114,51 +113,32 @@ class DracoCodec:
 
 
 @dataclass(frozen=True)
-class ExternalCloudCodec:
+class ExternalCloudCodec(Programs):
     """A program that reads and writes PLY files of positions.
 
     Attributes:
-        name: What curves call it.
-        command: Encodes: `{input}` and `{output}` are files, `{setting}` the setting, `{points}` the
-            number of points. No shell sees it.
-        decode_command: Decodes, with the same names, but for the number of points.
-        settings: What `{setting}` may stand for by default.
-        suffix: Of files.
+        name: As of `Programs`, like `settings` and `suffix`.
+        command: As there; `{points}` is the number of points.
+        decode_command: As there, without the number of points.
         encoding: Of PLY files, one of `lcrs.clouds.ENCODINGS`.
         timeout: Seconds that one run may take.
     """
 
-    name: str
-    command: str
-    decode_command: str
-    settings: tuple[Setting, ...]
-    suffix: str = ".bin"
     encoding: str = "binary_little_endian"
     timeout: float = 3600.0
 
     takes_numbers = True
 
-    def __post_init__(self) -> None:
-        for template in (self.command, self.decode_command):
-            words_of(template)
-
     def identity(self) -> dict[str, Any]:
         """As `lcrs.evaluate.protocol.Codec.identity`."""
-        programs = {shlex.split(template)[0] for template in (self.command, self.decode_command)}
-        return {
-            "kind": "program",
-            "by": {program: told_version(program) for program in sorted(programs)},
-            "settings": {"encode": self.command, "decode": self.decode_command},
-            "setting": "put for {setting}",
-            "colors": f"positions alone, as PLY ({self.encoding})",
-        }
+        return self.programs_identity(f"positions alone, as PLY ({self.encoding})")
 
     def encode_cloud(self, cloud: Cloud, setting: Setting) -> bytes:
         """As `lcrs.evaluate.cloud_protocol.CloudCodec.encode_cloud`."""
         with tempfile.TemporaryDirectory() as folder:
             source, target = Path(folder, "input.ply"), Path(folder, "output").with_suffix(self.suffix)
             source.write_bytes(cloud_file(Cloud(_as_floats(cloud.positions)), "ply", self.encoding)[0])
-            self._run(self.command, source, target, setting, {"points": len(cloud)})
+            self.run(self.command, source, target, setting, self.timeout, points=len(cloud))
             return target.read_bytes()
 
     def decode_cloud(self, data: bytes, setting: Setting) -> NDArray[Any]:
@@ -166,16 +146,12 @@ class ExternalCloudCodec:
         with tempfile.TemporaryDirectory() as folder:
             source, target = Path(folder, "input").with_suffix(self.suffix), Path(folder, "output.ply")
             source.write_bytes(data)
-            self._run(self.decode_command, source, target, setting, {})
+            self.run(self.decode_command, source, target, setting, self.timeout)
             return read(target).positions
 
     def parts(self, data: bytes) -> Mapping[str, int]:
         """None are known."""
         return {}
-
-    def _run(self, template: str, source: Path, target: Path, setting: Setting, more: dict[str, Any]) -> None:
-        shown = f"{setting:g}" if isinstance(setting, float) else str(setting)
-        run_program(template, {"input": source, "output": target, "setting": shown} | more, self.timeout)
 
 
 def make_cloud_codec(name: str) -> CloudCodec:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 
 from lcrs.evaluate.ladder import Ladder
 from lcrs.evaluate.planes import COLORS, to_planes, to_rgb
-from lcrs.evaluate.programs import run_program, told_version, words_of
+from lcrs.evaluate.programs import Programs
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -80,26 +79,18 @@ _FORMS = {
 
 
 @dataclass(frozen=True)
-class ExternalCodec(Ladder):
+class ExternalCodec(Programs, Ladder):
     """A program that writes files.
 
     Attributes:
-        name: What curves call it.
-        command: Encodes: `{input}` and `{output}` are files, `{setting}` the setting, `{width}` and
-            `{height}` the picture's. No shell sees it.
-        decode_command: Decodes, with the same names.
-        settings: From low rates to high ones.
-        suffix: Of files.
+        name: As of `Programs`, like `settings` and `suffix`.
+        command: As there; `{width}` and `{height}` are the picture's.
+        decode_command: As there, with the same names.
         pictures: What goes in and comes out: `png`, `ppm`, or raw planes `yuv444p`, `yuv420p`,
             `yuv444p10`, `yuv420p10` (BT.709, full range, as `lcrs.evaluate.planes` makes them).
         timeout: Seconds that one run may take.
     """
 
-    name: str
-    command: str
-    decode_command: str
-    settings: tuple[Setting, ...]
-    suffix: str = ".bin"
     pictures: str = "png"
     timeout: float = 3600.0
 
@@ -109,22 +100,14 @@ class ExternalCodec(Ladder):
         if self.pictures not in _FORMS:
             msg = f"pictures is {self.pictures!r}, must be one of {', '.join(_FORMS)}"
             raise ValueError(msg)
-        if Path(f"x{self.suffix}").suffix != self.suffix:
-            msg = f"suffix is {self.suffix!r}, must be like .bin"
-            raise ValueError(msg)
-        for template in (self.command, self.decode_command):
-            words_of(template)
+        super().__post_init__()
 
     def identity(self) -> dict[str, Any]:
         """As `lcrs.evaluate.protocol.Codec.identity`."""
         yuv = _FORMS[self.pictures][1]
-        return {
-            "kind": "program",
-            "by": {word: told_version(word) for word in (self._program(0), self._program(1))},
-            "settings": {"encode": self.command, "decode": self.decode_command},
-            "setting": "put for {setting}",
-            "colors": "by the program" if yuv is None else f"{COLORS.format(depth=yuv[1])}; {self.pictures}",
-        }
+        return self.programs_identity(
+            "by the program" if yuv is None else f"{COLORS.format(depth=yuv[1])}; {self.pictures}"
+        )
 
     def encode(self, pixels: NDArray[np.uint8], setting: Setting) -> bytes:
         """As `lcrs.evaluate.protocol.Codec.encode`."""
@@ -132,7 +115,8 @@ class ExternalCodec(Ladder):
             source = Path(folder, "input").with_suffix(_FORMS[self.pictures][0])
             target = Path(folder, "output").with_suffix(self.suffix)
             self._write(source, pixels)
-            self._run(self.command, source, target, pixels.shape, setting)
+            height, width = pixels.shape[:2]
+            self.run(self.command, source, target, setting, self.timeout, width=width, height=height)
             return target.read_bytes()
 
     def decode(self, data: bytes, shape: tuple[int, ...], setting: Setting) -> NDArray[np.uint8]:
@@ -141,18 +125,9 @@ class ExternalCodec(Ladder):
             source = Path(folder, "input").with_suffix(self.suffix)
             target = Path(folder, "output").with_suffix(_FORMS[self.pictures][0])
             source.write_bytes(data)
-            self._run(self.decode_command, source, target, shape, setting)
+            height, width = shape[:2]
+            self.run(self.decode_command, source, target, setting, self.timeout, width=width, height=height)
             return self._read(target, shape)
-
-    def _program(self, which: int) -> str:
-        return shlex.split((self.command, self.decode_command)[which])[0]
-
-    def _run(
-        self, template: str, source: Path, target: Path, shape: tuple[int, ...], setting: Setting
-    ) -> None:
-        shown = f"{setting:g}" if isinstance(setting, float) else str(setting)
-        values = {"input": source, "output": target, "setting": shown, "width": shape[1], "height": shape[0]}
-        run_program(template, values, self.timeout)
 
     def _write(self, path: Path, pixels: NDArray[np.uint8]) -> None:
         yuv = _FORMS[self.pictures][1]

@@ -11,17 +11,67 @@ import subprocess
 import sys
 import tempfile
 import threading
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from lcrs.evaluate.memory import PeakMemory
 
-__all__ = ["run_program", "told_version", "words_of"]
+if TYPE_CHECKING:
+    from lcrs.evaluate.results import Setting
+
+__all__ = ["Programs"]
 
 _MOST_READ, _MOST_SAID = 1 << 16, 300
 """Bytes of what a program says that are looked at, and characters of its last line that are told."""
 
 
-def words_of(template: str) -> list[str]:
+@dataclass(frozen=True)
+class Programs:
+    """Two programs by templates of their command lines, of which one makes files and the other reads them.
+
+    Attributes:
+        name: What curves call them.
+        command: Encodes: `{input}` and `{output}` are files, `{setting}` the setting; a codec says what else
+            is put in. No shell sees it.
+        decode_command: Decodes, with the same names.
+        settings: What `{setting}` may stand for by default, from low rates to high ones.
+        suffix: Of files.
+    """
+
+    name: str
+    command: str
+    decode_command: str
+    settings: tuple[Setting, ...]
+    suffix: str = ".bin"
+
+    def __post_init__(self) -> None:
+        if Path(f"x{self.suffix}").suffix != self.suffix:
+            msg = f"suffix is {self.suffix!r}, must be like .bin"
+            raise ValueError(msg)
+        for template in (self.command, self.decode_command):
+            _words_of(template)
+
+    def programs_identity(self, colors: str) -> dict[str, Any]:
+        """As `lcrs.evaluate.protocol.Codec.identity`."""
+        words = dict.fromkeys(shlex.split(template)[0] for template in (self.command, self.decode_command))
+        return {
+            "kind": "program",
+            "by": {word: _told_version(word) for word in words},
+            "settings": {"encode": self.command, "decode": self.decode_command},
+            "setting": "put for {setting}",
+            "colors": colors,
+        }
+
+    def run(
+        self, template: str, source: Path, target: Path, setting: Setting, timeout: float, **more: Any
+    ) -> None:
+        """One of the two commands, from file to file; it and all that it started end with us."""
+        shown = f"{setting:g}" if isinstance(setting, float) else str(setting)
+        _run(template, {"input": source, "output": target, "setting": shown, **more}, timeout)
+
+
+def _words_of(template: str) -> list[str]:
     """The words of a template of a command line.
 
     Raises:
@@ -41,7 +91,7 @@ def words_of(template: str) -> list[str]:
     return words
 
 
-def run_program(template: str, values: dict[str, Any], timeout: float) -> None:
+def _run(template: str, values: dict[str, Any], timeout: float) -> None:
     """Runs a program; it and all that it started end with us.
 
     Args:
@@ -120,7 +170,7 @@ def _filled(word: str, values: dict[str, Any]) -> str:
     return word
 
 
-def told_version(program: str) -> str:
+def _told_version(program: str) -> str:
     """The first line that a program says of its version."""
     for flag in ("--version", "-h"):
         try:
