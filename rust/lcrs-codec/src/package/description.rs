@@ -50,7 +50,7 @@ pub(crate) struct PictureDescription {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Description {
     pub name: String,
-    pub numerics: String,
+    pub numerics: Numerics,
     pub graphs: BTreeMap<String, Value>,
     pub codec: Value,
     /// What only packages of pictures and arrays say; none of a package of point clouds.
@@ -102,11 +102,11 @@ impl Description {
         check_version("package", version, PACKAGE_VERSION)?;
         let name = members.text("name")?.to_owned();
         check_model_name(&name).map_err(Error::corrupt)?;
-        let numerics = members.text("numerics")?.to_owned();
-        if Numerics::from_name(&numerics).is_none() {
+        let numerics = members.text("numerics")?;
+        let numerics = Numerics::from_name(numerics).ok_or_else(|| {
             let known = Numerics::F32Fma1.name();
-            return Err(Error::unsupported(format!("numerics {numerics:?}, this build knows {known:?}")));
-        }
+            Error::unsupported(format!("numerics {numerics:?}, this build knows {known:?}"))
+        })?;
         let graphs = members.required("graphs")?;
         let graphs = graphs.as_object().ok_or_else(|| Error::corrupt("'graphs' is not an object"))?;
         let graphs = graphs.iter().map(|(name, graph)| (name.clone(), graph.clone())).collect();

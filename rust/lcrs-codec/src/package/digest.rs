@@ -42,7 +42,7 @@ pub(crate) fn digests(description: &Description, tensors: &Tensors<'_>) -> Resul
     let mut entropy = json!({
         "codec": description.codec,
         "graphs": select(&decides_symbols),
-        "numerics": description.numerics,
+        "numerics": description.numerics.name(),
         "version": GRAPH_VERSION,
     });
     if let Some(picture) = &description.picture {
@@ -51,7 +51,8 @@ pub(crate) fn digests(description: &Description, tensors: &Tensors<'_>) -> Resul
         entropy["strides"] = picture.strides.clone();
     }
     let networks_alone = |keep: &dyn Fn(&str) -> bool| {
-        let mut part = json!({"graphs": select(keep), "numerics": description.numerics, "version": GRAPH_VERSION});
+        let mut part =
+            json!({"graphs": select(keep), "numerics": description.numerics.name(), "version": GRAPH_VERSION});
         if description.picture.as_ref().is_some_and(|picture| picture.samples.is_some()) {
             part["samples"] = description.json["samples"].clone();
         }

@@ -89,11 +89,9 @@ impl Package {
         let networks = Networks::new(&description.graphs, tensors)?;
         let z_ratio = stride.z.map(|z| z / stride.y);
         let codec = LatentCodec::parse(&description.codec, &networks.lookup(), z_ratio).map_err(|e| e.at("codec"))?;
-        let numerics = Numerics::from_name(&description.numerics)
-            .ok_or_else(|| Error::unsupported(format!("numerics {:?} are unknown", description.numerics)))?;
         let package = Self {
             name: description.name,
-            numerics,
+            numerics: description.numerics,
             json: description.json.to_string(),
             pad,
             strides: stride,

@@ -58,8 +58,7 @@ impl CloudPackage {
             OccupancyModel::parse(&description.codec, &networks, &networks.lookup()).map_err(|e| e.at("codec"))?;
         Ok(Self {
             name: description.name,
-            numerics: Numerics::from_name(&description.numerics)
-                .ok_or_else(|| Error::unsupported(format!("numerics {:?} are unknown", description.numerics)))?,
+            numerics: description.numerics,
             json: description.json.to_string(),
             digests,
             networks,

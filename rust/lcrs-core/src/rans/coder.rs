@@ -53,16 +53,31 @@ pub fn decode(
 #[derive(Debug)]
 pub struct Encoder {
     of: EncoderOf,
-    kept: Option<Kept>,
+    kept: Kept,
 }
 
-/// Symbols of a stream, in its order.
+/// Symbols of a stream, in its order, if they are to be kept.
 #[derive(Debug, Default)]
-struct Kept(Vec<i32>);
+struct Kept(Option<Vec<i32>>);
 
 impl Kept {
+    fn none_yet() -> Self {
+        Self(Some(Vec::new()))
+    }
+
+    fn symbols(&self) -> &[i32] {
+        self.0.as_deref().unwrap_or_default()
+    }
+
     fn make_room(&mut self, count: usize) -> Result<()> {
-        self.0.try_reserve(count).map_err(|_| Error::limit(format!("no memory to keep {count} symbols")))
+        let short = |_| Error::limit(format!("no memory to keep {count} symbols"));
+        self.0.as_mut().map_or(Ok(()), |kept| kept.try_reserve(count).map_err(short))
+    }
+
+    fn append(&mut self, symbols: &[i32]) {
+        if let Some(kept) = &mut self.0 {
+            kept.extend_from_slice(symbols);
+        }
     }
 }
 
@@ -80,7 +95,7 @@ impl Encoder {
             StreamKind::Ans => EncoderOf::Ans(ans::Encoder::new()),
             StreamKind::Lcrs => EncoderOf::Lcrs(native::Encoder::new(simd)),
         };
-        Self { of, kept: None }
+        Self { of, kept: Kept::default() }
     }
 
     /// An encoder without symbols that makes room for so many at once, in memory of the runtime.
@@ -90,20 +105,20 @@ impl Encoder {
             StreamKind::Ans => EncoderOf::Ans(ans::Encoder::new()),
             StreamKind::Lcrs => EncoderOf::Lcrs(native::Encoder::on(rt, num_symbols)),
         };
-        Self { of, kept: None }
+        Self { of, kept: Kept::default() }
     }
 
     /// The same, which keeps what is pushed from now on for [`Self::symbols`].
     #[must_use]
     pub fn keeping_symbols(mut self) -> Self {
-        self.kept = Some(Kept::default());
+        self.kept = Kept::none_yet();
         self
     }
 
     /// What was pushed, if it is kept.
     #[must_use]
     pub fn symbols(&self) -> &[i32] {
-        self.kept.as_ref().map_or(&[], |kept| &kept.0)
+        self.kept.symbols()
     }
 
     /// Appends symbols.
@@ -113,16 +128,12 @@ impl Encoder {
     /// is short; nothing is appended then.
     pub fn push(&mut self, symbols: &[i32], indexes: &[i32], table: &CdfTable) -> Result<()> {
         check_lengths(indexes.len(), symbols.len())?;
-        if let Some(kept) = &mut self.kept {
-            kept.make_room(symbols.len())?;
-        }
+        self.kept.make_room(symbols.len())?;
         match &mut self.of {
             EncoderOf::Ans(encoder) => encoder.push(symbols, indexes, table),
             EncoderOf::Lcrs(encoder) => encoder.push(symbols, indexes, table),
         }?;
-        if let Some(kept) = &mut self.kept {
-            kept.0.extend_from_slice(symbols);
-        }
+        self.kept.append(symbols);
         Ok(())
     }
 
@@ -150,7 +161,7 @@ impl Encoder {
 #[derive(Debug)]
 pub struct Decoder<'a> {
     of: DecoderOf<'a>,
-    kept: Option<Kept>,
+    kept: Kept,
 }
 
 #[derive(Debug)]
@@ -169,20 +180,20 @@ impl<'a> Decoder<'a> {
             StreamKind::Ans => DecoderOf::Ans(ans::Decoder::new(data)?),
             StreamKind::Lcrs => DecoderOf::Lcrs(Box::new(native::Decoder::new(simd, data)?)),
         };
-        Ok(Self { of, kept: None })
+        Ok(Self { of, kept: Kept::default() })
     }
 
     /// The same, which keeps what is pulled from now on for [`Self::symbols`].
     #[must_use]
     pub fn keeping_symbols(mut self) -> Self {
-        self.kept = Some(Kept::default());
+        self.kept = Kept::none_yet();
         self
     }
 
     /// What was pulled, if it is kept.
     #[must_use]
     pub fn symbols(&self) -> &[i32] {
-        self.kept.as_ref().map_or(&[], |kept| &kept.0)
+        self.kept.symbols()
     }
 
     /// Decodes the next `indexes.len()` symbols into `out`.
@@ -196,10 +207,8 @@ impl<'a> Decoder<'a> {
             DecoderOf::Ans(decoder) => decoder.pull(indexes, table, out),
             DecoderOf::Lcrs(decoder) => decoder.pull(indexes, table, out),
         }?;
-        if let Some(kept) = &mut self.kept {
-            kept.make_room(out.len())?;
-            kept.0.extend_from_slice(out);
-        }
+        self.kept.make_room(out.len())?;
+        self.kept.append(out);
         Ok(())
     }
 
