@@ -12,7 +12,6 @@ import gc
 import json
 import os
 import runpy
-import select
 import subprocess
 import sys
 import tempfile
@@ -83,10 +82,13 @@ class PythonWithTorch:
         assert process.stdout is not None
         process.stdin.write(json.dumps(order) + "\n")
         process.stdin.flush()
-        child = int(process.stdout.readline())
-        if not select.select([process.stdout], [], [], timeout)[0]:
-            os.kill(child, 9)
-        return int(process.stdout.readline())
+        # Both answers may lie in the buffer already, so that nothing but reading them tells.
+        timer = threading.Timer(timeout, os.kill, (int(process.stdout.readline()), 9))
+        timer.start()
+        try:
+            return int(process.stdout.readline())
+        finally:
+            timer.cancel()
 
     def close(self) -> None:
         """Ends the process that is forked."""

@@ -105,8 +105,14 @@ _OF_CLOUDS = {"peak": "--peak", "max_points": "--max-points"}
 def _check_options(arguments: argparse.Namespace) -> None:
     """Raises `UsageError` if an option is for what is not measured."""
     others = _OF_PICTURES if arguments.subject == "cloud" else _OF_CLOUDS
-    if given := [option for name, option in others.items() if getattr(arguments, name) not in (None, False)]:
+    given = [option for name, option in others.items() if _is_given(getattr(arguments, name))]
+    if given:
         raise UsageError(f"{given[0]} is not for {arguments.subject}s")
+
+
+def _is_given(value: object) -> bool:
+    """Whether an option was given: a number 0 was."""
+    return value is not None and value is not False
 
 
 def settings_of(arguments: argparse.Namespace, codec: Codec) -> list[Setting]:

@@ -94,8 +94,6 @@ class ExternalCodec(Programs, Ladder):
     pictures: str = "png"
     timeout: float = 3600.0
 
-    is_warmed_up = False
-
     def __post_init__(self) -> None:
         if self.pictures not in _FORMS:
             msg = f"pictures is {self.pictures!r}, must be one of {', '.join(_FORMS)}"

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,8 @@ class Programs:
     decode_command: str
     settings: tuple[Setting, ...]
     suffix: str = ".bin"
+
+    is_warmed_up = False
 
     def __post_init__(self) -> None:
         if Path(f"x{self.suffix}").suffix != self.suffix:
@@ -170,6 +173,7 @@ def _filled(word: str, values: dict[str, Any]) -> str:
     return word
 
 
+@lru_cache
 def _told_version(program: str) -> str:
     """The first line that a program says of its version."""
     for flag in ("--version", "-h"):

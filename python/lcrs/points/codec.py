@@ -6,15 +6,14 @@ import os
 import warnings
 from collections.abc import Iterable, Mapping
 from operator import index
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lcrs import coding
 from lcrs.clouds import Cloud, read
+from lcrs.codec.containers import Container, Output, give, read_container
 from lcrs.coding import CloudPackage
-from lcrs.coding.files import write_atomically
 from lcrs.errors import LcrsError, MissingModelError
 from lcrs.packages import load_cloud_package, load_cloud_packages, missing
 
@@ -27,7 +26,6 @@ DEFAULT_MODEL = "geometry"
 """The model that `compress` uses when told nothing."""
 
 _MOST_BITS = 32
-_Data = bytes | bytearray | memoryview | str | os.PathLike[str] | BinaryIO
 
 
 def compress(
@@ -41,7 +39,7 @@ def compress(
     model: str | os.PathLike[str] | CloudPackage = DEFAULT_MODEL,
     threads: int | None = None,
     max_bytes: int | None = None,
-    output: str | os.PathLike[str] | BinaryIO | None = None,
+    output: Output | None = None,
 ) -> bytes:
     """Compresses points to the bytes of an .lcrs file. Their order is not kept.
 
@@ -100,12 +98,12 @@ def compress(
         msg = f"{num_merged} of {len(cloud)} points are where another one is, and left out"
         warnings.warn(msg, UserWarning, stacklevel=2)
     if output is not None:
-        _give(data, output)
+        give(data, output)
     return data
 
 
 def decompress(
-    data: _Data,
+    data: Container,
     model: str | os.PathLike[str] | CloudPackage | None = None,
     *,
     threads: int | None = None,
@@ -127,7 +125,7 @@ def decompress(
         MissingModelError: the model is not at hand, or another one goes by its name.
         LcrsError: the file is cut off, damaged, of a later version, no point cloud, or above the limit.
     """
-    content = _content(data)
+    content = read_container(data, max_bytes=max_bytes)
     limits = {"threads": threads, "max_bytes": max_bytes}
     if model is not None:
         return Cloud(*load_cloud_package(model).decompress(content, **limits))
@@ -141,7 +139,7 @@ def decompress(
     raise failed or missing(fields["model"])
 
 
-def info(data: _Data, *, max_bytes: int | None = None) -> dict[str, Any]:
+def info(data: Container, *, max_bytes: int | None = None) -> dict[str, Any]:
     """What an .lcrs file of a point cloud says of itself, without its model.
 
     Returns:
@@ -151,7 +149,7 @@ def info(data: _Data, *, max_bytes: int | None = None) -> dict[str, Any]:
     Raises:
         LcrsError: the file is cut off, damaged, of a later version, or no point cloud.
     """
-    fields = coding.info(_content(data), max_bytes=max_bytes)
+    fields = coding.info(read_container(data, max_bytes=max_bytes), max_bytes=max_bytes)
     if "num_points" not in fields:
         raise LcrsError(f"the file holds a picture, made with model '{fields['model']}', no point cloud")
     return fields
@@ -175,20 +173,3 @@ def _plain(values: NDArray[Any]) -> NDArray[Any]:
     array = np.asarray(values)
     dtype = np.dtype(np.float32) if array.dtype == np.float16 else array.dtype.newbyteorder("=")
     return np.ascontiguousarray(array, dtype=dtype)
-
-
-def _content(data: _Data) -> bytes | bytearray | memoryview:
-    if isinstance(data, (bytes, bytearray, memoryview)):
-        return data
-    if isinstance(data, (str, os.PathLike)):
-        return Path(data).read_bytes()
-    if hasattr(data, "read"):
-        return bytes(data.read())
-    raise TypeError(f"data is a {type(data).__qualname__}: bytes, a path or a binary file object is needed")
-
-
-def _give(data: bytes, output: str | os.PathLike[str] | BinaryIO) -> None:
-    if isinstance(output, (str, os.PathLike)):
-        write_atomically(output, data, overwrite=True)
-        return
-    output.write(data)

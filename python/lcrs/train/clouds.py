@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from lcrs.errors import LcrsError, NotPortableError
+from lcrs.layers.module_state import evaluating
 from lcrs.losses.pointcloud import ChamferPccRateDistortionLoss, RateDistortionLoss_hrtzxf2022
 from lcrs.models.pointcloud import DensityPreservingReconstructionPccModel
 from lcrs.train.config import Config, ConfigError
@@ -119,13 +120,10 @@ class CloudSubject:
 
         @torch.no_grad()
         def validate(net: nn.Module) -> Validation:
-            was_training = net.training
-            net.eval()
             # Some models repeat points at random.
-            with torch.random.fork_rng(devices=[]):
+            with evaluating(net), torch.random.fork_rng(devices=[]):
                 torch.manual_seed(0)
                 facts = [objective(net(batch), batch)[1] for batch in data.tune]
-            net.train(was_training)
             loss, bpp, chamfer = (
                 float(torch.stack([fact[name] for fact in facts]).mean())
                 for name in ("loss", "bpp", "chamfer")

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from lcrs.coding import CloudPackage, write_package
 from lcrs.datasets.generated_clouds import KINDS
+from lcrs.layers.module_state import evaluating
 from lcrs.models.pointcloud import OctreeOccupancy
 from lcrs.packages.from_network import package_of
 from lcrs.train.config import Config, ConfigError
@@ -96,10 +97,8 @@ class Octrees:
         """As in `Subject`: bits a point of each kind of cloud, and their mean."""
 
         def validate(net: nn.Module) -> Validation:
-            was_training = net.training
-            net.eval()
-            bits = [bits_a_point(net, cloud) for cloud in data.tune]
-            net.train(was_training)
+            with evaluating(net):
+                bits = [bits_a_point(net, cloud) for cloud in data.tune]
             mean = float(np.mean(bits))
             point = Point(None, mean, None, mean, others=dict(zip(KINDS, bits, strict=True)))
             return Validation([point], mean)

@@ -91,7 +91,7 @@ class XyzsLatentCodec(nn.Module):
             return {"strings": [[item.tobytes() for item in items]], "shape": shape, "y_hat": y_hat}
         z = self.analysis(latent_xyzs)
         strings = self.entropy_bottleneck.compress(z)
-        z_hat = self.entropy_bottleneck.decompress(strings, shape)
+        z_hat = self.entropy_bottleneck.restore(z).to(z.device)
         return {"strings": [strings], "shape": shape, "y_hat": self.synthesis(z_hat)}
 
     def decompress(self, strings: Sequence[Sequence[bytes]], shape: Sequence[int]) -> dict[str, Any]:

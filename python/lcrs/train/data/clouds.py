@@ -96,7 +96,8 @@ def find_clouds(
         held = Clouds(shapes(_HELD_OUT + first), 1 << 20, "held-out shape", left_out)
         return Clouds(shapes(first), options["clouds"], "generated shape", left_out), held
     files = _files(places, "train")
-    held_files = _files(tune, "test") if tune else [f for f in _files(places, "test") if f not in set(files)]
+    known = set(files)
+    held_files = _files(tune, "test") if tune else [f for f in _files(places, "test") if f not in known]
     if not held_files:
         number = max(1, len(files) // 20)
         files, held_files = files[:-number], files[-number:]
