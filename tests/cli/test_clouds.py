@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -147,3 +148,43 @@ def test_standard_input_and_output(folder: Path) -> None:
     line = f'{encode} | "$0" -m lcrs decode - -o - > again.ply'
     subprocess.run(["sh", "-c", line, sys.executable], check=True)
     assert len(clouds.read("again.ply")) == 90
+
+
+def test_what_a_decoded_cloud_is_called(folder: Path) -> None:
+    assert encode("--keep-duplicates") == 0
+    (folder / "out.png").write_bytes(b"another file")
+    (folder / "in.ply.lcrs").write_bytes((folder / "out.lcrs").read_bytes())
+    (folder / "in.ply").unlink()
+    for name in ("out", "in.ply"):
+        os.utime(f"{name}.lcrs", (1e9, 1e9))
+        assert run("decode", "--keep-times", f"{name}.lcrs") == 0
+    assert {path.name for path in folder.glob("*.ply")} == {"out.ply", "in.ply"}
+    assert all(path.stat().st_mtime == 1e9 for path in folder.glob("*.ply"))
+    assert (folder / "out.png").stat().st_mtime > 1e9
+
+
+def test_a_model_of_clouds_is_one_for_every_verb(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert encode("--keep-duplicates") == 0
+    digest = coding.CloudPackage.from_file(PACKAGE).entropy_digest
+    for model in ([], ["--model", "tiny-cloud"]):
+        capsys.readouterr()
+        assert run("info", "--json", "out.lcrs", *model) == 0
+        assert json.loads(capsys.readouterr().out)["entropy_digest"] == digest
+        assert run("doctor", "out.lcrs", *model) == 0
+        assert "healthy" in capsys.readouterr().out
+    assert run("doctor", str(PACKAGE)) == 0
+    assert "a model package, and whole" in capsys.readouterr().out
+    assert run("info", "out.lcrs", "--model", "photo-2") == 1
+    assert "codes pictures, not point clouds" in capsys.readouterr().err
+
+
+def test_first_bytes_tell_a_cloud_whatever_it_is_called(folder: Path) -> None:
+    (folder / "mesh.dat").write_text("OFF\n3 0 0\n0 0 0\n1 0 0\n0 1 0\n")
+    pytest.importorskip("trimesh")
+    assert run("encode", "mesh.dat", "-o", "mesh.lcrs", "--model", "tiny-cloud") == 0
+    assert len(points.decompress("mesh.lcrs").positions) == 3
+
+
+def test_a_number_zero_is_an_option_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("eval", "tiny-cloud", "in.ply", "--frame", "0") == 2
+    assert "--frame is not for clouds" in capsys.readouterr().err

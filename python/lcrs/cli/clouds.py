@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 __all__ = ["add_cloud", "decode", "encode", "is_cloud"]
 
-_BEGINNINGS = (b"ply\n", b"ply\r", b"# .PCD", b"VERSION ", b"\x93NUMPY", b"LASF")
+_BEGINNINGS = (b"ply\n", b"ply\r", b"# .PCD", b"VERSION ", b"\x93NUMPY", b"LASF", b"OFF")
+"""Those of `lcrs.clouds`, which is not imported to parse a command line."""
 _FIRST_BYTES = 16
 
 
@@ -107,7 +108,10 @@ def decode(job: Job, data: bytes | bytearray | memoryview, arguments: argparse.N
 
     target = job.target
     if job.is_named_here and arguments.format is None:
-        target = target.with_suffix(".ply")
+        # The plan named it before anybody knew that it holds points: a.png, or a.ply.png of a.ply.lcrs.
+        target = target.with_name(
+            target.stem if target.stem.lower().endswith(".ply") else f"{target.stem}.ply"
+        )
     kind = arguments.format or ("ply" if target == STANDARD else clouds.format_of(target))
     text = job.target_text if target == job.target else str(target)
     if arguments.max_side is not None:
@@ -124,7 +128,7 @@ def decode(job: Job, data: bytes | bytearray | memoryview, arguments: argparse.N
             f"{text}: not kept: {', '.join(lost)}: {kind} has no place for it", LossWarning, stacklevel=2
         )
     deliver(target, written, force=arguments.force, makes_folders=job.is_named_here)
-    return batch.Done(len(data), len(written))
+    return batch.Done(len(data), len(written), target=target)
 
 
 def _check_cloud(path: Path) -> None:

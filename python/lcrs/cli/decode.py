@@ -13,7 +13,7 @@ from lcrs.cli.arguments import add_limits, add_model, add_runtime, check_runtime
 from lcrs.cli.endings import CLOUD_FORMATS, CLOUDS
 from lcrs.cli.jobs import Job, Kind, add_files, plan
 from lcrs.cli.messages import LossWarning, UsageError, naming
-from lcrs.cli.own_model import add_import, check_import, model_of
+from lcrs.cli.own_model import add_import, any_model_of, check_import, model_of
 from lcrs.cli.streams import title
 from lcrs.cli.targets import check_output, deliver, is_whole
 from lcrs.cli.writing import FORMATS, encode_picture, format_of
@@ -69,21 +69,8 @@ def run(arguments: argparse.Namespace) -> int:
         if not _is_for_clouds(job.target, arguments.format):
             format_of(job.target, arguments.format)
     if any(not _is_for_clouds(job.target, arguments.format) for job in todo.jobs):
-        _check_model(arguments)
+        any_model_of(arguments)  # what is wrong with it is said once
     return batch.run(todo, NAME, arguments)
-
-
-def _check_model(arguments: argparse.Namespace) -> None:
-    """What is wrong with a model is said once, not with each file."""
-    from lcrs.errors import LcrsError
-
-    try:
-        model_of(arguments)
-    except LcrsError:
-        raise
-    except ValueError:
-        if arguments.import_ is not None:
-            raise  # otherwise it is one of point clouds, which a file may need
 
 
 def work(job: Job, arguments: argparse.Namespace) -> batch.Done:

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from lcrs.cli import streams
 from lcrs.cli.arguments import add_limits, add_model, limits
 from lcrs.cli.messages import UsageError, naming, one_line, printable
-from lcrs.cli.own_model import add_import, check_import, model_of
+from lcrs.cli.own_model import add_import, any_model_of, check_import
 
 NAME = "doctor"
 SUMMARY = "Tell a damaged file from a wrong model, a foreign file or a newer format, and what to do"
@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     from lcrs.evaluate.diagnosis import diagnose
 
     check_import(arguments)
-    model, original = model_of(arguments), None
+    model, original = any_model_of(arguments), None
     if arguments.original is not None:
         from lcrs.evaluate.protocol import read_picture
 

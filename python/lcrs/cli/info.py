@@ -43,9 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Reads and prints."""
-    from lcrs import codec
+    from lcrs.packages import load_any_package
 
-    model = None if arguments.model is None else codec.load_package(arguments.model)
+    model = None if arguments.model is None else load_any_package(arguments.model)
     found = Plan()
     sources = [
         path for path, _ in find_sources(arguments.inputs, _KIND, recursive=arguments.recursive, found=found)

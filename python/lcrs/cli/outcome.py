@@ -7,6 +7,7 @@ import os
 import warnings
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 
 from lcrs.cli.jobs import Job
 from lcrs.cli.messages import LossWarning, named, one_line
@@ -25,6 +26,8 @@ class Done:
     """It was there already."""
     words: str = ""
     """For people who had asked for this file alone."""
+    target: Path | None = None
+    """What was written, if it is not what the job says."""
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,13 @@ def work(verb: str, job: Job, arguments: argparse.Namespace) -> Done:
         Exception: what went wrong, with the file's name.
     """
     done: Done = import_module(f"lcrs.cli.{verb}").work(job, arguments)
-    if arguments.keep_times and not done.is_skipped and job.source.is_file() and job.target.is_file():
+    target = done.target or job.target
+    if arguments.keep_times and not done.is_skipped and job.source.is_file() and target.is_file():
         status = job.source.stat()
         try:
-            os.utime(job.target, ns=(status.st_atime_ns, status.st_mtime_ns))
+            os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
         except OSError as error:
-            warnings.warn(f"{job.target}: keeps its own time: {error.strerror}", UserWarning, stacklevel=2)
+            warnings.warn(f"{target}: keeps its own time: {error.strerror}", UserWarning, stacklevel=2)
     return done
 
 

@@ -15,9 +15,9 @@ from lcrs.cli.messages import UsageError, collapsed
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from lcrs.coding import Package
+    from lcrs.coding import CloudPackage, Package
 
-__all__ = ["add_import", "check_import", "model_of"]
+__all__ = ["add_import", "any_model_of", "check_import", "model_of"]
 
 
 def add_import(parser: argparse._ActionsContainer) -> None:
@@ -64,6 +64,15 @@ def model_of(arguments: argparse.Namespace) -> Package | nn.Module | None:
 
         return codec.load_package(arguments.model)
     return _network(arguments.model, arguments.import_)
+
+
+def any_model_of(arguments: argparse.Namespace) -> Package | CloudPackage | nn.Module | None:
+    """`model_of`, where a package may be of point clouds, too."""
+    if arguments.model is None or arguments.import_ is not None:
+        return model_of(arguments)
+    from lcrs.packages import load_any_package
+
+    return load_any_package(arguments.model)
 
 
 @lru_cache(maxsize=1)

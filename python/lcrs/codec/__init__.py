@@ -25,7 +25,15 @@ from lcrs.codec.samples import private_metadata, to_samples
 from lcrs.codec.targets import only_target, reached
 from lcrs.coding import Package
 from lcrs.errors import LcrsError, MissingModelError, NotPortableError
-from lcrs.packages import DEFAULT_MODEL, load_package, load_packages, missing, package_names
+from lcrs.packages import (
+    DEFAULT_MODEL,
+    load_cloud_package,
+    load_cloud_packages,
+    load_package,
+    load_packages,
+    missing,
+    package_names,
+)
 from lcrs.pictures import Background, Picture, PictureError, to_picture
 
 if TYPE_CHECKING:
@@ -379,10 +387,15 @@ def info(
     limits: dict[str, Any] = {"max_pixels": max_pixels, "max_bytes": max_bytes}
     check_numbers(**limits)
     fields = coding.info(read_container(data, **limits), **limits)
-    packages = _packages_for(fields, model)
+    packages: Iterator[Any]
+    if "num_points" not in fields:
+        packages = _packages_for(fields, model)
+    else:
+        packages = load_cloud_packages(fields) if model is None else iter([load_cloud_package(model)])  # type: ignore[arg-type]
     with contextlib.suppress(LcrsError):  # a model that is missing or damaged is no fault of this file
         for package in packages:
-            digests = {"entropy_digest": package.entropy_digest, "synthesis_digest": package.synthesis_digest}
+            names = ("entropy_digest", "synthesis_digest")
+            digests = {name: getattr(package, name) for name in names if hasattr(package, name)}
             if all(full.startswith(fields[key]) for key, full in digests.items()):
                 return fields | digests
     return fields

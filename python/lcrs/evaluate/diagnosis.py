@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lcrs import codec, coding
+from lcrs import codec, points
 from lcrs.errors import (
     CorruptError,
     DesyncError,
@@ -18,6 +18,7 @@ from lcrs.errors import (
     TruncatedError,
     UnsupportedVersionError,
 )
+from lcrs.packages import load_any_package
 
 if TYPE_CHECKING:
     import numpy as np
@@ -138,7 +139,7 @@ def _of_another_kind(path: Path, head: bytes) -> Diagnosis:
     right = sum(ours == theirs for ours, theirs in zip(_MAGIC, head, strict=False))
     if path.suffix == ".lcrm" or b'"__metadata__"' in head:
         try:
-            package = coding.Package.from_file(str(path))
+            package = load_any_package(path)
         except LcrsError as error:
             return Diagnosis("damaged", f"a model package that does not load: {error}", "fetch it again")
         facts = {"name": package.name, "entropy_digest": package.entropy_digest}
@@ -192,8 +193,14 @@ def _decoded(
 ) -> Diagnosis:
     """Of a file whose every byte is as it was written: what is left is the model, and the decoding."""
     name = facts["model"]
+    is_cloud = "num_points" in facts
+    if is_cloud and original is not None:
+        raise ValueError("original is a picture, the file holds a point cloud")
     try:
-        pixels = codec.decompress(data, model, **limits)
+        if is_cloud:
+            points.decompress(data, model, max_bytes=limits["max_bytes"])
+        else:
+            pixels = codec.decompress(data, model, **limits)
     except MissingModelError as error:
         if name in codec.package_names() or model is not None:
             return Diagnosis(
@@ -232,6 +239,8 @@ def _decoded(
     except CorruptError as error:
         return Diagnosis("damaged", str(error), "fetch it again; if it stays so, report it", facts)
     whole = "every byte, the model and every symbol are as they were written"
+    if is_cloud:
+        return Diagnosis("healthy", whole, "nothing to do", facts)
     if original is None:
         advice = (
             "nothing to do. If the picture looks bad, its model or its quality is the reason, not the file: "

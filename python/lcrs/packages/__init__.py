@@ -12,6 +12,7 @@ Importing this room imports no torch.
 
 from lcrs.packages.lookup import (
     DEFAULT_MODEL,
+    load_any_package,
     load_cloud_package,
     load_cloud_packages,
     load_package,
@@ -24,6 +25,7 @@ from lcrs.packages.shipped import shipped_models
 
 __all__ = [
     "DEFAULT_MODEL",
+    "load_any_package",
     "load_cloud_package",
     "load_cloud_packages",
     "load_package",

@@ -16,6 +16,7 @@ from lcrs.packages.shipped import WEIGHTS
 
 __all__ = [
     "DEFAULT_MODEL",
+    "load_any_package",
     "load_cloud_package",
     "load_cloud_packages",
     "load_package",
@@ -45,16 +46,12 @@ def load_package(model: str | os.PathLike[str] | Package) -> Package:
         MissingModelError: there is none.
         LcrsError: the file is damaged, or no package.
     """
-    if isinstance(model, Package):
-        return model
-    return _of_pictures(_load_any(model))
+    return _of_pictures(load_any_package(model))
 
 
 def load_cloud_package(model: str | os.PathLike[str] | CloudPackage) -> CloudPackage:
     """`load_package` for point clouds; a `CloudPackage` is returned as it is."""
-    if isinstance(model, CloudPackage):
-        return model
-    return _of_clouds(_load_any(model))
+    return _of_clouds(load_any_package(model))
 
 
 def _of_pictures(package: Package | CloudPackage) -> Package:
@@ -69,7 +66,10 @@ def _of_clouds(package: Package | CloudPackage) -> CloudPackage:
     return package
 
 
-def _load_any(model: object) -> Package | CloudPackage:
+def load_any_package(model: object) -> Package | CloudPackage:
+    """`load_package` for pictures or point clouds, whichever the package is for."""
+    if isinstance(model, Package | CloudPackage):
+        return model
     if not isinstance(model, (str, os.PathLike)):
         given = type(model).__qualname__
         msg = f"model is a {given}; a name, an .lcrm file, a package or a torch module is needed"
