@@ -120,6 +120,8 @@ fn every_form_of_a_file_gives_the_file_of_the_library() {
         assert!(fs::read(folder.path("out.lcrs")).unwrap() == expected, "{encoding}");
     }
     folder.ok(&["decode", "out.lcrs", "-o", "again.ply"]);
+    folder.ok(&["decode", "out.lcrs", "-o", "again", "--format", "PLY"]);
+    assert!(fs::read(folder.path("again")).unwrap() == fs::read(folder.path("again.ply")).unwrap());
     folder.ok(&["encode", "again.ply", "-o", "again.lcrs", "--model", "tiny-cloud.lcrm", "--keep-duplicates"]);
     assert!(fs::read(folder.path("again.lcrs")).unwrap() == expected);
     let restored = decompress_cloud(&package, &expected, &Runtime::serial(), &limits()).unwrap();

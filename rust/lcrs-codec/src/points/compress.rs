@@ -64,12 +64,15 @@ pub fn compress_cloud(
     drop(voxels);
     let used = sorted.as_flattened().iter().fold(0, |used, v| used | v);
     let bits = u32::BITS - used.leading_zeros();
-    let (depth, low_bits) = depths(&sorted, bits, rt, limits)?;
-    let (leaves, counts) = leaves_of(&sorted, low_bits);
+    let (mut leaves, mut counts) = leaves_of(&sorted, 0);
+    let (levels, low_bits) = octree(&leaves, bits, rt, limits)?;
+    if low_bits > 0 {
+        (leaves, counts) = leaves_of(&sorted, low_bits);
+    }
     let job = Job { rt, limits, level: None };
     let mut parts: Vec<(u8, Vec<u8>)> = Vec::new();
-    if depth > 0 {
-        parts.push((OCCUPANCIES, tree(package, &leaves, depth, job)?));
+    if !levels.is_empty() {
+        parts.push((OCCUPANCIES, tree(package, &levels, leaves.len(), job)?));
     }
     if counts.iter().any(|count| *count > 0) {
         parts.push((COUNTS, encode(&counts, COUNT_BITS, rt.simd)?));
@@ -85,7 +88,7 @@ pub fn compress_cloud(
         is_lossless,
         num_points: order.len() as u64,
         num_leaves: leaves.len() as u64,
-        depth: depth as u8,
+        depth: levels.len() as u8,
         low_bits: low_bits as u8,
         grid,
         attributes: cloud
@@ -122,28 +125,27 @@ fn check(cloud: &PointCloud<'_>) -> Result<usize> {
     Ok(points)
 }
 
-/// How many bits of coordinates the octree codes, and how many are left: nodes that see nothing around them tell nothing.
-fn depths(sorted: &[[u32; 3]], bits: u32, rt: &Runtime, limits: &Limits) -> Result<(u32, u32)> {
-    let mut distinct: Vec<[u32; 3]> = limits.zeroed(sorted.len(), "voxels")?;
-    distinct.copy_from_slice(sorted);
-    distinct.dedup();
-    if distinct.is_empty() || bits == 0 {
-        return Ok((0, 0));
+/// The occupancies of an octree of `bits` levels over voxels, as far as it is coded, and how many bits of coordinates are left: nodes
+/// that see nothing around them tell nothing.
+fn octree(voxels: &[[u32; 3]], bits: u32, rt: &Runtime, limits: &Limits) -> Result<(Vec<Vec<u8>>, u32)> {
+    if voxels.is_empty() {
+        return Ok((Vec::new(), 0));
     }
-    let levels = occupancies(&distinct, bits, limits)?;
-    let is_sparse = levels.last().is_some_and(|last| 10 * last.len() > 9 * distinct.len());
+    let mut levels = occupancies(voxels, bits, limits)?;
+    let is_sparse = levels.last().is_some_and(|last| 10 * last.len() > 9 * voxels.len());
     if !is_sparse {
-        return Ok((bits, 0));
+        return Ok((levels, 0));
     }
     let mut level = Level::root();
     for (depth, occupancy) in levels.iter().enumerate() {
         // of a few nodes nothing is to be learned
         if level.len() > 64 && 100 * level.num_lonely() >= LONELY_PERCENT * level.len() {
-            return Ok((depth as u32, bits - depth as u32));
+            levels.truncate(depth);
+            return Ok((levels, bits - depth as u32));
         }
         level = level.children(occupancy, &rt.pool, limits)?;
     }
-    Ok((bits, 0))
+    Ok((levels, 0))
 }
 
 /// The leaves of sorted voxels, and how many voxels each has, less one.
@@ -163,11 +165,10 @@ fn leaves_of(sorted: &[[u32; 3]], low_bits: u32) -> (Vec<[u32; 3]>, Vec<u64>) {
 }
 
 /// The section of an octree: what is told of each level, and the stream.
-fn tree(package: &CloudPackage, leaves: &[[u32; 3]], depth: u32, job: Job<'_>) -> Result<Vec<u8>> {
-    let levels = occupancies(leaves, depth, job.limits)?;
+fn tree(package: &CloudPackage, levels: &[Vec<u8>], num_leaves: usize, job: Job<'_>) -> Result<Vec<u8>> {
     let mut told = Vec::new();
     if package.model.inputs.scalars.contains(&Scalar::GrowthBelow) {
-        let counts = levels.iter().map(Vec::len).chain([leaves.len()]);
+        let counts = levels.iter().map(Vec::len).chain([num_leaves]);
         told = levels
             .iter()
             .zip(counts.skip(1))
@@ -175,7 +176,7 @@ fn tree(package: &CloudPackage, leaves: &[[u32; 3]], depth: u32, job: Job<'_>) -
             .collect();
     }
     let coder = TreeCoder { model: &package.model, networks: &package.networks, job, block_nodes: BLOCK_NODES };
-    let stream = coder.encode(StreamKind::Lcrs, &levels, &told)?;
+    let stream = coder.encode(StreamKind::Lcrs, levels, &told)?;
     Ok([told, stream].concat())
 }
 

@@ -50,10 +50,11 @@ fn describe(info: &Info) -> String {
 }
 
 pub(crate) fn decode(arguments: &Arguments) -> Result<(), Failure> {
-    let format = Format::of(&arguments.output, arguments.format.as_deref());
-    if !clouds::may_be_written(arguments) {
-        format.as_ref().map_err(Clone::clone)?; // what is wrong whatever the file holds is said first
-    }
+    let format = match Format::of(&arguments.output, arguments.format.as_deref()) {
+        // What is wrong whatever the file holds is said first.
+        Err(error) if !clouds::may_be_written(arguments) => return Err(error),
+        format => format,
+    };
     output::check(&arguments.input, &arguments.output, arguments.is_forced)?;
     let limits = arguments.limits;
     let data = input::file(&arguments.input, &limits)?;

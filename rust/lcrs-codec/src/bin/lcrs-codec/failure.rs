@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 
 /// Why the program ends with another code than 0.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) enum Failure {
     /// The command line is wrong: exit code 2.
     Usage(String),

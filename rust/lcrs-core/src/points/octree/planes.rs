@@ -9,7 +9,6 @@ use crate::{Error, Limits, Pool, Result};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stages {
     order: [u8; 8],
-    reach: usize,
     /// For each stage and each before it, the neighbours whose child of that stage lies in the window.
     slots: Vec<Vec<Vec<u8>>>,
 }
@@ -31,19 +30,13 @@ impl Stages {
             return Err(Error::invalid(format!("reach of {reach} children, legal are 0..={}", Self::MAX_REACH)));
         }
         let slots = (0..8).map(|s| (0..s).map(|t| slots(order[s], order[t], reach)).collect()).collect();
-        Ok(Self { order, reach, slots })
+        Ok(Self { order, slots })
     }
 
     /// The octants in the order in which they are coded.
     #[must_use]
     pub fn order(&self) -> [u8; 8] {
         self.order
-    }
-
-    /// How far a network sees.
-    #[must_use]
-    pub fn reach(&self) -> usize {
-        self.reach
     }
 
     /// How many numbers a network sees at `stage`, 0 to 7.

@@ -17,7 +17,7 @@ use crate::{models, output};
 /// Whether the output that is asked for may be one of points: its ending or the format says so, or nothing does.
 pub(crate) fn may_be_written(arguments: &Arguments) -> bool {
     match arguments.format.as_deref() {
-        Some(format) => format == "ply",
+        Some(format) => format.eq_ignore_ascii_case("ply"),
         None => {
             let ending = arguments.output.extension().map(|ending| ending.to_string_lossy().to_lowercase());
             ending.as_deref() == Some("ply")
@@ -42,8 +42,7 @@ pub(crate) fn encode(arguments: &Arguments, bytes: &[u8]) -> Result<(), Failure>
         return Err(Failure::Usage(message.to_owned()));
     }
     let limits = arguments.limits.without(bytes.len() as u64, "the file").map_err(at(arguments))?;
-    let named = |error: lcrs_core::Error| at(arguments)(error);
-    let (mut cloud, mut losses) = ply::read(bytes, &limits).map_err(named)?;
+    let (mut cloud, mut losses) = ply::read(bytes, &limits).map_err(at(arguments))?;
     for name in &arguments.drop {
         if name != "all" && !cloud.attributes.iter().any(|(known, _)| known == name) {
             return Err(Failure::Usage(format!("--drop names '{name}', which the points do not have")));
@@ -78,7 +77,7 @@ pub(crate) fn decode(arguments: &Arguments, data: &[u8], info: &Info) -> Result<
         return Err(Failure::Usage(message.to_owned()));
     }
     let cloud = restore(arguments, data, info)?;
-    let bytes = ply::write(&cloud).map_err(at(arguments))?;
+    let bytes = ply::write(cloud).map_err(at(arguments))?;
     output::write(&arguments.output, &bytes, arguments.is_forced)
 }
 

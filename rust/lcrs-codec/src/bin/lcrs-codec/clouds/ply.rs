@@ -182,14 +182,15 @@ impl<'a> Rows<'a> {
 ///
 /// # Errors
 /// [`lcrs_core::ErrorKind::InvalidArgument`] if PLY has no type for a column.
-pub(super) fn write(cloud: &PointCloud<'_>) -> Result<Vec<u8>> {
-    let positions = writable("positions", cloud.positions.clone())?;
-    let mut columns: Vec<(&str, Values<'_>)> =
-        AXES.into_iter().zip(0..).map(|(name, at)| (name, axis(&positions, at))).collect();
-    for (name, values) in &cloud.attributes {
-        columns.push((name, writable(name, values.clone())?));
-    }
+pub(super) fn write(cloud: PointCloud<'_>) -> Result<Vec<u8>> {
     let count = cloud.positions.len() / 3;
+    let positions = writable("positions", cloud.positions)?;
+    let mut columns: Vec<(String, Values<'_>)> =
+        AXES.into_iter().zip(0..).map(|(name, at)| (name.to_owned(), axis(&positions, at))).collect();
+    for (name, values) in cloud.attributes {
+        let values = writable(&name, values)?;
+        columns.push((name, values));
+    }
     let mut out = format!("ply\nformat binary_little_endian 1.0\nelement vertex {count}\n").into_bytes();
     for (name, values) in &columns {
         out.extend(format!("property {} {name}\n", type_name(values.number())).into_bytes());
