@@ -54,7 +54,7 @@ def read_las(data: bytes, max_points: int) -> Cloud:
             if len(points) < header.point_count:
                 raise CloudError(f"LAS file ends in point {len(points)} of {header.point_count}")
             columns = {
-                name: _numbers(points[name], name)
+                name: _numbers(points[name])
                 for name in header.point_format.dimension_names
                 if name not in ("X", "Y", "Z")
             }
@@ -83,7 +83,7 @@ def _check_records(data: bytes) -> None:
         raise CloudError(f"LAS file of {len(data)} bytes speaks of {records + extended} records")
 
 
-def _numbers(values: Any, name: str) -> NDArray[Any]:
+def _numbers(values: Any) -> NDArray[Any]:
     array = np.asarray(values)
     return array.astype(array.dtype.newbyteorder("="))
 

@@ -19,17 +19,14 @@ __all__ = ["parse_table", "rows_as_text", "typed_columns"]
 _CHUNK = 1 << 16
 
 
-def parse_table(
-    lines: IO[bytes], width: int, count: int | None, what: str, delimiter: str | None = None
-) -> NDArray[np.float64]:
-    """Rows of numbers, (rows, width).
+def parse_table(lines: IO[bytes], width: int, count: int | None, what: str) -> NDArray[np.float64]:
+    """Rows of numbers with blanks between, (rows, width).
 
     Args:
         lines: where they begin. Empty lines count for nothing.
         width: numbers in a row.
         count: at most so many rows; all, where None.
         what: the name of a row in errors.
-        delimiter: what stands between numbers; None for blanks.
 
     Raises:
         CloudError: something is no number, or a row has more or fewer of them.
@@ -45,7 +42,6 @@ def parse_table(
                 comments=None,
                 ndmin=2,
                 max_rows=count,
-                delimiter=delimiter,
                 encoding="latin1",
             )
     except (ValueError, OverflowError) as error:
@@ -99,9 +95,9 @@ def typed_columns(
     return columns
 
 
-def rows_as_text(columns: Sequence[NDArray[Any]], separator: str = " ") -> bytes:
+def rows_as_text(columns: Sequence[NDArray[Any]]) -> bytes:
     """Numbers as text that reads back as the same numbers, a line for each row."""
-    pattern = separator.join(_pattern(values) for values in columns) + "\n"
+    pattern = " ".join(_pattern(values) for values in columns) + "\n"
     length = len(columns[0])
     parts = [
         _lines(pattern, [values[at : at + _CHUNK].tolist() for values in columns])

@@ -2,12 +2,14 @@
 #![allow(dead_code, unused_imports, clippy::unwrap_used, missing_docs, unreachable_pub)]
 
 mod clouds;
+mod damage;
 mod gains;
 mod graphs;
 mod models;
 mod scans;
 
 pub use clouds::{cloud, cloud_model, cloud_package, surface};
+pub use damage::{check_bit_flips, check_truncations};
 pub use gains::{gained, log_gain, LEVELS};
 pub use graphs::{GraphJson, Weights};
 pub use models::{arrays, factorized, hyperprior, variable_rate, Model};
