@@ -146,7 +146,7 @@ def test_the_module_is_the_command():
         [sys.executable, "-m", "lcrs.train", "show", "photo", "device=cpu"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert 'recipe = "photo"' in done.stdout
+    assert "runs/photo" in done.stdout
 
 
 def test_an_interrupted_command_has_the_code_of_its_signal(monkeypatch, capsys):

@@ -17,9 +17,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from lcrs.errors import CorruptError, LcrsError, NotPortableError
+from lcrs.coding.files import write_atomically
+from lcrs.errors import LcrsError, NotPortableError
 from lcrs.train.beginnings import begin
-from lcrs.train.checkpoints import Checkpoints, load_run, load_tensors, save_tensors
+from lcrs.train.checkpoints import Checkpoints, load_run, save_tensors
 from lcrs.train.config import Config, ConfigError, checked
 from lcrs.train.data.opening import Data
 from lcrs.train.data.pictures import only_our_limit
@@ -39,6 +40,7 @@ from lcrs.train.toml_text import dump
 from lcrs.train.trainer import Facts, Trainer
 from lcrs.train.validation import Validation
 from lcrs.train.versions import versions
+from lcrs.zoo.state_dicts import read_checkpoint
 
 __all__ = ["Result", "TrainingError", "run"]
 
@@ -176,7 +178,9 @@ class _Run:
         records: Records | None = None
         with self.processes.together():
             if is_main:
-                (self.folder / "config.toml").write_text(dump(config.as_dict()), encoding="utf-8")
+                text = dump(config.as_dict())
+                # By this file the folder is known as one of a run: a part of it would lock the run out.
+                write_atomically(self.folder / "config.toml", text.encode(), overwrite=True)
                 records = Records(self.folder, self.step, tensorboard=config.watch.tensorboard)
         stopped_by = 0
         try:
@@ -411,10 +415,12 @@ class _Run:
         """Whether the package is of these weights: another process may have been killed before it was."""
         network, package = self.folder / "model.pt", self.folder / "model.lcrm"
         try:
-            is_newer = package.stat().st_mtime_ns >= network.stat().st_mtime_ns
-            return is_newer and load_tensors(network).get("steps") == self.step
-        except (OSError, CorruptError):
+            if package.stat().st_mtime_ns < network.stat().st_mtime_ns:
+                return False
+            saved = read_checkpoint(network)
+        except (OSError, LcrsError):
             return False
+        return isinstance(saved, dict) and saved.get("steps") == self.step
 
     def _pack(self, display: Display, records: Records | None) -> None:
         path = self.folder / "model.lcrm"

@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 import lcrs.models  # noqa: F401
-from lcrs.errors import CorruptError
 from lcrs.registry import MODELS
-from lcrs.train.checkpoints import fill_averages, load_checkpoint
+from lcrs.train.checkpoints import fill_averages, of_run
 from lcrs.train.config import Config, ConfigError, ModelConfig
+from lcrs.zoo.state_dicts import read_checkpoint, state_dict_in
 
 __all__ = ["architecture_of_run", "load_start", "make_network"]
 
@@ -74,19 +74,15 @@ def load_start(net: nn.Module, config: Config) -> str:
     start = str(config.start)
     if start == "published":
         return _load_published(net, config)
-    from lcrs.zoo.state_dicts import read_state_dict
-
     path = Path(start)
     if path.is_dir():
         path = path / "model.pt"
     if not path.is_file():
         raise ConfigError(f"start={start}: there is no {path}; a checkpoint, a run's folder or 'published'")
-    try:
-        saved = load_checkpoint(path)
-    except CorruptError:  # of another kind
-        _fill(net, read_state_dict(path), str(path))
-    else:
-        _fill(net, saved["state"]["model"], str(path))
+    content = read_checkpoint(path)
+    saved = of_run(content, path)
+    _fill(net, state_dict_in(content, path) if saved is None else saved["state"]["model"], str(path))
+    if saved is not None:
         fill_averages(net, saved)
     return str(path)
 

@@ -17,7 +17,7 @@ from lcrs.train.processes import Processes
 from lcrs.train.quantization import MixedQuantization, harden, soften
 from lcrs.train.random_states import random_states, seed_step, set_random_states
 from lcrs.train.schedules import make_schedule
-from lcrs.train.subjects import Subject, subject_of
+from lcrs.train.subjects import subject_of
 from lcrs.train.tasks import Drawn, Stages, Task
 
 __all__ = ["Trainer"]
@@ -34,7 +34,6 @@ class Trainer:
         processes: This one and its like.
 
     Attributes:
-        subject: What the network is of.
         task: How batches go through the network.
         objective: The loss.
         average: Of the weights, if there is one.
@@ -48,9 +47,9 @@ class Trainer:
     def __init__(self, net: nn.Module, config: Config, processes: Processes) -> None:
         self.net, self.config, self.processes = net, config, processes
         self.device = processes.device
-        self.subject: Subject = subject_of(net)
-        self.task: Task = self.subject.task(net, config, processes.rank, processes.world)
-        self.objective: Any = self.subject.objective(config, self.task).to(self.device)
+        subject = subject_of(net)
+        self.task: Task = subject.task(net, config, processes.rank, processes.world)
+        self.objective: Any = subject.objective(config, self.task).to(self.device)
         aux = config.optimizer.aux_lr
         own = [(name, p) for name, p in net.named_parameters() if p.requires_grad]
         # Tails come from bisection; only an optimiser of their own ever moves them.
