@@ -37,7 +37,7 @@ from lcrs.train.sheets import write_sheet
 from lcrs.train.signals import Signals
 from lcrs.train.subjects import subject_of
 from lcrs.train.toml_text import dump
-from lcrs.train.trainer import Facts, Trainer
+from lcrs.train.trainer import Facts, Trainer, check_choices
 from lcrs.train.validation import Validation
 from lcrs.train.versions import versions
 from lcrs.zoo.state_dicts import read_checkpoint
@@ -127,6 +127,14 @@ class _Run:
         seed_all(config.seed)
         net = make_network(config.model)
         self.subject = subject_of(net)
+        # What is wrong is said before the data are looked at, which may take long.
+        check_choices(config, processes.device)
+        start, begun = "", None
+        if saved is None and config.start is not None:
+            if config.start_state == "all":
+                begun = load_run(config.start)
+            else:
+                start = f"begins with the weights of {load_start(net, config)}"
         self.data: Data = self.subject.open_data(
             config, processes.device, rank=processes.rank, world=processes.world
         )
@@ -134,9 +142,7 @@ class _Run:
         self.saved_step, self.validated_step = -1, 0
         notes = [self.data.summary]
         if saved is None:
-            notes.append(begin(net, config, self.data.sampler))
-            if config.start is not None and config.start_state == "weights":
-                notes.append(f"begins with the weights of {load_start(net, config)}")
+            notes += [begin(net, config, self.data.sampler), start]
         layout = torch.channels_last if config.loop.channels_last else torch.contiguous_format
         net = net.to(processes.device, memory_format=layout).train()  # type: ignore[call-overload]
         self.net: nn.Module = net
@@ -147,10 +153,9 @@ class _Run:
             self._go_on(saved[0])
             self.saved_step = self.step
             notes.append(f"goes on from {saved[1].name}, step {self.step}")
-        elif config.start is not None and config.start_state == "all":
-            begun, path = load_run(config.start)
-            self._go_on(begun)
-            notes.append(f"goes on from {path}, step {self.step}")
+        elif begun is not None:
+            self._go_on(begun[0])
+            notes.append(f"goes on from {begun[1]}, step {self.step}")
         self.notes = [note for note in notes if note]
         self.validator = self.subject.validator(config, self.trainer.task, self.trainer.objective, self.data)
         self.validation: Validation | None = None
