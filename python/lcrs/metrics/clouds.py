@@ -28,7 +28,14 @@ from lcrs.coding import nearest_points, normals_of_points
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["CLOUD_NAMES", "CloudDistortion", "cloud_distortion", "measure_clouds", "peak_of"]
+__all__ = [
+    "CLOUD_NAMES",
+    "CloudDistortion",
+    "cloud_distortion",
+    "distinct_points",
+    "measure_clouds",
+    "peak_of",
+]
 
 CLOUD_NAMES = ("psnr-d1", "psnr-d2", "mse-d1", "mse-d2", "hausdorff", "hausdorff-d2")
 """PSNR in decibels, mean squared errors in squared units of positions, distances in units."""
@@ -98,7 +105,7 @@ def cloud_distortion(
         raise ValueError(f"peak is {peak}: a positive number is needed")
     a, b = _comparable(original, restored)
     a, b, exponent = _of_moderate_size(a, b)
-    (a, first), (b, _) = _distinct(a), _distinct(b)
+    (a, first), (b, _) = distinct_points(a), distinct_points(b)
     if not planes:
         one_way = (nearest_points(b, a)[0], nearest_points(a, b)[0])
         mean, most = (max(float(f(squares)) for squares in one_way) for f in (np.mean, np.max))
@@ -112,8 +119,13 @@ def cloud_distortion(
     normals_b = _normals_of_restored(normals_a, len(b), forward, backward, is_oriented=is_oriented)
     errors = [_errors(a, b, normals_b, forward), _errors(b, a, normals_a, backward)]
     (d1, d2, h1, h2) = (max(pair) for pair in zip(*errors, strict=True))
-    means = (_unscaled(mean, 2 * exponent) for mean in (d1, d2))
-    return CloudDistortion(*means, *(_unscaled(math.sqrt(h), exponent) for h in (h1, h2)), float(peak))
+    return CloudDistortion(
+        mse_d1=_unscaled(d1, 2 * exponent),
+        mse_d2=_unscaled(d2, 2 * exponent),
+        hausdorff=_unscaled(math.sqrt(h1), exponent),
+        hausdorff_d2=_unscaled(math.sqrt(h2), exponent),
+        peak=float(peak),
+    )
 
 
 def peak_of(positions: NDArray[Any]) -> float:
@@ -133,10 +145,19 @@ def peak_of(positions: NDArray[Any]) -> float:
     if np.array_equal(points, np.rint(points)) and np.array_equal(low, np.rint(low)):
         last = float((points + np.maximum(low, 0)).max())
         return float(2 ** max(1, math.ceil(math.log2(last + 1))) - 1)
-    points, _, exponent = _of_moderate_size(_distinct(points)[0])
+    points, _, exponent = _of_moderate_size(distinct_points(points)[0])
     if len(points) == 1:
         return 1.0
     return _unscaled(math.sqrt(nearest_points(points, points, 2)[0][:, 1].max()), exponent)
+
+
+def distinct_points(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The points (N, 3), each once and sorted by x, y and z, and where it stands first."""
+    order = np.lexsort(points.T[::-1])
+    ordered = points[order]
+    is_first = np.ones(len(points), bool)
+    is_first[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    return np.ascontiguousarray(ordered[is_first]), order[is_first]
 
 
 def measure_clouds(
@@ -243,15 +264,6 @@ def _unscaled(value: float, exponent: int) -> float:
         tens = math.log10(value) + exponent * math.log10(2)
         raise ValueError(f"a distance, or its mean square, is about 10^{tens:.0f}: measure in another unit")
     return scaled
-
-
-def _distinct(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The points, each once, and where it stands first."""
-    order = np.lexsort(points.T[::-1])
-    ordered = points[order]
-    is_first = np.ones(len(points), bool)
-    is_first[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
-    return np.ascontiguousarray(ordered[is_first]), order[is_first]
 
 
 @dataclass(frozen=True)
