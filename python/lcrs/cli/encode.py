@@ -19,6 +19,7 @@ from lcrs.cli.arguments import (
     limits,
     positive_number,
     quality,
+    refuse_options,
     whole_number,
 )
 from lcrs.cli.endings import CLOUDS, PICTURES
@@ -180,17 +181,11 @@ def run(arguments: argparse.Namespace) -> int:
     return batch.run(todo, NAME, arguments)
 
 
-def _refuse_cloud_options(arguments: argparse.Namespace) -> None:
-    for name in ("voxel", "bits", "keep_duplicates", "drop"):
-        if getattr(arguments, name):
-            raise UsageError(f"--{name.replace('_', '-')} is for point clouds, not for pictures")
-
-
 def work(job: Job, arguments: argparse.Namespace) -> batch.Done:
     """Reads, compresses, writes."""
     if clouds.is_cloud(job.source):
         return clouds.encode(job, arguments)
-    _refuse_cloud_options(arguments)
+    refuse_options(arguments, clouds.ONLY_CLOUDS, "point clouds")
     check = partial(check_stream, limits=limits(arguments))
     if arguments.skip_existing and is_whole(job.target, check, force=arguments.force):
         return batch.Done(is_skipped=True, words=f"{job.target}: is there already")

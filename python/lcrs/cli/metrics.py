@@ -7,7 +7,7 @@ import math
 from typing import Any
 
 from lcrs.cli import cloud_metrics, compare, streams
-from lcrs.cli.arguments import positive_number
+from lcrs.cli.arguments import positive_number, refuse_options
 from lcrs.cli.messages import UsageError, printable
 
 NAME = "metrics"
@@ -30,11 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Reads both, measures, prints."""
-    if cloud_metrics.are_clouds(arguments):
-        values, details = cloud_metrics.measure(arguments)
+    if sides := cloud_metrics.sides_of_clouds(arguments):
+        values, details = cloud_metrics.measure(sides, arguments)
         return _show(arguments, values, {}, details)
-    if arguments.peak is not None:
-        raise UsageError("--peak is for point clouds")
+    refuse_options(arguments, ["peak"], "point clouds")
     from lcrs import metrics
 
     names = list(metrics.NAMES)

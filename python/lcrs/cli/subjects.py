@@ -28,10 +28,13 @@ class Subject:
 
     Attributes:
         noun: one of them.
+        nouns: all of them, as messages say.
         rate: what their rate is called.
         protocol: how they are measured, in words.
         kind: which files of folders they are.
         choices: arguments that say what is taken from a file.
+        limit: the argument that says how large one may be.
+        measures: arguments that say how what comes back is measured.
         metrics: names of measures that ``--metrics`` asks for.
         read: a file, as `lcrs.evaluate.protocol.Given` or `GivenCloud`.
         measure: a row, what came back, and the file, of a codec, what is given, a setting and the arguments.
@@ -40,10 +43,13 @@ class Subject:
     """
 
     noun: str
+    nouns: str
     rate: str
     protocol: str
     kind: Kind
     choices: tuple[str, ...]
+    limit: str
+    measures: tuple[str, ...]
     metrics: Callable[[argparse.Namespace], list[str]]
     read: Callable[..., Any]
     measure: Callable[[Any, Any, Setting, argparse.Namespace], tuple[dict[str, Any], Any, bytes]]
@@ -52,7 +58,7 @@ class Subject:
 
     def given(self, path: Path, arguments: argparse.Namespace) -> Any:
         """What is in a file; errors have its name."""
-        names = (*self.choices, "max_pixels" if self.rate == "bpp" else "max_points")
+        names = (*self.choices, self.limit)
         return _given(self.noun, path, tuple((name, getattr(arguments, name)) for name in names))
 
 
@@ -159,10 +165,13 @@ _IN_FOLDERS = CLOUDS - {".txt", ".npy"}
 SUBJECTS = {
     "picture": Subject(
         "picture",
+        "pictures",
         "bpp",
         "8-bit RGB pictures; means over pictures; times of pixels to bytes and back, warmed up",
         Kind(PICTURES, str, "the pictures"),
         ("background", "to_srgb", "frame"),
+        "max_pixels",
+        (),
         _picture_metrics,
         _read_picture,
         _measure_picture,
@@ -171,10 +180,13 @@ SUBJECTS = {
     ),
     "cloud": Subject(
         "cloud",
+        "point clouds",
         "bpip",
         "positions of points; means over clouds; times of points to bytes and back, warmed up",
         Kind(frozenset(_IN_FOLDERS), str, "the point clouds"),
         (),
+        "max_points",
+        ("peak",),
         metric_names,
         _read_cloud,
         _measure_cloud,

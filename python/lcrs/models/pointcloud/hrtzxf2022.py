@@ -100,8 +100,8 @@ class DensityPreservingReconstructionPccModel(CompressionModel):
 
     def _encoded(self, input: Mapping[str, Tensor]) -> tuple[Tensor, _Encoded]:
         """Normals (B, 3 or 0, N), and what the encoder says."""
-        points = positions_of(input)
-        normals = positions_of(input, key="normal") if self.compress_normal else points[..., :0]
+        points = positions_of(input, self)
+        normals = positions_of(input, self, key="normal") if self.compress_normal else points[..., :0]
         if normals.shape[:2] != points.shape[:2]:
             raise ValueError(f"there are {tuple(normals.shape)} normals of {tuple(points.shape)} points")
         channels = torch.cat([points, normals], -1).transpose(1, 2).contiguous()
@@ -112,7 +112,8 @@ class DensityPreservingReconstructionPccModel(CompressionModel):
         """Restores clouds and measures their rate; steps are from the finest on, hats the other way.
 
         Args:
-            input: "pos", (B, N, 3), and "normal", (B, N, 3), if these are compressed.
+            input: "pos", (B, N, 3), and "normal", (B, N, 3), if these are compressed; of any floating type or
+                of whole numbers.
 
         Returns:
             `x_hat` (B, M, 3); `xyz_hat_`, of each step up the cloud; `latent_xyz_hat`; `feat_hat`, the
