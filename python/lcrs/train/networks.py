@@ -17,7 +17,7 @@ from lcrs.train.checkpoints import fill_averages, of_run
 from lcrs.train.config import Config, ConfigError, ModelConfig
 from lcrs.zoo.state_dicts import read_checkpoint, state_dict_in
 
-__all__ = ["architecture_of_run", "load_start", "make_network"]
+__all__ = ["CpuTwin", "architecture_of_run", "load_start", "make_network"]
 
 
 def make_network(config: ModelConfig) -> nn.Module:
@@ -58,6 +58,27 @@ def _class_of(config: ModelConfig) -> Any:
     if not callable(found):
         raise ConfigError(f"model.import={config.import_} is a {type(found).__name__}, a class is needed")
     return found
+
+
+class CpuTwin:
+    """A network of a run once more, on the CPU and in evaluation mode: hooks and devices of the run's own are
+    not in the way of coding.
+
+    Args:
+        config: Of the network, which is made when it is first asked for, and takes no random number.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        self.config = config
+        self._net: nn.Module | None = None
+
+    def of(self, net: nn.Module) -> nn.Module:
+        """The twin, with the present weights of `net`."""
+        if self._net is None:
+            with torch.random.fork_rng(devices=[]):
+                self._net = make_network(self.config).eval()
+        self._net.load_state_dict({key: value.detach().cpu() for key, value in net.state_dict().items()})
+        return self._net
 
 
 def architecture_of_run(config: ModelConfig) -> dict[str, str]:

@@ -15,6 +15,7 @@ from lcrs.coding import Octree
 from lcrs.datasets.generated_clouds import KINDS, generated_voxels
 from lcrs.models.pointcloud import OctreeOccupancy
 from lcrs.train.config import ConfigError
+from lcrs.train.data.batches import Stateless
 from lcrs.train.data.crops import generator
 
 __all__ = ["OPTIONS", "CloudNodes", "OctreeBatches", "nodes_of_cloud"]
@@ -95,7 +96,7 @@ def nodes_of_cloud(
     )
 
 
-class OctreeBatches:
+class OctreeBatches(Stateless):
     """Nodes drawn evenly from a pool of clouds, in which new clouds take the place of old ones.
 
     Everything follows from the seed and the step, so a run that goes on needs no other state.
@@ -167,13 +168,3 @@ class OctreeBatches:
             place = self.net.num_flags + self.net.scalars.index("node_bits")
             batch[:, place] += torch.from_numpy(moved).float() / 32
         return batch.to(self.device)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Nothing: the step says all."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """As in `Batches`."""
-
-    def close(self) -> None:
-        """As in `Batches`."""
