@@ -9,7 +9,7 @@ it is imported, or run it by::
 Every `compressai.x.y` is then the module `lcrs.x.y` itself, so that classes are the same by either name. A
 changed copy of CompressAI beside the script is found and named; what it has beyond lcrs comes from it. Run
 this way models write CompressAI's strings ("ans"), as the code expects, unless `--entropy-coder` is given,
-and data sets take pictures that RGB of 8 bits cannot hold, with a warning, where CompressAI's drop the rest.
+and of pictures that RGB of 8 bits cannot hold data sets give what CompressAI's give, with a warning.
 Processes that are started anew (`spawn`) have to call `install` themselves. A whole model that was pickled
 with CompressAI is to be made anew: `type(net).from_state_dict(net.state_dict())`.
 """

@@ -41,7 +41,7 @@ def load_rgb(
 
     Warns:
         UserWarning: It holds what these do not say what to do with, and `lcrs.pictures.leniency` has it taken
-            all the same, as errors advise.
+            all the same.
 
     Raises:
         PictureError: It holds what these do not say what to do with, or it is damaged; the message has the
@@ -53,20 +53,18 @@ def load_rgb(
         "to_srgb": to_srgb,
         "frame": frame,
     }
-    said = {name for name, value in choices.items() if value is not None and value is not False}
-    while True:
-        try:
-            picture = to_picture(path, **choices, max_pixels=max_pixels)
-            if picture.bit_depth != 8:
-                raise too_deep(picture.bit_depth, os.fspath(path))
-            rgb: Image.Image = picture.to_pillow().convert("RGB")
-            return rgb
-        except PictureError as error:
-            if not is_lenient() or error.choice not in choices.keys() - said:
-                raise
-            said.add(error.choice)
-            choices[error.choice] = error.value
-            warnings.warn(f"{error.problem}: taken with {error.choice}={error.value!r}", stacklevel=2)
+    try:
+        picture = to_picture(path, **choices, max_pixels=max_pixels)
+        if picture.bit_depth != 8:
+            raise too_deep(picture.bit_depth, os.fspath(path))
+        rgb: Image.Image = picture.to_pillow().convert("RGB")
+    except PictureError as error:
+        if not is_lenient() or error.choice not in choices:
+            raise
+        warnings.warn(f'{error.problem}: taken by convert("RGB"), as CompressAI does', stacklevel=2)
+        with Image.open(path) as opened:
+            rgb = opened.convert("RGB")
+    return rgb
 
 
 @register_dataset("ImageFolder")
