@@ -105,6 +105,18 @@ def fatal_once(columns, marker):
     return batch.encode(columns, quality=30, model="tiny")
 
 
+def start(ray, **options):
+    """Starts Ray, which gives its own processes half a minute: too little on a busy machine."""
+    for _ in range(5):
+        try:
+            return ray.init(**options)
+        except Exception as error:
+            if "timed out during startup" not in str(error):
+                raise
+            ray.shutdown()
+    pytest.skip("Ray does not start on so busy a machine")
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(1800)  # twenty seconds, but many minutes where others want the processors, too
 @pytest.mark.filterwarnings("ignore")
@@ -116,7 +128,7 @@ def test_ray_data_loses_and_doubles_nothing_when_a_worker_is_killed(photo, tmp_p
     items = [{"id": at, "image": png(photo[r : r + 24, c : c + 32])} for at, (r, c) in enumerate(places)]
     items[7]["image"] = b"no picture"
     environment = {"env_vars": {"LCRS_MODEL_PATH": str(model_path), "PYTHONPATH": str(Path(__file__).parent)}}
-    ray.init(num_cpus=3, include_dashboard=False, log_to_driver=False, runtime_env=environment)
+    start(ray, num_cpus=3, include_dashboard=False, log_to_driver=False, runtime_env=environment)
     try:
         data = ray.data.from_items(items).repartition(50)
         marker = str(tmp_path / "killed")

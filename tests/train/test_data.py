@@ -126,7 +126,7 @@ def test_validation_pictures_are_split_off_by_name(pictures):
     assert {*rest.paths, *held.paths} == set(found.paths)
     again = split_off(found.part(reversed(range(6))), 24, seed=1)[1]
     assert again.paths == held.paths
-    with pytest.raises(ValueError, match="at least 2"):
+    with pytest.raises(ValueError, match="there is one picture to train on, and two are needed"):
         split_off(found.part([0]), 24, seed=1)
 
 
@@ -461,3 +461,24 @@ def test_what_cannot_be_validated_is_said(tiny, tmp_path, monkeypatch, settings,
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match=said):
         run(load_recipe("mbt2018-mean", tiny | settings))
+
+
+def test_runs_among_the_pictures_are_none_of_them(tiny, tmp_path):
+    """Their sheets would be trained on when they go on, in another order than before."""
+    inside = tiny | {"output": str(tmp_path / "pictures" / "runs" / "first"), "validation.sheet": True}
+    first = run(load_recipe("mbt2018-mean", inside | {"steps": 2}))
+    assert list((first.output / "sheets").glob("*.png"))
+    folder = run(load_recipe("mbt2018-mean", inside | {"steps": 4})).output
+    texts = [json.loads(line).get("text", "") for line in (folder / "log.jsonl").read_text().splitlines()]
+    (summary,) = {text for text in texts if "megapixels" in text}
+    assert summary.startswith("5 pictures, ")
+    whole = run(load_recipe("mbt2018-mean", tiny | {"steps": 4})).output
+    a, b = (torch.load(f / "model.pt", weights_only=True)["state_dict"] for f in (whole, folder))
+    assert all(torch.equal(value, b[key]) for key, value in a.items())
+
+
+@pytest.mark.parametrize("name", ["pictures.zip", "notes.txt"])
+def test_a_file_that_is_no_picture_is_said(tiny, tmp_path, name):
+    (tmp_path / name).write_bytes(b"PK")
+    with pytest.raises(ConfigError, match=f"{name} is neither a folder nor a picture; of archives tar files"):
+        run(load_recipe("mbt2018-mean", tiny | {"data.train": str(tmp_path / name)}))

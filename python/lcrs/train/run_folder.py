@@ -11,11 +11,19 @@ from pathlib import Path
 from lcrs.coding.files import remove_parts
 from lcrs.train.config import ConfigError
 
-__all__ = ["RunFolder"]
+__all__ = ["RunFolder", "is_of_a_run"]
 
 _OURS = ("model.pt", "model.lcrm", "log.jsonl", "checkpoints", "sheets", "tensorboard", "config.toml")
 """In the order in which they are removed: config.toml, by which the folder is known as one of a run, last."""
 _HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
+
+
+def is_of_a_run(path: Path) -> bool:
+    """Whether the configuration in a folder is one that a run wrote, of whatever version."""
+    try:
+        return (path / "config.toml").read_bytes().startswith(b"recipe = ")
+    except OSError:
+        return False
 
 
 class RunFolder:
@@ -65,18 +73,11 @@ class RunFolder:
     def _refuse_others(self) -> None:
         """Has no file replaced that only has the name of one of ours."""
         there = [name for name in _OURS if os.path.lexists(self.path / name)]
-        if there and not self._is_of_a_run():
+        if there and not is_of_a_run(self.path):
             raise ConfigError(
                 f"{self.path} has {', '.join(there)}, but no config.toml of a run: these are not touched, "
                 "output=FOLDER writes elsewhere"
             )
-
-    def _is_of_a_run(self) -> bool:
-        """Whether the configuration there is one that a run wrote, of whatever version."""
-        try:
-            return (self.path / "config.toml").read_bytes().startswith(b"recipe = ")
-        except OSError:
-            return False
 
     def _hold(self) -> None:
         with contextlib.suppress(ImportError):  # no such locks on Windows

@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lcrs.datasets.image import load_rgb
+from lcrs.train.config import ConfigError
+from lcrs.train.run_folder import is_of_a_run
 
 __all__ = [
     "SUFFIXES",
@@ -185,11 +187,17 @@ def find_pictures(
 
     Raises:
         FileNotFoundError: there is no such folder.
+        ConfigError: one is a file that is no picture.
     """
     paths: list[Path] = []
     for folder in map(Path, folders):
         if not folder.exists():
             raise FileNotFoundError(f"there is no folder {folder}")
+        if folder.is_file() and folder.suffix.lower() not in SUFFIXES:
+            raise ConfigError(
+                f"{folder} is neither a folder nor a picture; of archives tar files (.tar) can be read, "
+                "others are to be unpacked"
+            )
         found = _files_below(folder, left_out) if folder.is_dir() else iter((folder,))
         paths += [path for path in found if path.suffix.lower() in SUFFIXES and path.is_file()]
     paths = sorted(dict.fromkeys(paths))
@@ -232,7 +240,9 @@ def _files_below(folder: Path, left_out: LeftOut) -> Iterator[Path]:
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
-        folders.sort()  # of a folder that is reached in two ways always the same counts
+        # Runs may lie among the pictures: what they have validated is none of these. And of a folder that is
+        # reached in two ways always the same counts.
+        folders[:] = sorted(name for name in folders if not is_of_a_run(Path(place, name)))
         yield from (Path(place, name) for name in names)
 
 
@@ -258,7 +268,8 @@ def split_off(pictures: FolderPictures, count: int, seed: int) -> tuple[FolderPi
     total = len(pictures)
     if total < 2:
         raise ValueError(
-            f"there are {total} pictures to train on, at least 2 are needed: one is split off for validation"
+            "there is one picture to train on, and two are needed: one is split off for validation, unless "
+            "data.tune names others"
         )
     number = max(1, min(count, total // 20))
 
