@@ -117,6 +117,17 @@ def test_a_run_goes_on_where_it_was_ended(pictures, tmp_path, model_path, monkey
         assert any(row["encoding_time"] == other["encoding_time"] for other in result.rows)
 
 
+def test_kept_pictures_are_none_of_those_measured(pictures, model_path, capsys):
+    words = ["eval", "tiny", str(pictures), "-q", "50", "--quiet"]
+    result = pictures / "r.json"
+    for _ in range(2):
+        assert main([*words, "--json", str(result), "--save", str(pictures / "kept")]) == 0
+        assert len(read_results(result).pictures) == 4
+    assert len(list(pictures.rglob("kept/*.png"))) == 4
+    assert main([*words, "--json", str(pictures / "all.json")]) == 0  # where nothing says what they are
+    assert len(read_results(pictures / "all.json").pictures) == 8
+
+
 def test_rows_are_added_to_and_never_lost(pictures, tmp_path, model_path, capsys):
     target = str(tmp_path / "r.json")
     assert main(["eval", "tiny", str(pictures / "a.png"), "-q", "20", "--json", target]) == 0

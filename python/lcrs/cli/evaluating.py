@@ -146,6 +146,7 @@ def evaluate(
         if other is not subject:
             refuse_options(arguments, (*other.choices, *other.measures, other.limit), other.nouns)
     sources = list(dict.fromkeys(find_sources(arguments.inputs, subject.kind, recursive=True, found=found)))
+    sources = _without_kept(sources, arguments)
     if any(path == streams.STANDARD for path, _ in sources):
         raise UsageError(f"- is standard input: {subject.noun}s are measured in files")
     settings, names = settings_of(arguments, codec), subject.metrics(arguments)
@@ -181,6 +182,16 @@ def evaluate(
     else:
         streams.write_text(_table(result))
     return 1 if failures or not sources else 0
+
+
+def _without_kept(sources: list[tuple[Path, Path]], arguments: argparse.Namespace) -> list[tuple[Path, Path]]:
+    """The sources but for what a run that was ended kept, where `--save` is a folder inside of theirs."""
+    if arguments.save is None:
+        return sources
+    kept = arguments.save.resolve()
+    if any(streams.location(text).resolve().is_relative_to(kept) for text in arguments.inputs):
+        return sources
+    return [(path, below) for path, below in sources if not path.resolve().is_relative_to(kept)]
 
 
 def _points(
