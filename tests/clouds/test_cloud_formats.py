@@ -204,8 +204,13 @@ def test_las_keeps_positions_on_a_grid_and_all_fields(kind):
     restored, losses = again(cloud, kind)
     assert losses == []
     assert restored.grid == grid
-    np.testing.assert_array_equal(restored.positions, cloud.positions)
+    steps = np.array([1000, 1000, 100])
+    np.testing.assert_array_equal(restored.positions, (whole + np.array(grid.offset) * steps) / steps)
     np.testing.assert_array_equal(np.rint((restored.positions - grid.offset) / grid.scale), whole)
+    near = (whole % 100_000 + np.array(grid.offset) * steps) / steps
+    once_more, losses = again(Cloud(near), kind)  # no grid is said
+    np.testing.assert_array_equal(once_more.positions, near)
+    assert (losses, once_more.grid.scale) == ([], (0.001, 0.001, 0.001))
     for name, values in properties.items():
         np.testing.assert_array_equal(restored.properties[name], values)
         assert restored.properties[name].dtype == values.dtype
@@ -220,8 +225,13 @@ def test_las_keeps_positions_on_a_grid_and_all_fields(kind):
     np.testing.assert_array_equal(exact.positions, WHOLE.positions)
     assert losses == []
     assert len(again(NONE, kind)[0]) == 0
+    fine, losses = again(Cloud(whole * 2.0**-20, grid=Grid((2.0**-20,) * 3, (0.0, 0.0, 0.0))), kind)
+    np.testing.assert_array_equal(fine.positions, whole * 2.0**-20)
+    assert losses == []
     with pytest.raises(CloudError, match="point 1 is"):
         again(Cloud(np.array([[0, 0, 0], [0, np.nan, 0]])), kind)
+    with pytest.raises(CloudError, match="positions are too far apart"):
+        again(Cloud(np.array([[1.7e308, 0, 0], [-1.7e308, 0, 0]])), kind)
     with pytest.raises(CloudError, match="property 'classification' has numbers"):
         again(Cloud(np.zeros((1, 3)), {"classification": np.array([999])}), kind)
 
