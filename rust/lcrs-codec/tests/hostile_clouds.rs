@@ -5,8 +5,8 @@ mod common;
 
 use common::{check_bit_flips, check_truncations, cloud_model, cloud_package, limits, surface, Model, Random};
 use lcrs_codec::{
-    compress_cloud, decompress_cloud, info, package_digests, CloudOptions, CloudPackage, Package, PointCloud,
-    Resolution, Values,
+    compress_cloud, decompress_cloud, package_digests, CloudOptions, CloudPackage, Package, PointCloud, Resolution,
+    Values,
 };
 use lcrs_core::{Error, ErrorKind, Limits, Runtime};
 use lcrs_format::{pack, parse, Cloud, Grid, Header, ScalarType, Section};

@@ -4,7 +4,7 @@
 mod common;
 
 use common::{check_bit_flips, check_truncations, factorized, hyperprior, limits, picture, variable_rate, Random};
-use lcrs_codec::{compress, decompress, info, CompressOptions, DecompressOptions, Package, Picture};
+use lcrs_codec::{compress, decompress, CompressOptions, DecompressOptions, Package, Picture};
 use lcrs_core::{Error, ErrorKind, Limits, Runtime};
 use lcrs_format::{pack, parse, Header, NumberType, Samples, Section};
 
