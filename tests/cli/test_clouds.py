@@ -113,6 +113,7 @@ def test_several_files_and_pictures_beside_them(folder: Path, photo: np.ndarray)
         (["decode", "whole.lcrs", "--max-side", "9"], 2, "--max-side is for pictures, not for point clouds"),
         (["decode", "whole.lcrs", "--runtime", "torch"], 2, "--runtime torch is for pictures, not for"),
         (["eval", "tiny-cloud", "in.ply", "--runtime", "torch"], 2, "--runtime torch is for pictures, not"),
+        (["compare", "in.ply", "whole.lcrs"], 2, "in.ply and whole.lcrs are point clouds: lcrs metrics"),
         (["metrics", "in.ply", "whole.lcrs", "--to-8bit"], 2, "--to-8bit is for pictures, not for point"),
         (["encode", "in.ply", "--model", "tiny-cloud", "--drop", "blue"], 1, "drop names blue"),
         (["encode", "in.ply", "--model", "photo-2"], 1, "codes pictures, not point clouds"),
