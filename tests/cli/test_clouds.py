@@ -218,7 +218,7 @@ def test_surveyed_positions_come_back_and_what_las_says_besides_is_named(
 def test_distances_are_said_whatever_the_unit(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     tiny = np.array([[1e-9, 2e-9, 0], [3e-9, 0, 0], [0, 0, -1e-9]])
     clouds.write("tiny.ply", clouds.Cloud(tiny))
-    clouds.write("near.ply", clouds.Cloud(tiny + [0, 0, 1e-10]))
+    clouds.write("near.ply", clouds.Cloud(tiny + np.array([0, 0, 1e-10])))
     assert run("metrics", "tiny.ply", "near.ply") == 0
     told = dict(line.split() for line in capsys.readouterr().out.splitlines()[:-1])
     assert float(told["mse-d1"]) == pytest.approx(1e-20, rel=1e-6)
