@@ -113,6 +113,7 @@ def test_several_files_and_pictures_beside_them(folder: Path, photo: np.ndarray)
         (["decode", "whole.lcrs", "--max-side", "9"], 2, "--max-side is for pictures, not for point clouds"),
         (["decode", "whole.lcrs", "--runtime", "torch"], 2, "--runtime torch is for pictures, not for"),
         (["eval", "tiny-cloud", "in.ply", "--runtime", "torch"], 2, "--runtime torch is for pictures, not"),
+        (["compare", "in.ply", "whole.lcrs"], 2, "in.ply and whole.lcrs are point clouds: lcrs metrics"),
         (["metrics", "in.ply", "whole.lcrs", "--to-8bit"], 2, "--to-8bit is for pictures, not for point"),
         (["encode", "in.ply", "--model", "tiny-cloud", "--drop", "blue"], 1, "drop names blue"),
         (["encode", "in.ply", "--model", "photo-2"], 1, "codes pictures, not point clouds"),
@@ -212,3 +213,16 @@ def test_surveyed_positions_come_back_and_what_las_says_besides_is_named(
         assert "rounded" not in capsys.readouterr().err
         positions = clouds.read(name).positions
         assert sorted(positions.tolist()) == sorted(clouds.read("tile.las").positions.tolist())
+
+
+def test_distances_are_said_whatever_the_unit(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tiny = np.array([[1e-9, 2e-9, 0], [3e-9, 0, 0], [0, 0, -1e-9]])
+    clouds.write("tiny.ply", clouds.Cloud(tiny))
+    clouds.write("near.ply", clouds.Cloud(tiny + np.array([0, 0, 1e-10])))
+    assert run("metrics", "tiny.ply", "near.ply") == 0
+    told = dict(line.split() for line in capsys.readouterr().out.splitlines()[:-1])
+    assert float(told["mse-d1"]) == pytest.approx(1e-20, rel=1e-6)
+    assert float(told["hausdorff"]) == pytest.approx(1e-10, rel=1e-6)
+    assert run("eval", "tiny-cloud", "tiny.ply", "-q", "1") == 0
+    head, row = (line.split() for line in capsys.readouterr().out.splitlines()[-2:])
+    assert 0 < float(row[head.index("mse-d1")]) < 1e-17

@@ -15,7 +15,7 @@ from lcrs.cli.streams import STANDARD
 if TYPE_CHECKING:
     from lcrs.clouds import Cloud
 
-__all__ = ["Side", "measure", "sides_of_clouds"]
+__all__ = ["Side", "has_unit", "measure", "sides_of_clouds"]
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,11 @@ def _side(path: Path) -> Side | None:
         return Side(path, None)
     coded = coded_cloud(path)
     return None if coded is None else Side(path, coded)
+
+
+def has_unit(name: str) -> bool:
+    """Whether a measure is in the unit of positions, so that no number of decimals suits all clouds."""
+    return name.startswith(("mse-d", "hausdorff"))
 
 
 def measure(

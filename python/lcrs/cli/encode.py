@@ -36,7 +36,7 @@ NAME = "encode"
 SUMMARY = "Compress pictures and point clouds to .lcrs files"
 
 # Endings of point clouds that many other files have: not taken out of a folder.
-_MANIFOLD = frozenset({".bin", ".npy", ".obj", ".txt"})
+_MANIFOLD = frozenset({".bin", ".csv", ".npy", ".obj", ".txt"})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -23,6 +23,7 @@ from lcrs.cli.arguments import (
     whole_number,
 )
 from lcrs.cli.batch import Done
+from lcrs.cli.cloud_metrics import has_unit
 from lcrs.cli.jobs import Job, Plan, find_sources
 from lcrs.cli.messages import UsageError, printable
 from lcrs.cli.progress import Tally, shown
@@ -404,9 +405,8 @@ def _cell(key: str, value: Any) -> str:
         return "-"
     if isinstance(value, str):
         return printable(value)
-    digits = {"setting": "g", "num_bytes": ".0f"}.get(
-        key, ".4f" if "ssim" in key or key.startswith(("bpp", "bpip")) else ".3f"
-    )
+    plain = ".4f" if "ssim" in key or key.startswith(("bpp", "bpip")) else ".3f"
+    digits = {"setting": "g", "num_bytes": ".0f"}.get(key, ".6g" if has_unit(key) else plain)
     return f"{value:{digits}}"
 
 

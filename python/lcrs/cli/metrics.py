@@ -57,7 +57,10 @@ def _show(
 
 
 def _text(values: dict[str, float], missing: dict[str, str], details: dict[str, Any]) -> str:
-    lines = [f"{name:<16}{value:.6f}" for name, value in values.items()]
+    lines = [
+        f"{name:<16}{value:{'.8g' if cloud_metrics.has_unit(name) else '.6f'}}"
+        for name, value in values.items()
+    ]
     lines += [f"{name:<16}not measured: {printable(why)}" for name, why in missing.items()]
     if details:
         points = " and ".join(str(count) for count in details["num_points"])

@@ -160,7 +160,7 @@ _FEW = 1000
 """Points that a codec is warmed up with."""
 
 
-_IN_FOLDERS = CLOUDS - {".txt", ".npy"}
+_IN_FOLDERS = CLOUDS - {".csv", ".txt", ".npy"}
 """Files of other things have these endings, too; named themselves they count."""
 
 SUBJECTS = {

@@ -16,6 +16,7 @@ from lcrs.layers.pointcloud.hrtzxf2022 import (
     UpsampleLayer,
     UpsampleNumLayer,
     nearby_distance_sum,
+    normed_pair,
 )
 from lcrs.layers.pointcloud.utils import select_xyzs_and_feats
 from lcrs.models.base import CompressionModel
@@ -78,12 +79,7 @@ class DensityPreservingReconstructionPccModel(CompressionModel):
     ) -> None:
         super().__init__()
         self.compress_normal = compress_normal
-        self.pre_conv = nn.Sequential(
-            nn.Conv1d(in_dim, hidden_dim, 1),
-            nn.GroupNorm(ngroups, hidden_dim),
-            nn.ReLU(),
-            nn.Conv1d(hidden_dim, feat_dim, 1),
-        )
+        self.pre_conv = normed_pair(nn.Conv1d, (in_dim, hidden_dim, feat_dim), ngroups)
         self.encoder = Encoder(downsample_rate, feat_dim, hidden_dim, k, ngroups)
         self.decoder = Decoder(
             downsample_rate,
@@ -252,7 +248,6 @@ class Decoder(nn.Module):
     ) -> None:
         super().__init__()
         self.k = k
-        self.compress_normal = compress_normal
         self.num_layers = len(downsample_rate)
         self.downsample_rate = downsample_rate
         rates = candidate_upsample_rate[: self.num_layers]
