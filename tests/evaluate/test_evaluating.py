@@ -117,6 +117,13 @@ def test_a_run_goes_on_where_it_was_ended(pictures, tmp_path, model_path, monkey
         assert any(row["encoding_time"] == other["encoding_time"] for other in result.rows)
 
 
+def test_a_measure_that_cannot_be_taken_is_told_and_alone_is_a_failure(pictures, capsys):
+    words = ["metrics", str(pictures / "one.png"), str(pictures / "one.png"), "--metrics"]
+    assert main([*words, "ssim-rgb"]) == 1
+    assert "ssim-rgb        not measured: it needs sides of 11 pixels" in capsys.readouterr().out
+    assert main([*words, "ssim-rgb,psnr-rgb"]) == 0
+
+
 def test_kept_pictures_are_none_of_those_measured(pictures, model_path, capsys):
     words = ["eval", "tiny", str(pictures), "-q", "50", "--quiet"]
     result = pictures / "r.json"

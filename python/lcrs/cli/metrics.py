@@ -53,7 +53,7 @@ def _show(
         streams.write_json(fields | details)
     else:
         streams.write_text(_text(values, missing, details))
-    return 0
+    return 0 if values else 1  # nothing that was asked for could be measured
 
 
 def _text(values: dict[str, float], missing: dict[str, str], details: dict[str, Any]) -> str:
