@@ -23,6 +23,8 @@ from lcrs.evaluate.classical import make_codec
 from lcrs.evaluate.protocol import digest_of, measured, read_picture
 from lcrs.evaluate.results import read_results
 
+COPIES = ["--command", "cp {input} {output}", "--decode-command", "cp {input} {output}"]
+
 
 def test_numbers_are_those_of_real_files(pictures, tmp_path, model_path, capsys):
     assert main(["eval", "tiny", str(pictures), "-q", "20,80", "--json", str(tmp_path / "r.json")]) == 0
@@ -55,7 +57,7 @@ def test_numbers_are_those_of_real_files(pictures, tmp_path, model_path, capsys)
     assert meta["model"]["tiny"]["entropy_digest"] == lcrs.codec.load_package("tiny").entropy_digest
     assert {"lcrs", "numpy", "python"} <= meta["versions"].keys()
     assert meta["machine"]["cores"] >= 1
-    assert "hold pictures that are there already" in capsys.readouterr().err
+    assert "1 file holds a picture that is there already" in capsys.readouterr().err
 
 
 def test_broken_pictures_do_not_end_the_run(odd, lcrs_command, tmp_path):
@@ -324,9 +326,34 @@ def test_the_table_is_a_head_and_rows(pictures, capsys):
         (["bench", "gif", "a.png"], "there is no codec 'gif': there are jpeg, webp"),
         (["bench", "jpeg", "a.png", "--command", "x"], "CODEC command"),
         (["bench", "command", "a.png"], "--decode-command"),
+        (
+            ["bench", "webp", "a.png", "-q", "50,1000"],
+            "1000 is no setting of WebP, it must be a whole number from 0",
+        ),
+        (["bench", "jpegxl", "a.png", "-q", "-1"], "-1 is no setting of JPEG XL, it must be from 0 to"),
+        (
+            ["bench", "command", "a.png", "-q", "1,2", *COPIES],
+            "--command has no {setting}, so that 2 would be",
+        ),
+        (
+            [
+                "bench",
+                "command",
+                "a.png",
+                "-q",
+                "1",
+                "--command",
+                "cp {input} {output} {quality}",
+                *COPIES[2:],
+            ],
+            "has {quality}, and there are {input}, {output}, {setting}, {width}, {height}",
+        ),
+        (["bench", "webp", "empty"], "there is no picture in empty"),
     ],
 )
-def test_wrong_usage_is_said_before_any_work(words, told, model_path, capsys):
+def test_wrong_usage_is_said_before_any_work(words, told, model_path, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("empty").mkdir()
     assert main(words) == 2
     assert told in capsys.readouterr().err
 

@@ -173,20 +173,31 @@ def while_saving(interrupt, monkeypatch):
     monkeypatch.setattr(files, "_fill", fill)
 
 
-def while_validating(interrupt, monkeypatch):
+def while_validating(interrupt, monkeypatch, *, last=False):
     real = Validator._estimated
+    calls = []
 
     def estimated(self, net):
-        interrupt()
+        calls.append(net)
+        if len(calls) == (2 if last else 1):
+            interrupt()
+            pytest.fail("a validation goes on")
         return real(self, net)
 
     monkeypatch.setattr(Validator, "_estimated", estimated)
 
 
-@pytest.mark.parametrize(("place", "step"), [(while_saving, 2), (while_validating, 3)])
+def while_validating_at_the_end(interrupt, monkeypatch):
+    while_validating(interrupt, monkeypatch, last=True)
+
+
+@pytest.mark.parametrize(
+    ("place", "step", "validated"),
+    [(while_saving, 2, 0), (while_validating, 3, 0), (while_validating_at_the_end, 6, 3)],
+)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_what_is_being_done_ends_before_a_signal_ends_the_run(
-    settings, whole, monkeypatch, place, step, number
+def test_what_is_written_is_ended_and_a_validation_is_not(
+    settings, whole, monkeypatch, place, step, validated, number
 ):
     numbers = [number]
 
@@ -198,25 +209,22 @@ def test_what_is_being_done_ends_before_a_signal_ends_the_run(
         place(interrupt, patched)
         result = run(load_recipe(RECIPE, settings))
     assert (result.signal, result.steps) == (number, step)
-    assert (
-        load_checkpoint(result.output / "checkpoints" / f"step-{step:09d}.pt")["validated_step"]
-        == step // 3 * 3
-    )
+    saved = load_checkpoint(result.output / "checkpoints" / f"step-{step:09d}.pt")
+    assert saved["validated_step"] == validated
+    assert not (result.output / "model.lcrm").exists()
     assert_same_weights(whole, run(load_recipe(RECIPE, settings)).output)
+    assert (result.output / "model.lcrm").exists()
 
 
-@pytest.mark.parametrize(("place", "saved"), [(while_saving, []), (while_validating, [2])])
-def test_a_second_signal_ends_it_at_once_and_breaks_nothing(settings, whole, monkeypatch, place, saved):
+def test_a_second_signal_ends_it_at_once_and_breaks_nothing(settings, whole, monkeypatch):
     def interrupt():
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patched:
-        place(interrupt, patched)
+        while_saving(interrupt, patched)
         with pytest.raises(KeyboardInterrupt):
             run(load_recipe(RECIPE, settings))
     folder = Path(settings["output"])
-    assert sorted((folder / "checkpoints").iterdir()) == [
-        folder / "checkpoints" / f"step-{step:09d}.pt" for step in saved
-    ]
+    assert not list((folder / "checkpoints").iterdir())
     assert_same_weights(whole, run(load_recipe(RECIPE, settings)).output)

@@ -1,12 +1,14 @@
 """A user's own network of thirty lines: trained, packed, resumed and exported, without registration."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 import torch
 
 import lcrs
+from lcrs.cli import main
 from lcrs.train import ConfigError, load_recipe, run
 from lcrs.train.export import DisagreementError, export_run
 
@@ -63,6 +65,11 @@ class Wrong(nn.Module):
 
     def forward(self, x):
         return self.layer(x)
+
+
+class Broken(Wrong):
+    def forward(self, x):
+        raise ValueError("boom")
 
 
 def function():
@@ -125,6 +132,15 @@ def test_wrong_sizes_and_wrong_results_are_said(own):
     named = {"model.import": None, "quality": None}
     with pytest.raises(ConfigError, match=r"model\.name is 'mbt2019'; did you mean 'mbt2018'\?"):
         run(load_recipe("mbt2018-mean", {**own, **named, "model.name": "mbt2019"}))
+
+
+def test_an_error_of_ones_own_model_comes_with_its_place(own, capsys):
+    words = [f"{key}={value if isinstance(value, str) else json.dumps(value)}" for key, value in own.items()]
+    assert main(["train", "mbt2018-mean", *words, "model.import=own_networks:Broken"]) == 1
+    told = capsys.readouterr().err
+    assert re.search(
+        r"own_networks:Broken: ValueError: boom \(.*own_networks\.py, line \d+, in forward\)", told
+    )
 
 
 def test_export_refuses_what_packs_otherwise_than_it_codes(own, tmp_path):

@@ -214,13 +214,13 @@ def test_a_schedule_goes_on_where_it_was(kind):
 
 
 def test_unknown_schedules_and_optimisers_are_said(tiny):
-    with pytest.raises(ConfigError, match=r"schedule\.type: no scheduler is registered as 'cosin'.*cosine"):
+    with pytest.raises(ConfigError, match=r"schedule\.type: 'cosin' is none of .*did you mean 'cosine'"):
         rates("cosin")
     with pytest.raises(ConfigError, match=r"schedule\.options of StepLR"):
         rates("StepLR", options={"steps": 3})
-    with pytest.raises(ConfigError, match=r"optimizer\.type: no optimizer is registered as 'Adamm'.*Adam"):
+    with pytest.raises(ConfigError, match=r"optimizer\.type: 'Adamm' is none of .*did you mean 'Adam'"):
         run(load_recipe("mbt2018-mean", {**tiny, "optimizer.type": "Adamm"}))
-    with pytest.raises(ConfigError, match=r"optimizer\.options of Adam: .*beta"):
+    with pytest.raises(ConfigError, match=r"optimizer\.options of Adam, .*beta"):
         run(load_recipe("mbt2018-mean", {**tiny, "optimizer.options": {"beta": 1}}))
     for kind in ("AdamW", "RMSprop"):
         assert run(load_recipe("mbt2018-mean", {**tiny, "optimizer.type": kind, "steps": 1}), restart=True)
@@ -347,9 +347,15 @@ def test_the_first_guilty_tensor_is_named(spoil, named):
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"optimizer.type": "Adamm"}, "optimizer.type: no optimizer is registered as 'Adamm'"),
-        ({"optimizer.options": {"beta": 1}}, "optimizer.options of Adam: .*beta"),
-        ({"schedule.type": "cosin"}, "schedule.type: no scheduler is registered as 'cosin'"),
+        ({"optimizer.type": "Adamm"}, "optimizer.type: 'Adamm' is none of .*; did you mean 'Adam'"),
+        ({"optimizer.options": {"beta": 1}}, "optimizer.options of Adam, .*beta.*; it takes lr, betas, eps"),
+        (
+            {"optimizer.options": {"betas": 5}},
+            "optimizer.options of Adam, {'betas': 5}: .*; it takes lr, betas",
+        ),
+        ({"model.sizes": {"K": 8}}, "model.sizes = {.*'K': 8}: .*; it takes N, M"),
+        ({"schedule.type": "plateau", "schedule.options": {"patience": 3}}, "plateau takes none: .*patience"),
+        ({"schedule.type": "cosin"}, "schedule.type: 'cosin' is none of .*plateau.*; did you mean 'cosine'"),
         ({"start": "nowhere"}, "start=nowhere: there is no nowhere"),
         ({"start": "nowhere", "start_state": "all"}, "no checkpoint nowhere"),
     ],

@@ -54,6 +54,13 @@ def test_validation_codes_real_pictures(tiny):
         ([9000.0, 50_000.0], [1000.0, 50_000.0], 0.5, "z is coded under a table"),
         ([1000.0, 46_000.0], [1000.0, 50_000.0], 0.5, "noise leaks into evaluation"),
         ([1000.0, 46_000.0], [1000.0, 50_000.0], 1e-9, "10000 of 10000 symbols of y are in far tails"),
+        (
+            [1000.0, 46_000.0],
+            [1000.0, 50_000.0],
+            3e-6,
+            "10000 of 10000 symbols of y are less likely than 2^-16",
+        ),
+        ([384.0, 400.0], [390.0, 402.0], 0.5, None),  # a byte of 99
     ],
 )
 def test_the_likely_cause_is_named(real, estimated, y, said):

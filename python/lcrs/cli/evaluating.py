@@ -30,6 +30,7 @@ from lcrs.cli.progress import Tally, shown
 from lcrs.cli.subjects import SUBJECTS
 
 if TYPE_CHECKING:
+    from lcrs.evaluate.ladder import Ladder
     from lcrs.evaluate.protocol import Codec
     from lcrs.evaluate.results import Results, Setting
     from lcrs.evaluate.rows import Rows
@@ -107,6 +108,8 @@ def settings_of(arguments: argparse.Namespace, codec: Codec) -> list[Setting]:
     Raises:
         UsageError: it is no list of settings of the codec.
     """
+    from lcrs.evaluate.ladder import is_legal, legal
+
     if arguments.settings is None:
         return list(codec.settings)
     names = [setting for setting in codec.settings if isinstance(setting, str)]
@@ -127,11 +130,24 @@ def settings_of(arguments: argparse.Namespace, codec: Codec) -> list[Setting]:
             allowed += " or a number" if names and has_numbers else ""
             msg = f"-q {arguments.settings}: '{word}' is no setting of {codec.name}, {allowed} is needed"
             raise UsageError(msg)
+        if (bounds := _bounds(codec)) is not None and not is_legal(bounds, number):
+            msg = f"-q {arguments.settings}: {word} is no setting of {codec.name}, it must be {legal(bounds)}"
+            raise UsageError(msg)
         found.append(int(number) if number.is_integer() else number)
     if not found:
         msg = f"-q '{arguments.settings}' names no setting"
         raise UsageError(msg)
-    return list(dict.fromkeys(found))
+    found = list(dict.fromkeys(found))
+    if len(found) > 1 and "{setting}" not in getattr(codec, "command", "{setting}"):
+        msg = f"-q {arguments.settings}: --command has no {{setting}}, so that {len(found)} would be the same"
+        raise UsageError(msg)
+    return found
+
+
+def _bounds(codec: Any) -> Ladder | None:
+    """Where the settings of a codec are known to end; programs know that by themselves."""
+    is_known = hasattr(codec, "least") and not hasattr(codec, "command")
+    return codec if is_known else None
 
 
 def evaluate(
@@ -150,6 +166,8 @@ def evaluate(
     sources = _without_kept(sources, arguments)
     if any(path == streams.STANDARD for path, _ in sources):
         raise UsageError(f"- is standard input: {subject.noun}s are measured in files")
+    if not sources and not found.failures:
+        raise UsageError(f"there is no {subject.noun} in {', '.join(arguments.inputs)}")
     settings, names = settings_of(arguments, codec), subject.metrics(arguments)
     arguments.names = names
     is_printed = arguments.json == streams.STANDARD
@@ -342,9 +360,9 @@ def _say_what_is_odd(
     failed = {failure["name"] for failure in result.failures}
     twice = len(sources) - len(result.pictures) - len(failed - set(left_out))
     if twice > 0:
-        streams.say_line(
-            f"lcrs {verb}: {twice} files hold {arguments.subject}s that are there already: counted once"
-        )
+        what = f"file holds a {arguments.subject}" if twice == 1 else f"files hold {arguments.subject}s"
+        has = "is" if twice == 1 else "are"
+        streams.say_line(f"lcrs {verb}: {twice} {what} that {has} there already: counted once")
     if left_out:
         streams.say_line(f"lcrs {verb}: not at every setting, so in no mean: {_listed(left_out)}")
     missing: dict[str, str] = {}

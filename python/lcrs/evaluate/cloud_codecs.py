@@ -128,6 +128,7 @@ class ExternalCloudCodec(Programs):
     timeout: float = 3600.0
 
     takes_numbers = True
+    names = (*Programs.names, "points")
 
     def identity(self) -> dict[str, Any]:
         """As `lcrs.evaluate.protocol.Codec.identity`."""

@@ -94,6 +94,8 @@ class ExternalCodec(Programs, Ladder):
     pictures: str = "png"
     timeout: float = 3600.0
 
+    names = (*Programs.names, "width", "height")
+
     def __post_init__(self) -> None:
         if self.pictures not in _FORMS:
             msg = f"pictures is {self.pictures!r}, must be one of {', '.join(_FORMS)}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lcrs.evaluate.results import Setting
 
-__all__ = ["Ladder", "checked"]
+__all__ = ["Ladder", "checked", "is_legal", "legal"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,15 +28,24 @@ class Ladder:
     is_ascending: bool = True
 
 
+def legal(ladder: Ladder) -> str:
+    """The settings of a ladder in words."""
+    whole = "a whole number " if ladder.step == 1 else ""
+    return f"{whole}from {ladder.least:g} to {ladder.most:g}"
+
+
+def is_legal(ladder: Ladder, setting: float) -> bool:
+    """Whether a setting is one of the ladder's."""
+    return ladder.least <= setting <= ladder.most and not (ladder.step and float(setting) % ladder.step)
+
+
 def checked(ladder: Ladder, setting: Setting, what: str) -> float:
     """The setting as a number.
 
     Raises:
         ValueError: it is none of the ladder's.
     """
-    is_number = isinstance(setting, int | float) and ladder.least <= setting <= ladder.most
-    if not is_number or (ladder.step and float(setting) % ladder.step):  # type: ignore[arg-type]
-        whole = "a whole number " if ladder.step == 1 else ""
-        msg = f"setting is {setting!r} ({what}), must be {whole}from {ladder.least:g} to {ladder.most:g}"
+    if not isinstance(setting, int | float) or not is_legal(ladder, setting):
+        msg = f"setting is {setting!r} ({what}), must be {legal(ladder)}"
         raise ValueError(msg)
-    return float(setting)  # type: ignore[arg-type]
+    return float(setting)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import shutil
 import signal
@@ -14,7 +15,7 @@ import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from lcrs.evaluate.memory import PeakMemory
 
@@ -47,6 +48,8 @@ class Programs:
     suffix: str = ".bin"
 
     is_warmed_up = False
+    names: ClassVar[tuple[str, ...]] = ("input", "output", "setting")
+    """What templates may have in braces."""
 
     def __post_init__(self) -> None:
         if Path(f"x{self.suffix}").suffix != self.suffix:
@@ -54,6 +57,11 @@ class Programs:
             raise ValueError(msg)
         for template in (self.command, self.decode_command):
             _words_of(template)
+            unknown = [name for name in re.findall(r"\{(\w+)\}", template) if name not in self.names]
+            if unknown:
+                known = ", ".join(f"{{{name}}}" for name in self.names)
+                msg = f"the command {template!r} has {{{unknown[0]}}}, and there are {known}"
+                raise ValueError(msg)
 
     def programs_identity(self, colors: str) -> dict[str, Any]:
         """As `lcrs.evaluate.protocol.Codec.identity`."""

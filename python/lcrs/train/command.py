@@ -5,8 +5,11 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
+
+from lcrs.errors import LcrsError
 
 __all__ = ["NAME", "SUMMARY", "add_arguments", "run", "words_of"]
 
@@ -21,6 +24,10 @@ line of which can be set as KEY=VALUE; a recipe of your own is a .toml file in p
 
 class CommandError(ValueError):
     """The words make no command."""
+
+
+class OwnModelError(LcrsError):
+    """A model of one's own raised an error while it was trained."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,8 +74,23 @@ def run(arguments: argparse.Namespace) -> int:
     config = load_recipe(first, rest)
     from lcrs.train.loop import run as train
 
-    result = train(config, restart=arguments.restart is not None)
+    try:
+        result = train(config, restart=arguments.restart is not None)
+    except Exception as error:
+        place = _place_in(config.model.import_, error)
+        if place is None:
+            raise
+        msg = f"model.import={config.model.import_}: {type(error).__name__}: {error} ({place})"
+        raise OwnModelError(msg) from error
     return 128 + result.signal if result.signal else 0
+
+
+def _place_in(imported: str | None, error: Exception) -> str | None:
+    """Where an error came out of a model of one's own, of which its text alone tells nothing."""
+    module = None if imported is None else sys.modules.get(imported.partition(":")[0])
+    source = getattr(module, "__file__", None)
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == source]
+    return f"{source}, line {frames[-1].lineno}, in {frames[-1].name}" if frames else None
 
 
 def main(words: Sequence[str] | None = None) -> int:

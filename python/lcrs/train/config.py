@@ -6,7 +6,7 @@ The docstring of each part says what its keys mean; recipes are TOML files with 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -129,7 +129,7 @@ class LossConfig(Part):
         names = self.metric.split("+")
         for name in names:
             if name not in METRICS:
-                raise ValueError(f"metric: {_no_such(name, METRICS)}")
+                raise ValueError(f"metric: {no_such(name, METRICS)}")
         if len(set(names)) != len(names):
             raise ValueError(f"metric {self.metric!r} has a name twice")
         if isinstance(self.lmbda, dict) and set(self.lmbda) != set(names):
@@ -369,7 +369,11 @@ def _complaint(error: Mapping[str, Any]) -> str:
         return f"{key} is {error['input']!r}, must be {legal}{_nearest(str(error['input']), choices)}"
     if kind == "value_error":
         reason = str(error["ctx"]["error"])
+        if key and reason.partition(": ")[0].isidentifier():  # a key of this part
+            return f"{key}.{reason}"
         return f"{key}: {reason}" if key else reason
+    if kind == "string_too_short":
+        return f"{key} is {error['input']!r}, must not be empty"
     if kind == "string_pattern_mismatch":
         return f"{key} is {error['input']!r}, must be {_PATTERNS[error['ctx']['pattern']]}"
     reason = error["msg"][0].lower() + error["msg"][1:]
@@ -389,7 +393,14 @@ def _joined(complaints: list[str]) -> str:
 
 def _is_branch(part: str) -> bool:
     """Whether pydantic means a branch of a union, and no key."""
-    return "[" in part or part in {"int", "float", "str", "constrained-int", "constrained-float"}
+    return "[" in part or part in {
+        "int",
+        "float",
+        "str",
+        "constrained-int",
+        "constrained-float",
+        "constrained-str",
+    }
 
 
 def _nearest_key(key: str) -> str:
@@ -398,7 +409,7 @@ def _nearest_key(key: str) -> str:
     parts = [part for part in key.split(".") if not part.isdecimal()]
     group, leaf = ".".join(parts[:-1]), parts[-1]
     siblings = {name.rpartition(".")[2]: name for name in known if name.rpartition(".")[0] == group}
-    leaves = {name.rpartition(".")[2]: name for name in reversed(known)}
+    leaves = {name.rpartition(".")[2]: name for name in reversed(known)} | _OTHER_WORDS
     for names in (siblings, leaves):
         if names is leaves and leaf in leaves:
             return f"; did you mean {leaves[leaf]}?"
@@ -409,13 +420,24 @@ def _nearest_key(key: str) -> str:
     return f" (keys {where}: {', '.join(here)})"
 
 
+_OTHER_WORDS = {
+    "learning_rate": "optimizer.lr", "lambda": "loss.lmbda", "epochs": "steps", "batch_size": "batch",
+    "patch_size": "crop", "num_workers": "workers", "dataset": "data.train",
+    "clip_max_norm": "optimizer.clip",
+    "aux_learning_rate": "optimizer.aux_lr",
+}  # fmt: skip
+"""What the training scripts of CompressAI and others call keys."""
+
+
 def _nearest(value: str, choices: list[str]) -> str:
     found = difflib.get_close_matches(value, choices, n=1, cutoff=0.4)
     return f"; did you mean {found[0]!r}?" if found else ""
 
 
-def _no_such(value: str, choices: Any) -> str:
-    return f"{value!r} is none of {', '.join(choices)}{_nearest(value, list(choices))}"
+def no_such(value: str, choices: Iterable[str]) -> str:
+    """That a value is none of those that there are, and which one it may have meant."""
+    choices = list(choices)
+    return f"{value!r} is none of {', '.join(choices)}{_nearest(value, choices)}"
 
 
 def _part_in(annotation: Any) -> type[BaseModel] | None:

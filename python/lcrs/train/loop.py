@@ -34,7 +34,7 @@ from lcrs.train.recipes import flat
 from lcrs.train.records import Records
 from lcrs.train.run_folder import RunFolder
 from lcrs.train.sheets import write_sheet
-from lcrs.train.signals import Signals
+from lcrs.train.signals import Signals, StoppedError
 from lcrs.train.subjects import subject_of
 from lcrs.train.toml_text import dump
 from lcrs.train.trainer import Facts, Trainer, check_choices
@@ -52,6 +52,8 @@ _MAY_CHANGE = {
 }  # fmt: skip
 _SECONDS = 30.0
 """Without a line of the log, one is written all the same: whoever waits for the first wants to know."""
+_SAVED_SECONDS = 300.0
+"""Between checkpoints at most, where `checkpoint_every` steps take longer."""
 
 
 class TrainingError(LcrsError):
@@ -161,6 +163,7 @@ class _Run:
         self.validation: Validation | None = None
         self.package: Path | None = None
         self.meter = Meter(config, processes.world)
+        self.signals = Signals()
 
     def _go_on(self, saved: dict[str, Any]) -> None:
         self.step, self.seconds = int(saved["step"]), float(saved["seconds"])
@@ -189,7 +192,7 @@ class _Run:
                 records = Records(self.folder, self.step, tensorboard=config.watch.tensorboard)
         stopped_by = 0
         try:
-            with Signals() as signals:
+            with self.signals as signals:
                 for note in self.notes:
                     display.say(note)
                     self._event(records, note)
@@ -203,7 +206,7 @@ class _Run:
                     stopped_by = self._steps(signals, display, records)
                 (is_finished,) = self.processes.from_main(float(was_over and self._is_packed()))
                 if not is_finished:
-                    self._finish(display, records, stopped_by)
+                    stopped_by = self._finish(display, records, stopped_by)
         finally:
             self.data.batches.close()
             if records is not None:
@@ -226,7 +229,7 @@ class _Run:
         """All steps that remain; returns the signal that ended them."""
         config, trainer, meter = self.config, self.trainer, self.meter
         began, before = time.monotonic(), self.seconds
-        validated_at = reported_at = began
+        validated_at = reported_at = saved_at = began
         captured: CapturedStep | None = None
         if self._is_validation_due(0) and not self._is_over():  # of the step at which the run was stopped
             self._validate(display, records)
@@ -259,8 +262,9 @@ class _Run:
             if self._is_validation_due(now - validated_at) and not self._is_over():
                 self._validate(display, records)
                 validated_at = time.monotonic()
-            if self.step % config.checkpoint_every == 0:
+            if self._is_save_due(time.monotonic() - saved_at):
                 self._save()
+                saved_at = time.monotonic()
             meter.pause(now)
             self.seconds = before + time.monotonic() - began
 
@@ -279,6 +283,12 @@ class _Run:
     def _is_validation_due(self, seconds: float) -> bool:
         minutes = self.config.validation.minutes
         is_due = self._is_due_by_steps() or (minutes is not None and seconds >= 60 * minutes)
+        if self.processes.world == 1:
+            return is_due
+        return bool(self.processes.from_main(float(is_due))[0])
+
+    def _is_save_due(self, seconds: float) -> bool:
+        is_due = self.step % self.config.checkpoint_every == 0 or seconds >= _SAVED_SECONDS
         if self.processes.world == 1:
             return is_due
         return bool(self.processes.from_main(float(is_due))[0])
@@ -323,20 +333,27 @@ class _Run:
         with average.in_place() if average is not None else contextlib.nullcontext():
             yield
 
-    def _validate(self, display: Display, records: Records | None) -> None:
-        loss = math.nan
+    def _validate(self, display: Display, records: Records | None) -> bool:
+        """Validates; false if a signal came in the middle, as if there had been none."""
+        loss, is_whole = math.nan, 1.0
         with self.processes.together():
             if self.processes.is_main:
-                with self._averaged():
-                    self.validation = self.validator(self.net)
-                loss = self.validation.loss
-                self._tell(self.validation, display, records)
-                self._write_model()
-        (loss,) = self.processes.from_main(loss)
+                found: Validation | None = None
+                with contextlib.suppress(StoppedError), self._averaged(), self.signals.give_up():
+                    found = self.validator(self.net)
+                if found is not None:
+                    self.validation, loss = found, found.loss
+                    self._tell(found, display, records)
+                    self._write_model()
+                is_whole = float(found is not None)
+        loss, is_whole = self.processes.from_main(loss, is_whole)
+        if not is_whole:
+            return False
         # Where steps say when, the clock must not change what a schedule does.
         if self._is_due_by_steps() or self.config.validation.every is None:
             self.trainer.schedule.validated(loss)
         self.validated_step = self.step
+        return True
 
     def _tell(self, found: Validation, display: Display, records: Records | None) -> None:
         for point in found.points:
@@ -402,19 +419,21 @@ class _Run:
         except OSError as error:
             log.warning("model.pt cannot be written: %s", error)
 
-    def _finish(self, display: Display, records: Records | None, stopped_by: int) -> None:
-        """Saves, and at the end of the run validates and packs."""
+    def _finish(self, display: Display, records: Records | None, stopped_by: int) -> int:
+        """Saves, and at the end of the run validates and packs; returns the signal that ended it, or 0."""
         if self.saved_step != self.step:
             self._save(must=True)
+        if not stopped_by and not self._validate(display, records):
+            stopped_by = self._agreed(self.signals.number)[1]
         if stopped_by:
             display.say(f"stopped at step {self.step}, which is saved; the same command goes on")
             if self.processes.is_main:
                 self._write_model()
-            return
-        self._validate(display, records)
+            return stopped_by
         with self.processes.together():
             if self.processes.is_main:
                 self._pack(display, records)
+        return 0
 
     def _is_packed(self) -> bool:
         """Whether the package is of these weights: another process may have been killed before it was."""

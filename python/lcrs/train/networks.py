@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import inspect
 import sys
 from pathlib import Path
 from typing import Any
@@ -31,10 +32,26 @@ def make_network(config: ModelConfig) -> nn.Module:
     try:
         net = make(**config.sizes)
     except (TypeError, ValueError) as error:
-        raise ConfigError(f"{what} cannot be made with model.sizes = {config.sizes}: {error}") from error
+        takes = f"; it takes {', '.join(names)}" if (names := _arguments_of(make)) else ""
+        msg = f"{what} cannot be made with model.sizes = {config.sizes}: {error}{takes}"
+        raise ConfigError(msg) from error
     if not isinstance(net, nn.Module):
         raise ConfigError(f"{what} gives a {type(net).__name__}, a torch.nn.Module is needed")
     return net
+
+
+def _arguments_of(make: Any) -> list[str]:
+    """What a class or function can be told by name; of base classes, too, where it hands on `**kwargs`."""
+    names: dict[str, None] = {}
+    bases = map(vars, make.__mro__) if isinstance(make, type) else [{"__init__": make}]
+    own = [base["__init__"] for base in bases if "__init__" in base]
+    for one in own:
+        given = inspect.signature(one).parameters.values()
+        by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        names |= {p.name: None for p in given if p.kind in by_name and p.name != "self"}
+        if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in given):
+            break
+    return list(names)
 
 
 def _class_of(config: ModelConfig) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from torch import optim
 
 from lcrs.registry import SCHEDULERS, register_scheduler
-from lcrs.train.config import ConfigError, ScheduleConfig
+from lcrs.train.config import ConfigError, ScheduleConfig, no_such
 
 __all__ = ["Constant", "Cosine", "Plateau", "Schedule", "TorchSchedule", "WarmUpStableDecay", "make_schedule"]
 
@@ -185,9 +185,14 @@ def make_schedule(optimizer: optim.Optimizer, config: ScheduleConfig) -> Schedul
     """
     try:
         make = SCHEDULERS[config.type]
-    except KeyError as error:
-        raise ConfigError(f"schedule.type: {error.args[0]}") from None
+    except KeyError:
+        raise ConfigError(f"schedule.type: {no_such(config.type, SCHEDULERS)}") from None
     if make in _OWN:
+        if config.options:
+            msg = (
+                f"schedule.options is {config.options}, and {config.type} takes none: it has schedule.warm_up"
+            )
+            raise ConfigError(f"{msg}, schedule.last_lr, schedule.patience and the like")
         return _OWN[make](optimizer, config)
     try:
         return TorchSchedule(make(optimizer, **config.options), config.every)

@@ -1,15 +1,21 @@
-"""Signals that ask a run to end: the step that is being taken is finished and saved first."""
+"""Signals that ask a run to end: the step that is taken is finished and saved first, a validation is not."""
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import threading
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
-__all__ = ["Signals"]
+__all__ = ["Signals", "StoppedError"]
 
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
+class StoppedError(BaseException):
+    """A signal came in the middle of what can be done again. No `Exception`: much code catches those."""
 
 
 class Signals:
@@ -21,6 +27,7 @@ class Signals:
 
     def __init__(self) -> None:
         self.number = 0
+        self._is_given_up = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Signals:
@@ -36,6 +43,23 @@ class Signals:
         if self.number:
             raise KeyboardInterrupt
         self.number = number
+        if self._is_given_up:
+            raise StoppedError
+
+    @contextlib.contextmanager
+    def give_up(self) -> Iterator[None]:
+        """Within, the first signal does not wait until the end.
+
+        Raises:
+            StoppedError: one comes, or has come.
+        """
+        self._is_given_up = True
+        try:
+            if self.number:
+                raise StoppedError
+            yield
+        finally:
+            self._is_given_up = False
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,7 @@ from torch import Tensor, nn, optim
 
 from lcrs.registry import OPTIMIZERS
 from lcrs.train.averaging import WeightAverage
-from lcrs.train.config import Config, ConfigError, Phase
+from lcrs.train.config import Config, ConfigError, Phase, no_such
 from lcrs.train.guard import INNOCENT, first_guilty
 from lcrs.train.processes import Processes
 from lcrs.train.quantization import MixedQuantization, harden, soften
@@ -53,11 +54,13 @@ def _optimizer(parameters: list[nn.Parameter], config: Config, device: torch.dev
         try:
             made: optim.Optimizer = OPTIMIZERS.create(kind, parameters, lr=rate, **fused)
             return made
-        except KeyError as error:
-            raise ConfigError(f"optimizer.type: {error.args[0]}") from None
+        except KeyError:
+            raise ConfigError(f"optimizer.type: {no_such(kind, OPTIMIZERS)}") from None
         except (TypeError, ValueError, RuntimeError) as error:
             if fused is attempts[-1]:
-                raise ConfigError(f"optimizer.options of {kind}: {error}") from error
+                names = [name for name in inspect.signature(OPTIMIZERS[kind]).parameters if name != "params"]
+                msg = f"optimizer.options of {kind}, {config.optimizer.options}: {error}; it takes"
+                raise ConfigError(f"{msg} {', '.join(names)}") from error
     raise AssertionError
 
 
