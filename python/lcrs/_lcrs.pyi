@@ -978,6 +978,32 @@ class Package:
             before it.
         """
 
+    def latents_of_strings(
+        self,
+        strings: Sequence[_Bytes],
+        size: tuple[int, int],
+        *,
+        threads: int | None = None,
+        max_bytes: int | None = None,
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+        """The latents of strings that CompressAI wrote, where exact arithmetic decodes them.
+
+        Its sums were torch's.
+
+        Args:
+            strings: that of y and, for a model with a hyperprior, that of z.
+            size: (height, width) of the last string's latent.
+            threads: how many to use; the latents do not depend on it.
+            max_bytes: as in `compress`.
+
+        Returns:
+            y and z (None without a hyperprior), float32, (C, H, W).
+
+        Raises:
+            MissingModelError: the model has a context or a variable rate, or other latents.
+            DesyncError: the strings do not decode with exact parameters.
+        """
+
     def level(self, quality: float | None = None) -> float | None:
         """The level at a quality, for networks that run elsewhere; None for a fixed rate.
 

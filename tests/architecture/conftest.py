@@ -13,12 +13,12 @@ PHOTO = Path(__file__).parents[1] / "data" / "photo.png"
 
 @pytest.fixture
 def readers_folder(tmp_path):
-    """A folder with a photograph, `photo.png`, a point cloud, `cloud.ply`, and with `photos`, a folder of two
-    small pictures.
+    """A folder with a part of a photograph, `photo.png`, a point cloud, `cloud.ply`, and with `photos`, a
+    folder of two small pictures.
     """
     (tmp_path / "photos").mkdir()
-    (tmp_path / "photo.png").write_bytes(PHOTO.read_bytes())
     with Image.open(PHOTO) as photo:
+        photo.crop((0, 100, 384, 356)).save(tmp_path / "photo.png")
         for name, left in (("first", 0), ("second", 200)):
             photo.crop((left, 100, left + 192, 292)).save(tmp_path / "photos" / f"{name}.png")
     points = np.unique(np.random.default_rng(0).integers(0, 64, (500, 3)), axis=0).astype(np.int32)

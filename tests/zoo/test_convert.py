@@ -122,6 +122,31 @@ sys.exit(main(["convert", source, "--model", package, "-o", target]))
     check_converted(case, target.read_bytes(), size)
 
 
+@pytest.mark.parametrize("name", ["bmshj2018-factorized", "mbt2018-mean"])
+def test_packages_refuse_strings_that_are_not_theirs(name, tmp_path):
+    case = Case(name, tmp_path)
+    package = coding.Package.from_file(case.package())
+    size = tuple(case.shape)
+    y, z = package.latents_of_strings(case.strings, size)
+    assert (z is None) == (len(case.strings) == 1)
+    assert [side * 16 for side in y.shape[1:]] == list(case.padded)
+    for threads in (1, 3):
+        again, _ = package.latents_of_strings(case.strings, size, threads=threads)
+        np.testing.assert_array_equal(again, y)
+    rng = np.random.default_rng(7)
+    for at, string in enumerate(case.strings):
+        for end in (0, 1, *rng.integers(2, len(string), 10), len(string) - 1):
+            cut = [*case.strings[:at], string[:end], *case.strings[at + 1 :]]
+            with pytest.raises(DesyncError, match=f"latent {'yz'[at]}"):
+                package.latents_of_strings(cut, size)
+    for count in {0, 1, 2, 3} - {len(case.strings)}:
+        with pytest.raises(MissingModelError, match="give that instead"):
+            package.latents_of_strings((3 * case.strings)[:count], size)
+    for wrong in ((2**40, 2**40), (2**62, 1), (2**20, 2**20)):
+        with pytest.raises(LimitError):
+            package.latents_of_strings(case.strings, wrong)
+
+
 def test_a_context_needs_the_checkpoint(tmp_path):
     case = Case("mbt2018", tmp_path)
     with pytest.raises(MissingModelError, match="give that instead"):

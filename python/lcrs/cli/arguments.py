@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from lcrs.cli.messages import UsageError
@@ -95,6 +95,25 @@ def refuse_options(arguments: argparse.Namespace, names: Iterable[str], noun: st
             continue
         option = f"--{name.strip('_').replace('_', '-')}" + (f" {value}" if name == "runtime" else "")
         raise UsageError(f"{option} is for {noun}, not for {others[noun]}")
+
+
+def metrics_in(arguments: argparse.Namespace, known: Sequence[str], default: Sequence[str]) -> list[str]:
+    """What `--metrics` asks for.
+
+    Args:
+        arguments: of the command line.
+        known: names of all measures there are.
+        default: what is measured where nothing is asked for.
+
+    Raises:
+        UsageError: it names none, or one that there is not.
+    """
+    if arguments.metrics is None:
+        return list(default)
+    names = [name.strip() for name in arguments.metrics.split(",") if name.strip()]
+    if not names or not set(names) <= set(known):
+        raise UsageError(f"--metrics {arguments.metrics}: there are {', '.join(known)}")
+    return list(dict.fromkeys(names))
 
 
 def check_runtime(runtime: str, device: str | None) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lcrs.cli.arguments import refuse_options
+from lcrs.cli.arguments import metrics_in, refuse_options
 from lcrs.cli.clouds import ONLY_PICTURES, coded_cloud, is_cloud
 from lcrs.cli.messages import UsageError, naming
 from lcrs.cli.streams import STANDARD
@@ -15,7 +15,7 @@ from lcrs.cli.streams import STANDARD
 if TYPE_CHECKING:
     from lcrs.clouds import Cloud
 
-__all__ = ["Side", "has_unit", "measure", "metric_names", "sides_of_clouds"]
+__all__ = ["Side", "has_unit", "measure", "sides_of_clouds"]
 
 
 @dataclass(frozen=True)
@@ -65,22 +65,6 @@ def has_unit(name: str) -> bool:
     return name.startswith(("mse-d", "hausdorff"))
 
 
-def metric_names(arguments: argparse.Namespace) -> list[str]:
-    """What ``--metrics`` asks for of clouds, all by default.
-
-    Raises:
-        UsageError: if there is no such measure.
-    """
-    from lcrs.metrics.clouds import CLOUD_NAMES
-
-    if arguments.metrics is None:
-        return list(CLOUD_NAMES)
-    names = [name.strip() for name in arguments.metrics.split(",") if name.strip()]
-    if not names or any(name not in CLOUD_NAMES for name in names):
-        raise UsageError(f"--metrics {arguments.metrics}: of clouds there are {', '.join(CLOUD_NAMES)}")
-    return names
-
-
 def measure(
     sides: tuple[Side, Side], arguments: argparse.Namespace
 ) -> tuple[dict[str, float], dict[str, Any]]:
@@ -93,7 +77,7 @@ def measure(
     from lcrs.metrics import clouds as metrics
 
     refuse_options(arguments, ONLY_PICTURES, "pictures")
-    names = metric_names(arguments)
+    names = metrics_in(arguments, metrics.CLOUD_NAMES, metrics.CLOUD_NAMES)
     a, b = (side.cloud(arguments) for side in sides)
     with naming(f"{arguments.a}, {arguments.b}"):
         peak = metrics.peak_of(a.positions) if arguments.peak is None else arguments.peak

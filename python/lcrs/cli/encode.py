@@ -172,7 +172,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     advice = "" if arguments.keep_endings else "; --keep-endings tells them apart"
     todo = plan(arguments, Kind(PICTURES | CLOUDS - _MANIFOLD, rename, "the pictures", advice))
-    if len(todo.jobs) > 1 and not any(clouds.is_cloud(job.source) for job in todo.jobs):
+    # By their endings: to look into so many files is for those who read them.
+    if len(todo.jobs) > 1 and all(job.source.suffix.lower() in PICTURES - CLOUDS for job in todo.jobs):
         from lcrs.coding import Package
 
         options = _rate_options(arguments)  # what is wrong with the model is said once

@@ -150,6 +150,7 @@ def evaluate(
     if any(path == streams.STANDARD for path, _ in sources):
         raise UsageError(f"- is standard input: {subject.noun}s are measured in files")
     settings, names = settings_of(arguments, codec), subject.metrics(arguments)
+    arguments.names = names
     is_printed = arguments.json == streams.STANDARD
     path = None if is_printed else arguments.json
     if path is not None and not path.absolute().parent.is_dir():

@@ -7,8 +7,8 @@ import math
 from typing import Any
 
 from lcrs.cli import cloud_metrics, compare, streams
-from lcrs.cli.arguments import positive_number, refuse_options
-from lcrs.cli.messages import UsageError, printable
+from lcrs.cli.arguments import metrics_in, positive_number, refuse_options
+from lcrs.cli.messages import printable
 
 NAME = "metrics"
 SUMMARY = "Measure a picture (PSNR, SSIM, MS-SSIM and more) or a point cloud (D1, D2) against its original"
@@ -36,11 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     refuse_options(arguments, ["peak"], "point clouds")
     from lcrs import metrics
 
-    names = list(metrics.NAMES)
-    if arguments.metrics is not None:
-        names = [name.strip() for name in arguments.metrics.split(",") if name.strip()]
-        if not names or any(name not in metrics.NAMES for name in names):
-            raise UsageError(f"--metrics {arguments.metrics}: there are {', '.join(metrics.NAMES)}")
+    names = metrics_in(arguments, metrics.NAMES, metrics.NAMES)
     a, b = compare.read_both(arguments)
     values, missing = metrics.measure(*compare.alike(a, b), names)
     return _show(arguments, values, missing, {})

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lcrs.cli.cloud_metrics import metric_names
+from lcrs.cli.arguments import metrics_in
 from lcrs.cli.endings import CLOUDS, PICTURES
 from lcrs.cli.jobs import Kind
 from lcrs.cli.messages import UsageError, naming
@@ -37,7 +37,8 @@ class Subject:
         measures: arguments that say how what comes back is measured.
         metrics: names of measures that ``--metrics`` asks for.
         read: a file, as `lcrs.evaluate.protocol.Given` or `GivenCloud`.
-        measure: a row, what came back, and the file, of a codec, what is given, a setting and the arguments.
+        measure: a row, what came back, and the file, of a codec, what is given, a setting and the arguments,
+            which have `names` of measures.
         warm_up: has a codec load what it needs.
         picture: the bytes of a file of what came back, and its ending.
     """
@@ -92,13 +93,13 @@ def subject_of(inputs: list[str]) -> str:
 def _picture_metrics(arguments: argparse.Namespace) -> list[str]:
     from lcrs import metrics
 
-    if arguments.metrics is None:
-        return list(metrics.DEFAULT_NAMES)
-    names = [name.strip() for name in arguments.metrics.split(",") if name.strip()]
-    if not names or any(name not in metrics.NAMES for name in names):
-        msg = f"--metrics {arguments.metrics}: there are {', '.join(metrics.NAMES)}"
-        raise UsageError(msg)
-    return names
+    return metrics_in(arguments, metrics.NAMES, metrics.DEFAULT_NAMES)
+
+
+def _cloud_metrics(arguments: argparse.Namespace) -> list[str]:
+    from lcrs.metrics.clouds import CLOUD_NAMES
+
+    return metrics_in(arguments, CLOUD_NAMES, CLOUD_NAMES)
 
 
 def _read_picture(path: Path, **choices: Any) -> Any:
@@ -113,7 +114,7 @@ def _read_picture(path: Path, **choices: Any) -> Any:
 def _measure_picture(codec: Any, given: Any, setting: Setting, arguments: argparse.Namespace) -> Any:
     from lcrs.evaluate.protocol import measured
 
-    return measured(codec, given, setting, _picture_metrics(arguments))
+    return measured(codec, given, setting, arguments.names)
 
 
 def _warm_up_picture(codec: Any, given: Any, setting: Setting) -> None:
@@ -139,7 +140,7 @@ def _read_cloud(path: Path, **choices: Any) -> Any:
 def _measure_cloud(codec: Any, given: Any, setting: Setting, arguments: argparse.Namespace) -> Any:
     from lcrs.evaluate.cloud_protocol import measured_cloud
 
-    return measured_cloud(codec, given, setting, metric_names(arguments), peak=arguments.peak)
+    return measured_cloud(codec, given, setting, arguments.names, peak=arguments.peak)
 
 
 def _warm_up_cloud(codec: Any, given: Any, setting: Setting) -> None:
@@ -187,7 +188,7 @@ SUBJECTS = {
         (),
         "max_points",
         ("peak",),
-        metric_names,
+        _cloud_metrics,
         _read_cloud,
         _measure_cloud,
         _warm_up_cloud,

@@ -20,7 +20,7 @@ from lcrs.train.data.crops import generator
 from lcrs.train.data.opening import Data
 from lcrs.train.data.options import options_of
 from lcrs.train.data.pictures import LeftOut
-from lcrs.train.networks import make_network
+from lcrs.train.networks import CpuTwin
 from lcrs.train.tasks import OneRate, Task
 from lcrs.train.validation import TOLERANCE, Point, Validation, sizes_of_strings
 
@@ -114,7 +114,7 @@ class CloudSubject:
         self, config: Config, task: Task, objective: Any, data: Data
     ) -> Callable[[nn.Module], Validation]:
         """As in `Subject`: the loss, and `validation.coded` clouds as the strings of `compress`."""
-        twin: list[nn.Module] = []
+        twin = CpuTwin(config.model)
 
         @torch.no_grad()
         def validate(net: nn.Module) -> Validation:
@@ -129,10 +129,8 @@ class CloudSubject:
             point = Point(None, bpp, None, loss, others={"chamfer": chamfer})
             validation = Validation([point], loss)
             if config.validation.coded:
-                with torch.random.fork_rng(devices=[]):
-                    twin.extend([] if twin else [make_network(config.model).eval()])
-                twin[0].load_state_dict({key: value.cpu() for key, value in net.state_dict().items()})
-                _code(twin[0], data.tune[: config.validation.coded], [f["bpp"] for f in facts], validation)
+                coded = data.tune[: config.validation.coded]
+                _code(twin.of(net), coded, [fact["bpp"] for fact in facts], validation)
             return validation
 
         return validate

@@ -51,10 +51,8 @@ def convert(
         raise ValueError(f"the file was made with {file.architecture}, whose rate is fixed: it has no scale")
     latents: tuple[Any, Any]
     if model is not None and Path(model).suffix == ".lcrm":
-        from lcrs.zoo.package_latents import latents_of_package
-
         package = coding.Package.from_file(model)
-        latents = latents_of_package(Path(model), file.strings, file.shape)
+        latents = package.latents_of_strings(file.strings, file.shape)
     else:
         from lcrs.zoo.network_latents import latents_of_network
 

@@ -56,4 +56,4 @@ pub use reading::{read, ReadError};
 pub use search::{Search, Target};
 pub use target::{compress_to_target, Targeted};
 pub use tensors::{TensorData, TensorView, Tensors};
-pub use transcode::{transcode, GivenLatents, PictureWindow};
+pub use transcode::{latents_of_strings, transcode, GivenLatents, PictureWindow};

@@ -1,4 +1,4 @@
-//! From latents that another program decoded to a file with the same symbols.
+//! From latents that another program decoded to a file with the same symbols, and from its strings to latents.
 //!
 //! The other program computed its means in its own arithmetic, so its latents lie next to, not on, the values that
 //! this arithmetic gives the same symbols. What is written is accepted only if every value comes back within a
@@ -6,7 +6,7 @@
 
 use lcrs_core::exact::Tensor;
 use lcrs_core::rans::StreamKind;
-use lcrs_core::{Error, Limits, Result, Runtime};
+use lcrs_core::{Error, ErrorKind, Limits, Result, Runtime};
 use lcrs_format::{pack, Header, Section};
 
 use crate::container::from_format;
@@ -72,6 +72,38 @@ pub fn transcode(
     let step = package.codec.finest_step(package.runner(job))?;
     check_same(&latents.y, &decoded, step).map_err(|e| e.at("latent y"))?;
     pack(&header, &sections, &[]).map_err(from_format)
+}
+
+/// The latents of strings that CompressAI wrote, where this arithmetic decodes them: its sums were torch's.
+///
+/// `strings` is that of y and, for a model with a hyperprior, that of z; `size` is height and width of the last one's latent.
+///
+/// # Errors
+/// [`lcrs_core::ErrorKind::MissingModel`] for a model with a context, a variable rate or other latents than these,
+/// [`lcrs_core::ErrorKind::Desync`] if the strings do not decode with exact parameters.
+pub fn latents_of_strings(
+    package: &Package,
+    strings: &[&[u8]],
+    size: (usize, usize),
+    rt: &Runtime,
+    limits: &Limits,
+) -> Result<GivenLatents> {
+    let job = Job { rt, limits, level: None };
+    let found = match package.levels() {
+        None => package.codec.decode_channels(package.runner(job), strings, size),
+        Some(_) => Ok(None),
+    };
+    match found {
+        Ok(Some((y, z))) => Ok(GivenLatents { y, z }),
+        Ok(None) => Err(Error::missing_model(format!(
+            "model '{}' decodes these strings only with its checkpoint: give that instead of the package",
+            package.name()
+        ))),
+        Err(error) if error.kind() == ErrorKind::Limit => Err(error),
+        Err(error) => Err(Error::desync(format!(
+            "exact parameters do not decode the strings ({error}); torch's may: give the checkpoint instead of the package"
+        ))),
+    }
 }
 
 fn header(package: &Package, window: &PictureWindow) -> Result<Header> {

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use lcrs_codec::{self as codec, CompressOptions, DecompressOptions, Picture};
+use lcrs_codec::{self as codec, CompressOptions, DecompressOptions, GivenLatents, Picture};
+use lcrs_core::exact::Tensor;
 use lcrs_core::{Limits, Runtime};
 use lcrs_format::Samples;
 use numpy::{PyArrayDyn, PyArrayMethods};
@@ -323,15 +324,47 @@ impl Package {
         let decode = || codec::decompress_latent(&self.inner, &data, &options, &runtime, &limits);
         let decoded = detached(py, usize::MAX, decode)?;
         let dict = PyDict::new(py);
-        let (channels, height, width) = decoded.y.shape();
-        let y = decoded.y.to_nchw().map_err(|error| to_py(py, &error))?;
-        dict.set_item("y", arrays::to_array(py, y)?.reshape([channels, height, width])?)?;
+        dict.set_item("y", planes(py, &decoded.y)?)?;
         dict.set_item("level", decoded.level)?;
         dict.set_item("shape", PyTuple::new(py, samples::shape(&decoded.layout))?)?;
         dict.set_item("dtype", decoded.layout.samples.number().name())?;
         dict.set_item("bit_depth", samples::depth(&decoded.layout))?;
         dict.set_item("crop", (decoded.crop.1, decoded.crop.0))?;
         Ok(dict)
+    }
+
+    /// The latents of strings that CompressAI wrote, where exact arithmetic decodes them.
+    ///
+    /// Its sums were torch's.
+    ///
+    /// Args:
+    ///     strings: that of y and, for a model with a hyperprior, that of z.
+    ///     size: (height, width) of the last string's latent.
+    ///     threads: how many to use; the latents do not depend on it.
+    ///     max_bytes: as in `compress`.
+    ///
+    /// Returns:
+    ///     y and z (None without a hyperprior), float32, (C, H, W).
+    ///
+    /// Raises:
+    ///     MissingModelError: the model has a context or a variable rate, or other latents.
+    ///     DesyncError: the strings do not decode with exact parameters.
+    #[pyo3(signature = (strings, size, *, threads=None, max_bytes=None))]
+    fn latents_of_strings<'py>(
+        &self,
+        py: Python<'py>,
+        strings: Vec<Bound<'py, PyAny>>,
+        size: (usize, usize),
+        threads: Option<i64>,
+        max_bytes: Option<Count>,
+    ) -> PyResult<(Bound<'py, PyAny>, Option<Bound<'py, PyAny>>)> {
+        let strings = strings.iter().map(|string| arrays::bytes(string, "strings")).collect::<PyResult<Vec<_>>>()?;
+        let strings: Vec<&[u8]> = strings.iter().map(|string| &string[..]).collect();
+        let runtime = runtime(py, threads)?;
+        let limits = limits(None, max_bytes)?;
+        let decode = || codec::latents_of_strings(&self.inner, &strings, size, &runtime, &limits);
+        let GivenLatents { y, z } = detached(py, usize::MAX, decode)?;
+        Ok((planes(py, &y)?, z.map(|z| planes(py, &z)).transpose()?))
     }
 
     /// The level at a quality, for networks that run elsewhere; None for a fixed rate.
@@ -356,6 +389,13 @@ impl Package {
         let levels = self.inner.levels().map_or("None".to_owned(), |levels| levels.to_string());
         format!("Package(name='{}', levels={levels})", self.inner.name())
     }
+}
+
+/// A latent as an array (C, H, W).
+fn planes<'py>(py: Python<'py>, latent: &Tensor) -> PyResult<Bound<'py, PyAny>> {
+    let (channels, height, width) = latent.shape();
+    let numbers = latent.to_nchw().map_err(|error| to_py(py, &error))?;
+    Ok(arrays::to_array(py, numbers)?.reshape([channels, height, width])?.into_any())
 }
 
 /// The limits of a job whose pixels are there twice: as the caller gave them, and as the codec takes them.

@@ -17,6 +17,7 @@ from lcrs.clouds.meshes import faces_of_off
 from lcrs.datasets.generated_clouds import generated_shape
 from lcrs.layers.pointcloud.pointnet2 import pc_normalize
 from lcrs.train.config import ConfigError
+from lcrs.train.data.batches import Stateless
 from lcrs.train.data.crops import generator
 from lcrs.train.data.pictures import LeftOut
 from lcrs.transforms import SamplePointsV2
@@ -142,7 +143,7 @@ def _read(path: Path, count: int) -> NDArray[np.floating[Any]]:
     return torch.cat([found["pos"], found["normal"]], 1).float().numpy()
 
 
-class CloudBatches:
+class CloudBatches(Stateless):
     """Batches of clouds, each once before any again, with other points each time; a function of the step.
 
     Args:
@@ -190,13 +191,3 @@ class CloudBatches:
                 return self.chosen(cloud, rng)
             index = int(rng.integers(self.clouds.count))
         raise ValueError(f"{_ATTEMPTS} clouds in a row cannot be read: is the folder still there?")
-
-    def state_dict(self) -> dict[str, Any]:
-        """Nothing: the step says all."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """As in `Batches`."""
-
-    def close(self) -> None:
-        """As in `Batches`."""

@@ -16,6 +16,7 @@ from torch import Tensor
 from lcrs.coding import Octree
 from lcrs.datasets.generated_clouds import KINDS, generated_voxels
 from lcrs.models.pointcloud import OctreeOccupancy
+from lcrs.train.data.batches import Stateless
 from lcrs.train.data.crops import generator
 from lcrs.train.data.options import options_of
 
@@ -102,7 +103,7 @@ def nodes_of_cloud(
     )
 
 
-class OctreeBatches:
+class OctreeBatches(Stateless):
     """Nodes drawn evenly from a pool of clouds, in which new clouds take the place of old ones.
 
     Everything follows from the seed and the step, so a run that goes on needs no other state.
@@ -177,13 +178,3 @@ class OctreeBatches:
             place = self.net.num_flags + self.net.scalars.index("node_bits")
             batch[:, place] += torch.from_numpy(moved).float() / 32
         return batch.to(self.device)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Nothing: the step says all."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """As in `Batches`."""
-
-    def close(self) -> None:
-        """As in `Batches`."""

@@ -62,4 +62,15 @@ impl Factorized {
     pub(crate) fn decode(&self, job: Job<'_>, section: &Section<'_>, y: Shape) -> Result<Tensor> {
         self.prior(y, job.limits)?.decode(job, section, y).map_err(|e| e.at("latent y"))
     }
+
+    /// The latent of an `ans` string, channel after channel, of this height and width.
+    pub(crate) fn decode_channels(
+        &self,
+        job: Job<'_>,
+        string: &[u8],
+        (height, width): (usize, usize),
+    ) -> Result<Tensor> {
+        let shape = Shape::new(self.channels(), height, width);
+        self.prior(shape, job.limits)?.decode_channels(job, string, shape)
+    }
 }

@@ -180,6 +180,30 @@ impl Hyperprior {
         self.decode_y(runner, y_section, y, z).map_err(|e| e.at("latent y"))
     }
 
+    /// y and z of `ans` strings, channel after channel, z of height and width `z_size`; None where y is not a plain normal
+    /// distribution, or z not factorized.
+    pub(crate) fn decode_channels(
+        &self,
+        runner: Runner<'_>,
+        y: &[u8],
+        z: &[u8],
+        z_size: (usize, usize),
+    ) -> Result<Option<(Tensor, Tensor)>> {
+        let (Hyper::Factorized(hyper), Conditional::Gaussian { prior, variable: None }) = (&self.hyper, &self.y) else {
+            return Ok(None);
+        };
+        let z = hyper.decode_channels(runner.job, z, z_size).map_err(|e| e.at("latent z"))?;
+        let limits = runner.job.holding(z.bytes(), "a latent")?;
+        let runner = runner.within(&limits);
+        let outputs = runner.run(&self.synthesis, std::slice::from_ref(&z))?;
+        let scales = outputs.iter().find(|(name, _)| name == "scales").map(|(_, scales)| Shape::from(scales));
+        let shape = scales.ok_or_else(|| Error::corrupt("there is no output 'scales'"))?;
+        let (parameters, _) = prior.parameters_at_gain(outputs, shape, None, runner.job)?;
+        let prior = Prior { parameters, lattice: Lattice::Whole, table: Table::Kept(prior.table()) };
+        let y = prior.decode_channels(runner.job, y, shape).map_err(|e| e.at("latent y"))?;
+        Ok(Some((y, z)))
+    }
+
     fn encode_y(&self, runner: Runner<'_>, kind: StreamKind, y: &Tensor, z: Tensor) -> Result<Coded> {
         match &self.y {
             Conditional::Gaussian { prior, variable } => {

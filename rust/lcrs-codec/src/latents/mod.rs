@@ -114,6 +114,26 @@ impl LatentCodec {
         }
     }
 
+    /// y and z of `ans` strings, each channel after channel, the last of height and width `size`; None where other numbers of
+    /// strings, or more than they, decide the symbols.
+    pub(crate) fn decode_channels(
+        &self,
+        runner: Runner<'_>,
+        strings: &[&[u8]],
+        size: (usize, usize),
+    ) -> Result<Option<(Tensor, Option<Tensor>)>> {
+        match (self, strings) {
+            (Self::Factorized(codec), [y]) => {
+                let y = codec.decode_channels(runner.job, y, size).map_err(|e| e.at("latent y"))?;
+                Ok(Some((y, None)))
+            }
+            (Self::Hyperprior(codec), [y, z]) => {
+                Ok(codec.decode_channels(runner, y, z, size)?.map(|(y, z)| (y, Some(z))))
+            }
+            _ => Ok(None),
+        }
+    }
+
     fn num_latents(&self) -> usize {
         match self {
             Self::Factorized(_) => 1,

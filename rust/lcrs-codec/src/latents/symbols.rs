@@ -158,6 +158,25 @@ impl Prior<'_> {
         let job = Job { limits: &limits, ..job };
         restore(job, &symbols, parameters.means.as_deref(), self.lattice, shape)
     }
+
+    /// Decodes an `ans` string of a latent of shape `shape` that holds the symbols of one channel after those of another.
+    pub(crate) fn decode_channels(self, job: Job<'_>, string: &[u8], shape: Shape) -> Result<Tensor> {
+        let held = self.bytes();
+        let (EntropyParameters { indexes, means }, table) = (self.parameters, self.table.get());
+        let limits = job.holding(held, "what symbols depend on")?;
+        let (channels, pixels) = (shape.channels, shape.height * shape.width);
+        // where the element of pixel order is that comes next
+        let in_pixels = |at: usize| at % pixels * channels + at / pixels;
+        let mut numbers: Vec<i32> = limits.zeroed(indexes.len(), "table indexes")?;
+        numbers.iter_mut().enumerate().for_each(|(at, index)| *index = indexes[in_pixels(at)]);
+        drop(indexes);
+        let mut symbols: Vec<i32> = limits.zeroed(numbers.len(), "symbols")?;
+        rans::decode(StreamKind::Ans, job.rt, string, &numbers, table, &mut symbols).map_err(blame_data)?;
+        check_symbols(&symbols)?;
+        symbols.iter().enumerate().for_each(|(at, symbol)| numbers[in_pixels(at)] = *symbol);
+        drop(symbols);
+        restore(job, &numbers, means.as_deref(), self.lattice, shape)
+    }
 }
 
 fn restore(job: Job<'_>, symbols: &[i32], means: Option<&[f32]>, lattice: Lattice<'_>, shape: Shape) -> Result<Tensor> {
