@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from types import FrameType
 from typing import Any
 
@@ -12,8 +13,12 @@ __all__ = ["Signals"]
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
+_ONE_ASK = 1.0
+"""Seconds within which signals are one: a terminal that is closed sends one, and the shell in it another."""
+
+
 class Signals:
-    """Within, the first signal is only noted, and a second one ends the run at once.
+    """Within, the first signal is only noted, and a second one, a moment later, ends the run at once.
 
     Attributes:
         number: Of the signal that came, or 0.
@@ -21,6 +26,7 @@ class Signals:
 
     def __init__(self) -> None:
         self.number = 0
+        self._came = 0.0
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Signals:
@@ -33,9 +39,10 @@ class Signals:
         return self
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        if self.number:
+        if not self.number:
+            self.number, self._came = number, time.monotonic()
+        elif time.monotonic() - self._came > _ONE_ASK:
             raise KeyboardInterrupt
-        self.number = number
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
