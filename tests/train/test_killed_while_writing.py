@@ -10,7 +10,7 @@ from picture_folders import TINY_RUN, write_pictures
 
 from lcrs.cli import main
 from lcrs.coding import files
-from lcrs.train import load_recipe, run
+from lcrs.train import load_recipe, run, signals
 from lcrs.train.checkpoints import load_checkpoint
 from lcrs.train.validation import Validator
 
@@ -217,6 +217,8 @@ def test_what_is_written_is_ended_and_a_validation_is_not(
 
 
 def test_a_second_signal_ends_it_at_once_and_breaks_nothing(settings, whole, monkeypatch):
+    monkeypatch.setattr(signals, "_ONE_ASK", 0.0)
+
     def interrupt():
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
@@ -227,4 +229,26 @@ def test_a_second_signal_ends_it_at_once_and_breaks_nothing(settings, whole, mon
             run(load_recipe(RECIPE, settings))
     folder = Path(settings["output"])
     assert not list((folder / "checkpoints").iterdir())
+    assert_same_weights(whole, run(load_recipe(RECIPE, settings)).output)
+
+
+def test_signals_that_come_together_are_one(settings, whole, monkeypatch):
+    """As of a terminal that is closed, and of the shell in it."""
+    monkeypatch.setattr(signals, "_SIGNALS", [signal.SIGHUP, signal.SIGTERM])
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # under nohup it is ignored
+    try:
+        with monkeypatch.context() as patched:
+
+            def interrupt():
+                if not asked:
+                    asked.append(1)
+                    for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGHUP):
+                        signal.raise_signal(number)
+
+            asked = []
+            while_saving(interrupt, patched)
+            result = run(load_recipe(RECIPE, settings))
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert (result.signal, result.steps) == (signal.SIGHUP, 2)
     assert_same_weights(whole, run(load_recipe(RECIPE, settings)).output)

@@ -6,6 +6,7 @@ import contextlib
 import signal
 import threading
 from collections.abc import Iterator
+import time
 from types import FrameType
 from typing import Any
 
@@ -14,12 +15,16 @@ __all__ = ["Signals", "StoppedError"]
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
+_ONE_ASK = 1.0
+"""Seconds within which signals are one: a terminal that is closed sends one, and the shell in it another."""
+
+
 class StoppedError(BaseException):
     """A signal came in the middle of what can be done again. No `Exception`: much code catches those."""
 
 
 class Signals:
-    """Within, the first signal is only noted, and a second one ends the run at once.
+    """Within, the first signal is only noted, and a second one, a moment later, ends the run at once.
 
     Attributes:
         number: Of the signal that came, or 0.
@@ -28,6 +33,7 @@ class Signals:
     def __init__(self) -> None:
         self.number = 0
         self._is_given_up = False
+        self._came = 0.0
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Signals:
@@ -40,11 +46,12 @@ class Signals:
         return self
 
     def _note(self, number: int, _frame: FrameType | None) -> None:
-        if self.number:
+        if not self.number:
+            self.number, self._came = number, time.monotonic()
+            if self._is_given_up:
+                raise StoppedError
+        elif time.monotonic() - self._came > _ONE_ASK:
             raise KeyboardInterrupt
-        self.number = number
-        if self._is_given_up:
-            raise StoppedError
 
     @contextlib.contextmanager
     def give_up(self) -> Iterator[None]:
