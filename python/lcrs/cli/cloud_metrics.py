@@ -1,4 +1,4 @@
-"""``lcrs metrics`` of two clouds: D1, D2 and Hausdorff distances."""
+"""`lcrs metrics` of two clouds: D1, D2 and Hausdorff distances."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def are_clouds(arguments: argparse.Namespace) -> bool:
     """Whether the two files to be measured hold clouds.
 
     Raises:
-        UsageError: if one does and the other does not.
+        UsageError: one does and the other does not.
     """
     paths = (arguments.a, arguments.b)
     if STANDARD in paths:
@@ -62,10 +62,10 @@ def _read(path: Path, arguments: argparse.Namespace) -> Cloud:
 
 
 def metric_names(arguments: argparse.Namespace) -> list[str]:
-    """What ``--metrics`` asks for of clouds, all by default.
+    """What `--metrics` asks for of clouds, all by default.
 
     Raises:
-        UsageError: if there is no such measure.
+        UsageError: there is no such measure.
     """
     from lcrs.metrics.clouds import CLOUD_NAMES
 
@@ -81,8 +81,8 @@ def measure(arguments: argparse.Namespace) -> tuple[dict[str, float], dict[str, 
     """Values by name, and what else is known of the two.
 
     Raises:
-        UsageError: if there is no such measure.
-        ValueError: if the clouds cannot be compared.
+        UsageError: there is no such measure.
+        ValueError: the clouds cannot be compared.
     """
     from lcrs.metrics import clouds as metrics
 

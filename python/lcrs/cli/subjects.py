@@ -1,4 +1,4 @@
-"""What ``lcrs eval`` and ``lcrs bench`` measure: pictures, or point clouds, and how each is done."""
+"""What `lcrs eval` and `lcrs bench` measure: pictures, or point clouds, and how each is done."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Subject:
         protocol: how they are measured, in words.
         kind: which files of folders they are.
         choices: arguments that say what is taken from a file.
-        metrics: names of measures that ``--metrics`` asks for.
+        metrics: names of measures that `--metrics` asks for.
         read: a file, as `lcrs.evaluate.protocol.Given` or `GivenCloud`.
         measure: a row, what came back, and the file, of a codec, what is given, a setting and the arguments.
         warm_up: has a codec load what it needs.
@@ -66,7 +66,7 @@ def subject_of(inputs: list[str]) -> str:
     """The noun of what the inputs hold, by their endings; of folders, clouds only where no picture is.
 
     Raises:
-        UsageError: if there are both.
+        UsageError: there are both.
     """
     kinds: dict[bool, str] = {}
     for text in inputs:
