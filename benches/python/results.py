@@ -131,7 +131,8 @@ def main() -> None:
         "",
         f"Made by `make results` from `{arguments.config}`, {len(pictures[: arguments.first])} pictures, on "
         f"{machine['processor']}, {machine['cores']} cores. {busy(loads, machine['cores'])}",
-        "Files beside this one have every row, with versions, settings and digests; see `report.html`.",
+        "Files beside this one have every row, with versions, settings and digests; the run makes "
+        "`report.html` from them.",
         "",
     ]
     text = "\n".join([*head, *tables(config, curves, published)]) + "\n"

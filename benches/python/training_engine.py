@@ -15,7 +15,6 @@ import argparse
 import json
 import os
 import platform
-import statistics
 import tempfile
 import time
 from functools import partial
@@ -131,15 +130,17 @@ def bare_steps(name, folder):
 def in_turns(makers, steps, rounds):
     """Seconds a step of several loops, by the clock and of the processor, (loops, rounds, 2).
 
-    They take turns, so that what else runs on the machine is shared. Seconds of the processor are hardly
-    touched by that, and compare loops of one thread.
+    They take turns, so that what else runs on the machine is shared, and another one begins each round, since
+    how much memory the kernel is asked for again depends on who was before. Seconds of the processor are
+    hardly touched by other work, and compare loops of one thread.
     """
     loops = [maker() for maker in makers]
     for loop in loops:
         next(loop)
     times = np.zeros((len(loops), rounds, 2))
     for turn in range(rounds):
-        for k, loop in enumerate(loops):
+        for k in np.roll(range(len(loops)), -turn):
+            loop = loops[k]
             wall, processor = time.perf_counter(), time.process_time()
             for _ in range(steps):
                 next(loop)
@@ -153,20 +154,22 @@ def compared(times):
     found = {"seconds_a_step": times.round(4).tolist()}
     for k, clock in enumerate(("wall", "processor")):
         found[clock] = {
-            "ratio_median": round(statistics.median(ratios[:, k]), 3),
-            "ratio_range": [round(ratios[:, k].min(), 3), round(ratios[:, k].max(), 3)],
-            "ratio_of_minima": round(times[1, :, k].min() / times[0, :, k].min(), 3),
+            "ratio_median": round(float(np.median(ratios[:, k])), 3),
+            "ratio_range": [ratios[:, k].min().round(3).item(), ratios[:, k].max().round(3).item()],
+            "ratio_of_medians": round(float(np.median(times[1, :, k]) / np.median(times[0, :, k])), 3),
+            "ratio_of_minima": round(float(times[1, :, k].min() / times[0, :, k].min()), 3),
         }
     return found
 
 
-def against(loop, names, folder, steps, rounds):
-    """The engine against another loop."""
+def against(others, names, folder, steps, rounds):
+    """The engine against another loop; where that is there twice, also one of them against the other."""
     found = {}
     for name in names:
-        found[name] = compared(
-            in_turns([partial(of, name, folder) for of in (engine_steps, loop)], steps, rounds)
-        )
+        times = in_turns([partial(of, name, folder) for of in (engine_steps, *others)], steps, rounds)
+        found[name] = compared(times[:2])
+        if len(others) > 1:
+            found[name]["other_loop_against_itself"] = compared(times[1:])
         print(name, found[name], flush=True)
     return found
 
@@ -225,11 +228,11 @@ def main():
         for part in arguments.part:
             if part == "peer":
                 result[part] = against(
-                    peer_steps, arguments.models, folder, arguments.steps, arguments.rounds
+                    [peer_steps], arguments.models, folder, arguments.steps, arguments.rounds
                 )
             elif part == "overhead":
                 result[part] = against(
-                    bare_steps, arguments.models, folder, arguments.steps, arguments.rounds
+                    [bare_steps, bare_steps], arguments.models, folder, arguments.steps, arguments.rounds
                 )
             else:
                 result[part] = memory(folder)

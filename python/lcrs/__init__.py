@@ -59,6 +59,7 @@ __all__ = [
     "set_entropy_coder",
 ]
 
+_NAMES = frozenset(__all__)  # a copy of CompressAI on top (`lcrs.changed_copy`) takes `__all__` away
 _SUBPACKAGES = frozenset(
     {
         "ans",
@@ -117,4 +118,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_SUBPACKAGES})
+    return sorted({*globals(), *_NAMES, *_SUBPACKAGES})

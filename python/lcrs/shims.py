@@ -8,7 +8,8 @@ it is imported, or run it by::
 
 Every `compressai.x.y` is then the module `lcrs.x.y` itself, so that classes are the same by either name. A
 changed copy of CompressAI beside the script is found and named; what it has beyond lcrs comes from it. Run
-this way models write CompressAI's strings ("ans"), as the code expects, unless `--entropy-coder` is given.
+this way models write CompressAI's strings ("ans"), as the code expects, unless `--entropy-coder` is given,
+and of pictures that RGB of 8 bits cannot hold data sets give what CompressAI's give, with a warning.
 Processes that are started anew (`spawn`) have to call `install` themselves. A whole model that was pickled
 with CompressAI is to be made anew: `type(net).from_state_dict(net.state_dict())`.
 """
@@ -148,7 +149,9 @@ def main(argv: Sequence[str]) -> None:
     if not target or target[0] in ("-h", "--help"):
         sys.exit(f"{_USAGE}\n\n{__doc__}" if target else _USAGE)
     from lcrs.coding.default_kind import set_entropy_coder
+    from lcrs.pictures.leniency import set_lenient
 
+    set_lenient(True)
     try:
         set_entropy_coder(kind or "ans")
     except ValueError as error:

@@ -108,12 +108,20 @@ def test_several_files_and_pictures_beside_them(folder: Path, photo: np.ndarray)
     [
         (["encode", "in.ply", "-o", "out.lcrs"], 1, "there is no model 'geometry'"),
         (["encode", "in.ply", "-o", "in.ply", "--model", "tiny-cloud"], 1, "is the input itself"),
-        (["encode", "in.ply", "--model", "tiny-cloud", "-q", "5"], 2, "--quality is for pictures"),
+        (["encode", "in.ply", "--model", "tiny-cloud", "-q", "5"], 2, "--quality is for pictures, not for"),
+        (["encode", "in.ply", "--runtime", "torch"], 2, "--runtime torch is for pictures, not for point"),
+        (["decode", "whole.lcrs", "--max-side", "9"], 2, "--max-side is for pictures, not for point clouds"),
+        (["decode", "whole.lcrs", "--runtime", "torch"], 2, "--runtime torch is for pictures, not for"),
+        (["eval", "tiny-cloud", "in.ply", "--runtime", "torch"], 2, "--runtime torch is for pictures, not"),
+        (["compare", "in.ply", "whole.lcrs"], 2, "in.ply and whole.lcrs are point clouds: lcrs metrics"),
+        (["metrics", "in.ply", "whole.lcrs", "--to-8bit"], 2, "--to-8bit is for pictures, not for point"),
         (["encode", "in.ply", "--model", "tiny-cloud", "--drop", "blue"], 1, "drop names blue"),
         (["encode", "in.ply", "--model", "photo-2"], 1, "codes pictures, not point clouds"),
         (["encode", "cut.ply", "--model", "tiny-cloud"], 1, "cut.ply: PLY file ends in vertex"),
-        (["encode", "a.png", "--voxel", "1"], 2, "--voxel is for point clouds"),
-        (["decode", "whole.lcrs", "-o", "a.jpg"], 1, "a.jpg ends in '.jpg': points can be in"),
+        (["encode", "a.png", "--voxel", "1"], 2, "--voxel is for point clouds, not for pictures"),
+        (["decode", "whole.lcrs", "-o", "a.jpg"], 1, "a.jpg ends in '.jpg': points can be in .ply, .pcd"),
+        (["decode", "whole.lcrs", "-o", "a.foo"], 2, "a.foo ends in '.foo': points can be in .ply, .pcd"),
+        (["decode", "whole.lcrs", "-o", "cloud"], 2, "cloud has no ending: points can be in .ply, .pcd"),
         (["decode", "whole.lcrs", "-o", "in.ply"], 1, "in.ply exists; --force replaces it"),
     ],
 )
@@ -187,4 +195,34 @@ def test_first_bytes_tell_a_cloud_whatever_it_is_called(folder: Path) -> None:
 
 def test_a_number_zero_is_an_option_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("eval", "tiny-cloud", "in.ply", "--frame", "0") == 2
-    assert "--frame is not for clouds" in capsys.readouterr().err
+    assert "--frame is for pictures, not for point clouds" in capsys.readouterr().err
+
+
+def test_surveyed_positions_come_back_and_what_las_says_besides_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("laspy")
+    whole = np.random.default_rng(4).integers(-30_000, 30_000, (80, 3))
+    grid = clouds.Grid((0.001, 0.01, 0.001), (500_000.0, 4e6, -3.5))
+    given = clouds.Cloud(whole * grid.scale + np.array(grid.offset), {"intensity": np.arange(80)}, grid=grid)
+    clouds.write("tile.las", given)
+    assert run("encode", "tile.las", "-o", "tile.lcrs", "--model", "tiny-cloud") == 0
+    assert "tile.las: not kept: scale and offset of the LAS file" in capsys.readouterr().err
+    for name in ("again.las", "again.ply"):
+        assert run("decode", "tile.lcrs", "-o", name) == 0
+        assert "rounded" not in capsys.readouterr().err
+        positions = clouds.read(name).positions
+        assert sorted(positions.tolist()) == sorted(clouds.read("tile.las").positions.tolist())
+
+
+def test_distances_are_said_whatever_the_unit(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    tiny = np.array([[1e-9, 2e-9, 0], [3e-9, 0, 0], [0, 0, -1e-9]])
+    clouds.write("tiny.ply", clouds.Cloud(tiny))
+    clouds.write("near.ply", clouds.Cloud(tiny + np.array([0, 0, 1e-10])))
+    assert run("metrics", "tiny.ply", "near.ply") == 0
+    told = dict(line.split() for line in capsys.readouterr().out.splitlines()[:-1])
+    assert float(told["mse-d1"]) == pytest.approx(1e-20, rel=1e-6)
+    assert float(told["hausdorff"]) == pytest.approx(1e-10, rel=1e-6)
+    assert run("eval", "tiny-cloud", "tiny.ply", "-q", "1") == 0
+    head, row = (line.split() for line in capsys.readouterr().out.splitlines()[-2:])
+    assert 0 < float(row[head.index("mse-d1")]) < 1e-17

@@ -1,4 +1,4 @@
-"""The Python program and ``lcrs-codec``: equal bytes for equal pixels, equal pixels for equal bytes.
+"""The Python program and ``lcrs-codec``: equal bytes for equal pixels and points, and the way back.
 
 JPEG files are left out: decoders of these round differently. The program is that which ``cargo test`` or
 ``cargo build`` has left in ``target``, or ``LCRS_CODEC``.
@@ -17,7 +17,7 @@ import pytest
 from PIL import Image, ImageCms
 from PIL.PngImagePlugin import PngInfo
 
-from lcrs import coding
+from lcrs import clouds, coding
 from lcrs.cli import main
 from lcrs.pictures import to_picture
 
@@ -217,6 +217,50 @@ def test_decoded_pixels(both, program: Path, tmp_path: Path, photo: np.ndarray) 
             with Image.open(targets[0]) as first, Image.open(targets[1]) as second:
                 assert first.mode == second.mode
                 np.testing.assert_array_equal(np.asarray(first), np.asarray(second))
+
+
+CLOUD_MODEL = Path(__file__).parents[1] / "golden" / "clouds" / "tiny-cloud.lcrm"
+
+
+@pytest.mark.parametrize("encoding", clouds.ENCODINGS["ply"])
+@pytest.mark.parametrize(
+    "options", [(), ("--keep-duplicates",), ("--bits", "4", "--drop", "nx"), ("--voxel", "0.5")]
+)
+def test_points(
+    program: Path,
+    tmp_path: Path,
+    rng: np.random.Generator,
+    capsys: pytest.CaptureFixture[str],
+    encoding: str,
+    options: tuple[str, ...],
+) -> None:
+    positions = (rng.integers(-60, 60, (150, 3)) / 100).astype(np.float32)
+    positions[140:] = positions[:10]
+    properties = {
+        "nx": rng.normal(size=150).astype(np.float32),
+        "red": rng.integers(0, 256, 150).astype(np.uint8),
+        "time": rng.random(150),
+        "label": rng.integers(-(2**31), 2**31, 150).astype(np.int32),
+    }
+    source = tmp_path / "in.ply"
+    clouds.write(source, clouds.Cloud(positions, properties, ("by hand",)), encoding=encoding)
+    if encoding != "ascii":  # lines of the header alone end in another way
+        head, end, body = source.read_bytes().partition(b"end_header\n")
+        source.write_bytes((head + end).replace(b"\n", b"\r") + body)
+    files = [tmp_path / f"{who}.lcrs" for who in ("python", "rust")]
+    arguments = [
+        ["encode", str(source), "-o", str(file), *options, "--model", str(CLOUD_MODEL)] for file in files
+    ]
+    assert main(arguments[0]) == 0, capsys.readouterr().err
+    done = run(program, *arguments[1])
+    assert done.returncode == 0, done.stderr
+    assert files[0].read_bytes() == files[1].read_bytes()
+    targets = [tmp_path / f"{who}.ply" for who in ("python", "rust")]
+    for file, target, decode in zip(
+        files[::-1], targets, (main, lambda words: run(program, *words).returncode), strict=True
+    ):
+        assert decode(["decode", str(file), "-o", str(target), "--model", str(CLOUD_MODEL)]) == 0
+    assert targets[0].read_bytes() == targets[1].read_bytes()
 
 
 def test_refusals_are_those_of_python(

@@ -204,8 +204,13 @@ def test_las_keeps_positions_on_a_grid_and_all_fields(kind):
     restored, losses = again(cloud, kind)
     assert losses == []
     assert restored.grid == grid
-    np.testing.assert_array_equal(restored.positions, cloud.positions)
+    steps = np.array([1000, 1000, 100])
+    np.testing.assert_array_equal(restored.positions, (whole + np.array(grid.offset) * steps) / steps)
     np.testing.assert_array_equal(np.rint((restored.positions - grid.offset) / grid.scale), whole)
+    near = (whole % 100_000 + np.array(grid.offset) * steps) / steps
+    once_more, losses = again(Cloud(near), kind)  # no grid is said
+    np.testing.assert_array_equal(once_more.positions, near)
+    assert (losses, once_more.grid.scale) == ([], (0.001, 0.001, 0.001))
     for name, values in properties.items():
         np.testing.assert_array_equal(restored.properties[name], values)
         assert restored.properties[name].dtype == values.dtype
@@ -220,8 +225,13 @@ def test_las_keeps_positions_on_a_grid_and_all_fields(kind):
     np.testing.assert_array_equal(exact.positions, WHOLE.positions)
     assert losses == []
     assert len(again(NONE, kind)[0]) == 0
+    fine, losses = again(Cloud(whole * 2.0**-20, grid=Grid((2.0**-20,) * 3, (0.0, 0.0, 0.0))), kind)
+    np.testing.assert_array_equal(fine.positions, whole * 2.0**-20)
+    assert losses == []
     with pytest.raises(CloudError, match="point 1 is"):
         again(Cloud(np.array([[0, 0, 0], [0, np.nan, 0]])), kind)
+    with pytest.raises(CloudError, match="positions are too far apart"):
+        again(Cloud(np.array([[1.7e308, 0, 0], [-1.7e308, 0, 0]])), kind)
     with pytest.raises(CloudError, match="property 'classification' has numbers"):
         again(Cloud(np.zeros((1, 3)), {"classification": np.array([999])}), kind)
 
@@ -310,6 +320,8 @@ HOSTILE = {
     "xyz ragged": ("xyz", lambda: b"1 2 3\n1 2 3\n1 2 3 4\n", "point 2 has 4 numbers"),
     "xyz nothing": ("xyz", lambda: b"1,2,3\n1,,2,3\n", "line 2: nothing stands before ','"),
     "xyz nothing first": ("xyz", lambda: b"1;2;3\n ;2;3\n", "line 2: nothing stands before ';'"),
+    "csv word": ("csv", lambda: b"x,y,z\n1,2,3\n1,2,a b\n", "point 1"),
+    "csv titles": ("csv", lambda: b"a,b,c\n1,2,3\n", "point 0, column 1: 'a' is no number"),
     "xyz binary": ("xyz", lambda: bytes(range(256)), "point 0"),
     "npy objects": ("npy", lambda: saved(np.array([{}], object)), "objects of Python"),
     "npy text": ("npy", lambda: saved(np.zeros((2, 3), "U4")), "array has type <U4"),
@@ -348,6 +360,40 @@ def test_what_is_wrong_with_a_file_is_one_line(name):
         clouds.read(data(), format=kind)
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 300
+
+
+def test_columns_with_a_line_of_names():
+    for cloud in (COLORED, SCAN, WHOLE, NONE, Cloud(np.zeros((2, 3)), {"label": np.arange(2)})):
+        restored, losses = again(cloud, "csv")
+        alike(restored, Cloud(cloud.positions, cloud.properties))
+        assert restored.positions.dtype.kind == cloud.positions.dtype.kind
+        assert losses == (["comments"] if cloud.comments else [])
+    table = b'\xef\xbb\xbf"X";"Y";"Z";"height"\r\n1;2;3;0.5\r\n4;5;6;1.5\r\n'
+    cloud = clouds.read(table, format="csv")
+    assert cloud.positions.tolist() == [[1, 2, 3], [4, 5, 6]]
+    assert {name: values.tolist() for name, values in cloud.properties.items()} == {"height": [0.5, 1.5]}
+    named = clouds.read(b"label x y z\n7 1 2 3\n", format="txt")
+    assert (named.positions.tolist(), named.properties["label"].tolist()) == ([[1, 2, 3]], [7])
+    with pytest.raises(CloudError, match="'a,b' is no plain word"):
+        clouds.cloud_file(Cloud(np.zeros((1, 3)), {"a,b": np.zeros(1)}), "csv")
+
+
+@pytest.mark.parametrize("kind", ["ply", "pcd", "xyz", "csv", "obj", "off"])
+def test_lines_of_old_macs_end_in_a_carriage_return(kind):
+    if kind == "off":
+        pytest.importorskip("trimesh")
+    encoding = "ascii" if kind in clouds.ENCODINGS else None
+    data, _ = clouds.cloud_file(Cloud(FLOATS[:7], comments=("here",)), kind, encoding)
+    whole = clouds.read(data, format=kind)
+    for ending in (b"\r", b"\r\n"):
+        assert clouds.read(data.replace(b"\n", ending), format=kind) == whole
+
+
+def test_bytes_after_a_bare_carriage_return_are_points():
+    positions = np.frombuffer(b"\n\r\n\0" * 6, "<f4").reshape(2, 3)  # the first byte is an end of a line, too
+    head, _ = clouds.cloud_file(Cloud(positions[:0]), "ply")
+    head = head.replace(b"vertex 0", b"vertex 2").replace(b"\n", b"\r")
+    assert clouds.read(head + positions.tobytes()) == Cloud(positions)
 
 
 @pytest.mark.parametrize("kind", ["pcd", "npy", "las", "laz", "off", "stl", "obj", "xyz"])

@@ -106,6 +106,7 @@ def fatal_once(columns, marker):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # twenty seconds, but many minutes where others want the processors, too
 @pytest.mark.filterwarnings("ignore")
 def test_ray_data_loses_and_doubles_nothing_when_a_worker_is_killed(photo, tmp_path, model_path):
     ray = pytest.importorskip("ray")

@@ -72,6 +72,20 @@ class TestImageFolder:
         assert (dataset[2] == round(0xC809 / 257)).all()
         assert (dataset[3] == 255).all()
 
+    def test_code_of_others_gets_what_their_loader_gave(self, tmp_path, monkeypatch):
+        monkeypatch.setattr("lcrs.pictures.leniency._is_lenient", True)
+        (tmp_path / "train").mkdir()
+        Image.new("RGBA", (2, 2), (9, 9, 9, 0)).save(tmp_path / "train" / "a.png")
+        (tmp_path / "train" / "b.ppm").write_bytes(b"P6 1 1 65535 " + bytes([200, 9] * 3))
+        (tmp_path / "train" / "c.png").write_bytes(b"no picture")
+        dataset = ImageFolder(tmp_path, transform=to_array)
+        with pytest.warns(UserWarning, match=r'a\.png: .* transparent .*: taken by convert\("RGB"\)'):
+            assert (dataset[0] == 9).all()
+        with pytest.warns(UserWarning, match=r"b\.ppm: .*16 bits.*: taken by"):
+            assert (abs(dataset[1] - 0xC809 / 257) < 1).all()
+        with pytest.raises(PictureError, match="no format that Pillow knows"):
+            dataset[2]
+
     def test_what_errors_advise_can_be_passed(self, tmp_path):
         (tmp_path / "train").mkdir()
         frames = [Image.new("RGB", (6, 4), colour) for colour in ("red", "blue")]

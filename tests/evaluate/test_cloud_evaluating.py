@@ -208,10 +208,10 @@ def test_a_run_over_a_folder_is_a_result_file(folder, capsys, monkeypatch):
     [
         (["bench", "jpeg", "clouds"], "no codec of point clouds 'jpeg': there are draco, gpcc, command"),
         (["bench", "draco", "clouds", "photo.png"], "clouds is of point clouds, photo.png is not"),
-        (["bench", "draco", "clouds", "--metrics", "psnr-rgb"], "of clouds there are psnr-d1"),
+        (["bench", "draco", "clouds", "--metrics", "psnr-rgb"], "there are psnr-d1"),
         (["bench", "draco", "clouds", "-q", "fine"], "'fine' is no setting of Draco, one of"),
-        (["bench", "draco", "clouds", "--to-srgb"], "--to-srgb is not for clouds"),
-        (["bench", "webp", "photo.png", "--peak", "9"], "--peak is not for pictures"),
+        (["bench", "draco", "clouds", "--to-srgb"], "--to-srgb is for pictures, not for point clouds"),
+        (["bench", "webp", "photo.png", "--peak", "9"], "--peak is for point clouds, not for pictures"),
         (
             ["bench", "command", "clouds", "-q", "1", "--command", COPY[0], "--decode-command", COPY[1],
              "--pictures", "png"],
@@ -220,8 +220,9 @@ def test_a_run_over_a_folder_is_a_result_file(folder, capsys, monkeypatch):
         (["metrics", "clouds/a.ply", "photo.png"], "clouds/a.ply is a point cloud, photo.png is none"),
         (["metrics", "clouds/a.ply", "clouds/none.ply"], "clouds/none.ply: No such file"),
         (["metrics", "clouds/a.ply", "clouds/notes.txt"], "clouds/notes.txt: point 0"),
-        (["metrics", "photo.png", "photo.png", "--peak", "1"], "--peak is for point clouds"),
-        (["metrics", "clouds/a.ply", "clouds/b.pcd", "--metrics", "d1"], "of clouds there are psnr-d1"),
+        (["metrics", "photo.png", "photo.png", "--peak", "1"], "--peak is for point clouds, not"),
+        (["metrics", "clouds/a.ply", "clouds/b.pcd", "--frame", "0"], "--frame is for pictures, not for"),
+        (["metrics", "clouds/a.ply", "clouds/b.pcd", "--metrics", "d1"], "there are psnr-d1"),
     ],
 )  # fmt: skip
 def test_wrong_usage_is_one_line(words, told, folder, photo, monkeypatch, capsys):
@@ -326,7 +327,10 @@ def test_a_model_over_a_folder(folder, package_file, monkeypatch, capsys):
     for words, told in (
         (["eval", "photo", "clouds"], "model 'photo' codes pictures, not point clouds"),
         (["eval", "geometry,other", "clouds"], "are measured one at a time"),
-        (["eval", str(package_file), "clouds", "--estimate"], "--estimate is for pictures"),
+        (
+            ["eval", str(package_file), "clouds", "--estimate"],
+            "--estimate is for pictures, not for point",
+        ),
     ):
         assert main(words) != 0
         error = capsys.readouterr().err

@@ -92,6 +92,8 @@ def test_other_pictures_are_not_shown(measured, photo, capsys):
     Image.fromarray(photo).save(measured / "in" / "b.png")
     assert main(["report", "a.json", "-o", "page.html", "--originals", "in"]) == 0
     assert "another picture" in capsys.readouterr().err
+    assert main(["report", "a.json", "-o", "without.html"]) == 0
+    assert "no pictures: --originals FOLDER" in capsys.readouterr().err
 
 
 def test_names_do_not_disturb_the_page():

@@ -249,6 +249,11 @@ def assign_forward(module):
     conv.forward = lambda x: nn.Conv2d.forward(conv, x) - 1
 
 
+def assign_step_of_forward(module):
+    conv = module[0]
+    conv._conv_forward = lambda x, weight, bias: nn.functional.conv2d(x, 2 * weight, bias, padding=1)
+
+
 def unshare(module):
     module[2] = nn.Conv2d(2, 2, 3, padding=1)
 
@@ -257,7 +262,9 @@ def change_slope(module):
     module[1].negative_slope = 0.7
 
 
-@pytest.mark.parametrize("change", [add_hook, add_pre_hook, assign_forward, unshare, change_slope])
+@pytest.mark.parametrize(
+    "change", [add_hook, add_pre_hook, assign_forward, assign_step_of_forward, unshare, change_slope]
+)
 def test_what_is_done_after_the_first_run_is_noticed(change, x):
     conv = nn.Conv2d(2, 2, 3, padding=1)
     module, network = nn.Sequential(conv, nn.LeakyReLU(), conv), ExactNetwork()
@@ -267,6 +274,30 @@ def test_what_is_done_after_the_first_run_is_noticed(change, x):
     assert_coded_as_forward(module, x, network)
     with lcrs.portability("allow"):
         assert not torch.equal(run(module, x, network), before)
+
+
+def test_a_lower_that_was_assigned_to_one_layer_is_compared_too(x):
+    module = nn.Sequential(nn.Conv2d(2, 2, 1), GDN(2))
+    module[1].lower = lambda graph, value: graph.op("relu", value)
+    with pytest.raises(NotPortableError, match=r"GDN at 'h_s.1' .* not compute what its forward does"):
+        run(module, x)
+
+
+def test_what_does_not_compute_may_be_assigned(x):
+    module = nn.Sequential(nn.Conv2d(2, 2, 1), nn.ReLU())
+    module[0].train = lambda mode=True: module[0]
+    with lcrs.portability("require"):
+        assert_coded_as_forward(module, x)
+
+
+def test_steps_assigned_to_a_class_of_torch_are_what_codes(x, monkeypatch):
+    module, network = nn.Sequential(nn.Conv2d(2, 2, 1), nn.LeakyReLU()), ExactNetwork()
+    assert_coded_as_forward(module, x, network)
+    released = nn.Conv2d._conv_forward
+    monkeypatch.setattr(nn.Conv2d, "_conv_forward", lambda *args: 1.02 * released(*args))
+    with pytest.warns(NotPortableWarning, match="Conv2d at"):
+        run(module, x, network)
+    assert_coded_as_forward(module, x, network)
 
 
 @pytest.mark.parametrize(

@@ -181,3 +181,37 @@ def test_what_cannot_be_compared_is_said():
     with pytest.raises(ValueError, match="no measure psnr-d3"):
         measure_clouds(one, one, ["psnr-d3"])
     assert len(measure_clouds(one, one)) == len(CLOUD_NAMES)
+
+
+@pytest.mark.parametrize("exponent", [300, 130, -130, -330])
+def test_squares_that_floats_do_not_hold_change_nothing_else(exponent):
+    a, b = A.astype(np.float64), np.unique(A // 3 * 3 + 1, axis=0).astype(np.float64)
+    plain = cloud_distortion(a + 0.25, b, peak=15)
+    far = cloud_distortion(np.ldexp(a + 0.25, exponent), np.ldexp(b, exponent), peak=math.ldexp(15, exponent))
+    assert far.mse_d1 == math.ldexp(plain.mse_d1, 2 * exponent)
+    assert (far.hausdorff, far.hausdorff_d2) == tuple(
+        math.ldexp(value, exponent) for value in (plain.hausdorff, plain.hausdorff_d2)
+    )
+    assert far.psnr_d1 == pytest.approx(plain.psnr_d1, rel=1e-12)
+    assert far.psnr_d2 == pytest.approx(plain.psnr_d2, rel=1e-12)
+    if exponent < 0:  # large ones are whole numbers
+        assert peak_of(np.ldexp(a + 0.25, exponent)) == math.ldexp(peak_of(a + 0.25), exponent)
+
+
+@pytest.mark.parametrize(
+    ("points", "message"),
+    [
+        ([[1e200, 0, 0], [0, -1e200, 0]], r"about 10\^399: measure in another unit"),
+        ([[1e-200, 0, 0], [0, -1e-200, 0]], r"about 10\^-401: measure in another unit"),
+        ([[5e-324, 0, 0], [0, 1e-323, 0]], "measure in another unit"),
+        ([[1.7e308, 0, 0], [-1.7e308, 0, 0]], "farther apart than 1.79769e"),
+        (np.array([[2**62, 0, 0], [0, 0, 0]]), "whole numbers below 2"),
+        (np.array([[2**64 - 1, 0, 0], [0, 0, 0]], np.uint64), "18446744073709551615 from 0"),
+    ],
+)
+@pytest.mark.parametrize("planes", [True, False])
+def test_distances_that_floats_do_not_hold_are_refused(points, message, planes):
+    points = np.asarray(points)
+    moved = points / 2 if points.dtype.kind == "f" else points
+    with pytest.raises(ValueError, match=message):
+        cloud_distortion(points, moved, planes=planes)

@@ -93,6 +93,43 @@ def test_inherited_steps_code_what_the_model_codes(model_class, kind):
         net.decompress([[damaged, out["strings"][0][1]], out["strings"][1]], out["shape"])
 
 
+def with_own_steps(base):
+    class OwnSteps(base):
+        """Codes by steps of its own, which the inherited `compress` calls as in CompressAI."""
+
+        def _compress_ar(self, y_hat, params, *others):
+            return super()._compress_ar(y_hat, 1.5 * params, *others)
+
+        def _decompress_ar(self, string, y_hat, params, *others):
+            super()._decompress_ar(string, y_hat, 1.5 * params, *others)
+
+    return OwnSteps
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", ["lcrs", "ans"])
+@pytest.mark.parametrize("stage", [(), (1,), (2,)], ids=str)
+def test_steps_of_derived_classes_are_what_codes(stage, kind):
+    base = JointAutoregressiveHierarchicalPriorsVbr if stage else JointAutoregressiveHierarchicalPriors
+    x = torch.rand(2, 3, 64, 128)
+    nets = []
+    for model_class in (base, base, with_own_steps(base)):
+        torch.manual_seed(0)
+        net = model_class(6, 8).eval()
+        net.entropy_coder = kind
+        nets.append(net)
+    plain, scaled, own = nets
+    for tensor in scaled.h_s[-1].parameters():
+        tensor.mul_(1.5)
+    with pytest.warns(lcrs.NotPortableWarning, match="of OwnSteps is not portable"):
+        out = own.compress(x, *stage)
+    found = own.decompress(out["strings"], out["shape"], *stage)["x_hat"]
+    for net, is_same in ((plain, False), (scaled, True)):
+        expected = net.compress(x, *stage)
+        restored = net.decompress(expected["strings"], expected["shape"], *stage)["x_hat"]
+        assert torch.allclose(found, restored, atol=1e-5) == is_same
+
+
 class OwnScan(nn.Module):
     """Calls a codec with what torch computes."""
 

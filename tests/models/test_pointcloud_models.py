@@ -171,7 +171,9 @@ def test_normals_are_restored_as_features():
         (torch.zeros(1, 0, 3), "at least one point"),
         (torch.zeros(5, 3), r"\(5, 3\), \(B, P, 3\)"),
         (torch.zeros(1, 5, 2), r"\(1, 5, 2\)"),
-        (torch.zeros(1, 5, 3, dtype=torch.int64), "dtype torch.int64"),
+        (torch.zeros(1, 5, 3, dtype=torch.bool), "dtype torch.bool"),
+        (torch.zeros(1, 5, 3, dtype=torch.complex64), "dtype torch.complex64"),
+        (torch.full((1, 5, 3), 1e200, dtype=torch.float64), r"cloud 0: point 0 is beyond 3.40282e\+38"),
         (torch.full((1, 5, 3), float("nan")), "finite|[nN]a[nN]"),
         ([1.0], "has shape list"),
     ],
@@ -181,6 +183,29 @@ def test_clouds_that_cannot_be_coded_are_refused(references, name, pos, message)
     net = network(references[name])
     with pytest.raises(ValueError, match=message):
         net.compress({"pos": pos})
+
+
+@pytest.mark.parametrize("name", ["pointnet", "pointnet2", "density"])
+def test_clouds_of_any_numbers_are_those_of_the_model_s_type(references, name):
+    net = network(references[name])
+    pos = torch.randint(-3, 4, (2, 9, 3), generator=torch.Generator().manual_seed(5)).float()
+    strings = net.compress({"pos": pos})["strings"]
+    with torch.no_grad():
+        torch.manual_seed(0)  # of the points that are repeated
+        x_hat = net({"pos": pos})["x_hat"]
+    for dtype in (torch.float64, torch.float16, torch.bfloat16, torch.int64, torch.int8):
+        clouds = {"pos": pos.to(dtype)}
+        assert net.compress(clouds)["strings"] == strings
+        with torch.no_grad():
+            torch.manual_seed(0)
+            out = net(clouds)
+        assert torch.equal(out["x_hat"], x_hat)
+        loss = criterion_of(net)(out, clouds)["loss"]
+        assert loss.dtype == torch.float32 or dtype == torch.float64
+        assert bool(loss.isfinite())
+    doubles = {"pos": pos.double().requires_grad_()}
+    net(doubles)["x_hat"].square().sum().backward()
+    assert bool(doubles["pos"].grad.isfinite().all())
 
 
 def test_channels_of_normals_fit_the_first_level():

@@ -164,6 +164,7 @@ class TCM(MeanScaleHyperprior):
     "layers/swin.py": "window = 8\n",
     "ops/__init__.py": "from .ops import quantize_ste\n",
     "ops/broken.py": "def f(:\n",
+    "zoo/__init__.py": "from .image import *\nMINE = 4\n",
 }
 
 USES_VENDORED = """
@@ -174,6 +175,9 @@ from compressai.models import MeanScaleHyperprior
 from compressai.models.google import Changed
 from compressai.layers import GDN, OwnBlock
 import compressai.layers.swin
+from compressai.zoo import MINE, image_models, models
+assert MINE == 4 and image_models is lcrs.zoo.image_models and len(models) > len(image_models)
+assert {"OWN", "zoo", "compress"} - {*dir(compressai)} == {"OWN"}
 assert TCM is again and issubclass(TCM, lcrs.models.MeanScaleHyperprior)
 assert MeanScaleHyperprior is lcrs.models.MeanScaleHyperprior
 assert Changed.block is OwnBlock and issubclass(Changed, lcrs.models.CompressionModel)
@@ -211,7 +215,9 @@ def test_a_changed_copy_is_named_and_what_it_has_beyond_lcrs_comes_from_it(run, 
         f"lcrs.shims: note: {vendored / 'compressai'} is a copy of CompressAI; lcrs takes its place"
     )
     assert "modules of its own on top (layers/own.py, layers/swin.py, models/tcm.py, ops/broken.py)" in line
-    assert "from __init__.py, layers/__init__.py, models/__init__.py, models/google.py." in line
+    assert (
+        "from __init__.py, layers/__init__.py, models/__init__.py, models/google.py, zoo/__init__.py." in line
+    )
     assert line.count("\n") == 0
 
 

@@ -4,15 +4,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from picture_folders import write_pictures
+from picture_folders import TINY_RUN, write_pictures
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
-
-TINY_RUN = {
-    "model.sizes": {"N": 8, "M": 12}, "steps": 8, "batch": 2, "crop": 64, "device": "cpu", "threads": 1,
-    "workers": 0, "watch.display": "off", "watch.every": 2, "checkpoint_every": 3, "validation.coded": 0,
-    "validation.qualities": [50.0], "validation.sheet": False, "validation.size": 64,
-}  # fmt: skip
 
 
 @pytest.fixture

@@ -1,7 +1,13 @@
-"""Folders of pictures for tests."""
+"""Folders of pictures and settings of tiny runs for tests."""
 
 import numpy as np
 from PIL import Image
+
+TINY_RUN = {
+    "model.sizes": {"N": 8, "M": 12}, "steps": 8, "batch": 2, "crop": 64, "device": "cpu", "threads": 1,
+    "workers": 0, "watch.display": "off", "watch.every": 2, "checkpoint_every": 3, "validation.coded": 0,
+    "validation.qualities": [50.0], "validation.sheet": False, "validation.size": 64,
+}  # fmt: skip
 
 
 def write_pictures(folder, photo, count=6, size=(96, 112)):

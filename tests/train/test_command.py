@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import pytest
 
 from lcrs.cli import main
+from lcrs.codec import load_package
 from lcrs.train import command
 from lcrs.train.command import main as module_main
 from lcrs.train.recipes import recipe_names
@@ -58,6 +59,7 @@ def test_listing_and_showing_load_no_torch(fresh_python):
     code = """
 import sys
 from lcrs.cli import main
+from lcrs.codec import load_package
 assert main(["train", "list"]) == 0
 assert main(["train", "show", "photo", "device=cpu"]) == 0
 print({"torch", "accelerate", "webdataset", "rich"} & set(sys.modules))
@@ -81,6 +83,7 @@ sys.modules[missing] = None
 real = importlib.util.find_spec
 importlib.util.find_spec = lambda name, *more: None if name == missing else real(name, *more)
 from lcrs.cli import main
+from lcrs.codec import load_package
 sys.stderr = sys.stdout
 print(main(["train", *words]))
 """
@@ -127,8 +130,7 @@ def test_restart_and_export_as_programs(tiny, tmp_path, capsys):
     out = tmp_path / "net.lcrm"
     assert main(["export", str(tmp_path / "run"), "-o", str(out), "--name", "mine"]) == 0
     assert "bits in a file" in capsys.readouterr().err
-    assert main(["info", str(out), "--json"]) in (0, 1)
-    capsys.readouterr()
+    assert load_package(out).name == "mine"
     assert main(["export", str(tmp_path / "run"), "-o", str(out)]) == 1
     assert "exists" in capsys.readouterr().err
     assert main(["export", str(tmp_path / "nowhere"), "-o", str(out), "--force"]) == 1
@@ -146,7 +148,7 @@ def test_the_module_is_the_command():
         [sys.executable, "-m", "lcrs.train", "show", "photo", "device=cpu"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    assert 'recipe = "photo"' in done.stdout
+    assert "runs/photo" in done.stdout
 
 
 def test_an_interrupted_command_has_the_code_of_its_signal(monkeypatch, capsys):

@@ -10,6 +10,7 @@ import torch
 from lcrs.models.pointcloud import OctreeOccupancy
 from lcrs.train import ConfigError, load_recipe, run
 from lcrs.train.checkpoints import load_checkpoint
+from lcrs.train.data import octrees
 from lcrs.train.data.octrees import OctreeBatches, nodes_of_cloud
 from lcrs.train.octrees import OctreeBits, bits_a_point
 
@@ -42,6 +43,15 @@ def test_batches_follow_from_the_step(batches):
     assert torch.equal(again.get(4, 0), batch)
     assert not torch.equal(again.get(5, 0), batch)
     assert set(again._pool) == {1, 2}
+
+
+def test_how_far_the_first_clouds_are_is_said(batches, monkeypatch, caplog):
+    monkeypatch.setattr(octrees, "_TELL_EVERY", 0.0)
+    with caplog.at_level("INFO", logger="lcrs.train"):
+        OctreeBatches(batches.net, 50, OPTIONS, 3, torch.device("cpu")).get(0, 0)
+    assert [record.getMessage().partition(" (")[0] for record in caplog.records] == [
+        "1 of 2 clouds are made", "2 of 2 clouds are made",
+    ]  # fmt: skip
 
 
 def test_bits_a_point_are_those_of_all_nodes(batches):

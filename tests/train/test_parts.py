@@ -9,6 +9,7 @@ import torch
 from tiny_networks import make
 from torch import nn
 
+from lcrs.errors import LcrsError
 from lcrs.losses import RateDistortionLoss
 from lcrs.losses.distortions import DISTORTIONS, charbonnier, l1
 from lcrs.models import JointAutoregressiveHierarchicalPriors, MeanScaleHyperprior
@@ -341,3 +342,19 @@ def test_the_first_guilty_tensor_is_named(spoil, named):
     assert first_guilty(net, x, lambda: net(x).sum()) == named
     assert net.last.bias.grad == 1
     assert not net.first._forward_hooks
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"optimizer.type": "Adamm"}, "optimizer.type: no optimizer is registered as 'Adamm'"),
+        ({"optimizer.options": {"beta": 1}}, "optimizer.options of Adam: .*beta"),
+        ({"schedule.type": "cosin"}, "schedule.type: no scheduler is registered as 'cosin'"),
+        ({"start": "nowhere"}, "start=nowhere: there is no nowhere"),
+        ({"start": "nowhere", "start_state": "all"}, "no checkpoint nowhere"),
+    ],
+)
+def test_what_is_wrong_is_said_before_pictures_are_read(tiny, tmp_path, wrong, said):
+    unread = {"data.train": str(tmp_path / "not there")}
+    with pytest.raises(LcrsError, match=said):
+        run(load_recipe("mbt2018-mean", tiny | unread | wrong))

@@ -1,6 +1,7 @@
 """Every shipped recipe: it is what it says, and a few tiny steps of it lead to a model."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,10 +13,9 @@ import lcrs
 from lcrs.models import MeanScaleHyperprior
 from lcrs.registry import MODELS
 from lcrs.train import ConfigError, load_recipe, recipe_names, run
-from lcrs.train.config import checked, dotted_keys
+from lcrs.train.config import dotted_keys
 from lcrs.train.published import LMBDAS
 from lcrs.train.recipes import recipe_text, shown
-from lcrs.train.toml_text import loads
 from lcrs.zoo.checkpoints import ARCHITECTURES
 
 KEYS = {
@@ -48,11 +48,13 @@ def tiny_settings(recipe, tiny):
 
 
 @pytest.mark.parametrize("name", recipe_names())
-def test_a_recipe_is_read_shown_and_read_again(name):
+def test_a_recipe_is_read_shown_and_read_again(name, tmp_path):
     config = load_recipe(name, on_cuda=False)
-    values = loads(shown(config))
-    assert checked(values) == config
-    text = shown(config)
+    text = shown(config, name)
+    for copy in (name, "mine"):  # a copy is a recipe of its own, with a folder of its own
+        (tmp_path / f"{copy}.toml").write_text(text)
+        named = {"recipe": copy, "output": Path("runs", copy)}
+        assert load_recipe(tmp_path / f"{copy}.toml") == config.model_copy(update=named)
     assert set(dotted_keys()) >= KEYS
     assert all(key.rpartition(".")[2] in text for key in KEYS)
     assert recipe_text(name).startswith(f"# lcrs train {name}")

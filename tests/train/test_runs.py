@@ -176,8 +176,11 @@ def test_a_damaged_checkpoint_is_passed_over(tiny, tmp_path):
     assert_same(weights(whole), weights(folder))
     for path in (folder / "checkpoints").iterdir():
         path.write_bytes(b"nothing")
-    with pytest.raises(lcrs.CorruptError, match="damaged"):
+    with pytest.raises(lcrs.CorruptError, match="is no checkpoint that can be loaded safely"):
         run(load_recipe(RECIPE, tiny))
+    torch.save({"format": "lcrs-train/1", "step": 5}, newest)
+    with pytest.raises(lcrs.CorruptError, match="is damaged: it lacks parts of"):
+        load_checkpoint(newest)
 
 
 def test_another_configuration_is_refused_and_restart_begins_anew(tiny):
@@ -225,15 +228,16 @@ def test_older_checkpoints_make_room_on_a_full_disk(tmp_path, monkeypatch):
 
     monkeypatch.setattr(checkpoints, "write_atomically", narrow)
     folder = checkpoints.Checkpoints(tmp_path, keep=5)
+    content = {"seconds": 0.0, "config": {}, "state": {"model": {}, "average": None}}
     for step in (1, 2, 3, 4):
-        folder.save({"step": step}, step)
+        folder.save(content | {"step": step}, step)
         assert folder.latest()[0]["step"] == step
     assert [step for step, _ in folder.numbered()] == [3, 4]
     monkeypatch.setattr(
         checkpoints, "write_atomically", lambda *a, **k: (_ for _ in ()).throw(OSError(28, "full"))
     )
     with pytest.raises(OSError, match="full"):
-        folder.save({"step": 5}, 5)
+        folder.save(content | {"step": 5}, 5)
     assert folder.latest()[0]["step"] == 4
 
 

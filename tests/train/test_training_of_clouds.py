@@ -94,12 +94,56 @@ def test_files_of_points_are_clouds(tmp_path):
     for k in range(3):
         points = np.random.default_rng(k).normal(size=(20 + k, 3)).astype(np.float32)
         clouds.write(tmp_path / f"{k}.ply", clouds.Cloud(points))
-    train, held = find_clouds([str(tmp_path)], [], OPTIONS, 1, LeftOut())
-    assert [train.read(k).shape for k in range(train.count)] == [(20, 3), (21, 3)]
-    assert held.read(0).shape == (22, 3)
+    held_out = set()
+    for seed in range(9):
+        train, held = find_clouds([str(tmp_path)], [], OPTIONS, seed, LeftOut())
+        sizes = [len(part.read(k)) for part in (train, held) for k in range(part.count)]
+        assert sorted(sizes) == [20, 21, 22]
+        assert (train.count, held.count) == (2, 1)
+        held_out.add(sizes[-1])
+    assert len(held_out) > 1
     batch = CloudBatches(train, 2, 32, 1, torch.device("cpu"), 0, 1).get(0, 0)
     assert list(batch) == ["pos"]
     assert batch["pos"].shape == (2, 32, 3)
+
+
+def test_large_files_are_kept_in_part_and_far_ones_keep_their_shape(tmp_path):
+    grid = np.stack(np.meshgrid(*[np.arange(7.0)] * 3), -1).reshape(-1, 3)
+    for k, away in enumerate((0.0, 1e9)):
+        clouds.write(tmp_path / f"{k}.ply", clouds.Cloud(grid + away))
+    train, held = find_clouds([str(tmp_path)], [], OPTIONS, 1, LeftOut())
+    near, far = (part.read(0) for part in (train, held))
+    assert near.shape == (4 * 32, 3)
+    assert near.dtype == np.float32
+    assert len(np.unique(near, axis=0)) == 4 * 32
+    np.testing.assert_allclose(near, far, atol=1e-6)
+
+
+def test_an_epoch_is_put_in_order_once(small_shapes, monkeypatch):
+    train, _ = find_clouds([], [], OPTIONS, 1, LeftOut())
+    batches = CloudBatches(train, 2, 32, 1, torch.device("cpu"), 0, 1)
+    made = []
+    monkeypatch.setattr(sources, "generator", lambda *n, of=sources.generator: made.append(n) or of(*n))
+    for step in range(4):
+        batches.get(step, 0)
+    assert [numbers for numbers in made if numbers[1] == 8] == [(1, 8, 0), (1, 8, 1)]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_validation_is_a_sample_by_the_seed(tiny, tmp_path, small_shapes, monkeypatch, seed):
+    from lcrs.train.clouds import CLOUDS
+
+    asked = []
+    whole = sources.Clouds.read
+    monkeypatch.setattr(sources.Clouds, "read", lambda self, k: asked.append(k) or whole(self, k))
+    settings = settings_of("sfu2023-pcc-rec-pointnet", tiny, tmp_path) | {"seed": seed}
+    config = load_recipe("sfu2023-pcc-rec-pointnet", settings)
+    first = CLOUDS.open_data(config, torch.device("cpu"))
+    numbers, asked[:] = list(asked), []
+    again = CLOUDS.open_data(config, torch.device("cpu"))
+    assert asked == numbers == sorted(set(numbers))
+    assert numbers != list(range(len(numbers)))
+    assert all(torch.equal(a["pos"], b["pos"]) for a, b in zip(first.tune, again.tune, strict=True))
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from lcrs.cli.messages import UsageError
@@ -75,6 +75,45 @@ def add_limits(parser: argparse._ActionsContainer) -> None:
 def limits(arguments: argparse.Namespace) -> dict[str, Any]:
     """What functions are told of the limits; None is their default."""
     return {"max_pixels": arguments.max_pixels, "max_bytes": arguments.max_bytes}
+
+
+def refuse_options(arguments: argparse.Namespace, names: Iterable[str], noun: str) -> None:
+    """Options that only one kind of input has are not passed over by another one.
+
+    Args:
+        arguments: of the command line.
+        names: of the options, as `arguments` has them; those that the verb lacks count as not given.
+        noun: what they are for, "pictures" or "point clouds".
+
+    Raises:
+        UsageError: one is given.
+    """
+    others = {"pictures": "point clouds", "point clouds": "pictures"}
+    for name in names:
+        value = getattr(arguments, name, None)
+        if value is None or value is False or value == [] or (name, value) == ("runtime", "native"):
+            continue
+        option = f"--{name.strip('_').replace('_', '-')}" + (f" {value}" if name == "runtime" else "")
+        raise UsageError(f"{option} is for {noun}, not for {others[noun]}")
+
+
+def metrics_in(arguments: argparse.Namespace, known: Sequence[str], default: Sequence[str]) -> list[str]:
+    """What `--metrics` asks for.
+
+    Args:
+        arguments: of the command line.
+        known: names of all measures there are.
+        default: what is measured where nothing is asked for.
+
+    Raises:
+        UsageError: it names none, or one that there is not.
+    """
+    if arguments.metrics is None:
+        return list(default)
+    names = [name.strip() for name in arguments.metrics.split(",") if name.strip()]
+    if not names or not set(names) <= set(known):
+        raise UsageError(f"--metrics {arguments.metrics}: there are {', '.join(known)}")
+    return list(dict.fromkeys(names))
 
 
 def check_runtime(runtime: str, device: str | None) -> None:

@@ -6,23 +6,34 @@ import argparse
 import io
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lcrs.cli import batch
-from lcrs.cli.arguments import positive_number, whole_number
+from lcrs.cli.arguments import positive_number, refuse_options, whole_number
 from lcrs.cli.endings import CLOUDS
-from lcrs.cli.messages import LossWarning, UsageError, naming
+from lcrs.cli.messages import LossWarning, naming
 from lcrs.cli.streams import STANDARD, standard_input, title
 from lcrs.cli.targets import check_output, check_stream, deliver, is_whole
 
 if TYPE_CHECKING:
     from lcrs.cli.jobs import Job
 
-__all__ = ["add_cloud", "decode", "encode", "is_cloud"]
+__all__ = ["ONLY_CLOUDS", "ONLY_PICTURES", "add_cloud", "coded_cloud", "decode", "encode", "is_cloud"]
+
+ONLY_CLOUDS = ("voxel", "bits", "keep_duplicates", "drop")
+"""Options of `encode` that pictures have no use for."""
+ONLY_PICTURES = (
+    "quality", "scale", "target_bpp", "target_size", "target_psnr", "background", "to_8bit", "to_srgb",
+    "frame", "keep_exif", "keep_metadata", "max_side", "import_", "allow_not_portable", "runtime", "device",
+)  # fmt: skip
+"""Options of `encode`, `decode` and `metrics` that point clouds have no use for. --max-pixels is none of
+them: a limit of what there is none of is kept.
+"""
 
 _BEGINNINGS = (b"ply\n", b"ply\r", b"# .PCD", b"VERSION ", b"\x93NUMPY", b"LASF", b"OFF")
 """Those of `lcrs.clouds`, which is not imported to parse a command line."""
 _FIRST_BYTES = 16
+_CODED = b"\x8cLCS"
 
 
 def add_cloud(group: argparse._ArgumentGroup) -> None:
@@ -68,6 +79,22 @@ def is_cloud(path: Path) -> bool:
     return first.startswith(_BEGINNINGS) or ending in CLOUDS - {".pcd"}
 
 
+def coded_cloud(path: Path) -> bytes | None:
+    """The bytes of an .lcrs file of points; None if the file is something else, or none that can be read."""
+    if path == STANDARD or not path.is_file():
+        return None
+    from lcrs import coding
+    from lcrs.errors import LcrsError
+
+    try:
+        with path.open("rb") as file:
+            first = file.read(len(_CODED))
+            data = first + file.read() if first == _CODED else b""
+        return data if data and "num_points" in coding.info(data) else None
+    except (OSError, LcrsError):
+        return None  # whoever decodes it says what is wrong
+
+
 def encode(job: Job, arguments: argparse.Namespace) -> batch.Done:
     """Reads points, compresses, writes."""
 
@@ -77,7 +104,7 @@ def encode(job: Job, arguments: argparse.Namespace) -> batch.Done:
     if arguments.skip_existing and is_whole(job.target, check, force=arguments.force):
         return batch.Done(is_skipped=True, words=f"{job.target}: is there already")
     check_output(job.source, job.target, force=arguments.force, makes_folders=job.is_named_here)
-    _refuse_picture_options(arguments)
+    refuse_options(arguments, ONLY_PICTURES, "pictures")
 
     from lcrs import clouds, points
 
@@ -93,7 +120,10 @@ def encode(job: Job, arguments: argparse.Namespace) -> batch.Done:
     for warning in told:
         merged = f"{title(job.source)}: {warning.message} (--keep-duplicates keeps them)"
         warnings.warn(merged, LossWarning, stacklevel=2)
-    if lost := [*cloud.losses, *(["comments"] if cloud.comments else [])]:
+    lost = [*cloud.losses, *(["comments"] if cloud.comments else [])]
+    if cloud.grid is not None:
+        lost.append("scale and offset of the LAS file (positions do not need them)")
+    if lost:
         warnings.warn(f"{title(job.source)}: not kept: {'; '.join(lost)}", LossWarning, stacklevel=2)
     deliver(job.target, data, force=arguments.force, makes_folders=job.is_named_here)
     fields = points.info(data)
@@ -114,8 +144,7 @@ def decode(job: Job, data: bytes | bytearray | memoryview, arguments: argparse.N
         )
     kind = arguments.format or ("ply" if target == STANDARD else clouds.format_of(target))
     text = job.target_text if target == job.target else str(target)
-    if arguments.max_side is not None:
-        raise UsageError("--max-side is for pictures")
+    refuse_options(arguments, ONLY_PICTURES, "pictures")
     if arguments.skip_existing and is_whole(target, _check_cloud, force=arguments.force):
         return batch.Done(is_skipped=True, words=f"{target}: is there already")
     check_output(job.source, target, force=arguments.force, makes_folders=job.is_named_here)
@@ -135,25 +164,3 @@ def _check_cloud(path: Path) -> None:
     from lcrs import clouds
 
     clouds.read(path)
-
-
-def _refuse_picture_options(arguments: argparse.Namespace) -> None:
-    """Options that only pictures have are not passed over."""
-    defaults: dict[str, Any] = {
-        "quality": None,
-        "scale": None,
-        "target_bpp": None,
-        "target_size": None,
-        "target_psnr": None,
-        "background": None,
-        "to_8bit": False,
-        "to_srgb": False,
-        "frame": None,
-        "keep_exif": False,
-        "keep_metadata": False,
-        "import_": None,
-        "device": None,
-    }
-    for name, default in defaults.items():
-        if getattr(arguments, name, default) != default:
-            raise UsageError(f"--{name.strip('_').replace('_', '-')} is for pictures, not for point clouds")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from lcrs.cli import streams
 from lcrs.cli.arguments import add_frame, add_limits, add_model, color, limits
+from lcrs.cli.cloud_metrics import sides_of_clouds
 from lcrs.cli.messages import UsageError, naming, printable, valid
 from lcrs.cli.targets import check_output, deliver
 
@@ -67,6 +68,8 @@ def add_inputs(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Reads both, compares, prints."""
+    if sides_of_clouds(arguments):
+        raise UsageError(f"{arguments.a} and {arguments.b} are point clouds: lcrs metrics compares them")
     if arguments.map is not None:
         if arguments.map.suffix.lower() != ".png":
             msg = f"--map {arguments.map} does not end in .png"

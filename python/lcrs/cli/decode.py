@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     todo = plan(arguments, Kind(frozenset({_ENDING}), rename, "the .lcrs files"))
     for job in todo.jobs:
         if not _is_for_clouds(job.target, arguments.format):
-            format_of(job.target, arguments.format)
+            _check_format(job, arguments.format)
     if any(not _is_for_clouds(job.target, arguments.format) for job in todo.jobs):
         any_model_of(arguments)  # what is wrong with it is said once
     return batch.run(todo, NAME, arguments)
@@ -112,6 +112,21 @@ def work(job: Job, arguments: argparse.Namespace) -> batch.Done:
         warnings.warn(f"{job.target_text}: {words}", LossWarning, stacklevel=2)
     deliver(job.target, written, force=arguments.force, makes_folders=job.is_named_here)
     return batch.Done(len(data), len(written))
+
+
+def _check_format(job: Job, format: str | None) -> None:
+    """Raises `UsageError` if the ending of a target says no format: of pictures, or of clouds for a cloud."""
+    try:
+        format_of(job.target, format)
+    except UsageError as error:
+        if format is not None or clouds.coded_cloud(job.source) is None:
+            raise
+        from lcrs.clouds import format_of as cloud_format_of
+
+        try:
+            cloud_format_of(job.target)
+        except ValueError as said:
+            raise UsageError(str(said)) from error
 
 
 def _is_for_clouds(target: Path, format: str | None) -> bool:

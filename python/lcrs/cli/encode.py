@@ -19,6 +19,7 @@ from lcrs.cli.arguments import (
     limits,
     positive_number,
     quality,
+    refuse_options,
     whole_number,
 )
 from lcrs.cli.endings import CLOUDS, PICTURES
@@ -35,7 +36,7 @@ NAME = "encode"
 SUMMARY = "Compress pictures and point clouds to .lcrs files"
 
 # Endings of point clouds that many other files have: not taken out of a folder.
-_MANIFOLD = frozenset({".bin", ".npy", ".obj", ".txt"})
+_MANIFOLD = frozenset({".bin", ".csv", ".npy", ".obj", ".txt"})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -171,7 +172,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     advice = "" if arguments.keep_endings else "; --keep-endings tells them apart"
     todo = plan(arguments, Kind(PICTURES | CLOUDS - _MANIFOLD, rename, "the pictures", advice))
-    if len(todo.jobs) > 1 and not any(clouds.is_cloud(job.source) for job in todo.jobs):
+    # By their endings: to look into so many files is for those who read them.
+    if len(todo.jobs) > 1 and all(job.source.suffix.lower() in PICTURES - CLOUDS for job in todo.jobs):
         from lcrs.coding import Package
 
         options = _rate_options(arguments)  # what is wrong with the model is said once
@@ -180,17 +182,11 @@ def run(arguments: argparse.Namespace) -> int:
     return batch.run(todo, NAME, arguments)
 
 
-def _refuse_cloud_options(arguments: argparse.Namespace) -> None:
-    for name in ("voxel", "bits", "keep_duplicates", "drop"):
-        if getattr(arguments, name):
-            raise UsageError(f"--{name.replace('_', '-')} is for point clouds, not for pictures")
-
-
 def work(job: Job, arguments: argparse.Namespace) -> batch.Done:
     """Reads, compresses, writes."""
     if clouds.is_cloud(job.source):
         return clouds.encode(job, arguments)
-    _refuse_cloud_options(arguments)
+    refuse_options(arguments, clouds.ONLY_CLOUDS, "point clouds")
     check = partial(check_stream, limits=limits(arguments))
     if arguments.skip_existing and is_whole(job.target, check, force=arguments.force):
         return batch.Done(is_skipped=True, words=f"{job.target}: is there already")

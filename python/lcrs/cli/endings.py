@@ -18,7 +18,7 @@ PICTURES = frozenset({
 # fmt: on
 """What pictures are called that Pillow reads, or reads with a plugin; no others are taken out of a folder."""
 
-CLOUD_FORMATS = ("ply", "pcd", "xyz", "npy", "bin", "las", "laz", "obj", "off", "stl")
+CLOUD_FORMATS = ("ply", "pcd", "xyz", "csv", "npy", "bin", "las", "laz", "obj", "off", "stl")
 """Those of `lcrs.clouds.FORMATS`."""
 
 CLOUDS = frozenset({*(f".{name}" for name in CLOUD_FORMATS), ".txt"})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from lcrs.cli.arguments import add_runtime, check_runtime, require_torch
+from lcrs.cli.arguments import add_runtime, check_runtime, refuse_options, require_torch
 from lcrs.cli.evaluating import Row, add_shared, evaluate, work_on
 from lcrs.cli.jobs import Job
 from lcrs.cli.messages import UsageError
@@ -87,16 +87,18 @@ def _codec(arguments: argparse.Namespace) -> Any:
 
 
 def _cloud_codec(names: list[str], arguments: argparse.Namespace) -> Any:
-    from lcrs.evaluate.cloud_models import NetworkCloudCodec, load_cloud_model
+    from lcrs.evaluate.cloud_models import GeometryCodec, NetworkCloudCodec, load_cloud_model
 
-    if arguments.estimate:
-        raise UsageError("--estimate is for pictures")
+    refuse_options(arguments, ["estimate"], "pictures")
     if len(names) > 1:
         raise UsageError(f"MODEL is {arguments.model}: models of point clouds are measured one at a time")
     if arguments.import_ is not None:
         name = arguments.name or arguments.import_.rpartition(":")[2]
         net: Any = model_of(arguments)
         return NetworkCloudCodec(net, name=name, device=arguments.device)
-    return load_cloud_model(
+    codec = load_cloud_model(
         names[0], architecture=arguments.architecture, title=arguments.name, device=arguments.device
     )
+    if isinstance(codec, GeometryCodec):
+        refuse_options(arguments, ["runtime"], "pictures")
+    return codec

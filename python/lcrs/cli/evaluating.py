@@ -14,8 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lcrs.cli import streams
-from lcrs.cli.arguments import add_frame, add_jobs, color, positive_number, whole_number
+from lcrs.cli.arguments import (
+    add_frame,
+    add_jobs,
+    color,
+    positive_number,
+    refuse_options,
+    whole_number,
+)
 from lcrs.cli.batch import Done
+from lcrs.cli.cloud_metrics import has_unit
 from lcrs.cli.jobs import Job, Plan, find_sources
 from lcrs.cli.messages import UsageError, printable
 from lcrs.cli.progress import Tally, shown
@@ -93,28 +101,6 @@ def add_shared(parser: argparse.ArgumentParser, settings: str) -> None:
     )
 
 
-_OF_PICTURES = {
-    "background": "--background",
-    "to_srgb": "--to-srgb",
-    "frame": "--frame",
-    "max_pixels": "--max-pixels",
-}
-_OF_CLOUDS = {"peak": "--peak", "max_points": "--max-points"}
-
-
-def _check_options(arguments: argparse.Namespace) -> None:
-    """Raises `UsageError` if an option is for what is not measured."""
-    others = _OF_PICTURES if arguments.subject == "cloud" else _OF_CLOUDS
-    given = [option for name, option in others.items() if _is_given(getattr(arguments, name))]
-    if given:
-        raise UsageError(f"{given[0]} is not for {arguments.subject}s")
-
-
-def _is_given(value: object) -> bool:
-    """Whether an option was given: a number 0 was."""
-    return value is not None and value is not False
-
-
 def settings_of(arguments: argparse.Namespace, codec: Codec) -> list[Setting]:
     """What `-q` asks for, or the codec's ladder.
 
@@ -157,18 +143,19 @@ def evaluate(
 
     found = Plan()
     subject = SUBJECTS[arguments.subject]
-    _check_options(arguments)
+    for other in SUBJECTS.values():
+        if other is not subject:
+            refuse_options(arguments, (*other.choices, *other.measures, other.limit), other.nouns)
     sources = list(dict.fromkeys(find_sources(arguments.inputs, subject.kind, recursive=True, found=found)))
     if any(path == streams.STANDARD for path, _ in sources):
         raise UsageError(f"- is standard input: {subject.noun}s are measured in files")
     settings, names = settings_of(arguments, codec), subject.metrics(arguments)
+    arguments.names = names
     is_printed = arguments.json == streams.STANDARD
     path = None if is_printed else arguments.json
     if path is not None and not path.absolute().parent.is_dir():
         raise FileNotFoundError(2, "there is no such folder", str(path.parent))
-    choices = {key: getattr(arguments, key) for key in subject.choices}
-    if subject.noun == "cloud":
-        choices["peak"] = arguments.peak
+    choices = {key: getattr(arguments, key) for key in (*subject.choices, *subject.measures)}
     identity = {
         "codec": codec.identity(),
         "metrics": names,
@@ -407,9 +394,8 @@ def _cell(key: str, value: Any) -> str:
         return "-"
     if isinstance(value, str):
         return printable(value)
-    digits = {"setting": "g", "num_bytes": ".0f"}.get(
-        key, ".4f" if "ssim" in key or key.startswith(("bpp", "bpip")) else ".3f"
-    )
+    plain = ".4f" if "ssim" in key or key.startswith(("bpp", "bpip")) else ".3f"
+    digits = {"setting": "g", "num_bytes": ".0f"}.get(key, ".6g" if has_unit(key) else plain)
     return f"{value:{digits}}"
 
 

@@ -7,8 +7,8 @@ import math
 from typing import Any
 
 from lcrs.cli import cloud_metrics, compare, streams
-from lcrs.cli.arguments import positive_number
-from lcrs.cli.messages import UsageError, printable
+from lcrs.cli.arguments import metrics_in, positive_number, refuse_options
+from lcrs.cli.messages import printable
 
 NAME = "metrics"
 SUMMARY = "Measure a picture (PSNR, SSIM, MS-SSIM and more) or a point cloud (D1, D2) against its original"
@@ -30,18 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Reads both, measures, prints."""
-    if cloud_metrics.are_clouds(arguments):
-        values, details = cloud_metrics.measure(arguments)
+    if sides := cloud_metrics.sides_of_clouds(arguments):
+        values, details = cloud_metrics.measure(sides, arguments)
         return _show(arguments, values, {}, details)
-    if arguments.peak is not None:
-        raise UsageError("--peak is for point clouds")
+    refuse_options(arguments, ["peak"], "point clouds")
     from lcrs import metrics
 
-    names = list(metrics.NAMES)
-    if arguments.metrics is not None:
-        names = [name.strip() for name in arguments.metrics.split(",") if name.strip()]
-        if not names or any(name not in metrics.NAMES for name in names):
-            raise UsageError(f"--metrics {arguments.metrics}: there are {', '.join(metrics.NAMES)}")
+    names = metrics_in(arguments, metrics.NAMES, metrics.NAMES)
     a, b = compare.read_both(arguments)
     values, missing = metrics.measure(*compare.alike(a, b), names)
     return _show(arguments, values, missing, {})
@@ -62,7 +57,10 @@ def _show(
 
 
 def _text(values: dict[str, float], missing: dict[str, str], details: dict[str, Any]) -> str:
-    lines = [f"{name:<16}{value:.6f}" for name, value in values.items()]
+    lines = [
+        f"{name:<16}{value:{'.8g' if cloud_metrics.has_unit(name) else '.6f'}}"
+        for name, value in values.items()
+    ]
     lines += [f"{name:<16}not measured: {printable(why)}" for name, why in missing.items()]
     if details:
         points = " and ".join(str(count) for count in details["num_points"])

@@ -46,6 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
         for text in lacking:
             streams.say_line(f"lcrs report: warning: {text}")
+    elif any(curve.meta.get("saved") for curve in curves):
+        streams.say_line("lcrs report: no pictures: --originals FOLDER shows those that --save kept")
     text = page(
         curves,
         title=arguments.title,

@@ -10,7 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lcrs.cli.cloud_metrics import metric_names
+from lcrs.cli.arguments import metrics_in
 from lcrs.cli.endings import CLOUDS, PICTURES
 from lcrs.cli.jobs import Kind
 from lcrs.cli.messages import UsageError, naming
@@ -28,22 +28,29 @@ class Subject:
 
     Attributes:
         noun: one of them.
+        nouns: all of them, as messages say.
         rate: what their rate is called.
         protocol: how they are measured, in words.
         kind: which files of folders they are.
         choices: arguments that say what is taken from a file.
+        limit: the argument that says how large one may be.
+        measures: arguments that say how what comes back is measured.
         metrics: names of measures that `--metrics` asks for.
         read: a file, as `lcrs.evaluate.protocol.Given` or `GivenCloud`.
-        measure: a row, what came back, and the file, of a codec, what is given, a setting and the arguments.
+        measure: a row, what came back, and the file, of a codec, what is given, a setting and the arguments,
+            which have `names` of measures.
         warm_up: has a codec load what it needs.
         picture: the bytes of a file of what came back, and its ending.
     """
 
     noun: str
+    nouns: str
     rate: str
     protocol: str
     kind: Kind
     choices: tuple[str, ...]
+    limit: str
+    measures: tuple[str, ...]
     metrics: Callable[[argparse.Namespace], list[str]]
     read: Callable[..., Any]
     measure: Callable[[Any, Any, Setting, argparse.Namespace], tuple[dict[str, Any], Any, bytes]]
@@ -52,7 +59,7 @@ class Subject:
 
     def given(self, path: Path, arguments: argparse.Namespace) -> Any:
         """What is in a file; errors have its name."""
-        names = (*self.choices, "max_pixels" if self.rate == "bpp" else "max_points")
+        names = (*self.choices, self.limit)
         return _given(self.noun, path, tuple((name, getattr(arguments, name)) for name in names))
 
 
@@ -86,13 +93,13 @@ def subject_of(inputs: list[str]) -> str:
 def _picture_metrics(arguments: argparse.Namespace) -> list[str]:
     from lcrs import metrics
 
-    if arguments.metrics is None:
-        return list(metrics.DEFAULT_NAMES)
-    names = [name.strip() for name in arguments.metrics.split(",") if name.strip()]
-    if not names or any(name not in metrics.NAMES for name in names):
-        msg = f"--metrics {arguments.metrics}: there are {', '.join(metrics.NAMES)}"
-        raise UsageError(msg)
-    return names
+    return metrics_in(arguments, metrics.NAMES, metrics.DEFAULT_NAMES)
+
+
+def _cloud_metrics(arguments: argparse.Namespace) -> list[str]:
+    from lcrs.metrics.clouds import CLOUD_NAMES
+
+    return metrics_in(arguments, CLOUD_NAMES, CLOUD_NAMES)
 
 
 def _read_picture(path: Path, **choices: Any) -> Any:
@@ -107,7 +114,7 @@ def _read_picture(path: Path, **choices: Any) -> Any:
 def _measure_picture(codec: Any, given: Any, setting: Setting, arguments: argparse.Namespace) -> Any:
     from lcrs.evaluate.protocol import measured
 
-    return measured(codec, given, setting, _picture_metrics(arguments))
+    return measured(codec, given, setting, arguments.names)
 
 
 def _warm_up_picture(codec: Any, given: Any, setting: Setting) -> None:
@@ -133,7 +140,7 @@ def _read_cloud(path: Path, **choices: Any) -> Any:
 def _measure_cloud(codec: Any, given: Any, setting: Setting, arguments: argparse.Namespace) -> Any:
     from lcrs.evaluate.cloud_protocol import measured_cloud
 
-    return measured_cloud(codec, given, setting, metric_names(arguments), peak=arguments.peak)
+    return measured_cloud(codec, given, setting, arguments.names, peak=arguments.peak)
 
 
 def _warm_up_cloud(codec: Any, given: Any, setting: Setting) -> None:
@@ -153,16 +160,19 @@ _FEW = 1000
 """Points that a codec is warmed up with."""
 
 
-_IN_FOLDERS = CLOUDS - {".txt", ".npy"}
+_IN_FOLDERS = CLOUDS - {".csv", ".txt", ".npy"}
 """Files of other things have these endings, too; named themselves they count."""
 
 SUBJECTS = {
     "picture": Subject(
         "picture",
+        "pictures",
         "bpp",
         "8-bit RGB pictures; means over pictures; times of pixels to bytes and back, warmed up",
         Kind(PICTURES, str, "the pictures"),
         ("background", "to_srgb", "frame"),
+        "max_pixels",
+        (),
         _picture_metrics,
         _read_picture,
         _measure_picture,
@@ -171,11 +181,14 @@ SUBJECTS = {
     ),
     "cloud": Subject(
         "cloud",
+        "point clouds",
         "bpip",
         "positions of points; means over clouds; times of points to bytes and back, warmed up",
         Kind(frozenset(_IN_FOLDERS), str, "the point clouds"),
         (),
-        metric_names,
+        "max_points",
+        ("peak",),
+        _cloud_metrics,
         _read_cloud,
         _measure_cloud,
         _warm_up_cloud,

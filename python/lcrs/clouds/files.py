@@ -18,6 +18,7 @@ _MODULES = {
     "ply": "ply",
     "pcd": "pcd",
     "xyz": "xyz",
+    "csv": "xyz",
     "npy": "npy",
     "bin": "kitti",
     "las": "las",

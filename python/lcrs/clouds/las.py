@@ -21,10 +21,15 @@ _COUNTS_AT = 100
 """Where a header has its number of records, (which this build will not walk through by the billion)."""
 _FINEST = -9
 """Positions without a grid are rounded to a power of ten, not below this one."""
+_EXACT = 1 << 52
+"""Sums of whole numbers below it and of those of 32 bits are floats."""
 
 
 def read_las(data: bytes, max_points: int) -> Cloud:
-    """The points, their positions as `whole * scale + offset` in floats of 64 bits.
+    """The points, their positions in floats of 64 bits.
+
+    They are the floats next to `whole * scale + offset` where these are decimal fractions, as in most files,
+    so that they are decimal fractions, too; elsewhere product and sum are rounded one after the other.
 
     Every field is a property under the name that the format has for it, fields of single bits included.
 
@@ -60,8 +65,8 @@ def read_las(data: bytes, max_points: int) -> Cloud:
             }
             columns, more = _single(columns)
             whole = np.stack([np.asarray(points[axis]) for axis in "XYZ"], axis=1)
-            positions = whole * np.asarray(header.scales) + np.asarray(header.offsets)
             grid = Grid(_three(header.scales), _three(header.offsets))
+            positions = _positions(whole, grid)
     except CloudError:
         raise
     except BaseException as error:  # of laspy, NumPy and the Rust decoder, which panics
@@ -105,6 +110,21 @@ def _single(columns: dict[str, NDArray[Any]]) -> tuple[dict[str, NDArray[Any]], 
 def _three(values: Any) -> tuple[float, float, float]:
     x, y, z = (float(value) for value in values)
     return x, y, z
+
+
+def _positions(whole: NDArray[Any], grid: Grid) -> NDArray[np.float64]:
+    """Positions (N, 3) of whole numbers on a grid."""
+    return np.stack([_on_axis(whole[:, i], grid.scale[i], grid.offset[i]) for i in range(3)], axis=1)
+
+
+def _on_axis(whole: NDArray[Any], scale: float, offset: float) -> NDArray[np.float64]:
+    for digits in range(-_FINEST + 1):
+        steps = 10.0**digits  # exact
+        start = round(offset * steps) if abs(offset) * steps < _EXACT else None
+        if scale == 1 / steps and start is not None and start / steps == offset:
+            found: NDArray[np.float64] = (whole.astype(np.int64) + start) / steps
+            return found
+    return whole * scale + offset
 
 
 def write_las(cloud: Cloud, *, compressed: bool = False) -> tuple[bytes, list[str]]:
@@ -161,16 +181,30 @@ def _on_grid(cloud: Cloud, losses: list[str]) -> tuple[NDArray[np.int32], Grid]:
     if not len(cloud):
         return np.zeros((0, 3), np.int32), cloud.grid or Grid((1.0, 1.0, 1.0), (0.0, 0.0, 0.0))
     if (grid := cloud.grid) is None:
-        is_whole = not np.any(positions % 1)
-        low = np.floor(positions.min(axis=0))
-        extent = float((positions.max(axis=0) - low).max())
-        step = 1.0 if is_whole else 10.0 ** max(_FINEST, math.ceil(math.log10(max(extent, 1e-300) / 2**31)))
-        grid = Grid((step, step, step), (float(low[0]), float(low[1]), float(low[2])))
-    whole = np.rint((positions - np.asarray(grid.offset)) / np.asarray(grid.scale))
+        grid = _decimal_grid(positions)
+    with np.errstate(over="ignore"):
+        whole = np.rint((positions - np.asarray(grid.offset)) / np.asarray(grid.scale))
     if np.abs(whole).max() >= 1 << 31:
         raise CloudError("positions are too far apart for whole numbers of 32 bits, as LAS has them")
-    back = whole * np.asarray(grid.scale) + np.asarray(grid.offset)
-    if not np.array_equal(back, positions):
+    # Other programs round the product, too.
+    twice = whole * np.asarray(grid.scale) + np.asarray(grid.offset)
+    if not any(np.array_equal(back, positions) for back in (_positions(whole, grid), twice)):
         steps = " x ".join(f"{step:g}" for step in sorted(set(grid.scale)))
         losses.append(f"positions in full (rounded to multiples of {steps})")
     return whole.astype(np.int32), grid
+
+
+def _decimal_grid(positions: NDArray[np.float64]) -> Grid:
+    """The coarsest decimal grid that positions lie on; if there is none, the finest that has room."""
+    low = np.floor(positions.min(axis=0))
+    with np.errstate(over="ignore"):
+        extent = float((positions.max(axis=0) - low).max())
+    if not math.isfinite(extent):
+        raise CloudError("positions are too far apart for whole numbers of 32 bits, as LAS has them")
+    finest = max(_FINEST, math.ceil(math.log10(max(extent, 1e-300) / 2**31)))
+    for digits in range(max(0, finest), finest - 1, -1):
+        step = 1 / 10.0**-digits if digits < 0 else 10.0**digits
+        grid = Grid((step, step, step), _three(low))
+        if np.array_equal(_positions(np.rint((positions - low) / step), grid), positions):
+            break
+    return grid

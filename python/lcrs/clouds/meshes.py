@@ -15,7 +15,7 @@ import numpy as np
 from lcrs.clouds.cloud import Cloud, check_count
 from lcrs.clouds.errors import CloudError, library
 from lcrs.clouds.naming import as_float32
-from lcrs.clouds.text import parse_table, rows_as_text
+from lcrs.clouds.text import lines_of, parse_table, rows_as_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,6 +35,7 @@ def read_obj(data: bytes, max_points: int) -> Cloud:
     Raises:
         CloudError: there are none, or one is damaged.
     """
+    data = lines_of(data)
     rows = _VERTEX.findall(data)
     check_count(len(rows), max_points)
     width = len(rows[0].split()) if rows else 3
@@ -82,6 +83,7 @@ def read_off(data: bytes, max_points: int) -> Cloud:
 
 def faces_of_off(data: bytes, max_points: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Vertices (N, 3) and triangles (M, 3) of an OFF file; errors as of `read_off`."""
+    data = lines_of(data)
     head = re.match(rb"\s*[A-Z4]*OFF\s*(?:#[^\n]*\n\s*)*(\d+)", data)
     if head is None:
         raise CloudError("cloud is no OFF file: it does not begin with 'OFF' and a number")

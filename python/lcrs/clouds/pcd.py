@@ -13,7 +13,7 @@ import numpy as np
 from lcrs.clouds.cloud import Cloud, check_count
 from lcrs.clouds.errors import CloudError, library
 from lcrs.clouds.naming import cloud_of_columns
-from lcrs.clouds.text import parse_table, rows_as_text, typed_columns
+from lcrs.clouds.text import lines_of, parse_table, rows_as_text, typed_columns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -59,6 +59,8 @@ def read_pcd(data: bytes, max_points: int) -> Cloud:
     Raises:
         CloudError: it is damaged or too large, or compressed and imagecodecs is not installed.
     """
+    if b"DATA ascii" in data[:_MAX_HEADER]:
+        data = lines_of(data)
     header = _parse(data)
     check_count(header.points, max_points)
     columns = header.columns

@@ -15,7 +15,7 @@ import numpy as np
 from lcrs.clouds.cloud import Cloud, check_count
 from lcrs.clouds.errors import CloudError
 from lcrs.clouds.ply_header import ORDERS, TYPES, Element, Header, parse_header
-from lcrs.clouds.text import parse_table, rows_as_text, typed_columns
+from lcrs.clouds.text import lines_of, parse_table, rows_as_text, typed_columns
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -137,7 +137,7 @@ def _read_text(
     left = len(data) - header.size + 1  # the last number may end with the file
     if vertex.count * len(vertex.properties) * _LEAST_TEXT > left:
         raise CloudError(f"PLY file ends too early: {vertex.count} points do not fit into {left - 1} bytes")
-    lines = io.BytesIO(data)
+    lines = io.BytesIO(lines_of(data))
     lines.seek(header.size)
     for element in before:
         for number in range(element.count):

@@ -89,6 +89,9 @@ def parse_header(data: bytes | memoryview) -> Header:
     if end is None:
         raise CloudError(f"PLY header has no end_header in {len(head)} bytes")
     text = head[: end.start()].decode("utf-8", "surrogateescape")
+    size = end.end()
+    if re.match(rb"ply[ \t]*\r(?!\n)", head) and end[1] == b"\r\n":
+        size -= 1  # lines end in \r alone: what follows is the first byte of the points
     order: str | None = None
     comments: list[str] = []
     elements: list[tuple[str, int, list[Property]]] = []
@@ -126,7 +129,7 @@ def parse_header(data: bytes | memoryview) -> Header:
     if order is None:
         raise CloudError("PLY header does not say its format")
     found = tuple(Element(name, count, tuple(properties)) for name, count, properties in elements)
-    return Header(order, found, tuple(comments), end.end())
+    return Header(order, found, tuple(comments), size)
 
 
 def _property(words: list[str], where: str) -> Property:

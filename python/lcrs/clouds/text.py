@@ -14,9 +14,14 @@ from lcrs.clouds.errors import CloudError
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["parse_table", "rows_as_text", "typed_columns"]
+__all__ = ["lines_of", "parse_table", "rows_as_text", "typed_columns"]
 
 _CHUNK = 1 << 16
+
+
+def lines_of(data: bytes) -> bytes:
+    """Text whose lines end as NumPy reads them, also where all end in a carriage return, as on old Macs."""
+    return data if b"\n" in data else data.replace(b"\r", b"\n")
 
 
 def parse_table(lines: IO[bytes], width: int, count: int | None, what: str) -> NDArray[np.float64]:
@@ -95,9 +100,9 @@ def typed_columns(
     return columns
 
 
-def rows_as_text(columns: Sequence[NDArray[Any]]) -> bytes:
+def rows_as_text(columns: Sequence[NDArray[Any]], separator: str = " ") -> bytes:
     """Numbers as text that reads back as the same numbers, a line for each row."""
-    pattern = " ".join(_pattern(values) for values in columns) + "\n"
+    pattern = separator.join(_pattern(values) for values in columns) + "\n"
     length = len(columns[0])
     parts = [
         _lines(pattern, [values[at : at + _CHUNK].tolist() for values in columns])

@@ -1,4 +1,4 @@
-"""Points as lines of text, with no word on what the numbers are but in a comment: .xyz and .txt."""
+"""Points as lines of text: .xyz and .txt, with a comment that names the columns, and .csv, with a line."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ import numpy as np
 from lcrs.clouds.cloud import Cloud, check_count
 from lcrs.clouds.errors import CloudError
 from lcrs.clouds.naming import cloud_of_table, names_of_columns
-from lcrs.clouds.text import parse_table, rows_as_text
+from lcrs.clouds.text import lines_of, parse_table, rows_as_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["read_xyz", "write_xyz"]
+__all__ = ["read_csv", "read_xyz", "write_csv", "write_xyz"]
 
+_AXES = ("x", "y", "z")
+_ODD = ",;\"'#/"
 _COMMENT = re.compile(rb"^[ \t]*(?:#|//)[^\r\n]*", re.MULTILINE)
 _NOTHING = re.compile(rb"(?:^|[,;\r\n])[ \t]*([,;])")
 _SEPARATORS = bytes.maketrans(b",;\r", b"  \n")
@@ -28,22 +30,28 @@ _WHOLE = b"0123456789+- \t\n"
 def read_xyz(data: bytes, max_points: int) -> Cloud:
     """Lines of at least three numbers, between them blanks, commas or semicolons.
 
-    A comment `# x y z ...` with as many words as there are numbers names them; else they are named by
-    custom (`names_of_columns`). Without a single decimal point positions are whole numbers.
+    A comment `# x y z ...` with as many words as there are numbers names them, or a first line of such words;
+    else they are named by custom (`names_of_columns`). Without a single decimal point positions are whole
+    numbers.
 
     Raises:
         CloudError: a line is of something else.
     """
-    data = data.removeprefix(codecs.BOM_UTF8)
+    data = lines_of(data.removeprefix(codecs.BOM_UTF8))
     comments = [text.strip() for text in _COMMENT.findall(data)]
     body = (_COMMENT.sub(b"", data) if comments else data).translate(_SEPARATORS)
     first = body.lstrip().split(b"\n", 1)[0].split()
     said = [text.lstrip(b"#/ \t").decode("utf-8", "surrogateescape") for text in comments]
+    titles = [_title(word) for word in first]
+    if _names(titles, len(first)):
+        said.insert(0, " ".join(titles))
+        body = body.lstrip().partition(b"\n")[2]
+        first = body.lstrip().split(b"\n", 1)[0].split() or first
     names = next((text.split() for text in said if _names(text.split(), len(first))), None)
-    if not first:
-        return Cloud(
-            np.empty((0, 3)), comments=tuple(text for text in said if text.split() != ["x", "y", "z"])
-        )
+    if not body.strip():
+        others = {name: np.empty(0) for name in names or () if name not in _AXES}
+        rest = tuple(text for text in said if text.split() not in (list(names or ()), [*_AXES]))
+        return Cloud(np.empty((0, 3)), others, rest)
     if len(first) < 3:
         raise CloudError(f"point 0 has {len(first)} numbers: at least 3 are needed")
     if found := _NOTHING.search(data):
@@ -60,6 +68,15 @@ def read_xyz(data: bytes, max_points: int) -> Cloud:
         whole = {name: _whole(values) for name, values in cloud.properties.items()}
         cloud = Cloud(cloud.positions.astype(np.int64), whole, kept)
     return cloud
+
+
+read_csv = read_xyz
+
+
+def _title(word: bytes) -> str:
+    """The name of a column: without quotes, axes in small letters."""
+    text = word.decode("utf-8", "surrogateescape").strip("\"'")
+    return text.lower() if text.lower() in _AXES else text
 
 
 def _names(words: list[str], width: int) -> bool:
@@ -80,15 +97,22 @@ def write_xyz(cloud: Cloud) -> tuple[bytes, list[str]]:
             raise CloudError(f"property {odd[0]!r} is no word: .xyz has no place for it")
         comments.append(" ".join(("x", "y", "z", *cloud.properties)))
     head = "".join(f"# {line}\n" for line in comments).encode("utf-8", "surrogateescape")
-    positions = list(cloud.positions.T)
-    if cloud.positions.dtype.kind == "f" and np.array_equal(cloud.positions, np.rint(cloud.positions)):
-        return head + _pointed(positions, list(cloud.properties.values())), []
-    return head + rows_as_text([*positions, *cloud.properties.values()]), []
+    return head + _rows(cloud), []
 
 
-def _pointed(positions: list[NDArray[Any]], others: list[NDArray[Any]]) -> bytes:
-    """Floats that happen to be whole get a decimal point, which says that they are floats."""
-    text = rows_as_text([*positions, *others])
-    if b"." in text or b"e" in text:
+def write_csv(cloud: Cloud) -> tuple[bytes, list[str]]:
+    """Names in the first line, then a line for each point, between the numbers commas."""
+    odd = [name for name in cloud.properties if name.split() != [name] or set(name) & set(_ODD)]
+    if odd:
+        raise CloudError(f"property {odd[0]!r} is no plain word: .csv has no place for it")
+    head = ",".join(("x", "y", "z", *cloud.properties)).encode("utf-8", "surrogateescape") + b"\n"
+    return head + _rows(cloud, ","), ["comments"] if cloud.comments else []
+
+
+def _rows(cloud: Cloud, separator: str = " ") -> bytes:
+    """Lines of numbers; floats that happen to be whole get a decimal point, which says that they are such."""
+    text = rows_as_text([*cloud.positions.T, *cloud.properties.values()], separator)
+    is_whole = cloud.positions.dtype.kind == "f" and np.array_equal(cloud.positions, np.rint(cloud.positions))
+    if not is_whole or b"." in text or b"e" in text:
         return text
     return re.sub(rb"^(-?\d+)", rb"\1.0", text, count=1)

@@ -14,6 +14,7 @@ from typing import BinaryIO
 from lcrs.coding.streams import stream_of, write_stream
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+_PART = ".lcrs-*.part"
 # Attributes that speak of the content, which is another one now.
 _OF_CONTENT = {"security.capability", "security.evm", "security.ima"}
 # What an operation ends in that a file system does not have; all else is a failure to be told.
@@ -59,6 +60,12 @@ def refuse_existing(path: Path) -> None:
         raise FileExistsError(msg)
 
 
+def remove_parts(folder: Path) -> None:
+    """Removes what processes left in a folder that were killed while they wrote; none may be writing now."""
+    for part in folder.glob(_PART):
+        part.unlink(missing_ok=True)
+
+
 @contextlib.contextmanager
 def _naming(path: str) -> Iterator[None]:
     """What the system refuses is told of the file, not of the part that it was to become."""
@@ -98,7 +105,7 @@ def _replace(target: Path, data: bytes) -> None:
 @contextlib.contextmanager
 def _part_beside(target: Path) -> Iterator[Path]:
     """A name for the file before it is whole, gone in the end: short, however long that of `target` is."""
-    part = target.parent / f".lcrs-{os.urandom(6).hex()}.part"
+    part = target.parent / _PART.replace("*", os.urandom(6).hex())
     try:
         yield part
     finally:

@@ -115,8 +115,14 @@ class CacheDataset(Dataset[Any]):
         finally:
             shutil.rmtree(working, ignore_errors=True)
 
+    def _nothing_there(self) -> Exception:
+        """What is wrong where there are no items."""
+        return ValueError(f"there is nothing to cache in {self.cache_root}: no items")
+
     def _write_cache(self, folder: Path) -> None:
         items = self._get_items()
+        if not len(items):
+            raise self._nothing_there()
         store: dict[str, NDArray[Any]] = {}
         for index, item in enumerate(items):
             data = self._load_item(item)
@@ -127,7 +133,7 @@ class CacheDataset(Dataset[Any]):
                 store = {name: _create(folder, name, len(items), array) for name, array in arrays.items()}
             _put(store, index, arrays)
         if not store:
-            raise ValueError(f"there is nothing to cache in {self.cache_root}: no items or no arrays in them")
+            raise ValueError(f"there is nothing to cache in {self.cache_root}: no arrays in the items")
         info = {name: {"dtype": str(array.dtype), "shape": array.shape} for name, array in store.items()}
         for array in store.values():
             array.flush()  # type: ignore[attr-defined]

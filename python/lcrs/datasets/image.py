@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,8 @@ from typing import Any
 from PIL import Image
 from torch.utils.data import Dataset
 
-from lcrs.pictures import Background, to_picture
+from lcrs.pictures import Background, PictureError, to_picture
+from lcrs.pictures.leniency import is_lenient
 from lcrs.pictures.picture import too_deep
 from lcrs.registry import register_dataset
 
@@ -37,6 +39,10 @@ def load_rgb(
         frame: Which frame of a file with several to take, from 0.
         max_pixels: Refuses larger pictures.
 
+    Warns:
+        UserWarning: It holds what these do not say what to do with, and `lcrs.pictures.leniency` has it taken
+            all the same.
+
     Raises:
         PictureError: It holds what these do not say what to do with, or it is damaged; the message has the
             path.
@@ -47,10 +53,17 @@ def load_rgb(
         "to_srgb": to_srgb,
         "frame": frame,
     }
-    picture = to_picture(path, **choices, max_pixels=max_pixels)
-    if picture.bit_depth != 8:
-        raise too_deep(picture.bit_depth, os.fspath(path))
-    rgb: Image.Image = picture.to_pillow().convert("RGB")
+    try:
+        picture = to_picture(path, **choices, max_pixels=max_pixels)
+        if picture.bit_depth != 8:
+            raise too_deep(picture.bit_depth, os.fspath(path))
+        rgb: Image.Image = picture.to_pillow().convert("RGB")
+    except PictureError as error:
+        if not is_lenient() or error.choice not in choices:
+            raise
+        warnings.warn(f'{error.problem}: taken by convert("RGB"), as CompressAI does', stacklevel=2)
+        with Image.open(path) as opened:
+            rgb = opened.convert("RGB")
     return rgb
 
 

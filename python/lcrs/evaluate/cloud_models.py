@@ -115,16 +115,24 @@ class NetworkCloudCodec:
         }
 
     def encode_cloud(self, cloud: Cloud, setting: Setting) -> bytes:
-        """As `lcrs.evaluate.cloud_protocol.CloudCodec.encode_cloud`."""
+        """As `lcrs.evaluate.cloud_protocol.CloudCodec.encode_cloud`.
+
+        Raises:
+            ValueError: the place or the size of the cloud is no float of 32 bits, or the network says so.
+        """
         import torch
 
         points = np.asarray(cloud.positions, np.float64)
-        center = points.mean(axis=0)
-        size = float(np.abs(points - center).max()) or 1.0
+        with np.errstate(over="ignore", invalid="ignore"):
+            center = points.mean(axis=0)
+            size = float(np.abs(points - center).max()) or 1.0
+            place = np.array([*center, size], np.float32)
+        if not (np.isfinite(place).all() and place[3] > 0):
+            told = f"{center.tolist()} with the size {size:g}"
+            raise ValueError(f"cloud is at {told}, which 32 bits do not hold: give it in another unit")
         pos = torch.from_numpy(((points - center) / size).astype(np.float32))[None]
         with torch.no_grad():
             out = self._net.compress({"pos": pos.to(next(self._net.parameters()).device)})
-        place = np.array([*center, size], np.float32)
         data = place.tobytes() + b"".join(_strings(out["strings"]))
         self._last = data, out, place
         return data

@@ -20,7 +20,7 @@ import numpy as np
 
 from lcrs.clouds import Cloud, read
 from lcrs.evaluate.memory import PeakMemory
-from lcrs.metrics.clouds import CLOUD_NAMES, measure_clouds, peak_of
+from lcrs.metrics.clouds import CLOUD_NAMES, distinct_points, measure_clouds, peak_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -90,7 +90,8 @@ def read_given_cloud(path: str | Path, *, max_points: int | None = None) -> Give
 
 def digest_of_cloud(positions: NDArray[Any]) -> str:
     """SHA-256 of the places of points, whatever their order and type."""
-    points = _sorted(positions)
+    points = np.asarray(positions, np.float64) + 0.0  # there is one zero
+    points = points[np.lexsort(points.T[::-1])]
     digest = hashlib.sha256(f"{len(points)} points\n".encode())
     digest.update(points.astype("<f8").tobytes())
     return digest.hexdigest()
@@ -124,7 +125,10 @@ def measured_cloud(
     row |= {"encoding_time": encoding_time, "decoding_time": decoding_time}
     row |= encoding.fields("encoding") | decoding.fields("decoding")
     row["num_restored"] = len(restored)
-    row["lossless"] = int(np.array_equal(_distinct(original), _distinct(restored)))
+    given_places, places = (
+        distinct_points(np.asarray(cloud, np.float64))[0] for cloud in (original, restored)
+    )
+    row["lossless"] = int(np.array_equal(given_places, places))
     if row["lossless"]:
         exact = {name: math.inf if name.startswith("psnr") else 0.0 for name in CLOUD_NAMES}
         values = {name: value for name, value in exact.items() if name in names}
@@ -132,15 +136,3 @@ def measured_cloud(
         peak = peak_of(original) if peak is None else peak
         values = measure_clouds(original, restored, names, normals=given.cloud.normals, peak=peak)
     return row | values, Cloud(restored), data
-
-
-def _sorted(positions: NDArray[Any]) -> NDArray[np.float64]:
-    points = np.asarray(positions, np.float64) + 0.0  # there is one zero
-    return points[np.lexsort(points.T[::-1])]
-
-
-def _distinct(positions: NDArray[Any]) -> NDArray[np.float64]:
-    points = _sorted(positions)
-    is_first = np.ones(len(points), bool)
-    is_first[1:] = (points[1:] != points[:-1]).any(axis=1)
-    return points[is_first]

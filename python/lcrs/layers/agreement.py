@@ -16,7 +16,7 @@ from lcrs import coding
 from lcrs.errors import LcrsError, NotPortableError
 from lcrs.layers.foreign import in_torch
 from lcrs.layers.lowering import lower
-from lcrs.layers.module_state import assigned_methods, has_global_hooks, set_effective_weights
+from lcrs.layers.module_state import assigned_methods, assigned_to, has_global_hooks, set_effective_weights
 from lcrs.layers.patched import patched_functions
 
 __all__ = ["DisagreementError", "check_calls", "check_network"]
@@ -86,7 +86,9 @@ def _is_trusted(module: nn.Module) -> bool:
         return False
     parts = list(module.modules())
     return all(
-        type(part).__module__.startswith(("lcrs.", "torch.")) and not isinstance(part, nn.Linear)
+        type(part).__module__.startswith(("lcrs.", "torch."))
+        and not isinstance(part, nn.Linear)
+        and not assigned_to(part)
         for part in parts
     ) and not any(assigned_methods(cls) for cls in {type(part) for part in parts})
 

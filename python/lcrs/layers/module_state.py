@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from inspect import isroutine
 from types import FunctionType, MethodType
 from typing import Any
 
@@ -30,6 +31,7 @@ from lcrs.ops.cache import fingerprint
 
 __all__ = [
     "assigned_methods",
+    "assigned_to",
     "evaluating",
     "has_global_hooks",
     "methods_key",
@@ -50,6 +52,8 @@ _MOST_LEVELS = 50
 _NOT_LOOKED_INTO = frozenset({"lcrs", "logging", "threading", "torch", "weakref"})
 _PLAIN_SET = frozenset(_PLAIN)
 _FUNCTIONS = (FunctionType, MethodType, type, type(len), torch.jit.ScriptFunction)
+# Methods in which torch's layers compute.
+_COMPUTING = ("forward", "_conv_forward", "__call__")
 # Hooks of torch that set a weight from parameters before each call, and do nothing else.
 _PURE_HOOKS = (WeightNorm, SpectralNorm, BasePruningMethod)
 
@@ -115,7 +119,7 @@ class _Notes:
         facts = self.facts
         if self._is_known(part):
             return
-        facts += (id(type(part)), *methods_key(type(part), ("forward", "lower")))
+        facts += (id(type(part)), *methods_key(type(part), (*_COMPUTING, "lower")))
         for name, tensor in itertools.chain(part._parameters.items(), part._buffers.items()):
             if tensor is not None and name not in self._skip:
                 facts.append(name)
@@ -232,9 +236,17 @@ def why_changed(module: nn.Module) -> str | None:
     pre_hooks = module._forward_pre_hooks.values()
     if module._forward_hooks or not all(isinstance(hook, _PURE_HOOKS) for hook in pre_hooks):
         return "forward hooks may change what it computes"
-    if "forward" in module.__dict__ or "__call__" in module.__dict__:
-        return "forward was assigned to it"
-    return None
+    assigned = [name for name in assigned_to(module) if name != "lower"]
+    return f"{assigned[0]} was assigned to it" if assigned else None
+
+
+def assigned_to(module: nn.Module) -> list[str]:
+    """Methods of its class that this very module has otherwise, and that may change what it computes."""
+    return [
+        name
+        for name, value in vars(module).items()
+        if callable(value) and isroutine(getattr(type(module), name, None)) and name not in _HARMLESS
+    ]
 
 
 def overrides_below(cls: type, name: str, other: str) -> bool:
@@ -255,7 +267,7 @@ def assigned_methods(cls: type) -> list[str]:
         if home == "lcrs":
             methods = list(vars(base).items())
         elif home == "torch":
-            methods = [("forward", vars(base).get("forward"))]
+            methods = [(name, vars(base).get(name)) for name in _COMPUTING]
         else:
             continue
         for name, method in methods:

@@ -12,50 +12,11 @@ __all__ = ["patched_functions"]
 
 _KINDS = (FunctionType, BuiltinFunctionType)
 _CALLED = (
-    *(
-        "abs",
-        "add",
-        "addmm",
-        "baddbmm",
-        "bmm",
-        "cat",
-        "chunk",
-        "clamp",
-        "clamp_min",
-        "conv2d",
-        "div",
-        "einsum",
-    ),
-    *(
-        "erf",
-        "exp",
-        "lerp",
-        "matmul",
-        "max",
-        "maximum",
-        "mean",
-        "min",
-        "minimum",
-        "mul",
-        "pow",
-        "relu",
-        "round",
-    ),
-    *(
-        "rsqrt",
-        "sigmoid",
-        "softmax",
-        "split",
-        "sqrt",
-        "stack",
-        "sub",
-        "sum",
-        "tanh",
-        "unbind",
-        "var",
-        "where",
-    ),
-)
+    "abs", "add", "addmm", "baddbmm", "bmm", "cat", "chunk", "clamp", "clamp_min", "conv2d", "div",
+    "einsum", "erf", "exp", "lerp", "matmul", "max", "maximum", "mean", "min", "minimum", "mul", "pow",
+    "relu", "round", "rsqrt", "sigmoid", "softmax", "split", "sqrt", "stack", "sub", "sum", "tanh",
+    "unbind", "var", "where",
+)  # fmt: skip
 """Those of `torch`, and of its tensors, that layers and people's own functions are made of."""
 
 

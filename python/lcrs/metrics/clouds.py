@@ -28,13 +28,25 @@ from lcrs.coding import nearest_points, normals_of_points
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["CLOUD_NAMES", "CloudDistortion", "cloud_distortion", "measure_clouds", "peak_of"]
+__all__ = [
+    "CLOUD_NAMES",
+    "CloudDistortion",
+    "cloud_distortion",
+    "distinct_points",
+    "measure_clouds",
+    "peak_of",
+]
 
 CLOUD_NAMES = ("psnr-d1", "psnr-d2", "mse-d1", "mse-d2", "hausdorff", "hausdorff-d2")
 """PSNR in decibels, mean squared errors in squared units of positions, distances in units."""
 
 _FEW, _MANY = 5, 30
 """Neighbours that are looked for first, and at most, where several are equally near."""
+
+_LEAST, _MOST = 1e-60, 1e60
+"""Of extents between these, squares and products of four coordinates are floats of full precision."""
+_MOST_WHOLE = 1 << 62
+"""Differences of numbers below it are whole numbers of 64 bits."""
 
 
 @dataclass(frozen=True)
@@ -84,18 +96,21 @@ def cloud_distortion(
         planes: whether distances to planes are wanted, which take most of the time; NaN without.
 
     Raises:
-        ValueError: a cloud is empty, a position is not finite, or shapes do not fit.
+        ValueError: a cloud is empty, a position is not finite, or shapes do not fit; or positions, or their
+            mean squared distances, are beyond what floats of 64 bits hold.
     """
     if peak is None:
         peak = peak_of(original)
     if not (math.isfinite(peak) and peak > 0):
         raise ValueError(f"peak is {peak}: a positive number is needed")
     a, b = _comparable(original, restored)
-    (a, first), (b, _) = _distinct(a), _distinct(b)
+    a, b, exponent = _of_moderate_size(a, b)
+    (a, first), (b, _) = distinct_points(a), distinct_points(b)
     if not planes:
         one_way = (nearest_points(b, a)[0], nearest_points(a, b)[0])
         mean, most = (max(float(f(squares)) for squares in one_way) for f in (np.mean, np.max))
-        return CloudDistortion(mean, math.nan, math.sqrt(most), math.nan, float(peak))
+        d1, h1 = _unscaled(mean, 2 * exponent), _unscaled(math.sqrt(most), exponent)
+        return CloudDistortion(d1, math.nan, h1, math.nan, float(peak))
     if normals is None:
         normals_a, is_oriented = normals_of_points(a), False
     else:
@@ -104,7 +119,13 @@ def cloud_distortion(
     normals_b = _normals_of_restored(normals_a, len(b), forward, backward, is_oriented=is_oriented)
     errors = [_errors(a, b, normals_b, forward), _errors(b, a, normals_a, backward)]
     (d1, d2, h1, h2) = (max(pair) for pair in zip(*errors, strict=True))
-    return CloudDistortion(d1, d2, math.sqrt(h1), math.sqrt(h2), float(peak))
+    return CloudDistortion(
+        mse_d1=_unscaled(d1, 2 * exponent),
+        mse_d2=_unscaled(d2, 2 * exponent),
+        hausdorff=_unscaled(math.sqrt(h1), exponent),
+        hausdorff_d2=_unscaled(math.sqrt(h2), exponent),
+        peak=float(peak),
+    )
 
 
 def peak_of(positions: NDArray[Any]) -> float:
@@ -118,16 +139,25 @@ def peak_of(positions: NDArray[Any]) -> float:
         positions: (N, 3).
 
     Raises:
-        ValueError: there are none, or one is not finite.
+        ValueError: there are none, or one is not finite or beyond what floats of 64 bits hold.
     """
     points, low = _shifted(_checked(positions, None, "positions"))
     if np.array_equal(points, np.rint(points)) and np.array_equal(low, np.rint(low)):
         last = float((points + np.maximum(low, 0)).max())
         return float(2 ** max(1, math.ceil(math.log2(last + 1))) - 1)
-    points, _ = _distinct(points)
+    points, _, exponent = _of_moderate_size(distinct_points(points)[0])
     if len(points) == 1:
         return 1.0
-    return float(np.sqrt(nearest_points(points, points, 2)[0][:, 1].max()))
+    return _unscaled(math.sqrt(nearest_points(points, points, 2)[0][:, 1].max()), exponent)
+
+
+def distinct_points(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """The points (N, 3), each once and sorted by x, y and z, and where it stands first."""
+    order = np.lexsort(points.T[::-1])
+    ordered = points[order]
+    is_first = np.ones(len(points), bool)
+    is_first[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    return np.ascontiguousarray(ordered[is_first]), order[is_first]
 
 
 def measure_clouds(
@@ -159,7 +189,11 @@ def measure_clouds(
 
 
 def _psnr(mse: float, peak: float) -> float:
-    return math.inf if mse == 0 else 10 * math.log10(3 * peak * peak / mse)
+    if mse == 0:
+        return math.inf
+    if _LEAST < peak < _MOST:
+        return 10 * math.log10(3 * peak * peak / mse)
+    return 10 * (math.log10(3) - math.log10(mse)) + 20 * math.log10(peak)
 
 
 def _checked(values: NDArray[Any], count: int | None, what: str) -> NDArray[Any]:
@@ -179,9 +213,16 @@ def _shifted(
     """Positions less the least ones, whose differences lose no digits even where positions are large."""
     low = points.min(axis=0) if low is None else low
     if points.dtype.kind in "iu":
+        most = max(-int(points.min()), int(points.max()))
+        if most >= _MOST_WHOLE:
+            raise ValueError(f"a position is {most} from 0: whole numbers below 2^62 can be measured")
         points, low = points.astype(np.int64), low.astype(np.int64)
         return (points - low).astype(np.float64), low.astype(np.float64)
-    return points.astype(np.float64) - low.astype(np.float64), low.astype(np.float64)
+    with np.errstate(over="ignore"):
+        shifted = points.astype(np.float64) - low.astype(np.float64)
+    if not np.isfinite(shifted).all():
+        raise ValueError(f"positions are farther apart than {np.finfo(np.float64).max:g}")
+    return shifted, low.astype(np.float64)
 
 
 def _comparable(a: NDArray[Any], b: NDArray[Any]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -194,13 +235,35 @@ def _comparable(a: NDArray[Any], b: NDArray[Any]) -> tuple[NDArray[np.float64], 
     )[0]
 
 
-def _distinct(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """The points, each once, and where it stands first."""
-    order = np.lexsort(points.T[::-1])
-    ordered = points[order]
-    is_first = np.ones(len(points), bool)
-    is_first[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
-    return np.ascontiguousarray(ordered[is_first]), order[is_first]
+def _of_moderate_size(
+    a: NDArray[np.float64], b: NDArray[np.float64] | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], int]:
+    """Clouds divided by the same power of two, whose exponent is the last result.
+
+    It is 0 unless coordinates are so large, or all so small, that their squares would leave floats.
+    """
+    b = a if b is None else b
+    extent = max(float(np.abs(a).max()), float(np.abs(b).max()))
+    if extent == 0 or _LEAST < extent < _MOST:
+        return a, b, 0
+    exponent = math.frexp(extent)[1]
+    return np.ldexp(a, -exponent), np.ldexp(b, -exponent), exponent
+
+
+def _unscaled(value: float, exponent: int) -> float:
+    """A number times a power of two.
+
+    Raises:
+        ValueError: floats of 64 bits have no such number.
+    """
+    try:
+        scaled = math.ldexp(value, exponent)
+    except OverflowError:
+        scaled = math.inf
+    if exponent and math.isfinite(value) and (math.isinf(scaled) or (value > 0 and scaled == 0)):
+        tens = math.log10(value) + exponent * math.log10(2)
+        raise ValueError(f"a distance, or its mean square, is about 10^{tens:.0f}: measure in another unit")
+    return scaled
 
 
 @dataclass(frozen=True)

@@ -115,7 +115,10 @@ def nearest_indexes(points: Tensor, queries: Tensor, k: int) -> Tensor:
     if k > points.shape[1]:
         raise ValueError(f"k={k} neighbours are asked for, there are {points.shape[1]} points")
     pieces = [
-        distances.sort(dim=-1, stable=True).indices[..., :k] for distances in _distances(queries, points)
+        _lowest_of(distances, distances.amin(-1))
+        if k == 1
+        else distances.sort(dim=-1, stable=True).indices[..., :k]
+        for distances in _distances(queries, points)
     ]
     return torch.cat(pieces, 1)
 

@@ -15,6 +15,7 @@ from torch import nn
 
 from lcrs.coding.files import write_atomically
 from lcrs.errors import CorruptError
+from lcrs.zoo.state_dicts import read_checkpoint
 
 __all__ = [
     "FORMAT",
@@ -22,7 +23,7 @@ __all__ = [
     "fill_averages",
     "load_checkpoint",
     "load_run",
-    "load_tensors",
+    "of_run",
     "save_tensors",
 ]
 
@@ -44,26 +45,21 @@ def save_tensors(content: dict[str, Any], path: Path) -> None:
     write_atomically(path, buffer.getvalue(), overwrite=True)
 
 
-def load_tensors(path: str | Path) -> dict[str, Any]:
-    """What `save_tensors` wrote, or another file of a mapping.
+def of_run(content: Any, path: str | Path) -> dict[str, Any] | None:
+    """What `read_checkpoint` gave for a file, if it is a checkpoint of a run; None if it is of another kind.
 
     Raises:
-        CorruptError: it is damaged, or no mapping.
-        OSError: it cannot be read.
+        CorruptError: it says that it is one, and lacks what they have.
     """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    except Exception as error:  # damaged pickles end in all sorts of ways
-        reason = str(error).strip()
-        if (
-            not reason or isinstance(error, LookupError) or "weights_only" in reason
-        ):  # advice to load unsafely
-            reason = "torch.save did not write it, or it is cut off"
-        raise CorruptError(f"{path} is damaged: {reason.splitlines()[0][:200]}") from error
-    if not isinstance(content, dict):
-        raise CorruptError(f"{path} holds a {type(content).__name__}, a mapping is needed")
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        return None
+    state = content.get("state")
+    is_whole = isinstance(state, dict) and isinstance(state.get("model"), Mapping) and "average" in state
+    numbers = [content.get(key) for key in ("step", "seconds")]
+    if not (is_whole and isinstance(content.get("config"), dict)) or not all(
+        isinstance(number, int | float) for number in numbers
+    ):
+        raise CorruptError(f"{path} is damaged: it lacks parts of a checkpoint of a run")
     return content
 
 
@@ -71,13 +67,15 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     """The content of a checkpoint of a run.
 
     Raises:
+        MissingModelError: there is no such file.
         CorruptError: it is damaged, or of another kind.
         OSError: it cannot be read.
     """
-    content = load_tensors(path)
-    if content.get("format") != FORMAT:
-        raise CorruptError(f"{path} is no checkpoint of a run ({FORMAT}; found {content.get('format')!r})")
-    return content
+    content = read_checkpoint(path, is_strict=True)
+    if (saved := of_run(content, path)) is None:
+        found = content.get("format") if isinstance(content, dict) else type(content).__name__
+        raise CorruptError(f"{path} is no checkpoint of a run ({FORMAT}; found {found!r})")
+    return saved
 
 
 @torch.no_grad()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,8 +18,9 @@ from lcrs.train.config import Config, ConfigError
 from lcrs.train.data.clouds import OPTIONS, CloudBatches, find_clouds
 from lcrs.train.data.crops import generator
 from lcrs.train.data.opening import Data
+from lcrs.train.data.options import options_of
 from lcrs.train.data.pictures import LeftOut
-from lcrs.train.networks import make_network
+from lcrs.train.networks import CpuTwin
 from lcrs.train.tasks import OneRate, Task
 from lcrs.train.validation import TOLERANCE, Point, Validation, sizes_of_strings
 
@@ -72,14 +74,8 @@ class CloudSubject:
         return OneRate()
 
     def open_data(self, config: Config, device: torch.device, *, rank: int = 0, world: int = 1) -> Data:
-        """As in `Subject`; validation clouds are batches of one."""
-        options = dict(OPTIONS)
-        for name, value in config.data.options.items():
-            if name not in OPTIONS:
-                raise ConfigError(f"data.options has no {name!r}: there are {', '.join(OPTIONS)}")
-            if not isinstance(value, int) or value < 1:
-                raise ConfigError(f"data.options.{name} is {value!r}, must be a whole number from 1")
-            options[name] = value
+        """As in `Subject`; validation clouds, a sample by the seed, are batches of one."""
+        options = options_of(OPTIONS, config.data.options)
         places, tune = (
             [] if v is None else [v] if isinstance(v, str) else v
             for v in (config.data.train, config.data.tune)
@@ -87,7 +83,9 @@ class CloudSubject:
         left_out = LeftOut()
         train, held = find_clouds(places, tune, options, config.seed, left_out)
         batches = CloudBatches(train, config.batch, options["points"], config.seed, device, rank, world)
-        found = (held.read(k) for k in range(min(held.count, _VALIDATED, config.data.tune_pictures)))
+        number = min(held.count, _VALIDATED, config.data.tune_pictures)
+        sample = np.sort(generator(config.seed, 10).choice(held.count, number, replace=False))
+        found = (held.read(int(k)) for k in sample)
         validated = [
             batches.stacked([batches.chosen(cloud, generator(config.seed, 9, k))])
             for k, cloud in enumerate(found)
@@ -116,7 +114,7 @@ class CloudSubject:
         self, config: Config, task: Task, objective: Any, data: Data
     ) -> Callable[[nn.Module], Validation]:
         """As in `Subject`: the loss, and `validation.coded` clouds as the strings of `compress`."""
-        twin: list[nn.Module] = []
+        twin = CpuTwin(config.model)
 
         @torch.no_grad()
         def validate(net: nn.Module) -> Validation:
@@ -131,10 +129,8 @@ class CloudSubject:
             point = Point(None, bpp, None, loss, others={"chamfer": chamfer})
             validation = Validation([point], loss)
             if config.validation.coded:
-                with torch.random.fork_rng(devices=[]):
-                    twin.extend([] if twin else [make_network(config.model).eval()])
-                twin[0].load_state_dict({key: value.cpu() for key, value in net.state_dict().items()})
-                _code(twin[0], data.tune[: config.validation.coded], [f["bpp"] for f in facts], validation)
+                coded = data.tune[: config.validation.coded]
+                _code(twin.of(net), coded, [fact["bpp"] for fact in facts], validation)
             return validation
 
         return validate

@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 __all__ = ["NAME", "SUMMARY", "add_arguments", "run", "words_of"]
 
@@ -100,5 +101,5 @@ def _show(rest: Sequence[str]) -> int:
         raise CommandError("show needs a recipe: lcrs train list says which there are")
     from lcrs.train.recipes import load_recipe, shown
 
-    sys.stdout.write(shown(load_recipe(rest[0], rest[1:])))
+    sys.stdout.write(shown(load_recipe(rest[0], rest[1:]), Path(rest[0]).stem))
     return 0

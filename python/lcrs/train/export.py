@@ -29,7 +29,6 @@ from lcrs.train.onnx_networks import export_onnx
 from lcrs.train.pack import network_of_checkpoint
 from lcrs.train.tasks import Stages, task_of
 from lcrs.train.validation import bits_by_stream, likely_cause
-from lcrs.zoo.state_dicts import read_checkpoint
 
 __all__ = ["Agreement", "DisagreementError", "check_agreement", "export_run", "made_picture"]
 
@@ -117,10 +116,6 @@ def export_run(
     package = Package.from_bytes(coding.package_bytes(description, tensors))
     found = check_agreement(net, package, made_picture() if picture is None else picture)
     card: dict[str, Any] = {**facts, "agreement": [asdict(entry) for entry in found]}
-    saved = read_checkpoint(path)
-    recipe = saved.get("recipe", saved.get("config"))
-    if isinstance(recipe, dict) and "recipe" in recipe:
-        card["recipe"] = recipe["recipe"]
     if onnx is not None:
         card["onnx"] = export_onnx(net, Path(onnx), overwrite=overwrite)
     described = {**description, "card": json.loads(json.dumps(card))}

@@ -17,9 +17,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from lcrs.errors import CorruptError, LcrsError, NotPortableError
+from lcrs.coding.files import write_atomically
+from lcrs.errors import LcrsError, NotPortableError
 from lcrs.train.beginnings import begin
-from lcrs.train.checkpoints import Checkpoints, load_run, load_tensors, save_tensors
+from lcrs.train.checkpoints import Checkpoints, load_run, save_tensors
 from lcrs.train.config import Config, ConfigError, checked
 from lcrs.train.data.opening import Data
 from lcrs.train.data.pictures import only_our_limit
@@ -36,9 +37,10 @@ from lcrs.train.sheets import write_sheet
 from lcrs.train.signals import Signals
 from lcrs.train.subjects import subject_of
 from lcrs.train.toml_text import dump
-from lcrs.train.trainer import Facts, Trainer
+from lcrs.train.trainer import Facts, Trainer, check_choices
 from lcrs.train.validation import Validation
 from lcrs.train.versions import versions
+from lcrs.zoo.state_dicts import read_checkpoint
 
 __all__ = ["Result", "TrainingError", "run"]
 
@@ -125,6 +127,14 @@ class _Run:
         seed_all(config.seed)
         net = make_network(config.model)
         self.subject = subject_of(net)
+        # What is wrong is said before the data are looked at, which may take long.
+        check_choices(config, processes.device)
+        start, begun = "", None
+        if saved is None and config.start is not None:
+            if config.start_state == "all":
+                begun = load_run(config.start)
+            else:
+                start = f"begins with the weights of {load_start(net, config)}"
         self.data: Data = self.subject.open_data(
             config, processes.device, rank=processes.rank, world=processes.world
         )
@@ -132,9 +142,7 @@ class _Run:
         self.saved_step, self.validated_step = -1, 0
         notes = [self.data.summary]
         if saved is None:
-            notes.append(begin(net, config, self.data.sampler))
-            if config.start is not None and config.start_state == "weights":
-                notes.append(f"begins with the weights of {load_start(net, config)}")
+            notes += [begin(net, config, self.data.sampler), start]
         layout = torch.channels_last if config.loop.channels_last else torch.contiguous_format
         net = net.to(processes.device, memory_format=layout).train()  # type: ignore[call-overload]
         self.net: nn.Module = net
@@ -145,10 +153,9 @@ class _Run:
             self._go_on(saved[0])
             self.saved_step = self.step
             notes.append(f"goes on from {saved[1].name}, step {self.step}")
-        elif config.start is not None and config.start_state == "all":
-            begun, path = load_run(config.start)
-            self._go_on(begun)
-            notes.append(f"goes on from {path}, step {self.step}")
+        elif begun is not None:
+            self._go_on(begun[0])
+            notes.append(f"goes on from {begun[1]}, step {self.step}")
         self.notes = [note for note in notes if note]
         self.validator = self.subject.validator(config, self.trainer.task, self.trainer.objective, self.data)
         self.validation: Validation | None = None
@@ -176,7 +183,9 @@ class _Run:
         records: Records | None = None
         with self.processes.together():
             if is_main:
-                (self.folder / "config.toml").write_text(dump(config.as_dict()), encoding="utf-8")
+                text = dump(config.as_dict())
+                # By this file the folder is known as one of a run: a part of it would lock the run out.
+                write_atomically(self.folder / "config.toml", text.encode(), overwrite=True)
                 records = Records(self.folder, self.step, tensorboard=config.watch.tensorboard)
         stopped_by = 0
         try:
@@ -411,10 +420,12 @@ class _Run:
         """Whether the package is of these weights: another process may have been killed before it was."""
         network, package = self.folder / "model.pt", self.folder / "model.lcrm"
         try:
-            is_newer = package.stat().st_mtime_ns >= network.stat().st_mtime_ns
-            return is_newer and load_tensors(network).get("steps") == self.step
-        except (OSError, CorruptError):
+            if package.stat().st_mtime_ns < network.stat().st_mtime_ns:
+                return False
+            saved = read_checkpoint(network)
+        except (OSError, LcrsError):
             return False
+        return isinstance(saved, dict) and saved.get("steps") == self.step
 
     def _pack(self, display: Display, records: Records | None) -> None:
         path = self.folder / "model.lcrm"

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor, nn
 
 import lcrs.models  # noqa: F401
-from lcrs.errors import CorruptError
 from lcrs.registry import MODELS
-from lcrs.train.checkpoints import fill_averages, load_checkpoint
+from lcrs.train.checkpoints import fill_averages, of_run
 from lcrs.train.config import Config, ConfigError, ModelConfig
+from lcrs.zoo.state_dicts import read_checkpoint, state_dict_in
 
-__all__ = ["architecture_of_run", "load_start", "make_network"]
+__all__ = ["CpuTwin", "architecture_of_run", "load_start", "make_network"]
 
 
 def make_network(config: ModelConfig) -> nn.Module:
@@ -60,6 +60,27 @@ def _class_of(config: ModelConfig) -> Any:
     return found
 
 
+class CpuTwin:
+    """A network of a run once more, on the CPU and in evaluation mode: hooks and devices of the run's own are
+    not in the way of coding.
+
+    Args:
+        config: Of the network, which is made when it is first asked for, and takes no random number.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        self.config = config
+        self._net: nn.Module | None = None
+
+    def of(self, net: nn.Module) -> nn.Module:
+        """The twin, with the present weights of `net`."""
+        if self._net is None:
+            with torch.random.fork_rng(devices=[]):
+                self._net = make_network(self.config).eval()
+        self._net.load_state_dict({key: value.detach().cpu() for key, value in net.state_dict().items()})
+        return self._net
+
+
 def architecture_of_run(config: ModelConfig) -> dict[str, str]:
     """What `model.pt` says of where the network is from."""
     return {"architecture": config.name} if config.name else {"import": str(config.import_)}
@@ -74,19 +95,15 @@ def load_start(net: nn.Module, config: Config) -> str:
     start = str(config.start)
     if start == "published":
         return _load_published(net, config)
-    from lcrs.zoo.state_dicts import read_state_dict
-
     path = Path(start)
     if path.is_dir():
         path = path / "model.pt"
     if not path.is_file():
         raise ConfigError(f"start={start}: there is no {path}; a checkpoint, a run's folder or 'published'")
-    try:
-        saved = load_checkpoint(path)
-    except CorruptError:  # of another kind
-        _fill(net, read_state_dict(path), str(path))
-    else:
-        _fill(net, saved["state"]["model"], str(path))
+    content = read_checkpoint(path)
+    saved = of_run(content, path)
+    _fill(net, state_dict_in(content, path) if saved is None else saved["state"]["model"], str(path))
+    if saved is not None:
         fill_averages(net, saved)
     return str(path)
 

@@ -85,7 +85,10 @@ class Octrees:
         batches = OctreeBatches(net, config.batch, config.data.options, config.seed, device, rank)
         held_out = [batches.cloud(number, held_out=True) for number in range(len(KINDS))]
         options = ", ".join(f"{name} {value}" for name, value in batches.options.items())
-        return Data(batches, held_out, None, "generated clouds", LeftOut(), f"generated clouds: {options}")
+        text = (
+            f"generated clouds: {options}; {batches.options['clouds']} of them are made before the first step"
+        )
+        return Data(batches, held_out, None, "generated clouds", LeftOut(), text)
 
     def objective(self, config: Config, task: Task) -> OctreeBits:
         """As in `Subject`."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
 import io
+import logging
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -103,7 +106,7 @@ def _exported(name: str, module: nn.Module, inputs: tuple[Tensor, ...]) -> bytes
         options |= {"dynamic_axes": dict(zip(names, axes, strict=True))}
     buffer = io.BytesIO()
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _silent("torch.onnx"):
             warnings.simplefilter("ignore")
             export: Any = torch.onnx.export
             program = export(module, inputs, None if "dynamo" in options else buffer, **options)
@@ -113,6 +116,18 @@ def _exported(name: str, module: nn.Module, inputs: tuple[Tensor, ...]) -> bytes
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise OnnxError(f"{name} ({type(module).__name__}) has no form in ONNX: {reason[:300]}") from error
     return buffer.getvalue()
+
+
+@contextlib.contextmanager
+def _silent(logger: str) -> Iterator[None]:
+    """Within, a logger tells of nothing but errors: the exporter warns of packages that it could use."""
+    told = logging.getLogger(logger)
+    before = told.level
+    told.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        told.setLevel(before)
 
 
 def _by_signature(module: nn.Module, shapes: tuple[dict[int, Any], ...]) -> Any:

@@ -25,7 +25,7 @@ import lcrs.models  # noqa: F401
 from lcrs import coding
 from lcrs.packages.from_network import as_halves, package_of
 from lcrs.registry import MODELS
-from lcrs.train.checkpoints import FORMAT, fill_averages
+from lcrs.train.checkpoints import fill_averages, of_run
 from lcrs.train.config import ModelConfig, checked
 from lcrs.train.crops import load_folder
 from lcrs.train.networks import make_network
@@ -58,8 +58,8 @@ def network_of_checkpoint(
         CorruptError: it is no checkpoint.
     """
     saved = read_checkpoint(path)
-    if isinstance(saved, dict) and saved.get("format") == FORMAT:
-        return _network_of_run(saved)
+    if (on_the_way := of_run(saved, path)) is not None:
+        return _network_of_run(on_the_way)
     state = state_dict_in(saved, path)
     if "import" in saved:
         net = make_network(ModelConfig.model_validate({"import": saved["import"], "sizes": saved["config"]}))
@@ -88,11 +88,19 @@ def _network_of_run(saved: Mapping[str, Any]) -> tuple[nn.Module, dict[str, Any]
     net = make_network(config.model)
     net.load_state_dict(saved["state"]["model"])
     fill_averages(net, saved)
-    return _rounded(net), {"steps": saved["step"], "minutes": saved["seconds"] / 60}
+    facts = {"steps": saved["step"], "minutes": saved["seconds"] / 60}
+    return _rounded(net), {**facts, **_recipe(saved["config"])}
 
 
 def _facts(saved: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: saved[key] for key in _FACTS if isinstance(saved.get(key), int | float)}
+    facts = {key: saved[key] for key in _FACTS if isinstance(saved.get(key), int | float)}
+    return {**facts, **_recipe(saved.get("recipe"))}
+
+
+def _recipe(config: Any) -> dict[str, str]:
+    """The name of the recipe in the configuration of a run."""
+    name = config.get("recipe") if isinstance(config, Mapping) else None
+    return {"recipe": name} if isinstance(name, str) else {}
 
 
 @torch.no_grad()

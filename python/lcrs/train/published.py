@@ -36,11 +36,11 @@ def published_sizes(name: str, quality: int) -> dict[str, Any]:
     Raises:
         ConfigError: there is no such quality or model.
     """
-    from lcrs.zoo.checkpoints import ARCHITECTURES, VIDEO_ARCHITECTURES
+    from lcrs.zoo.checkpoints import ARCHITECTURES, POINTCLOUD_ARCHITECTURES, VIDEO_ARCHITECTURES
 
-    entry = {**ARCHITECTURES, **VIDEO_ARCHITECTURES}.get(name)
+    known = {**ARCHITECTURES, **VIDEO_ARCHITECTURES, **POINTCLOUD_ARCHITECTURES}
+    entry = known.get(name)
     if entry is None:
-        known = (*ARCHITECTURES, *VIDEO_ARCHITECTURES)
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         raise ConfigError(

@@ -8,11 +8,13 @@ import os
 import shutil
 from pathlib import Path
 
+from lcrs.coding.files import remove_parts
 from lcrs.train.config import ConfigError
 
 __all__ = ["RunFolder"]
 
-_OURS = ("model.pt", "model.lcrm", "log.jsonl", "config.toml", "checkpoints", "sheets", "tensorboard")
+_OURS = ("model.pt", "model.lcrm", "log.jsonl", "checkpoints", "sheets", "tensorboard", "config.toml")
+"""In the order in which they are removed: config.toml, by which the folder is known as one of a run, last."""
 _HELD = {errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES}
 
 
@@ -43,7 +45,8 @@ class RunFolder:
             self._hold()
 
     def enter(self, *, forget: bool) -> None:
-        """Makes it, and removes what a run wrote there if that is to be forgotten.
+        """Makes it, and removes what a run that was killed left unfinished there, or all that runs wrote if
+        that is to be forgotten.
 
         Raises:
             ConfigError: in the meantime another run has it.
@@ -53,6 +56,9 @@ class RunFolder:
         if self._lock is None:
             self._refuse_others()
             self._hold()
+        if self._lock is not None:  # nobody else is writing
+            for folder in (self.path, self.path / "checkpoints", self.path / "sheets"):
+                remove_parts(folder)
         if forget:
             self._forget()
 

@@ -17,12 +17,48 @@ from lcrs.train.processes import Processes
 from lcrs.train.quantization import MixedQuantization, harden, soften
 from lcrs.train.random_states import random_states, seed_step, set_random_states
 from lcrs.train.schedules import make_schedule
-from lcrs.train.subjects import Subject, subject_of
+from lcrs.train.subjects import subject_of
 from lcrs.train.tasks import Drawn, Stages, Task
 
-__all__ = ["Trainer"]
+__all__ = ["Trainer", "check_choices"]
 
 Facts = dict[str, Tensor]
+
+
+def check_choices(config: Config, device: torch.device) -> None:
+    """Makes the optimiser and the schedule of a run for nothing: what is wrong with them is said at once, and
+    not after hours in which pictures were read.
+
+    Raises:
+        ConfigError: there is none of that name, or not with these options.
+    """
+    optimizer = _optimizer([nn.Parameter(torch.zeros(1, device=device))], config, device)
+    make_schedule(optimizer, config.schedule)
+
+
+def _optimizer(parameters: list[nn.Parameter], config: Config, device: torch.device) -> optim.Optimizer:
+    """The optimiser that the configuration names, in its fastest form."""
+    options = dict(config.optimizer.options)
+    if isinstance(options.get("betas"), list):
+        options["betas"] = tuple(options["betas"])
+    kind = config.optimizer.type
+    attempts: list[dict[str, Any]] = [options]
+    if kind in ("Adam", "AdamW") and not {"fused", "foreach"} & options.keys():
+        attempts.insert(0, {**options, "fused": True})
+    rate: Any = config.optimizer.lr
+    if config.loop.graph:
+        attempts[0]["capturable"] = True
+        rate = torch.tensor(rate, device=device)
+    for fused in attempts:
+        try:
+            made: optim.Optimizer = OPTIMIZERS.create(kind, parameters, lr=rate, **fused)
+            return made
+        except KeyError as error:
+            raise ConfigError(f"optimizer.type: {error.args[0]}") from None
+        except (TypeError, ValueError, RuntimeError) as error:
+            if fused is attempts[-1]:
+                raise ConfigError(f"optimizer.options of {kind}: {error}") from error
+    raise AssertionError
 
 
 class Trainer:
@@ -34,7 +70,6 @@ class Trainer:
         processes: This one and its like.
 
     Attributes:
-        subject: What the network is of.
         task: How batches go through the network.
         objective: The loss.
         average: Of the weights, if there is one.
@@ -48,9 +83,9 @@ class Trainer:
     def __init__(self, net: nn.Module, config: Config, processes: Processes) -> None:
         self.net, self.config, self.processes = net, config, processes
         self.device = processes.device
-        self.subject: Subject = subject_of(net)
-        self.task: Task = self.subject.task(net, config, processes.rank, processes.world)
-        self.objective: Any = self.subject.objective(config, self.task).to(self.device)
+        subject = subject_of(net)
+        self.task: Task = subject.task(net, config, processes.rank, processes.world)
+        self.objective: Any = subject.objective(config, self.task).to(self.device)
         aux = config.optimizer.aux_lr
         own = [(name, p) for name, p in net.named_parameters() if p.requires_grad]
         # Tails come from bisection; only an optimiser of their own ever moves them.
@@ -58,7 +93,7 @@ class Trainer:
         for parameter in quantiles if aux is None else []:
             parameter.requires_grad_(False)
         self.parameters = [p for name, p in own if name.rpartition(".")[2] != "quantiles"]
-        self.optimizer = self._optimizer(self.parameters, config.optimizer.lr)
+        self.optimizer = _optimizer(self.parameters, config, self.device)
         self.aux_optimizer = None
         if aux is not None:
             if not quantiles:
@@ -74,30 +109,6 @@ class Trainer:
         self._frozen: list[nn.Parameter] = []
         self._set_quantization(config.model.quantization)
         self.call: Callable[..., Any] = torch.compile(net, dynamic=False) if config.loop.compile else net
-
-    def _optimizer(self, parameters: list[nn.Parameter], lr: float) -> optim.Optimizer:
-        """The optimiser that the configuration names, in its fastest form."""
-        options = dict(self.config.optimizer.options)
-        if isinstance(options.get("betas"), list):
-            options["betas"] = tuple(options["betas"])
-        kind = self.config.optimizer.type
-        attempts: list[dict[str, Any]] = [options]
-        if kind in ("Adam", "AdamW") and not {"fused", "foreach"} & options.keys():
-            attempts.insert(0, {**options, "fused": True})
-        rate: Any = lr
-        if self.config.loop.graph:
-            attempts[0]["capturable"] = True
-            rate = torch.tensor(lr, device=self.device)
-        for fused in attempts:
-            try:
-                made: optim.Optimizer = OPTIMIZERS.create(kind, parameters, lr=rate, **fused)
-                return made
-            except KeyError as error:
-                raise ConfigError(f"optimizer.type: {error.args[0]}") from None
-            except (TypeError, ValueError, RuntimeError) as error:
-                if fused is attempts[-1]:
-                    raise ConfigError(f"optimizer.options of {kind}: {error}") from error
-        raise AssertionError
 
     # --- phases ---
 

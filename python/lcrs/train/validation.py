@@ -15,9 +15,10 @@ from lcrs import codec
 from lcrs.codec.torch_model import package_of
 from lcrs.coding import Package
 from lcrs.errors import NotPortableError
+from lcrs.layers.module_state import evaluating
 from lcrs.train.config import Config
 from lcrs.train.data.pictures import Pixels
-from lcrs.train.networks import make_network
+from lcrs.train.networks import CpuTwin
 from lcrs.train.objective import Objective, bits_of, outputs_of
 from lcrs.train.tasks import Task
 
@@ -103,19 +104,13 @@ class Validator:
         size = config.validation.size
         self.config, self.task, self.objective = config, task, objective
         self.pictures = [_cut(picture, size) for picture in pictures]
-        # Coding looks at a network of its own on the CPU: hooks and devices of the other are not in its way.
-        self._twin: nn.Module | None = None
+        self._twin = CpuTwin(config.model)
 
     @torch.no_grad()
     def __call__(self, net: nn.Module) -> Validation:
         """Validates `net`, whose training mode is as before afterwards; takes no random number."""
-        modes = [(module, module.training) for module in net.modules()]
-        net.eval()
-        try:
+        with evaluating(net):
             points, columns = self._estimated(net)
-        finally:
-            for module, mode in modes:
-                module.training = mode
         validation = Validation(points, float(np.mean([point.loss for point in points])), sheet=columns)
         if self.config.validation.coded:
             self._code(net, validation)
@@ -143,11 +138,7 @@ class Validator:
 
     def _code(self, net: nn.Module, validation: Validation) -> None:
         """Codes some pictures at each point, and compares."""
-        if self._twin is None:
-            with torch.random.fork_rng(devices=[]):
-                self._twin = make_network(self.config.model).eval()
-        twin = self._twin
-        twin.load_state_dict({key: value.detach().cpu() for key, value in net.state_dict().items()})
+        twin = self._twin.of(net)
         try:
             package = None if self.task.takes_clips else package_of(twin)
         except NotPortableError as error:

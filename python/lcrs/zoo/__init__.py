@@ -85,6 +85,7 @@ __all__ = [
     "video_models",
 ]
 
+_NAMES = frozenset(__all__)  # a copy of CompressAI on top (`lcrs.changed_copy`) takes `__all__` away
 _MODULES = ("image", "image_vbr", "pointcloud", "video")
 
 _HOMES = {
@@ -102,7 +103,7 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     """Loads what needs torch on first use (PEP 562); `models` has the functions of all kinds."""
-    if name not in __all__ and name not in _MODULES:
+    if name not in _NAMES and name not in _MODULES:
         raise AttributeError(f"module 'lcrs.zoo' has no attribute '{name}'")
     import importlib
 

@@ -50,11 +50,13 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     return state_dict_in(read_checkpoint(path), path)
 
 
-def read_checkpoint(path: str | Path) -> Any:
+def read_checkpoint(path: str | Path, *, is_strict: bool = False) -> Any:
     """All that is in a file, on the CPU; nothing in it is executed.
 
     Args:
         path: A safetensors file, or what `torch.save` wrote.
+        is_strict: Whether a file with anything else than tensors and plain values is refused. Otherwise that
+            is left lifeless, if there is a state dict beside it.
 
     Raises:
         MissingModelError: there is no such file.
@@ -63,7 +65,7 @@ def read_checkpoint(path: str | Path) -> Any:
     path = Path(path)
     if not path.is_file():
         raise MissingModelError(f"there is no checkpoint {path}")
-    return _read(path)
+    return _read(path, is_strict)
 
 
 def state_dict_in(content: Any, path: str | Path) -> dict[str, Tensor]:
@@ -76,7 +78,7 @@ def state_dict_in(content: Any, path: str | Path) -> dict[str, Tensor]:
     return load_pretrained(found.state_dict)
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path, is_strict: bool) -> Any:
     from safetensors.torch import load_file
 
     try:
@@ -88,7 +90,8 @@ def _read(path: Path) -> Any:
     except Exception as error:  # damage shows wherever the loaders do not look for it
         if isinstance(error, OSError) and not _sought_outside(error):
             raise
-        content = _read_lifeless(path) if isinstance(error, pickle.UnpicklingError) else None
+        is_refused = isinstance(error, pickle.UnpicklingError) and not is_strict
+        content = _read_lifeless(path) if is_refused else None
         if content is not None:
             return content
         reason = _reason(path, error)

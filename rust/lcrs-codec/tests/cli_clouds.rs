@@ -119,6 +119,19 @@ fn every_form_of_a_file_gives_the_file_of_the_library() {
         );
         assert!(fs::read(folder.path("out.lcrs")).unwrap() == expected, "{encoding}");
     }
+    // the lines of the header end in carriage returns, and the first byte of the faces is a line feed
+    let bytes = ply(&cloud, "binary_little_endian");
+    let header = bytes.windows(11).position(|words| words == b"end_header\n").unwrap() + 11;
+    let (head, body) = bytes.split_at(header);
+    let mut bytes: Vec<u8> = head.iter().map(|byte| if *byte == b'\n' { b'\r' } else { *byte }).collect();
+    bytes.extend([b'\n', 0, 0, 0]);
+    bytes.extend(body);
+    let words = String::from_utf8_lossy(head).replace('\n', "\r");
+    let head = words.replace("element face", "element odd 1\rproperty int a\relement face");
+    bytes.splice(..words.len(), head.bytes());
+    fs::write(folder.path("in.ply"), bytes).unwrap();
+    folder.ok(&["encode", "in.ply", "-o", "out.lcrs", "--model", "tiny-cloud", "--keep-duplicates", "--force"]);
+    assert!(fs::read(folder.path("out.lcrs")).unwrap() == expected);
     folder.ok(&["decode", "out.lcrs", "-o", "again.ply"]);
     folder.ok(&["decode", "out.lcrs", "-o", "again", "--format", "PLY"]);
     assert!(fs::read(folder.path("again")).unwrap() == fs::read(folder.path("again.ply")).unwrap());

@@ -149,6 +149,30 @@ pub struct Cloud {
     pub attributes: Vec<Attribute>,
 }
 
+/// Refuses names of attributes that a file cannot hold, and more of them.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] with the name that is wrong.
+pub fn check_attributes<'a>(names: impl ExactSizeIterator<Item = &'a str> + Clone) -> Result<()> {
+    attributes_fault(names).map_or(Ok(()), |fault| Err(Error::InvalidArgument(fault)))
+}
+
+/// What is illegal about the names of attributes, if anything.
+fn attributes_fault<'a>(names: impl ExactSizeIterator<Item = &'a str> + Clone) -> Option<String> {
+    if names.len() > MAX_ATTRIBUTES {
+        return Some(format!("{} attributes (at most {MAX_ATTRIBUTES})", names.len()));
+    }
+    let is_legal = |name: &str| {
+        let is_plain = !name.chars().any(|c| c.is_whitespace() || c.is_control());
+        (1..=MAX_ATTRIBUTE_NAME_LENGTH).contains(&name.len()) && is_plain && !["x", "y", "z"].contains(&name)
+    };
+    if let Some(name) = names.clone().find(|name| !is_legal(name)) {
+        return Some(format!("attribute {name:?} (1 to 255 bytes without spaces, not an axis)"));
+    }
+    let twice = names.clone().enumerate().find(|(i, name)| names.clone().take(*i).any(|known| known == *name));
+    twice.map(|(_, name)| format!("attribute {name:?} is there twice"))
+}
+
 impl Cloud {
     /// What is illegal about the values, if anything.
     pub(crate) fn fault(&self) -> Option<String> {
@@ -168,19 +192,7 @@ impl Cloud {
         if let Some(fault) = self.grid_fault() {
             return Some(fault);
         }
-        if self.attributes.len() > MAX_ATTRIBUTES {
-            return Some(format!("{} attributes (at most {MAX_ATTRIBUTES})", self.attributes.len()));
-        }
-        let names = || self.attributes.iter().map(|attribute| &attribute.name);
-        let is_legal = |name: &String| {
-            let is_plain = !name.chars().any(|c| c.is_whitespace() || c.is_control());
-            (1..=MAX_ATTRIBUTE_NAME_LENGTH).contains(&name.len()) && is_plain && !["x", "y", "z"].contains(&&name[..])
-        };
-        if let Some(name) = names().find(|name| !is_legal(name)) {
-            return Some(format!("attribute {name:?} (1 to 255 bytes without spaces, not an axis)"));
-        }
-        let twice = names().enumerate().find(|(i, name)| names().take(*i).any(|known| known == *name));
-        twice.map(|(_, name)| format!("attribute {name:?} is there twice"))
+        attributes_fault(self.attributes.iter().map(|attribute| &attribute.name[..]))
     }
 
     fn grid_fault(&self) -> Option<String> {

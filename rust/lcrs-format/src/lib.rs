@@ -32,7 +32,7 @@ mod reader;
 mod samples;
 mod varint;
 
-pub use cloud::{Attribute, Cloud, Grid, ScalarType};
+pub use cloud::{check_attributes, Attribute, Cloud, Grid, ScalarType};
 pub use constants::{
     DEFAULT_BIT_DEPTH, DIGEST_PREFIX_LENGTH, FORMAT_VERSION, MAGIC, MAX_HEADER_LENGTH, MAX_NAME_LENGTH, MAX_SECTIONS,
 };
@@ -42,6 +42,7 @@ pub use limits::Limits;
 pub use pack::pack;
 pub use parse::{bytes_needed, parse, Container};
 pub use samples::{Color, NumberType, Samples};
+pub use varint::{read_varint, write_varint};
 
 /// One entropy-coded section.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::sync::{Mutex, PoisonError};
 
 use lcrs_core::points::morton;
 use lcrs_core::points::octree::{
-    growth_byte, occupancies, Ancestry, Planes, Scalar, Stages, Told, TrunkInputs, MAX_DEPTH,
+    growth_bytes, occupancies, Ancestry, Planes, Scalar, Stages, Told, TrunkInputs, MAX_DEPTH,
 };
 use lcrs_core::{Error, Limits, Pool, Result};
 use numpy::{PyArray1, PyArray2, PyArrayMethods};
@@ -114,8 +114,7 @@ impl Octree {
     ) -> PyResult<Bound<'py, numpy::PyArrayDyn<f32>>> {
         let inputs = caught(py, || trunk_inputs(reach, ancestors, &scalars))?;
         let nodes = caught(py, || self.occupancy_of(level).map(Vec::len))?;
-        let children: u64 = self.levels[level].iter().map(|byte| u64::from(byte.count_ones())).sum();
-        let told = Told { depth: self.depth, growth_below: growth_byte(nodes as u64, children) };
+        let told = Told { depth: self.depth, growth_below: growth_bytes(&self.levels[level..=level])[0] };
         let mut out = Output::empty(py, &[nodes, inputs.count()])?;
         let numbers = out.slice()?;
         self.at(py, level, |ancestry, _| inputs.write(ancestry, told, 0..nodes, numbers))?;

@@ -94,10 +94,8 @@ class PublishedDataset(CacheDataset):
         finally:
             shutil.rmtree(working, ignore_errors=True)
 
-    def _write_cache(self, folder: Path) -> None:
-        if not len(self._get_items()):
-            raise FileNotFoundError(f"there is nothing of split {self.split!r} in the folder {self.root}")
-        super()._write_cache(folder)
+    def _nothing_there(self) -> Exception:
+        return FileNotFoundError(f"there is nothing of split {self.split!r} in the folder {self.root}")
 
     @property
     def _folder(self) -> Path:

@@ -33,6 +33,7 @@ __all__ = [
     "icosahedron2sphere",
     "index_points",
     "nearby_distance_sum",
+    "normed_pair",
 ]
 
 
@@ -40,7 +41,7 @@ _PIECE = 1 << 24
 """Products of features that are held at a time."""
 
 
-def _normed_pair(
+def normed_pair(
     conv: type[nn.Conv1d | nn.Conv2d], channels: tuple[int, int, int], ngroups: int
 ) -> nn.Sequential:
     """Two pointwise convolutions, between them a normalisation by groups and a ReLU."""
@@ -168,8 +169,8 @@ class PointTransformerLayer(nn.Module):
         self.w_qs = nn.Conv1d(in_fdim, hidden_dim, 1)
         self.w_ks = nn.Conv1d(in_fdim, hidden_dim, 1)
         self.w_vs = nn.Conv1d(in_fdim, hidden_dim, 1)
-        self.conv_delta = _normed_pair(nn.Conv2d, (3, hidden_dim, hidden_dim), ngroups)
-        self.conv_gamma = _normed_pair(nn.Conv2d, (hidden_dim, hidden_dim, hidden_dim), ngroups)
+        self.conv_delta = normed_pair(nn.Conv2d, (3, hidden_dim, hidden_dim), ngroups)
+        self.conv_gamma = normed_pair(nn.Conv2d, (hidden_dim, hidden_dim, hidden_dim), ngroups)
         self.post_conv = nn.Conv1d(hidden_dim, out_fdim, 1)
 
     def forward(
@@ -213,8 +214,8 @@ class PositionEmbeddingLayer(nn.Module):
 
     def __init__(self, hidden_dim: int, dim: int, ngroups: int) -> None:
         super().__init__()
-        self.embed_positions = _normed_pair(nn.Conv2d, (4, hidden_dim, dim), ngroups)
-        self.attention = _normed_pair(nn.Conv2d, (dim, hidden_dim, dim), ngroups)
+        self.embed_positions = normed_pair(nn.Conv2d, (4, hidden_dim, dim), ngroups)
+        self.attention = normed_pair(nn.Conv2d, (dim, hidden_dim, dim), ngroups)
 
     def forward(self, q_xyzs: Tensor, k_xyzs: Tensor, knn_idx: Tensor, mask: Tensor) -> Tensor:
         """Features (B, C, M) of queries (B, 3, M); arguments as of `PointTransformerLayer`."""
@@ -235,7 +236,7 @@ class DensityEmbeddingLayer(nn.Module):
 
     def __init__(self, hidden_dim: int, dim: int, ngroups: int) -> None:
         super().__init__()
-        self.embed_densities = _normed_pair(nn.Conv1d, (1, hidden_dim, dim), ngroups)
+        self.embed_densities = normed_pair(nn.Conv1d, (1, hidden_dim, dim), ngroups)
 
     def forward(self, downsample_num: Tensor) -> Tensor:
         """Maps numbers (B, 1, M) to features (B, C, M)."""

@@ -25,7 +25,8 @@ def chamfer_distance(
     CVPR 2017, section 3.3.
 
     Args:
-        xyzs1: N1 points of each of B clouds, their dimensions as `order` says.
+        xyzs1: N1 points of each of B clouds, their dimensions as `order` says; of any types, of which the
+            wider one counts, float32 at least.
         xyzs2: N2 points of as many.
         order: The order of the dimensions b, n and c: clouds, points and coordinates.
 
@@ -41,7 +42,8 @@ def chamfer_distance(
     if sorted(names) != ["b", "c", "n"]:
         raise ValueError(f"order is {order!r}; it must be of the letters b, n and c, as 'b n c' is")
     places = [names.index(name) for name in "bnc"]
-    first, second = xyzs1.permute(places), xyzs2.permute(places)
+    dtype = torch.promote_types(torch.promote_types(xyzs1.dtype, xyzs2.dtype), torch.float32)
+    first, second = (cloud.to(dtype).permute(places) for cloud in (xyzs1, xyzs2))
     idx1 = nearest_indexes(second, first, 1).squeeze(-1)
     idx2 = nearest_indexes(first, second, 1).squeeze(-1)
     return (
@@ -82,7 +84,7 @@ class ChamferPccRateDistortionLoss(nn.Module):
         if "likelihoods" in output:
             out.update(compute_rate_loss(output["likelihoods"], pos.shape[0], pos.shape[1]))
         with torch.autocast(pos.device.type, enabled=False):
-            dist1, dist2, _, _ = chamfer_distance(pos, output["x_hat"].to(pos.dtype))
+            dist1, dist2, _, _ = chamfer_distance(pos, output["x_hat"])
             out["rec_loss"] = dist1.mean() + dist2.mean()
         out["loss"] = weighted_sum(out, self.lmbda)
         return out

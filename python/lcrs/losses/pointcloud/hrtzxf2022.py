@@ -80,7 +80,7 @@ class RateDistortionLoss_hrtzxf2022(nn.Module):
         clouds, clouds_hat = output["gt_xyz_"], output["xyz_hat_"][::-1]
         chamfer, nearest = _chamfer(clouds, clouds_hat)
         weights = self.lmbda.get("chamfer_layers", self.LMBDA_DEFAULT["chamfer_layers"])
-        zero = pos.new_zeros(())
+        zero = chamfer[0].new_zeros(())
         out = {
             "chamfer_loss": torch.stack([w * c for w, c in zip(weights, chamfer, strict=False)]).sum(),
             "rec_loss": chamfer[0],

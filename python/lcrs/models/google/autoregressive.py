@@ -11,7 +11,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
+from lcrs.entropy_models.own_densities import is_overridden
 from lcrs.latent_codecs import LatentCodec, RasterScanLatentCodec
 from lcrs.latent_codecs.hyperprior import decode_any
 from lcrs.layers import MaskedConv2d
@@ -87,7 +89,7 @@ class JointAutoregressiveHierarchicalPriors(MeanScaleHyperprior):
         codec._scans = self._scans
         return codec
 
-    # --- one picture at a time, as CompressAI's `compress` does it: for derived classes with their own ---
+    # --- one picture at a time, as CompressAI's `compress` does it: called by, or of, derived classes ---
 
     @coding_scope()
     def _compress_ar(
@@ -167,11 +169,40 @@ class JointAutoregressiveHierarchicalPriors(MeanScaleHyperprior):
             )
         return codec, ()
 
+    def _code_one_by_one(self, y: Tensor, params: Tensor, *rate: Any) -> list[bytes]:
+        """Strings of y, each made by the `_compress_ar` of a derived class."""
+        kernel_size, padding, weight = self._window_of_context()
+        y_hat, params = F.pad(y.to(weight), (padding,) * 4), params.to(weight)
+        return [
+            self._compress_ar(y_hat[i : i + 1], params[i : i + 1], *y.shape[2:], kernel_size, padding, *rate)
+            for i in range(len(y))
+        ]
+
+    def _decode_one_by_one(self, strings: Sequence[bytes], params: Tensor, *rate: Any) -> Tensor:
+        """The latent of `strings`, each decoded by the `_decompress_ar` of a derived class."""
+        kernel_size, padding, weight = self._window_of_context()
+        params = params.to(weight)
+        height, width = params.shape[2:]
+        y_hat = params.new_zeros(len(strings), self.M, height + 2 * padding, width + 2 * padding)
+        for i, string in enumerate(strings):
+            one, side = y_hat[i : i + 1], params[i : i + 1]
+            self._decompress_ar(string, one, side, height, width, kernel_size, padding, *rate)
+        return y_hat[..., padding : padding + height, padding : padding + width]
+
+    def _window_of_context(self) -> tuple[int, int, Tensor]:
+        """Side of the context's kernel, half of it, and the kernel."""
+        side = self.context_prediction.kernel_size[0]
+        return side, side // 2, self.context_prediction.weight
+
     def _code_y(self, y: Tensor, params: Tensor) -> list[bytes]:
+        if is_overridden(self, "_compress_ar"):
+            return self._code_one_by_one(y, params)
         strings: list[bytes] = self._y_codec().compress(y, params)["strings"][0]
         return strings
 
     def _decode_y(self, strings: Sequence[bytes], params: Tensor, exact: bool) -> Tensor:
+        if is_overridden(self, "_decompress_ar"):
+            return self._decode_one_by_one(strings, params)
         out = self._y_codec().decompress([strings], params.shape[-2:], params, exact=exact)
         y_hat: Tensor = out["y_hat"]
         return y_hat

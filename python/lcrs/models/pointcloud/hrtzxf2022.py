@@ -16,6 +16,7 @@ from lcrs.layers.pointcloud.hrtzxf2022 import (
     UpsampleLayer,
     UpsampleNumLayer,
     nearby_distance_sum,
+    normed_pair,
 )
 from lcrs.layers.pointcloud.utils import select_xyzs_and_feats
 from lcrs.models.base import CompressionModel
@@ -78,12 +79,7 @@ class DensityPreservingReconstructionPccModel(CompressionModel):
     ) -> None:
         super().__init__()
         self.compress_normal = compress_normal
-        self.pre_conv = nn.Sequential(
-            nn.Conv1d(in_dim, hidden_dim, 1),
-            nn.GroupNorm(ngroups, hidden_dim),
-            nn.ReLU(),
-            nn.Conv1d(hidden_dim, feat_dim, 1),
-        )
+        self.pre_conv = normed_pair(nn.Conv1d, (in_dim, hidden_dim, feat_dim), ngroups)
         self.encoder = Encoder(downsample_rate, feat_dim, hidden_dim, k, ngroups)
         self.decoder = Decoder(
             downsample_rate,
@@ -100,8 +96,8 @@ class DensityPreservingReconstructionPccModel(CompressionModel):
 
     def _encoded(self, input: Mapping[str, Tensor]) -> tuple[Tensor, _Encoded]:
         """Normals (B, 3 or 0, N), and what the encoder says."""
-        points = positions_of(input)
-        normals = positions_of(input, key="normal") if self.compress_normal else points[..., :0]
+        points = positions_of(input, self)
+        normals = positions_of(input, self, key="normal") if self.compress_normal else points[..., :0]
         if normals.shape[:2] != points.shape[:2]:
             raise ValueError(f"there are {tuple(normals.shape)} normals of {tuple(points.shape)} points")
         channels = torch.cat([points, normals], -1).transpose(1, 2).contiguous()
@@ -112,7 +108,8 @@ class DensityPreservingReconstructionPccModel(CompressionModel):
         """Restores clouds and measures their rate; steps are from the finest on, hats the other way.
 
         Args:
-            input: "pos", (B, N, 3), and "normal", (B, N, 3), if these are compressed.
+            input: "pos", (B, N, 3), and "normal", (B, N, 3), if these are compressed; of any floating type or
+                of whole numbers.
 
         Returns:
             `x_hat` (B, M, 3); `xyz_hat_`, of each step up the cloud; `latent_xyz_hat`; `feat_hat`, the
@@ -251,7 +248,6 @@ class Decoder(nn.Module):
     ) -> None:
         super().__init__()
         self.k = k
-        self.compress_normal = compress_normal
         self.num_layers = len(downsample_rate)
         self.downsample_rate = downsample_rate
         rates = candidate_upsample_rate[: self.num_layers]

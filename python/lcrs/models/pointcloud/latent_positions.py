@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from lcrs.entropy_models import EntropyBottleneck
 from lcrs.errors import CorruptError
-from lcrs.layers.pointcloud.hrtzxf2022 import EdgeConv
+from lcrs.layers.pointcloud.hrtzxf2022 import EdgeConv, normed_pair
 from lcrs.models.strings import check_strings
 
 __all__ = ["XyzsLatentCodec"]
@@ -56,8 +56,8 @@ class XyzsLatentCodec(nn.Module):
             self.analysis: nn.Module = EdgeConv(3, dim, hidden_dim, k)
             self.synthesis: nn.Module = EdgeConv(dim, 3, hidden_dim, k)
         elif conv_mode == "mlp":
-            self.analysis = _network(3, hidden_dim, dim, ngroups)
-            self.synthesis = _network(dim, hidden_dim, 3, ngroups)
+            self.analysis = normed_pair(nn.Conv1d, (3, hidden_dim, dim), ngroups)
+            self.synthesis = normed_pair(nn.Conv1d, (dim, hidden_dim, 3), ngroups)
         else:
             raise ValueError(f"conv_mode is {conv_mode!r}; it must be mlp or edge_conv")
         self.entropy_bottleneck = EntropyBottleneck(dim)
@@ -117,12 +117,3 @@ class XyzsLatentCodec(nn.Module):
     @staticmethod
     def _rounded(latent_xyzs: Tensor) -> Tensor:
         return latent_xyzs.half().float()
-
-
-def _network(before: int, hidden: int, after: int, ngroups: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Conv1d(before, hidden, 1),
-        nn.GroupNorm(ngroups, hidden),
-        nn.ReLU(inplace=True),
-        nn.Conv1d(hidden, after, 1),
-    )

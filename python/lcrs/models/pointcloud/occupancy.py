@@ -102,12 +102,6 @@ class OctreeOccupancy(CompressionModel):
         """Numbers of a node that `forward` takes."""
         return self.num_flags + len(self.scalars) + sum(self.num_known) + 8
 
-    @property
-    def macs_per_child(self) -> float:
-        """Multiply-accumulates an octant of a node."""
-        layers = (module for module in self.modules() if isinstance(module, nn.Linear))
-        return sum(layer.in_features * layer.out_features for layer in layers) / 8
-
     def features(self, octree: coding.Octree, level: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """What `forward` takes, of all nodes of a level.
 

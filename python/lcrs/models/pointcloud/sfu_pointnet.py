@@ -73,13 +73,13 @@ class PointNetReconstructionPccModel(CompressionModel):
         """Restores clouds and measures their rate.
 
         Args:
-            input: "pos", (B, P, 3).
+            input: "pos", (B, P, 3), of any floating type or of whole numbers.
 
         Returns:
             `x_hat` (B, num_points, 3), `likelihoods` of "y" (B, C, 1), `y` and `y_hat` (B, C, 1), and
             `debug_outputs`, a mapping with "y_hat".
         """
-        y = self.g_a(positions_of(input).transpose(1, 2))
+        y = self.g_a(positions_of(input, self).transpose(1, 2))
         out = self.latent_codec(y)
         y_hat = out["y_hat"]
         return {
@@ -96,7 +96,7 @@ class PointNetReconstructionPccModel(CompressionModel):
         """Codes clouds.
 
         Args:
-            input: "pos", (B, P, 3).
+            input: "pos", (B, P, 3), of any floating type or of whole numbers.
 
         Returns:
             `strings`, a list with one list of a string for each cloud, and `shape`, (1,).
@@ -104,7 +104,7 @@ class PointNetReconstructionPccModel(CompressionModel):
         Raises:
             ValueError: A latent is not finite, as that of a cloud that is not.
         """
-        y = self.g_a(positions_of(input).transpose(1, 2))
+        y = self.g_a(positions_of(input, self).transpose(1, 2))
         out = self.latent_codec.compress(y)
         return {"strings": out["strings"], "shape": tuple(y.shape[2:])}
 

@@ -152,7 +152,7 @@ class PointNet2SsgReconstructionPccModel(CompressionModel):
         """Restores clouds and measures their rate.
 
         Args:
-            input: "pos", (B, P, 3), or (B, P, 6) with normals.
+            input: "pos", (B, P, 3), or (B, P, 6) with normals, of any floating type or of whole numbers.
 
         Returns:
             `x_hat` (B, P[0], 3); `likelihoods` of "y_i", (B, M[i], points, 1), for each level that has a
@@ -230,7 +230,7 @@ class PointNet2SsgReconstructionPccModel(CompressionModel):
 
     def _analysed(self, input: Mapping[str, Tensor]) -> tuple[dict[int, Tensor | None], dict[int, Tensor]]:
         """Of each level features (B, D[i], P[i]), and the groups that the next level's are made of."""
-        points = positions_of(input, 6 if self.normal_channel else 3).transpose(1, 2)
+        points = positions_of(input, self, 6 if self.normal_channel else 3).transpose(1, 2)
         xyz = points[:, :3]
         features: dict[int, Tensor | None] = {0: points[:, 3:] if self.normal_channel else None}
         groups = {}

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from lcrs import coding
 from lcrs.entropy_models import EntropyBottleneckVbr
+from lcrs.entropy_models.own_densities import is_overridden
 from lcrs.latent_codecs import LatentCodec, RasterScanLatentCodec, VariableRasterScanLatentCodec
 from lcrs.latent_codecs.hyperprior import decode_any
 from lcrs.latent_codecs.shrinkage import ExactShrinkage, reconstructed
@@ -442,12 +443,16 @@ class JointAutoregressiveHierarchicalPriorsVbr(ScaleHyperpriorVbr, JointAutoregr
         return out["y_hat"], out["likelihoods"]["y"]
 
     def _code_unscaled_y(self, y: Tensor, params: Tensor, ignored_scale: Tensor) -> list[bytes]:
+        if is_overridden(self, "_compress_ar"):
+            return self._code_one_by_one(y, params, ignored_scale, 1 / ignored_scale, 1)
         strings: list[bytes] = self._unscaled_scan(ignored_scale).compress(y, params)["strings"][0]
         return strings
 
     def _decode_unscaled_y(
         self, strings: Sequence[bytes], params: Tensor, ignored_scale: Tensor, exact: bool
     ) -> Tensor:
+        if is_overridden(self, "_decompress_ar"):
+            return self._decode_one_by_one(strings, params, ignored_scale, 1 / ignored_scale, 1)
         scan = self._unscaled_scan(ignored_scale)
         y_hat: Tensor = scan.decompress([strings], params.shape[-2:], params, exact=exact)["y_hat"]
         return y_hat
@@ -465,10 +470,14 @@ class JointAutoregressiveHierarchicalPriorsVbr(ScaleHyperpriorVbr, JointAutoregr
         return scan
 
     def _code_scaled_y(self, y: Tensor, params: Tensor, gain: Tensor) -> list[bytes]:
+        if is_overridden(self, "_compress_ar"):
+            return self._code_one_by_one(y, params, gain, 1 / gain, 2)
         strings: list[bytes] = self._variable_y_codec().compress(y, params, gain)["strings"][0]
         return strings
 
     def _decode_scaled_y(self, strings: Sequence[bytes], params: Tensor, gain: Tensor, exact: bool) -> Tensor:
+        if is_overridden(self, "_decompress_ar"):
+            return self._decode_one_by_one(strings, params, gain, 1 / gain, 2)
         codec = self._variable_y_codec()
         y_hat: Tensor = codec.decompress([strings], params.shape[-2:], params, gain, exact=exact)["y_hat"]
         return y_hat

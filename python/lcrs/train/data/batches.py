@@ -13,7 +13,7 @@ from torch import Tensor
 from lcrs.train.data.crops import CropMaker
 from lcrs.train.data.pictures import Pictures, Pixels
 
-__all__ = ["AheadBatches", "Batches", "DeviceBatches", "to_floats"]
+__all__ = ["AheadBatches", "Batches", "DeviceBatches", "Stateless", "to_floats"]
 
 _AHEAD = 3
 """Batches that are being made while one is used."""
@@ -39,13 +39,27 @@ class Batches(Protocol):
         ...
 
 
+class Stateless:
+    """Batches that follow from the number of the step alone, and have nothing in the background."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Nothing: the step says all."""
+        return {}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """As in `Batches`."""
+
+    def close(self) -> None:
+        """As in `Batches`."""
+
+
 def to_floats(batch: Tensor, device: torch.device, channels_last: bool) -> Tensor:
     """uint8 (B, C, H, W) as numbers in [0, 1] on a device."""
     layout = torch.channels_last if channels_last else torch.contiguous_format
     return batch.to(device, non_blocking=True).to(torch.float32, memory_format=layout).div_(255)
 
 
-class AheadBatches:
+class AheadBatches(Stateless):
     """Batches of a `CropMaker`, the next few being made by threads.
 
     Threads suffice: decoders of pictures let others run, and nothing has to be copied between processes.
@@ -102,20 +116,13 @@ class AheadBatches:
         for number in self.numbers(step):
             yield pool.submit(self.maker.make, number, size)
 
-    def state_dict(self) -> dict[str, Any]:
-        """Nothing: numbers say all."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """As in `Batches`."""
-
     def close(self) -> None:
         """As in `Batches`."""
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-class DeviceBatches:
+class DeviceBatches(Stateless):
     """Crops of uint8 pictures that lie in the memory of the device; every pixel is as likely.
 
     Nothing waits for a disk or for the CPU, and a CUDA graph can hold the sampling as well.
@@ -191,13 +198,3 @@ class DeviceBatches:
         crops = self._samples[place[..., None] + self._channel].permute(0, 3, 1, 2)
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         return crops.to(torch.float32, memory_format=layout) / 255
-
-    def state_dict(self) -> dict[str, Any]:
-        """Nothing: the step says all."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """As in `Batches`."""
-
-    def close(self) -> None:
-        """As in `Batches`."""

@@ -15,7 +15,9 @@ from torch import Tensor
 from lcrs import clouds
 from lcrs.clouds.meshes import faces_of_off
 from lcrs.datasets.generated_clouds import generated_shape
+from lcrs.layers.pointcloud.pointnet2 import pc_normalize
 from lcrs.train.config import ConfigError
+from lcrs.train.data.batches import Stateless
 from lcrs.train.data.crops import generator
 from lcrs.train.data.pictures import LeftOut
 from lcrs.transforms import SamplePointsV2
@@ -36,14 +38,14 @@ class Clouds:
     """Numbered clouds, each made or read when it is first asked for.
 
     Attributes:
-        make: Gives the cloud of a number, (N, 3) or (N, 6) with normals, float; after an error it is left
-            out.
+        make: Gives the cloud of a number, (N, 3) or (N, 6) with normals, floats of any type; after an error
+            it is left out.
         count: How many there are.
         identity: Tells one collection from another.
         left_out: Told what cannot be read.
     """
 
-    make: Callable[[int], NDArray[np.float32]]
+    make: Callable[[int], NDArray[np.floating[Any]]]
     count: int
     identity: str
     left_out: LeftOut
@@ -62,12 +64,10 @@ class Clouds:
         return self._known[number]
 
 
-def _in_sphere(cloud: NDArray[np.float32]) -> NDArray[np.float32]:
+def _in_sphere(cloud: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
     if not len(cloud) or not np.isfinite(cloud).all():
         raise ValueError("a cloud needs points, and finite ones")
-    positions = cloud[:, :3] - cloud[:, :3].mean(0)
-    radius = float(np.sqrt(np.square(positions).sum(1).max()))
-    return np.concatenate([positions / (radius or 1.0), cloud[:, 3:]], 1, dtype=np.float32)
+    return np.concatenate([pc_normalize(cloud[:, :3]), cloud[:, 3:]], 1, dtype=np.float32)
 
 
 def find_clouds(
@@ -77,9 +77,10 @@ def find_clouds(
 
     Args:
         places: Folders: of ModelNet's layout, CLASS/train/*.off, or of files of points.
-        tune: The same for validation; by default `test` of ModelNet, or the last twentieth of the files.
+        tune: The same for validation; by default `test` of ModelNet, or a twentieth of the files, drawn by
+            the seed.
         options: As `OPTIONS`.
-        seed: Of what is generated.
+        seed: Of what is generated, and of what is held out.
         left_out: Told what cannot be read.
 
     Raises:
@@ -89,7 +90,7 @@ def find_clouds(
     kept = _KEPT * options["points"]
     if not places:
 
-        def shapes(first: int) -> Callable[[int], NDArray[np.float32]]:
+        def shapes(first: int) -> Callable[[int], NDArray[np.floating[Any]]]:
             return lambda number: generated_shape(first + number, kept, with_normals=True)
 
         first = seed * options["clouds"]
@@ -99,8 +100,9 @@ def find_clouds(
     known = set(files)
     held_files = _files(tune, "test") if tune else [f for f in _files(places, "test") if f not in known]
     if not held_files:
-        number = max(1, len(files) // 20)
-        files, held_files = files[:-number], files[-number:]
+        drawn = set(generator(seed, 11).permutation(len(files))[: max(1, len(files) // 20)].tolist())
+        held_files = [file for k, file in enumerate(files) if k in drawn]
+        files = [file for k, file in enumerate(files) if k not in drawn]
     if not files:
         raise ConfigError(
             f"data.train={places[0]} has no clouds: ModelNet (CLASS/train/*.off) or files of points "
@@ -127,16 +129,21 @@ def _files(places: list[str], split: str) -> list[Path]:
     return found
 
 
-def _read(path: Path, count: int) -> NDArray[np.float32]:
+def _read(path: Path, count: int) -> NDArray[np.floating[Any]]:
+    """So many points of a mesh, with normals, or at most so many of a file of points."""
     if path.suffix.lower() != ".off":
-        return np.asarray(clouds.read(path).positions, np.float32)
+        # Not float32 before they are around the origin, where they have its digits.
+        positions = np.asarray(clouds.read(path).positions, np.float64)
+        if len(positions) <= count:
+            return positions
+        return positions[np.sort(generator(0, 12).choice(len(positions), count, replace=False))]
     vertices, faces = faces_of_off(path.read_bytes(), clouds.MAX_POINTS)
     sample = SamplePointsV2(count, include_normals=True, static_seed=0)
     found = sample({"pos": torch.from_numpy(vertices).float(), "face": torch.from_numpy(faces.T.copy())})
     return torch.cat([found["pos"], found["normal"]], 1).float().numpy()
 
 
-class CloudBatches:
+class CloudBatches(Stateless):
     """Batches of clouds, each once before any again, with other points each time; a function of the step.
 
     Args:
@@ -154,6 +161,7 @@ class CloudBatches:
     ) -> None:
         self.clouds, self.batch, self.points, self.seed = clouds, batch, points, seed
         self.device, self.rank, self.world = device, rank, world
+        self._order: tuple[int, NDArray[np.int64]] | None = None
 
     def get(self, step: int, size: int) -> dict[str, Tensor]:
         """The batch of a step: "pos" and, where all have them, "normal", (B, P, 3)."""
@@ -174,20 +182,12 @@ class CloudBatches:
     def _drawn(self, number: int) -> NDArray[np.float32]:
         rng = generator(self.seed, 7, number)
         epoch, place = divmod(number, self.clouds.count)
-        index = int(generator(self.seed, 8, epoch).permutation(self.clouds.count)[place])
+        if self._order is None or self._order[0] != epoch:
+            self._order = epoch, generator(self.seed, 8, epoch).permutation(self.clouds.count)
+        index = int(self._order[1][place])
         for _ in range(_ATTEMPTS):
             cloud = self.clouds.read(index)
             if cloud is not None:
                 return self.chosen(cloud, rng)
             index = int(rng.integers(self.clouds.count))
         raise ValueError(f"{_ATTEMPTS} clouds in a row cannot be read: is the folder still there?")
-
-    def state_dict(self) -> dict[str, Any]:
-        """Nothing: the step says all."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """As in `Batches`."""
-
-    def close(self) -> None:
-        """As in `Batches`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +16,13 @@ from torch import Tensor
 from lcrs.coding import Octree
 from lcrs.datasets.generated_clouds import KINDS, generated_voxels
 from lcrs.models.pointcloud import OctreeOccupancy
-from lcrs.train.config import ConfigError
+from lcrs.train.data.batches import Stateless
 from lcrs.train.data.crops import generator
+from lcrs.train.data.options import options_of
 
 __all__ = ["OPTIONS", "CloudNodes", "OctreeBatches", "nodes_of_cloud"]
+
+log = logging.getLogger("lcrs.train")
 
 OPTIONS = {"clouds": 160, "replace_every": 100, "max_points": 120_000, "nodes_a_level": 30_000}
 """What `data.options` may say: from how many clouds a batch is drawn; after how many steps the oldest of them
@@ -25,6 +30,9 @@ makes room for a new one; about the most points of a cloud; the most nodes of a 
 
 _OTHER_BITS = -2, 9
 """What the bits of the number of nodes are moved by in training, at least and less than."""
+
+_TELL_EVERY = 20.0
+"""Seconds after which it is said how many clouds there are, while they are made before a step."""
 
 _SEEDS = 1 << 30
 """Clouds of training have seeds below."""
@@ -95,7 +103,7 @@ def nodes_of_cloud(
     )
 
 
-class OctreeBatches:
+class OctreeBatches(Stateless):
     """Nodes drawn evenly from a pool of clouds, in which new clouds take the place of old ones.
 
     Everything follows from the seed and the step, so a run that goes on needs no other state.
@@ -121,12 +129,7 @@ class OctreeBatches:
         device: torch.device,
         rank: int = 0,
     ) -> None:
-        for name, value in options.items():
-            if name not in OPTIONS:
-                raise ConfigError(f"data.options has no {name!r}: there are {', '.join(OPTIONS)}")
-            if not isinstance(value, int) or value < 1:
-                raise ConfigError(f"data.options.{name} is {value!r}, must be a whole number from 1")
-        self.options = {**OPTIONS, **options}
+        self.options = options_of(OPTIONS, options)
         self.net, self.batch, self.seed, self.device, self.rank = net, batch, seed, device, rank
         self._pool: dict[int, CloudNodes] = {}
 
@@ -150,9 +153,17 @@ class OctreeBatches:
         first, count = step // self.options["replace_every"], self.options["clouds"]
         for gone in [number for number in self._pool if not first <= number < first + count]:
             del self._pool[gone]
-        for number in range(first, first + count):
-            if number not in self._pool:
-                self._pool[number] = self.cloud(number)
+        lacking = [number for number in range(first, first + count) if number not in self._pool]
+        began = told = time.monotonic()
+        for made, number in enumerate(lacking, 1):
+            self._pool[number] = self.cloud(number)
+            now = time.monotonic()
+            if self.rank == 0 and (now - told > _TELL_EVERY or (told > began and made == len(lacking))):
+                told = now
+                log.info(
+                    "%d of %d clouds are made (%.0f s); data.options.clouds says how many",
+                    made, len(lacking), now - began,
+                )  # fmt: skip
         clouds = [self._pool[number] for number in range(first, first + count)]
         ends = np.cumsum([len(cloud.flags) for cloud in clouds])
         drawn = np.sort(generator(self.seed, 6, self.rank, step).integers(ends[-1], size=self.batch))
@@ -167,13 +178,3 @@ class OctreeBatches:
             place = self.net.num_flags + self.net.scalars.index("node_bits")
             batch[:, place] += torch.from_numpy(moved).float() / 32
         return batch.to(self.device)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Nothing: the step says all."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """As in `Batches`."""
-
-    def close(self) -> None:
-        """As in `Batches`."""

@@ -226,7 +226,7 @@ def _picture_folders(
     if not len(pictures):
         return pictures, pictures
     rest, held = split_off(pictures, data.tune_pictures, config.seed)
-    log.info("%d of the pictures are split off for validation (data.tune names others)", len(held))
+    log.info("%d of the pictures split off for validation (data.tune names others)", len(held))
     return rest, held
 
 

@@ -106,10 +106,23 @@ def override(values: dict[str, Any], key: str, value: Any) -> None:
         place.pop("import", None)
 
 
-def shown(config: Config) -> str:
-    """The whole configuration as TOML; what is not set is there as a comment."""
+def shown(config: Config, name: str | None = None) -> str:
+    """The whole configuration as TOML; what is not set is there as a comment.
+
+    Args:
+        config: Of a run.
+        name: Of the file of its recipe, without the ending. What follows from that is a comment, too: a copy
+            under another name is a recipe of its own, with a folder of its own.
+    """
     values = config.model_dump(mode="json", by_alias=True)
+    recipe, output = values["recipe"], values["output"]
+    if output == f"runs/{recipe}":
+        values["output"] = None
+    if recipe == name:
+        values["recipe"] = None
     notes = {
+        "recipe": f"the name of this file says it ({recipe})",
+        "output": f"runs/ and the name of the recipe ({output})",
         "steps": "minutes end the run", "minutes": "steps end the run", "threads": "torch's choice",
         "quality": "sizes and lambda are as below", "start": "weights begin at random",
         "data.train": "give data.train=FOLDER", "data.tune": "split off from data.train",

@@ -63,6 +63,13 @@ pub(crate) struct Convolution {
     pub groups: usize,
 }
 
+impl Convolution {
+    /// Whether outputs see their own position alone.
+    pub(crate) fn is_pointwise(&self) -> bool {
+        (self.kernel, self.stride, self.padding) == ([1, 1], [1, 1], [0, 0])
+    }
+}
+
 /// One operation, with everything known about it but its inputs' height and width.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Op {

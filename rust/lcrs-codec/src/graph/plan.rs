@@ -135,7 +135,7 @@ fn begun(i: usize, node: &Node, kinds: &[Kind], num_inputs: usize) -> Option<Lin
     }
     let map = *node.inputs.iter().find(|value| kinds[**value] != Kind::Vector).or(node.inputs.first())?;
     let is_head = match &node.op {
-        Op::Conv2d(conv) => !is_pointwise(conv),
+        Op::Conv2d(conv) => !conv.is_pointwise(),
         Op::ConvTranspose2d(_) | Op::PixelUnshuffle { .. } => true,
         _ => false,
     };
@@ -154,7 +154,7 @@ fn extended(links: &Links, i: usize, node: &Node, value: usize, kinds: &[Kind], 
     let mut links = links.clone();
     match &node.op {
         Op::Unary(_) => links.steps.push(Link { node: i, other: None, repeat, is_function: true }),
-        Op::Conv2d(conv) if is_pointwise(conv) && !is_shuffled => {
+        Op::Conv2d(conv) if conv.is_pointwise() && !is_shuffled => {
             links.steps.push(Link { node: i, other: None, repeat, is_function: false });
         }
         Op::Gdn { .. } if !is_shuffled => {
@@ -180,11 +180,6 @@ fn extended(links: &Links, i: usize, node: &Node, value: usize, kinds: &[Kind], 
         _ => return None,
     }
     Some(links)
-}
-
-/// Whether outputs see their own position alone.
-fn is_pointwise(conv: &Convolution) -> bool {
-    (conv.kernel, conv.stride, conv.padding) == ([1, 1], [1, 1], [0, 0])
 }
 
 /// What changes a height and a width.
@@ -226,7 +221,7 @@ fn kinds(program: &Program) -> Vec<Kind> {
             conv.stride == [1, 1] && (0..2).all(|axis| conv.reach(axis) == 2 * conv.padding[axis] + 1)
         };
         let kind = match &node.op {
-            Op::Conv2d(conv) if is_pointwise(conv) || keeps_size(conv) && map.is_some() => taken[0],
+            Op::Conv2d(conv) if conv.is_pointwise() || keeps_size(conv) && map.is_some() => taken[0],
             Op::Conv2d(conv) => {
                 let reach = [conv.reach(0), conv.reach(1)];
                 change(Change::Conv([reach, conv.stride, conv.padding]), None)

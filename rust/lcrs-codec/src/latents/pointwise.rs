@@ -80,7 +80,7 @@ fn chain<'a>(nodes: impl Iterator<Item = (&'a Node, usize)>, mut last: usize) ->
         match (&node.op, layers.last_mut()) {
             (Op::Slice { start, length }, Some(_)) => slices.push((value, *start, *length)),
             _ if !slices.is_empty() => return fault("an operation after the outputs"),
-            (Op::Conv2d(conv), _) if is_pointwise(conv) => {
+            (Op::Conv2d(conv), _) if conv.is_pointwise() && conv.groups == 1 => {
                 layers.push(Layer { convolution: conv, activation: None });
                 last = value;
             }
@@ -95,10 +95,6 @@ fn chain<'a>(nodes: impl Iterator<Item = (&'a Node, usize)>, mut last: usize) ->
         true => Err(Error::corrupt("a network of 1x1 layers has no layer")),
         false => Ok(Chain { layers, last, slices }),
     }
-}
-
-fn is_pointwise(conv: &Convolution) -> bool {
-    conv.kernel == [1, 1] && conv.stride == [1, 1] && conv.padding == [0, 0] && conv.groups == 1
 }
 
 /// Where the outputs of a program of layers lie.

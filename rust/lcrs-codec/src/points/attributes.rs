@@ -3,9 +3,11 @@
 //! A property is a column of codes ([`super::values`]) in the order of the points of a file. Where it takes few values, these are listed, and
 //! the codes are places in the list. An encoder takes the predictor that leaves the smallest differences.
 
-use lcrs_core::{Error, Limits, Result, Simd};
+use lcrs_core::{Error, Limits, Pool, Result, Runtime};
+use lcrs_format::{read_varint, write_varint};
 
-use super::residuals::{decode, encode, read_varint, write_varint};
+use super::residuals::{decode, encode};
+use crate::container::from_format;
 
 /// Points before one in which those nearest to it are looked for.
 const NEAR: usize = 16;
@@ -13,6 +15,9 @@ const NEAR: usize = 16;
 /// Longest list of values, and the most of the points that it may be, as 1 / this.
 const MAX_LIST: usize = 4096;
 const LIST_SHARE: usize = 8;
+
+/// Points that are looked at before it is asked whether the job is interrupted.
+const BLOCK: usize = 1 << 14;
 
 /// Points that predictors are compared on.
 const TRIAL_POINTS: usize = 1 << 16;
@@ -46,21 +51,33 @@ pub(super) struct Column {
 }
 
 /// Where the nearest of the points before each one are: bit b of a point for the one b + 1 before.
-pub(super) fn near(voxels: &[[u32; 3]], limits: &Limits) -> Result<Vec<u16>> {
+///
+/// # Errors
+/// [`lcrs_core::ErrorKind::Limit`], [`lcrs_core::ErrorKind::Interrupted`].
+pub(super) fn near(voxels: &[[u32; 3]], pool: &Pool, limits: &Limits) -> Result<Vec<u16>> {
     let mut near: Vec<u16> = limits.zeroed(voxels.len(), "neighbours")?;
-    for (i, flags) in near.iter_mut().enumerate() {
-        let mut least = u64::MAX;
-        for back in 1..=NEAR.min(i) {
-            let distance = (0..3).map(|axis| u64::from(voxels[i][axis].abs_diff(voxels[i - back][axis]))).sum();
-            if distance < least {
-                (least, *flags) = (distance, 0);
-            }
-            if distance == least {
-                *flags |= 1 << (back - 1);
-            }
+    let mut blocks: Vec<&mut [u16]> = near.chunks_mut(BLOCK).collect();
+    pool.map_mut(&mut blocks, |block, flags| {
+        if pool.check().is_ok() {
+            flags.iter_mut().zip(block * BLOCK..).for_each(|(flags, i)| *flags = near_one(voxels, i));
+        }
+    });
+    pool.check()?;
+    Ok(near)
+}
+
+fn near_one(voxels: &[[u32; 3]], i: usize) -> u16 {
+    let (mut least, mut flags) = (u64::MAX, 0);
+    for back in 1..=NEAR.min(i) {
+        let distance = (0..3).map(|axis| u64::from(voxels[i][axis].abs_diff(voxels[i - back][axis]))).sum();
+        if distance < least {
+            (least, flags) = (distance, 0);
+        }
+        if distance == least {
+            flags |= 1 << (back - 1);
         }
     }
-    Ok(near)
+    flags
 }
 
 /// The prediction of number `i` from those before.
@@ -104,7 +121,7 @@ pub(super) fn encode_column(
     bits: u32,
     before: &[Column],
     near: &[u16],
-    simd: Simd,
+    rt: &Runtime,
     limits: &Limits,
 ) -> Result<(Vec<u8>, Column)> {
     let mut out = Vec::new();
@@ -143,10 +160,15 @@ pub(super) fn encode_column(
     }
     let other = if refers { referred.map(|at| &before[at]) } else { None };
     let mut residuals: Vec<u64> = limits.zeroed(column.numbers.len(), "differences")?;
-    for (i, place) in residuals.iter_mut().enumerate() {
-        *place = residual(&column, predictor, other, near, i);
-    }
-    out.extend(encode(&residuals, column.bits, simd)?);
+    let mut blocks: Vec<&mut [u64]> = residuals.chunks_mut(BLOCK).collect();
+    rt.pool.map_mut(&mut blocks, |block, places| {
+        if rt.pool.check().is_ok() {
+            let each = places.iter_mut().zip(block * BLOCK..);
+            each.for_each(|(place, i)| *place = residual(&column, predictor, other, near, i));
+        }
+    });
+    rt.pool.check()?;
+    out.extend(encode(&residuals, column.bits, rt)?);
     Ok((out, column))
 }
 
@@ -158,13 +180,13 @@ fn residual(column: &Column, predictor: Predictor, other: Option<&Column>, near:
 /// The codes of a column of `bits` bits in its section, and what later columns may refer to.
 ///
 /// # Errors
-/// `Truncated`, `Corrupt` or `Desync` for a section of something else.
+/// `Truncated`, `Corrupt` or `Desync` for a section of something else, [`lcrs_core::ErrorKind::Interrupted`].
 pub(super) fn decode_column(
     data: &[u8],
     bits: u32,
     before: &[Column],
     near: &[u16],
-    simd: Simd,
+    rt: &Runtime,
     limits: &Limits,
 ) -> Result<(Vec<u64>, Column)> {
     let (&flags, mut data) = data.split_first().ok_or_else(|| Error::truncated("it is empty"))?;
@@ -179,12 +201,12 @@ pub(super) fn decode_column(
     }
     let mut list: Vec<u64> = Vec::new();
     if column.is_listed {
-        let (count, rest) = read_varint(data)?;
+        let (count, rest) = read_varint(data, "number of values").map_err(from_format)?;
         let count = usize::try_from(count).ok().filter(|count| (1..=MAX_LIST).contains(count));
         let count = count.ok_or_else(|| Error::corrupt(format!("list of values is not of 1 to {MAX_LIST}")))?;
         data = rest;
         for i in 0..count {
-            let (more, rest) = read_varint(data)?;
+            let (more, rest) = read_varint(data, "value of a list").map_err(from_format)?;
             let value = list.last().copied().unwrap_or(0_u64).checked_add(more);
             let value = value.filter(|value| *value <= u64::MAX >> (64 - bits) && (more > 0 || i == 0));
             list.push(value.ok_or_else(|| Error::corrupt("values of a list do not ascend within their type"))?);
@@ -201,9 +223,12 @@ pub(super) fn decode_column(
         },
         None => None,
     };
-    let mut numbers = decode(data, near.len(), column.bits, simd, limits)?;
+    let mut numbers = decode(data, near.len(), column.bits, rt, limits)?;
     let mask = u64::MAX >> (64 - column.bits);
     for i in 0..numbers.len() {
+        if i % BLOCK == 0 {
+            rt.pool.check()?;
+        }
         let expected = predicted(predictor, &numbers, near, i).wrapping_add(off(predictor, other, near, i));
         numbers[i] = expected.wrapping_add(unfolded(numbers[i])) & mask;
     }
@@ -268,21 +293,31 @@ mod tests {
             let mut next = || { state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1); state >> 33 };
             let voxels: Vec<[u32; 3]> = (0..count).map(|i| [i as u32 / 3, next() as u32 % 4, u32::MAX - next() as u32 % 2]).collect();
             let limits = Limits::default();
-            let near = near(&voxels, &limits).unwrap();
+            let rt = Runtime::serial();
+            let near = near(&voxels, &rt.pool, &limits).unwrap();
             let first: Vec<u64> = (0..count).map(|_| (next() % spread) << step & mask).collect();
             let second: Vec<u64> = first.iter().map(|v| v.wrapping_add(next() % 3) & mask).collect();
             let (mut coded, mut known) = (Vec::new(), Vec::new());
             for column in [&first, &second] {
-                let (data, numbers) = encode_column(column.clone(), bits, &coded, &near, Simd::detect(), &limits).unwrap();
+                let (data, numbers) = encode_column(column.clone(), bits, &coded, &near, &rt, &limits).unwrap();
                 coded.push(numbers);
-                let (codes, numbers) = decode_column(&data, bits, &known, &near, Simd::Scalar, &limits).unwrap();
+                let (codes, numbers) = decode_column(&data, bits, &known, &near, &rt, &limits).unwrap();
                 known.push(numbers);
                 prop_assert_eq!(&codes, column);
                 for cut in (0..data.len()).step_by(1 + data.len() / 8) {
-                    prop_assert!(decode_column(&data[..cut], bits, &known[..known.len() - 1], &near, Simd::Scalar, &limits).is_err());
+                    prop_assert!(decode_column(&data[..cut], bits, &known[..known.len() - 1], &near, &rt, &limits).is_err());
                 }
             }
         }
+    }
+
+    #[test]
+    fn neighbours_do_not_depend_on_threads() {
+        let voxels: Vec<[u32; 3]> = (0..2 * BLOCK as u32 + 77).map(|i| [i % 91, i * i % 17, i / 300]).collect();
+        let limits = Limits::default();
+        let serial = near(&voxels, &Pool::serial(), &limits).unwrap();
+        assert_eq!(near(&voxels, &Pool::new(3).unwrap(), &limits).unwrap(), serial);
+        assert_eq!((serial[0], serial[1]), (0, 1));
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! From points to a file.
 
 use lcrs_core::points::morton;
-use lcrs_core::points::octree::{growth_byte, occupancies, Level, Scalar};
+use lcrs_core::points::octree::{growth_bytes, occupancies, Level, Scalar};
 use lcrs_core::rans::StreamKind;
 use lcrs_core::{Error, Limits, Result, Runtime};
-use lcrs_format::{pack, Attribute, Cloud, Header, Section};
+use lcrs_format::{check_attributes, pack, Attribute, Cloud, Header, Section};
 
 use super::attributes::{encode_column, near};
 use super::grid::{voxels, Resolution, Voxels};
@@ -62,8 +62,7 @@ pub fn compress_cloud(
     let mut sorted: Vec<[u32; 3]> = limits.zeroed(order.len(), "voxels")?;
     sorted.iter_mut().zip(&order).for_each(|(place, index)| *place = voxels[*index as usize]);
     drop(voxels);
-    let used = sorted.as_flattened().iter().fold(0, |used, v| used | v);
-    let bits = u32::BITS - used.leading_zeros();
+    let bits = morton::axis_bits(&sorted);
     let (mut leaves, mut counts) = leaves_of(&sorted, 0);
     let (levels, low_bits) = octree(&leaves, bits, rt, limits)?;
     if low_bits > 0 {
@@ -72,10 +71,10 @@ pub fn compress_cloud(
     let job = Job { rt, limits, level: None };
     let mut parts: Vec<(u8, Vec<u8>)> = Vec::new();
     if !levels.is_empty() {
-        parts.push((OCCUPANCIES, tree(package, &levels, leaves.len(), job)?));
+        parts.push((OCCUPANCIES, tree(package, &levels, job)?));
     }
     if counts.iter().any(|count| *count > 0) {
-        parts.push((COUNTS, encode(&counts, COUNT_BITS, rt.simd)?));
+        parts.push((COUNTS, encode(&counts, COUNT_BITS, rt)?));
     }
     if low_bits > 0 {
         let mut low = BitWriter::default();
@@ -116,6 +115,7 @@ fn check(cloud: &PointCloud<'_>) -> Result<usize> {
         return Err(Error::invalid(format!("{numbers} coordinates, must be three a point")));
     }
     let points = numbers / 3;
+    check_attributes(cloud.attributes.iter().map(|(name, _)| &name[..])).map_err(from_format)?;
     for (name, values) in &cloud.attributes {
         if values.len() != points {
             let found = values.len();
@@ -165,16 +165,9 @@ fn leaves_of(sorted: &[[u32; 3]], low_bits: u32) -> (Vec<[u32; 3]>, Vec<u64>) {
 }
 
 /// The section of an octree: what is told of each level, and the stream.
-fn tree(package: &CloudPackage, levels: &[Vec<u8>], num_leaves: usize, job: Job<'_>) -> Result<Vec<u8>> {
-    let mut told = Vec::new();
-    if package.model.inputs.scalars.contains(&Scalar::GrowthBelow) {
-        let counts = levels.iter().map(Vec::len).chain([num_leaves]);
-        told = levels
-            .iter()
-            .zip(counts.skip(1))
-            .map(|(level, below)| growth_byte(level.len() as u64, below as u64))
-            .collect();
-    }
+fn tree(package: &CloudPackage, levels: &[Vec<u8>], job: Job<'_>) -> Result<Vec<u8>> {
+    let is_told = package.model.inputs.scalars.contains(&Scalar::GrowthBelow);
+    let told = if is_told { growth_bytes(levels) } else { Vec::new() };
     let coder = TreeCoder { model: &package.model, networks: &package.networks, job, block_nodes: BLOCK_NODES };
     let stream = coder.encode(StreamKind::Lcrs, levels, &told)?;
     Ok([told, stream].concat())
@@ -186,22 +179,18 @@ fn attributes(cloud: &PointCloud<'_>, order: &[u32], sorted: &[[u32; 3]], job: J
     if cloud.attributes.is_empty() {
         return Ok(parts);
     }
-    let near = near(sorted, job.limits)?;
+    let near = near(sorted, &job.rt.pool, job.limits)?;
     let mut columns = Vec::new();
-    for (i, (name, values)) in cloud.attributes.iter().enumerate() {
+    for ((name, values), id) in cloud.attributes.iter().zip(ATTRIBUTES..) {
         job.rt.pool.check()?;
         // what is known of the columns before
         let limits = &job.limits.without((columns.len() * order.len() * size_of::<u64>()) as u64, "attributes")?;
         let codes = values.codes(order, limits)?;
         let bits = 8 * values.number().num_bytes() as u32;
-        let coded = encode_column(codes, bits, &columns, &near, job.rt.simd, limits);
+        let coded = encode_column(codes, bits, &columns, &near, job.rt, limits);
         let (data, column) = coded.map_err(|e| e.at(format!("attribute '{name}'")))?;
         columns.push(column);
-        let id = u8::try_from(i).ok().and_then(|i| i.checked_add(ATTRIBUTES)).filter(|id| *id < 128);
-        parts.push((
-            id.ok_or_else(|| Error::invalid(format!("{} attributes, at most 125 fit", cloud.attributes.len())))?,
-            data,
-        ));
+        parts.push((id, data));
     }
     Ok(parts)
 }

@@ -61,7 +61,7 @@ pub fn decompress_cloud(
     match sections.take(COUNTS, has_counts)? {
         Some(section) => {
             native(section)?;
-            let counts = decode(section.data, leaves.len(), COUNT_BITS, rt.simd, limits).map_err(|e| e.at("counts"))?;
+            let counts = decode(section.data, leaves.len(), COUNT_BITS, rt, limits).map_err(|e| e.at("counts"))?;
             let total = counts.iter().fold(leaves.len() as u64, |total, count| total.saturating_add(*count));
             if total != cloud.num_points {
                 let message = format!("{total} points, the file announces {}", cloud.num_points);
@@ -107,7 +107,7 @@ fn attributes(
     if cloud.attributes.is_empty() {
         return Ok(found);
     }
-    let near = near(voxels, job.limits)?;
+    let near = near(voxels, &job.rt.pool, job.limits)?;
     let mut columns = Vec::new();
     for (attribute, id) in cloud.attributes.iter().zip(ATTRIBUTES..) {
         job.rt.pool.check()?;
@@ -117,7 +117,7 @@ fn attributes(
         let place = |e: Error| e.at(format!("attribute '{}'", attribute.name));
         let section = sections.take(id, true)?.ok_or_else(|| place(Error::corrupt("its section is missing")))?;
         native(section).map_err(place)?;
-        let (codes, column) = decode_column(section.data, bits, &columns, &near, job.rt.simd, limits).map_err(place)?;
+        let (codes, column) = decode_column(section.data, bits, &columns, &near, job.rt, limits).map_err(place)?;
         columns.push(column);
         found.push((attribute.name.clone(), Values::of_codes(attribute.number, &codes, limits)?));
     }

@@ -3,6 +3,7 @@
 //! Whole numbers, and floats that lie on a grid, come back as they were. Others are rounded to voxels of a size: a coordinate comes
 //! back no further away than half a voxel and the distance of two floats there.
 
+use lcrs_core::points::morton::axis_bits;
 use lcrs_core::{Error, Limits, Result};
 use lcrs_format::{Grid, ScalarType};
 
@@ -125,8 +126,8 @@ fn of_floats<T: Copy + Into<f64> + PartialEq>(
             _ => 32,
         };
         let found = match decimal(values, limits, round)? {
-            Some(found) if bits(&found) <= most => Some(found),
-            _ => dyadic(values, limits, round)?.filter(|found| bits(found) <= most),
+            Some(found) if axis_bits(&found.voxels) <= most => Some(found),
+            _ => dyadic(values, limits, round)?.filter(|found| axis_bits(&found.voxels) <= most),
         };
         match (found, resolution) {
             (Some(found), _) => return Ok(found),
@@ -235,10 +236,6 @@ fn greatest_common_divisor(a: u64, b: u64) -> u64 {
         (a, b) = (b, a % b);
     }
     a
-}
-
-fn bits(found: &Voxels) -> u32 {
-    u32::BITS - found.voxels.as_flattened().iter().fold(0, |used, v| used | v).leading_zeros()
 }
 
 /// The least and the greatest coordinate of each axis; 0 of no points.

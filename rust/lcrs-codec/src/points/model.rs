@@ -133,10 +133,7 @@ impl OccupancyModel {
 fn check_pointwise(networks: &Networks, name: &str) -> Result<()> {
     for node in &networks.program(name)?.nodes {
         let is_pointwise = match &node.op {
-            Op::Conv2d(conv) => {
-                let one = [1, 1];
-                conv.kernel == one && conv.stride == one && conv.padding == [0, 0]
-            }
+            Op::Conv2d(conv) => conv.is_pointwise(),
             Op::Gdn { .. } | Op::Unary(_) | Op::Binary(_) | Op::Concat | Op::Slice { .. } | Op::Constant { .. } => true,
             _ => false,
         };

@@ -6,9 +6,11 @@
 
 use lcrs_core::cdf::CdfTable;
 use lcrs_core::rans::{Decoder, Encoder, StreamKind};
-use lcrs_core::{Error, Limits, Result, Simd};
+use lcrs_core::{Error, Limits, Result, Runtime};
+use lcrs_format::{read_varint, write_varint};
 
 use crate::blame::blame_data;
+use crate::container::from_format;
 
 /// Numbers of the first block, and of the longest.
 const FIRST_BLOCK: usize = 32;
@@ -92,7 +94,8 @@ impl Model {
         (self.before[0] + self.before[1]).div_ceil(2) as i32
     }
 
-    fn learn(&mut self, context: i32, class: usize, top: i32) -> Result<()> {
+    /// Counts a number; between blocks the job may be interrupted.
+    fn learn(&mut self, context: i32, class: usize, top: i32, rt: &Runtime) -> Result<()> {
         self.classes.count(context as usize, class as i32);
         if top_bits(class) > 0 {
             self.tops.count(class, top);
@@ -100,6 +103,7 @@ impl Model {
         self.before = [class, self.before[0]];
         self.left -= 1;
         if self.left == 0 {
+            rt.pool.check()?;
             self.block = (2 * self.block).min(MAX_BLOCK);
             self.left = self.block;
             (self.class_table, self.top_table) = (self.classes.table()?, self.tops.table()?);
@@ -121,9 +125,9 @@ fn low_bits(class: usize) -> u32 {
 /// The bytes of numbers of at most `bits` bits.
 ///
 /// # Errors
-/// [`lcrs_core::ErrorKind::Limit`] if memory is short.
-pub(super) fn encode(numbers: &[u64], bits: u32, simd: Simd) -> Result<Vec<u8>> {
-    let mut encoder = Encoder::new(StreamKind::Lcrs, simd);
+/// [`lcrs_core::ErrorKind::Limit`] if memory is short, [`lcrs_core::ErrorKind::Interrupted`].
+pub(super) fn encode(numbers: &[u64], bits: u32, rt: &Runtime) -> Result<Vec<u8>> {
+    let mut encoder = Encoder::new(StreamKind::Lcrs, rt.simd);
     let mut model = Model::new(bits)?;
     let mut low = BitWriter::default();
     for number in numbers {
@@ -135,7 +139,7 @@ pub(super) fn encode(numbers: &[u64], bits: u32, simd: Simd) -> Result<Vec<u8>> 
             encoder.push(&[top], &[class as i32], &model.top_table)?;
         }
         low.push(*number, below);
-        model.learn(context, class, top)?;
+        model.learn(context, class, top, rt)?;
     }
     let stream = encoder.finish()?;
     let mut out = Vec::new();
@@ -148,12 +152,12 @@ pub(super) fn encode(numbers: &[u64], bits: u32, simd: Simd) -> Result<Vec<u8>> 
 /// The `count` numbers of at most `bits` bits in `data`.
 ///
 /// # Errors
-/// `Truncated`, `Corrupt` or `Desync` if they are something else.
-pub(super) fn decode(data: &[u8], count: usize, bits: u32, simd: Simd, limits: &Limits) -> Result<Vec<u64>> {
-    let (length, rest) = read_varint(data)?;
+/// `Truncated`, `Corrupt` or `Desync` if they are something else, [`lcrs_core::ErrorKind::Interrupted`].
+pub(super) fn decode(data: &[u8], count: usize, bits: u32, rt: &Runtime, limits: &Limits) -> Result<Vec<u64>> {
+    let (length, rest) = read_varint(data, "length of a stream").map_err(from_format)?;
     let length = usize::try_from(length).ok().filter(|length| *length <= rest.len());
     let (stream, low) = rest.split_at(length.ok_or_else(|| Error::truncated("a stream ends before its length"))?);
-    let mut decoder = Decoder::new(StreamKind::Lcrs, simd, stream)?;
+    let mut decoder = Decoder::new(StreamKind::Lcrs, rt.simd, stream)?;
     let mut model = Model::new(bits)?;
     let mut numbers: Vec<u64> = limits.zeroed(count, "values")?;
     let mut low = BitReader::new(low);
@@ -174,36 +178,11 @@ pub(super) fn decode(data: &[u8], count: usize, bits: u32, simd: Simd, limits: &
             let below = low_bits(class);
             *number = 1 << (class - 1) | (top as u64) << below | low.pull(below)?;
         }
-        model.learn(context, class, top as i32)?;
+        model.learn(context, class, top as i32, rt)?;
     }
     decoder.finish()?;
     low.finish()?;
     Ok(numbers)
-}
-
-/// LEB128, as in the container.
-pub(super) fn write_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
-}
-
-/// A number and what follows it.
-pub(super) fn read_varint(data: &[u8]) -> Result<(u64, &[u8])> {
-    let mut value = 0_u64;
-    for (i, byte) in data.iter().enumerate().take(10) {
-        let bits = u64::from(byte & 0x7f);
-        if bits << (7 * i) >> (7 * i) != bits || (*byte == 0 && i > 0) {
-            return Err(Error::corrupt("a number is above 2^64 or not in its shortest form"));
-        }
-        value |= bits << (7 * i);
-        if byte & 0x80 == 0 {
-            return Ok((value, &data[i + 1..]));
-        }
-    }
-    Err(Error::truncated("a number ends early"))
 }
 
 /// Bits, the lowest of a byte first.
@@ -271,6 +250,7 @@ impl<'a> BitReader<'a> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use lcrs_core::Simd;
     use proptest::prelude::*;
 
     use super::*;
@@ -281,13 +261,14 @@ mod tests {
         #[test]
         fn numbers_come_back(bits in 1_u32..=64, seeds in prop::collection::vec((any::<u64>(), 0_u32..64), 0..200)) {
             let numbers: Vec<u64> = seeds.iter().map(|(seed, shift)| (seed >> shift) & (u64::MAX >> (64 - bits))).collect();
-            let data = encode(&numbers, bits, Simd::detect()).unwrap();
+            let data = encode(&numbers, bits, &Runtime::serial()).unwrap();
             for simd in Simd::available() {
-                prop_assert_eq!(&encode(&numbers, bits, simd).unwrap(), &data);
-                prop_assert_eq!(&decode(&data, numbers.len(), bits, simd, &Limits::default()).unwrap(), &numbers);
+                let rt = Runtime::new(simd, 1).unwrap();
+                prop_assert_eq!(&encode(&numbers, bits, &rt).unwrap(), &data);
+                prop_assert_eq!(&decode(&data, numbers.len(), bits, &rt, &Limits::default()).unwrap(), &numbers);
             }
             for cut in (0..data.len()).step_by(1 + data.len() / 8) {
-                prop_assert!(decode(&data[..cut], numbers.len(), bits, Simd::Scalar, &Limits::default()).is_err());
+                prop_assert!(decode(&data[..cut], numbers.len(), bits, &Runtime::serial(), &Limits::default()).is_err());
             }
         }
     }
@@ -295,7 +276,7 @@ mod tests {
     #[test]
     fn small_numbers_cost_little() {
         let numbers: Vec<u64> = (0..20_000_u64).map(|i| u64::from(i % 7 == 0)).collect();
-        let data = encode(&numbers, 16, Simd::detect()).unwrap();
+        let data = encode(&numbers, 16, &Runtime::serial()).unwrap();
         assert!(8 * data.len() < 13_000, "{} bits", 8 * data.len()); // the entropy is 11,833
     }
 }

@@ -127,9 +127,10 @@ impl<'a, 'm> Walk<'a, 'm> {
     fn level(&mut self, symbols: &mut dyn Symbols, given: Option<&[u8]>, growth_below: u8) -> Result<Vec<u8>> {
         let (model, Job { rt, limits, .. }) = (self.coder.model, self.coder.job);
         let nodes = self.ancestry.level().len();
-        let bytes = nodes as u64 * (NODE_BYTES + 4 * model.channels as u64);
-        let limits = &limits.without(self.held + self.ancestry.bytes() + bytes, "a level of an octree")?;
+        let limits = limits.without(self.held + self.ancestry.bytes(), "a level of an octree")?;
         let mut features: Vec<f32> = limits.zeroed(nodes * model.channels, "numbers of nodes")?;
+        let bytes = size_of_val(&features[..]) as u64 + nodes as u64 * NODE_BYTES;
+        let limits = &limits.without(bytes, "a level of an octree")?;
         let mut blocks: Vec<&mut [f32]> = features.chunks_mut(self.coder.block_nodes * model.channels).collect();
         let (ancestry, block_nodes) = (&self.ancestry, self.coder.block_nodes);
         let told = Told { depth: self.depth, growth_below };
@@ -261,7 +262,7 @@ impl Symbols for Pulling<'_, '_> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use lcrs_core::points::octree::occupancies;
+    use lcrs_core::points::octree::{growth_bytes, occupancies};
     use lcrs_core::{Limits, Runtime, Simd};
 
     use super::*;
@@ -276,10 +277,7 @@ mod tests {
         let mut leaves: Vec<[u32; 3]> = (0..900).map(|i| [i % 30, i / 30, (i * i / 40) % 30]).collect();
         leaves.sort_by_key(|leaf| lcrs_core::points::morton::encode(*leaf));
         let levels = occupancies(&leaves, 5, &limits).unwrap();
-        let told: Vec<u8> = levels
-            .iter()
-            .map(|level| growth_byte(level.len() as u64, level.iter().map(|byte| u64::from(byte.count_ones())).sum()))
-            .collect();
+        let told = growth_bytes(&levels);
         let mut streams = Vec::new();
         for (block_nodes, threads) in [(1, 1), (7, 2), (100, 3), (BLOCK_NODES, 2)] {
             let rt = Runtime::new(Simd::detect(), threads).unwrap();

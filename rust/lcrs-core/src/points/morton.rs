@@ -65,14 +65,19 @@ const fn gather(v: u64) -> u32 {
     ((v | v >> 32) & 0x1f_ffff) as u32
 }
 
+/// The bits of the largest coordinate.
+#[must_use]
+pub fn axis_bits(points: &[[u32; 3]]) -> u32 {
+    u32::BITS - points.iter().fold(0, |used, [x, y, z]| used | x | y | z).leading_zeros()
+}
+
 /// The indexes of `points` in Morton order; equal points are in the order that they are given in.
 ///
 /// # Errors
 /// [`crate::ErrorKind::Limit`] for more points than an index of 32 bits can count.
 pub fn order(points: &[[u32; 3]], pool: &Pool) -> Result<Vec<u32>> {
     check_count(points.len(), "points")?;
-    let used = points.iter().fold(0, |used, [x, y, z]| used | x | y | z);
-    let axis_bits = u32::BITS - used.leading_zeros();
+    let axis_bits = axis_bits(points);
     let index_bits = usize::BITS - points.len().leading_zeros();
     // A key is a code and, below it, an index: keys differ, so any way to sort them gives the same order.
     Ok(if 3 * axis_bits + index_bits <= u64::BITS {

@@ -75,6 +75,13 @@ pub fn growth_byte(nodes: u64, children: u64) -> u8 {
     ((64 * children + nodes) / (2 * nodes)).clamp(8, 255) as u8
 }
 
+/// [`growth_byte`] of each level of a tree with these occupancies.
+#[must_use]
+pub fn growth_bytes(levels: &[Vec<u8>]) -> Vec<u8> {
+    let children = |level: &[u8]| level.iter().map(|byte| u64::from(byte.count_ones())).sum();
+    levels.iter().map(|level| growth_byte(level.len() as u64, children(level))).collect()
+}
+
 /// Which numbers a network sees of each node, in this order:
 ///
 /// - the window around the node, its middle left out;

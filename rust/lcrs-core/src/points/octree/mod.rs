@@ -20,7 +20,7 @@ mod planes;
 mod window;
 
 pub use ancestry::Ancestry;
-pub use features::{growth_byte, Scalar, Told, TrunkInputs};
+pub use features::{growth_byte, growth_bytes, Scalar, Told, TrunkInputs};
 pub use level::Level;
 pub use occupancy::{leaves, occupancies};
 pub use planes::{Planes, Stages};

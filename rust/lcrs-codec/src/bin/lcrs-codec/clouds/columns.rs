@@ -4,9 +4,17 @@ use std::borrow::Cow;
 
 use lcrs_codec::Values;
 use lcrs_core::{Error, Result};
+use lcrs_format::ScalarType;
 
 macro_rules! columns {
     ($($name:ident: $type:ty, $is_whole:expr),*) => {
+        /// No numbers of a type.
+        pub(super) fn empty(number: ScalarType) -> Values<'static> {
+            match number {
+                $(ScalarType::$name => Values::$name(Cow::Borrowed(&[])),)*
+            }
+        }
+
         /// Appends the number that `bytes` begin with, in the order that is said; none if there are too few.
         pub(super) fn push_bytes(column: &mut Values<'static>, bytes: &[u8], is_big: bool) -> Option<()> {
             match column {

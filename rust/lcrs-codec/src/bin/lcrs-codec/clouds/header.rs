@@ -1,7 +1,7 @@
 //! The header of a PLY file: elements with their properties.
 
-use lcrs_codec::Values;
 use lcrs_core::{Error, Result};
+use lcrs_format::ScalarType;
 
 /// How numbers are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,19 +11,19 @@ pub(super) enum Encoding {
     BigEndian,
 }
 
-/// The type of a number, by an empty column of it.
-pub(super) fn empty(name: &str) -> Option<Values<'static>> {
+/// The type of a number by its name.
+fn scalar_type(name: &str) -> Option<ScalarType> {
     Some(match name {
-        "char" | "int8" => Values::I8(Vec::new().into()),
-        "uchar" | "uint8" => Values::U8(Vec::new().into()),
-        "short" | "int16" => Values::I16(Vec::new().into()),
-        "ushort" | "uint16" => Values::U16(Vec::new().into()),
-        "int" | "int32" => Values::I32(Vec::new().into()),
-        "uint" | "uint32" => Values::U32(Vec::new().into()),
-        "int64" => Values::I64(Vec::new().into()),
-        "uint64" => Values::U64(Vec::new().into()),
-        "float" | "float32" => Values::F32(Vec::new().into()),
-        "double" | "float64" => Values::F64(Vec::new().into()),
+        "char" | "int8" => ScalarType::I8,
+        "uchar" | "uint8" => ScalarType::U8,
+        "short" | "int16" => ScalarType::I16,
+        "ushort" | "uint16" => ScalarType::U16,
+        "int" | "int32" => ScalarType::I32,
+        "uint" | "uint32" => ScalarType::U32,
+        "int64" => ScalarType::I64,
+        "uint64" => ScalarType::U64,
+        "float" | "float32" => ScalarType::F32,
+        "double" | "float64" => ScalarType::F64,
         _ => return None,
     })
 }
@@ -32,8 +32,8 @@ pub(super) fn empty(name: &str) -> Option<Values<'static>> {
 #[derive(Debug, Clone)]
 pub(super) struct Property {
     pub name: String,
-    pub number: Values<'static>,
-    pub count: Option<Values<'static>>,
+    pub number: ScalarType,
+    pub count: Option<ScalarType>,
 }
 
 /// Rows of the same properties.
@@ -63,14 +63,18 @@ const MAX_BYTES: usize = 1 << 20;
 pub(super) fn parse(bytes: &[u8]) -> Result<Header> {
     let (mut encoding, mut elements, mut has_comments): (_, Vec<Element>, _) = (None, Vec::new(), false);
     let (mut at, mut number) = (0, 0);
+    let mut is_bare = false;
     loop {
         let head = &bytes[at..bytes.len().min(MAX_BYTES)];
         let end = head.iter().position(|byte| *byte == b'\n' || *byte == b'\r');
         let end =
             end.ok_or_else(|| Error::truncated(format!("PLY header has no end_header in {} bytes", at + head.len())))?;
         let line = String::from_utf8_lossy(&head[..end]).into_owned();
-        at += end + if head[end..].starts_with(b"\r\n") { 2 } else { 1 };
+        let is_double = head[end..].starts_with(b"\r\n");
         number += 1;
+        // Where the first line ends in a carriage return alone, a line feed after another one is a byte of the points.
+        is_bare |= number == 1 && head[end] == b'\r' && !is_double;
+        at += end + if is_double && !is_bare { 2 } else { 1 };
         let wrong = |what: &str| Error::corrupt(format!("PLY header, line {number}: {what}: '{:.60}'", line.trim()));
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
@@ -112,11 +116,11 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Header> {
 fn property(words: &[&str]) -> Option<Property> {
     let (count, kind, name) = match words {
         ["list", count, kind, name] => {
-            let count = empty(count).filter(|count| !count.number().is_float());
+            let count = scalar_type(count).filter(|count| !count.is_float());
             (Some(count?), kind, name)
         }
         [kind, name] => (None, kind, name),
         _ => return None,
     };
-    Some(Property { name: (*name).to_owned(), number: empty(kind)?, count })
+    Some(Property { name: (*name).to_owned(), number: scalar_type(kind)?, count })
 }

@@ -6,7 +6,9 @@ use lcrs_codec::{PointCloud, Values};
 use lcrs_core::{Error, Limits, Result};
 use lcrs_format::ScalarType;
 
-use super::columns::{axis, interleaved, last_length, push_bytes, push_word, reserve, writable, write as write_number};
+use super::columns::{
+    axis, empty, interleaved, last_length, push_bytes, push_word, reserve, writable, write as write_number,
+};
 use super::header::{parse, Element, Encoding, Header, Property};
 
 const AXES: [&str; 3] = ["x", "y", "z"];
@@ -105,16 +107,16 @@ impl<'a> Rows<'a> {
         // Each number takes a byte at least: more points than bytes are not there.
         let bytes = |property: &Property| match self.encoding {
             Encoding::Text => 1,
-            _ => property.number.number().num_bytes() as u64,
+            _ => property.number.num_bytes() as u64,
         };
         let row: u64 = plain().map(bytes).sum();
         let there = (self.left.len() as u64 + 1) / row.max(1);
         if vertex.count > there {
             return Err(Self::ends(vertex, there));
         }
-        let held: u64 = plain().map(|property| property.number.number().num_bytes() as u64).sum();
+        let held: u64 = plain().map(|property| property.number.num_bytes() as u64).sum();
         limits.without(vertex.count.saturating_mul(2 * held), "the points of a file")?;
-        let mut columns: Vec<Values<'static>> = plain().map(|property| property.number.clone()).collect();
+        let mut columns: Vec<Values<'static>> = plain().map(|property| empty(property.number)).collect();
         for column in &mut columns {
             reserve(column, vertex.count as usize)?;
         }
@@ -154,7 +156,7 @@ impl<'a> Rows<'a> {
         let is_big = self.encoding == Encoding::BigEndian;
         let mut columns = columns.iter_mut();
         for property in &element.properties {
-            let size = property.number.number().num_bytes();
+            let size = property.number.num_bytes();
             let bytes = match &property.count {
                 None => {
                     if let Some(column) = columns.next() {
@@ -163,13 +165,13 @@ impl<'a> Rows<'a> {
                     size
                 }
                 Some(count) => {
-                    let mut lengths = count.clone();
+                    let mut lengths = empty(*count);
                     push_bytes(&mut lengths, self.left, is_big).ok_or_else(|| Self::ends(element, row))?;
                     let length = last_length(&lengths).and_then(|length| length.checked_mul(size));
                     let length = length.ok_or_else(|| {
                         Error::corrupt(format!("PLY {} {row}: list {} has no length", element.name, property.name))
                     })?;
-                    length.saturating_add(count.number().num_bytes())
+                    length.saturating_add(count.num_bytes())
                 }
             };
             self.left = self.left.get(bytes..).ok_or_else(|| Self::ends(element, row))?;
