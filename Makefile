@@ -6,6 +6,8 @@ LIGHT := .venv-light
 RELEASE := .venv-release
 PREFIX ?= /usr/local
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# The many short processes of the tests read what the first has compiled, whatever the environment says.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-rust test-python test-torch-range lint format develop bench bench-peers results fuzz foreign install-codec clean
@@ -22,7 +24,7 @@ test-rust:
 	$(CARGO) test --locked
 
 test-python: develop
-	$(DEV)/bin/python -m pytest -n auto
+	$(DEV)/bin/python -m pytest -n auto --dist worksteal
 
 # The torch of both ends of what pyproject.toml allows, each with a Python and a NumPy that it fits.
 OLDEST_TORCH = $(shell sed -n 's/^torch = \["torch>=\(.*\)"\]/\1/p' pyproject.toml)
@@ -40,7 +42,7 @@ test-torch-range: ## The tests that need torch, with the oldest and the newest t
 		.venv-torch-$$end/bin/python -m pytest -p no:cacheprovider $(addprefix tests/,$(TORCH_TESTS)) || exit 1; \
 	done
 
-lint: develop ## Formatting, lints, types, and the stub against the binary
+lint: develop ## Formatting, lints, types, the stub against the binary, and the documentation
 	$(CARGO) fmt --all -- --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	$(DEV)/bin/ruff check .
@@ -48,9 +50,12 @@ lint: develop ## Formatting, lints, types, and the stub against the binary
 	$(DEV)/bin/mypy
 	$(DEV)/bin/python -m mypy.stubtest lcrs._lcrs
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --quiet --no-deps
+	$(SPHINX)
 
+# Pages that nothing has changed for are not made again.
+SPHINX := $(DEV)/bin/python -m sphinx -W --keep-going -q -b html docs build/docs
 docs: develop ## The documentation site, in build/docs; warnings are errors
-	$(DEV)/bin/python -m sphinx -W --keep-going -q -b html docs build/docs
+	$(SPHINX)
 
 format: $(DEV)/.installed ## Format Rust and Python in place
 	$(CARGO) fmt --all
@@ -120,11 +125,16 @@ crates: ## Packages the three crates as a registry would get them, and builds ea
 test-release: develop ## What lies in dist: wheels in bare environments, the source distribution without a network
 	LCRS_TEST_SLOW=1 $(DEV)/bin/python -m pytest tests/release
 
-# The wheel needs no torch; sources newer than the stamp rebuild it.
+# The wheel needs no torch; sources newer than the stamp rebuild it. The environment of developers, where it is, has
+# the native module compiled already, for the same interpreter.
 $(LIGHT)/.installed: pyproject.toml Cargo.toml Cargo.lock $(shell find rust python -name '*.rs' -o -name '*.py' -o -name '*.toml' -o -name '*.lcrm')
 	@echo "Building lcrs and installing it into $(LIGHT), with NumPy, Pillow and safetensors: a few minutes, once"
-	@$(PYTHON) -m venv $(LIGHT)
-	$(LIGHT)/bin/pip install --quiet .
+	@$(PYTHON) -m venv --clear $(LIGHT)
+	@rm -rf build/wheel
+	if [ -e $(DEV)/.installed ]; then \
+		$(DEV)/bin/maturin build --release --quiet --interpreter "$$PWD/$(DEV)/bin/python" --out build/wheel; \
+	fi
+	$(LIGHT)/bin/pip install --quiet $$(ls build/wheel/lcrs-*.whl 2>/dev/null || echo .)
 	@du -sh $(LIGHT) | awk '{print "  done: " $$1 " in " $$2}'
 	@touch $@
 

@@ -1,9 +1,9 @@
 """The native module. Private: use `lcrs.coding`, which is its only importer.
 
-Arrays are C-contiguous NumPy arrays of the dtype named, or CPU tensors (anything with ``detach()`` and
-``numpy()``); they are read in place and must not be changed by other threads during a call. The GIL is
-released for all but the smallest jobs. A wrong type raises ``TypeError``; a wrong dtype, layout, shape or
-value raises ``ValueError`` that says what was given and what is legal. What bytes can do wrong raises a
+Arrays are C-contiguous NumPy arrays of the dtype named, or CPU tensors (anything with `detach()` and
+`numpy()`); they are read in place and must not be changed by other threads during a call. The GIL is
+released for all but the smallest jobs. A wrong type raises `TypeError`; a wrong dtype, layout, shape or
+value raises `ValueError` that says what was given and what is legal. What bytes can do wrong raises a
 child of `lcrs.errors.LcrsError`.
 """
 
@@ -100,23 +100,23 @@ def simd_paths() -> list[str]:
     """The instruction sets of this processor that there are kernels for, slowest first."""
 
 def simd_path() -> str:
-    """The instruction set that this process runs on: ``LCRS_SIMD``, or the fastest.
+    """The instruction set that this process runs on: `LCRS_SIMD`, or the fastest.
 
     Raises:
-        ValueError: if ``LCRS_SIMD`` names one that is unknown or not to be had here.
+        ValueError: `LCRS_SIMD` names one that is unknown or not to be had here.
     """
 
 def _panic(message: str, threads: int | None = None) -> None:
     """Panics in a job, on this thread or on one of the pool; tests see that it becomes an `LcrsError`."""
 
 def num_threads() -> int:
-    """The number of threads of calls without ``threads=``.
+    """The number of threads of calls without `threads=`.
 
-    It is ``LCRS_NUM_THREADS``, else one inside a DataLoader worker, else one a processor; read on first use
+    It is `LCRS_NUM_THREADS`, else one inside a DataLoader worker, else one a processor; read on first use
     in each process.
 
     Raises:
-        ValueError: if ``LCRS_NUM_THREADS`` is not a number in 1..=1024.
+        ValueError: `LCRS_NUM_THREADS` is not a number in 1..=1024.
     """
 
 # Tables -------------------------------------------------------------------------------------------
@@ -125,19 +125,19 @@ def num_threads() -> int:
 class CdfTable:
     """An immutable, validated table of cumulative distributions, one a row.
 
-    Row ``r`` is ``cdfs[r, :lengths[r]]``: increasing from 0 to ``2**precision``. Its entries stand for the
-    values ``offsets[r], offsets[r] + 1, ...``, and the last one for an escape, after which any other int32
+    Row `r` is `cdfs[r, :lengths[r]]`: increasing from 0 to `2**precision`. Its entries stand for the
+    values `offsets[r], offsets[r] + 1, ...`, and the last one for an escape, after which any other int32
     is spelled out. The arrays are checked and copied.
 
     Args:
         cdfs: int32, (rows, width); what lies beyond a row's length is ignored.
-        lengths: int32, (rows,): the entries used of each row, from 2 to ``width``.
+        lengths: int32, (rows,): the entries used of each row, from 2 to `width`.
         offsets: int32, (rows,): the value of each row's first entry.
         precision: bits of the frequencies' sum, 1 to 16.
         heavy_tails: much lies beyond the rows: "lcrs" streams then pack escapes if that is shorter.
 
     Raises:
-        ValueError: if a row is not as above, with the row and the entry.
+        ValueError: a row is not as above, with the row and the entry.
     """
 
     def __new__(
@@ -186,21 +186,21 @@ def pmf_to_quantized_cdf(pmf: _Float32, precision: int = 16) -> NDArray[np.uint3
         precision: bits of the total, 1 to 16.
 
     Returns:
-        uint32, (symbols + 1,): from 0 to ``2**precision``.
+        uint32, (symbols + 1,): from 0 to `2**precision`.
 
     Raises:
-        ValueError: if a mass is negative or not finite, all are zero, or there are more than
-            ``2**precision``.
+        ValueError: a mass is negative or not finite, all are zero, or there are more than
+            `2**precision`.
     """
 
 def default_scale_table() -> NDArray[np.float32]:
     """The field's 64 scales from 0.11 to 256, float32 (64,)."""
 
 def scale_table(min: float, max: float, levels: int) -> NDArray[np.float32]:
-    """Scales in geometric progression from ``min`` to ``max``, float32 (levels,).
+    """Scales in geometric progression from `min` to `max`, float32 (levels,).
 
     Raises:
-        ValueError: if a bound is not positive and finite in float32, ``min`` is above ``max``, or there are
+        ValueError: a bound is not positive and finite in float32, `min` is above `max`, or there are
             more than 65,536 levels.
     """
 
@@ -216,8 +216,8 @@ def gaussian_table(scales: _Float32, tail_mass: float = 1e-9, precision: int = 1
         For the 64 default scales, CompressAI's table integer for integer.
 
     Raises:
-        ValueError: if a scale, the tail mass or the precision is out of range, or a row has more than
-            ``2**precision`` entries.
+        ValueError: a scale, the tail mass or the precision is out of range, or a row has more than
+            `2**precision` entries.
     """
 
 def factorized_table(
@@ -240,14 +240,14 @@ def factorized_table(
         Without
             them medians and tails come from bisection.
         tail_mass: the probability outside a row's values, for bisection.
-        tails: where rows end: at the quantiles, or, with medians only or ``"bisection"``, where the tails
+        tails: where rows end: at the quantiles, or, with medians only or `"bisection"`, where the tails
             begin.
         step: float32: rows hold multiples of it around the medians.
         precision: bits of the frequencies' sum, 1 to 16.
 
     Raises:
-        ValueError: if shapes do not fit, a value is not finite, the step is not positive, the precision is
-            out of range, or a row would exceed ``2**precision`` entries.
+        ValueError: shapes do not fit, a value is not finite, the step is not positive, the precision is
+            out of range, or a row would exceed `2**precision` entries.
     """
 
 def factorized_medians(
@@ -272,7 +272,7 @@ def thresholds(scales: _Float32, *, nearest: bool = False, log: bool = False) ->
     """
 
 def mixture_table(scales: _Float32, means: _Float32, weights: _Float32, max: int) -> CdfTable:
-    """The table of Gaussian mixtures, one row a mixture, for the integers from ``-max`` to ``max``.
+    """The table of Gaussian mixtures, one row a mixture, for the integers from `-max` to `max`.
 
     Args:
         scales: float32, (components, rows): standard deviations, brought into 0.11..=256.
@@ -281,38 +281,38 @@ def mixture_table(scales: _Float32, means: _Float32, weights: _Float32, max: int
         max: the largest magnitude, 1 to 2**14 - 1.
 
     Raises:
-        ValueError: if shapes do not fit, or a parameter or the magnitude is out of range.
+        ValueError: shapes do not fit, or a parameter or the magnitude is out of range.
     """
 
 # Quantisation --------------------------------------------------------------------------------
 
 def indexes(scales: _Float32, thresholds: _Float32) -> NDArray[np.int32]:
-    """Table rows for scales: the number of ``thresholds`` that a scale exceeds.
+    """Table rows for scales: the number of `thresholds` that a scale exceeds.
 
     Args:
         scales: float32, any shape.
         thresholds: float32, (rows - 1,), increasing.
 
     Returns:
-        int32, the shape of ``scales``, from 0 to ``rows - 1``.
+        int32, the shape of `scales`, from 0 to `rows - 1`.
 
     Raises:
-        ValueError: if a scale is not a number, with its position.
+        ValueError: a scale is not a number, with its position.
     """
 
 def quantize(y: _Float32, means: _Float32 | None = None) -> NDArray[np.int32]:
-    """Symbols of a latent: ``round_half_even(y - means)``, computed in float32.
+    """Symbols of a latent: `round_half_even(y - means)`, computed in float32.
 
     Args:
         y: float32, any shape.
-        means: float32, the shape of ``y``; zero without it.
+        means: float32, the shape of `y`; zero without it.
 
     Raises:
-        ValueError: if a difference is not finite, or is ``2**24`` or more, with its position.
+        ValueError: a difference is not finite, or is `2**24` or more, with its position.
     """
 
 def dequantize(symbols: _Int32, means: _Float32 | None = None) -> NDArray[np.float32]:
-    """Values of symbols: ``symbols + means``, computed in float32, in the shape of ``symbols``."""
+    """Values of symbols: `symbols + means`, computed in float32, in the shape of `symbols`."""
 
 # Lists --------------------------------------------------------------------------------------------
 
@@ -328,17 +328,17 @@ def int32_array(values: Any) -> NDArray[np.int32] | None:
 def encode(
     symbols: _Int32, indexes: _Int32, table: CdfTable, kind: _Kind = "lcrs", threads: int | None = None
 ) -> bytes:
-    """Codes ``symbols[i]`` with row ``indexes[i]`` of ``table``.
+    """Codes `symbols[i]` with row `indexes[i]` of `table`.
 
     Args:
         symbols: int32, any shape, any values; what is outside its row costs an escape.
-        indexes: int32, the shape of ``symbols``: rows of the table.
+        indexes: int32, the shape of `symbols`: rows of the table.
         table: the distributions.
-        kind: ``"lcrs"`` for the native stream, ``"ans"`` for CompressAI's.
+        kind: `"lcrs"` for the native stream, `"ans"` for CompressAI's.
         threads: how many to use; by default `num_threads`. The bytes do not depend on it.
 
     Raises:
-        ValueError: if shapes differ or an index is not a row of the table.
+        ValueError: shapes differ or an index is not a row of the table.
     """
 
 def encode_batch(
@@ -349,21 +349,21 @@ def encode_batch(
 def decode(
     data: _Bytes, indexes: _Int32, table: CdfTable, kind: _Kind = "lcrs", threads: int | None = None
 ) -> NDArray[np.int32]:
-    """Decodes one symbol per entry of ``indexes``.
+    """Decodes one symbol per entry of `indexes`.
 
     Returns:
-        int32, the shape of ``indexes``.
+        int32, the shape of `indexes`.
 
     Raises:
-        ValueError: if an index is not a row of the table.
-        LcrsError: if ``data`` is not a stream of exactly these symbols (`TruncatedError`, `CorruptError`,
+        ValueError: an index is not a row of the table.
+        LcrsError: `data` is not a stream of exactly these symbols (`TruncatedError`, `CorruptError`,
             `DesyncError`).
     """
 
 def decode_batch(
     data: Iterable[_Bytes], indexes: _Int32, table: CdfTable, kind: _Kind = "lcrs", threads: int | None = None
 ) -> NDArray[np.int32]:
-    """`decode` for each stream of ``data`` and item along the first dimension of ``indexes``, in parallel."""
+    """`decode` for each stream of `data` and item along the first dimension of `indexes`, in parallel."""
 
 def decode_into(
     data: _Bytes,
@@ -373,7 +373,7 @@ def decode_into(
     kind: _Kind = "lcrs",
     threads: int | None = None,
 ) -> None:
-    """`decode` into the caller's writeable int32 array ``out``; after an error its content is unspecified."""
+    """`decode` into the caller's writeable int32 array `out`; after an error its content is unspecified."""
 
 def encode_latents(
     values: _Float32,
@@ -383,22 +383,22 @@ def encode_latents(
     kind: _Kind = "lcrs",
     threads: int | None = None,
 ) -> list[bytes]:
-    """Codes a batch of latents: the symbols ``round_half_even(values - means)``, one stream for each item.
+    """Codes a batch of latents: the symbols `round_half_even(values - means)`, one stream for each item.
 
     The bytes are those of `encode_batch` of the symbols, in the order row, column, channel for
-    ``"lcrs"`` and
-    channel, row, column for ``"ans"``. Items are coded in parallel.
+    `"lcrs"` and
+    channel, row, column for `"ans"`. Items are coded in parallel.
 
     Args:
         values: float32, (items, channels, ...).
-        indexes: int32, the shape of ``values``, or (channels,): rows of the table.
+        indexes: int32, the shape of `values`, or (channels,): rows of the table.
         table: the distributions.
-        means: float32, the shape of ``values``, or (channels,); zero without it.
+        means: float32, the shape of `values`, or (channels,); zero without it.
         kind: as in `encode`.
         threads: as in `encode`.
 
     Raises:
-        ValueError: if shapes do not fit, a difference is not finite or is ``2**24`` or more, or an index is
+        ValueError: shapes do not fit, a difference is not finite or is `2**24` or more, or an index is
             not a row of the table.
     """
 
@@ -411,7 +411,7 @@ def decode_latents(
     kind: _Kind = "lcrs",
     threads: int | None = None,
 ) -> NDArray[np.float32]:
-    """Decodes what `encode_latents` wrote, to the values ``symbols + means``.
+    """Decodes what `encode_latents` wrote, to the values `symbols + means`.
 
     Args:
         data: a stream for each item.
@@ -423,10 +423,10 @@ def decode_latents(
         threads: as in `encode`.
 
     Returns:
-        float32, of ``shape``.
+        float32, of `shape`.
 
     Raises:
-        ValueError: if shapes do not fit or an index is not a row of the table.
+        ValueError: shapes do not fit or an index is not a row of the table.
         LcrsError: as `decode_batch`.
     """
 
@@ -439,7 +439,7 @@ class Encoder:
 
     Args:
         kind: as in `encode`.
-        keep_symbols: has ``symbols`` give what was pushed.
+        keep_symbols: has `symbols` give what was pushed.
     """
 
     def __new__(cls, kind: _Kind = "lcrs", keep_symbols: bool = False) -> Encoder: ...
@@ -448,7 +448,7 @@ class Encoder:
         """The symbols pushed so far, int32, in the order of the stream; none if they are not kept.
 
         Raises:
-            ValueError: if it has been finished before.
+            ValueError: it has been finished before.
         """
 
     def push(self, symbols: _Int32, indexes: _Int32, table: CdfTable) -> None:
@@ -458,7 +458,7 @@ class Encoder:
         """The stream of everything pushed. The encoder is used up.
 
         Raises:
-            ValueError: if it has been finished before.
+            ValueError: it has been finished before.
         """
 
 @final
@@ -468,10 +468,10 @@ class Decoder:
     Args:
         data: the whole stream.
         kind: as in `encode`.
-        keep_symbols: has ``symbols`` give what was pulled.
+        keep_symbols: has `symbols` give what was pulled.
 
     Raises:
-        LcrsError: if ``data`` does not begin like a stream.
+        LcrsError: `data` does not begin like a stream.
     """
 
     def __new__(cls, data: _Bytes, kind: _Kind = "lcrs", keep_symbols: bool = False) -> Decoder: ...
@@ -480,17 +480,17 @@ class Decoder:
         """The symbols pulled so far, int32, in the order of the stream; none if they are not kept.
 
         Raises:
-            ValueError: if it has been finished before.
+            ValueError: it has been finished before.
         """
 
     def pull(self, indexes: _Int32, table: CdfTable) -> NDArray[np.int32]:
-        """The next symbols, one per entry of ``indexes`` and in its shape; errors as in `decode`."""
+        """The next symbols, one per entry of `indexes` and in its shape; errors as in `decode`."""
 
     def finish(self) -> None:
         """Checks that the stream ends here. The decoder is used up.
 
         Raises:
-            LcrsError: if symbols remain, or if what was decoded is not what was encoded.
+            LcrsError: symbols remain, or if what was decoded is not what was encoded.
         """
 
 # Scans ----------------------------------------------------------------------------------------
@@ -502,7 +502,7 @@ def each_step(
     order: Literal["wavefront", "raster"],
     step: Callable[[NDArray[np.int64], NDArray[np.int64]], object],
 ) -> None:
-    """Calls ``step(rows, columns)``, int64 arrays, for each step of a raster scan with other networks.
+    """Calls `step(rows, columns)`, int64 arrays, for each step of a raster scan with other networks.
 
     Args:
         height: rows of the latent.
@@ -512,7 +512,7 @@ def each_step(
         step: does what is to be done at these places, which do not see each other.
 
     Raises:
-        ValueError: if the order is another. What ``step`` raises ends the scan.
+        ValueError: the order is another. What `step` raises ends the scan.
     """
 
 @final
@@ -552,7 +552,7 @@ class RasterScan:
                 scale and gain to one number, and the least scale that counts.
 
         Raises:
-            ValueError: if the parts do not fit each other, or a number is not finite.
+            ValueError: the parts do not fit each other, or a number is not finite.
         """
 
     def encode(
@@ -576,7 +576,7 @@ class RasterScan:
             multiplied by;
                 by default 1.
             context_bias: float32, (features,): instead of the context's bias.
-            log_gain: float32, as many as ``gain``: where scales and thresholds are logarithms, what is
+            log_gain: float32, as many as `gain`: where scales and thresholds are logarithms, what is
             added
                 to scales instead.
 
@@ -584,7 +584,7 @@ class RasterScan:
             The latents as they will be decoded, float32 (N, C, H, W).
 
         Raises:
-            ValueError: if shapes do not fit, or a number is not finite or too large.
+            ValueError: shapes do not fit, or a number is not finite or too large.
         """
 
     def decode(
@@ -599,8 +599,8 @@ class RasterScan:
         """The latents, float32 (N, C, H, W), whose symbols come next in streams; arguments as in `encode`.
 
         Raises:
-            ValueError: if shapes do not fit, or a parameter is not finite.
-            LcrsError: if a stream is not what was encoded with this side information.
+            ValueError: shapes do not fit, or a parameter is not finite.
+            LcrsError: a stream is not what was encoded with this side information.
         """
 
 @final
@@ -631,7 +631,7 @@ class CheckerboardScan:
             first: the colour that is coded first: where row + column is even, or odd.
 
         Raises:
-            ValueError: if the parts do not fit each other, or a number is not finite.
+            ValueError: the parts do not fit each other, or a number is not finite.
         """
 
     def encode(
@@ -664,7 +664,7 @@ class Graph:
     """A network as data, with kernels packed for this process's instruction set, ready to run.
 
     Args:
-        json: the description, as the README of the crate ``lcrs-codec`` specifies it.
+        json: the description, as the README of the crate `lcrs-codec` specifies it.
         tensors: float32, float16 or int32 arrays by name, C-contiguous; those that the description names.
 
     Raises:
@@ -695,9 +695,9 @@ class Graph:
             The outputs by name, (C, H, W) or (N, C, H, W).
 
         Raises:
-            ValueError: if inputs are missing or misshapen, the level is illegal, or numbers stop being
+            ValueError: inputs are missing or misshapen, the level is illegal, or numbers stop being
                 finite.
-            LcrsError: if shapes inside the graph do not go together or are above the limits.
+            LcrsError: shapes inside the graph do not go together or are above the limits.
         """
 
 @final
@@ -712,9 +712,9 @@ class CloudPackage:
         """The package in a file.
 
         Raises:
-            MissingModelError: if the file cannot be read.
-            LcrsError: if it is no package, or its digests are not those of its content.
-            ValueError: if it is one of pictures.
+            MissingModelError: the file cannot be read.
+            LcrsError: it is no package, or its digests are not those of its content.
+            ValueError: it is one of pictures.
         """
 
     @staticmethod
@@ -749,7 +749,7 @@ class CloudPackage:
         Args:
             positions: (N, 3), of any integer or floating type of at most 64 bits, C-contiguous.
             attributes: for each name an array (N,) of such a type.
-            voxel: size of the voxels that positions are rounded to; without it and ``bits`` they are kept
+            voxel: size of the voxels that positions are rounded to; without it and `bits` they are kept
                 as they are.
             bits: bits of a coordinate, 1 to 32, along the longest side.
             keep_duplicates: whether points at one place all stay; otherwise the first one does.
@@ -760,9 +760,9 @@ class CloudPackage:
             The file, and how many points were left out because another one is at their place.
 
         Raises:
-            ValueError: if arrays are not as above, a coordinate is not finite, or positions lie on no grid
+            ValueError: arrays are not as above, a coordinate is not finite, or positions lie on no grid
                 and neither a voxel size nor bits are given.
-            LimitError: if the cloud is above the limits.
+            LimitError: the cloud is above the limits.
         """
 
     def decompress(
@@ -779,8 +779,8 @@ class CloudPackage:
             Positions, (N, 3), of the type that was given, and the attributes by name.
 
         Raises:
-            MissingModelError: if the file was made with another model.
-            LcrsError: if the file is cut off, damaged, of a later version, no point cloud, or above the
+            MissingModelError: the file was made with another model.
+            LcrsError: the file is cut off, damaged, of a later version, no point cloud, or above the
                 limits.
         """
 
@@ -788,8 +788,8 @@ class CloudPackage:
 class Octree:
     """The octree of a point cloud: the levels that the geometry codec codes, and what its networks see.
 
-    Level 0 is the root; the nodes of level ``depth`` are the positions themselves. Nodes of a level are in
-    Morton order (of each bit, highest first, x, then y, then z). Octant ``4 x + 2 y + z`` is the place of a
+    Level 0 is the root; the nodes of level `depth` are the positions themselves. Nodes of a level are in
+    Morton order (of each bit, highest first, x, then y, then z). Octant `4 x + 2 y + z` is the place of a
     child in its parent.
 
     Args:
@@ -798,7 +798,7 @@ class Octree:
         threads: how many to use; by default `num_threads`.
 
     Raises:
-        ValueError: if there are no positions, or one has more bits.
+        ValueError: there are no positions, or one has more bits.
     """
 
     def __new__(cls, positions: Any, depth: int | None = None, *, threads: int | None = None) -> Octree: ...
@@ -807,15 +807,15 @@ class Octree:
         """Levels above the positions."""
 
     def num_nodes(self, level: int) -> int:
-        """The number of nodes of a level that have children, 0 to ``depth - 1``."""
+        """The number of nodes of a level that have children, 0 to `depth - 1`."""
 
     def occupancy(self, level: int) -> NDArray[np.uint8]:
-        """Which octants of each node of a level hold points: uint8, (N,), bit ``o`` for octant ``o``."""
+        """Which octants of each node of a level hold points: uint8, (N,), bit `o` for octant `o`."""
 
     def neighbours(self, level: int) -> NDArray[np.int32]:
         """The 27 neighbours of each node of a level: int32, (N, 27), indexes of nodes, -1 for none.
 
-        Neighbour ``(dx, dy, dz)``, each -1 to 1, has the number ``9 (dx + 1) + 3 (dy + 1) + dz + 1``.
+        Neighbour `(dx, dy, dz)`, each -1 to 1, has the number `9 (dx + 1) + 3 (dy + 1) + dz + 1`.
         """
 
     def parents(self, level: int) -> NDArray[np.uint32]:
@@ -830,19 +830,19 @@ class Octree:
         """What the trunk of a geometry package sees of each node of a level.
 
         Args:
-            level: 0 to ``depth - 1``.
+            level: 0 to `depth - 1`.
             reach: of the window around the node, at most 2.
             ancestors: the same for each ancestor, the nearest first.
-            scalars: numbers of the level: ``"levels_below"``, ``"growth_below"``, ``"growth"``,
-                ``"growth_above"``, ``"node_bits"``.
+            scalars: numbers of the level: `"levels_below"`, `"growth_below"`, `"growth"`,
+                `"growth_above"`, `"node_bits"`.
 
         Returns:
             float32, (N, F): flags of the window without its middle, by
-            ``((dx + r) (2 r + 1) + dy + r) (2 r + 1) + dz + r``; for each ancestor eight numbers, 1 at the
+            `((dx + r) (2 r + 1) + dy + r) (2 r + 1) + dz + r`; for each ancestor eight numbers, 1 at the
             octant that leads from it to the node, and its window; the numbers of the level.
 
         Raises:
-            ValueError: if there is no such level, reach or number.
+            ValueError: there is no such level, reach or number.
         """
 
     def head_features(
@@ -853,7 +853,7 @@ class Octree:
         All octants of earlier stages are known.
 
         Args:
-            level: 0 to ``depth - 1``.
+            level: 0 to `depth - 1`.
             stage: 0 to 7.
             order: the octants in the order of stages.
             reach: how far from the child in question the head sees, at most 3.
@@ -863,7 +863,7 @@ class Octree:
             that stage is within reach on every axis, 1 if it has that child, else 0; none at stage 0.
 
         Raises:
-            ValueError: if there is no such level, stage, order or reach.
+            ValueError: there is no such level, stage, order or reach.
         """
 
 @final
@@ -875,8 +875,8 @@ class Package:
         """The package in a file.
 
         Raises:
-            MissingModelError: if the file cannot be read.
-            LcrsError: if it is no package, or its digests are not those of its content.
+            MissingModelError: the file cannot be read.
+            LcrsError: it is no package, or its digests are not those of its content.
         """
 
     @staticmethod
@@ -942,13 +942,13 @@ class Package:
             max_bytes: as in `compress`.
 
         Raises:
-            ValueError: if y has another shape or numbers that are not finite, or the quality is not legal.
+            ValueError: y has another shape or numbers that are not finite, or the quality is not legal.
         """
 
     def padded_size(
         self, size: tuple[int, int], *, max_pixels: int | None = None, max_bytes: int | None = None
     ) -> tuple[int, int]:
-        """The (H, W) that a picture of ``size`` is padded to for g_a.
+        """The (H, W) that a picture of `size` is padded to for g_a.
 
         Args:
             size: (H, W).
@@ -956,7 +956,7 @@ class Package:
             max_bytes: as in `compress`.
 
         Raises:
-            LimitError: if the picture or its latent is above the limits.
+            LimitError: the picture or its latent is above the limits.
         """
 
     def decompress_latent(
@@ -973,8 +973,8 @@ class Package:
         Arguments and errors are those of `decompress`.
 
         Returns:
-            ``y``: float32, (C, H, W); ``level``: what g_s runs at, or None; ``shape``, ``dtype`` and
-            ``bit_depth`` of the visible picture; ``crop``: rows and columns of what g_s gives that come
+            `y`: float32, (C, H, W); `level`: what g_s runs at, or None; `shape`, `dtype` and
+            `bit_depth` of the visible picture; `crop`: rows and columns of what g_s gives that come
             before it.
         """
 
@@ -1008,14 +1008,14 @@ class Package:
         """The level at a quality, for networks that run elsewhere; None for a fixed rate.
 
         Raises:
-            ValueError: if the quality is out of range, missing, or given for a fixed rate.
+            ValueError: the quality is out of range, missing, or given for a fixed rate.
         """
 
     def parameter(self, name: str) -> NDArray[np.float32]:
         """A tensor of the package as float32.
 
         Raises:
-            KeyError: if there is no such tensor of floats.
+            KeyError: there is no such tensor of floats.
         """
 
     def compress(
@@ -1038,7 +1038,7 @@ class Package:
             pixels: at least 1 x 1. For a model of pictures uint8 or uint16, (H, W, 3), or grey: (H, W) or
                 (H, W, 1). For one of arrays (H, W, C) of its type and channels, or (H, W) if it has one
                 channel; what is outside of its range counts as the end of that. Or the bytes of that, each
-                sample little endian, with ``shape``.
+                sample little endian, with `shape`.
             quality: 0 to 100 for a variable-rate model, None for one of a fixed rate.
             shape: of what is given as bytes.
             dtype: of what is given as bytes; by default uint8, or the type of the model.
@@ -1051,8 +1051,8 @@ class Package:
             max_bytes: that the call may hold at a time; by default 2^31.
 
         Raises:
-            ValueError: if the pixels or the quality are not as above.
-            LimitError: if the picture or the metadata are above the limits.
+            ValueError: the pixels or the quality are not as above.
+            LimitError: the picture or the metadata are above the limits.
         """
 
     def compress_to_target(
@@ -1074,8 +1074,8 @@ class Package:
 
         Args:
             pixels: as in `compress`.
-            target: ``bpp``: bits of the whole file for each pixel, to within 1 %; ``size``: bytes of the
-                whole file, no more and no less than 99 % of it; ``psnr``: decibels, to within 0.05.
+            target: `bpp`: bits of the whole file for each pixel, to within 1 %; `size`: bytes of the
+                whole file, no more and no less than 99 % of it; `psnr`: decibels, to within 0.05.
             value: how much of it.
             shape: as in `compress`.
             dtype: as in `compress`.
@@ -1090,7 +1090,7 @@ class Package:
             The file, and what was reached instead of the target in words, None if it was reached.
 
         Raises:
-            ValueError: if the target is not above 0 or not finite, or the model has a fixed rate.
+            ValueError: the target is not above 0 or not finite, or the model has a fixed rate.
         """
 
     def decompress(
@@ -1113,8 +1113,8 @@ class Package:
             max_bytes: as in `compress`.
 
         Raises:
-            MissingModelError: if the file was made with another model.
-            LcrsError: if the file is cut off, damaged, of a later version, or above the limits.
+            MissingModelError: the file was made with another model.
+            LcrsError: the file is cut off, damaged, of a later version, or above the limits.
         """
 
     def decompress_bytes(
@@ -1138,13 +1138,13 @@ class RateSearch:
     """The search for the quality that gives a target, for programs whose trials run elsewhere.
 
     Args:
-        target: ``bpp``: bits of the whole file for each pixel, to within 1 %; ``size``: bytes of the whole
-            file, no more and no less than 99 % of it; ``psnr``: decibels, to within 0.05.
+        target: `bpp`: bits of the whole file for each pixel, to within 1 %; `size`: bytes of the whole
+            file, no more and no less than 99 % of it; `psnr`: decibels, to within 0.05.
         value: how much of it.
         num_pixels: of the picture.
 
     Raises:
-        ValueError: if the target is another, or the value not above 0 or not finite.
+        ValueError: the target is another, or the value not above 0 or not finite.
     """
 
     def __new__(cls, target: str, value: float, num_pixels: int) -> RateSearch: ...
@@ -1152,7 +1152,7 @@ class RateSearch:
         """The quality to try next; None once the search has ended."""
 
     def record(self, quality: float, value: float) -> bool:
-        """Takes the bytes, or the PSNR, of a file at ``quality``.
+        """Takes the bytes, or the PSNR, of a file at `quality`.
 
         Returns:
             Whether it is the best one until now.
@@ -1189,15 +1189,15 @@ def transcode(
         threads: how many to use; the bytes do not depend on it.
 
     Raises:
-        ValueError: if shapes, sizes or the quality are not those of the model.
-        DesyncError: if a value lies between those that the model's symbols can have.
+        ValueError: shapes, sizes or the quality are not those of the model.
+        DesyncError: a value lies between those that the model's symbols can have.
     """
 
 def level_of(quality: float, num_levels: int) -> float:
     """The level of a quality, for a model of so many levels.
 
     Raises:
-        ValueError: if the quality is out of range.
+        ValueError: the quality is out of range.
     """
 
 def codes_clouds(path: str | PathLike[str]) -> bool:
@@ -1207,7 +1207,7 @@ def package_digests(description: str, tensors: dict[str, NDArray[Any]]) -> dict[
     """The digests of a description (JSON) and its tensors, by the members of the description that hold them.
 
     Raises:
-        LcrsError: if the description is not one, or names a tensor that is not there.
+        LcrsError: the description is not one, or names a tensor that is not there.
     """
 
 def write_not_portable(
@@ -1237,8 +1237,8 @@ def write_not_portable(
         max_pixels: of a picture; by default 2^28.
 
     Raises:
-        ValueError: if an argument is not as above.
-        LimitError: if the picture or the metadata are above the limits.
+        ValueError: an argument is not as above.
+        LimitError: the picture or the metadata are above the limits.
     """
 
 def read_not_portable(
@@ -1252,36 +1252,36 @@ def read_not_portable(
         max_bytes: that the call may hold at a time; by default 2^31.
 
     Raises:
-        LcrsError: if the file is cut off, damaged, of a later version, portable, or above the limits.
+        LcrsError: the file is cut off, damaged, of a later version, portable, or above the limits.
     """
 
 def info_json(data: _Bytes, *, max_pixels: int | None = None, max_bytes: int | None = None) -> str:
     """What an .lcrs file says about itself, as a JSON object; errors as in `metadata`."""
 
 def bytes_needed(first: _Bytes, *, max_pixels: int | None = None, max_bytes: int | None = None) -> int:
-    """How many bytes must be at hand before more can be said of an .lcrs file that begins with ``first``.
+    """How many bytes must be at hand before more can be said of an .lcrs file that begins with `first`.
 
-    As soon as that is not more than ``len(first)``, it is the length of the file: so one reads what a file
+    As soon as that is not more than `len(first)`, it is the length of the file: so one reads what a file
     announces, and no more. After 8 bytes the length of the header is known, after the header that of the
     file.
 
     Raises:
-        LcrsError: if the first bytes are damaged, of a later version, or no .lcrs file at all.
-        LimitError: if the picture, the metadata or the file are above the limits.
+        LcrsError: the first bytes are damaged, of a later version, or no .lcrs file at all.
+        LimitError: the picture, the metadata or the file are above the limits.
     """
 
 def metadata(data: _Bytes, *, max_pixels: int | None = None, max_bytes: int | None = None) -> dict[str, Any]:
     """What travels with the picture of an .lcrs file, None where it carries no such thing.
 
     Returns:
-        ``icc``: a colour profile; ``exif``: an EXIF block from its TIFF header on; ``xmp``: an XMP packet;
-        ``iptc``: IPTC-IIM records; ``resolution``: pixels an inch, across and down; ``cicp``: primaries,
-        transfer characteristics, matrix coefficients and full-range flag of ITU-T H.273; ``gamma``: the
-        exponent from light to components times 100,000; ``chromaticities``: x and y of the white point, of
+        `icc`: a colour profile; `exif`: an EXIF block from its TIFF header on; `xmp`: an XMP packet;
+        `iptc`: IPTC-IIM records; `resolution`: pixels an inch, across and down; `cicp`: primaries,
+        transfer characteristics, matrix coefficients and full-range flag of ITU-T H.273; `gamma`: the
+        exponent from light to components times 100,000; `chromaticities`: x and y of the white point, of
         red, of green and of blue, times 100,000.
 
     Raises:
-        LcrsError: if the file is cut off, damaged, or of a later version.
+        LcrsError: the file is cut off, damaged, or of a later version.
     """
 
 # Point clouds -------------------------------------------------------------------------------------
@@ -1289,7 +1289,7 @@ def metadata(data: _Bytes, *, max_pixels: int | None = None, max_bytes: int | No
 def nearest_points(
     points: _Coordinates, queries: _Coordinates, k: int = 1, threads: int | None = None
 ) -> tuple[NDArray[Any], NDArray[np.int64]]:
-    """The ``k`` nearest points of each query, nearest first, of equals the lowest index.
+    """The `k` nearest points of each query, nearest first, of equals the lowest index.
 
     Args:
         points: float64 or float32, (N, 3) or (B, N, 3); all finite.
@@ -1298,13 +1298,13 @@ def nearest_points(
         threads: as everywhere.
 
     Returns:
-        Squared distances, of the type of ``points``, and indexes, int64; both (M, k) or (B, M, k).
+        Squared distances, of the type of `points`, and indexes, int64; both (M, k) or (B, M, k).
     """
 
 def ball_points(
     points: _Coordinates, centres: _Coordinates, radius: float, count: int, threads: int | None = None
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The first ``count`` points, by index, that are not farther than ``radius`` from each centre.
+    """The first `count` points, by index, that are not farther than `radius` from each centre.
 
     Places that are left repeat the first of them; where no point is so near, all are the nearest point.
 
@@ -1322,7 +1322,7 @@ def ball_points(
 def farthest_points(
     points: _Coordinates, count: int, start: int = 0, threads: int | None = None
 ) -> NDArray[np.int64]:
-    """Indexes of ``count`` points, each the farthest from those before it; of equals the lowest index.
+    """Indexes of `count` points, each the farthest from those before it; of equals the lowest index.
 
     Args:
         points: float64 or float32, (N, 3) or (B, N, 3); all finite.
@@ -1335,7 +1335,7 @@ def farthest_points(
     """
 
 def normals_of_points(points: _Coordinates, k: int = 16, threads: int | None = None) -> NDArray[Any]:
-    """Normals of the surface around points, by principal components of their ``k`` nearest.
+    """Normals of the surface around points, by principal components of their `k` nearest.
 
     A normal's greatest component (of equals, the first) is positive. A neighbourhood of equal points
     has (0, 0, 1).
@@ -1346,7 +1346,7 @@ def normals_of_points(points: _Coordinates, k: int = 16, threads: int | None = N
         threads: as everywhere.
 
     Returns:
-        Vectors of length one, of the type and shape of ``points``.
+        Vectors of length one, of the type and shape of `points`.
     """
 
 def voxelize_points(
@@ -1355,7 +1355,7 @@ def voxelize_points(
     origin: tuple[float, float, float] = ...,
     threads: int | None = None,
 ) -> tuple[NDArray[np.int32], NDArray[np.int64], NDArray[np.int64]]:
-    """The voxels ``floor((point - origin) / size)`` that have points.
+    """The voxels `floor((point - origin) / size)` that have points.
 
     Args:
         points: float64 or float32, (N, 3); all finite.

@@ -28,7 +28,7 @@ def definitions(path: Path, *, at_the_top: bool = False) -> list[str]:
 def test_no_file_has_such_a_name() -> None:
     folders = ("python", "rust", "tests", "docs", "examples")
     files = [path for folder in folders for path in (ROOT / folder).rglob("*.*") if path.is_file()]
-    kinds = {".py", ".pyi", ".rs", ".md", ".toml", ".json", ".sh"}
+    kinds = {".py", ".pyi", ".rs", ".md", ".toml", ".json", ".sh", ".xz", ".npz"}
     names = {str(path.relative_to(ROOT)): path.name for path in files if path.suffix in kinds}
     assert len(names) > 700
     assert sorted(path for path, name in names.items() if IN_NO_FILE.search(name.lower())) == []

@@ -70,8 +70,10 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     }
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize(("direction", "delay"), [("compress", 0.01), ("compress", 0.7), ("decompress", 0.3)])
+@pytest.mark.parametrize(
+    ("direction", "delay", "threads"),
+    [("compress", 0.01, 2), ("compress", 0.4, 1), ("compress", 0.4, 2), ("decompress", 0.3, 2)],
+)
 def test_an_interrupt_ends_a_job(
     packages: dict[str, Path], direction: str, delay: float, threads: int
 ) -> None:

@@ -185,7 +185,7 @@ def test_a_density_that_only_takes_float32_has_a_table(allowed):
     assert Logistic(3).cdf_table().num_rows == 3
 
 
-@pytest.mark.parametrize("make", [lambda: LaplaceConditional(None), lambda: LogisticBottleneck(4)])
+@pytest.mark.parametrize("make", [lambda: LaplaceConditional(SCALES), lambda: LogisticBottleneck(4)])
 def test_such_tables_are_reported_until_they_are_in_the_buffers(make, tmp_path):
     model = make()
     x = torch.randn(1, 4, 5, 5)

@@ -82,9 +82,8 @@ def side(*size):
     return torch.randn(3, 2 * C, *size, generator=torch.Generator().manual_seed(2))
 
 
-@pytest.mark.parametrize("kind", ["lcrs", "ans"])
 @pytest.mark.parametrize("domain", DOMAINS)
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("size", "kind"), [*((size, "lcrs") for size in SIZES), ((5, 7), "ans")])
 @pytest.mark.parametrize("name", CODECS)
 def test_round_trip(name, size, domain, kind):
     y, params, gain = latent(3, *size), side(*size), steps(domain)

@@ -9,6 +9,7 @@ import torch
 from foreign_parts import Odd, make_foreign
 from hypothesis import given
 from hypothesis import strategies as st
+from kinds import DISTINCT, slow_unless
 from tiny_networks import TINY, make
 from torch import nn
 
@@ -34,8 +35,10 @@ def allowed():
         yield
 
 
-@pytest.mark.parametrize("kind", ["lcrs", "ans"])
-@pytest.mark.parametrize("name", WITH_SIDE_INFORMATION)
+CASES = [(name, kind) for name in WITH_SIDE_INFORMATION for kind in ("lcrs", "ans")]
+
+
+@pytest.mark.parametrize(("name", "kind"), slow_unless(CASES, lambda case: case[0] in DISTINCT))
 def test_every_architecture_codes(name, kind, allowed):
     net, x = make_foreign(name), pictures()
     net.entropy_coder = kind

@@ -5,6 +5,7 @@ The other process has another instruction set and another number of threads.
 
 import pytest
 import torch
+from kinds import DISTINCT, slow_unless
 from tiny_networks import TINY, make
 
 from lcrs.registry import MODELS
@@ -30,6 +31,14 @@ CASES = [
     *((name, {}, {"stage": 1, "s": 2}) for name in TINY if name.endswith("-vbr")),
 ]
 
+# Of those that code alike, one: another way to a rate is another kind.
+QUICK = [
+    *((name, {}, RATES.get(name, {})) for name in [*DISTINCT, "mbt2018-mean-gain"]),
+    ("bmshj2018-hyperprior-vbr", STEPS, {"s": 7, "inputscale": 1.7}),
+    ("mbt2018-mean-vbr", {"vr_entbttlnck": False}, {"s": 3}),
+    ("mbt2018-vbr", {}, {"stage": 1, "s": 2}),
+]
+
 FRESH = """
 import sys, torch
 from lcrs.registry import MODELS
@@ -44,7 +53,7 @@ for coded in saved["coded"]:
 """
 
 
-@pytest.mark.parametrize(("name", "arguments", "rate"), CASES)
+@pytest.mark.parametrize(("name", "arguments", "rate"), slow_unless(CASES, QUICK.__contains__))
 def test_what_one_process_codes_another_decodes(name, arguments, rate, tmp_path, fresh_torch):
     net = make(name, **arguments)
     coded = []

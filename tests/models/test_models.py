@@ -6,6 +6,7 @@ import pickle
 
 import pytest
 import torch
+from kinds import DISTINCT, each_kind, slow_unless
 from tiny_networks import TINY, make
 
 from lcrs import LcrsError
@@ -53,7 +54,13 @@ def test_a_training_step_reaches_every_parameter(net):
         assert torch.isfinite(parameter.grad).all(), name
 
 
-@pytest.mark.parametrize("kind", ["lcrs", "ans"])
+# CompressAI's strings differ in how symbols are written alone.
+BOTH_KINDS = [(name, kind) for name in TINY for kind in ("lcrs", "ans")]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), slow_unless(BOTH_KINDS, lambda case: case[1] == "lcrs" or case[0] in DISTINCT)
+)
 @pytest.mark.parametrize("size", SIZES)
 def test_round_trip(net, kind, size):
     net.entropy_coder = kind
@@ -73,6 +80,7 @@ def test_round_trip(net, kind, size):
         torch.testing.assert_close(restored, cropped[i : i + 1], rtol=1e-4, atol=1e-4)
 
 
+@each_kind
 def test_both_kinds_restore_the_same_picture(net):
     x = picture(1, 64, 128)
     pictures = []
@@ -105,6 +113,7 @@ def test_coded_size_is_near_the_estimate(name, net):
     assert abs(coded - bits) < 0.25 * bits + 64 * 11
 
 
+@each_kind
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
 def test_copies_code_alike(net, copied):
     x = picture(1, 64, 64)
@@ -120,6 +129,7 @@ def test_state_dict_recovers_the_model(name, net):
     assert other.compress(x)["strings"] == net.compress(x)["strings"]
 
 
+@each_kind
 def test_update_is_not_needed_but_does_no_harm(net):
     x = picture(1, 64, 64)
     before = net.compress(x)
@@ -132,6 +142,7 @@ def test_update_is_not_needed_but_does_no_harm(net):
     assert restored.shape == (1, 3, 64, 64)
 
 
+@each_kind
 def test_changed_parameters_change_tables_and_networks(net):
     """Nothing stale: what was derived for the old parameters is derived again."""
     x = picture(1, 64, 64)
@@ -141,6 +152,7 @@ def test_changed_parameters_change_tables_and_networks(net):
     assert net.compress(x)["strings"] == other.compress(x)["strings"]
 
 
+@each_kind
 @pytest.mark.parametrize("kind", ["lcrs", "ans"])
 def test_damage_is_an_error_or_another_picture_but_never_a_crash(net, kind):
     net.entropy_coder = kind
@@ -155,6 +167,7 @@ def test_damage_is_an_error_or_another_picture_but_never_a_crash(net, kind):
             net.decompress(cut, out["shape"])
 
 
+@each_kind
 def test_wrong_numbers_of_strings_are_refused(net):
     out = net.compress(picture(1, 64, 64))
     with pytest.raises(ValueError, match=r"strings has \d+ lists"):

@@ -17,7 +17,7 @@ from lcrs.losses import ChamferPccRateDistortionLoss, RateDistortionLoss_hrtzxf2
 from lcrs.models.pointcloud.sfu_pointnet2 import PointNet2SsgReconstructionPccModel
 from lcrs.registry import MODELS
 
-DATA = Path(__file__).parents[1] / "data" / "pointcloud" / "peer-forward.pt.xz"
+DATA = Path(__file__).parents[1] / "data" / "pointcloud" / "compressai-forward.pt.xz"
 NAMES = {
     "PointNetReconstructionPccModel": "sfu2023-pcc-rec-pointnet",
     "PointNet2SsgReconstructionPccModel": "sfu2024-pcc-rec-pointnet2-ssg",

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from exact_twins import exact_twin
+from kinds import slow_unless
 from PIL import Image
 from tiny_networks import make, show_offsets
 
@@ -13,6 +14,7 @@ from lcrs.models.packing import pack
 
 NAMES = ["bmshj2018-hyperprior-vbr", "mbt2018-mean-vbr", "mbt2018-vbr"]
 VARIANTS = ["plain", "step of z", "no offsets"]
+SIZES = [(1, 1), (17, 33), (64, 128)]
 
 
 def make_variant(name, variant, seed=0):
@@ -32,26 +34,37 @@ def name(request):
     return request.param
 
 
-@pytest.fixture(params=VARIANTS)
-def net(name, request):
-    return make_variant(name, request.param)
+# Each model, each variant, and offsets or none of latents that are coded at once and one after another.
+QUICK = [
+    ("bmshj2018-hyperprior-vbr", "step of z"),
+    ("mbt2018-mean-vbr", "plain"),
+    ("mbt2018-mean-vbr", "no offsets"),
+    ("mbt2018-vbr", "plain"),
+    ("mbt2018-vbr", "no offsets"),
+]
+EVERY = [((name, variant),) for name in NAMES for variant in VARIANTS]
 
 
-@pytest.mark.parametrize("size", [(1, 1), (17, 33), (64, 128)])
-def test_files_hold_the_strings_of_the_model(net, size, tmp_path, rng):
+@pytest.fixture(params=slow_unless(EVERY, lambda case: case[0] in QUICK), ids="-".join)
+def net(request):
+    return make_variant(*request.param)
+
+
+def test_files_hold_the_strings_of_the_model(net, tmp_path, rng):
     package = write(net, tmp_path / "tiny.lcrm")
-    pixels = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
-    x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
     net = exact_twin(net)
-    for s in (0, 3, 7):
-        data = package.compress(pixels, 100 * s / 7)
-        out = net.compress(x, s=s)
-        for (string,) in out["strings"]:
-            assert string in data, s
-        restored = package.decompress(data)
-        expected = net.decompress(out["strings"], out["shape"], s=s, size=size)["x_hat"]
-        expected = np.round(255 * expected[0].permute(1, 2, 0).numpy())
-        assert np.abs(restored - expected).max() <= 1
+    for size in SIZES:
+        pixels = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+        x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
+        for s in (0, 3, 7):
+            data = package.compress(pixels, 100 * s / 7)
+            out = net.compress(x, s=s)
+            for (string,) in out["strings"]:
+                assert string in data, (size, s)
+            restored = package.decompress(data)
+            expected = net.decompress(out["strings"], out["shape"], s=s, size=size)["x_hat"]
+            expected = np.round(255 * expected[0].permute(1, 2, 0).numpy())
+            assert np.abs(restored - expected).max() <= 1, (size, s)
 
 
 def test_quality_lies_between_the_scales(net, tmp_path, rng):
@@ -69,36 +82,37 @@ def test_quality_lies_between_the_scales(net, tmp_path, rng):
         assert string in data
 
 
-@pytest.mark.parametrize("size", [(1, 1), (17, 33), (64, 128)])
-def test_files_of_stage_1_have_no_scale(net, size, tmp_path, rng):
+def test_files_of_stage_1_have_no_scale(net, tmp_path, rng):
     package = write(net, tmp_path / "tiny.lcrm", stage=1)
     assert package.levels is None
-    pixels = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
-    x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
-    data = package.compress(pixels)
-    out = net.compress(x, stage=1)
-    for (string,) in out["strings"]:
-        assert string in data
-    restored = net.decompress(out["strings"], out["shape"], stage=1, size=size)["x_hat"]
-    expected = np.round(restored[0].permute(1, 2, 0).numpy() * np.float32(255))
-    assert np.array_equal(package.decompress(data), expected)
+    for size in SIZES:
+        pixels = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
+        x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
+        data = package.compress(pixels)
+        out = net.compress(x, stage=1)
+        for (string,) in out["strings"]:
+            assert string in data, size
+        restored = net.decompress(out["strings"], out["shape"], stage=1, size=size)["x_hat"]
+        expected = np.round(restored[0].permute(1, 2, 0).numpy() * np.float32(255))
+        assert np.array_equal(package.decompress(data), expected), size
 
 
-@pytest.mark.parametrize("scale", [0.05, 0.31, 1.7, 6.0])
-def test_files_of_any_scale(net, scale, tmp_path, rng):
+def test_files_of_any_scale(net, tmp_path, rng):
     package = write(net, tmp_path / "tiny.lcrm", scales=[0.05, 0.4, 1, 6])
     pixels = rng.integers(0, 256, (64, 70, 3), dtype=np.uint8)
     x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
-    quality = coding.quality_of_scale(package, scale)
-    named = coding.scale_of_quality(package, quality)
-    assert named == pytest.approx(scale, rel=1e-6)
-    data = package.compress(pixels, quality)
-    out = net.compress(x, inputscale=torch.tensor(named))
-    for (string,) in out["strings"]:
-        assert string in data
-    restored = net.decompress(out["strings"], out["shape"], inputscale=torch.tensor(named), size=(64, 70))
-    expected = np.round(restored["x_hat"][0].permute(1, 2, 0).numpy() * np.float32(255))
-    assert np.array_equal(package.decompress(data), expected)
+    for scale in (0.05, 0.31, 1.7, 6.0):
+        quality = coding.quality_of_scale(package, scale)
+        named = coding.scale_of_quality(package, quality)
+        assert named == pytest.approx(scale, rel=1e-6)
+        data = package.compress(pixels, quality)
+        rate = {"inputscale": torch.tensor(named)}
+        out = net.compress(x, **rate)
+        for (string,) in out["strings"]:
+            assert string in data, scale
+        restored = net.decompress(out["strings"], out["shape"], **rate, size=(64, 70))
+        expected = np.round(restored["x_hat"][0].permute(1, 2, 0).numpy() * np.float32(255))
+        assert np.array_equal(package.decompress(data), expected), scale
 
 
 def test_every_scale_has_a_quality(tmp_path, rng):

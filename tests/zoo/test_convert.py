@@ -229,7 +229,7 @@ def test_a_damaged_string_is_an_error_or_another_string(case):
     rng, errors = np.random.default_rng(5), 0
     data, size = case.file(case.padded), case.padded
     undamaged = convert(data, case.checkpoint)
-    for _ in range(20):
+    for _ in range(10):
         bad = bytearray(data)
         bad[rng.integers(27, 27 + len(case.strings[0]))] ^= 1 << rng.integers(8)
         try:
@@ -239,7 +239,7 @@ def test_a_damaged_string_is_an_error_or_another_string(case):
         else:
             assert (lcrs.info(converted)["height"], lcrs.info(converted)["width"]) == size
             assert converted != undamaged
-    assert errors >= 15
+    assert errors >= 7
 
 
 def test_files_cut_anywhere_are_refused(case):

@@ -17,6 +17,7 @@ from lcrs.errors import NotPortableError
 from lcrs.zoo.importing import package_name_of
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
+from kinds import each_kind
 from tiny_networks import TINY, make
 
 WITHOUT_TORCH = """
@@ -47,7 +48,7 @@ def rate_of(net, quality):
     return {"inputscale": float(np.interp(quality / 100 * (len(gains) - 1), np.arange(len(gains)), gains))}
 
 
-@pytest.mark.parametrize("name", TINY)
+@each_kind
 def test_an_imported_checkpoint_codes_files_without_torch(
     name, picture, photo, tmp_path, fresh_python, capsys
 ):

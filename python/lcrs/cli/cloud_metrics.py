@@ -1,4 +1,4 @@
-"""``lcrs metrics`` of two clouds: D1, D2 and Hausdorff distances."""
+"""`lcrs metrics` of two clouds: D1, D2 and Hausdorff distances."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def sides_of_clouds(arguments: argparse.Namespace) -> tuple[Side, Side] | None:
     """The two files to be measured; None if neither holds a cloud.
 
     Raises:
-        UsageError: if one does and the other does not.
+        UsageError: one does and the other does not.
     """
     paths = (arguments.a, arguments.b)
     if STANDARD in paths:
@@ -71,8 +71,8 @@ def measure(
     """Values by name, and what else is known of the two.
 
     Raises:
-        UsageError: if there is no such measure, or an option is for pictures.
-        ValueError: if the clouds cannot be compared.
+        UsageError: there is no such measure, or an option is for pictures.
+        ValueError: the clouds cannot be compared.
     """
     from lcrs.metrics import clouds as metrics
 

@@ -1,4 +1,4 @@
-"""``lcrs eval``: rate, distortion and times of a learned codec over pictures or point clouds."""
+"""`lcrs eval`: rate, distortion and times of a learned codec over pictures or point clouds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SUMMARY = "Measure a model over pictures or point clouds: bits, PSNR, MS-SSIM, D
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments of ``lcrs eval``."""
+    """The arguments of `lcrs eval`."""
     parser.add_argument(
         "model",
         metavar="MODEL",

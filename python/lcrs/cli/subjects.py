@@ -1,4 +1,4 @@
-"""What ``lcrs eval`` and ``lcrs bench`` measure: pictures, or point clouds, and how each is done."""
+"""What `lcrs eval` and `lcrs bench` measure: pictures, or point clouds, and how each is done."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Subject:
         choices: arguments that say what is taken from a file.
         limit: the argument that says how large one may be.
         measures: arguments that say how what comes back is measured.
-        metrics: names of measures that ``--metrics`` asks for.
+        metrics: names of measures that `--metrics` asks for.
         read: a file, as `lcrs.evaluate.protocol.Given` or `GivenCloud`.
         measure: a row, what came back, and the file, of a codec, what is given, a setting and the arguments,
             which have `names` of measures.
@@ -73,7 +73,7 @@ def subject_of(inputs: list[str]) -> str:
     """The noun of what the inputs hold, by their endings; of folders, clouds only where no picture is.
 
     Raises:
-        UsageError: if there are both.
+        UsageError: there are both.
     """
     kinds: dict[bool, str] = {}
     for text in inputs:

@@ -376,8 +376,8 @@ def info(
         max_bytes: that the call may hold at a time, as in `compress`; by default 2^31.
 
     Returns:
-        At least ``num_bytes, width, height, model, quality, format_version, entropy_digest, synthesis_digest,
-        portable, numerics``; `shape` and `dtype` of the array that `decompress` gives, its `channels`,
+        At least `num_bytes, width, height, model, quality, format_version, entropy_digest, synthesis_digest,
+        portable, numerics`; `shape` and `dtype` of the array that `decompress` gives, its `channels`,
         and, of pictures, `color` and `bit_depth`, else None. A file holds the first bytes of the
         digests; they are completed to all 64 hexadecimal digits if the model is at hand.
 

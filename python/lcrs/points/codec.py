@@ -143,8 +143,8 @@ def info(data: Container, *, max_bytes: int | None = None) -> dict[str, Any]:
     """What an .lcrs file of a point cloud says of itself, without its model.
 
     Returns:
-        Among others ``num_bytes, num_points, bits_per_point, model, dtype, lossless, voxel, depth,
-        attributes, parts``; each part says its bits a point.
+        Among others `num_bytes, num_points, bits_per_point, model, dtype, lossless, voxel, depth,
+        attributes, parts`; each part says its bits a point.
 
     Raises:
         LcrsError: the file is cut off, damaged, of a later version, or no point cloud.

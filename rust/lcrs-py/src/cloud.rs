@@ -24,9 +24,9 @@ impl CloudPackage {
     /// The package in a file.
     ///
     /// Raises:
-    ///     MissingModelError: if the file cannot be read.
-    ///     LcrsError: if it is no package, or its digests are not those of its content.
-    ///     ValueError: if it is one of pictures.
+    ///     MissingModelError: the file cannot be read.
+    ///     LcrsError: it is no package, or its digests are not those of its content.
+    ///     ValueError: it is one of pictures.
     #[staticmethod]
     fn from_file(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
         let inner = detached(py, usize::MAX, || codec::CloudPackage::from_file(&path, &Limits::default()))?;
@@ -65,7 +65,7 @@ impl CloudPackage {
     /// Args:
     ///     positions: (N, 3), of any integer or floating type of at most 64 bits, C-contiguous.
     ///     attributes: for each name an array (N,) of such a type.
-    ///     voxel: size of the voxels that positions are rounded to; without it and ``bits`` they are kept as they are.
+    ///     voxel: size of the voxels that positions are rounded to; without it and `bits` they are kept as they are.
     ///     bits: bits of a coordinate, 1 to 32, along the longest side.
     ///     keep_duplicates: whether points at one place all stay; otherwise the first one does.
     ///     threads: how many to use; the bytes do not depend on it.
@@ -75,9 +75,9 @@ impl CloudPackage {
     ///     The file, and how many points were left out because another one is at their place.
     ///
     /// Raises:
-    ///     ValueError: if arrays are not as above, a coordinate is not finite, or positions lie on no grid and neither a
+    ///     ValueError: arrays are not as above, a coordinate is not finite, or positions lie on no grid and neither a
     ///         voxel size nor bits are given.
-    ///     LimitError: if the cloud is above the limits.
+    ///     LimitError: the cloud is above the limits.
     #[pyo3(signature = (positions, attributes, *, voxel=None, bits=None, keep_duplicates=false, threads=None, max_bytes=None))]
     #[allow(clippy::too_many_arguments)] // keywords in Python
     fn compress<'py>(
@@ -132,8 +132,8 @@ impl CloudPackage {
     ///     Positions, (N, 3), of the type that was given, and the attributes by name.
     ///
     /// Raises:
-    ///     MissingModelError: if the file was made with another model.
-    ///     LcrsError: if the file is cut off, damaged, of a later version, no point cloud, or above the limits.
+    ///     MissingModelError: the file was made with another model.
+    ///     LcrsError: the file is cut off, damaged, of a later version, no point cloud, or above the limits.
     #[pyo3(signature = (data, *, threads=None, max_bytes=None))]
     fn decompress<'py>(
         &self,

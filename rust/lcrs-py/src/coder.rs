@@ -13,17 +13,17 @@ use crate::errors::{caught, detached, to_py};
 use crate::runtime::{runtime, simd_of};
 use crate::table::CdfTable;
 
-/// Codes ``symbols[i]`` with row ``indexes[i]`` of ``table``.
+/// Codes `symbols[i]` with row `indexes[i]` of `table`.
 ///
 /// Args:
 ///     symbols: int32, any shape, any values; what is outside its row costs an escape.
-///     indexes: int32, the shape of ``symbols``: rows of the table.
+///     indexes: int32, the shape of `symbols`: rows of the table.
 ///     table: the distributions.
-///     kind: ``"lcrs"`` for the native stream, ``"ans"`` for CompressAI's.
+///     kind: `"lcrs"` for the native stream, `"ans"` for CompressAI's.
 ///     threads: how many to use; by default `num_threads`. The bytes do not depend on it.
 ///
 /// Raises:
-///     ValueError: if shapes differ or an index is not a row of the table.
+///     ValueError: shapes differ or an index is not a row of the table.
 #[pyfunction]
 #[pyo3(signature = (symbols, indexes, table, kind="lcrs", threads=None))]
 pub(crate) fn encode<'py>(
@@ -42,14 +42,14 @@ pub(crate) fn encode<'py>(
     arrays::to_bytes(py, &stream)
 }
 
-/// Decodes one symbol per entry of ``indexes``.
+/// Decodes one symbol per entry of `indexes`.
 ///
 /// Returns:
-///     int32, the shape of ``indexes``.
+///     int32, the shape of `indexes`.
 ///
 /// Raises:
-///     ValueError: if an index is not a row of the table.
-///     LcrsError: if ``data`` is not a stream of exactly these symbols (`TruncatedError`, `CorruptError`,
+///     ValueError: an index is not a row of the table.
+///     LcrsError: `data` is not a stream of exactly these symbols (`TruncatedError`, `CorruptError`,
 ///         `DesyncError`).
 #[pyfunction]
 #[pyo3(signature = (data, indexes, table, kind="lcrs", threads=None))]
@@ -65,7 +65,7 @@ pub(crate) fn decode<'py>(
     decode_to(data, &indexes, table, out, kind, threads).map(Output::into_array)
 }
 
-/// `decode` into the caller's writeable int32 array ``out``; after an error its content is unspecified.
+/// `decode` into the caller's writeable int32 array `out`; after an error its content is unspecified.
 #[pyfunction]
 #[pyo3(signature = (data, indexes, table, out, kind="lcrs", threads=None))]
 pub(crate) fn decode_into(
@@ -122,7 +122,7 @@ pub(crate) fn encode_batch<'py>(
     PyList::new(py, streams)
 }
 
-/// `decode` for each stream of ``data`` and item along the first dimension of ``indexes``, in parallel.
+/// `decode` for each stream of `data` and item along the first dimension of `indexes`, in parallel.
 #[pyfunction]
 #[pyo3(signature = (data, indexes, table, kind="lcrs", threads=None))]
 pub(crate) fn decode_batch<'py>(
@@ -165,7 +165,7 @@ pub(crate) fn encoded_bound(py: Python<'_>, num_symbols: i64, kind: &str) -> PyR
 ///
 /// Args:
 ///     kind: as in `encode`.
-///     keep_symbols: has ``symbols`` give what was pushed.
+///     keep_symbols: has `symbols` give what was pushed.
 #[pyclass(module = "lcrs.coding")]
 pub(crate) struct Encoder {
     /// `None` once finished; taken out by scans while they run.
@@ -186,7 +186,7 @@ impl Encoder {
     /// The symbols pushed so far, int32, in the order of the stream; none if they are not kept.
     ///
     /// Raises:
-    ///     ValueError: if it has been finished before.
+    ///     ValueError: it has been finished before.
     #[getter]
     fn symbols<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i32>>> {
         arrays::to_array(py, self.inner.as_ref().ok_or_else(finished)?.symbols().to_vec())
@@ -204,7 +204,7 @@ impl Encoder {
     /// The stream of everything pushed. The encoder is used up.
     ///
     /// Raises:
-    ///     ValueError: if it has been finished before.
+    ///     ValueError: it has been finished before.
     fn finish<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         let encoder = self.inner.take().ok_or_else(finished)?;
         let bytes = detached(py, usize::MAX, || encoder.finish())?;
@@ -228,10 +228,10 @@ pub(crate) type CoreDecoder<'a> = Option<rans::Decoder<'a>>;
 /// Args:
 ///     data: the whole stream.
 ///     kind: as in `encode`.
-///     keep_symbols: has ``symbols`` give what was pulled.
+///     keep_symbols: has `symbols` give what was pulled.
 ///
 /// Raises:
-///     LcrsError: if ``data`` does not begin like a stream.
+///     LcrsError: `data` does not begin like a stream.
 #[pyclass(module = "lcrs.coding")]
 pub(crate) struct Decoder {
     /// `None` once finished; taken out by scans while they run.
@@ -259,14 +259,14 @@ impl Decoder {
     /// The symbols pulled so far, int32, in the order of the stream; none if they are not kept.
     ///
     /// Raises:
-    ///     ValueError: if it has been finished before.
+    ///     ValueError: it has been finished before.
     #[getter]
     fn symbols<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyArray1<i32>>> {
         let symbols = self.with_core(py, |decoder| Ok(decoder.symbols().to_vec()))?;
         arrays::to_array(py, symbols)
     }
 
-    /// The next symbols, one per entry of ``indexes`` and in its shape; errors as in `decode`.
+    /// The next symbols, one per entry of `indexes` and in its shape; errors as in `decode`.
     fn pull<'py>(&mut self, indexes: &Bound<'py, PyAny>, table: &CdfTable) -> PyResult<Bound<'py, PyArrayDyn<i32>>> {
         let py = indexes.py();
         let indexes = Input::<i32>::new(indexes, "indexes")?;
@@ -279,7 +279,7 @@ impl Decoder {
     /// Checks that the stream ends here. The decoder is used up.
     ///
     /// Raises:
-    ///     LcrsError: if symbols remain, or if what was decoded is not what was encoded.
+    ///     LcrsError: symbols remain, or if what was decoded is not what was encoded.
     fn finish(&mut self, py: Python<'_>) -> PyResult<()> {
         let mut decoder = self.inner.take().ok_or_else(finished)?;
         caught(py, || decoder.with_dependent_mut(|_, decoder| decoder.take().map_or(Ok(()), rans::Decoder::finish)))

@@ -16,10 +16,10 @@ pub(crate) fn default_scale_table(py: Python<'_>) -> PyResult<Bound<'_, PyArray1
     to_array(py, cdf::default_scale_table().to_vec())
 }
 
-/// Scales in geometric progression from ``min`` to ``max``, float32 (levels,).
+/// Scales in geometric progression from `min` to `max`, float32 (levels,).
 ///
 /// Raises:
-///     ValueError: if a bound is not positive and finite in float32, ``min`` is above ``max``, or there are
+///     ValueError: a bound is not positive and finite in float32, `min` is above `max`, or there are
 ///         more than 65,536 levels.
 #[pyfunction]
 pub(crate) fn scale_table(py: Python<'_>, min: f64, max: f64, levels: i64) -> PyResult<Bound<'_, PyArray1<f32>>> {
@@ -39,8 +39,8 @@ pub(crate) fn scale_table(py: Python<'_>, min: f64, max: f64, levels: i64) -> Py
 ///     For the 64 default scales, CompressAI's table integer for integer.
 ///
 /// Raises:
-///     ValueError: if a scale, the tail mass or the precision is out of range, or a row has more than
-///         ``2**precision`` entries.
+///     ValueError: a scale, the tail mass or the precision is out of range, or a row has more than
+///         `2**precision` entries.
 #[pyfunction]
 #[pyo3(signature = (scales, tail_mass=1e-9, precision=16))]
 pub(crate) fn gaussian_table(scales: &Bound<'_, PyAny>, tail_mass: f64, precision: u32) -> PyResult<CdfTable> {
@@ -60,14 +60,14 @@ pub(crate) fn gaussian_table(scales: &Bound<'_, PyAny>, tail_mass: f64, precisio
 ///     quantiles: float32, (channels, 1, 3): lower tail, median, upper tail; or (channels,): medians. Without
 ///         them medians and tails come from bisection.
 ///     tail_mass: the probability outside a row's values, for bisection.
-///     tails: where rows end: at the quantiles, or, with medians only or ``"bisection"``, where the tails
+///     tails: where rows end: at the quantiles, or, with medians only or `"bisection"`, where the tails
 ///         begin.
 ///     step: float32: rows hold multiples of it around the medians.
 ///     precision: bits of the frequencies' sum, 1 to 16.
 ///
 /// Raises:
-///     ValueError: if shapes do not fit, a value is not finite, the step is not positive, the precision is
-///         out of range, or a row would exceed ``2**precision`` entries.
+///     ValueError: shapes do not fit, a value is not finite, the step is not positive, the precision is
+///         out of range, or a row would exceed `2**precision` entries.
 #[pyfunction]
 #[pyo3(signature = (matrices, biases, factors, quantiles=None, tail_mass=1e-9, tails="quantiles", step=1.0, precision=16))]
 #[allow(clippy::too_many_arguments)] // they are keywords in Python
@@ -189,7 +189,7 @@ pub(crate) fn thresholds<'py>(
     to_array(py, detached(py, scales.len(), || Ok(cdf::thresholds(scales, choice, domain)))?)
 }
 
-/// The table of Gaussian mixtures, one row a mixture, for the integers from ``-max`` to ``max``.
+/// The table of Gaussian mixtures, one row a mixture, for the integers from `-max` to `max`.
 ///
 /// Args:
 ///     scales: float32, (components, rows): standard deviations, brought into 0.11..=256.
@@ -198,7 +198,7 @@ pub(crate) fn thresholds<'py>(
 ///     max: the largest magnitude, 1 to 2**14 - 1.
 ///
 /// Raises:
-///     ValueError: if shapes do not fit, or a parameter or the magnitude is out of range.
+///     ValueError: shapes do not fit, or a parameter or the magnitude is out of range.
 #[pyfunction]
 pub(crate) fn mixture_table(
     scales: &Bound<'_, PyAny>,
@@ -222,17 +222,17 @@ pub(crate) fn mixture_table(
     detached(py, usize::MAX, || cdf::mixture_table(&runtime, &parameters, max)).map(CdfTable::new)
 }
 
-/// Table rows for scales: the number of ``thresholds`` that a scale exceeds.
+/// Table rows for scales: the number of `thresholds` that a scale exceeds.
 ///
 /// Args:
 ///     scales: float32, any shape.
 ///     thresholds: float32, (rows - 1,), increasing.
 ///
 /// Returns:
-///     int32, the shape of ``scales``, from 0 to ``rows - 1``.
+///     int32, the shape of `scales`, from 0 to `rows - 1`.
 ///
 /// Raises:
-///     ValueError: if a scale is not a number, with its position.
+///     ValueError: a scale is not a number, with its position.
 #[pyfunction]
 pub(crate) fn indexes<'py>(
     scales: &Bound<'py, PyAny>,

@@ -27,8 +27,8 @@ use crate::samples::{layout_of, Given};
 ///     max_pixels: of a picture; by default 2^28.
 ///
 /// Raises:
-///     ValueError: if an argument is not as above.
-///     LimitError: if the picture or the metadata are above the limits.
+///     ValueError: an argument is not as above.
+///     LimitError: the picture or the metadata are above the limits.
 #[pyfunction]
 #[pyo3(signature = (model, digests, sections, *, shape, dtype="uint8", bit_depth=None, kind="lcrs", metadata=None, max_pixels=None))]
 #[allow(clippy::too_many_arguments)] // keywords in Python
@@ -62,7 +62,7 @@ pub(crate) fn write_not_portable<'py>(
 ///     max_bytes: that the call may hold at a time; by default 2^31.
 ///
 /// Raises:
-///     LcrsError: if the file is cut off, damaged, of a later version, portable, or above the limits.
+///     LcrsError: the file is cut off, damaged, of a later version, portable, or above the limits.
 #[pyfunction]
 #[pyo3(signature = (data, *, max_pixels=None, max_bytes=None))]
 pub(crate) fn read_not_portable<'py>(

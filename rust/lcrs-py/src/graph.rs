@@ -15,7 +15,7 @@ use crate::tensors::NamedArrays;
 /// A network as data, with kernels packed for this process's instruction set, ready to run.
 ///
 /// Args:
-///     json: the description, as the README of the crate ``lcrs-codec`` specifies it.
+///     json: the description, as the README of the crate `lcrs-codec` specifies it.
 ///     tensors: float32, float16 or int32 arrays by name, C-contiguous; those that the description names.
 ///
 /// Raises:
@@ -62,9 +62,9 @@ impl Graph {
     ///     The outputs by name, (C, H, W) or (N, C, H, W).
     ///
     /// Raises:
-    ///     ValueError: if inputs are missing or misshapen, the level is illegal, or numbers stop being
+    ///     ValueError: inputs are missing or misshapen, the level is illegal, or numbers stop being
     ///         finite.
-    ///     LcrsError: if shapes inside the graph do not go together or are above the limits.
+    ///     LcrsError: shapes inside the graph do not go together or are above the limits.
     #[pyo3(signature = (inputs, level=None, threads=None))]
     fn run<'py>(
         &self,

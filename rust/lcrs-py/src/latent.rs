@@ -12,21 +12,21 @@ use crate::errors::{caught, detached};
 use crate::runtime::runtime;
 use crate::table::CdfTable;
 
-/// Codes a batch of latents: the symbols ``round_half_even(values - means)``, one stream for each item.
+/// Codes a batch of latents: the symbols `round_half_even(values - means)`, one stream for each item.
 ///
-/// The bytes are those of `encode_batch` of the symbols, in the order row, column, channel for ``"lcrs"`` and
-/// channel, row, column for ``"ans"``. Items are coded in parallel.
+/// The bytes are those of `encode_batch` of the symbols, in the order row, column, channel for `"lcrs"` and
+/// channel, row, column for `"ans"`. Items are coded in parallel.
 ///
 /// Args:
 ///     values: float32, (items, channels, ...).
-///     indexes: int32, the shape of ``values``, or (channels,): rows of the table.
+///     indexes: int32, the shape of `values`, or (channels,): rows of the table.
 ///     table: the distributions.
-///     means: float32, the shape of ``values``, or (channels,); zero without it.
+///     means: float32, the shape of `values`, or (channels,); zero without it.
 ///     kind: as in `encode`.
 ///     threads: as in `encode`.
 ///
 /// Raises:
-///     ValueError: if shapes do not fit, a difference is not finite or is ``2**24`` or more, or an index is
+///     ValueError: shapes do not fit, a difference is not finite or is `2**24` or more, or an index is
 ///         not a row of the table.
 #[pyfunction]
 #[pyo3(signature = (values, indexes, table, means=None, kind="lcrs", threads=None))]
@@ -50,7 +50,7 @@ pub(crate) fn encode_latents<'py>(
     PyList::new(py, streams)
 }
 
-/// Decodes what `encode_latents` wrote, to the values ``symbols + means``.
+/// Decodes what `encode_latents` wrote, to the values `symbols + means`.
 ///
 /// Args:
 ///     data: a stream for each item.
@@ -62,10 +62,10 @@ pub(crate) fn encode_latents<'py>(
 ///     threads: as in `encode`.
 ///
 /// Returns:
-///     float32, of ``shape``.
+///     float32, of `shape`.
 ///
 /// Raises:
-///     ValueError: if shapes do not fit or an index is not a row of the table.
+///     ValueError: shapes do not fit or an index is not a row of the table.
 ///     LcrsError: as `decode_batch`.
 #[pyfunction]
 #[pyo3(signature = (data, shape, indexes, table, means=None, kind="lcrs", threads=None))]

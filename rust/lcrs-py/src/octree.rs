@@ -16,8 +16,8 @@ use crate::runtime::runtime;
 
 /// The octree of a point cloud: the levels that the geometry codec codes, and what its networks see.
 ///
-/// Level 0 is the root; the nodes of level ``depth`` are the positions themselves. Nodes of a level are in Morton order (of each
-/// bit, highest first, x, then y, then z). Octant ``4 x + 2 y + z`` is the place of a child in its parent.
+/// Level 0 is the root; the nodes of level `depth` are the positions themselves. Nodes of a level are in Morton order (of each
+/// bit, highest first, x, then y, then z). Octant `4 x + 2 y + z` is the place of a child in its parent.
 ///
 /// Args:
 ///     positions: uint32, (N, 3), N at least 1, in any order; what is there twice counts once.
@@ -25,7 +25,7 @@ use crate::runtime::runtime;
 ///     threads: how many to use; by default `num_threads`.
 ///
 /// Raises:
-///     ValueError: if there are no positions, or one has more bits.
+///     ValueError: there are no positions, or one has more bits.
 #[pyclass(frozen, module = "lcrs.coding")]
 pub(crate) struct Octree {
     depth: u32,
@@ -54,12 +54,12 @@ impl Octree {
         self.depth
     }
 
-    /// The number of nodes of a level that have children, 0 to ``depth - 1``.
+    /// The number of nodes of a level that have children, 0 to `depth - 1`.
     fn num_nodes(&self, py: Python<'_>, level: usize) -> PyResult<usize> {
         caught(py, || self.occupancy_of(level).map(Vec::len))
     }
 
-    /// Which octants of each node of a level hold points: uint8, (N,), bit ``o`` for octant ``o``.
+    /// Which octants of each node of a level hold points: uint8, (N,), bit `o` for octant `o`.
     fn occupancy<'py>(&self, py: Python<'py>, level: usize) -> PyResult<Bound<'py, PyArray1<u8>>> {
         let occupancy = caught(py, || self.occupancy_of(level).cloned())?;
         to_array(py, occupancy)
@@ -67,7 +67,7 @@ impl Octree {
 
     /// The 27 neighbours of each node of a level: int32, (N, 27), indexes of nodes, -1 for none.
     ///
-    /// Neighbour ``(dx, dy, dz)``, each -1 to 1, has the number ``9 (dx + 1) + 3 (dy + 1) + dz + 1``.
+    /// Neighbour `(dx, dy, dz)`, each -1 to 1, has the number `9 (dx + 1) + 3 (dy + 1) + dz + 1`.
     fn neighbours<'py>(&self, py: Python<'py>, level: usize) -> PyResult<Bound<'py, PyArray2<i32>>> {
         let found = self.at(py, level, |ancestry, _| {
             let nodes = ancestry.level().len() as u32;
@@ -92,17 +92,17 @@ impl Octree {
     /// What the trunk of a geometry package sees of each node of a level.
     ///
     /// Args:
-    ///     level: 0 to ``depth - 1``.
+    ///     level: 0 to `depth - 1`.
     ///     reach: of the window around the node, at most 2.
     ///     ancestors: the same for each ancestor, the nearest first.
-    ///     scalars: numbers of the level: ``"levels_below"``, ``"growth_below"``, ``"growth"``, ``"growth_above"``, ``"node_bits"``.
+    ///     scalars: numbers of the level: `"levels_below"`, `"growth_below"`, `"growth"`, `"growth_above"`, `"node_bits"`.
     ///
     /// Returns:
-    ///     float32, (N, F): flags of the window without its middle, by ``((dx + r) (2 r + 1) + dy + r) (2 r + 1) + dz + r``; for each
+    ///     float32, (N, F): flags of the window without its middle, by `((dx + r) (2 r + 1) + dy + r) (2 r + 1) + dz + r`; for each
     ///     ancestor eight numbers, 1 at the octant that leads from it to the node, and its window; the numbers of the level.
     ///
     /// Raises:
-    ///     ValueError: if there is no such level, reach or number.
+    ///     ValueError: there is no such level, reach or number.
     #[pyo3(signature = (level, *, reach, ancestors, scalars))]
     fn trunk_features<'py>(
         &self,
@@ -126,7 +126,7 @@ impl Octree {
     /// All octants of earlier stages are known.
     ///
     /// Args:
-    ///     level: 0 to ``depth - 1``.
+    ///     level: 0 to `depth - 1`.
     ///     stage: 0 to 7.
     ///     order: the octants in the order of stages.
     ///     reach: how far from the child in question the head sees, at most 3.
@@ -136,7 +136,7 @@ impl Octree {
     ///     every axis, 1 if it has that child, else 0; none at stage 0.
     ///
     /// Raises:
-    ///     ValueError: if there is no such level, stage, order or reach.
+    ///     ValueError: there is no such level, stage, order or reach.
     #[pyo3(signature = (level, stage, *, order, reach))]
     fn head_features<'py>(
         &self,

@@ -32,8 +32,8 @@ impl Package {
     /// The package in a file.
     ///
     /// Raises:
-    ///     MissingModelError: if the file cannot be read.
-    ///     LcrsError: if it is no package, or its digests are not those of its content.
+    ///     MissingModelError: the file cannot be read.
+    ///     LcrsError: it is no package, or its digests are not those of its content.
     #[staticmethod]
     fn from_file(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
         let inner = detached(py, usize::MAX, || codec::Package::from_file(&path, &Limits::default()))?;
@@ -99,7 +99,7 @@ impl Package {
     /// Args:
     ///     pixels: at least 1 x 1. For a model of pictures uint8 or uint16, (H, W, 3), or grey: (H, W) or (H, W, 1). For
     ///         one of arrays (H, W, C) of its type and channels, or (H, W) if it has one channel; what is outside of its
-    ///         range counts as the end of that. Or the bytes of that, each sample little endian, with ``shape``.
+    ///         range counts as the end of that. Or the bytes of that, each sample little endian, with `shape`.
     ///     quality: 0 to 100 for a variable-rate model, None for one of a fixed rate.
     ///     shape: of what is given as bytes.
     ///     dtype: of what is given as bytes; by default uint8, or the type of the model.
@@ -111,8 +111,8 @@ impl Package {
     ///     max_bytes: that the call may hold at a time; by default 2^31.
     ///
     /// Raises:
-    ///     ValueError: if the pixels or the quality are not as above.
-    ///     LimitError: if the picture or the metadata are above the limits.
+    ///     ValueError: the pixels or the quality are not as above.
+    ///     LimitError: the picture or the metadata are above the limits.
     #[pyo3(signature = (pixels, quality=None, *, shape=None, dtype=None, bit_depth=None, kind="lcrs", metadata=None, threads=None, max_pixels=None, max_bytes=None))]
     #[allow(clippy::too_many_arguments)] // keywords in Python
     fn compress<'py>(
@@ -148,8 +148,8 @@ impl Package {
     ///     max_bytes: as in `compress`.
     ///
     /// Raises:
-    ///     MissingModelError: if the file was made with another model.
-    ///     LcrsError: if the file is cut off, damaged, of a later version, or above the limits.
+    ///     MissingModelError: the file was made with another model.
+    ///     LcrsError: the file is cut off, damaged, of a later version, or above the limits.
     #[pyo3(signature = (data, *, allow_other_synthesis=false, threads=None, max_pixels=None, max_bytes=None))]
     fn decompress<'py>(
         &self,
@@ -192,8 +192,8 @@ impl Package {
     ///
     /// Args:
     ///     pixels: as in `compress`.
-    ///     target: ``bpp``: bits of the whole file for each pixel, to within 1 %; ``size``: bytes of the whole file, no more
-    ///         and no less than 99 % of it; ``psnr``: decibels, to within 0.05.
+    ///     target: `bpp`: bits of the whole file for each pixel, to within 1 %; `size`: bytes of the whole file, no more
+    ///         and no less than 99 % of it; `psnr`: decibels, to within 0.05.
     ///     value: how much of it.
     ///     shape: as in `compress`.
     ///     dtype: as in `compress`.
@@ -208,7 +208,7 @@ impl Package {
     ///     The file, and what was reached instead of the target in words, None if it was reached.
     ///
     /// Raises:
-    ///     ValueError: if the target is not above 0 or not finite, or the model has a fixed rate.
+    ///     ValueError: the target is not above 0 or not finite, or the model has a fixed rate.
     #[pyo3(signature = (pixels, target, value, *, shape=None, dtype=None, bit_depth=None, kind="lcrs", metadata=None, threads=None, max_pixels=None, max_bytes=None))]
     #[allow(clippy::too_many_arguments)] // keywords in Python
     fn compress_to_target<'py>(
@@ -252,7 +252,7 @@ impl Package {
     ///     max_bytes: as in `compress`.
     ///
     /// Raises:
-    ///     ValueError: if y has another shape or numbers that are not finite, or the quality is not legal.
+    ///     ValueError: y has another shape or numbers that are not finite, or the quality is not legal.
     #[pyo3(signature = (y, quality=None, *, shape, dtype=None, bit_depth=None, kind="lcrs", metadata=None, threads=None, max_pixels=None, max_bytes=None))]
     #[allow(clippy::too_many_arguments)] // keywords in Python
     fn compress_latent<'py>(
@@ -279,7 +279,7 @@ impl Package {
         arrays::to_bytes(py, &data)
     }
 
-    /// The (H, W) that a picture of ``size`` is padded to for g_a.
+    /// The (H, W) that a picture of `size` is padded to for g_a.
     ///
     /// Args:
     ///     size: (H, W).
@@ -287,7 +287,7 @@ impl Package {
     ///     max_bytes: as in `compress`.
     ///
     /// Raises:
-    ///     LimitError: if the picture or its latent is above the limits.
+    ///     LimitError: the picture or its latent is above the limits.
     #[pyo3(signature = (size, *, max_pixels=None, max_bytes=None))]
     fn padded_size(
         &self,
@@ -305,8 +305,8 @@ impl Package {
     /// Arguments and errors are those of `decompress`.
     ///
     /// Returns:
-    ///     ``y``: float32, (C, H, W); ``level``: what g_s runs at, or None; ``shape``, ``dtype`` and ``bit_depth`` of
-    ///     the visible picture; ``crop``: rows and columns of what g_s gives that come before it.
+    ///     `y`: float32, (C, H, W); `level`: what g_s runs at, or None; `shape`, `dtype` and `bit_depth` of
+    ///     the visible picture; `crop`: rows and columns of what g_s gives that come before it.
     #[pyo3(signature = (data, *, allow_other_synthesis=false, threads=None, max_pixels=None, max_bytes=None))]
     fn decompress_latent<'py>(
         &self,
@@ -370,7 +370,7 @@ impl Package {
     /// The level at a quality, for networks that run elsewhere; None for a fixed rate.
     ///
     /// Raises:
-    ///     ValueError: if the quality is out of range, missing, or given for a fixed rate.
+    ///     ValueError: the quality is out of range, missing, or given for a fixed rate.
     #[pyo3(signature = (quality=None))]
     fn level(&self, py: Python<'_>, quality: Option<f64>) -> PyResult<Option<f32>> {
         caught(py, || codec::level_of(&self.inner, quality))
@@ -379,7 +379,7 @@ impl Package {
     /// A tensor of the package as float32.
     ///
     /// Raises:
-    ///     KeyError: if there is no such tensor of floats.
+    ///     KeyError: there is no such tensor of floats.
     fn parameter<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyArrayDyn<f32>>> {
         let (numbers, shape) = self.inner.parameter(name).ok_or_else(|| PyKeyError::new_err(name.to_owned()))?;
         arrays::to_array(py, numbers)?.reshape(shape)
@@ -441,14 +441,14 @@ pub(crate) fn info_json<'py>(
     arrays::to_text(py, &json)
 }
 
-/// How many bytes must be at hand before more can be said of an .lcrs file that begins with ``first``.
+/// How many bytes must be at hand before more can be said of an .lcrs file that begins with `first`.
 ///
-/// As soon as that is not more than ``len(first)``, it is the length of the file: so one reads what a file
+/// As soon as that is not more than `len(first)`, it is the length of the file: so one reads what a file
 /// announces, and no more. After 8 bytes the length of the header is known, after the header that of the file.
 ///
 /// Raises:
-///     LcrsError: if the first bytes are damaged, of a later version, or no .lcrs file at all.
-///     LimitError: if the picture, the metadata or the file are above the limits.
+///     LcrsError: the first bytes are damaged, of a later version, or no .lcrs file at all.
+///     LimitError: the picture, the metadata or the file are above the limits.
 #[pyfunction]
 #[pyo3(signature = (first, *, max_pixels=None, max_bytes=None))]
 pub(crate) fn bytes_needed(
@@ -465,14 +465,14 @@ pub(crate) fn bytes_needed(
 /// What travels with the picture of an .lcrs file, None where it carries no such thing.
 ///
 /// Returns:
-///     ``icc``: a colour profile; ``exif``: an EXIF block from its TIFF header on; ``xmp``: an XMP packet;
-///     ``iptc``: IPTC-IIM records; ``resolution``: pixels an inch, across and down; ``cicp``: primaries,
-///     transfer characteristics, matrix coefficients and full-range flag of ITU-T H.273; ``gamma``: the
-///     exponent from light to components times 100,000; ``chromaticities``: x and y of the white point, of
+///     `icc`: a colour profile; `exif`: an EXIF block from its TIFF header on; `xmp`: an XMP packet;
+///     `iptc`: IPTC-IIM records; `resolution`: pixels an inch, across and down; `cicp`: primaries,
+///     transfer characteristics, matrix coefficients and full-range flag of ITU-T H.273; `gamma`: the
+///     exponent from light to components times 100,000; `chromaticities`: x and y of the white point, of
 ///     red, of green and of blue, times 100,000.
 ///
 /// Raises:
-///     LcrsError: if the file is cut off, damaged, or of a later version.
+///     LcrsError: the file is cut off, damaged, or of a later version.
 #[pyfunction]
 #[pyo3(signature = (data, *, max_pixels=None, max_bytes=None))]
 pub(crate) fn metadata<'py>(
@@ -490,7 +490,7 @@ pub(crate) fn metadata<'py>(
 /// The level of a quality, for a model of so many levels.
 ///
 /// Raises:
-///     ValueError: if the quality is out of range.
+///     ValueError: the quality is out of range.
 #[pyfunction]
 pub(crate) fn level_of(py: Python<'_>, quality: f64, num_levels: usize) -> PyResult<f32> {
     caught(py, || codec::level_of_quality(quality, num_levels))
@@ -499,7 +499,7 @@ pub(crate) fn level_of(py: Python<'_>, quality: f64, num_levels: usize) -> PyRes
 /// The digests of a description (JSON) and its tensors, by the members of the description that hold them.
 ///
 /// Raises:
-///     LcrsError: if the description is not one, or names a tensor that is not there.
+///     LcrsError: the description is not one, or names a tensor that is not there.
 #[pyfunction]
 pub(crate) fn package_digests<'py>(description: &str, tensors: &Bound<'py, PyDict>) -> PyResult<Bound<'py, PyDict>> {
     let py = tensors.py();

@@ -111,7 +111,7 @@ fn each<T: Send>(
     }
 }
 
-/// The ``k`` nearest points of each query, nearest first, of equals the lowest index.
+/// The `k` nearest points of each query, nearest first, of equals the lowest index.
 ///
 /// Args:
 ///     points: float64 or float32, (N, 3) or (B, N, 3); all finite.
@@ -120,7 +120,7 @@ fn each<T: Send>(
 ///     threads: as everywhere.
 ///
 /// Returns:
-///     Squared distances, of the type of ``points``, and indexes, int64; both (M, k) or (B, M, k).
+///     Squared distances, of the type of `points`, and indexes, int64; both (M, k) or (B, M, k).
 #[pyfunction]
 #[pyo3(signature = (points, queries, k=1, threads=None))]
 pub(crate) fn nearest_points<'py>(
@@ -172,7 +172,7 @@ fn nearest_of<'py, T: ArrayCoordinate>(
     Ok((distances.into_array(), indexes.into_array()))
 }
 
-/// The first ``count`` points, by index, that are not farther than ``radius`` from each centre.
+/// The first `count` points, by index, that are not farther than `radius` from each centre.
 ///
 /// Places that are left repeat the first of them; where no point is so near, all are the nearest point.
 ///
@@ -230,7 +230,7 @@ fn ball_of<'py, T: ArrayCoordinate>(
     Ok((indexes.into_array(), counts.into_array()))
 }
 
-/// Indexes of ``count`` points, each the farthest from those before it; of equals the lowest index.
+/// Indexes of `count` points, each the farthest from those before it; of equals the lowest index.
 ///
 /// Args:
 ///     points: float64 or float32, (N, 3) or (B, N, 3); all finite.
@@ -276,7 +276,7 @@ fn farthest_of<'py, T: ArrayCoordinate>(
     Ok(indexes.into_array())
 }
 
-/// Normals of the surface around points, by principal components of their ``k`` nearest.
+/// Normals of the surface around points, by principal components of their `k` nearest.
 ///
 /// A normal's greatest component (of equals, the first) is positive. A neighbourhood of equal points has (0, 0, 1).
 ///
@@ -286,7 +286,7 @@ fn farthest_of<'py, T: ArrayCoordinate>(
 ///     threads: as everywhere.
 ///
 /// Returns:
-///     Vectors of length one, of the type and shape of ``points``.
+///     Vectors of length one, of the type and shape of `points`.
 #[pyfunction]
 #[pyo3(signature = (points, k=16, threads=None))]
 pub(crate) fn normals_of_points<'py>(
@@ -357,7 +357,7 @@ fn normals_of_cloud<T: ArrayCoordinate>(
     Ok(())
 }
 
-/// The voxels ``floor((point - origin) / size)`` that have points.
+/// The voxels `floor((point - origin) / size)` that have points.
 ///
 /// Args:
 ///     points: float64 or float32, (N, 3); all finite.

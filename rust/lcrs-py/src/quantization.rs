@@ -8,14 +8,14 @@ use crate::arrays::{Input, Output};
 use crate::errors::detached;
 use crate::runtime::simd_of;
 
-/// Symbols of a latent: ``round_half_even(y - means)``, computed in float32.
+/// Symbols of a latent: `round_half_even(y - means)`, computed in float32.
 ///
 /// Args:
 ///     y: float32, any shape.
-///     means: float32, the shape of ``y``; zero without it.
+///     means: float32, the shape of `y`; zero without it.
 ///
 /// Raises:
-///     ValueError: if a difference is not finite, or is ``2**24`` or more, with its position.
+///     ValueError: a difference is not finite, or is `2**24` or more, with its position.
 #[pyfunction]
 #[pyo3(signature = (y, means=None))]
 pub(crate) fn quantize<'py>(
@@ -32,7 +32,7 @@ pub(crate) fn quantize<'py>(
     Ok(out.into_array())
 }
 
-/// Values of symbols: ``symbols + means``, computed in float32, in the shape of ``symbols``.
+/// Values of symbols: `symbols + means`, computed in float32, in the shape of `symbols`.
 #[pyfunction]
 #[pyo3(signature = (symbols, means=None))]
 pub(crate) fn dequantize<'py>(

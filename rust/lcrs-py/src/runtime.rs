@@ -134,10 +134,10 @@ pub(crate) fn simd_paths() -> Vec<&'static str> {
     Simd::available().into_iter().map(Simd::name).collect()
 }
 
-/// The instruction set that this process runs on: ``LCRS_SIMD``, or the fastest.
+/// The instruction set that this process runs on: `LCRS_SIMD`, or the fastest.
 ///
 /// Raises:
-///     ValueError: if ``LCRS_SIMD`` names one that is unknown or not to be had here.
+///     ValueError: `LCRS_SIMD` names one that is unknown or not to be had here.
 #[pyfunction]
 pub(crate) fn simd_path(py: Python<'_>) -> PyResult<&'static str> {
     Ok(runtime(py, None)?.simd.name())
@@ -148,13 +148,13 @@ pub(crate) fn simd_of(py: Python<'_>) -> PyResult<Simd> {
     Ok(runtime(py, None)?.simd)
 }
 
-/// The number of threads of calls without ``threads=``.
+/// The number of threads of calls without `threads=`.
 ///
-/// It is ``LCRS_NUM_THREADS``, else one inside a DataLoader worker, else one a processor; read on first use
+/// It is `LCRS_NUM_THREADS`, else one inside a DataLoader worker, else one a processor; read on first use
 /// in each process.
 ///
 /// Raises:
-///     ValueError: if ``LCRS_NUM_THREADS`` is not a number in 1..=1024.
+///     ValueError: `LCRS_NUM_THREADS` is not a number in 1..=1024.
 #[pyfunction]
 pub(crate) fn num_threads(py: Python<'_>) -> PyResult<usize> {
     Ok(runtime(py, None)?.pool.threads())

@@ -22,7 +22,7 @@ use crate::table::CdfTable;
 /// One layer as Python gives it: weight (out, in), bias, name and parameter of the function that follows.
 type PyLayer<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>, Option<(String, f32)>);
 
-/// Calls ``step(rows, columns)``, int64 arrays, for each step of a raster scan with other networks.
+/// Calls `step(rows, columns)`, int64 arrays, for each step of a raster scan with other networks.
 ///
 /// Args:
 ///     height: rows of the latent.
@@ -32,7 +32,7 @@ type PyLayer<'py> = (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>, Option<(Strin
 ///     step: does what is to be done at these places, which do not see each other.
 ///
 /// Raises:
-///     ValueError: if the order is another. What ``step`` raises ends the scan.
+///     ValueError: the order is another. What `step` raises ends the scan.
 #[pyfunction]
 pub(crate) fn each_step(
     height: usize,
@@ -104,13 +104,13 @@ impl RasterScan {
     ///     threads: how many to use; by default `num_threads`. The bytes do not depend on it.
     ///     gain: float32, (1,) or (C,): inverse of the step of quantisation, which scales are multiplied by; by default 1.
     ///     context_bias: float32, (features,): instead of the context's bias.
-    ///     log_gain: float32, as many as ``gain``: where scales and thresholds are logarithms, what is added to scales instead.
+    ///     log_gain: float32, as many as `gain`: where scales and thresholds are logarithms, what is added to scales instead.
     ///
     /// Returns:
     ///     The latents as they will be decoded, float32 (N, C, H, W).
     ///
     /// Raises:
-    ///     ValueError: if shapes do not fit, or a number is not finite or too large.
+    ///     ValueError: shapes do not fit, or a number is not finite or too large.
     #[pyo3(signature = (encoders, y, side, threads=None, gain=None, context_bias=None, log_gain=None))]
     #[allow(clippy::too_many_arguments)] // Python passes them by name
     fn encode<'py>(
@@ -130,8 +130,8 @@ impl RasterScan {
     /// The latents, float32 (N, C, H, W), whose symbols come next in streams; arguments as in `encode`.
     ///
     /// Raises:
-    ///     ValueError: if shapes do not fit, or a parameter is not finite.
-    ///     LcrsError: if a stream is not what was encoded with this side information.
+    ///     ValueError: shapes do not fit, or a parameter is not finite.
+    ///     LcrsError: a stream is not what was encoded with this side information.
     #[pyo3(signature = (decoders, side, threads=None, gain=None, context_bias=None, log_gain=None))]
     fn decode<'py>(
         &self,

@@ -12,19 +12,19 @@ use crate::errors::{caught, detached};
 
 /// An immutable, validated table of cumulative distributions, one a row.
 ///
-/// Row ``r`` is ``cdfs[r, :lengths[r]]``: increasing from 0 to ``2**precision``. Its entries stand for the
-/// values ``offsets[r], offsets[r] + 1, ...``, and the last one for an escape, after which any other int32
+/// Row `r` is `cdfs[r, :lengths[r]]`: increasing from 0 to `2**precision`. Its entries stand for the
+/// values `offsets[r], offsets[r] + 1, ...`, and the last one for an escape, after which any other int32
 /// is spelled out. The arrays are checked and copied.
 ///
 /// Args:
 ///     cdfs: int32, (rows, width); what lies beyond a row's length is ignored.
-///     lengths: int32, (rows,): the entries used of each row, from 2 to ``width``.
+///     lengths: int32, (rows,): the entries used of each row, from 2 to `width`.
 ///     offsets: int32, (rows,): the value of each row's first entry.
 ///     precision: bits of the frequencies' sum, 1 to 16.
 ///     heavy_tails: much lies beyond the rows: "lcrs" streams then pack escapes if that is shorter.
 ///
 /// Raises:
-///     ValueError: if a row is not as above, with the row and the entry.
+///     ValueError: a row is not as above, with the row and the entry.
 #[pyclass(frozen, module = "lcrs.coding", name = "CdfTable")]
 pub(crate) struct CdfTable {
     inner: Arc<cdf::CdfTable>,
@@ -141,11 +141,11 @@ type CdfTableArgs<'py> = (Bound<'py, PyArray2<i32>>, Bound<'py, PyArray1<i32>>, 
 ///     precision: bits of the total, 1 to 16.
 ///
 /// Returns:
-///     uint32, (symbols + 1,): from 0 to ``2**precision``.
+///     uint32, (symbols + 1,): from 0 to `2**precision`.
 ///
 /// Raises:
-///     ValueError: if a mass is negative or not finite, all are zero, or there are more than
-///         ``2**precision``.
+///     ValueError: a mass is negative or not finite, all are zero, or there are more than
+///         `2**precision`.
 #[pyfunction]
 #[pyo3(signature = (pmf, precision=16))]
 pub(crate) fn pmf_to_quantized_cdf<'py>(

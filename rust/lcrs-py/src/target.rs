@@ -20,13 +20,13 @@ pub(crate) fn target(name: &str, value: f64) -> PyResult<Target> {
 /// The search for the quality that gives a target, for programs whose trials run elsewhere.
 ///
 /// Args:
-///     target: ``bpp``: bits of the whole file for each pixel, to within 1 %; ``size``: bytes of the whole file, no more
-///         and no less than 99 % of it; ``psnr``: decibels, to within 0.05.
+///     target: `bpp`: bits of the whole file for each pixel, to within 1 %; `size`: bytes of the whole file, no more
+///         and no less than 99 % of it; `psnr`: decibels, to within 0.05.
 ///     value: how much of it.
 ///     num_pixels: of the picture.
 ///
 /// Raises:
-///     ValueError: if the target is another, or the value not above 0 or not finite.
+///     ValueError: the target is another, or the value not above 0 or not finite.
 #[pyclass(module = "lcrs.coding")]
 pub(crate) struct RateSearch {
     inner: Search,
@@ -46,7 +46,7 @@ impl RateSearch {
         self.inner.next_quality()
     }
 
-    /// Takes the bytes, or the PSNR, of a file at ``quality``.
+    /// Takes the bytes, or the PSNR, of a file at `quality`.
     ///
     /// Returns:
     ///     Whether it is the best one until now.

@@ -26,8 +26,8 @@ use crate::tensors::latent;
 ///     threads: how many to use; the bytes do not depend on it.
 ///
 /// Raises:
-///     ValueError: if shapes, sizes or the quality are not those of the model.
-///     DesyncError: if a value lies between those that the model's symbols can have.
+///     ValueError: shapes, sizes or the quality are not those of the model.
+///     DesyncError: a value lies between those that the model's symbols can have.
 #[pyfunction]
 #[pyo3(signature = (package, y, z, *, size, crop, decoded, quality=None, kind="lcrs", threads=None))]
 #[allow(clippy::too_many_arguments)]

@@ -1,4 +1,4 @@
-"""Writes `peer-forward.pt.xz`: what CompressAI's models of point clouds compute, tiny, by random weights.
+"""Writes `compressai-forward.pt.xz`: what CompressAI's models of point clouds compute, tiny, at random.
 
 They need CUDA extensions. Here these are a module of the same names, which does on the CPU what they are
 defined to do; and `Tensor.cuda` does nothing. Run it where compressai 1.2.8 and einops are installed:
@@ -133,7 +133,7 @@ def main():
             "likelihoods": result["likelihoods"],
             "loss": {key: float(value) for key, value in loss.items()},
         }
-    with lzma.open(Path(__file__).with_name("peer-forward.pt.xz"), "wb") as file:
+    with lzma.open(Path(__file__).with_name("compressai-forward.pt.xz"), "wb") as file:
         torch.save(out, file)
 
 

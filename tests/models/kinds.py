@@ -1,0 +1,20 @@
+"""Which architectures stand for the others where all would repeat what one of their kind shows."""
+
+import pytest
+from tiny_networks import TINY
+
+DISTINCT = [
+    "bmshj2018-factorized", "mbt2018", "cheng2020-anchor-checkerboard", "elic2022-chandelier", "mbt2018-vbr",
+    "gain-space-channel-hyperprior",
+]  # fmt: skip
+"""One of each kind of forward and of coding: what is the same in the others runs with LCRS_TEST_SLOW."""
+
+
+def slow_unless(cases, is_quick):
+    """`cases` for `parametrize`, those that repeat another marked as slow."""
+    return [pytest.param(*case, marks=[] if is_quick(case) else pytest.mark.slow) for case in cases]
+
+
+each_kind = pytest.mark.parametrize(
+    "name", slow_unless([(name,) for name in TINY], lambda case: case[0] in DISTINCT)
+)
