@@ -54,6 +54,7 @@ _PLAIN_SET = frozenset(_PLAIN)
 _FUNCTIONS = (FunctionType, MethodType, type, type(len), torch.jit.ScriptFunction)
 # Methods in which torch's layers compute.
 _COMPUTING = ("forward", "_conv_forward", "__call__")
+_DECIDING = (*_COMPUTING, "lower")
 # Hooks of torch that set a weight from parameters before each call, and do nothing else.
 _PURE_HOOKS = (WeightNorm, SpectralNorm, BasePruningMethod)
 
@@ -119,7 +120,7 @@ class _Notes:
         facts = self.facts
         if self._is_known(part):
             return
-        facts += (id(type(part)), *methods_key(type(part), (*_COMPUTING, "lower")))
+        facts += (id(type(part)), *methods_key(type(part), _DECIDING))
         for name, tensor in itertools.chain(part._parameters.items(), part._buffers.items()):
             if tensor is not None and name not in self._skip:
                 facts.append(name)

@@ -23,6 +23,7 @@ from lcrs.models.variable_rate.levels import (
     checked_levels,
     chosen_level,
     level_of,
+    lmbda_at,
     scaled_at_level,
 )
 from lcrs.ops import quantize_ste
@@ -100,8 +101,7 @@ class GainModel(PictureModel):
 
     def lmbda(self, level: Tensor) -> Tensor:
         """Lagrangian weight of 255^2 MSE at `level` (N,), each from 0 to K - 1."""
-        first, last = self.log_lmbda[0], self.log_lmbda[-1]
-        return torch.exp(first + level / (self.num_levels - 1) * (last - first))
+        return lmbda_at(level, self.log_lmbda)
 
     def update(
         self,

@@ -33,7 +33,7 @@ from lcrs.models.google.transforms import (
 )
 from lcrs.models.packing import PackageParts, hyperprior_node
 from lcrs.models.pictures import crop_to, restored_picture
-from lcrs.models.variable_rate.levels import LevelTable, checked_levels, chosen_level, level_of
+from lcrs.models.variable_rate.levels import LevelTable, checked_levels, chosen_level, level_of, lmbda_at
 from lcrs.ops.cache import KeyedCache, fingerprint
 from lcrs.registry import register_model
 
@@ -127,8 +127,7 @@ class GainedMeanScaleHyperprior(PictureModel):
 
     def lmbda(self, level: Tensor) -> Tensor:
         """Lagrangian weight of 255^2 MSE at `level` (N,), each from 0 to `num_levels` - 1."""
-        first, last = self.log_lmbda[0], self.log_lmbda[-1]
-        return torch.exp(first + level / (self.num_levels - 1) * (last - first))
+        return lmbda_at(level, self.log_lmbda)
 
     def level_of(self, quality: float) -> float:
         """The level that a file of `quality`, 0 to 100, is at.

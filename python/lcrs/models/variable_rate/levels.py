@@ -22,6 +22,7 @@ __all__ = [
     "checked_levels",
     "chosen_level",
     "level_of",
+    "lmbda_at",
     "scaled_at_level",
 ]
 
@@ -61,6 +62,12 @@ def checked_levels(level: Tensor | float, num_levels: int, x: Tensor) -> Tensor:
     if not is_legal:
         raise ValueError(f"level is {level}, must be 0 to {last}")
     return torch.as_tensor(level, dtype=torch.float32, device=x.device).expand(x.shape[0])
+
+
+def lmbda_at(level: Tensor, log_lmbda: Tensor) -> Tensor:
+    """Lagrangian weight at `level` (N,), each from 0 to K - 1: even in log from the first to the last."""
+    first, last = log_lmbda[0], log_lmbda[-1]
+    return torch.exp(first + level / (len(log_lmbda) - 1) * (last - first))
 
 
 class LevelTable(nn.Module):
