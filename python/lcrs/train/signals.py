@@ -5,16 +5,14 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
 import time
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any
 
 __all__ = ["Signals", "StoppedError"]
 
 _SIGNALS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-
-
 _ONE_ASK = 1.0
 """Seconds within which signals are one: a terminal that is closed sends one, and the shell in it another."""
 
