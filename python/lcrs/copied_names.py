@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import TypeGuard
 
 __all__ = ["exported_names", "source_names", "source_of", "source_tables"]
 
@@ -57,16 +56,16 @@ def exported_names(path: Path, root: Path, seen: frozenset[Path] = frozenset()) 
 def source_tables(path: Path) -> dict[str, set[str]]:
     """Dictionaries that a file writes out, by name: those of their keys that are strings."""
     return {
-        target.id: {key.value for key in node.value.keys if _is_string(key)}
+        target.id: {
+            key.value
+            for key in node.value.keys
+            if isinstance(key, ast.Constant) and isinstance(key.value, str)
+        }
         for node in _statements(_parsed(path))
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)
         for target in node.targets
         if isinstance(target, ast.Name)
     }
-
-
-def _is_string(node: ast.expr | None) -> TypeGuard[ast.Constant]:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _source_of_import(node: ast.ImportFrom, path: Path, root: Path) -> Path | None:
