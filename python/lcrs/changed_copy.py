@@ -11,7 +11,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from lcrs.copied_names import exported_names, source_names, source_of
+from lcrs.copied_names import exported_names, source_names, source_of, source_tables
 
 __all__ = ["Copy", "find_copy"]
 
@@ -58,7 +58,8 @@ class Copy:
         """Lets `module`, which is lcrs's, have the names that the copy of `fullname` has beyond it.
 
         They are looked up when somebody asks for one, by name or by `*`: then the copy's file is run, as a
-        module of its own.
+        module of its own. So it is with entries of dictionaries that `module` looks up itself, such as
+        `lcrs.zoo.models`; entries that lcrs has stay lcrs's.
         """
         path = self._file(fullname)
         if path is None or not (path.name == "__init__.py" or self.has_more(module, fullname)):
@@ -68,17 +69,32 @@ class Copy:
         before: dict[str, Any] = {
             name: vars(module)[name] for name in ("__getattr__", "__all__") if name in vars(module)
         }
-        ours, listed = before.get("__getattr__"), before.get("__all__")
+        ours: Any = before.get("__getattr__")
+        listed = before.get("__all__")
         names, exported = source_names(path, self.folder), exported_names(path, self.folder)
+        tables = {} if ours is None else source_tables(path)
+        for name in tables.keys() & vars(module).keys():  # looked up before
+            before[name] = vars(module).pop(name)
         public = (
             [name for name in vars(module) if not name.startswith("_")] if listed is None else list(listed)
         )
         loaded: list[ModuleType] = []
+        joined: dict[str, dict[str, Any]] = {}
 
         def side() -> ModuleType:
             if not loaded:
                 self._run_side_module(fullname, path, loaded)
             return loaded[0]
+
+        def our_own(name: str) -> Any:
+            """What lcrs looks up itself; dictionaries with the copy's entries."""
+            if name in tables and name not in joined:
+                own = {each: found for each in tables if isinstance(found := _found(ours, each), dict)}
+                if any(tables[each] - found.keys() for each, found in own.items()):
+                    joined.update({k: {**getattr(side(), k, {}), **found} for k, found in own.items()})
+                    for each in own:  # which lcrs has kept
+                        vars(module).pop(each, None)
+            return joined[name] if name in joined else ours(name)
 
         def look_up(name: str) -> Any:
             if name == "__all__":
@@ -87,7 +103,7 @@ class Copy:
                 return [*public, *(name for name in more if name not in public)]
             if ours is not None:
                 try:
-                    return ours(name)
+                    return our_own(name)
                 except AttributeError:
                     pass
             # Only what the sources name: the copy is not run for what nobody has.
@@ -156,6 +172,13 @@ class Copy:
 def _listed(names: list[str]) -> str:
     more = len(names) - _MAX_NAMED
     return ", ".join(names[:_MAX_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _found(look_up: Any, name: str) -> Any:
+    try:
+        return look_up(name)
+    except AttributeError:
+        return None
 
 
 def _names_of(module: ModuleType) -> set[str]:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-__all__ = ["exported_names", "source_names", "source_of"]
+__all__ = ["exported_names", "source_names", "source_of", "source_tables"]
 
 _PACKAGES = ("compressai", "lcrs")
 
@@ -51,6 +51,21 @@ def exported_names(path: Path, root: Path, seen: frozenset[Path] = frozenset()) 
             except (ValueError, TypeError):
                 break
     return source_names(path, root, seen)
+
+
+def source_tables(path: Path) -> dict[str, set[str]]:
+    """Dictionaries that a file writes out, by name: those of their keys that are strings."""
+    return {
+        target.id: {
+            key.value
+            for key in node.value.keys
+            if isinstance(key, ast.Constant) and isinstance(key.value, str)
+        }
+        for node in _statements(_parsed(path))
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
 
 
 def _source_of_import(node: ast.ImportFrom, path: Path, root: Path) -> Path | None:

@@ -164,7 +164,14 @@ class TCM(MeanScaleHyperprior):
     "layers/swin.py": "window = 8\n",
     "ops/__init__.py": "from .ops import quantize_ste\n",
     "ops/broken.py": "def f(:\n",
-    "zoo/__init__.py": "from .image import *\nMINE = 4\n",
+    "zoo/__init__.py": """
+from compressai.models import TCM
+from .image import *
+MINE = 4
+image_models = {"tcm": TCM, "mbt2018": TCM}
+models = {}
+models.update(image_models)
+""",
 }
 
 USES_VENDORED = """
@@ -177,6 +184,7 @@ from compressai.layers import GDN, OwnBlock
 import compressai.layers.swin
 from compressai.zoo import MINE, image_models, models
 assert MINE == 4 and image_models is lcrs.zoo.image_models and len(models) > len(image_models)
+assert models["tcm"] is image_models["tcm"] is TCM and models["mbt2018"] is lcrs.zoo.mbt2018
 assert {"OWN", "zoo", "compress"} - {*dir(compressai)} == {"OWN"}
 assert TCM is again and issubclass(TCM, lcrs.models.MeanScaleHyperprior)
 assert MeanScaleHyperprior is lcrs.models.MeanScaleHyperprior
@@ -191,7 +199,7 @@ for place, name in (("models", "Nothing"), ("layers", "nothing"), ("ops", "nothi
     else:
         raise AssertionError(name)
 lcrs.shims.uninstall()
-assert not hasattr(lcrs.layers, "Unheard")
+assert not hasattr(lcrs.layers, "Unheard") and "tcm" not in lcrs.zoo.models
 print("fine")
 """
 
