@@ -1,8 +1,6 @@
 """Kernels of point clouds beside scipy's cKDTree, fpsample and Open3D, in one run, on one thread and on two.
 
-Usage: python benches/python/point_kernels.py OUTPUT.json [N]
-
-Clouds are a noisy sphere of N points (default 200,000) in random order, float64 for neighbours (which is
+Clouds are a noisy sphere of N points in random order, float64 for neighbours (which is
 cKDTree's type) and float32 beside it. Times are processor time for one thread, which other work
 disturbs less, and wall time for one and two; the least and the median of five runs, trees included. Peers
 that are not installed are left out. Results are compared before anything is timed.
@@ -10,11 +8,11 @@ that are not installed are left out. Results are compared before anything is tim
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import json
 import platform
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -113,7 +111,11 @@ def check(count: int) -> None:
 
 def main() -> None:
     """Runs everything and writes the numbers."""
-    count = int(sys.argv[2]) if len(sys.argv) > 2 else 200_000
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("output", type=Path, help="a JSON file")
+    parser.add_argument("points", type=int, nargs="?", default=200_000, help="N (default: %(default)s)")
+    arguments = parser.parse_args()
+    count = arguments.points
     check(count)
     results: dict[str, Any] = {}
     for task, programs in jobs(count).items():
@@ -135,7 +137,7 @@ def main() -> None:
             for name in ("numpy", "scipy", "fpsample", "open3d")
         },
     }
-    Path(sys.argv[1]).write_text(json.dumps({"facts": facts, "results": results}, indent=1) + "\n")
+    arguments.output.write_text(json.dumps({"facts": facts, "results": results}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
