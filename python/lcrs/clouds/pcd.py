@@ -13,7 +13,7 @@ import numpy as np
 from lcrs.clouds.cloud import Cloud, check_count
 from lcrs.clouds.errors import CloudError, library
 from lcrs.clouds.naming import cloud_of_columns
-from lcrs.clouds.text import lines_of, parse_table, rows_as_text, typed_columns
+from lcrs.clouds.text import lines_of, parse_columns, rows_as_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -67,10 +67,9 @@ def read_pcd(data: bytes, max_points: int) -> Cloud:
     if header.kind == "ascii":
         if header.points * len(columns) * 2 > len(data) - header.size + 1:
             raise CloudError(f"PCD file ends too early: {header.points} points are not in it")
-        table = parse_table(io.BytesIO(data[header.size :]), len(columns), header.points, "PCD point")
-        if len(table) < header.points:
-            raise CloudError(f"PCD file ends in point {len(table)} of {header.points}")
-        values = typed_columns(table, columns, "PCD point")
+        values = parse_columns(io.BytesIO(data[header.size :]), columns, header.points, "PCD point")
+        if (read := len(values[columns[0][0]])) < header.points:
+            raise CloudError(f"PCD file ends in point {read} of {header.points}")
     else:
         values = _from_bytes(data, header)
     named = {name: array for name, array in values.items() if not name.startswith("_")}

@@ -15,7 +15,7 @@ import numpy as np
 from lcrs.clouds.cloud import Cloud, check_count
 from lcrs.clouds.errors import CloudError
 from lcrs.clouds.ply_header import ORDERS, TYPES, Element, Header, parse_header
-from lcrs.clouds.text import lines_of, parse_table, rows_as_text, typed_columns
+from lcrs.clouds.text import lines_of, parse_columns, rows_as_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -146,11 +146,13 @@ def _read_text(
                     raise CloudError(f"PLY file ends in {element.name} {number} of {element.count}")
     if vertex.has_lists:
         lines = _without_lists(lines, vertex)
-    table = parse_table(lines, len(plain), vertex.count, "PLY vertex")
-    if len(table) < vertex.count:
-        raise CloudError(f"PLY file ends in vertex {len(table)} of {vertex.count}")
     named = [(vertex.properties[i].name, vertex.properties[i].type) for i in plain]
-    return typed_columns(table, named, "PLY vertex")
+    if not named:
+        return {}
+    columns = parse_columns(lines, named, vertex.count, "PLY vertex")
+    if (read := len(columns[named[0][0]])) < vertex.count:
+        raise CloudError(f"PLY file ends in vertex {read} of {vertex.count}")
+    return columns
 
 
 def _without_lists(lines: io.BytesIO, vertex: Element) -> io.BytesIO:

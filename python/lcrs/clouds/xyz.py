@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from lcrs.clouds.cloud import Cloud, check_count
 from lcrs.clouds.errors import CloudError
 from lcrs.clouds.naming import cloud_of_table, names_of_columns
-from lcrs.clouds.text import lines_of, parse_table, rows_as_text
+from lcrs.clouds.text import exact_columns, lines_of, parse_table, rows_as_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -63,10 +64,10 @@ def read_xyz(data: bytes, max_points: int) -> Cloud:
     table: NDArray[Any] = parse_table(io.BytesIO(body), len(first), most, "point")
     check_count(len(table), max_points)
     kept = tuple(text for text in said if names is None or text.split() != names)
-    cloud = cloud_of_table(table, names or names_of_columns(table), kept)
-    if not body.translate(None, _WHOLE) and np.abs(cloud.positions).max() < 1 << 53:
-        whole = {name: _whole(values) for name, values in cloud.properties.items()}
-        cloud = Cloud(cloud.positions.astype(np.int64), whole, kept)
+    names = list(names or names_of_columns(table))
+    cloud = cloud_of_table(table, names, kept)
+    if not body.translate(None, _WHOLE):
+        cloud = _in_whole_numbers(cloud, table, names, body)
     return cloud
 
 
@@ -83,10 +84,29 @@ def _names(words: list[str], width: int) -> bool:
     return len(words) == width == len(set(words)) and {"x", "y", "z"} <= set(words)
 
 
-def _whole(values: NDArray[Any]) -> NDArray[Any]:
-    return (
-        values.astype(np.int64) if values.dtype.kind == "f" and (np.abs(values) < 1 << 53).all() else values
+def _in_whole_numbers(cloud: Cloud, table: NDArray[np.float64], names: Sequence[str], body: bytes) -> Cloud:
+    """A cloud of digits alone as whole numbers, to the last; as floats where no type of 64 bits has them."""
+    wide = [i for i in range(len(names)) if -(2.0**63) <= table[:, i].min() <= table[:, i].max() <= 2.0**64]
+    exact = exact_columns(io.BytesIO(body), table, wide, "point")
+    numbers = {names[i]: column for i, column in exact.items()}
+    axes: list[Any] = [numbers.get(axis, table[:, names.index(axis)]) for axis in _AXES]
+    return Cloud(
+        np.stack(_whole(axes), 1),
+        {name: _whole([numbers.get(name, values)])[0] for name, values in cloud.properties.items()},
+        cloud.comments,
     )
+
+
+def _whole(columns: Sequence[Any]) -> list[NDArray[Any]]:
+    """Columns in one type, which is that of bytes where they are such."""
+    if all(getattr(column, "dtype", None) == np.uint8 for column in columns):
+        return list(columns)
+    ends = [(c.min(), c.max()) if isinstance(c, np.ndarray) else (min(c), max(c)) for c in columns]
+    least, most = min(int(a) for a, _ in ends), max(int(b) for _, b in ends)
+    kind = np.int64 if least >= -(1 << 63) and most < 1 << 63 else np.uint64
+    if kind == np.uint64 and not 0 <= least <= most < 1 << 64:
+        return [np.array(column, np.float64) for column in columns]
+    return [np.array(column, kind) for column in columns]
 
 
 def write_xyz(cloud: Cloud) -> tuple[bytes, list[str]]:
