@@ -250,6 +250,12 @@ def test_obj_vertices_that_no_face_uses_are_points_too():
     assert len(again(NONE, "obj")[0]) == 0
 
 
+def test_what_off_has_beside_vertices_is_said():
+    cloud = clouds.read(b"COFF\n1 0 0\n1 2 3 255 0 0 255\n", format="off")
+    assert cloud.positions.tolist() == [[1, 2, 3]]
+    assert cloud.losses == ("colours",)
+
+
 def test_off_vertices_keep_every_digit():
     pytest.importorskip("trimesh")
     restored, losses = again(ODD, "off")

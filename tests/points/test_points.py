@@ -148,3 +148,12 @@ def test_a_fresh_process_finds_the_model_and_decodes(
     subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)
     again = clouds.read(tmp_path / "again.ply")
     assert rows(again.positions, again.properties["red"]) == rows(given_, cloud.properties["red"])
+
+
+def test_memory_at_any_address_is_taken(tmp_path):
+    """As of a file that is mapped behind a head of some bytes."""
+    positions = np.arange(60, dtype=np.int32).reshape(20, 3)
+    (tmp_path / "raw").write_bytes(b"abc" + positions.tobytes())
+    mapped = np.memmap(tmp_path / "raw", np.int32, "r", offset=3, shape=(20, 3))
+    assert not mapped.flags.aligned
+    assert points.compress(mapped, {"n": mapped[:, 0]}) == points.compress(positions, {"n": positions[:, 0]})

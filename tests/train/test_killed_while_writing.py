@@ -12,6 +12,7 @@ from lcrs.cli import main
 from lcrs.coding import files
 from lcrs.train import load_recipe, run, signals
 from lcrs.train.checkpoints import load_checkpoint
+from lcrs.train.data.batches import AheadBatches
 from lcrs.train.validation import Validator
 
 RECIPE = "mbt2018-mean"
@@ -173,6 +174,18 @@ def while_saving(interrupt, monkeypatch):
     monkeypatch.setattr(files, "_fill", fill)
 
 
+def while_reading(interrupt, monkeypatch):
+    real = AheadBatches.get
+
+    def get(self, step, size):
+        if step == 1:
+            interrupt()
+            pytest.fail("a batch is waited for")
+        return real(self, step, size)
+
+    monkeypatch.setattr(AheadBatches, "get", get)
+
+
 def while_validating(interrupt, monkeypatch, *, last=False):
     real = Validator._estimated
     calls = []
@@ -193,7 +206,12 @@ def while_validating_at_the_end(interrupt, monkeypatch):
 
 @pytest.mark.parametrize(
     ("place", "step", "validated"),
-    [(while_saving, 2, 0), (while_validating, 3, 0), (while_validating_at_the_end, 6, 3)],
+    [
+        (while_saving, 2, 0),
+        (while_reading, 1, 0),
+        (while_validating, 3, 0),
+        (while_validating_at_the_end, 6, 3),
+    ],
 )
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_what_is_written_is_ended_and_a_validation_is_not(

@@ -199,3 +199,8 @@ def test_the_table_for_cuda_counts_there_only():
     assert (on_cpu.batch, on_cpu.crop, on_cpu.loop.graph) == (4, 128, False)
     assert (on_cuda.batch, on_cuda.crop, on_cuda.loop.graph, on_cuda.data.keep) == (16, 256, True, "device")
     assert load_recipe("photo", ["batch=2"], on_cuda=True).batch == 2
+
+
+def test_what_clouds_train_on_is_shown():
+    assert "# train is not set: clouds are generated\n" in shown(load_recipe("geometry"))
+    assert "# train is not set: give data.train=FOLDER\n" in shown(load_recipe("photo"))

@@ -78,7 +78,10 @@ def read_off(data: bytes, max_points: int) -> Cloud:
         CloudError: it is damaged, or trimesh is not installed.
     """
     vertices, faces = faces_of_off(data, max_points)
-    return Cloud(vertices, losses=(f"faces ({len(faces)})",) if len(faces) else ())
+    said = {b"ST": "texture coordinates", b"C": "colours", b"N": "normals"}
+    kind = data.lstrip().partition(b"OFF")[0]
+    losses = [what for letters, what in said.items() if letters in kind]
+    return Cloud(vertices, losses=(*losses, *([f"faces ({len(faces)})"] if len(faces) else [])))
 
 
 def faces_of_off(data: bytes, max_points: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -52,7 +52,8 @@ def compress(
             half of that and the distance of two floats there. Of whole coordinates it is a whole number.
         bits: in place of a voxel size: bits of a coordinate, 1 to 32, along the longest side of the cloud.
             Without either, positions come back as they are (a -0.0 as 0.0), which takes whole numbers,
-            decimal fractions or others that lie on a grid of at most 32 bits an axis.
+            decimal fractions (of 1e-9 and coarser, below 1e9) or others that lie on a grid, of at most 32
+            bits an axis; whole numbers are below 2^63.
         keep_duplicates: whether points at one place (after rounding) all stay. Otherwise the first of them
             does, with its attributes.
         drop: names of attributes that are left out, or one name.
@@ -172,4 +173,4 @@ def _plain(values: NDArray[Any]) -> NDArray[Any]:
     """The same numbers one after the other, in this machine's order of bytes; half floats as floats."""
     array = np.asarray(values)
     dtype = np.dtype(np.float32) if array.dtype == np.float16 else array.dtype.newbyteorder("=")
-    return np.ascontiguousarray(array, dtype=dtype)
+    return np.require(array, dtype, ["C", "A"])  # a mapped file may begin at any byte

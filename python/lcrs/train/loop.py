@@ -22,6 +22,7 @@ from lcrs.errors import LcrsError, NotPortableError
 from lcrs.train.beginnings import begin
 from lcrs.train.checkpoints import Checkpoints, load_run, save_tensors
 from lcrs.train.config import Config, ConfigError, checked
+from lcrs.train.data.batches import Stateless
 from lcrs.train.data.opening import Data
 from lcrs.train.data.pictures import only_our_limit
 from lcrs.train.display import Display, make_display
@@ -247,7 +248,9 @@ class _Run:
                 captured = captured or CapturedStep(trainer, self.data.batches)
                 facts: Facts | None = captured.step()
             else:
-                x = self.data.batches.get(self.step, trainer.crop)
+                x = self._next_batch()
+                if x is None:
+                    continue
                 meter.data_came()
                 facts = trainer.step(x, self.step)
             self.step += 1
@@ -267,6 +270,16 @@ class _Run:
                 saved_at = time.monotonic()
             meter.pause(now)
             self.seconds = before + time.monotonic() - began
+
+    def _next_batch(self) -> Any:
+        """The batch of this step, which may take minutes to make; None if a signal came meanwhile."""
+        batches, crop = self.data.batches, self.trainer.crop
+        # Several processes have to take a step together, and others cannot make a batch again.
+        if self.processes.world > 1 or not isinstance(batches, Stateless):
+            return batches.get(self.step, crop)
+        with contextlib.suppress(StoppedError), self.signals.give_up():
+            return batches.get(self.step, crop)
+        return None
 
     def _agreed(self, number: int) -> tuple[float, int]:
         """The share that is done and the signal that came, the same in all processes."""

@@ -132,6 +132,10 @@ def shown(config: Config, name: str | None = None) -> str:
         "loop.ema": "no average", "validation.every": "minutes say when",
         "validation.minutes": "every says when",
     }  # fmt: skip
+    if config.loss.metric == "none":  # what is coded without loss
+        notes["data.train"] = notes["data.tune"] = "clouds are generated"
+    elif config.loss.metric == "chamfer":
+        notes["data.train"] = "clouds are generated; or give data.train=FOLDER"
     return dump(values, notes)
 
 
