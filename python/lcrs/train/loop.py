@@ -295,15 +295,13 @@ class _Run:
 
     def _is_validation_due(self, seconds: float) -> bool:
         minutes = self.config.validation.minutes
-        is_due = self._is_due_by_steps() or (minutes is not None and seconds >= 60 * minutes)
-        if self.processes.world == 1:
-            return is_due
-        return bool(self.processes.from_main(float(is_due))[0])
+        return self._as_main(self._is_due_by_steps() or (minutes is not None and seconds >= 60 * minutes))
 
     def _is_save_due(self, seconds: float) -> bool:
-        is_due = self.step % self.config.checkpoint_every == 0 or seconds >= _SAVED_SECONDS
-        if self.processes.world == 1:
-            return is_due
+        return self._as_main(self.step % self.config.checkpoint_every == 0 or seconds >= _SAVED_SECONDS)
+
+    def _as_main(self, is_due: bool) -> bool:
+        """What the clock of the main process says, in all of them."""
         return bool(self.processes.from_main(float(is_due))[0])
 
     def _keep_stable(self, done: float) -> None:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 import lcrs.models  # noqa: F401
+from lcrs.models.constructor import signature_of_constructor
 from lcrs.registry import MODELS
 from lcrs.train.checkpoints import fill_averages, of_run
 from lcrs.train.config import Config, ConfigError, ModelConfig
@@ -43,13 +44,11 @@ def make_network(config: ModelConfig) -> nn.Module:
 def _arguments_of(make: Any) -> list[str]:
     """What a class or function can be told by name; of base classes, too, where it hands on `**kwargs`."""
     names: dict[str, None] = {}
-    bases = map(vars, make.__mro__) if isinstance(make, type) else [{"__init__": make}]
-    own = [base["__init__"] for base in bases if "__init__" in base]
-    for one in own:
-        given = inspect.signature(one).parameters.values()
-        by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-        names |= {p.name: None for p in given if p.kind in by_name and p.name != "self"}
-        if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in given):
+    by_name = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    is_class = isinstance(make, type)
+    for signature in map(signature_of_constructor, make.__mro__) if is_class else [inspect.signature(make)]:
+        names |= {p.name: None for p in signature.parameters.values() if p.kind in by_name}
+        if not any(p.kind is inspect.Parameter.VAR_KEYWORD for p in signature.parameters.values()):
             break
     return list(names)
 
