@@ -109,13 +109,8 @@ def check(count: int) -> None:
         np.testing.assert_array_equal(coding.farthest_points(single, 500), samples)
 
 
-def main() -> None:
-    """Runs everything and writes the numbers."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("output", type=Path, help="a JSON file")
-    parser.add_argument("points", type=int, nargs="?", default=200_000, help="N (default: %(default)s)")
-    arguments = parser.parse_args()
-    count = arguments.points
+def measure(count: int) -> dict[str, Any]:
+    """The times of every program by task."""
     check(count)
     results: dict[str, Any] = {}
     for task, programs in jobs(count).items():
@@ -126,6 +121,38 @@ def main() -> None:
                 entry["two threads, wall"] = timed(lambda job=job: job(2), time.perf_counter)
             results.setdefault(task, {})[program] = entry
             print(task, program, entry)
+    return results
+
+
+def ratios(results: dict[str, Any]) -> list[str]:
+    """A table of how many times as fast lcrs is as a peer, and as on one thread."""
+    one, two = "one thread, wall", "two threads, wall"
+    lines = [
+        "| task | lcrs | peer | times as fast, one thread (processors) | two threads | lcrs, two to one |",
+        "|---|---|---|---|---|---|",
+    ]
+    for task, programs in results.items():
+        for ours in (name for name in programs if name.startswith("lcrs")):
+            found = programs[ours]
+            scaling = found[one]["min_ms"] / found[two]["min_ms"]
+            for peer in [name for name in programs if not name.startswith("lcrs")] or [""]:
+                cells = []
+                for key in ("one thread, processor time", two):
+                    theirs = programs.get(peer, {}).get(key)
+                    cells.append("" if theirs is None else f"{theirs['min_ms'] / found[key]['min_ms']:.2f}")
+                lines.append("| " + " | ".join([task, ours[5:], peer, *cells, f"{scaling:.2f}"]) + " |")
+    return lines
+
+
+def main() -> None:
+    """Runs everything and writes the numbers."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("output", type=Path, help="a JSON file")
+    parser.add_argument("points", type=int, nargs="?", default=200_000, help="N (default: %(default)s)")
+    arguments = parser.parse_args()
+    count = arguments.points
+    results = measure(count)
+    print(*ratios(results), sep="\n")
     load = Path("/proc/loadavg")
     facts = {
         "points": count,

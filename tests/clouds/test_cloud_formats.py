@@ -250,6 +250,65 @@ def test_obj_vertices_that_no_face_uses_are_points_too():
     assert len(again(NONE, "obj")[0]) == 0
 
 
+def test_obj_vertices_with_and_without_colours_and_long_lines():
+    mixed = b"v 1 2 3\nv 4 5 6 0.5 1 0\nv 7 8 \\\n 9 1 \\\r\n0 0 1\n# C:\\\nv 1 1 1 2\n"
+    cloud = clouds.read(mixed, format="obj")
+    assert cloud.positions.tolist() == [[1, 2, 3], [4, 5, 6], [7, 8, 9], [1, 1, 1]]
+    np.testing.assert_array_equal(cloud.colors, [[np.nan] * 3, [0.5, 1, 0], [0, 0, 1], [np.nan] * 3])
+    assert cloud.losses == ("weights",)
+    with pytest.raises(CloudError, match="vertex 1 has 5 numbers"):
+        clouds.read(b"v 1 2 3\nv 1 2 3 4 5\n", format="obj")
+
+
+@pytest.mark.parametrize(
+    "line", [b"1,5 2,5 3,5", b"1,5;2;3", b"1,5\t2,5\t3", b"1,5, 2,5, 3,5", b"-1e3 2,5 3.5 7"]
+)
+def test_commas_that_may_be_decimal_are_refused(line):
+    for data in (line, b"# x y z\n0 0 0\n" + line + b"\n", b"x;y;z\r\n" + line + b"\r\n1;2;3\r\n"):
+        with pytest.raises(CloudError, match=r"line \d: commas of .* may be decimal"):
+            clouds.read(data, format="xyz")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"1,2,3",
+        b"1, 2, 3",
+        b"1 ,2 ,3",
+        b"1, 2,3",
+        b"1,2,3 0,9,0",
+        b"1;2;3;",
+        b"1.5,2,3;7",
+    ],
+)
+def test_commas_between_numbers_are_none(line):
+    assert clouds.read(line, format="csv").positions.tolist()[0][1:] == [2, 3]
+
+
+def test_sizes_in_a_laz_file_are_compared_with_it_before_memory_is_taken():
+    pytest.importorskip("lazrs")
+    data = las("laz")
+    begin = int.from_bytes(data[96:100], "little")
+    record = data.rindex(b"laszip encoded", 0, begin) + 52
+    table = int.from_bytes(data[begin : begin + 8], "little")
+    point = int.from_bytes(data[105:107], "little")
+    for at, value, size in [
+        (record + 12, 0, 4),  # points of a chunk
+        (record + 12, 7, 4),
+        (record + 36, 0xFFFF, 2),  # bytes of an item
+        (record + 32, 0xFFFF, 2),  # items
+        (begin, 1 << 40, 8),
+        (begin, 1 << 63, 8),
+        (table + 4, 1 << 31, 4),  # chunks
+        (table + 8, 0xFFFF_FFFF, 4),  # bytes of the chunk, coded
+        (begin + 8 + point + 4, 1 << 31, 4),  # bytes of a layer
+    ]:
+        with pytest.raises(CloudError, match="LAZ file"):
+            clouds.read(patched(data, at, value, size))
+    # One chunk is one, however many points it might have; lazrs would take memory for all of them.
+    assert clouds.read(patched(data, record + 12, 1 << 31)) == clouds.read(data)
+
+
 def test_what_off_has_beside_vertices_is_said():
     cloud = clouds.read(b"COFF\n1 0 0\n1 2 3 255 0 0 255\n", format="off")
     assert cloud.positions.tolist() == [[1, 2, 3]]
@@ -343,8 +402,12 @@ HOSTILE = {
     "las cut": ("las", lambda: las()[:-5], "ends before the last of its 40 points"),
     "las huge": ("las", lambda: patched(las(), 247, 1 << 40, 8), "1099511627776 points"),
     "las records": ("las", lambda: patched(las(), 100, 1 << 31), "speaks of 2147483648 records"),
-    "laz cut": ("laz", lambda: las("laz")[:-50], "LAS file"),
-    "laz many": ("laz", lambda: patched(las("laz"), 247, 1 << 27, 8), "LAS file"),
+    "laz cut": ("laz", lambda: las("laz")[:-50], "LA[SZ] file"),
+    "laz many": ("laz", lambda: patched(las("laz"), 247, 1 << 27, 8), "LAZ file has 1 chunks of 50000"),
+    "npy keys": ("npy", lambda: ONES.replace(b"descr", b"desks"), "header of the array is .*'desks'"),
+    "npy header cut": ("npy", lambda: ONES[:40], "40 bytes ends in its header of 128"),
+    "npy version": ("npy", lambda: patched(ONES, 6, 9, 1), "version 9.0"),
+    "csv names": ("csv", lambda: b"lon,lat,h\n1,2,3\n", "the first line, 'lon lat h', has no numbers"),
     "obj short": ("obj", lambda: b"v 1 2\n", "vertex 0 has 2 numbers"),
     "obj word": ("obj", lambda: b"v 1 2 3\nv 1 2 b\n", "vertex 1, column 3"),
     "off none": ("off", lambda: b"PLY", "no OFF file"),

@@ -283,3 +283,27 @@ def test_small_types_are_computed_in_single_precision():
     expected = ops.nearest_indexes(points.float(), points.float(), 4)
     assert torch.equal(ops.nearest_indexes(points, points, 4), expected)
     assert torch.equal(ops.farthest_point_indexes(points.bfloat16(), 5)[0, :1], torch.tensor([0]))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda p: coding.nearest_points(p, p, -1), ValueError, "k is -1, must be 0 or more"),
+        (lambda p: coding.nearest_points(p, p, 1 << 70), ValueError, "neighbours are asked for"),
+        (lambda p: coding.ball_points(p, p, 1.0, -1), ValueError, "count is -1, must be 0 or more"),
+        (lambda p: coding.farthest_points(p, 1, -1), ValueError, "start is -1, must be 0 or more"),
+        (lambda p: coding.normals_of_points(p, 1.5), TypeError, "1.5 is not a whole number"),
+        (lambda p: coding.farthest_points(p.astype(int), 1), ValueError, "int64, float32 or float64"),
+        (lambda p: coding.normals_of_points(p.astype(">f8")), ValueError, "float64 in native byte order"),
+        (
+            lambda p: coding.normals_of_points(torch.from_numpy(p).bfloat16()),
+            TypeError,
+            "points is a tensor that is no NumPy array: .*BFloat16",
+        ),
+    ],
+)
+def test_what_kernels_are_not_called_with_is_said(call, error, words):
+    with pytest.raises(error, match=words):
+        call(np.ones((4, 3)))
+    tensor = torch.ones(4, 3, requires_grad=True)
+    assert coding.nearest_points(tensor, tensor)[1].tolist() == [[0]] * 4

@@ -46,6 +46,21 @@ def test_whole_coordinates_and_attributes_of_any_bits_come_back(
     assert rows(cloud.positions, *cloud.properties.values()) == rows(plain, *columns.values())
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    wholes=arrays.arrays(np.int32, (12, 3), elements=st.integers(-(10**6), 10**6)),
+    step=st.sampled_from([0.1, 0.02, 0.05, 1e-3, 2.5e-4, 1e-9]),
+    dtype=st.sampled_from(["f4", "f8"]),
+)
+def test_products_with_a_decimal_step_come_back_to_the_bit(
+    package: coding.CloudPackage, wholes: np.ndarray, step: float, dtype: str
+) -> None:
+    positions = wholes.astype(dtype) * np.dtype(dtype).type(step) + np.dtype(dtype).type(0)
+    file = points.compress(positions, keep_duplicates=True, model=package)
+    assert rows(points.decompress(file, package).positions) == rows(positions)
+    assert points.info(file)["lossless"]
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     positions=arrays.arrays(np.float64, (20, 3), elements=st.floats(-1, 1)),
@@ -106,6 +121,26 @@ def test_duplicates_are_told(package: coding.CloudPackage) -> None:
 def test_what_cannot_be_is_said(package: coding.CloudPackage, positions, options, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         points.compress(np.array(positions), model=package, **options)
+
+
+def test_tensors_are_taken_as_what_they_hold_and_names_are_cut(package: coding.CloudPackage) -> None:
+    torch = pytest.importorskip("torch")
+    tensor = torch.arange(6.0).reshape(2, 3).requires_grad_()
+    file = points.compress(tensor, {"i": tensor[:, 0]}, model=package)
+    assert points.decompress(file, package).properties["i"].tolist() == [0, 3]
+    with pytest.raises(ValueError, match=r"positions cannot be read as an array of numbers: .*BFloat16"):
+        points.compress(tensor.bfloat16(), model=package)
+    with pytest.raises(ValueError, match=r"property 'i' cannot be read as an array of numbers: .*Sparse"):
+        points.compress(tensor, {"i": tensor[:, 0].to_sparse()}, model=package)
+    long = "n" * 10_000
+    for attributes, drop in [
+        ({long: np.zeros(2)}, []), ({long: np.zeros(3)}, []), ({long: np.zeros(2, complex)}, []),
+        ({f"{long}\ud800": np.zeros(2)}, []), ({"i": np.zeros(2)}, long),
+    ]:  # fmt: skip
+        with pytest.raises(ValueError, match=r"^.{1,200}$"):
+            points.compress(tensor, attributes, drop=drop, model=package)
+    with pytest.raises(ValueError, match="properties are a list: arrays by name are needed"):
+        points.compress(tensor, [1], model=package)  # type: ignore[arg-type]
 
 
 def test_one_name_is_dropped_and_odd_ones_are_refused(package: coding.CloudPackage) -> None:

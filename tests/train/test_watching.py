@@ -144,6 +144,9 @@ def test_lines_say_how_a_run_goes():
     first, second = stream.getvalue().splitlines()
     assert first == ("step 5: loss 1.5000, 0.2500 bpp, 30.00 dB, 12.0 images/s, waiting 1 %, 1 h 02 min left")
     assert "unknown time left" in second
+    display.rate_unit, display.example_unit = "bits a point", "nodes"
+    display.progress(VALUES)
+    assert "0.2500 bits a point, 30.00 dB, 12.0 nodes/s" in stream.getvalue()
 
 
 def test_the_live_display_shows_the_same(capsys, monkeypatch):

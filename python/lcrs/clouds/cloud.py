@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lcrs.clouds.errors import CloudError
+from lcrs.clouds.errors import CloudError, shown
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -58,20 +58,22 @@ class Cloud:
     grid: Grid | None = None
 
     def __post_init__(self) -> None:
-        positions = np.asarray(self.positions)
+        positions = _array("positions", self.positions)
         if positions.ndim != 2 or positions.shape[1] != 3:
             raise ValueError(f"positions have shape {positions.shape}: (N, 3) is needed")
         _check_type("positions", positions)
         object.__setattr__(self, "positions", positions)
-        object.__setattr__(
-            self, "properties", {name: np.asarray(values) for name, values in self.properties.items()}
-        )
+        if not isinstance(self.properties, Mapping):
+            given = type(self.properties).__name__
+            raise ValueError(f"properties are a {given}: arrays by name are needed")
+        columns = {name: _array(_column(name), values) for name, values in self.properties.items()}
+        object.__setattr__(self, "properties", columns)
         for name, values in self.properties.items():
             if name in _AXES:
                 raise ValueError(f"property {name!r} is an axis: positions have it")
             if values.shape != (len(positions),):
-                raise ValueError(f"property {name!r} has shape {values.shape}: ({len(positions)},) is needed")
-            _check_type(f"property {name!r}", values)
+                raise ValueError(f"{_column(name)} has shape {values.shape}: ({len(positions)},) is needed")
+            _check_type(_column(name), values)
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -114,6 +116,21 @@ def check_count(count: int, limit: int) -> None:
     """
     if count > limit:
         raise CloudError(f"cloud has {count} points: {limit} are allowed (max_points)")
+
+
+def _column(name: object) -> str:
+    return f"property {shown(name)}"
+
+
+def _array(what: str, values: Any) -> NDArray[Any]:
+    """Numbers as an array; those of a tensor without what belongs to its gradient."""
+    if hasattr(values, "detach") and hasattr(values, "numpy"):
+        values = values.detach()
+    try:
+        return np.asarray(values)
+    except (TypeError, RuntimeError, ValueError) as error:  # of NumPy, and of torch
+        text = " ".join(str(error).split())[:120]
+        raise ValueError(f"{what} cannot be read as an array of numbers: {text}") from None
 
 
 def _check_type(name: str, values: NDArray[Any]) -> None:

@@ -7,11 +7,20 @@ from typing import Any
 
 from lcrs.errors import LcrsError
 
-__all__ = ["CloudError", "library"]
+__all__ = ["CloudError", "library", "shown"]
+
+
+_MAX_SHOWN = 42
 
 
 class CloudError(LcrsError):
     """A file of points that is damaged or too large, or a cloud that a format cannot hold: one line."""
+
+
+def shown(text: object) -> str:
+    """A name, or some text of a file, as a line of error can show it."""
+    whole = repr(text)
+    return whole if len(whole) <= _MAX_SHOWN else repr(str(text)[: _MAX_SHOWN - 5] + "...")
 
 
 def library(name: str, kind: str) -> Any:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lcrs.clouds.cloud import Cloud, Grid, check_count
-from lcrs.clouds.errors import CloudError, library
+from lcrs.clouds.errors import CloudError, library, shown
+from lcrs.clouds.laz import check_chunks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -43,7 +44,10 @@ def read_las(data: bytes, max_points: int) -> Cloud:
             header = reader.header
             check_count(header.point_count, max_points)
             if header.are_points_compressed:
-                library("lazrs", "LAZ")
+                # Threads take memory for whole chunks, of whatever size the file speaks of.
+                backends = laspy.LazBackend
+                is_small = check_chunks(data, header)
+                reader.laz_backend = (backends.LazrsParallel if is_small else backends.Lazrs,)
             if not header.are_points_compressed and (
                 header.point_count * header.point_format.size > len(data) - header.offset_to_point_data
             ):
@@ -124,7 +128,8 @@ def _on_axis(whole: NDArray[Any], scale: float, offset: float) -> NDArray[np.flo
         if scale == 1 / steps and start is not None and start / steps == offset:
             found: NDArray[np.float64] = (whole.astype(np.int64) + start) / steps
             return found
-    return whole * scale + offset
+    with np.errstate(over="ignore"):
+        return whole * scale + offset
 
 
 def write_las(cloud: Cloud, *, compressed: bool = False) -> tuple[bytes, list[str]]:
@@ -143,7 +148,7 @@ def write_las(cloud: Cloud, *, compressed: bool = False) -> tuple[bytes, list[st
     extra = {name: values for name, values in cloud.properties.items() if name not in names}
     for name, values in extra.items():
         if len(name.encode("utf-8", "surrogateescape")) > 32 or not name.isascii():
-            raise CloudError(f"property {name!r}: LAS has 32 letters of ASCII for a name")
+            raise CloudError(f"property {shown(name)}: LAS has 32 letters of ASCII for a name")
         kind = np.float32 if values.dtype == np.float16 else values.dtype
         header.add_extra_dim(laspy.ExtraBytesParams(name, kind))
     whole, grid = _on_grid(cloud, losses)
@@ -159,7 +164,7 @@ def write_las(cloud: Cloud, *, compressed: bool = False) -> tuple[bytes, list[st
         except (OverflowError, ValueError):
             held = False
         if not held:
-            raise CloudError(f"property {name!r} has numbers that this field of LAS has no place for")
+            raise CloudError(f"property {shown(name)} has numbers that this field of LAS has no place for")
     stream = io.BytesIO()
     if compressed:
         library("lazrs", "LAZ")

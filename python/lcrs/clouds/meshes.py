@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["faces_of_off", "read_obj", "read_off", "read_stl", "write_obj", "write_off", "write_stl"]
 
 _VERTEX = re.compile(rb"^[ \t]*v[ \t]+([^#\r\n]*)", re.MULTILINE)
+_GOES_ON = re.compile(rb"^([^#\n]*?)\\[ \t]*\r?\n", re.MULTILINE)
 _OTHERS = {"faces": b"f", "normals": b"vn", "texture coordinates": b"vt", "lines": b"l"}
 _COLORS = ("red", "green", "blue")
 
@@ -31,26 +32,39 @@ def read_obj(data: bytes, max_points: int) -> Cloud:
     """The lines `v` of an OBJ file, whether a face uses them or not.
 
     Six numbers are a position and a colour, in fractions; the last of four is a weight, which is left out.
+    Where some vertices have a colour, that of the others is NaN. A backslash goes on in the next line.
 
     Raises:
         CloudError: there are none, or one is damaged.
     """
     data = lines_of(data)
+    if _GOES_ON.search(data):
+        data = _GOES_ON.sub(rb"\1 ", data)
     rows = _VERTEX.findall(data)
     check_count(len(rows), max_points)
-    width = len(rows[0].split()) if rows else 3
-    if width not in (3, 4, 6, 7):
-        raise CloudError(f"vertex 0 has {width} numbers: 3, 4, 6 or 7 are needed")
+    widths = {len(row.split()) for row in rows} or {3}
+    if odd := widths - {3, 4, 6, 7}:
+        row = next(i for i, row in enumerate(rows) if len(row.split()) in odd)
+        raise CloudError(f"vertex {row} has {len(rows[row].split())} numbers: 3, 4, 6 or 7 are needed")
+    width = max(widths)
+    if len(widths) > 1:
+        rows, width = [_filled(row.split()) for row in rows], 7
     table = parse_table(io.BytesIO(b"\n".join(rows)), width, None, "vertex")
     losses = [
         f"{what} ({count})"
         for what, word in _OTHERS.items()
         if (count := len(re.findall(rb"^[ \t]*" + word + rb"[ \t]", data, re.MULTILINE)))
     ]
-    if width in (4, 7):
+    if widths & {4, 7}:
         losses.append("weights")
-    colors = {name: table[:, i - 3] for i, name in enumerate(_COLORS)} if width > 4 else {}
+    colors = {name: table[:, i - 3] for i, name in enumerate(_COLORS)} if max(widths) > 4 else {}
     return Cloud(table[:, :3], colors, losses=tuple(losses))
+
+
+def _filled(words: list[bytes]) -> bytes:
+    """A vertex with a weight and a colour, whichever it has."""
+    colors = words[-3:] if len(words) > 4 else [b"nan"] * 3
+    return b" ".join([*words[:3], b"1", *colors])
 
 
 def write_obj(cloud: Cloud) -> tuple[bytes, list[str]]:

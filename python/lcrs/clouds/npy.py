@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from lcrs.clouds.cloud import Cloud, check_count
-from lcrs.clouds.errors import CloudError
+from lcrs.clouds.errors import CloudError, shown
 from lcrs.clouds.naming import cloud_of_columns, cloud_of_table, names_of_columns
 
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ def read_npy(data: bytes, max_points: int) -> Cloud:
             raise CloudError(f"array of named fields has shape {array.shape}: (N,) is needed")
         columns = {}
         for name in array.dtype.names:
-            columns[name] = _numbers(array[name], f"field {name!r}")
+            columns[name] = _numbers(array[name], f"field {shown(name)}")
             if columns[name].ndim != 1:
                 raise CloudError(
-                    f"field {name!r} has {columns[name].shape[1:]} values in each point: 1 is needed"
+                    f"field {shown(name)} has {columns[name].shape[1:]} values in each point: 1 is needed"
                 )
         return cloud_of_columns(columns)
     array = _numbers(array, "array")
@@ -48,12 +48,22 @@ def _array(data: bytes, max_points: int) -> NDArray[Any]:
     stream = io.BytesIO(data)
     try:
         version = npy.read_magic(stream)
+    except ValueError:
+        raise CloudError(f"array of {len(data)} bytes does not begin as a file of NumPy does") from None
+    if not (1, 0) <= version <= (3, 0):
+        raise CloudError(f"array is of version {version[0]}.{version[1]}: 1.0 to 3.0 are known")
+    begin = 10 if version == (1, 0) else 12
+    size = int.from_bytes(data[8:begin], "little")
+    if begin + size > len(data):
+        raise CloudError(f"array of {len(data)} bytes ends in its header of {begin + size}")
+    try:
         read_header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, fortran, dtype = read_header(stream)
-    except Exception as error:  # whatever the parser of Python's literals has to say
-        raise CloudError(f"array cannot be read: {' '.join(str(error).split())[:120]}") from None
-    if version > (3, 0):
-        raise CloudError(f"array is of version {version[0]}.{version[1]}: 1.0 to 3.0 are known")
+    except Exception:  # of the parser of Python's literals, which tells of itself
+        header = shown(data[begin : begin + min(size, 99)].decode("latin1").strip())
+        raise CloudError(
+            f"header of the array is {header}: 'descr' (a type), 'fortran_order' and 'shape' are needed"
+        ) from None
     if version == (3, 0) and dtype.names is not None:  # whose names are UTF-8, not Latin-1
         dtype = np.dtype([(_utf8(name), *dtype.descr[i][1:]) for i, name in enumerate(dtype.names)])
     if dtype.hasobject:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lcrs.clouds.cloud import Cloud, check_count
-from lcrs.clouds.errors import CloudError, library
+from lcrs.clouds.errors import CloudError, library, shown
 from lcrs.clouds.naming import cloud_of_columns
 from lcrs.clouds.text import lines_of, parse_columns, rows_as_text
 
@@ -212,7 +212,7 @@ def write_pcd(cloud: Cloud, encoding: str) -> tuple[bytes, list[str]]:
     columns = _packed(dict(zip("xyz", cloud.positions.T, strict=True)) | dict(cloud.properties))
     columns = {name: v.astype(np.float32) if v.dtype == np.float16 else v for name, v in columns.items()}
     if odd := [name for name in columns if name.split() != [name] or name.startswith("_")]:
-        raise CloudError(f"property {odd[0]!r}: PCD has no place for it")
+        raise CloudError(f"property {shown(odd[0])}: PCD has no place for it")
     kinds = [values.dtype for values in columns.values()]
     lines = [
         f"# {_TITLE}",

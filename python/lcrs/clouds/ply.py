@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import io
 import struct
+from array import array
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lcrs.clouds.cloud import Cloud, check_count
-from lcrs.clouds.errors import CloudError
+from lcrs.clouds.errors import CloudError, shown
 from lcrs.clouds.ply_header import ORDERS, TYPES, Element, Header, parse_header
 from lcrs.clouds.text import lines_of, parse_columns, rows_as_text
 
@@ -47,11 +48,11 @@ def read_ply(data: bytes, max_points: int) -> Cloud:
     if columns is None:
         columns = _read_bytes(memoryview(data), header, before, element)
     losses = [
-        f"{'faces' if other.name == 'face' else f'the element {other.name}'} ({other.count})"
+        f"{'faces' if other.name == 'face' else f'the element {other.name[:40]}'} ({other.count})"
         for other in header.elements
         if other is not element and other.count
     ]
-    losses += [f"the list {prop.name} of every point" for prop in element.properties if prop.count_type]
+    losses += [f"the list {prop.name[:40]} of every point" for prop in element.properties if prop.count_type]
     axes = [columns.pop(axis) for axis in _AXES]
     return Cloud(np.stack(axes, axis=1), columns, header.comments, tuple(losses))
 
@@ -82,7 +83,7 @@ def _require(data: memoryview, at: int, element: Element, size: int) -> None:
     """Raises unless all rows of an element are there."""
     whole = (len(data) - at) // size if size else element.count
     if whole < element.count:
-        raise CloudError(f"PLY file ends in {element.name} {whole} of {element.count}")
+        raise CloudError(f"PLY file ends in {element.name[:40]} {whole} of {element.count}")
 
 
 def _after(data: memoryview, at: int, element: Element, order: str) -> int:
@@ -91,43 +92,54 @@ def _after(data: memoryview, at: int, element: Element, order: str) -> int:
         size = element.row(order).itemsize
         _require(data, at, element, size)
         return at + size * element.count
+    return _walk(data, at, element, order)[1]
+
+
+def _walk(data: memoryview, at: int, element: Element, order: str) -> tuple[array[int], int]:
+    """Where in each row the plain values before each list begin, and those after the last; where rows end."""
+    lists, plain = [], 0
+    for prop in element.properties:
+        size = np.dtype(prop.type).itemsize
+        if prop.count_type is None:
+            plain += size
+        else:
+            count = struct.Struct(order + np.dtype(prop.count_type).char)
+            lists.append((prop.name, plain, count.unpack_from, count.size, size))
+            plain = 0
+    places, end = array("q"), len(data)
     for number in range(element.count):
-        at, _ = _row_with_lists(data, at, element, order, number)
-    return at
-
-
-def _row_with_lists(
-    data: memoryview, at: int, element: Element, order: str, number: int
-) -> tuple[int, list[float]]:
-    """Where a row ends, and its plain values."""
-    values: list[float] = []
-    try:
-        for prop in element.properties:
-            if prop.count_type is not None:
-                kind = np.dtype(prop.count_type).char
-                (length,) = struct.unpack_from(order + kind, data, at)
+        try:
+            for name, before, unpack, head, size in lists:
+                places.append(at)
+                at += before
+                (length,) = unpack(data, at)
                 if length < 0:
-                    raise CloudError(f"PLY {element.name} {number}: list {prop.name!r} has {length} values")
-                at += struct.calcsize(order + kind) + length * np.dtype(prop.type).itemsize
-            else:
-                kind = np.dtype(prop.type).char
-                values += struct.unpack_from(order + kind, data, at)
-                at += struct.calcsize(order + kind)
-    except struct.error:
-        at = len(data) + 1
-    if at > len(data):
-        raise CloudError(f"PLY file ends in {element.name} {number} of {element.count}")
-    return at, values
+                    where = f"PLY {element.name[:40]} {number}"
+                    raise CloudError(f"{where}: list {shown(name)} has {length} values")
+                at += head + length * size
+        except struct.error:
+            at = end + 1
+        places.append(at)
+        at += plain
+        if at > end:
+            raise CloudError(f"PLY file ends in {element.name[:40]} {number} of {element.count}")
+    return places, at
 
 
 def _rows_with_lists(data: memoryview, at: int, vertex: Element, order: str) -> dict[str, NDArray[Any]]:
-    rows = []
-    for number in range(vertex.count):
-        at, values = _row_with_lists(data, at, vertex, order, number)
-        rows.append(values)
-    plain = [prop for prop in vertex.properties if prop.count_type is None]
-    columns = list(zip(*rows, strict=True)) or [()] * len(plain)
-    return {prop.name: np.array(column, prop.type) for prop, column in zip(plain, columns, strict=True)}
+    found, _ = _walk(data, at, vertex, order)
+    places = np.array(found, np.int64).reshape(vertex.count, -1)
+    octets = np.frombuffer(data, np.uint8)
+    columns, stretch, offset = {}, 0, 0
+    for prop in vertex.properties:
+        if prop.count_type is not None:
+            stretch, offset = stretch + 1, 0
+            continue
+        kind = np.dtype(order + prop.type)
+        rows = octets[places[:, stretch, None] + np.arange(offset, offset + kind.itemsize)]
+        columns[prop.name] = rows.view(kind)[:, 0].astype(prop.type)
+        offset += kind.itemsize
+    return columns
 
 
 def _read_text(
@@ -143,7 +155,7 @@ def _read_text(
         for number in range(element.count):
             while not (line := lines.readline()).strip():
                 if not line:
-                    raise CloudError(f"PLY file ends in {element.name} {number} of {element.count}")
+                    raise CloudError(f"PLY file ends in {element.name[:40]} {number} of {element.count}")
     if vertex.has_lists:
         lines = _without_lists(lines, vertex)
     named = [(vertex.properties[i].name, vertex.properties[i].type) for i in plain]
@@ -201,7 +213,7 @@ def write_ply(cloud: Cloud, encoding: str) -> tuple[bytes, list[str]]:
     lines.append(f"element vertex {len(cloud)}")
     for name, values in columns.items():
         if not name or name.split() != [name] or not valid_text(name):
-            raise CloudError(f"property {name!r} is no word: PLY has no place for it")
+            raise CloudError(f"property {shown(name)} is no word: PLY has no place for it")
         lines.append(f"property {names[values.dtype.str[1:]]} {name}")
     head = "".join(f"{line}\n" for line in [*lines, "end_header"]).encode("utf-8", "surrogateescape")
     if encoding == "ascii":
@@ -235,5 +247,5 @@ def _writable(name: str, values: NDArray[Any]) -> NDArray[Any]:
         if np.iinfo(kind).min <= least and most <= np.iinfo(kind).max:
             return values.astype(kind)
     if max(-least, most) > 1 << 53:
-        raise CloudError(f"{name} has whole numbers beyond 2^53, which PLY has no type for")
+        raise CloudError(f"{name[:40]} has whole numbers beyond 2^53, which PLY has no type for")
     return values.astype(np.float64)

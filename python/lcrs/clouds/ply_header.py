@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lcrs.clouds.errors import CloudError
+from lcrs.clouds.errors import CloudError, shown
 
 __all__ = ["ORDERS", "TYPES", "Element", "Header", "Property", "parse_header"]
 
@@ -108,13 +108,13 @@ def parse_header(data: bytes | memoryview) -> Header:
                     raise CloudError(f"{where}: a second format")
                 if kind not in ORDERS or version != "1.0":
                     names = ", ".join(ORDERS)
-                    raise CloudError(f"{where}: format {_short(f'{kind} {version}')}: {names}, 1.0 are known")
+                    raise CloudError(f"{where}: format {shown(f'{kind} {version}')}: {names}, 1.0 are known")
                 order = ORDERS[kind]
             case ["element", name, count]:
                 if _NUMBER.fullmatch(count) is None:
-                    raise CloudError(f"{where}: {_short(name)} has {_short(count)} rows: 0 to 10^18 - 1")
+                    raise CloudError(f"{where}: {shown(name)} has {shown(count)} rows: 0 to 10^18 - 1")
                 if any(name == other for other, _, _ in elements):
-                    raise CloudError(f"{where}: a second element {_short(name)}")
+                    raise CloudError(f"{where}: a second element {shown(name)}")
                 elements.append((name, int(count), []))
             case ["property", *rest]:
                 if not elements:
@@ -122,10 +122,10 @@ def parse_header(data: bytes | memoryview) -> Header:
                 name, _, properties = elements[-1]
                 prop = _property(rest, where)
                 if any(prop.name == other.name for other in properties):
-                    raise CloudError(f"{where}: {_short(name)} has two properties {_short(prop.name)}")
+                    raise CloudError(f"{where}: {shown(name)} has two properties {shown(prop.name)}")
                 properties.append(prop)
             case _:
-                raise CloudError(f"{where}: {_short(line.strip())} is no line of a header")
+                raise CloudError(f"{where}: {shown(line.strip())} is no line of a header")
     if order is None:
         raise CloudError("PLY header does not say its format")
     found = tuple(Element(name, count, tuple(properties)) for name, count, properties in elements)
@@ -136,17 +136,12 @@ def _property(words: list[str], where: str) -> Property:
     match words:
         case ["list", count_type, kind, name]:
             if TYPES.get(count_type, "f")[0] == "f":
-                raise CloudError(f"{where}: a list is counted in {_short(count_type)}: an integer is needed")
+                raise CloudError(f"{where}: a list is counted in {shown(count_type)}: an integer is needed")
             counted: str | None = TYPES[count_type]
         case [kind, name]:
             counted = None
         case _:
-            raise CloudError(f"{where}: property {_short(' '.join(words))}: a type and a name are needed")
+            raise CloudError(f"{where}: property {shown(' '.join(words))}: a type and a name are needed")
     if kind not in TYPES:
-        raise CloudError(f"{where}: {_short(name)} has type {_short(kind)}: there are {', '.join(TYPES)}")
+        raise CloudError(f"{where}: {shown(name)} has type {shown(kind)}: there are {', '.join(TYPES)}")
     return Property(name, TYPES[kind], counted)
-
-
-def _short(text: str) -> str:
-    """Some text of a file, as a line of error can show it."""
-    return repr(text if len(text) <= 40 else text[:37] + "...")

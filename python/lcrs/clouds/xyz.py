@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lcrs.clouds.cloud import Cloud, check_count
-from lcrs.clouds.errors import CloudError
+from lcrs.clouds.errors import CloudError, shown
 from lcrs.clouds.naming import cloud_of_table, names_of_columns
 from lcrs.clouds.text import exact_columns, lines_of, parse_table, rows_as_text
 
@@ -24,6 +24,13 @@ _AXES = ("x", "y", "z")
 _ODD = ",;\"'#/"
 _COMMENT = re.compile(rb"^[ \t]*(?:#|//)[^\r\n]*", re.MULTILINE)
 _NOTHING = re.compile(rb"(?:^|[,;\r\n])[ \t]*([,;])")
+_BETWEEN_DIGITS = re.compile(rb"[0-9],[0-9]")
+_DECIMAL_COMMAS = re.compile(
+    rb"^[ \t]*(?=[^\n]*[0-9],[0-9])"
+    rb"[-+0-9.eE]+(?:,[0-9eE]+)?(?:(?:[ \t]*;[ \t]*|,?[ \t]+)[-+0-9.eE]+(?:,[0-9eE]+)?){2,}[ \t;\r]*$",
+    re.MULTILINE,
+)
+"""A line of three or more numbers with something else between than a comma, and a comma in one of them."""
 _SEPARATORS = bytes.maketrans(b",;\r", b"  \n")
 _WHOLE = b"0123456789+- \t\n"
 
@@ -36,11 +43,12 @@ def read_xyz(data: bytes, max_points: int) -> Cloud:
     numbers.
 
     Raises:
-        CloudError: a line is of something else.
+        CloudError: a line is of something else, or its commas may be decimal ones.
     """
     data = lines_of(data.removeprefix(codecs.BOM_UTF8))
     comments = [text.strip() for text in _COMMENT.findall(data)]
-    body = (_COMMENT.sub(b"", data) if comments else data).translate(_SEPARATORS)
+    plain = _COMMENT.sub(b"", data) if comments else data
+    body = plain.translate(_SEPARATORS)
     first = body.lstrip().split(b"\n", 1)[0].split()
     said = [text.lstrip(b"#/ \t").decode("utf-8", "surrogateescape") for text in comments]
     titles = [_title(word) for word in first]
@@ -58,9 +66,19 @@ def read_xyz(data: bytes, max_points: int) -> Cloud:
     if found := _NOTHING.search(data):
         line = data.count(b"\n", 0, found.start(1)) + 1
         raise CloudError(f"line {line}: nothing stands before '{found[1].decode()}', a number is needed")
+    is_mixed = any(blank in plain for blank in (b";", b" ", b"\t")) and _BETWEEN_DIGITS.search(plain)
+    if is_mixed and (found := _DECIMAL_COMMAS.search(plain)):
+        line = plain.count(b"\n", 0, found.start()) + 1
+        text = found[0].strip().decode("latin1")[:40]
+        raise CloudError(
+            f"line {line}: commas of '{text}' may be decimal or between numbers: decimal points are needed"
+        )
     # Only as many as are allowed, and one that shows that there are more; NumPy takes memory for all of them
     # at once, so no more than there are bytes for.
     most = min(max_points + 1, (len(body) + 1) // (2 * len(first)) + 1)
+    if not any(_is_number(word) for word in first):
+        line = b" ".join(first).decode("utf-8", "surrogateescape")
+        raise CloudError(f"the first line, {shown(line)}, has no numbers, and no names with x, y and z")
     table: NDArray[Any] = parse_table(io.BytesIO(body), len(first), most, "point")
     check_count(len(table), max_points)
     kept = tuple(text for text in said if names is None or text.split() != names)
@@ -78,6 +96,14 @@ def _title(word: bytes) -> str:
     """The name of a column: without quotes, axes in small letters."""
     text = word.decode("utf-8", "surrogateescape").strip("\"'")
     return text.lower() if text.lower() in _AXES else text
+
+
+def _is_number(word: bytes) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True
 
 
 def _names(words: list[str], width: int) -> bool:
@@ -114,7 +140,7 @@ def write_xyz(cloud: Cloud) -> tuple[bytes, list[str]]:
     comments = [line for text in cloud.comments for line in text.splitlines() or [""]]
     if cloud.properties:
         if odd := [name for name in cloud.properties if name.split() != [name]]:
-            raise CloudError(f"property {odd[0]!r} is no word: .xyz has no place for it")
+            raise CloudError(f"property {shown(odd[0])} is no word: .xyz has no place for it")
         comments.append(" ".join(("x", "y", "z", *cloud.properties)))
     head = "".join(f"# {line}\n" for line in comments).encode("utf-8", "surrogateescape")
     return head + _rows(cloud), []
@@ -124,7 +150,7 @@ def write_csv(cloud: Cloud) -> tuple[bytes, list[str]]:
     """Names in the first line, then a line for each point, between the numbers commas."""
     odd = [name for name in cloud.properties if name.split() != [name] or set(name) & set(_ODD)]
     if odd:
-        raise CloudError(f"property {odd[0]!r} is no plain word: .csv has no place for it")
+        raise CloudError(f"property {shown(odd[0])} is no plain word: .csv has no place for it")
     head = ",".join(("x", "y", "z", *cloud.properties)).encode("utf-8", "surrogateescape") + b"\n"
     return head + _rows(cloud, ","), ["comments"] if cloud.comments else []
 

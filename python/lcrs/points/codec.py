@@ -12,6 +12,7 @@ import numpy as np
 
 from lcrs import coding
 from lcrs.clouds import Cloud, read
+from lcrs.clouds.errors import shown
 from lcrs.codec.containers import Container, Output, give, read_container
 from lcrs.coding import CloudPackage
 from lcrs.errors import LcrsError, MissingModelError
@@ -26,6 +27,8 @@ DEFAULT_MODEL = "geometry"
 """The model that `compress` uses when told nothing."""
 
 _MOST_BITS = 32
+_SHOWN = 40
+"""Letters of a name in a message."""
 
 
 def compress(
@@ -78,13 +81,15 @@ def compress(
     cloud = _cloud(points, attributes)
     names = {drop} if isinstance(drop, str) else set(drop)
     if unknown := names - set(cloud.properties):
-        known = ", ".join(cloud.properties) or "none"
-        raise ValueError(f"drop names {', '.join(sorted(unknown))}, the attributes are {known}")
+        known = ", ".join(name[:_SHOWN] for name in cloud.properties) or "none"
+        raise ValueError(
+            f"drop names {', '.join(sorted(str(n)[:_SHOWN] for n in unknown))}, the attributes are {known}"
+        )
     kept = {name: _plain(values) for name, values in cloud.properties.items() if name not in names}
     for name in kept:
         # Lone surrogates stand for bytes of a file's header that are no UTF-8.
         if not isinstance(name, str) or any("\ud800" <= letter <= "\udfff" for letter in name):
-            raise ValueError(f"attribute {name!r}: a name of UTF-8 letters is needed, or it is dropped")
+            raise ValueError(f"attribute {shown(name)}: a name of UTF-8 letters is needed, or it is dropped")
     package = load_cloud_package(model)
     data, num_merged = package.compress(
         _plain(cloud.positions),
@@ -160,10 +165,9 @@ def _cloud(points: Any, attributes: Mapping[str, NDArray[Any]] | None) -> Cloud:
     if isinstance(points, (str, os.PathLike)):
         points = read(points)
     if not isinstance(points, Cloud):
-        array = np.asarray(points)
-        if array.size == 0 and array.ndim < 2:
-            array = array.reshape(0, 3)
-        return Cloud(array, dict(attributes or {}))
+        if isinstance(points, (list, np.ndarray)) and np.shape(points) == (0,):
+            points = np.empty((0, 3))
+        return Cloud(points, attributes or {})
     if attributes is not None:
         raise ValueError("attributes are for an array of points: a cloud has its own")
     return points

@@ -65,6 +65,7 @@ class CloudSubject:
     """Clouds of (B, P, 3) positions, generated or from files; `data.options` are those of `CloudBatches`."""
 
     rate_unit = "bits a point"
+    example_unit = "clouds"
 
     def task(self, net: nn.Module, config: Config, rank: int = 0, world: int = 1) -> Task:
         """As in `Subject`."""

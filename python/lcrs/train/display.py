@@ -17,9 +17,11 @@ class Display(Protocol):
 
     Attributes:
         rate_unit: What rates count.
+        example_unit: What examples are, in the plural.
     """
 
     rate_unit: str
+    example_unit: str
 
     def progress(self, values: dict[str, Any]) -> None:
         """Numbers of the last steps, see `lcrs.train.progress`."""
@@ -38,6 +40,7 @@ class Silent:
     """Shows nothing."""
 
     rate_unit = "bpp"
+    example_unit = "images"
 
     def progress(self, values: dict[str, Any]) -> None:
         """As in `Display`."""
@@ -53,6 +56,7 @@ class Lines:
     """A line for each record, for files and pipes."""
 
     rate_unit = "bpp"
+    example_unit = "images"
 
     def __init__(self, stream: TextIO) -> None:
         self.stream = stream
@@ -62,7 +66,7 @@ class Lines:
         quality = "" if math.isnan(values["psnr"]) else f"{values['psnr']:.2f} dB, "
         self.say(
             f"step {values['step']}: loss {values['loss']:.4f}, {values['bpp']:.4f} {self.rate_unit}, "
-            f"{quality}{values['images_per_s']:.1f} images/s, "
+            f"{quality}{values['images_per_s']:.1f} {self.example_unit}/s, "
             f"waiting {100 * values['waiting']:.0f} %, {_duration(values['seconds_left'])} left"
         )
 
@@ -78,6 +82,7 @@ class Live:
     """A table that is drawn anew in place, by rich."""
 
     rate_unit = "bpp"
+    example_unit = "images"
 
     def __init__(self, title: str) -> None:
         self._live: Any = importlib.import_module("rich.live").Live(
@@ -97,7 +102,7 @@ class Live:
             "rate": f"{values['bpp']:.4f} {self.rate_unit}",
             **({} if math.isnan(values["psnr"]) else {"PSNR": f"{values['psnr']:.2f} dB"}),
             "learning rate": f"{values['lr']:.2e}",
-            "speed": f"{values['images_per_s']:.1f} images/s",
+            "speed": f"{values['images_per_s']:.1f} {self.example_unit}/s",
             "waiting for data": f"{100 * values['waiting']:.1f} % of the time",
             "skipped steps": str(values["skipped"]),
         }

@@ -108,6 +108,7 @@ def run(config: Config, *, restart: bool = False) -> Result:
         with processes.together():
             whole = _Run(config, processes, restart)
         display.rate_unit = whole.subject.rate_unit
+        display.example_unit = getattr(whole.subject, "example_unit", display.example_unit)
         with processes.together():
             if folder is not None:
                 folder.enter(forget=restart)

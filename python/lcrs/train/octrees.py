@@ -70,6 +70,7 @@ class Octrees:
     """Octrees of generated clouds: an example is a node. `data.options` are those of `OctreeBatches`."""
 
     rate_unit = "bits a point"
+    example_unit = "nodes"
 
     def task(self, net: nn.Module, config: Config, rank: int = 0, world: int = 1) -> Task:
         """As in `Subject`."""

@@ -31,6 +31,8 @@ class Subject(Protocol):
 
     Attributes:
         rate_unit: What `bpp` counts, as displays say it.
+
+    A subject may also have an `example_unit`: what displays count by the second, "images" unless said.
     """
 
     rate_unit: str

@@ -192,6 +192,7 @@ impl Info {
         };
         let (origin, step) = match cloud.grid {
             Grid::Rational { origin, numerator, denominator } => (json!(origin), json!([numerator, denominator])),
+            Grid::Product { origin, step } => (json!(origin), json!(step)),
             Grid::Binary { origin, step } => (json!(origin), json!(step)),
         };
         json!({

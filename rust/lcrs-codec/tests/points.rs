@@ -54,6 +54,23 @@ fn one_file_for_every_instruction_set_and_number_of_threads() {
     }
 }
 
+/// Products of whole numbers and a decimal step are other floats than the decimal fractions that they stand for.
+#[test]
+fn products_of_decimal_steps_come_back_to_the_bit() {
+    let wholes: Vec<i32> = surface(20, 6).into_iter().flatten().map(|v| 7 * v - 99).collect();
+    for step in [0.1, 1e-3, 0.02, 0.05, 1e-9] {
+        let double: Vec<f64> = wholes.iter().map(|v| f64::from(*v) * step).collect();
+        let single: Vec<f32> = wholes.iter().map(|v| *v as f32 * step as f32).collect();
+        for positions in [Values::F64(double.into()), Values::F32(single.into())] {
+            let given = floats(&positions);
+            let file = compress(&PointCloud { positions, attributes: Vec::new() }, &KEEP).unwrap().data;
+            let cloud = info(&file, &limits()).unwrap().cloud.unwrap();
+            assert!(cloud.is_lossless && (cloud.grid.step() / step - 1.0).abs() < 1e-6, "{:?}", cloud.grid);
+            assert_eq!(sorted(floats(&restore(&file).positions)), sorted(given));
+        }
+    }
+}
+
 #[test]
 fn duplicates_are_merged_unless_they_are_to_be_kept() {
     let points = surface(12, 4);
@@ -297,7 +314,7 @@ proptest! {
 fn golden_files_decode_and_are_written_again() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/clouds");
     let package = CloudPackage::from_file(&folder.join("tiny-cloud.lcrm"), &limits()).unwrap();
-    for name in ["whole", "hundredths", "voxels", "bits", "scattered", "one", "none"] {
+    for name in ["whole", "hundredths", "products", "voxels", "bits", "scattered", "one", "none"] {
         let file = std::fs::read(folder.join(format!("{name}.lcrs"))).unwrap();
         let decoded: Vec<PointCloud<'_>> =
             runtimes().iter().map(|rt| decompress_cloud(&package, &file, rt, &limits()).unwrap()).collect();

@@ -1,7 +1,8 @@
 //! What a file says of a point cloud.
 
 use crate::constants::{
-    GRID_BINARY, GRID_RATIONAL, MAX_ATTRIBUTES, MAX_ATTRIBUTE_NAME_LENGTH, MAX_CLOUD_BITS, MAX_GRID_NUMBER,
+    GRID_BINARY, GRID_PRODUCT, GRID_RATIONAL, MAX_ATTRIBUTES, MAX_ATTRIBUTE_NAME_LENGTH, MAX_CLOUD_BITS,
+    MAX_GRID_NUMBER,
 };
 use crate::reader::Reader;
 use crate::varint::write_varint;
@@ -99,6 +100,13 @@ pub enum Grid {
         /// 1 to 2^53.
         denominator: u64,
     },
+    /// The coordinate of voxel v is `(origin + v) * step`.
+    Product {
+        /// By axis.
+        origin: [i64; 3],
+        /// Finite, above 0.
+        step: f64,
+    },
     /// The coordinate of voxel v is `origin + v * step`.
     Binary {
         /// By axis, finite.
@@ -114,7 +122,7 @@ impl Grid {
     pub fn step(&self) -> f64 {
         match self {
             Self::Rational { numerator, denominator, .. } => *numerator as f64 / *denominator as f64,
-            Self::Binary { step, .. } => *step,
+            Self::Product { step, .. } | Self::Binary { step, .. } => *step,
         }
     }
 }
@@ -167,10 +175,30 @@ fn attributes_fault<'a>(names: impl ExactSizeIterator<Item = &'a str> + Clone) -
         (1..=MAX_ATTRIBUTE_NAME_LENGTH).contains(&name.len()) && is_plain && !["x", "y", "z"].contains(&name)
     };
     if let Some(name) = names.clone().find(|name| !is_legal(name)) {
-        return Some(format!("attribute {name:?} (1 to 255 bytes without spaces, not an axis)"));
+        return Some(format!("attribute {} (1 to 255 bytes without spaces, not an axis)", shown(name)));
     }
     let twice = names.clone().enumerate().find(|(i, name)| names.clone().take(*i).any(|known| known == *name));
-    twice.map(|(_, name)| format!("attribute {name:?} is there twice"))
+    twice.map(|(_, name)| format!("attribute {} is there twice", shown(name)))
+}
+
+/// A name as a message can show it.
+fn shown(name: &str) -> String {
+    match name.char_indices().nth(MAX_SHOWN) {
+        Some((end, _)) => format!("{:?}... of {} bytes", &name[..end], name.len()),
+        None => format!("{name:?}"),
+    }
+}
+
+/// Letters of a name that is shown.
+const MAX_SHOWN: usize = 40;
+
+/// Whole numbers by axis.
+fn read_origin(value: &mut Reader<'_>) -> Result<[i64; 3]> {
+    let mut origin = [0; 3];
+    for axis in &mut origin {
+        *axis = i64::from_le_bytes(value.array("origin")?);
+    }
+    Ok(origin)
 }
 
 impl Cloud {
@@ -205,9 +233,16 @@ impl Cloud {
                 (denominator != 1 && !self.positions.is_float())
                     .then(|| format!("voxels of {numerator} / {denominator} for {} coordinates", self.positions.name()))
             }
+            Grid::Product { step, .. } => {
+                if !step.is_finite() || step <= 0.0 {
+                    return Some(format!("voxels of {step:?} (finite, above 0)"));
+                }
+                (!self.positions.is_float())
+                    .then(|| format!("a grid of products for {} coordinates", self.positions.name()))
+            }
             Grid::Binary { origin, step } => {
                 if !step.is_finite() || step <= 0.0 || origin.iter().any(|v| !v.is_finite()) {
-                    return Some(format!("voxels of {step} from {origin:?} (finite, above 0)"));
+                    return Some(format!("voxels of {step:?} from {origin:?} (finite, above 0)"));
                 }
                 (!self.positions.is_float())
                     .then(|| format!("a grid of binary64 numbers for {} coordinates", self.positions.name()))
@@ -227,6 +262,11 @@ impl Cloud {
                 origin.iter().for_each(|v| out.extend(v.to_le_bytes()));
                 write_varint(&mut out, numerator);
                 write_varint(&mut out, denominator);
+            }
+            Grid::Product { origin, step } => {
+                out.push(GRID_PRODUCT);
+                origin.iter().for_each(|v| out.extend(v.to_le_bytes()));
+                out.extend(step.to_le_bytes());
             }
             Grid::Binary { origin, step } => {
                 out.push(GRID_BINARY);
@@ -256,18 +296,19 @@ impl Cloud {
         let (num_points, num_leaves) = (value.varint("number of points")?, value.varint("number of leaves")?);
         let [depth, low_bits] = value.array("depth")?;
         let grid = match value.byte("grid")? {
-            GRID_RATIONAL => {
-                let mut origin = [0; 3];
-                for axis in &mut origin {
-                    *axis = i64::from_le_bytes(value.array("origin")?);
-                }
-                Grid::Rational { origin, numerator: value.varint("step")?, denominator: value.varint("step")? }
+            GRID_RATIONAL => Grid::Rational {
+                origin: read_origin(value)?,
+                numerator: value.varint("step")?,
+                denominator: value.varint("step")?,
+            },
+            GRID_PRODUCT => {
+                Grid::Product { origin: read_origin(value)?, step: f64::from_le_bytes(value.array("step")?) }
             }
             GRID_BINARY => {
                 let mut number = || Ok(f64::from_le_bytes(value.array("grid")?));
                 Grid::Binary { origin: [number()?, number()?, number()?], step: number()? }
             }
-            kind => return Err(Error::UnsupportedVersion(format!("grid {kind}, this build knows 0 and 1"))),
+            kind => return Err(Error::UnsupportedVersion(format!("grid {kind}, this build knows 0 to 2"))),
         };
         Ok(Self { positions, is_lossless, num_points, num_leaves, depth, low_bits, grid, attributes: Vec::new() })
     }

@@ -87,6 +87,7 @@ pub(crate) const NUMBER_F32: u8 = 4;
 /// Codes of the ways in which voxels lie.
 pub(crate) const GRID_RATIONAL: u8 = 0;
 pub(crate) const GRID_BINARY: u8 = 1;
+pub(crate) const GRID_PRODUCT: u8 = 2;
 
 /// Most bits of the coordinate of a voxel.
 pub(crate) const MAX_CLOUD_BITS: u32 = 32;

@@ -37,6 +37,9 @@ fn clouds_round_trip() {
     let mut other = cloud();
     (other.grid, other.attributes) = (Grid::Binary { origin: [1e9, -0.0, 1e-9], step: 1e-3 }, Vec::new());
     let written = file(other.clone()).unwrap();
+    assert_eq!(parse(&written, &Limits::default()).unwrap().header.cloud, Some(other.clone()));
+    other.grid = Grid::Product { origin: [-1, 0, i64::MIN], step: 1e-3 };
+    let written = file(other.clone()).unwrap();
     assert_eq!(parse(&written, &Limits::default()).unwrap().header.cloud, Some(other));
 }
 
@@ -71,6 +74,9 @@ fn what_no_cloud_is_is_not_written() {
     refused(&|c| c.grid = Grid::Rational { origin: [0; 3], numerator: 1 << 54, denominator: 1 }, "(1 to 2^53 each)");
     refused(&|c| c.grid = Grid::Binary { origin: [f64::NAN; 3], step: 1.0 }, "(finite, above 0)");
     refused(&|c| c.grid = Grid::Binary { origin: [0.0; 3], step: -1.0 }, "(finite, above 0)");
+    refused(&|c| c.grid = Grid::Product { origin: [0; 3], step: f64::INFINITY }, "voxels of inf (finite, above 0)");
+    let products = Grid::Product { origin: [0; 3], step: 0.5 };
+    refused(&|c| (c.positions, c.grid) = (ScalarType::U8, products), "a grid of products for uint8 coordinates");
     for name in ["", "a b", "x", "tab\t", &"n".repeat(256)] {
         refused(&|c| c.attributes[0].name = name.to_owned(), "1 to 255 bytes");
     }
@@ -110,7 +116,7 @@ fn fields_of_pictures_and_unknown_codes_are_refused() {
     assert!(matches!(refused(&[&[8, 3, 0, 1, b'a']]), Error::Corrupt(_)));
     assert!(matches!(refused(&[&point, &[8, 3, 10, 1, b'a']]), Error::UnsupportedVersion(_)));
     assert!(matches!(refused(&[&point, &[8, 3, 0, 1, 0xFF]]), Error::Corrupt(_)));
-    for (at, code, is_unsupported) in [(2, 10, true), (3, 2, false), (8, 2, true)] {
+    for (at, code, is_unsupported) in [(2, 10, true), (3, 2, false), (8, 3, true)] {
         let mut changed = point.clone();
         changed[at] = code;
         assert_eq!(matches!(refused(&[&changed]), Error::UnsupportedVersion(_)), is_unsupported, "{at}");

@@ -5,7 +5,7 @@
 use lcrs_core::Error;
 use numpy::{Element, PyArray1, PyArrayDescrMethods, PyArrayDyn, PyReadonlyArrayDyn, PyReadwriteArrayDyn};
 use numpy::{PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::sync::PyOnceLock;
@@ -190,21 +190,24 @@ pub(crate) fn bytes(object: &Bound<'_, PyAny>, name: &str) -> PyResult<PyBackedB
 
 /// `object` as a C-contiguous array of `T`, through `numpy()` or `__array__()` if it is not an array itself.
 fn typed<'py, T: Element>(object: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyArrayDyn<T>>> {
-    numpy_ready(object.py())?;
-    if let Ok(array) = object.cast::<PyArrayDyn<T>>() {
-        return check_layout(array, name).map(|()| array.clone());
-    }
-    if let Ok(array) = object.cast::<PyUntypedArray>() {
-        return Err(wrong_dtype::<T>(array, name));
-    }
-    let array = foreign_array(object, name)?;
-    match array.cast_into::<PyArrayDyn<T>>() {
+    let array = untyped(object, name)?;
+    match array.into_any().cast_into::<PyArrayDyn<T>>() {
         Ok(array) => check_layout(&array, name).map(|()| array),
         Err(error) => match error.into_inner().cast::<PyUntypedArray>() {
             Ok(array) => Err(wrong_dtype::<T>(array, name)),
             Err(_) => Err(wrong_type(object, name, "a NumPy array or a CPU tensor")),
         },
     }
+}
+
+/// The same of whichever type it has, and of any layout.
+pub(crate) fn untyped<'py>(object: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyUntypedArray>> {
+    numpy_ready(object.py())?;
+    if let Ok(array) = object.cast::<PyUntypedArray>() {
+        return Ok(array.clone());
+    }
+    let array = foreign_array(object, name)?;
+    array.cast_into::<PyUntypedArray>().map_err(|_| wrong_type(object, name, "a NumPy array or a CPU tensor"))
 }
 
 /// The memory of a tensor (anything with `detach`, `numpy` and `device`) or of an array-like as a NumPy array.
@@ -214,12 +217,21 @@ fn foreign_array<'py>(object: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<
         if device.to_str()? != "cpu" {
             return Err(PyValueError::new_err(format!("{name} is on {device}, move it here with .cpu()")));
         }
-        return object.call_method0("detach")?.call_method0("numpy");
+        return object.call_method0("detach")?.call_method0("numpy").map_err(|error| no_array(object, name, error));
     }
     if object.hasattr("__array__")? {
         return object.call_method0("__array__");
     }
     Err(wrong_type(object, name, "a NumPy array or a CPU tensor"))
+}
+
+/// What torch says of a tensor that is no array, such as a sparse one or one of bfloat16, by the argument's name.
+fn no_array(object: &Bound<'_, PyAny>, name: &str, error: PyErr) -> PyErr {
+    let py = object.py();
+    if !error.is_instance_of::<PyTypeError>(py) && !error.is_instance_of::<PyRuntimeError>(py) {
+        return error;
+    }
+    PyTypeError::new_err(format!("{name} is a tensor that is no NumPy array: {}", error.value(py)))
 }
 
 fn check_layout<T: Element>(array: &Bound<'_, PyArrayDyn<T>>, name: &str) -> PyResult<()> {

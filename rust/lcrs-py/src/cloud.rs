@@ -105,10 +105,12 @@ impl CloudPackage {
         let mut columns = Vec::new();
         for (name, values) in attributes.iter() {
             let name: String = name.extract()?;
-            let column = Column::new(&values, &format!("attribute '{name}'"))?;
+            let column = Column::new(&values, &format!("attribute '{name:.40}'"))?;
             if column.shape() != [positions.shape()[0]] {
                 let (given, wanted) = (shape_text(column.shape()), shape_text(&positions.shape()[..1]));
-                return Err(PyValueError::new_err(format!("attribute '{name}' has shape {given}, {wanted} is needed")));
+                return Err(PyValueError::new_err(format!(
+                    "attribute '{name:.40}' has shape {given}, {wanted} is needed"
+                )));
             }
             columns.push((name, column));
         }

@@ -5,9 +5,16 @@ use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyAnyMethods;
 
-/// A whole number as a bound: beyond 64 bits it bounds nothing.
+/// A whole number as a count or a bound: beyond 64 bits it bounds nothing.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Count(i64);
+
+impl Count {
+    /// A default.
+    pub(crate) const fn of(value: i64) -> Self {
+        Self(value)
+    }
+}
 
 impl<'py> FromPyObject<'_, 'py> for Count {
     type Error = PyErr;
@@ -21,6 +28,11 @@ impl<'py> FromPyObject<'_, 'py> for Count {
             Err(_) => Err(PyTypeError::new_err(format!("{} is not a whole number", given.repr()?))),
         }
     }
+}
+
+/// A whole number that counts something.
+pub(crate) fn whole(name: &str, Count(value): Count) -> PyResult<usize> {
+    usize::try_from(value).map_err(|_| PyValueError::new_err(format!("{name} is {value}, must be 0 or more")))
 }
 
 /// The limits of a call: those that are given, else the usual ones.

@@ -4,12 +4,13 @@ use lcrs_core::points::{
     farthest, morton, normal, voxelize, BallCoordinate, FarthestCoordinate, NearestCoordinate, Tree,
 };
 use lcrs_core::{Error, Result, Runtime};
-use numpy::{Element, PyArray1, PyArrayDyn};
+use numpy::{Element, PyArray1, PyArrayDescrMethods, PyArrayDyn, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::arrays::{shape_text, to_array, Input, Output};
+use crate::arrays::{self, shape_text, to_array, Input, Output};
 use crate::errors::detached;
+use crate::limits::{whole, Count};
 use crate::runtime::runtime;
 
 /// Queries whose neighbourhoods are held at a time where only what follows from them is kept.
@@ -21,9 +22,15 @@ trait ArrayCoordinate: Element + NearestCoordinate + BallCoordinate + FarthestCo
 impl ArrayCoordinate for f32 {}
 impl ArrayCoordinate for f64 {}
 
-/// Whether the numbers of `points` are of double precision; if not, they should be of single precision.
-fn is_double(points: &Bound<'_, PyAny>) -> bool {
-    Input::<f64>::new(points, "points").is_ok()
+/// Whether the numbers of `points` are of double precision; if not, they are of single precision.
+fn is_double(points: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let (py, given) = (points.py(), arrays::untyped(points, "points")?.dtype());
+    let is_double = given.is_equiv_to(&numpy::dtype::<f64>(py));
+    if !is_double && !given.is_equiv_to(&numpy::dtype::<f32>(py)) {
+        let message = format!("points has dtype {given}, float32 or float64 in native byte order is needed");
+        return Err(PyValueError::new_err(message));
+    }
+    Ok(is_double)
 }
 
 /// Clouds of one size, one after another.
@@ -122,14 +129,15 @@ fn each<T: Send>(
 /// Returns:
 ///     Squared distances, of the type of `points`, and indexes, int64; both (M, k) or (B, M, k).
 #[pyfunction]
-#[pyo3(signature = (points, queries, k=1, threads=None))]
+#[pyo3(signature = (points, queries, k=Count::of(1), threads=None), text_signature = "(points, queries, k=1, threads=None)")]
 pub(crate) fn nearest_points<'py>(
     points: &Bound<'py, PyAny>,
     queries: &Bound<'py, PyAny>,
-    k: usize,
+    k: Count,
     threads: Option<i64>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    if is_double(points) {
+    let k = whole("k", k)?;
+    if is_double(points)? {
         Ok(nearest_of::<f64>(points, queries, k, threads)?.into_pyobject(points.py())?.into_any())
     } else {
         Ok(nearest_of::<f32>(points, queries, k, threads)?.into_pyobject(points.py())?.into_any())
@@ -191,10 +199,11 @@ pub(crate) fn ball_points<'py>(
     points: &Bound<'py, PyAny>,
     centres: &Bound<'py, PyAny>,
     radius: f64,
-    count: usize,
+    count: Count,
     threads: Option<i64>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    if is_double(points) {
+    let count = whole("count", count)?;
+    if is_double(points)? {
         Ok(ball_of::<f64>(points, centres, radius, count, threads)?.into_pyobject(points.py())?.into_any())
     } else {
         Ok(ball_of::<f32>(points, centres, radius, count, threads)?.into_pyobject(points.py())?.into_any())
@@ -241,14 +250,15 @@ fn ball_of<'py, T: ArrayCoordinate>(
 /// Returns:
 ///     int64, (count,) or (B, count).
 #[pyfunction]
-#[pyo3(signature = (points, count, start=0, threads=None))]
+#[pyo3(signature = (points, count, start=Count::of(0), threads=None), text_signature = "(points, count, start=0, threads=None)")]
 pub(crate) fn farthest_points<'py>(
     points: &Bound<'py, PyAny>,
-    count: usize,
-    start: usize,
+    count: Count,
+    start: Count,
     threads: Option<i64>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    if is_double(points) {
+    let (count, start) = (whole("count", count)?, whole("start", start)?);
+    if is_double(points)? {
         Ok(farthest_of::<f64>(points, count, start, threads)?.into_pyobject(points.py())?.into_any())
     } else {
         Ok(farthest_of::<f32>(points, count, start, threads)?.into_pyobject(points.py())?.into_any())
@@ -288,13 +298,14 @@ fn farthest_of<'py, T: ArrayCoordinate>(
 /// Returns:
 ///     Vectors of length one, of the type and shape of `points`.
 #[pyfunction]
-#[pyo3(signature = (points, k=16, threads=None))]
+#[pyo3(signature = (points, k=Count::of(16), threads=None), text_signature = "(points, k=16, threads=None)")]
 pub(crate) fn normals_of_points<'py>(
     points: &Bound<'py, PyAny>,
-    k: usize,
+    k: Count,
     threads: Option<i64>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    if is_double(points) {
+    let k = whole("k", k)?;
+    if is_double(points)? {
         Ok(normals_of::<f64>(points, k, threads)?.into_pyobject(points.py())?.into_any())
     } else {
         Ok(normals_of::<f32>(points, k, threads)?.into_pyobject(points.py())?.into_any())
@@ -376,7 +387,7 @@ pub(crate) fn voxelize_points<'py>(
     origin: (f64, f64, f64),
     threads: Option<i64>,
 ) -> PyResult<VoxelArrays<'py>> {
-    if is_double(points) {
+    if is_double(points)? {
         voxels_of::<f64>(points, size, origin, threads)
     } else {
         voxels_of::<f32>(points, size, origin, threads)

@@ -40,6 +40,7 @@ def clouds() -> dict[str, tuple[np.ndarray, dict[str, np.ndarray], dict[str, Any
     return {
         "whole": (whole, attributes, {"keep_duplicates": True}),
         "hundredths": ((whole / 50).astype(np.float32), {}, {"keep_duplicates": True}),
+        "products": (whole * 0.001, {}, {"keep_duplicates": True}),
         "voxels": (
             random.normal(size=(300, 3)) * 1e-9,
             {"i": np.arange(300)},

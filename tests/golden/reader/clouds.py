@@ -354,6 +354,8 @@ def _positions(cloud: Any, voxels: list[Place]) -> np.ndarray:
                     out[i, axis] = F64(whole) / F64(denominator)
                 else:
                     out[i, axis] = min(max(whole, np.iinfo(dtype).min), np.iinfo(dtype).max)
+            elif isinstance(cloud.origin[axis], int):
+                out[i, axis] = F64(cloud.origin[axis] + v) * F64(cloud.step)
             else:
                 out[i, axis] = F64(cloud.origin[axis]) + F64(v) * F64(cloud.step)
     return out

@@ -238,8 +238,8 @@ def _read_cloud(value: Cursor) -> Cloud:
         need(all(1 <= part <= 1 << 53 for part in rational), f"step {rational}")
         need(is_float or rational[1] == 1, f"step {rational} of whole numbers")
         return Cloud(TYPES[kind], lossless == 1, points, leaves, depth, low_bits, origin, rational, 0.0)
-    need(grid == 1 and is_float, f"grid {grid}")
-    *origin, step = struct.unpack("<4d", value.take(32))
+    need(grid in (1, 2) and is_float, f"grid {grid}")
+    *origin, step = struct.unpack("<4d" if grid == 1 else "<3qd", value.take(32))
     need(all(map(math.isfinite, (*origin, step))) and step > 0, f"step {step}")
     return Cloud(TYPES[kind], lossless == 1, points, leaves, depth, low_bits, tuple(origin), None, step)
 

@@ -7,7 +7,8 @@ use lcrs_core::{Error, Limits, Result, Runtime};
 use lcrs_format::{check_attributes, pack, Attribute, Cloud, Header, Section};
 
 use super::attributes::{encode_column, near};
-use super::grid::{voxels, Resolution, Voxels};
+use super::coordinates::Voxels;
+use super::grid::{voxels, Resolution};
 use super::residuals::{encode, BitWriter};
 use super::sections::{ATTRIBUTES, COUNTS, COUNT_BITS, LOW_BITS, OCCUPANCIES};
 use super::tree::{TreeCoder, BLOCK_NODES};

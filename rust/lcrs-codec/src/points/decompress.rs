@@ -6,7 +6,7 @@ use lcrs_core::{Error, Limits, Result, Runtime};
 use lcrs_format::{parse, Cloud, Section};
 
 use super::attributes::{decode_column, near};
-use super::grid::positions;
+use super::coordinates::positions;
 use super::residuals::{decode, BitReader};
 use super::sections::{part, ATTRIBUTES, COUNTS, COUNT_BITS, LOW_BITS, OCCUPANCIES};
 use super::tree::{TreeCoder, BLOCK_NODES};

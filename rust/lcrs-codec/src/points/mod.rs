@@ -7,7 +7,9 @@
 mod adaptation;
 mod attributes;
 mod compress;
+mod coordinates;
 mod decompress;
+mod float_grids;
 mod grid;
 mod model;
 mod package;

@@ -59,14 +59,38 @@ macro_rules! columns {
             }
         }
 
-        /// Columns of one type side by side, row by row; none if they differ.
-        pub(super) fn interleaved(columns: [&Values<'static>; 3]) -> Option<Values<'static>> {
+        /// Columns side by side, row by row; of several types in the one that NumPy has for these.
+        pub(super) fn interleaved(columns: [&Values<'static>; 3]) -> Values<'static> {
             match columns {
                 $([Values::$name(x), Values::$name(y), Values::$name(z)] => {
                     let rows = x.iter().zip(y.iter()).zip(z.iter());
-                    Some(Values::$name(rows.flat_map(|((x, y), z)| [*x, *y, *z]).collect::<Vec<_>>().into()))
+                    Values::$name(rows.flat_map(|((x, y), z)| [*x, *y, *z]).collect::<Vec<_>>().into())
                 })*
-                _ => None,
+                _ => {
+                    let rows = 0..columns[0].len();
+                    match promoted(columns.map(Values::number)) {
+                        $(ScalarType::$name => {
+                            let cast = |column, i| {
+                                if $is_whole { whole(column, i) as $type } else { float(column, i) as $type }
+                            };
+                            Values::$name(rows.flat_map(|i| columns.map(|column| cast(column, i))).collect())
+                        })*
+                    }
+                }
+            }
+        }
+
+        /// Number `i` of a column of whole numbers.
+        fn whole(column: &Values<'_>, i: usize) -> i128 {
+            match column {
+                $(Values::$name(values) => values[i] as i128,)*
+            }
+        }
+
+        /// The binary64 number next to number `i` of a column.
+        fn float(column: &Values<'_>, i: usize) -> f64 {
+            match column {
+                $(Values::$name(values) => values[i] as f64,)*
             }
         }
 
@@ -93,6 +117,24 @@ columns!(
     F32: f32, false,
     F64: f64, false
 );
+
+/// The type that NumPy turns numbers of these types into.
+fn promoted(numbers: [ScalarType; 3]) -> ScalarType {
+    let widest = |is_kind: fn(&str) -> bool| {
+        let bytes = numbers.iter().filter(|number| is_kind(number.name())).map(|number| number.num_bytes());
+        bytes.max().unwrap_or(0)
+    };
+    let float = widest(|name| name.starts_with('f'));
+    let (signed, unsigned) = (widest(|name| name.starts_with('i')), widest(|name| name.starts_with('u')));
+    let (letter, bytes) = match float {
+        0 if signed == 0 => ("uint", unsigned),
+        0 if unsigned < signed => ("int", signed),
+        0 if unsigned < 8 => ("int", 2 * unsigned),
+        4 if signed.max(unsigned) < 4 => ("float", 4),
+        _ => ("float", 8),
+    };
+    ScalarType::from_name(&format!("{letter}{}", 8 * bytes)).unwrap_or(ScalarType::F64)
+}
 
 /// The last number of a column of whole numbers, as a length.
 pub(super) fn last_length(column: &Values<'_>) -> Option<usize> {
@@ -130,4 +172,33 @@ pub(super) fn writable<'a>(name: &str, values: Values<'a>) -> Result<Values<'a>>
         return Err(Error::invalid(format!("{name} has whole numbers beyond 2^53, which PLY has no type for")));
     }
     Ok(Values::F64(wide.iter().map(|v| *v as f64).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_of_several_types_become_one_as_in_numpy() {
+        use ScalarType::{F32, F64, I16, I32, I64, I8, U16, U32, U64, U8};
+        // np.result_type of the three
+        for (numbers, expected) in [
+            ([F32, F32, F64], F64),
+            ([F32, U16, I8], F32),
+            ([F32, I32, U8], F64),
+            ([U8, U16, U8], U16),
+            ([I8, U8, I8], I16),
+            ([I16, U16, U8], I32),
+            ([I64, U8, U32], I64),
+            ([U32, I8, I16], I64),
+            ([U64, I8, U8], F64),
+            ([U64, U8, U8], U64),
+        ] {
+            assert_eq!(promoted(numbers), expected, "{numbers:?}");
+        }
+        let (x, y, z) = (Values::U64(vec![7].into()), Values::I32(vec![-3].into()), Values::F32(vec![0.1].into()));
+        assert_eq!(interleaved([&x, &y, &z]), Values::F64(vec![7.0, -3.0, f64::from(0.1_f32)].into()));
+        let (x, y) = (Values::I8(vec![-1].into()), Values::U16(vec![65535].into()));
+        assert_eq!(interleaved([&x, &y, &x]), Values::I32(vec![-1, 65535, -1].into()));
+    }
 }

@@ -36,8 +36,7 @@ pub(super) fn read(bytes: &[u8], limits: &Limits) -> Result<(PointCloud<'static>
         at.map(|at| columns[at].take()).unwrap_or_default().unwrap_or(Values::U8(Vec::new().into()))
     };
     let [x, y, z] = AXES.map(&mut take);
-    let positions = interleaved([&x, &y, &z])
-        .ok_or_else(|| Error::corrupt("x, y and z of a PLY file have different types: one is needed"))?;
+    let positions = interleaved([&x, &y, &z]);
     let names = vertex.properties.iter().filter(|p| p.count.is_none()).map(|p| p.name.clone());
     let attributes = names.zip(columns).filter_map(|(name, values)| values.map(|values| (name, values))).collect();
     Ok((PointCloud { positions, attributes }, losses(&header, at)))
@@ -48,12 +47,12 @@ fn losses(header: &Header, vertex: usize) -> Vec<String> {
     for (i, element) in header.elements.iter().enumerate() {
         if i != vertex && element.count > 0 {
             let what =
-                if element.name == "face" { "faces".to_owned() } else { format!("the element {}", element.name) };
+                if element.name == "face" { "faces".to_owned() } else { format!("the element {:.40}", element.name) };
             losses.push(format!("{what} ({})", element.count));
         }
     }
     let lists = header.elements[vertex].properties.iter().filter(|property| property.count.is_some());
-    losses.extend(lists.map(|property| format!("the list {} of every point", property.name)));
+    losses.extend(lists.map(|property| format!("the list {:.40} of every point", property.name)));
     losses.extend(header.has_comments.then(|| "comments".to_owned()));
     losses
 }
@@ -70,7 +69,7 @@ impl<'a> Rows<'a> {
     }
 
     fn ends(element: &Element, row: u64) -> Error {
-        Error::truncated(format!("PLY file ends in {} {row} of {}", element.name, element.count))
+        Error::truncated(format!("PLY file ends in {:.40} {row} of {}", element.name, element.count))
     }
 
     /// The next line that is not empty.
@@ -131,8 +130,8 @@ impl<'a> Rows<'a> {
 
     fn text_row(&mut self, element: &Element, row: u64, columns: &mut [Values<'static>]) -> Result<()> {
         let line = self.line().ok_or_else(|| Self::ends(element, row))?;
-        let place = |error: Error| error.at(format!("PLY {} {row}", element.name));
-        let short = || Error::corrupt(format!("PLY {} {row} has too few numbers", element.name));
+        let place = |error: Error| error.at(format!("PLY {:.40} {row}", element.name));
+        let short = || Error::corrupt(format!("PLY {:.40} {row} has too few numbers", element.name));
         let mut words = line.split_ascii_whitespace();
         let mut columns = columns.iter_mut();
         for property in &element.properties {
@@ -143,11 +142,11 @@ impl<'a> Rows<'a> {
                     words.next().ok_or_else(short)?;
                 }
             } else if let Some(column) = columns.next() {
-                push_word(column, word).map_err(|e| place(e.at(&property.name)))?;
+                push_word(column, word).map_err(|e| place(e.at(format!("{:.40}", property.name))))?;
             }
         }
         match words.next() {
-            Some(_) => Err(Error::corrupt(format!("PLY {} {row} has too many numbers", element.name))),
+            Some(_) => Err(Error::corrupt(format!("PLY {:.40} {row} has too many numbers", element.name))),
             None => Ok(()),
         }
     }
@@ -169,7 +168,10 @@ impl<'a> Rows<'a> {
                     push_bytes(&mut lengths, self.left, is_big).ok_or_else(|| Self::ends(element, row))?;
                     let length = last_length(&lengths).and_then(|length| length.checked_mul(size));
                     let length = length.ok_or_else(|| {
-                        Error::corrupt(format!("PLY {} {row}: list {} has no length", element.name, property.name))
+                        Error::corrupt(format!(
+                            "PLY {:.40} {row}: list {:.40} has no length",
+                            element.name, property.name
+                        ))
                     })?;
                     length.saturating_add(count.num_bytes())
                 }
