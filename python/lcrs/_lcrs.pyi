@@ -65,6 +65,7 @@ __all__ = [
     "scale_table",
     "simd_path",
     "simd_paths",
+    "structural_similarity",
     "thresholds",
     "transcode",
     "voxelize_points",
@@ -1282,6 +1283,33 @@ def metadata(data: _Bytes, *, max_pixels: int | None = None, max_bytes: int | No
 
     Raises:
         LcrsError: the file is cut off, damaged, or of a later version.
+    """
+
+# Pictures -----------------------------------------------------------------------------------------
+
+def structural_similarity(
+    a: NDArray[Any],
+    b: NDArray[Any],
+    peak: float,
+    half_window: Sequence[float],
+    constants: tuple[float, float],
+    scales: int = 1,
+    threads: int | None = None,
+) -> NDArray[np.float64]:
+    """Structural similarity of the components of two pictures, at scales of which each halves the sides.
+
+    Args:
+        a: uint8, uint16 or float32, (H, W) or (H, W, C).
+        b: of the same type and shape.
+        peak: the largest value that there may be.
+        half_window: weights of a window of 11 x 11 in one direction: the outermost first, the one of the
+            centre last.
+        constants: `C1` and `C2`, for values from 0 to 1.
+        scales: how many; a side has 11 values or more at each.
+        threads: as everywhere.
+
+    Returns:
+        float64, (C, scales, 2): the means over whole windows, and those of contrast and structure alone.
     """
 
 # Point clouds -------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from PIL import Image
 import lcrs
 import tiny_package
 from lcrs.cli import main
-from lcrs.errors import DesyncError
+from lcrs.errors import DesyncError, LimitError
 from lcrs.evaluate import diagnosis
 from lcrs.evaluate.diagnosis import diagnose
 
@@ -149,8 +149,16 @@ def test_files_that_are_not_portable(tmp_path, photo):
     assert diagnose(path, model=net).verdict == "healthy"
 
 
-def test_limits(file):
-    assert diagnose(file, max_pixels=10).verdict == "too-large"
+def test_limits(file, monkeypatch):
+    for limit, option in (("max_pixels", "--max-pixels"), ("max_bytes", "--max-bytes")):
+        found = diagnose(file, **{limit: 10})
+        assert (found.verdict, found.advice) == ("too-large", f"if you trust it, raise {option}")
+
+    def claims(data, **limits):
+        raise LimitError("picture of 70000 x 1, at most 65535 a side are allowed (max_side)")
+
+    monkeypatch.setattr(diagnosis.codec, "info", claims)
+    assert "raise" not in diagnose(file).advice  # there is no such option
 
 
 def test_the_command(file, tmp_path, photo, capsys):

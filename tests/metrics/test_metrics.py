@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from lcrs import metrics
+from lcrs import coding, metrics
 from lcrs.metrics import perceptual
 
 PHOTO = "photo.png"
@@ -170,6 +170,43 @@ def test_deeper_components(pair):
     deep = [x.astype(np.uint16) * 257 for x in pair]
     for name, value in metrics.measure(*deep)[0].items():
         assert value == pytest.approx(metrics.measure(*pair)[0][name], abs=NEAR)
+
+
+def test_types_and_layouts_do_not_matter(pair):
+    a, b = pair
+    expected = metrics.ms_ssim(a, b)
+    assert metrics.ms_ssim(a, b.astype(np.float64), 255) == pytest.approx(expected, abs=1e-7)
+    assert metrics.ms_ssim(a.astype(np.int32), b.astype(np.int64), 255) == pytest.approx(expected, abs=1e-7)
+    assert metrics.ms_ssim(np.asfortranarray(a), b) == expected
+    upright = [np.moveaxis(x, 0, 1) for x in pair]
+    assert metrics.ssim(*upright) == pytest.approx(metrics.ssim(a, b), abs=1e-7)
+
+
+WINDOW = ([1 / 11] * 6, (1e-4, 9e-4))
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "peak", "scales", "words"),
+    [
+        (np.zeros((11, 12), np.uint8), np.zeros((11, 13), np.uint8), 255, 1, r"b has shape \(11, 13\)"),
+        (np.zeros((11, 12), np.uint8), np.zeros((11, 12), np.uint16), 255, 1, "b has dtype uint16"),
+        (np.zeros((11, 12)), np.zeros((11, 12)), 1, 1, "a has dtype float64"),
+        (np.zeros((11, 12, 3, 1), np.uint8),) * 2 + (255, 1, r"\(H, W, C\) is needed"),
+        (np.zeros((11, 12), np.uint8),) * 2 + (255, 2, "11 of a window at scale 1 of 2"),
+        (np.zeros((11, 12), np.uint8),) * 2 + (-1, 1, "peak=-1"),
+    ],
+)
+def test_the_kernel_says_what_it_needs(a, b, peak, scales, words):
+    with pytest.raises(ValueError, match=words):
+        coding.structural_similarity(a, b, peak, *WINDOW, scales)
+
+
+def test_the_kernel_has_a_number_for_each_component_and_scale(pair):
+    one, three = (coding.structural_similarity(*pair, 255, *WINDOW, 3, threads) for threads in (1, 3))
+    assert one.shape == (3, 3, 2)
+    assert np.array_equal(one, three)
+    alone = coding.structural_similarity(*(np.ascontiguousarray(x[..., 1]) for x in pair), 255, *WINDOW, 3)
+    assert np.array_equal(alone[0], one[1])
 
 
 def test_tensors_are_measured_alike(pair):

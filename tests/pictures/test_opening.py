@@ -73,6 +73,9 @@ def test_large_pictures_are_refused_by_their_header(monkeypatch: pytest.MonkeyPa
     with pytest.raises(PictureError, match=words) as caught:
         to_picture(bomb(20_000))
     assert "--max-pixels 400000000" in caught.value.for_command_line()
+    with pytest.raises(PictureError, match="claims 2147483647 x 2147483647 pixels, more than") as caught:
+        to_picture(bomb(2**31 - 1))
+    assert "max" not in caught.value.for_command_line()  # no advice that nobody can follow
     with pytest.raises(PictureError, match="6 x 4 pixels, 23 are allowed"):
         open_image(png(PIXELS), max_pixels=23)
     assert open_image(png(PIXELS), max_pixels=24).size == (6, 4)

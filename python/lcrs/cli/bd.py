@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what rates are percent of (default: the first CURVE)",
     )
     add_comparison(parser)
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--json", action="store_true", help="print JSON: a list of objects, one a comparison")
 
 
 def add_comparison(parser: argparse._ActionsContainer, *, has_metric: bool = True) -> None:

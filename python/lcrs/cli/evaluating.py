@@ -372,8 +372,8 @@ def _say_what_is_odd(
         streams.say_line(f"lcrs {verb}: {name} is not measured everywhere: {why}")
     for perfect, keys in _without_loss(result).items():
         streams.say_line(
-            f"lcrs {verb}: no mean of {', '.join(keys)} at every setting: nothing differs there in "
-            f"{_listed(list(perfect))}"
+            f"lcrs {verb}: {', '.join(keys)} infinite at some setting, and means with them (null in JSON): "
+            f"nothing differs there in {_listed(list(perfect))}"
         )
     noun = arguments.subject if counted == 1 else f"{arguments.subject}s"
     streams.say_line(f"lcrs {verb}: means over {counted} {noun}, {len(failed)} failed")

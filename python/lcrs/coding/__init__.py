@@ -1,5 +1,7 @@
 """Everything that decides a bit, from Python: tables, entropy coders, coding graphs, packages and files.
 
+And kernels of point clouds and pictures, which stand on the same threads and instruction sets.
+
 This package is the only importer of the native module. It never imports torch, but takes CPU tensors
 wherever it takes arrays. Nothing here turns an array into a list.
 """
@@ -53,6 +55,7 @@ from lcrs.coding.quantization import dequantize, quantize
 from lcrs.coding.runtime import build_profile, num_threads, simd_path, simd_paths
 from lcrs.coding.scales import quality_of_scale, scale_of_quality
 from lcrs.coding.scan import CheckerboardScan, RasterScan, each_step
+from lcrs.coding.similarity import structural_similarity
 from lcrs.coding.table import CdfTable, pmf_to_quantized_cdf
 
 __all__ = [
@@ -106,6 +109,7 @@ __all__ = [
     "scale_table",
     "simd_path",
     "simd_paths",
+    "structural_similarity",
     "thresholds",
     "transcode",
     "voxelize_points",

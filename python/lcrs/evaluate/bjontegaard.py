@@ -263,7 +263,7 @@ def _over_draws(anchor: Results, test: Results, found: Comparison, num_draws: in
     tables = [_tables(results, found.measure, digests) for results in (anchor, test)]
     if any(table is None for table in tables) or len(digests) < 2:
         if num_draws:
-            why = "there is one picture" if len(digests) < 2 else f"not every row has {found.measure}"
+            why = "there is one picture" if len(digests) < 2 else f"a row has no finite {found.measure}"
             found.notes.append(f"no interval: {why}")
         return
     keys = [key_of(results, found.measure) for results in (anchor, test)]

@@ -178,7 +178,10 @@ def _unreadable(error: LcrsError) -> Diagnosis:
             "a newer lcrs reads it; files of older versions are always read",
         )
     if isinstance(error, LimitError):
-        return Diagnosis("too-large", str(error), "if you trust it, raise --max-pixels or --max-bytes")
+        options = {"(max_pixels)": "--max-pixels", "(max_bytes)": "--max-bytes"}
+        option = next((option for name, option in options.items() if name in str(error)), None)
+        advice = f"if you trust it, raise {option}" if option else "lcrs writes no such file: fetch it again"
+        return Diagnosis("too-large", str(error), advice)
     if "goes on after" in str(error):
         return Diagnosis("damaged", str(error), "take off what was put behind it, or fetch it again")
     return Diagnosis("damaged", str(error), "bytes were changed after it was written: fetch it again")

@@ -13,11 +13,14 @@ A file is one JSON object::
     }
 
 `results` has the means over `pictures`, one number a setting, in the order of rates: arithmetic means of
-what each row has, but `ms-ssim-rgb-db`, which is the decibels of the mean MS-SSIM. A value that is not
-finite is null there and in rows (the PSNR of equal pictures). `name`, `description` and `results` alone
-are what CompressAI writes and reads, and are all that has to be there; so are bare `results`. `digest` is
-the SHA-256 of a picture's pixels (`lcrs.evaluate.protocol.digest_of`); pictures that are not `counted` lack
-a row of some setting, and are in no mean. `rate` is `bytes` of files, or `estimate`.
+what each row has, but `ms-ssim-rgb-db`, which is the decibels of the mean MS-SSIM. JSON has no infinity:
+a measure in decibels (`psnr-...`, `...-db`) is null where nothing differs, in rows and, if that is so of one
+picture, in the mean; other measures are null where there is no number.
+
+`name`, `description` and `results` alone are what CompressAI writes and reads, and are all that has to be
+there; so are bare `results`. `digest` is the SHA-256 of a picture's pixels
+(`lcrs.evaluate.protocol.digest_of`); pictures that are not `counted` lack a row of some setting, and are in
+no mean. `rate` is `bytes` of files, or `estimate`.
 
 Results of point clouds have `bpip`, bits a point of the original, in place of `bpp`, and `num_points`
 in place of `width` and `height` (`lcrs.evaluate.cloud_protocol`).
@@ -55,7 +58,8 @@ class Results:
     name: str
     description: str = ""
     results: dict[str, list[Any]] = field(default_factory=dict)
-    """Means over pictures, by measure: one a setting; None where there is none."""
+    """Means over pictures, by measure: one a setting; None where there is none, and, where a file was read,
+    of what is infinite."""
     meta: dict[str, Any] = field(default_factory=dict)
     pictures: list[dict[str, Any]] = field(default_factory=list)
     """That the means are over."""
@@ -184,7 +188,7 @@ def means(rows: Sequence[Mapping[str, Any]], digests: frozenset[str]) -> dict[st
     keys = [key for key in some if key not in _NO_NUMBERS and all(key in row for row in all_rows)]
     points = []
     for setting, found in whole.items():
-        point: dict[str, Any] = {"setting": setting} | {key: _mean(row[key] for row in found) for key in keys}
+        point: dict[str, Any] = {"setting": setting} | {key: _mean(key, found) for key in keys}
         if (similarity := point.get("ms-ssim-rgb")) is not None and "ms-ssim-rgb-db" in point:
             point["ms-ssim-rgb-db"] = decibels(similarity)
         points.append(point)
@@ -193,11 +197,11 @@ def means(rows: Sequence[Mapping[str, Any]], digests: frozenset[str]) -> dict[st
     return {key: [point[key] for point in points] for key in points[0]}
 
 
-def _mean(values: Any) -> float | None:
-    numbers = list(values)
-    if any(number is None or not math.isfinite(number) for number in numbers):
-        return None
-    return math.fsum(numbers) / len(numbers)
+def _mean(key: str, rows: Sequence[Mapping[str, Any]]) -> float | None:
+    """The mean of what rows have; of decibels infinite if one is, which JSON has as null."""
+    absent = math.inf if key.startswith("psnr") or key.endswith("-db") else math.nan
+    total = math.fsum(absent if row[key] is None else row[key] for row in rows)
+    return None if math.isnan(total) else total / len(rows)
 
 
 def _column(where: str, key: str, values: list[Any]) -> list[Any]:

@@ -189,6 +189,8 @@ def _difference(meta: dict[str, Any], identity: dict[str, Any]) -> str:
         return "it does not say of what"
     for key in [*identity, *before]:
         ours, theirs = identity.get(key), before.get(key)
+        if key not in before or key not in identity:
+            return f"{key} is {'there' if key in before else 'here'} alone"
         if isinstance(ours, dict) and isinstance(theirs, dict) and ours != theirs:
             return f"{key}: {_difference({'identity': theirs}, ours)}"
         if ours != theirs:

@@ -1,4 +1,4 @@
-"""How far a restored picture is from its original: PSNR, SSIM and MS-SSIM by NumPy, others where installed.
+"""How far a restored picture is from its original: PSNR, SSIM and MS-SSIM, others where installed.
 
 `measure` gives several at once by the names that result files have for them. `lcrs.metrics.tensors` has the
 same ones for tensors in torch, differentiable and on their device.

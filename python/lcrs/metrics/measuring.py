@@ -19,7 +19,7 @@ __all__ = ["DEFAULT_NAMES", "NAMES", "measure"]
 _ERRORS = ("psnr-rgb", "psnr-y", "psnr-cb", "psnr-cr", "psnr-yuv")
 _STRUCTURAL = ("ms-ssim-rgb", "ms-ssim-rgb-db", "ssim-rgb")
 DEFAULT_NAMES = (*_ERRORS, *_STRUCTURAL)
-"""What NumPy computes. `psnr-yuv` weighs Y, Cb and Cr as 6:1:1; `-db` is `-10 log10(1 - x)`."""
+"""What needs nothing else. `psnr-yuv` weighs Y, Cb and Cr as 6:1:1; `-db` is `-10 log10(1 - x)`."""
 NAMES = (*DEFAULT_NAMES, *PERCEPTUAL)
 """All: those of networks need more packages, and their weights."""
 

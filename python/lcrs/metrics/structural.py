@@ -1,4 +1,4 @@
-"""SSIM (Wang et al. 2004) and MS-SSIM (Wang, Simoncelli and Bovik 2003) by NumPy alone.
+"""SSIM (Wang et al. 2004) and MS-SSIM (Wang, Simoncelli and Bovik 2003).
 
 The window is a Gaussian of 11 taps and sigma 1.5; only whole windows count. Scales are halved by the mean of
 2 x 2 samples, where an odd side has a zero at both ends, as pytorch-msssim has it: so the numbers are those
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lcrs.coding import structural_similarity
 from lcrs.metrics.squared_error import peak_of
 
 if TYPE_CHECKING:
@@ -26,9 +27,6 @@ WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 K1, K2 = 0.01, 0.03
 MIN_SIDE_SSIM = WINDOW
 MIN_SIDE_MS_SSIM = (WINDOW - 1) * 2 ** (len(WEIGHTS) - 1) + 1
-
-_BAND = 16
-"""Rows of the map that are made at a time, so that all that belongs to them stays in a cache."""
 
 
 def taps() -> NDArray[np.float64]:
@@ -72,76 +70,23 @@ def structure(a: NDArray[Any], b: NDArray[Any], peak: float | None, num_scales: 
     if min(a.shape[:2]) < least or a.shape != b.shape:
         msg = f"the shapes are {a.shape} and {b.shape}, two equal ones with sides from {least} on are needed"
         raise ValueError(msg)
-    single, multiple = [], []
-    for channel in range(1 if a.ndim == 2 else a.shape[2]):
-        planes = [_plane(array, channel, peak) for array in (a, b)]
-        product = 1.0
-        for scale, weight in enumerate(WEIGHTS[:num_scales]):
-            whole, contrast = _means(*planes)
-            single += [whole] if scale == 0 else []
-            is_last = scale == num_scales - 1
-            product *= max(whole if is_last else contrast, 0.0) ** weight
-            planes = planes if is_last else [_halved(plane) for plane in planes]
-        multiple.append(product)
-    return float(np.mean(single)), float(np.mean(multiple)) if num_scales == len(WEIGHTS) else 0.0
+    means = structural_similarity(
+        *_comparable(a, b),
+        peak,
+        taps()[: WINDOW // 2 + 1].tolist(),
+        (K1**2, K2**2),
+        num_scales,
+    )
+    single = float(means[:, 0, 0].mean())
+    if num_scales != len(WEIGHTS):
+        return single, 0.0
+    # Luminance counts at the last scale alone.
+    factors = np.append(means[:, :-1, 1], means[:, -1:, 0], axis=1)
+    return single, float((np.maximum(factors, 0.0) ** WEIGHTS).prod(axis=1).mean())
 
 
-def _plane(array: NDArray[Any], channel: int, peak: float) -> NDArray[np.float32]:
-    plane = array if array.ndim == 2 else array[..., channel]
-    return np.asarray(np.ascontiguousarray(plane).astype(np.float32) / np.float32(peak))
-
-
-def _means(x: NDArray[np.float32], y: NDArray[np.float32]) -> tuple[float, float]:
-    """The means over whole windows of SSIM, and of its part of contrast and structure."""
-    height = len(x) - WINDOW + 1
-    whole = contrast = 0.0
-    for row in range(0, height, _BAND):
-        parts = [plane[row : min(row + _BAND, height) + WINDOW - 1] for plane in (x, y)]
-        sums = _sums_of_band(*parts)
-        whole, contrast = whole + sums[0], contrast + sums[1]
-    count = height * (x.shape[1] - WINDOW + 1)
-    return whole / count, contrast / count
-
-
-def _sums_of_band(x: NDArray[np.float32], y: NDArray[np.float32]) -> tuple[float, float]:
-    # Variances do not depend on an offset, and near 0 their differences keep more digits.
-    offset = np.float32(0.5)
-    x, y = x - offset, y - offset
-    mean_x, mean_y, xx, yy, xy = _filtered(np.stack([x, y, x * x, y * y, x * y]))
-    covariance = xy - mean_x * mean_y
-    variances = (xx - mean_x * mean_x) + (yy - mean_y * mean_y)  # of equal planes twice the covariance
-    mean_x, mean_y = mean_x + offset, mean_y + offset
-    c1, c2 = np.float32(K1**2), np.float32(K2**2)
-    contrast = (2 * covariance + c2) / (variances + c2)
-    luminance = (2 * mean_x * mean_y + c1) / (mean_x * mean_x + mean_y * mean_y + c1)
-    return float((luminance * contrast).sum(dtype=np.float64)), float(contrast.sum(dtype=np.float64))
-
-
-def _filtered(planes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(N, H, W) with the window in both directions: (N, H - 10, W - 10)."""
-    weights = taps().astype(np.float32)
-    half = WINDOW // 2
-    for axis in (1, 2):
-        size = planes.shape[axis] - WINDOW + 1
-
-        def part(at: int, planes: NDArray[np.float32] = planes, axis: int = axis, size: int = size) -> Any:
-            return planes[:, at : at + size] if axis == 1 else planes[..., at : at + size]
-
-        total = part(half) * weights[half]
-        pair = np.empty_like(total)
-        for at in range(half):  # the window is symmetric: one product for two samples
-            np.add(part(at), part(WINDOW - 1 - at), out=pair)
-            pair *= weights[at]
-            total += pair
-        planes = total
-    return planes
-
-
-def _halved(plane: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Means of 2 x 2 samples; an odd side gets a zero at both ends first, of which the last is left over."""
-    height, width = plane.shape
-    if height % 2 or width % 2:
-        plane = np.pad(plane, ((height % 2, height % 2), (width % 2, width % 2)))
-        plane = plane[: len(plane) // 2 * 2, : plane.shape[1] // 2 * 2]
-    rows = plane[0::2] + plane[1::2]
-    return np.asarray((rows[:, 0::2] + rows[:, 1::2]) * np.float32(0.25))
+def _comparable(*arrays: NDArray[Any]) -> list[NDArray[Any]]:
+    """The arrays as they are if both have whole numbers of 8 or of 16 bits, else in single precision."""
+    kinds = {array.dtype for array in arrays}
+    kind = kinds.pop() if kinds in ({np.dtype(np.uint8)}, {np.dtype(np.uint16)}) else np.float32
+    return [np.ascontiguousarray(array, kind) for array in arrays]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from lcrs.pictures.errors import PictureError
 
 __all__ = ["MAX_PIXELS", "check_size"]
@@ -16,6 +18,20 @@ def check_size(height: int, width: int, max_pixels: int) -> None:
     Raises:
         PictureError: there are more pixels than `max_pixels`.
     """
-    if height * width > max_pixels:
-        problem = f"image has {width} x {height} pixels, {max_pixels} are allowed"
-        raise PictureError(problem, "max_pixels", height * width, "to allow them")
+    num_pixels = height * width
+    if num_pixels <= max_pixels:
+        return
+    if 3 * num_pixels > _memory():
+        # Whatever it holds, it is not to be had here: no advice how to get it.
+        problem = f"image claims {width} x {height} pixels, more than this machine has memory for"
+        raise PictureError(f"{problem}; {max_pixels} are allowed")
+    problem = f"image has {width} x {height} pixels, {max_pixels} are allowed"
+    raise PictureError(problem, "max_pixels", num_pixels, "to allow them")
+
+
+def _memory() -> int:
+    """Bytes of this machine; where it does not say, as many as the largest have."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 1 << 44

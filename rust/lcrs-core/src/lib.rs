@@ -1,5 +1,5 @@
 //! Everything in lcrs that decides a bit: the entropy coder, CDF construction, exact network
-//! arithmetic and scan orders; and kernels of point clouds.
+//! arithmetic and scan orders; kernels of point clouds; and how alike pictures are.
 //!
 //! Pure Rust: no Python, no input or output, no global state. Bytes from outside lead to an
 //! [`Error`], never to a panic, an unbounded loop or an allocation beyond [`Limits`].
@@ -19,6 +19,7 @@ pub mod rans;
 mod runtime;
 pub mod scan;
 mod simd;
+pub mod similarity;
 mod thread_affinity;
 mod wide;
 

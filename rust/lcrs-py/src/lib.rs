@@ -24,6 +24,7 @@ mod quantization;
 mod runtime;
 mod samples;
 mod scan;
+mod similarity;
 mod table;
 mod target;
 mod tensors;
@@ -68,6 +69,8 @@ mod _lcrs {
     use crate::runtime::{num_threads, simd_path, simd_paths};
     #[pymodule_export]
     use crate::scan::{each_step, CheckerboardScan, RasterScan};
+    #[pymodule_export]
+    use crate::similarity::structural_similarity;
     #[pymodule_export]
     use crate::table::{pmf_to_quantized_cdf, CdfTable};
     #[pymodule_export]
