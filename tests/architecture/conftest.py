@@ -20,7 +20,7 @@ def readers_folder(tmp_path):
     with Image.open(PHOTO) as photo:
         photo.crop((0, 100, 384, 356)).save(tmp_path / "photo.png")
         for name, left in (("first", 0), ("second", 200)):
-            photo.crop((left, 100, left + 192, 292)).save(tmp_path / "photos" / f"{name}.png")
+            photo.crop((left, 100, left + 168, 268)).save(tmp_path / "photos" / f"{name}.png")
     points = np.unique(np.random.default_rng(0).integers(0, 64, (500, 3)), axis=0).astype(np.int32)
     clouds.write(tmp_path / "cloud.ply", clouds.Cloud(points, {"red": points[:, 0].astype(np.uint8)}))
     return tmp_path

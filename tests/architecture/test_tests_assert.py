@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from python_imports import parsed
 
 TESTS = Path(__file__).parents[1]
 ASSERTING = re.compile(r"assert|^check|^raises$|^warns$|^fail$|^deprecated_call$|^skip$")
@@ -88,7 +89,7 @@ def alternatives(tree: ast.AST) -> list[str]:
 
 
 def test_every_test_asserts_something() -> None:
-    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(TESTS.rglob("*.py"))}
+    trees = {path: parsed(path) for path in sorted(TESTS.rglob("*.py"))}
     helpers = asserting_helpers(list(trees.values()))
     found, num_tests = [], 0
     for path, tree in trees.items():
