@@ -41,14 +41,15 @@ def is_asserting(node: ast.AST, helpers: set[str]) -> bool:
 
 def asserting_helpers(trees: list[ast.Module]) -> set[str]:
     """Functions and fixtures of the tests that assert."""
+    helpers = [
+        (function.name, is_asserting(function, set()), {called(part) for part in ast.walk(function)})
+        for tree in trees
+        for function in functions(tree)
+        if not function.name.startswith("test_")
+    ]
     found: set[str] = set()
     while True:
-        more = {
-            function.name
-            for tree in trees
-            for function in functions(tree)
-            if not function.name.startswith("test_") and is_asserting(function, found)
-        }
+        more = {name for name, is_one, calls in helpers if is_one or calls & found}
         if more <= found:
             return found
         found |= more

@@ -36,7 +36,7 @@ PRELUDE = """
 
     package = coding.Package.from_file(sys.argv[1])
     direction, delay, threads = sys.argv[2], float(sys.argv[3]), int(sys.argv[4])
-    small = np.arange(24 * 32 * 3, dtype=np.uint8).reshape(24, 32, 3)
+    small = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(8, 8, 3)
 
     def job(pixels, data):
         if direction == "compress":

@@ -8,8 +8,9 @@ DISTINCT = [
     "gain-space-channel-hyperprior",
 ]  # fmt: skip
 """One of each kind of forward and of coding: what is the same in the others runs with LCRS_TEST_SLOW."""
-TRACED = ["mbt2018", "mbt2018-vbr", "gain-space-channel-hyperprior"]
-"""One of each kind of forward that tracers and compilers of torch, which take seconds, have to go through."""
+COMPILED = ["mbt2018", "gain-space-channel-hyperprior"]
+EXPORTED = ["mbt2018", "mbt2018-vbr"]
+"""Forwards that compilers and tracers of torch, which take seconds, have to go through."""
 
 
 def slow_unless(cases, is_quick):
@@ -24,4 +25,5 @@ def _each(quick):
 
 
 each_kind = _each(DISTINCT)
-each_traced = _each(TRACED)
+each_compiled = _each(COMPILED)
+each_exported = _each(EXPORTED)

@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from kinds import each_kind, each_traced
+from kinds import each_compiled, each_exported, each_kind
 from torch import nn
 
 from lcrs.registry import MODELS
@@ -32,7 +32,7 @@ def loss_of(out):
     return out["x_hat"].float().square().mean() + rate
 
 
-@each_traced
+@each_compiled
 @torch.no_grad()
 def test_compiled(net, x):
     expected = net(x)["x_hat"]
@@ -49,7 +49,7 @@ TOO_MUCH_FOR_OLD_EXPORT = {
 """Their forward has Python that torch.export can trace from torch 2.4 on; torch.compile passes over it."""
 
 
-@each_traced
+@each_exported
 @torch.no_grad()
 def test_exported(name, net, x):
     if name in TOO_MUCH_FOR_OLD_EXPORT and tuple(map(int, torch.__version__.split(".")[:2])) < (2, 4):

@@ -99,8 +99,18 @@ def check_converted(case, data, size):
 
 
 # The last one leaves more padding at the right and below than a model of 16 would add.
-@pytest.mark.parametrize("less", [(0, 0), (1, 2), (63, 17), (35, 41)])
-def test_the_picture_is_compressais(case, less):
+LESS = [(0, 0), (1, 2), (63, 17), (35, 41)]
+
+
+@pytest.mark.parametrize(
+    ("name", "less"),
+    slow_unless(
+        [(name, less) for name in FIXTURES for less in LESS],
+        lambda case: case[0] == "mbt2018-mean" or case[1] == LESS[-1],
+    ),
+)
+def test_the_picture_is_compressais(name, less, tmp_path):
+    case = Case(name, tmp_path)
     size = tuple(int(side) - cut for side, cut in zip(case.padded, less, strict=True))
     data = convert(case.file(size), case.checkpoint)
     check_converted(case, data, size)
@@ -226,8 +236,12 @@ def test_strings_of_another_model_are_never_decoded(tmp_path):
         convert(case.file(case.padded), case.package())
 
 
-def test_a_damaged_string_is_an_error_or_another_string(case):
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name not in FIXTURES[-2:])) for name in FIXTURES]
+)
+def test_a_damaged_string_is_an_error_or_another_string(name, tmp_path):
     """These strings have no checksum: a flipped bit may give another picture's string, and nothing else."""
+    case = Case(name, tmp_path)
     num_flips = 40 if os.environ.get("LCRS_TEST_SLOW") else 5
     rng, errors = np.random.default_rng(5), 0
     data, size = case.file(case.padded), case.padded
@@ -302,7 +316,7 @@ def test_by_default_the_published_weights_are_used(tmp_path, monkeypatch):
 VARIABLE = ["bmshj2018-hyperprior-vbr", "mbt2018-mean-vbr", "mbt2018-vbr"]
 
 
-@pytest.mark.parametrize("way", ["quality", "scale"])
+@pytest.mark.parametrize("way", ["scale", pytest.param("quality", marks=pytest.mark.slow)])
 def test_files_of_variable_rate(way, tmp_path):
     """CompressAI wrote these strings at s = 3."""
     case = Case("mbt2018-vbr", tmp_path)
