@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python test-torch-range lint format develop bench bench-peers results fuzz foreign install-codec clean
+.PHONY: help demo test test-rust test-python test-slow test-torch-range lint format develop bench bench-peers results fuzz foreign install-codec clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -25,6 +25,9 @@ test-rust:
 
 test-python: develop
 	$(DEV)/bin/python -m pytest -n auto --dist worksteal
+
+test-slow: develop ## Python's tests with all that test leaves out: repetitions, runs of minutes, 1000 examples of a property
+	LCRS_TEST_SLOW=1 LCRS_HYPOTHESIS=slow $(DEV)/bin/python -m pytest -n auto --dist worksteal --timeout 3600 --ignore tests/release
 
 # The torch of both ends of what pyproject.toml allows, each with a Python and a NumPy that it fits.
 OLDEST_TORCH = $(shell sed -n 's/^torch = \["torch>=\(.*\)"\]/\1/p' pyproject.toml)

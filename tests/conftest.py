@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -23,8 +24,11 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("LCRS_HYPOTHESIS", "fast"))
 
-# Tensors of tests are small, workers have a processor each: more threads of torch would wait for each other.
+# Tensors of tests are small, workers have a processor each: more threads would wait for each other. What
+# is about threads says how many; with LCRS_TEST_SLOW there are as many as lcrs takes by itself.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+if not os.environ.get("LCRS_TEST_SLOW"):
+    os.environ.setdefault("LCRS_NUM_THREADS", "1")
 
 DATA = Path(__file__).parent / "data"
 
@@ -37,6 +41,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if "slow" in item.keywords:
             item.add_marker(skip)
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """For ``-n auto``: one more than there are processors, for while tests wait for clocks and processes."""
+    has_affinity = hasattr(os, "sched_getaffinity")
+    return (len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1) + 1
+
+
+def pytest_collection_finish() -> None:
+    """Has the collector of garbage pass over what is there for good: modules, and thousands of tests."""
+    gc.collect()
+    gc.freeze()
 
 
 def find_reference_data() -> Path | None:

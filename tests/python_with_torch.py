@@ -169,7 +169,9 @@ def end(how: BaseException | None) -> None:
 
 if __name__ == "__main__":
     import numpy  # noqa: F401
-    import torch  # noqa: F401
+
+    # the latter as the first optimiser of a process does, which takes as long as torch itself
+    import torch._dynamo  # noqa: F401
 
     gc.collect()
     gc.freeze()  # what nobody touches is not copied

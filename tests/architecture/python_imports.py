@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 from pathlib import Path
+
+
+@cache
+def parsed(path: Path) -> ast.Module:
+    """The syntax tree of a file of this repository, which no test changes."""
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def arrows(package: Path) -> dict[Path, set[Path]]:
@@ -11,7 +18,7 @@ def arrows(package: Path) -> dict[Path, set[Path]]:
 
     A name that a folder's ``__init__`` merely offers again is taken from the file that defines it.
     """
-    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(package.rglob("*.py"))}
+    trees = {path: parsed(path) for path in sorted(package.rglob("*.py"))}
     found = {}
     for path, tree in trees.items():
         if path.name == "__init__.py" and not _defines_anything(tree):

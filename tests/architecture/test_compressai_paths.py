@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from python_imports import parsed
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "python" / "lcrs"
@@ -31,7 +32,7 @@ def module_of(path: Path) -> str:
 
 def test_the_table_lists_them_all() -> None:
     said = re.compile(r"CompressAI's (older )?(path|name) ")
-    texts = {path: ast.parse(path.read_text(encoding="utf-8")) for path in PACKAGE.rglob("*.py")}
+    texts = {path: parsed(path) for path in PACKAGE.rglob("*.py")}
     found = {module_of(path) for path, tree in texts.items() if said.match(ast.get_docstring(tree) or "")}
     assert {path for path, _ in ROWS} == found
 
@@ -39,7 +40,7 @@ def test_the_table_lists_them_all() -> None:
 @pytest.mark.parametrize(("path", "home"), [row for row in ROWS if row[0] not in OWN])
 def test_what_is_there_is_defined_elsewhere(path: str, home: str) -> None:
     assert file_of(home).is_file()
-    tree = ast.parse(file_of(path).read_text(encoding="utf-8"))
+    tree = parsed(file_of(path))
     imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
     sources = {f"{node.module}.{alias.name}" for node in imports for alias in node.names}
     assert any(f"{source}.".startswith(f"{home}.") for source in sources), sources

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from python_imports import parsed
+
 ROOT = Path(__file__).parents[2]
 CRATE = ROOT / "rust" / "lcrs-codec"
 READER = ROOT / "tests" / "golden" / "reader"
@@ -14,7 +16,7 @@ READER = ROOT / "tests" / "golden" / "reader"
 
 def of_python() -> dict[str, set[str]]:
     """Operations that networks lower to, with their attributes: the table `OPS`."""
-    tree = ast.parse((ROOT / "python" / "lcrs" / "layers" / "lowering.py").read_text(encoding="utf-8"))
+    tree = parsed(ROOT / "python" / "lcrs" / "layers" / "lowering.py")
     (table,) = (
         node.value
         for node in tree.body
@@ -56,7 +58,7 @@ def of_reader() -> set[str]:
 
 
 def _operations(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.match_case):
             for pattern in ast.walk(node.pattern):
                 if isinstance(pattern, ast.MatchValue) and isinstance(pattern.value, ast.Constant):

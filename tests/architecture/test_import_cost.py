@@ -83,14 +83,14 @@ except ModuleNotFoundError as error:
     assert fresh_python(code, part) == expected
 
 
-def test_torchs_compiler_is_left_alone(fresh_torch) -> None:
+def test_torchs_compiler_is_left_alone(fresh_python) -> None:
     """It takes as long to load as torch itself."""
     code = """
 import sys
 import lcrs.models, lcrs.zoo, lcrs.train, lcrs.losses, lcrs.datasets, lcrs.packages, lcrs.shims
 print([name for name in sys.modules if name in ("torch._dynamo", "torch._inductor", "sympy")])
 """
-    assert fresh_torch(code) == "[]"
+    assert fresh_python(code) == "[]"
 
 
 def test_every_part_loads_when_it_is_named(fresh_torch) -> None:

@@ -6,6 +6,7 @@ import ast
 from pathlib import Path
 
 import pytest
+from python_imports import parsed
 
 PACKAGE = Path(__file__).parents[2] / "python" / "lcrs"
 
@@ -44,7 +45,7 @@ def imported_modules(path: Path) -> list[tuple[int, str]]:
     """Absolute dotted names under ``lcrs`` that a file imports, with their lines."""
     package = ["lcrs", *path.relative_to(PACKAGE).parent.parts]
     found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             found += [(node.lineno, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
@@ -87,7 +88,7 @@ def test_the_torch_free_parts_import_no_torch() -> None:
     for path in modules():
         if part_of(path) not in free:
             continue
-        tree = ast.parse(path.read_text(encoding="utf-8"))
+        tree = parsed(path)
         for node in tree.body:
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []

@@ -40,6 +40,8 @@ def test_commands(readers_folder, python_with_torch):
         words = shlex.split(line, comments=True)[1:]
         if words[0] == "train" and "list" not in words:
             words += SHORT_RUN
+        elif words[0] in ("eval", "bench") and "photos" in words:
+            words += ["-q", "20,45,70,90"]  # the fewest that a curve is made of
         result = python_with_torch.run("-m", "lcrs", *words, cwd=readers_folder, is_strict=False)
         assert result.returncode == 0, (line, result.stderr)
     for name in ("restored.png", "small.lcrs", "out/first.lcrs"):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from python_imports import parsed
 
 TESTS = Path(__file__).parents[1]
 ASSERTING = re.compile(r"assert|^check|^raises$|^warns$|^fail$|^deprecated_call$|^skip$")
@@ -40,14 +41,15 @@ def is_asserting(node: ast.AST, helpers: set[str]) -> bool:
 
 def asserting_helpers(trees: list[ast.Module]) -> set[str]:
     """Functions and fixtures of the tests that assert."""
+    helpers = [
+        (function.name, is_asserting(function, set()), {called(part) for part in ast.walk(function)})
+        for tree in trees
+        for function in functions(tree)
+        if not function.name.startswith("test_")
+    ]
     found: set[str] = set()
     while True:
-        more = {
-            function.name
-            for tree in trees
-            for function in functions(tree)
-            if not function.name.startswith("test_") and is_asserting(function, found)
-        }
+        more = {name for name, is_one, calls in helpers if is_one or calls & found}
         if more <= found:
             return found
         found |= more
@@ -88,7 +90,7 @@ def alternatives(tree: ast.AST) -> list[str]:
 
 
 def test_every_test_asserts_something() -> None:
-    trees = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(TESTS.rglob("*.py"))}
+    trees = {path: parsed(path) for path in sorted(TESTS.rglob("*.py"))}
     helpers = asserting_helpers(list(trees.values()))
     found, num_tests = [], 0
     for path, tree in trees.items():

@@ -7,6 +7,8 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
+from python_imports import parsed
+
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "python" / "lcrs"
 # Their successors are in the glossary of ARCHITECTURE.md, or say what a file holds.
@@ -20,7 +22,7 @@ ONE_FUNCTION = {"check_strings", "run_steps", "each_step", "level_of", "load_pac
 
 def definitions(path: Path, *, at_the_top: bool = False) -> list[str]:
     """Names of the classes and functions of a file, perhaps without those in others."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     nodes = tree.body if at_the_top else ast.walk(tree)
     return [node.name for node in nodes if isinstance(node, ast.ClassDef | ast.FunctionDef)]
 

@@ -22,7 +22,7 @@ def files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-@pytest.mark.parametrize("processes", [1, 2, 9])
+@pytest.mark.parametrize("processes", [1, 2, pytest.param(9, marks=pytest.mark.slow)])
 def test_a_tree_keeps_its_form_and_bad_files_stop_nothing(
     processes: int, pictures: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

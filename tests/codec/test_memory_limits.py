@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -50,7 +51,9 @@ print(json.dumps(found))
 
 
 def test_what_is_held_stays_within_the_limit() -> None:
-    limits = [100_000_000, 50_000_000, 25_000_000, 5_000_000]
+    limits = [50_000_000, 25_000_000, 5_000_000]
+    if os.environ.get("LCRS_TEST_SLOW"):
+        limits = [100_000_000, *limits]
     done = subprocess.run(
         [sys.executable, "-c", CALLS, json.dumps(limits)], capture_output=True, text=True, check=False
     )
@@ -58,6 +61,8 @@ def test_what_is_held_stays_within_the_limit() -> None:
         pytest.skip("the system does not let the peak be reset")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    assert [is_done for call, _, is_done, _ in found if call == "compress"] == [True, True, False, False]
+    assert [is_done for call, _, is_done, _ in found if call == "compress"] == [
+        limit >= 50_000_000 for limit in limits
+    ]
     for call, limit, is_done, most in found:
         assert most <= limit + SLACK, f"{call} holds {most} of {limit} bytes ({is_done})"

@@ -36,7 +36,7 @@ PRELUDE = """
 
     package = coding.Package.from_file(sys.argv[1])
     direction, delay, threads = sys.argv[2], float(sys.argv[3]), int(sys.argv[4])
-    small = np.arange(24 * 32 * 3, dtype=np.uint8).reshape(24, 32, 3)
+    small = np.arange(8 * 8 * 3, dtype=np.uint8).reshape(8, 8, 3)
 
     def job(pixels, data):
         if direction == "compress":
@@ -72,7 +72,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 @pytest.mark.parametrize(
     ("direction", "delay", "threads"),
-    [("compress", 0.01, 2), ("compress", 0.4, 1), ("compress", 0.4, 2), ("decompress", 0.3, 2)],
+    [("compress", 0.01, 2), ("compress", 0.1, 1), ("compress", 0.1, 2), ("decompress", 0.1, 2)],
 )
 def test_an_interrupt_ends_a_job(
     packages: dict[str, Path], direction: str, delay: float, threads: int
@@ -82,8 +82,8 @@ def test_an_interrupt_ends_a_job(
         wanted = job(small, package.compress(small, 50.0))
         large = np.zeros((1000, 2000, 3), np.uint8)
         data = package.compress(large, 50.0) if direction == "decompress" else b""
-        send(signal.SIGINT, delay)
         try:
+            send(signal.SIGINT, delay)
             job(large, data)
             print("not interrupted")
         except KeyboardInterrupt:
@@ -97,7 +97,7 @@ def test_an_interrupt_ends_a_job(
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals and forks")
 def test_handlers_run_in_the_middle_of_a_job_and_may_call_another(packages: dict[str, Path]) -> None:
     script = """
-        medium = np.arange(100 * 100 * 3, dtype=np.uint32).astype(np.uint8).reshape(100, 100, 3)
+        medium = np.arange(64 * 64 * 3, dtype=np.uint32).astype(np.uint8).reshape(64, 64, 3)
         wanted, light = job(medium, None), job(small, None)
         seen = []
 
@@ -116,7 +116,7 @@ def test_handlers_run_in_the_middle_of_a_job_and_may_call_another(packages: dict
         stop = threading.Event()
 
         def pester():
-            while not stop.wait(0.05):
+            while not stop.wait(0.01):
                 os.kill(os.getpid(), signal.SIGUSR1)
 
         thread = threading.Thread(target=pester)
@@ -131,18 +131,18 @@ def test_handlers_run_in_the_middle_of_a_job_and_may_call_another(packages: dict
 def test_threads_of_python_are_not_disturbed(packages: dict[str, Path]) -> None:
     """Only the main thread is interrupted, whatever other threads do."""
     script = """
-        medium = np.arange(100 * 100 * 3, dtype=np.uint32).astype(np.uint8).reshape(100, 100, 3)
+        medium = np.arange(64 * 64 * 3, dtype=np.uint32).astype(np.uint8).reshape(64, 64, 3)
         wanted, results = job(medium, None), []
         thread = threading.Thread(target=lambda: results.append(job(medium, None) == wanted))
         thread.start()
-        send(signal.SIGINT, 0.2)
         try:
+            send(signal.SIGINT, 0.02)
             while not results:
-                time.sleep(0.05)
+                time.sleep(0.01)
         except KeyboardInterrupt:
             print("interrupted")
         while not results:
-            time.sleep(0.05)
+            time.sleep(0.01)
         print(results)
     """
     lines = run(script, packages["compress"], "compress", 0, 2)
@@ -156,9 +156,10 @@ def test_batches_of_a_graph_are_interrupted(packages: dict[str, Path], threads: 
         nodes = [{{"op": "tanh", "in": [i], "place": ""}} for i in range({SLOW})]
         graph = {{"version": 1, "inputs": ["x"], "outputs": [["y", {SLOW}]], "nodes": nodes}}
         graph = coding.Graph(json.dumps(graph), {{}})
-        send(signal.SIGINT, 0.5)
+        values = [np.zeros((4, 1, 1000, 2000), np.float32)]
         try:
-            graph.run([np.zeros((4, 1, 1000, 2000), np.float32)], threads=threads)
+            send(signal.SIGINT, 0.1)
+            graph.run(values, threads=threads)
         except KeyboardInterrupt:
             print("interrupted")
     """

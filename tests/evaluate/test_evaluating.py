@@ -90,7 +90,16 @@ def test_broken_pictures_do_not_end_the_run(odd, lcrs_command, tmp_path):
 def test_a_run_goes_on_where_it_was_ended(pictures, tmp_path, model_path, monkeypatch, capsys):
     """A worker per picture is killed, and then the run itself."""
     slow = tmp_path / "slow.py"
-    slow.write_text("import shutil, sys, time\ntime.sleep(0.25)\nshutil.copy(*sys.argv[1:3])\n")
+    slow.write_text(
+        """import pathlib, shutil, sys, time
+calls, go = (pathlib.Path(__file__).with_name(name) for name in ("calls", "go"))
+with calls.open("a") as file:
+    file.write(".")
+while len(calls.read_text()) > 7 and not go.exists():  # that is in the middle, and there the run is killed
+    time.sleep(0.01)
+shutil.copy(*sys.argv[1:3])
+"""
+    )
     line = f"{sys.executable} {slow} {{input}} {{output}} {{setting}}"
     words = ["bench", "command", "pictures", "-q", "1,2", "--json", "r.json", "--quiet"]
     words += ["--command", line, "--decode-command", line, "--suffix", ".png"]
@@ -100,9 +109,10 @@ def test_a_run_goes_on_where_it_was_ended(pictures, tmp_path, model_path, monkey
     while time.monotonic() < end:
         if partial.exists() and partial.read_text().count('{"row"') >= 2:
             break
-        time.sleep(0.05)
+        time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    (tmp_path / "go").touch()
     before = partial.read_text()
     num_before = before.count('{"row"')
     assert 2 <= num_before < 8
@@ -426,18 +436,14 @@ def test_networks_in_torch_are_measured_and_estimated(pictures, tmp_path, capsys
     assert main(["eval", "own.pth.tar", str(pictures / "a.png"), "--json", "real.json"]) == 0
     real = read_results("real.json")
     assert real.results["setting"] == ["own"]
-    assert (
-        main(["eval", "own.pth.tar", str(pictures / "a.png"), "--estimate", "--json", "estimate.json"]) == 0
-    )
+    own = ["eval", "own.pth.tar", str(pictures / "a.png"), "--import", "made:net"]
+    assert main([*own, "--estimate", "--json", "estimate.json"]) == 0
     estimate = read_results("estimate.json")
     assert estimate.meta["rate"] == "estimate"
     assert "estimated" in estimate.description
     assert "num_bytes" not in estimate.rows[0]
     assert estimate.results["bpp"][0] == pytest.approx(real.results["bpp-strings"][0], rel=0.05)
     assert estimate.results["psnr-rgb"][0] == pytest.approx(real.results["psnr-rgb"][0], abs=0.05)
-    own = ["eval", "own.pth.tar", str(pictures / "a.png"), "--import", "made:net", "--json", "own.json"]
-    assert main(own) == 0
-    assert read_results("own.json").results["bpp"] == real.results["bpp"]
     capsys.readouterr()
 
 

@@ -25,17 +25,28 @@ BROWSER = next(
 NAME = '</script><b id="planted">&.png'.replace("/", "_")
 
 
-@pytest.fixture
-def measured(tmp_path, photo, model_path, monkeypatch):
+@pytest.fixture(scope="module")
+def measured_once(tmp_path_factory, photo, tiny_models):
     """Two result files with restored pictures, one of them of a name that tries to be HTML."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "in").mkdir()
+    folder = tmp_path_factory.mktemp("measured")
+    (folder / "in").mkdir()
     big = np.tile(photo, (3, 3, 1))
-    Image.fromarray(big).save(tmp_path / "in" / NAME)
-    Image.fromarray(big[:200, :180]).save(tmp_path / "in" / "b.png")
+    Image.fromarray(big).save(folder / "in" / NAME)
+    Image.fromarray(big[:200, :180]).save(folder / "in" / "b.png")
     options = ["in", "--quiet", "--save"]
-    assert main(["eval", "tiny", *options, "saved-a", "-q", "10,40,70,100", "--json", "a.json"]) == 0
-    assert main(["bench", "webp", *options, "saved-b", "-q", "1,30,60,90", "--json", "b.json"]) == 0
+    with pytest.MonkeyPatch.context() as patched:
+        patched.chdir(folder)
+        patched.setenv("LCRS_MODEL_PATH", str(tiny_models))
+        assert main(["eval", "tiny", *options, "saved-a", "-q", "10,40,70,100", "--json", "a.json"]) == 0
+        assert main(["bench", "webp", *options, "saved-b", "-q", "1,30,60,90", "--json", "b.json"]) == 0
+    return folder
+
+
+@pytest.fixture
+def measured(measured_once, tmp_path, monkeypatch):
+    """A copy of them, which is the present folder."""
+    shutil.copytree(measured_once, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 

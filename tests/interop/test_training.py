@@ -8,7 +8,13 @@ from training import CASES, FIXTURE, NUM_STEPS, train
 COMPRESSAI = json.loads(FIXTURE.read_text())
 
 
-@pytest.mark.parametrize("name", CASES)
+# Without and with a hyperprior, with checkerboards and with groups; the rest with LCRS_TEST_SLOW.
+QUICK = ("bmshj2018-factorized", "mbt2018", "cheng2020-anchor-checkerboard", "elic2022-official")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name not in QUICK)) for name in CASES]
+)
 def test_weights_and_losses_are_compressais(name):
     initial, steps = train("lcrs", name)
     expected = COMPRESSAI[name]

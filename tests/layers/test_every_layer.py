@@ -92,7 +92,21 @@ def test_every_parameter_gets_a_finite_gradient(make):
         ).all()
 
 
-@each
+# Blocks of layers that are here by themselves; what is within them is told by the others.
+REPEATED = {
+    "AttentionBlock", "DenseBlock", "GDN1", "Gain-scalar", "MaskedConv2d-B", "Mlp", "ResidualBlock",
+    "ResidualBlock-skip", "ResidualBlockWithStride-1", "ResidualBottleneckBlock",
+    "ResidualBottleneckBlock-skip", "SpectralConvTranspose2d", "WindowAttention", "subpel_conv3x3",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(make, marks=[pytest.mark.slow] * (name in REPEATED), id=name)
+        for name, make in LAYERS.items()
+    ],
+)
 def test_compiles_without_a_graph_break_and_exports(make):
     layer, x = make(), picture()
     expected = layer(x)

@@ -4,10 +4,13 @@ import pytest
 from tiny_networks import TINY
 
 DISTINCT = [
-    "bmshj2018-factorized", "mbt2018", "cheng2020-anchor-checkerboard", "elic2022-chandelier", "mbt2018-vbr",
+    "bmshj2018-factorized", "mbt2018", "cheng2020-anchor-checkerboard", "mbt2018-vbr",
     "gain-space-channel-hyperprior",
 ]  # fmt: skip
 """One of each kind of forward and of coding: what is the same in the others runs with LCRS_TEST_SLOW."""
+COMPILED = ["mbt2018", "gain-space-channel-hyperprior"]
+EXPORTED = ["mbt2018", "mbt2018-vbr"]
+"""Forwards that compilers and tracers of torch, which take seconds, have to go through."""
 
 
 def slow_unless(cases, is_quick):
@@ -15,6 +18,12 @@ def slow_unless(cases, is_quick):
     return [pytest.param(*case, marks=[] if is_quick(case) else pytest.mark.slow) for case in cases]
 
 
-each_kind = pytest.mark.parametrize(
-    "name", slow_unless([(name,) for name in TINY], lambda case: case[0] in DISTINCT)
-)
+def _each(quick):
+    return pytest.mark.parametrize(
+        "name", slow_unless([(name,) for name in TINY], lambda case: case[0] in quick)
+    )
+
+
+each_kind = _each(DISTINCT)
+each_compiled = _each(COMPILED)
+each_exported = _each(EXPORTED)

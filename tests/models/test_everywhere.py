@@ -4,7 +4,7 @@ import copy
 
 import pytest
 import torch
-from kinds import each_kind
+from kinds import each_compiled, each_exported, each_kind
 from torch import nn
 
 from lcrs.registry import MODELS
@@ -32,7 +32,7 @@ def loss_of(out):
     return out["x_hat"].float().square().mean() + rate
 
 
-@each_kind
+@each_compiled
 @torch.no_grad()
 def test_compiled(net, x):
     expected = net(x)["x_hat"]
@@ -49,7 +49,7 @@ TOO_MUCH_FOR_OLD_EXPORT = {
 """Their forward has Python that torch.export can trace from torch 2.4 on; torch.compile passes over it."""
 
 
-@each_kind
+@each_exported
 @torch.no_grad()
 def test_exported(name, net, x):
     if name in TOO_MUCH_FOR_OLD_EXPORT and tuple(map(int, torch.__version__.split(".")[:2])) < (2, 4):
@@ -134,6 +134,7 @@ def test_steps_of_training_in_pure_bfloat16(net, x):
         assert torch.isfinite(parameter).all(), name
 
 
+@each_kind
 def test_gradients_in_double(net, x):
     net.train().double()
     loss_of(net(x.double())).backward()
@@ -141,6 +142,7 @@ def test_gradients_in_double(net, x):
         assert parameter.grad is None or parameter.grad.dtype == torch.float64, name
 
 
+@each_kind
 def test_bytes_are_no_pictures(net, x):
     pixels = (255 * x).to(torch.uint8)
     for call in (net, net.compress):

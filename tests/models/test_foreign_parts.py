@@ -135,7 +135,11 @@ def test_a_mode_is_in_force_in_every_block_that_it_is_given_to():
 
 
 @pytest.mark.parametrize(
-    "name", ["mbt2018-mean", "cheng2020-anchor-checkerboard", "elic2022-official", "mbt2018"]
+    "name",
+    [
+        *("mbt2018-mean", "cheng2020-anchor-checkerboard", "mbt2018"),
+        pytest.param("elic2022-official", marks=pytest.mark.slow),
+    ],
 )
 def test_training_mode_codes_as_eval_mode(name, allowed):
     net, x = make_foreign(name), pictures(1)
@@ -145,7 +149,11 @@ def test_training_mode_codes_as_eval_mode(name, allowed):
 
 
 @pytest.mark.parametrize(
-    "name", ["mbt2018-mean", "cheng2020-anchor-checkerboard", "elic2022-official", "mbt2018"]
+    "name",
+    [
+        *("mbt2018-mean", "cheng2020-anchor-checkerboard", "mbt2018"),
+        pytest.param("elic2022-official", marks=pytest.mark.slow),
+    ],
 )
 @given(data=st.data())
 def test_damaged_strings_are_refused(name, data):
@@ -175,7 +183,11 @@ def coded(name):
 
 
 @pytest.mark.parametrize(
-    "name", ["mbt2018-mean", "cheng2020-anchor-checkerboard", "elic2022-official", "mbt2018"]
+    "name",
+    [
+        *("mbt2018-mean", "cheng2020-anchor-checkerboard", "mbt2018"),
+        pytest.param("elic2022-official", marks=pytest.mark.slow),
+    ],
 )
 @pytest.mark.parametrize("kind", ["lcrs", "ans"])
 def test_other_sums_decode_to_the_same_or_are_refused_by_name(name, kind, allowed):

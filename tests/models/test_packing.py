@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from kinds import DISTINCT, slow_unless
 from tiny_networks import TINY, make
 from torch import nn
 
@@ -19,6 +20,13 @@ from lcrs.models.utils import conv, deconv
 from lcrs.registry import MODELS
 
 FIXED_RATE = [name for name in TINY if "gain" not in name and not name.endswith("-vbr")]
+
+
+# One of each kind of codec tree; what is restored is looked at of all.
+TREES = [*DISTINCT, "elic2022-official"]
+each_tree = pytest.mark.parametrize(
+    "net", slow_unless([(name,) for name in FIXED_RATE], lambda case: case[0] in TREES), indirect=True
+)
 
 
 @pytest.fixture(params=FIXED_RATE)
@@ -47,6 +55,7 @@ def test_files_restore_what_the_model_restores(net, tmp_path, rng):
         assert abs(len(data) - num_bytes) < 0.01 * num_bytes + 120, size
 
 
+@each_tree
 def test_files_decode_without_torch_on_another_path(net, tmp_path, rng, fresh_python):
     package = write(net, tmp_path / "tiny.lcrm")
     data = package.compress(rng.integers(0, 256, (40, 70, 3), dtype=np.uint8))
@@ -68,6 +77,7 @@ assert "torch" not in sys.modules
     )
 
 
+@each_tree
 def test_description_says_what_the_model_is(net, tmp_path):
     package = write(net, tmp_path / "tiny.lcrm", {"licence": "CC0"})
     description = json.loads(package.description)

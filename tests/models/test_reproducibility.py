@@ -29,7 +29,15 @@ print(digest.hexdigest())
 """
 
 
-@pytest.mark.parametrize("name", ["bmshj2018-factorized", "mbt2018", "elic2022-official"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "bmshj2018-factorized",
+        "mbt2018",
+        pytest.param("elic2022-official", marks=pytest.mark.slow),
+        "gain-space-channel-hyperprior",
+    ],
+)
 def test_bytes_depend_on_nothing_but_the_model(name, fresh_torch):
     runs = [
         fresh_torch(CODE, str(HERE), name, torch_threads, LCRS_NUM_THREADS=threads, LCRS_SIMD=path)

@@ -40,7 +40,12 @@ def clip(num_frames, *shape):
 
 @pytest.mark.parametrize(
     ("num_frames", "shape", "kind"),
-    [(1, (1, 1, 1), "lcrs"), (3, (2, 70, 100), "lcrs"), (2, (1, 128, 192), "lcrs"), (2, (2, 30, 130), "ans")],
+    [
+        (1, (1, 1, 1), "lcrs"),
+        (3, (2, 70, 100), "ans"),
+        pytest.param(2, (2, 30, 130), "lcrs", marks=pytest.mark.slow),
+        pytest.param(2, (1, 128, 192), "lcrs", marks=pytest.mark.slow),
+    ],
 )
 def test_round_trip(net, num_frames, shape, kind):
     net.entropy_coder = kind

@@ -296,7 +296,7 @@ class Mine:
         "import lcrs.models, lcrs.layers; from compressai.models import More",
     ],
 )
-@pytest.mark.parametrize("is_imported_before", [False, True])
+@pytest.mark.parametrize("is_imported_before", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_names_taken_by_a_star_come_from_the_copy_too(code, is_imported_before, tmp_path, fresh_torch):
     for name, text in STARRED.items():
         path = tmp_path / "compressai" / name

@@ -348,7 +348,9 @@ def small_flow(monkeypatch):
 
 
 @pytest.mark.usefixtures("small_flow")
-@pytest.mark.parametrize("kind", ["vimeo90k", "video-folder", "raw-video"])
+@pytest.mark.parametrize(
+    "kind", ["vimeo90k", "raw-video", pytest.param("video-folder", marks=pytest.mark.slow)]
+)
 def test_video_trains(kind, vimeo, raw_video, tiny):
     if kind == "video-folder":
         (vimeo / "sep_trainlist.txt").unlink()

@@ -213,7 +213,7 @@ def while_validating_at_the_end(interrupt, monkeypatch):
         (while_validating_at_the_end, 6, 3),
     ],
 )
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_what_is_written_is_ended_and_a_validation_is_not(
     settings, whole, monkeypatch, place, step, validated, number
 ):

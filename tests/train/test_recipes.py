@@ -77,7 +77,21 @@ def test_there_is_a_recipe_for_every_architecture_of_the_zoo(name):
             load_recipe(name, {"quality": entry.num_qualities + 1})
 
 
-@pytest.mark.parametrize("name", [name for name in recipe_names() if name not in ELSEWHERE])
+# The same recipe with another of the networks of CompressAI, which all train in the tests of models.
+REPEATED = {
+    "bmshj2018-factorized-relu", "bmshj2018-hyperprior", "cheng2020-anchor", "cheng2020-attn",
+    "elic2022-chandelier", "elic2022-official", "mbt2018-vbr",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name in REPEATED))
+        for name in recipe_names()
+        if name not in ELSEWHERE
+    ],
+)
 def test_a_recipe_trains(name, tiny, photo):
     settings = tiny_settings(name, tiny)
     result = run(load_recipe(name, settings, on_cuda=False))

@@ -93,7 +93,7 @@ def test_a_package_of_older_weights_is_made_anew(tiny, tmp_path):
     assert steps_of_package() == 3
 
 
-@pytest.mark.parametrize("split", [4, 5])
+@pytest.mark.parametrize("split", [5, pytest.param(4, marks=pytest.mark.slow)])
 def test_a_plateau_is_the_same_wherever_the_run_was_stopped(tiny, tmp_path, split):
     settings = tiny | {
         "validation.every": 2, "schedule.type": "plateau", "schedule.patience": 0,

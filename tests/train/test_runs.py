@@ -3,9 +3,7 @@
 import json
 import os
 import signal
-import subprocess
 import sys
-import time
 
 import numpy as np
 import pandas as pd
@@ -87,7 +85,7 @@ def test_the_log_is_read_by_pandas(tiny):
     assert set(log.kind) == {"train", "validation", "event"}
 
 
-@pytest.mark.parametrize("split", [1, 3, 5])
+@pytest.mark.parametrize("split", [3, *(pytest.param(k, marks=pytest.mark.slow) for k in (1, 5))])
 def test_a_run_in_two_parts_is_the_run_in_one(tiny, tmp_path, split):
     """The first part ends at any step: what is checkpointed is that step."""
     settings = {**tiny, "loop.ema": 0.9, "schedule.type": "constant"}
@@ -137,24 +135,37 @@ def test_a_killed_run_goes_on_to_the_same_weights(tiny, tmp_path, fresh_torch):
     assert_same(weights(whole), weights(tmp_path / "run"))
 
 
-def test_a_signal_saves_first(tiny, tmp_path):
+# A thread sends the signal once the log has three lines of steps.
+TERMINATED = """
+import os, runpy, signal, sys, threading, time
+from pathlib import Path
+
+log, *words = sys.argv[1:]
+
+def terminate():
+    while not Path(log).exists() or Path(log).read_text().count('"train"') < 3:
+        time.sleep(0.01)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+threading.Thread(target=terminate, daemon=True).start()
+sys.argv = ["lcrs", *words]
+runpy.run_module("lcrs", run_name="__main__", alter_sys=True)
+"""
+
+
+def test_a_signal_saves_first(tiny, tmp_path, python_with_torch):
     """And ends the program as whoever sent it expects."""
     settings = {**tiny, "steps": 100_000, "checkpoint_every": 100_000, "watch.every": 1}
-    log = tmp_path / "run" / "log.jsonl"
-    with subprocess.Popen(program(settings), stderr=subprocess.PIPE, text=True) as process:
-        while process.poll() is None and not (log.exists() and log.read_text().count("train") >= 3):
-            time.sleep(0.01)
-        process.send_signal(signal.SIGTERM)
-        error = process.stderr.read()
-        code = process.wait()
-    assert code == -signal.SIGTERM, error
+    words = (str(tmp_path / "run" / "log.jsonl"), *program(settings)[3:])
+    done = python_with_torch.run("-c", TERMINATED, *words, cwd=tmp_path)
+    assert done.returncode == -signal.SIGTERM, done.stderr
     (path,) = (tmp_path / "run" / "checkpoints").iterdir()
     saved = load_checkpoint(path)
     assert saved["step"] >= 3
     assert (tmp_path / "run" / "model.pt").is_file()
 
 
-@pytest.mark.parametrize("step", [0, 4, 7])
+@pytest.mark.parametrize("step", [4, *(pytest.param(k, marks=pytest.mark.slow) for k in (0, 7))])
 def test_ctrl_c_saves_the_step_that_is_taken(tiny, tmp_path, monkeypatch, step):
     from lcrs.train import trainer
 

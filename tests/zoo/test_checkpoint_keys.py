@@ -30,6 +30,7 @@ from lcrs.zoo.pretrained import rename_key
 from lcrs.zoo.state_dicts import architecture_of, network_of, read_state_dict
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
+from kinds import slow_unless
 from tiny_networks import TINY, make
 
 ARCHITECTURES = [name for name in TINY if hasattr(MODELS[name], "from_state_dict")]
@@ -305,11 +306,16 @@ MORE_WRAPPED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["bmshj2018-factorized", "elic2022-official"])
-@pytest.mark.parametrize("wrap", MORE_WRAPPED.values(), ids=MORE_WRAPPED)
+def of_both(wrapped, *quick):
+    """Cases for a network of few keys, and for one of many at any depth, of which most repeat the first's."""
+    cases = [(wrap, name) for name in ("bmshj2018-factorized", "elic2022-official") for wrap in wrapped]
+    return slow_unless(cases, lambda case: case[1] == "bmshj2018-factorized" or case[0] in quick)
+
+
+@pytest.mark.parametrize(("wrap", "name"), of_both(MORE_WRAPPED, "everything", "teacher", "ddp in lightning"))
 def test_checkpoints_of_other_scripts_load(wrap, name, tmp_path):
     net = make(name)
-    torch.save(wrap(net.state_dict()), tmp_path / "a.ckpt")
+    torch.save(MORE_WRAPPED[wrap](net.state_dict()), tmp_path / "a.ckpt")
     before = Settings.instances
     assert equal(load_checkpoint(tmp_path / "a.ckpt").state_dict(), net.state_dict())
     assert Settings.instances == before
@@ -345,12 +351,11 @@ WITH_AVERAGED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["bmshj2018-factorized", "elic2022-official"])
-@pytest.mark.parametrize("wrap", WITH_AVERAGED.values(), ids=WITH_AVERAGED)
+@pytest.mark.parametrize(("wrap", "name"), of_both(WITH_AVERAGED, "and a teacher", "online"))
 def test_averaged_weights_go_before_plain_ones_and_that_is_said(wrap, name, tmp_path):
     net = make(name)
     path = tmp_path / "a.ckpt"
-    torch.save(wrap(net.state_dict()), path)
+    torch.save(WITH_AVERAGED[wrap](net.state_dict()), path)
     with pytest.warns(UserWarning, match="averaged are taken") as caught:
         assert equal(load_checkpoint(path).state_dict(), net.state_dict())
     (message,) = [str(warning.message) for warning in caught]

@@ -26,10 +26,13 @@ from lcrs.ops.cache import fingerprint
 __all__ = ["pointwise_layers", "scan_arguments", "scan_key"]
 
 _Layer = tuple[NDArray[np.float32], NDArray[np.float32] | None, tuple[str, float] | None]
-_FUNCTIONS = (
-    *("relu", "leaky_relu", "abs", "sigmoid", "softplus", "exp", "tanh"),
-    *("gelu", "gelu_tanh", "silu", "mish", "elu", "hard_sigmoid", "hard_swish"),
-)
+# What may follow such a layer, and the attribute of it that goes along.
+_FUNCTIONS: dict[str, str | None] = {
+    **dict.fromkeys(("relu", "abs", "sigmoid", "softplus", "exp", "tanh")),
+    **dict.fromkeys(("gelu", "gelu_tanh", "silu", "mish", "hard_sigmoid", "hard_swish")),
+    "leaky_relu": "slope",
+    "elu": "alpha",
+}
 
 
 def scan_key(gaussian: GaussianConditional, context: nn.Module, network: nn.Module) -> bytes:
@@ -118,7 +121,8 @@ def _pointwise_layers(lowered: LoweredGraph) -> list[_Layer] | None:
                 return None
             layers.append(layer)
         elif node["op"] in _FUNCTIONS and layers and layers[-1][2] is None:
-            layers[-1] = (*layers[-1][:2], (node["op"], node.get("slope", node.get("alpha", 0.0))))
+            attribute = _FUNCTIONS[node["op"]]
+            layers[-1] = (*layers[-1][:2], (node["op"], node[attribute] if attribute else 0.0))
         else:
             return None
     return layers or None
