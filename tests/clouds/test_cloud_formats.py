@@ -303,7 +303,7 @@ def test_sizes_in_a_laz_file_are_compared_with_it_before_memory_is_taken():
         (table + 8, 0xFFFF_FFFF, 4),  # bytes of the chunk, coded
         (begin + 8 + point + 4, 1 << 31, 4),  # bytes of a layer
     ]:
-        with pytest.raises(CloudError, match="LAZ file"):
+        with pytest.raises(CloudError, match=r"LA[SZ] file"):
             clouds.read(patched(data, at, value, size))
     # One chunk is one, however many points it might have; lazrs would take memory for all of them.
     assert clouds.read(patched(data, record + 12, 1 << 31)) == clouds.read(data)
@@ -386,7 +386,7 @@ HOSTILE = {
     "xyz nothing": ("xyz", lambda: b"1,2,3\n1,,2,3\n", "line 2: nothing stands before ','"),
     "xyz nothing first": ("xyz", lambda: b"1;2;3\n ;2;3\n", "line 2: nothing stands before ';'"),
     "csv word": ("csv", lambda: b"x,y,z\n1,2,3\n1,2,a b\n", "point 1"),
-    "csv titles": ("csv", lambda: b"a,b,c\n1,2,3\n", "point 0, column 1: 'a' is no number"),
+    "csv titles": ("csv", lambda: b"a,b,c\n1,2,3\n", "the first line, 'a b c', has no numbers"),
     "xyz binary": ("xyz", lambda: bytes(range(256)), "point 0"),
     "npy objects": ("npy", lambda: saved(np.array([{}], object)), "objects of Python"),
     "npy text": ("npy", lambda: saved(np.zeros((2, 3), "U4")), "array has type <U4"),
@@ -396,7 +396,7 @@ HOSTILE = {
     "npy negative": ("npy", lambda: ONES.replace(b"(2, 3)", b"(-2,3)"), "does not fit|cannot"),
     "npy names": ("npy", lambda: saved(np.zeros(2, [("x", "f4"), ("y", "f4")])), "no z"),
     "npy nested": ("npy", lambda: saved(np.zeros(2, [("x", "f4", 2), ("y", "f4"), ("z", "f4")])), "'x' has"),
-    "npy junk": ("npy", lambda: b"\x93NUMPY\x01\x00\xff\xff{", "cannot be read"),
+    "npy junk": ("npy", lambda: b"\x93NUMPY\x01\x00\xff\xff{", "ends in its header of 65545"),
     "bin odd": ("bin", lambda: bytes(17), "16 bytes a point, these are 17"),
     "las short": ("las", lambda: las()[:90], "cannot be read|records"),
     "las cut": ("las", lambda: las()[:-5], "ends before the last of its 40 points"),
@@ -407,7 +407,6 @@ HOSTILE = {
     "npy keys": ("npy", lambda: ONES.replace(b"descr", b"desks"), "header of the array is .*'desks'"),
     "npy header cut": ("npy", lambda: ONES[:40], "40 bytes ends in its header of 128"),
     "npy version": ("npy", lambda: patched(ONES, 6, 9, 1), "version 9.0"),
-    "csv names": ("csv", lambda: b"lon,lat,h\n1,2,3\n", "the first line, 'lon lat h', has no numbers"),
     "obj short": ("obj", lambda: b"v 1 2\n", "vertex 0 has 2 numbers"),
     "obj word": ("obj", lambda: b"v 1 2 3\nv 1 2 b\n", "vertex 1, column 3"),
     "off none": ("off", lambda: b"PLY", "no OFF file"),

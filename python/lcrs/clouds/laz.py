@@ -52,7 +52,7 @@ def check_chunks(data: bytes, header: Any) -> bool:
     sizes = _table(data, header, size, lazrs, record)
     if kind == _LAYERED:
         _check_layers(data, header.offset_to_point_data + 8, sizes, point, items)
-    return size <= _ALLOCATED or size == _VARIABLE
+    return bool(size <= _ALLOCATED or size == _VARIABLE)
 
 
 def _table(data: bytes, header: Any, size: int, lazrs: Any, record: bytes) -> list[int]:

@@ -77,8 +77,8 @@ def read_xyz(data: bytes, max_points: int) -> Cloud:
     # at once, so no more than there are bytes for.
     most = min(max_points + 1, (len(body) + 1) // (2 * len(first)) + 1)
     if not any(_is_number(word) for word in first):
-        line = b" ".join(first).decode("utf-8", "surrogateescape")
-        raise CloudError(f"the first line, {shown(line)}, has no numbers, and no names with x, y and z")
+        words = b" ".join(first).decode("utf-8", "surrogateescape")
+        raise CloudError(f"the first line, {shown(words)}, has no numbers, and no names with x, y and z")
     table: NDArray[Any] = parse_table(io.BytesIO(body), len(first), most, "point")
     check_count(len(table), max_points)
     kept = tuple(text for text in said if names is None or text.split() != names)
