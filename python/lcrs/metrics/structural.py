@@ -70,13 +70,9 @@ def structure(a: NDArray[Any], b: NDArray[Any], peak: float | None, num_scales: 
     if min(a.shape[:2]) < least or a.shape != b.shape:
         msg = f"the shapes are {a.shape} and {b.shape}, two equal ones with sides from {least} on are needed"
         raise ValueError(msg)
-    means = structural_similarity(
-        *_comparable(a, b),
-        peak,
-        taps()[: WINDOW // 2 + 1].tolist(),
-        (K1**2, K2**2),
-        num_scales,
-    )
+    x, y = _comparable(a, b)
+    half_window = taps()[: WINDOW // 2 + 1].tolist()
+    means = structural_similarity(x, y, peak, half_window, (K1**2, K2**2), num_scales)
     single = float(means[:, 0, 0].mean())
     if num_scales != len(WEIGHTS):
         return single, 0.0
