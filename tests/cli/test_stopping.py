@@ -90,7 +90,8 @@ def test_a_signal_at_any_moment_of_many_files(
         assert "Traceback" not in error
         for path in out.rglob("*") if out.exists() else ():
             if path.is_file():
-                assert path.suffix == ".lcrs"
+                # Between the two steps that replace a file nobody can clean up after SIGKILL; it is whole.
+                assert path.suffix == ".lcrs" or (number == signal.SIGKILL and path.suffix == ".part")
                 assert coding.info(path.read_bytes())["model"] == "tiny"
 
 

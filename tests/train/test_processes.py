@@ -17,6 +17,10 @@ from lcrs.train.processes import OtherProcessError, Processes
 pytest.importorskip("accelerate")
 
 QUIET = """
+import atexit
+import os
+from pathlib import Path
+
 import torch
 from torch import nn
 from lcrs.ops import quantize_ste
@@ -39,6 +43,15 @@ class Quiet(nn.Module):
         y = self.g_a(x) * (1 + level)[:, None, None, None]
         likelihoods = torch.exp(-y.abs() / self.scale.abs()).clamp(1e-6) * 0.9
         return self.g_s(quantize_ste(y)), {"y": likelihoods}
+
+
+def note_threads():
+    names = [(task / "comm").read_text().strip() for task in Path("/proc/self/task").glob("*")]
+    Path(f"threads.{os.environ['RANK']}").write_text("\\n".join(names))
+
+
+if "RANK" in os.environ:
+    atexit.register(note_threads)
 """
 
 
@@ -74,6 +87,11 @@ def test_two_processes_are_one_with_twice_the_batch(tiny, tmp_path, monkeypatch)
     }  # fmt: skip
     two = {**settings, "output": str(tmp_path / "two"), "batch": 2}
     launch(two, tmp_path, 2)
+    for rank in range(
+        2
+    ):  # the group ends before the interpreter does, so that its threads cannot clash with that
+        left = (tmp_path / f"threads.{rank}").read_text().split()
+        assert not [name for name in left if "gloo" in name or "tcpstore" in name]
     one = {**settings, "output": str(tmp_path / "one"), "batch": 4}
     run(load_recipe("mbt2018-mean", one))
     logs = [

@@ -1,5 +1,6 @@
 """The folder of a run: held by one run at a time, and nothing in it replaced that no run wrote."""
 
+import errno
 import json
 import os
 
@@ -52,6 +53,16 @@ def test_an_output_that_cannot_be_written_is_said(tiny, monkeypatch):
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
     with pytest.raises(ConfigError, match=r"output=.*: nothing can be written to "):
         run(load_recipe("mbt2018-mean", tiny))
+
+
+def test_an_output_that_cannot_be_made_is_said(tmp_path, monkeypatch):
+    def refused(path, *_):
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+
+    monkeypatch.setattr(os, "mkdir", refused)
+    folder = RunFolder(tmp_path / "run")
+    with pytest.raises(ConfigError, match=r"output=.*run: it cannot be made: Read-only file system"):
+        folder.enter(forget=False)
 
 
 def test_restart_forgets_only_once_all_else_fits(tiny, tmp_path):

@@ -127,8 +127,9 @@ def _regular(target: Path) -> _Old | None:
 
 
 def _write_unnamed(folder: Path, data: bytes, old: _Old | None, name: Path) -> bool:
-    """Writes a file that has no name before it is whole, so that not even a killed process leaves a part of
-    it. False where the system has no such files; then nothing has been done.
+    """Writes a file that has no name before it is whole, so that not even a killed process leaves half of
+    one: at most a whole one under the name of a part, if it is killed between its naming and the renaming
+    that replaces another. False where the system has no such files; then nothing has been done.
     """
     kind = getattr(os, "O_TMPFILE", 0)
     if not kind:

@@ -53,6 +53,10 @@ class Processes:
                     "several processes need accelerate: pip install '.[train]' in the sources of lcrs",
                     name="accelerate",
                 ) from None
+            # Its functions have the group for a default that is there when they are defined, and the first
+            # optimizer imports them: a group kept so lives on beyond `end`, and its threads may meet the
+            # interpreter's end, which aborts the process.
+            importlib.import_module("torch.distributed.nn")
             self._accelerator = accelerate.Accelerator(cpu=device == "cpu")
             self.rank, self.world = self._accelerator.process_index, self._accelerator.num_processes
             self.device = torch.device(self._accelerator.device)

@@ -57,10 +57,12 @@ class RunFolder:
         that is to be forgotten.
 
         Raises:
-            ConfigError: in the meantime another run has it.
-            OSError: it cannot be made.
+            ConfigError: it cannot be made, or in the meantime another run has it.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(f"output={self.path}: it cannot be made: {error.strerror}") from error
         if self._lock is None:
             self._refuse_others()
             self._hold()

@@ -55,6 +55,7 @@ def load_recipe(
     Args:
         recipe: Name of a shipped recipe, or a file.
         settings: What is to be other: texts "key=value", or a mapping from dotted keys, as "data.train".
+            Of a key that is given twice the last counts.
         on_cuda: Whether the table `cuda` of the recipe counts; by default if the run would be there.
 
     Raises:
