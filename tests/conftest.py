@@ -50,9 +50,12 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_finish() -> None:
-    """Has the collector of garbage pass over what is there for good: modules, and thousands of tests."""
+    """Has the collector of garbage pass over what is there for good, modules and thousands of tests, and look
+    less often: a network of tests is thousands of objects.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(100_000, 20, 50)
 
 
 def find_reference_data() -> Path | None:
