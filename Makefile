@@ -42,7 +42,7 @@ test-torch-range: ## The tests that need torch, with the oldest and the newest t
 	.venv-torch-newest/bin/pip install --quiet --upgrade torch --editable ".[test]"
 	for end in oldest newest; do \
 		.venv-torch-$$end/bin/python -c "import torch; print('torch', torch.__version__)" && \
-		.venv-torch-$$end/bin/python -m pytest -p no:cacheprovider $(addprefix tests/,$(TORCH_TESTS)) || exit 1; \
+		.venv-torch-$$end/bin/python -m pytest -p no:cacheprovider -n auto --dist worksteal $(addprefix tests/,$(TORCH_TESTS)) || exit 1; \
 	done
 
 lint: develop ## Formatting, lints, types, the stub against the binary, and the documentation

@@ -108,6 +108,20 @@ def test_quantiles_of_the_normal_distribution():
     assert model._standardized_quantile(torch.tensor([0.5])).tolist() == [0.0]
 
 
+def test_the_density_is_a_method_that_is_called_replaced_and_put_back_through_the_class(monkeypatch):
+    model, x = GaussianConditional([0.5, 2.0]), torch.tensor([-1.0, 0.5])
+    gaussian = GaussianConditional._standardized_cumulative
+    torch.testing.assert_close(gaussian(model, x), torch.special.ndtr(x))
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            GaussianConditional, "_standardized_cumulative", lambda self, inputs: torch.sigmoid(inputs)
+        )
+        assert model.has_own_density
+    GaussianConditional._standardized_cumulative = gaussian
+    assert not model.has_own_density
+    torch.testing.assert_close(model._standardized_cumulative(x), torch.special.ndtr(x))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_coder_of_a_model_codes_lists(kind):
     model = GaussianConditional(None, entropy_coder=kind)

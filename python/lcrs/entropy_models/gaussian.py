@@ -99,8 +99,7 @@ class GaussianConditional(EntropyModel):
 
     # --- likelihoods ---
 
-    @staticmethod
-    def _standardized_cumulative(inputs: Tensor) -> Tensor:
+    def _standardized_cumulative(self, inputs: Tensor) -> Tensor:
         """Cumulative standard normal, by erfc: precise where it is small."""
         return 0.5 * torch.erfc(-(2**-0.5) * inputs)
 
