@@ -259,3 +259,12 @@ def test_the_density_of_z_is_in_the_entropy_digest(tmp_path):
             net.entropy_bottleneck.get_parameter(tensor).add_(0.25)
         digests.add(write(net, tmp_path / "b.lcrm").entropy_digest)
     assert len(digests) == 5
+
+
+def test_a_context_that_is_not_there_is_refused():
+    net = make("mbt2018-vbr")
+    net.ste_recursive = False
+    for job in (net, net.compress):
+        with pytest.raises(ValueError, match="ste_recursive is False: True alone is supported"):
+            job(torch.rand(1, 3, 64, 64), stage=2, s=1)
+    assert net(torch.rand(1, 3, 64, 64), stage=1)["x_hat"].shape == (1, 3, 64, 64)

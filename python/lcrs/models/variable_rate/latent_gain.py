@@ -493,7 +493,16 @@ class JointAutoregressiveHierarchicalPriorsVbr(ScaleHyperpriorVbr, JointAutoregr
         return (self._unscaled_scan(gain), ()) if stage == 1 else (self._variable_y_codec(), (gain,))
 
     def _variable_y_codec(self) -> VariableRasterScanLatentCodec:
-        """The codec of y at stage 2, made of this model's parts."""
+        """The codec of y at stage 2, made of this model's parts.
+
+        Raises:
+            ValueError: `ste_recursive` is false, which CompressAI's forward refuses, too.
+        """
+        if not self.ste_recursive:
+            raise ValueError(
+                f"ste_recursive is {self.ste_recursive}: True alone is supported, a context of values "
+                "that are quantised one after the other"
+            )
         codec = VariableRasterScanLatentCodec(
             self.gaussian_conditional,
             self.entropy_parameters,
