@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -46,7 +46,14 @@ def test_whole_coordinates_and_attributes_of_any_bits_come_back(
     assert rows(cloud.positions, *cloud.properties.values()) == rows(plain, *columns.values())
 
 
+# binary32 that is too coarse for the last decimal of a step, and that is near to a coarser decimal grid
+COARSE = np.array([[9, 321_788, 0]] * 12, np.int32)
+LARGE = np.array([[597_406, -909_638, 218_833], [834, 222_329, 958_688]] * 6, np.int32)
+
+
 @settings(max_examples=40, deadline=None)
+@example(wholes=COARSE, step=2.5e-4, dtype="f4")
+@example(wholes=LARGE, step=2.5e-4, dtype="f4")
 @given(
     wholes=arrays.arrays(np.int32, (12, 3), elements=st.integers(-(10**6), 10**6)),
     step=st.sampled_from([0.1, 0.02, 0.05, 1e-3, 2.5e-4, 1e-9]),

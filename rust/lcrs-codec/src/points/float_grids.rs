@@ -9,7 +9,8 @@ use super::coordinates::{bounds, collect, coordinate, greatest_common_divisor, V
 /// Steps of a grid for one, that floats are tried on: those of decimal fractions.
 const DECIMALS: [u64; 10] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000];
 
-/// Steps, in units of the last decimal, that are tried where few coordinates have a larger one in common.
+/// Steps, in units of the last decimal, that are tried where few coordinates have a larger one in common, or binary32 is too
+/// coarse for the last decimal to tell.
 const FACTORS: [i64; 10] = [100, 50, 25, 20, 10, 5, 4, 3, 2, 1];
 
 /// Voxels of the grid that all floats lie on, if there is one.
@@ -45,52 +46,79 @@ fn holds<T: Copy + Into<f64> + PartialEq>(v: T, denominator: u64, round: fn(f64)
     whole.abs() <= EXACT && round(whole / denominator as f64) == v
 }
 
-/// Voxels of decimal fractions as products or sums of products have them, if the coarsest decimal grid that all floats are near
-/// to gives back each of them so, but not as a fraction.
+/// Voxels of decimal fractions as products or sums of products have them, if a decimal grid that all floats are near to gives
+/// back each of them so, but not as a fraction.
 fn product<T: Copy + Into<f64> + PartialEq>(
     values: &[T],
     limits: &Limits,
     round: fn(f64) -> T,
 ) -> Result<Option<Voxels>> {
     let wide = || values.iter().map(|v| -> f64 { (*v).into() });
-    let in_type = |v: f64| -> f64 { round(v).into() };
     // the factor, the product and the sum are rounded, each by half of this and less
-    let precision = if in_type(1.0 / 3.0) == 1.0 / 3.0 { f64::EPSILON } else { f32::EPSILON.into() };
+    let precision = if in_type(1.0 / 3.0, round) == 1.0 / 3.0 { f64::EPSILON } else { f32::EPSILON.into() };
     let slack = 4.0 * precision * wide().fold(0.0, |largest: f64, v| largest.max(v.abs()));
-    let is_near = |denominator: &&u64| {
+    let is_near = |denominator: &u64| {
         wide().all(|v| {
-            let whole = whole(v, **denominator);
-            whole.abs() <= EXACT && (whole / **denominator as f64 - v).abs() <= slack
+            let whole = whole(v, *denominator);
+            whole.abs() <= EXACT && (whole / *denominator as f64 - v).abs() <= slack
         })
     };
-    let Some(denominator) = DECIMALS.iter().find(is_near).copied() else { return Ok(None) };
-    if values.iter().all(|v| holds(*v, denominator, round)) {
-        return Ok(None);
+    // Where binary32 is coarse, all floats may be near to a grid coarser than theirs.
+    for denominator in DECIMALS.into_iter().filter(is_near) {
+        if values.iter().all(|v| holds(*v, denominator, round)) {
+            return Ok(None);
+        }
+        if let Some((grid, origin, factor)) = grid_of_products(values, denominator, round) {
+            let wholes = wide().map(|v| whole(v, denominator) as i64);
+            let voxels = collect(wholes, |axis, whole| (nearest(whole, factor) - origin[axis]).into(), limits)?;
+            return Ok(Some(Voxels { grid, is_lossless: true, voxels }));
+        }
     }
+    Ok(None)
+}
+
+/// A grid of products, or of sums of products, that gives back each float near to a decimal grid; with the number of steps at
+/// its origin, and the step in units of the last decimal.
+fn grid_of_products<T: Copy + Into<f64> + PartialEq>(
+    values: &[T],
+    denominator: u64,
+    round: fn(f64) -> T,
+) -> Option<(Grid, [i64; 3], i64)> {
+    let wide = || values.iter().map(|v| -> f64 { (*v).into() });
     let wholes = || wide().map(|v| whole(v, denominator) as i64);
-    let common = wholes().fold(0, |common, v| greatest_common_divisor(common, v.unsigned_abs())).max(1) as i64;
+    let joined =
+        |common, whole: i64| Some(greatest_common_divisor(common, whole.unsigned_abs())).filter(|common| *common != 1);
+    let common = wholes().try_fold(0, joined).unwrap_or(1).max(1) as i64;
     let (low, (least, greatest)) = (bounds(wide()).0, bounds(wholes()));
-    let usual = FACTORS.into_iter().filter(|factor| *factor < common && common % factor == 0);
-    for factor in [common].into_iter().chain(usual) {
-        if (0..3).any(|axis| (greatest[axis] - least[axis]) / factor > i64::from(u32::MAX)) {
+    for factor in [common].into_iter().chain(FACTORS) {
+        let origin = least.map(|whole| nearest(whole, factor));
+        if (0..3).any(|axis| nearest(greatest[axis], factor) - origin[axis] > i64::from(u32::MAX)) {
             continue;
         }
-        let origin = least.map(|v| v / factor);
-        let voxel = |axis: usize, whole: i64| whole / factor - origin[axis];
         let step = factor as f64 / denominator as f64;
-        for step in [step, in_type(step)] {
+        for step in [step, in_type(step, round)] {
             for grid in [Grid::Product { origin, step }, Grid::Binary { origin: low, step }] {
                 let comes_back = |(i, (v, whole)): (usize, (&T, i64))| {
-                    round(coordinate(&grid, i % 3, voxel(i % 3, whole) as u32)) == *v
+                    let voxel = nearest(whole, factor) - origin[i % 3];
+                    round(coordinate(&grid, i % 3, voxel as u32)) == *v
                 };
                 if values.iter().zip(wholes()).enumerate().all(comes_back) {
-                    let voxels = collect(wholes(), |axis, whole| voxel(axis, whole).into(), limits)?;
-                    return Ok(Some(Voxels { grid, is_lossless: true, voxels }));
+                    return Some((grid, origin, factor));
                 }
             }
         }
     }
-    Ok(None)
+    None
+}
+
+/// The number of steps next to a whole number.
+fn nearest(whole: i64, step: i64) -> i64 {
+    (whole + step / 2).div_euclid(step)
+}
+
+/// A number as the type of the floats has it.
+fn in_type<T: Into<f64>>(v: f64, round: fn(f64) -> T) -> f64 {
+    round(v).into()
 }
 
 /// Voxels of decimal fractions, if all floats are such.
