@@ -331,7 +331,7 @@ def test_methods_assigned_to_classes_of_lcrs_are_noticed(monkeypatch):
         cumulative = GaussianConditional._standardized_cumulative
         before = GaussianConditional([1.0, 2.0]).integer_table()
         patch.setattr(
-            GaussianConditional, "_standardized_cumulative", staticmethod(lambda x: cumulative(2 * x))
+            GaussianConditional, "_standardized_cumulative", lambda self, x: cumulative(self, 2 * x)
         )
         after = GaussianConditional([1.0, 2.0]).integer_table()
         assert after.lengths[1] < before.lengths[1]
@@ -352,7 +352,7 @@ def test_methods_assigned_after_the_first_picture_are_noticed(monkeypatch):
         monkeypatch.setattr(
             GaussianConditional,
             "_standardized_cumulative",
-            staticmethod(lambda x, factor=factor: cumulative(factor * x)),
+            lambda self, x, factor=factor: cumulative(self, factor * x),
         )
         tables.append(gaussian.integer_table())
     assert tables[0].lengths[1] > tables[1].lengths[1] > tables[2].lengths[1]
