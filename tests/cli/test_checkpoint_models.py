@@ -95,7 +95,12 @@ def test_a_fresh_process_finds_the_module_beside_it(folder: Path, python_with_to
     words = ["encode", "0.png", "1.png", "-o", "out/", *of(folder, "own.pt", "Own"), LEAVE, "-j", "2"]
     done = python_with_torch.run("-m", "lcrs", *words, cwd=folder, is_strict=False)
     assert done.returncode == 0, done.stderr
+    words = ["decode", "out/0.lcrs", "-o", "0.ppm", *of(folder, "own.pt", "Own")]
+    done = python_with_torch.run("-m", "lcrs", *words, cwd=folder, is_strict=False)
+    assert done.returncode == 0, done.stderr
     assert main(["decode", "out/0.lcrs", "out/1.lcrs", "-o", "back/", *of(folder, "own.pt", "Own")]) == 0
+    with Image.open("0.ppm") as image, Image.open("back/0.png") as again:
+        assert np.array_equal(np.asarray(image), np.asarray(again))
     assert main(["encode", "0.png", "-o", "here.lcrs", *of(folder, "own.pt", "Own"), LEAVE]) == 0
     assert Path("here.lcrs").read_bytes() == Path("out/0.lcrs").read_bytes()
 

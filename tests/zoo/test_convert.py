@@ -1,7 +1,6 @@
 """Files of CompressAI's codec.py, made of the strings that it wrote, turned into .lcrs files."""
 
 import json
-import os
 import struct
 import sys
 from pathlib import Path
@@ -242,11 +241,10 @@ def test_strings_of_another_model_are_never_decoded(tmp_path):
 def test_a_damaged_string_is_an_error_or_another_string(name, tmp_path):
     """These strings have no checksum: a flipped bit may give another picture's string, and nothing else."""
     case = Case(name, tmp_path)
-    num_flips = 40 if os.environ.get("LCRS_TEST_SLOW") else 5
     rng, errors = np.random.default_rng(5), 0
     data, size = case.file(case.padded), case.padded
     undamaged = convert(data, case.checkpoint)
-    for _ in range(num_flips):
+    for _ in range(10):
         bad = bytearray(data)
         bad[rng.integers(27, 27 + len(case.strings[0]))] ^= 1 << rng.integers(8)
         try:
@@ -256,7 +254,7 @@ def test_a_damaged_string_is_an_error_or_another_string(name, tmp_path):
         else:
             assert (lcrs.info(converted)["height"], lcrs.info(converted)["width"]) == size
             assert converted != undamaged
-    assert errors >= 0.6 * num_flips
+    assert errors >= 7
 
 
 def test_files_cut_anywhere_are_refused(case):
