@@ -7,20 +7,25 @@ from typing import Any
 
 from lcrs.errors import LcrsError
 
-__all__ = ["CloudError", "library", "shown"]
+__all__ = ["CloudError", "cut", "library", "shown"]
 
-
-_MAX_SHOWN = 42
+_LETTERS = 40
+"""Of a name, in a line of error."""
 
 
 class CloudError(LcrsError):
     """A file of points that is damaged or too large, or a cloud that a format cannot hold: one line."""
 
 
+def cut(name: str) -> str:
+    """A name as part of a sentence."""
+    return name[:_LETTERS]
+
+
 def shown(text: object) -> str:
-    """A name, or some text of a file, as a line of error can show it."""
+    """A name, or some text of a file, in quotes, as a line of error can show it."""
     whole = repr(text)
-    return whole if len(whole) <= _MAX_SHOWN else repr(str(text)[: _MAX_SHOWN - 5] + "...")
+    return whole if len(whole) <= _LETTERS + 2 else repr(str(text)[: _LETTERS - 3] + "...")
 
 
 def library(name: str, kind: str) -> Any:

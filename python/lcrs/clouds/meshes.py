@@ -42,10 +42,11 @@ def read_obj(data: bytes, max_points: int) -> Cloud:
         data = _GOES_ON.sub(rb"\1 ", data)
     rows = _VERTEX.findall(data)
     check_count(len(rows), max_points)
-    widths = {len(row.split()) for row in rows} or {3}
+    counts = [len(row.split()) for row in rows]
+    widths = set(counts) or {3}
     if odd := widths - {3, 4, 6, 7}:
-        row = next(i for i, row in enumerate(rows) if len(row.split()) in odd)
-        raise CloudError(f"vertex {row} has {len(rows[row].split())} numbers: 3, 4, 6 or 7 are needed")
+        row, count = next((i, count) for i, count in enumerate(counts) if count in odd)
+        raise CloudError(f"vertex {row} has {count} numbers: 3, 4, 6 or 7 are needed")
     width = max(widths)
     if len(widths) > 1:
         rows, width = [_filled(row.split()) for row in rows], 7

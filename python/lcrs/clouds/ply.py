@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lcrs.clouds.cloud import Cloud, check_count
-from lcrs.clouds.errors import CloudError, shown
+from lcrs.clouds.errors import CloudError, cut, shown
 from lcrs.clouds.ply_header import ORDERS, TYPES, Element, Header, parse_header
 from lcrs.clouds.text import lines_of, parse_columns, rows_as_text
 
@@ -48,11 +48,11 @@ def read_ply(data: bytes, max_points: int) -> Cloud:
     if columns is None:
         columns = _read_bytes(memoryview(data), header, before, element)
     losses = [
-        f"{'faces' if other.name == 'face' else f'the element {other.name[:40]}'} ({other.count})"
+        f"{'faces' if other.name == 'face' else f'the element {cut(other.name)}'} ({other.count})"
         for other in header.elements
         if other is not element and other.count
     ]
-    losses += [f"the list {prop.name[:40]} of every point" for prop in element.properties if prop.count_type]
+    losses += [f"the list {cut(prop.name)} of every point" for prop in element.properties if prop.count_type]
     axes = [columns.pop(axis) for axis in _AXES]
     return Cloud(np.stack(axes, axis=1), columns, header.comments, tuple(losses))
 
@@ -83,7 +83,7 @@ def _require(data: memoryview, at: int, element: Element, size: int) -> None:
     """Raises unless all rows of an element are there."""
     whole = (len(data) - at) // size if size else element.count
     if whole < element.count:
-        raise CloudError(f"PLY file ends in {element.name[:40]} {whole} of {element.count}")
+        raise CloudError(f"PLY file ends in {cut(element.name)} {whole} of {element.count}")
 
 
 def _after(data: memoryview, at: int, element: Element, order: str) -> int:
@@ -114,7 +114,7 @@ def _walk(data: memoryview, at: int, element: Element, order: str) -> tuple[arra
                 at += before
                 (length,) = unpack(data, at)
                 if length < 0:
-                    where = f"PLY {element.name[:40]} {number}"
+                    where = f"PLY {cut(element.name)} {number}"
                     raise CloudError(f"{where}: list {shown(name)} has {length} values")
                 at += head + length * size
         except struct.error:
@@ -122,7 +122,7 @@ def _walk(data: memoryview, at: int, element: Element, order: str) -> tuple[arra
         places.append(at)
         at += plain
         if at > end:
-            raise CloudError(f"PLY file ends in {element.name[:40]} {number} of {element.count}")
+            raise CloudError(f"PLY file ends in {cut(element.name)} {number} of {element.count}")
     return places, at
 
 
@@ -155,7 +155,7 @@ def _read_text(
         for number in range(element.count):
             while not (line := lines.readline()).strip():
                 if not line:
-                    raise CloudError(f"PLY file ends in {element.name[:40]} {number} of {element.count}")
+                    raise CloudError(f"PLY file ends in {cut(element.name)} {number} of {element.count}")
     if vertex.has_lists:
         lines = _without_lists(lines, vertex)
     named = [(vertex.properties[i].name, vertex.properties[i].type) for i in plain]
@@ -247,5 +247,5 @@ def _writable(name: str, values: NDArray[Any]) -> NDArray[Any]:
         if np.iinfo(kind).min <= least and most <= np.iinfo(kind).max:
             return values.astype(kind)
     if max(-least, most) > 1 << 53:
-        raise CloudError(f"{name[:40]} has whole numbers beyond 2^53, which PLY has no type for")
+        raise CloudError(f"{cut(name)} has whole numbers beyond 2^53, which PLY has no type for")
     return values.astype(np.float64)

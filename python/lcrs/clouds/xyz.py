@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lcrs.clouds.cloud import Cloud, check_count
-from lcrs.clouds.errors import CloudError, shown
+from lcrs.clouds.errors import CloudError, cut, shown
 from lcrs.clouds.naming import cloud_of_table, names_of_columns
 from lcrs.clouds.text import exact_columns, lines_of, parse_table, rows_as_text
 
@@ -69,7 +69,7 @@ def read_xyz(data: bytes, max_points: int) -> Cloud:
     is_mixed = any(blank in plain for blank in (b";", b" ", b"\t")) and _BETWEEN_DIGITS.search(plain)
     if is_mixed and (found := _DECIMAL_COMMAS.search(plain)):
         line = plain.count(b"\n", 0, found.start()) + 1
-        text = found[0].strip().decode("latin1")[:40]
+        text = cut(found[0].strip().decode("latin1"))
         raise CloudError(
             f"line {line}: commas of '{text}' may be decimal or between numbers: decimal points are needed"
         )

@@ -6,10 +6,13 @@ import os
 
 from lcrs.pictures.errors import PictureError
 
-__all__ = ["MAX_PIXELS", "check_size"]
+__all__ = ["MAX_PIXELS", "check_size", "memory_of_machine"]
 
 MAX_PIXELS = 1 << 28
 """Pixels of a picture, unless told otherwise; Pillow by itself warns at a third of it."""
+
+_LARGEST = 1 << 44
+"""Bytes of memory that no machine has more of, for one that does not say."""
 
 
 def check_size(height: int, width: int, max_pixels: int) -> None:
@@ -21,7 +24,7 @@ def check_size(height: int, width: int, max_pixels: int) -> None:
     num_pixels = height * width
     if num_pixels <= max_pixels:
         return
-    if 3 * num_pixels > _memory():
+    if 3 * num_pixels > (memory_of_machine() or _LARGEST):
         # Whatever it holds, it is not to be had here: no advice how to get it.
         problem = f"image claims {width} x {height} pixels, more than this machine has memory for"
         raise PictureError(f"{problem}; {max_pixels} are allowed")
@@ -29,9 +32,9 @@ def check_size(height: int, width: int, max_pixels: int) -> None:
     raise PictureError(problem, "max_pixels", num_pixels, "to allow them")
 
 
-def _memory() -> int:
-    """Bytes of this machine; where it does not say, as many as the largest have."""
+def memory_of_machine() -> int | None:
+    """Bytes of memory that this machine has; None where it does not say."""
     try:
         return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
-        return 1 << 44
+        return None

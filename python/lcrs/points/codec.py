@@ -12,7 +12,7 @@ import numpy as np
 
 from lcrs import coding
 from lcrs.clouds import Cloud, read
-from lcrs.clouds.errors import shown
+from lcrs.clouds.errors import cut, shown
 from lcrs.codec.containers import Container, Output, give, read_container
 from lcrs.coding import CloudPackage
 from lcrs.errors import LcrsError, MissingModelError
@@ -27,8 +27,6 @@ DEFAULT_MODEL = "geometry"
 """The model that `compress` uses when told nothing."""
 
 _MOST_BITS = 32
-_SHOWN = 40
-"""Letters of a name in a message."""
 
 
 def compress(
@@ -81,10 +79,9 @@ def compress(
     cloud = _cloud(points, attributes)
     names = {drop} if isinstance(drop, str) else set(drop)
     if unknown := names - set(cloud.properties):
-        known = ", ".join(name[:_SHOWN] for name in cloud.properties) or "none"
-        raise ValueError(
-            f"drop names {', '.join(sorted(str(n)[:_SHOWN] for n in unknown))}, the attributes are {known}"
-        )
+        known = ", ".join(map(cut, cloud.properties)) or "none"
+        named = ", ".join(sorted(cut(str(name)) for name in unknown))
+        raise ValueError(f"drop names {named}, the attributes are {known}")
     kept = {name: _plain(values) for name, values in cloud.properties.items() if name not in names}
     for name in kept:
         # Lone surrogates stand for bytes of a file's header that are no UTF-8.

@@ -210,6 +210,11 @@ pub(crate) fn untyped<'py>(object: &Bound<'py, PyAny>, name: &str) -> PyResult<B
     array.cast_into::<PyUntypedArray>().map_err(|_| wrong_type(object, name, "a NumPy array or a CPU tensor"))
 }
 
+/// Whether `array` has numbers of `T`, in the order of bytes of this machine.
+pub(crate) fn has_type<T: Element>(array: &Bound<'_, PyUntypedArray>) -> bool {
+    array.dtype().is_equiv_to(&numpy::dtype::<T>(array.py()))
+}
+
 /// The memory of a tensor (anything with `detach`, `numpy` and `device`) or of an array-like as a NumPy array.
 fn foreign_array<'py>(object: &Bound<'py, PyAny>, name: &str) -> PyResult<Bound<'py, PyAny>> {
     if object.hasattr("detach")? && object.hasattr("numpy")? {

@@ -2,7 +2,7 @@
 
 use lcrs_codec::{self as codec, CloudOptions, PointCloud, Resolution, Values};
 use lcrs_core::Limits;
-use numpy::{Element, PyArrayDescrMethods, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
+use numpy::{PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
@@ -175,7 +175,7 @@ macro_rules! columns {
                     PyTypeError::new_err(format!("{name}: a NumPy array is needed, not {given}"))
                 })?;
                 let dtype = array.dtype();
-                $(if dtype.is_equiv_to(&<$type>::get_dtype(object.py())) {
+                $(if arrays::has_type::<$type>(array) {
                     return Ok(Self::$name(Input::new(object, name)?));
                 })*
                 let message = format!("{name} has dtype {dtype}, integers or floats of 8 to 64 bits in native byte order are needed");

@@ -4,11 +4,11 @@ use lcrs_core::points::{
     farthest, morton, normal, voxelize, BallCoordinate, FarthestCoordinate, NearestCoordinate, Tree,
 };
 use lcrs_core::{Error, Result, Runtime};
-use numpy::{Element, PyArray1, PyArrayDescrMethods, PyArrayDyn, PyUntypedArrayMethods};
+use numpy::{Element, PyArray1, PyArrayDyn, PyUntypedArrayMethods};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::arrays::{self, shape_text, to_array, Input, Output};
+use crate::arrays::{self, has_type, shape_text, to_array, Input, Output};
 use crate::errors::detached;
 use crate::limits::{whole, Count};
 use crate::runtime::runtime;
@@ -24,9 +24,10 @@ impl ArrayCoordinate for f64 {}
 
 /// Whether the numbers of `points` are of double precision; if not, they are of single precision.
 fn is_double(points: &Bound<'_, PyAny>) -> PyResult<bool> {
-    let (py, given) = (points.py(), arrays::untyped(points, "points")?.dtype());
-    let is_double = given.is_equiv_to(&numpy::dtype::<f64>(py));
-    if !is_double && !given.is_equiv_to(&numpy::dtype::<f32>(py)) {
+    let array = arrays::untyped(points, "points")?;
+    let is_double = has_type::<f64>(&array);
+    if !is_double && !has_type::<f32>(&array) {
+        let given = array.dtype();
         let message = format!("points has dtype {given}, float32 or float64 in native byte order is needed");
         return Err(PyValueError::new_err(message));
     }

@@ -5,7 +5,7 @@ use numpy::{Element, PyArrayDyn};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use crate::arrays::{shape_text, Input, Output};
+use crate::arrays::{has_type, shape_text, untyped, Input, Output};
 use crate::errors::detached;
 use crate::runtime::runtime;
 
@@ -35,9 +35,10 @@ pub(crate) fn structural_similarity<'py>(
     threads: Option<i64>,
 ) -> PyResult<Bound<'py, PyArrayDyn<f64>>> {
     let window = Window { half: half_window, constants };
-    if Input::<u8>::new(a, "a").is_ok() {
+    let array = untyped(a, "a")?;
+    if has_type::<u8>(&array) {
         similarity_of::<u8>(a, b, peak, &window, scales, threads)
-    } else if Input::<u16>::new(a, "a").is_ok() {
+    } else if has_type::<u16>(&array) {
         similarity_of::<u16>(a, b, peak, &window, scales, threads)
     } else {
         similarity_of::<f32>(a, b, peak, &window, scales, threads)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from lcrs.pictures.limits import memory_of_machine
 from lcrs.train.config import Config, ConfigError
 from lcrs.train.data import clips, shards
 from lcrs.train.data.batches import AheadBatches, Batches, DeviceBatches
@@ -33,6 +34,8 @@ __all__ = ["Data", "kind_of", "open_data"]
 log = logging.getLogger("lcrs.train")
 
 _LEAST, _LEAST_MS_SSIM = 64, 161
+_MEMORY = 4 << 30
+"""Bytes of memory that a machine is taken to have that does not say."""
 
 
 @dataclass
@@ -245,7 +248,8 @@ def _batches(config: Config, train: Pictures, device: torch.device, rank: int, w
     if keep == "auto":
         # Each process has them for itself.
         num_bytes = int(train.sizes.prod(1).sum()) * 3 * world
-        keep = "memory" if num_bytes < _memory() / 4 and isinstance(train, FolderPictures) else "disk"
+        is_small = num_bytes < (memory_of_machine() or _MEMORY) / 4
+        keep = "memory" if is_small and isinstance(train, FolderPictures) else "disk"
     threads = _num_threads(config.workers)
     if keep == "device":
         if data.downscale < 1:
@@ -270,14 +274,6 @@ def _batches(config: Config, train: Pictures, device: torch.device, rank: int, w
 
 def _num_threads(workers: Any) -> int:
     return max(1, min(8, os.cpu_count() or 1)) if workers == "auto" else max(1, int(workers))
-
-
-def _memory() -> int:
-    """Bytes of memory of this machine; as if it had 4 GiB where that cannot be told."""
-    try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    except (AttributeError, ValueError, OSError):
-        return 4 << 30
 
 
 def _open_shards(

@@ -86,9 +86,7 @@ fn grid_of_products<T: Copy + Into<f64> + PartialEq>(
 ) -> Option<(Grid, [i64; 3], i64)> {
     let wide = || values.iter().map(|v| -> f64 { (*v).into() });
     let wholes = || wide().map(|v| whole(v, denominator) as i64);
-    let joined =
-        |common, whole: i64| Some(greatest_common_divisor(common, whole.unsigned_abs())).filter(|common| *common != 1);
-    let common = wholes().try_fold(0, joined).unwrap_or(1).max(1) as i64;
+    let common = common_step(wholes()) as i64;
     let (low, (least, greatest)) = (bounds(wide()).0, bounds(wholes()));
     for factor in [common].into_iter().chain(FACTORS) {
         let origin = least.map(|whole| nearest(whole, factor));
@@ -111,6 +109,18 @@ fn grid_of_products<T: Copy + Into<f64> + PartialEq>(
     None
 }
 
+/// The largest step that all whole numbers are multiples of.
+fn common_step(wholes: impl Iterator<Item = i64>) -> u64 {
+    let mut common = 0;
+    for whole in wholes {
+        common = greatest_common_divisor(common, whole.unsigned_abs());
+        if common == 1 {
+            break;
+        }
+    }
+    common.max(1)
+}
+
 /// The number of steps next to a whole number.
 fn nearest(whole: i64, step: i64) -> i64 {
     (whole + step / 2).div_euclid(step)
@@ -130,7 +140,7 @@ fn decimal<T: Copy + Into<f64> + PartialEq>(
     let fits = |denominator: &&u64| values.iter().all(|v| holds(*v, **denominator, round));
     let Some(denominator) = DECIMALS.iter().find(fits).copied() else { return Ok(None) };
     let wholes = || values.iter().map(|v| whole((*v).into(), denominator) as i64);
-    let common = wholes().fold(0, |common, v| greatest_common_divisor(common, v.unsigned_abs())).max(1);
+    let common = common_step(wholes());
     let shared = greatest_common_divisor(common, denominator);
     let (numerator, denominator) = (common / shared, denominator / shared);
     let (low, high) = bounds(wholes());
