@@ -37,7 +37,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leaves out slow tests unless asked for by LCRS_TEST_SLOW=1 or ``-m slow``."""
     if os.environ.get("LCRS_TEST_SLOW") or "slow" in config.getoption("-m"):
         return
-    skip = pytest.mark.skip(reason="slow: set LCRS_TEST_SLOW=1")
+    skip = pytest.mark.skip(reason="slow: make test-slow")
     for item in items:
         if "slow" in item.keywords:
             item.add_marker(skip)
