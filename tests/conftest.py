@@ -9,11 +9,18 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import numpy as np
-import pytest
-from hypothesis import HealthCheck, settings
+# Tensors of tests are small, workers have a processor each: more threads would wait for each other. What
+# is about threads says how many; with LCRS_TEST_SLOW there are as many as lcrs takes by itself.
+# Numpy asks when it is loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+if not os.environ.get("LCRS_TEST_SLOW"):
+    os.environ.setdefault("LCRS_NUM_THREADS", "1")
 
-from python_with_torch import PythonWithTorch
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
+
+from python_with_torch import PythonWithTorch  # noqa: E402
 
 # `fast` is the default; LCRS_HYPOTHESIS=slow looks longer.
 settings.register_profile(
@@ -23,12 +30,6 @@ settings.register_profile(
     "slow", max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile(os.environ.get("LCRS_HYPOTHESIS", "fast"))
-
-# Tensors of tests are small, workers have a processor each: more threads would wait for each other. What
-# is about threads says how many; with LCRS_TEST_SLOW there are as many as lcrs takes by itself.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-if not os.environ.get("LCRS_TEST_SLOW"):
-    os.environ.setdefault("LCRS_NUM_THREADS", "1")
 
 DATA = Path(__file__).parent / "data"
 
