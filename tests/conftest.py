@@ -16,11 +16,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 if not os.environ.get("LCRS_TEST_SLOW"):
     os.environ.setdefault("LCRS_NUM_THREADS", "1")
 
-import numpy as np  # noqa: E402
-import pytest  # noqa: E402
-from hypothesis import HealthCheck, settings  # noqa: E402
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
 
-from python_with_torch import PythonWithTorch  # noqa: E402
+from python_with_torch import PythonWithTorch
 
 # `fast` is the default; LCRS_HYPOTHESIS=slow looks longer.
 settings.register_profile(
