@@ -31,6 +31,7 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("LCRS_HYPOTHESIS", "fast"))
 
+gc.disable()  # until all tests are collected: nothing of it goes away before
 DATA = Path(__file__).parent / "data"
 
 
@@ -51,9 +52,10 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_finish() -> None:
-    """Has the collector of garbage pass over what is there for good, modules and thousands of tests, and look
-    less often: a network of tests is thousands of objects.
+    """Has the collector of garbage begin, but pass over what is there for good, modules and thousands of
+    tests, and look less often: a network of tests is thousands of objects.
     """
+    gc.enable()
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 50)

@@ -168,6 +168,7 @@ def end(how: BaseException | None) -> None:
 
 
 if __name__ == "__main__":
+    gc.disable()  # nothing of what is loaded goes away
     import numpy  # noqa: F401
 
     # the latter as the first optimiser of a process does, which takes as long as torch itself
@@ -175,12 +176,13 @@ if __name__ == "__main__":
 
     gc.collect()
     gc.freeze()  # what nobody touches is not copied
+    gc.enable()
     order = serve()
+    how = None
     if order is not None:
         become(order)
-        how = None
         try:
             run_main(order["arguments"])
         except BaseException as error:
             how = error
-        end(how)
+    end(how)
