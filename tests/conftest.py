@@ -9,6 +9,13 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+# Tensors of tests are small, workers have a processor each: more threads would wait for each other. What
+# is about threads says how many; with LCRS_TEST_SLOW there are as many as lcrs takes by itself.
+# Numpy asks when it is loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+if not os.environ.get("LCRS_TEST_SLOW"):
+    os.environ.setdefault("LCRS_NUM_THREADS", "1")
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
@@ -24,12 +31,6 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("LCRS_HYPOTHESIS", "fast"))
 
-# Tensors of tests are small, workers have a processor each: more threads would wait for each other. What
-# is about threads says how many; with LCRS_TEST_SLOW there are as many as lcrs takes by itself.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-if not os.environ.get("LCRS_TEST_SLOW"):
-    os.environ.setdefault("LCRS_NUM_THREADS", "1")
-
 DATA = Path(__file__).parent / "data"
 
 
@@ -37,7 +38,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leaves out slow tests unless asked for by LCRS_TEST_SLOW=1 or ``-m slow``."""
     if os.environ.get("LCRS_TEST_SLOW") or "slow" in config.getoption("-m"):
         return
-    skip = pytest.mark.skip(reason="slow: set LCRS_TEST_SLOW=1")
+    skip = pytest.mark.skip(reason="slow: make test-slow")
     for item in items:
         if "slow" in item.keywords:
             item.add_marker(skip)

@@ -51,6 +51,10 @@ assert main(["encode", "a.png", "-o", "a.lcrs", "--model", "tiny", "-q", "30"]) 
 assert main(["decode", "a.lcrs", "-o", "b.png"]) == 0
 assert main(["info", "a.lcrs", "--json"]) == 0
 assert "numpy" not in sys.modules
+for name in [name for name in sys.modules if name.startswith("PIL")]:
+    del sys.modules[name]
+assert main(["decode", "a.lcrs", "-o", "b.ppm"]) == 0
+assert not [name for name in sys.modules if name.startswith("PIL")]
 """
     assert '"width": 122' in fresh_python(code)
     with Image.open(tmp_path / "b.png") as image:

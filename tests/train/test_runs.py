@@ -6,7 +6,6 @@ import signal
 import sys
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -74,9 +73,16 @@ def test_a_folder_becomes_a_package(tiny, tmp_path, photo):
         assert sheet.width >= 64
 
 
+def log_of(folder):
+    """The log as people read it."""
+    import pandas  # by the worker that runs these tests alone
+
+    return pandas.read_json(folder / "log.jsonl", lines=True)
+
+
 def test_the_log_is_read_by_pandas(tiny):
     folder = run(load_recipe(RECIPE, tiny)).output
-    log = pd.read_json(folder / "log.jsonl", lines=True)
+    log = log_of(folder)
     train = log[log.kind == "train"]
     assert list(train.step) == [2, 4, 6, 8]
     assert (train.loss > 0).all()
@@ -96,7 +102,7 @@ def test_a_run_in_two_parts_is_the_run_in_one(tiny, tmp_path, split):
     assert_same(weights(whole), weights(parts))
     of_whole, of_parts = (load_checkpoint(f / "checkpoints" / "step-000000008.pt") for f in (whole, parts))
     assert_same(of_whole["state"]["model"], of_parts["state"]["model"])
-    steps = pd.read_json(parts / "log.jsonl", lines=True).query("kind == 'train'").step
+    steps = log_of(parts).query("kind == 'train'").step
     assert list(steps) == [2, 4, 6, 8]
 
 
@@ -237,7 +243,7 @@ def test_a_full_disk_loses_nothing_but_the_steps_since(tiny, tmp_path, monkeypat
     monkeypatch.setattr(checkpoints, "write_atomically", full)
     settings = {**tiny, "checkpoint_every": 2}
     folder = run(load_recipe(RECIPE, settings)).output
-    log = pd.read_json(folder / "log.jsonl", lines=True)
+    log = log_of(folder)
     assert len(calls) >= 4
     assert list(log[log.kind == "train"].step) == [2, 4, 6, 8]
     monkeypatch.setattr(checkpoints, "write_atomically", real)
@@ -287,7 +293,7 @@ def test_steps_that_are_not_finite_are_skipped_named_and_end_the_run(tiny, tmp_p
     monkeypatch.setattr(trainer.Trainer, "step", step)
     settings = {**tiny, "model.import": "spoiling:Spoiling", "model.sizes": {}, "loss.lmbda": 0.01}
     folder = run(load_recipe("mbt2018-mean", {**settings, "steps": 6})).output
-    events = pd.read_json(folder / "log.jsonl", lines=True).query("kind == 'event'").text
+    events = log_of(folder).query("kind == 'event'").text
     skipped = [text for text in events if "skipped" in text]
     assert len(skipped) == 2
     assert all("output of h_a.0 (Conv2d)" in text for text in skipped)
