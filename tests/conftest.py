@@ -145,10 +145,11 @@ def fresh_python(tmp_path: Path) -> Callable[..., str]:
 
 
 @pytest.fixture(scope="session")
-def python_with_torch() -> Iterator[PythonWithTorch]:
+def python_with_torch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PythonWithTorch]:
     """Runs command lines of Python in new processes where torch is loaded already."""
     pytest.importorskip("torch")
-    runner = PythonWithTorch()
+    folder = tmp_path_factory.getbasetemp()
+    runner = PythonWithTorch(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)
     yield runner
     runner.close()
 
