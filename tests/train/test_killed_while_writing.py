@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from picture_folders import TINY_RUN, write_pictures
+from picture_folders import RECIPE, TINY_RUN, write_pictures
 
 from lcrs.cli import main
 from lcrs.coding import files
@@ -15,7 +15,6 @@ from lcrs.train.checkpoints import load_checkpoint
 from lcrs.train.data.batches import AheadBatches
 from lcrs.train.validation import Validator
 
-RECIPE = "mbt2018-mean"
 SHORT = {"steps": 6, "checkpoint_every": 2, "validation.every": 3, "batch": 1, "loop.ema": 0.9}
 
 # Forks a process for each of a list of places, in which `_die` is called there; all do the same command.

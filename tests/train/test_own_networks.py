@@ -103,7 +103,7 @@ def test_thirty_lines_become_a_package(own, photo, tmp_path):
 def test_a_network_that_is_no_package_trains_all_the_same(own):
     result = run(load_recipe("mbt2018-mean", {**own, "model.import": "own_networks:Plain"}))
     assert result.package is None
-    assert result.steps == 8
+    assert result.steps == 5
     log = [json.loads(line) for line in (result.output / "log.jsonl").read_text().splitlines()]
     assert any("no package" in entry.get("text", "") for entry in log)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from picture_folders import write_pictures
+from picture_folders import RECIPE, write_pictures
 from tiny_networks import TINY
 
 import lcrs
@@ -132,7 +132,7 @@ def test_the_stages_of_variable_rate(tiny, monkeypatch):
 
 
 def train_first(tiny):
-    settings = {**tiny, "output": tiny["output"] + "-first", "optimizer.lr": 1e-3, "steps": 6}
+    settings = {**tiny, "output": tiny["output"] + "-first", "optimizer.lr": 1e-3, "steps": 3}
     return run(load_recipe("mbt2018-mean", settings)).output
 
 
@@ -186,14 +186,14 @@ def test_published_weights_are_looked_for(tiny, tmp_path, monkeypatch):
 
 def test_a_stable_part_goes_on_later(tiny):
     """The checkpoint before the decay has all that a longer run needs; its weights are those of that run."""
-    schedule = {"schedule.type": "wsd", "schedule.decay_from": 0.5, "steps": 8}
-    short = run(load_recipe("mbt2018-mean", {**tiny, **schedule})).output
+    schedule = {"schedule.type": "wsd", "schedule.decay_from": 0.5, "steps": 4}
+    short = run(load_recipe(RECIPE, {**tiny, **schedule})).output
     stable = short / "checkpoints" / "stable.pt"
-    assert torch.load(stable, weights_only=True)["step"] == 4
-    longer = {**tiny, **schedule, "steps": 12, "start": str(stable), "start_state": "all"}
-    gone_on = run(load_recipe("mbt2018-mean", {**longer, "output": tiny["output"] + "-on"})).output
-    whole = {**tiny, **schedule, "steps": 12, "output": tiny["output"] + "-whole"}
-    straight = run(load_recipe("mbt2018-mean", whole)).output
+    assert torch.load(stable, weights_only=True)["step"] == 2
+    longer = {**tiny, **schedule, "steps": 6, "start": str(stable), "start_state": "all"}
+    gone_on = run(load_recipe(RECIPE, {**longer, "output": tiny["output"] + "-on"})).output
+    whole = {**tiny, **schedule, "steps": 6, "output": tiny["output"] + "-whole"}
+    straight = run(load_recipe(RECIPE, whole)).output
     a, b = (torch.load(f / "model.pt", weights_only=True)["state_dict"] for f in (gone_on, straight))
     assert all(torch.equal(a[key], b[key]) for key in a)
 
