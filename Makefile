@@ -10,7 +10,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-rust test-python test-slow test-torch-range lint format develop bench bench-peers results fuzz foreign install-codec clean
+.PHONY: help demo test test-rust test-python test-slow test-thorough test-torch-range lint format develop bench bench-peers results fuzz foreign install-codec clean
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -18,7 +18,7 @@ help: ## Show this list
 demo: $(LIGHT)/.installed ## Compress and restore a real photo with the shipped model (no torch)
 	@$(LIGHT)/bin/python examples/demo.py --output demo
 
-test: test-rust test-python ## Set everything up and run all tests
+test: test-rust test-python ## Set everything up and run all tests but those marked slow
 
 test-rust:
 	$(CARGO) test --locked
@@ -26,7 +26,10 @@ test-rust:
 test-python: develop
 	$(DEV)/bin/python -m pytest -n auto --dist worksteal
 
-test-slow: develop ## Python's tests with all that test leaves out: repetitions, runs of minutes, 1000 examples of a property
+test-slow: develop ## The tests marked slow, which test leaves out: repetitions, and what takes seconds
+	$(DEV)/bin/python -m pytest -n auto --dist worksteal --timeout 3600 --ignore tests/release -m slow
+
+test-thorough: develop ## All of Python's tests, every process begun from nothing, 1000 examples of each property: hours
 	LCRS_TEST_SLOW=1 LCRS_HYPOTHESIS=slow $(DEV)/bin/python -m pytest -n auto --dist worksteal --timeout 3600 --ignore tests/release
 
 # The torch of both ends of what pyproject.toml allows, each with a Python and a NumPy that it fits.
@@ -100,7 +103,7 @@ install-codec: ## Build the program lcrs-codec and install it in PREFIX (/usr/lo
 	install -m 755 $${CARGO_TARGET_DIR:-target}/release/lcrs-codec $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 python/lcrs/zoo/weights/*.lcrm $(DESTDIR)$(PREFIX)/share/lcrs/models/
 
-.PHONY: docs wheels sdist crates test-release
+.PHONY: docs wheels sdist crates test-release addresses release-check
 # Linux targets that wheels are made for; a foreign one needs its standard library (rustup target add TARGET).
 TARGETS ?= x86_64-unknown-linux-gnu
 wheels: $(RELEASE)/.installed ## Wheels for Linux, in dist: one for all Pythons; TARGETS="x86_64-unknown-linux-gnu ..."
@@ -127,6 +130,12 @@ crates: ## Packages the three crates as a registry would get them, and builds ea
 
 test-release: develop ## What lies in dist: wheels in bare environments, the source distribution without a network
 	LCRS_TEST_SLOW=1 $(DEV)/bin/python -m pytest tests/release
+
+addresses: ## Write where the project lives: make addresses REPOSITORY=https://... DOCUMENTATION=https://...
+	@$(PYTHON) tests/release/addresses.py "$(REPOSITORY)" "$(DOCUMENTATION)"
+
+release-check: ## Whether everything that a release says is there
+	@$(PYTHON) tests/release/addresses.py --check
 
 # The wheel needs no torch; sources newer than the stamp rebuild it. The environment of developers, where it is, has
 # the native module compiled already, for the same interpreter.

@@ -51,6 +51,10 @@ assert main(["encode", "a.png", "-o", "a.lcrs", "--model", "tiny", "-q", "30"]) 
 assert main(["decode", "a.lcrs", "-o", "b.png"]) == 0
 assert main(["info", "a.lcrs", "--json"]) == 0
 assert "numpy" not in sys.modules
+for name in [name for name in sys.modules if name.startswith("PIL")]:
+    del sys.modules[name]
+assert main(["decode", "a.lcrs", "-o", "b.ppm"]) == 0
+assert not [name for name in sys.modules if name.startswith("PIL")]
 """
     assert '"width": 122' in fresh_python(code)
     with Image.open(tmp_path / "b.png") as image:
@@ -83,14 +87,15 @@ except ModuleNotFoundError as error:
     assert fresh_python(code, part) == expected
 
 
-def test_torchs_compiler_is_left_alone(fresh_python) -> None:
+def test_torchs_compiler_is_left_alone(python_with_torch, tmp_path) -> None:
     """It takes as long to load as torch itself."""
     code = """
 import sys
 import lcrs.models, lcrs.zoo, lcrs.train, lcrs.losses, lcrs.datasets, lcrs.packages, lcrs.shims
 print([name for name in sys.modules if name in ("torch._dynamo", "torch._inductor", "sympy")])
 """
-    assert fresh_python(code) == "[]"
+    done = python_with_torch.run("-c", code, cwd=tmp_path, has_compiler=False)
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
 
 
 def test_every_part_loads_when_it_is_named(fresh_torch) -> None:

@@ -15,6 +15,12 @@ import pytest
 from PIL import Image
 
 
+@pytest.fixture(scope="session")
+def bjontegaard() -> None:
+    """Loaded by workers that run a test of curves, and by no other: it takes SciPy and Matplotlib along."""
+    pytest.importorskip("bjontegaard")
+
+
 @pytest.fixture
 def pictures(tmp_path: Path, photo: np.ndarray) -> Path:
     """A folder of whole, odd and broken pictures."""

@@ -12,7 +12,7 @@ from lcrs.evaluate.bjontegaard import METHODS, bd_psnr, bd_rate, compare
 from lcrs.evaluate.curves import Curve, curve_of, digests_of, load, published, published_names
 from lcrs.evaluate.results import Results, means, read_results, to_json
 
-pytest.importorskip("bjontegaard")
+pytestmark = pytest.mark.usefixtures("bjontegaard")
 
 # Rates in kbit/s and PSNR of two encoders at four settings.
 ANCHOR = ([686.76, 309.58, 157.11, 85.95], [40.28, 37.18, 34.24, 31.42])

@@ -17,7 +17,7 @@ from lcrs.cli import main
 from lcrs.evaluate.curves import load
 from lcrs.evaluate.report import page
 
-pytest.importorskip("bjontegaard")
+pytestmark = pytest.mark.usefixtures("bjontegaard")
 BROWSER = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))),
     None,

@@ -1,5 +1,5 @@
 import pytest
-from tiny_networks import TINY, make
+from tiny_networks import TINY, make, shared
 
 
 @pytest.fixture(params=list(TINY))
@@ -9,4 +9,12 @@ def name(request):
 
 @pytest.fixture
 def net(name):
+    """Not to be changed, but for its `entropy_coder`."""
+    with shared(name) as net:
+        yield net
+
+
+@pytest.fixture
+def own_net(name):
+    """For a test to do with what it likes."""
     return make(name)

@@ -14,6 +14,12 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*should not be instantiated:Dep
 
 
 @pytest.fixture
+def net(own_net):
+    """Here most tests change it."""
+    return own_net
+
+
+@pytest.fixture
 def x():
     torch.manual_seed(5)
     return torch.rand(2, 3, 64, 64)

@@ -47,13 +47,13 @@ def test_forward_keeps_the_size(net, size):
         assert likelihoods.max() <= 1
 
 
-def test_a_training_step_reaches_every_parameter(net):
-    net.train()
+def test_a_training_step_reaches_every_parameter(own_net):
+    own_net.train()
     x = picture(2, 64, 64)
-    out = net(x)
+    out = own_net(x)
     rate = sum(-torch.log2(likelihoods).sum() for likelihoods in out["likelihoods"].values())
-    (rate / 1e4 + ((out["x_hat"] - x) ** 2).mean() + net.aux_loss()).backward()
-    for name, parameter in net.named_parameters():
+    (rate / 1e4 + ((out["x_hat"] - x) ** 2).mean() + own_net.aux_loss()).backward()
+    for name, parameter in own_net.named_parameters():
         if name == "Gain":  # given from outside, not trained
             continue
         assert parameter.grad is not None, name
@@ -136,26 +136,26 @@ def test_state_dict_recovers_the_model(name, net):
 
 
 @each_kind
-def test_update_is_not_needed_but_does_no_harm(net):
+def test_update_is_not_needed_but_does_no_harm(own_net):
     x = picture(1, 64, 64)
-    before = net.compress(x)
-    assert net.update(update_quantiles=True)
-    assert not net.update()
-    out = net.compress(x)
-    restored = net.decompress(out["strings"], out["shape"])["x_hat"]
+    before = own_net.compress(x)
+    assert own_net.update(update_quantiles=True)
+    assert not own_net.update()
+    out = own_net.compress(x)
+    restored = own_net.decompress(out["strings"], out["shape"])["x_hat"]
     sizes = [sum(len(string) for (string,) in coded["strings"]) for coded in (before, out)]
     assert abs(sizes[0] - sizes[1]) <= 0.05 * sizes[0] + 16
     assert restored.shape == (1, 3, 64, 64)
 
 
 @each_kind
-def test_changed_parameters_change_tables_and_networks(net):
+def test_changed_parameters_change_tables_and_networks(own_net):
     """Nothing stale: what was derived for the old parameters is derived again."""
     x = picture(1, 64, 64)
-    net.compress(x)
-    other = make(next(name for name, entry in MODELS.items() if entry is type(net)), seed=1)
-    net.load_state_dict(other.state_dict())
-    assert net.compress(x)["strings"] == other.compress(x)["strings"]
+    own_net.compress(x)
+    other = make(next(name for name, entry in MODELS.items() if entry is type(own_net)), seed=1)
+    own_net.load_state_dict(other.state_dict())
+    assert own_net.compress(x)["strings"] == other.compress(x)["strings"]
 
 
 @each_kind

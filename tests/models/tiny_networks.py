@@ -1,5 +1,8 @@
 """Tiny, busy models of every architecture."""
 
+from contextlib import contextmanager
+from functools import cache
+
 import torch
 from torch import nn
 
@@ -65,6 +68,29 @@ def make(name, seed=0, **arguments):
                     layer.weight.mul_(3)
                     layer.bias.uniform_(0.05, 4)
     return net
+
+
+_shared = cache(make)
+
+
+@contextmanager
+def shared(name):
+    """The one of `make(name)` that all tests of a process have, tables and graphs in its caches: they may set
+    `entropy_coder`, and nothing else of it.
+    """
+    net = _shared(name)
+    before = _state_of(net)
+    yield net
+    net.entropy_coder = "lcrs"
+    if _state_of(net) != before:
+        _shared.cache_clear()
+        raise AssertionError(f"a test has changed the {name} that others use: own_net is for that")
+
+
+def _state_of(net):
+    tensors = [*net.parameters(), *net.buffers()]
+    state = [(id(tensor), tensor.data_ptr(), tensor._version, tensor.grad is None) for tensor in tensors]
+    return state, [(id(module), module.training, len(module._forward_hooks)) for module in net.modules()]
 
 
 def show_offsets(net):

@@ -14,7 +14,11 @@ from lcrs.train import load_recipe, run
 from lcrs.train.checkpoints import load_checkpoint
 from lcrs.train.processes import OtherProcessError, Processes
 
-pytest.importorskip("accelerate")
+
+@pytest.fixture(autouse=True, scope="module")
+def _accelerate():
+    pytest.importorskip("accelerate")
+
 
 QUIET = """
 import atexit

@@ -6,6 +6,7 @@ import copy
 import inspect
 import warnings
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from types import FunctionType
 from typing import Any, Protocol
 
@@ -355,13 +356,14 @@ def table_of_masses(
 def _candidates(row: NDArray[np.float64], precision: int) -> Iterator[tuple[float, int, NDArray[np.int32]]]:
     """Expected bits, first entry and cumulative frequencies of rows with several supports."""
     beyond = max(0.0, 1 - row.sum())
+    below, above = _escape_bits(len(row))
     most, peak = (1 << precision) // 2, int(row.argmax())
     known: set[tuple[int, int]] = set()
     for cut in _CUTS:
-        (above,) = np.nonzero(row > cut * 2.0**-precision)
-        if not len(above):
+        (held,) = np.nonzero(row > cut * 2.0**-precision)
+        if not len(held):
             continue
-        first, last = int(above[0]), int(above[-1]) + 1
+        first, last = int(held[0]), int(held[-1]) + 1
         if last - first > most:
             first, last = max(first, peak - most // 2), min(last, peak + most // 2)
         if (first, last) in known:
@@ -372,10 +374,18 @@ def _candidates(row: NDArray[np.float64], precision: int) -> Iterator[tuple[floa
         cdf = _quantized(inside, tail, precision)
         bits = precision - np.log2(np.diff(cdf).astype(np.float64))
         escapes = np.concatenate((row[:first][::-1], row[last:]))
-        distances = np.concatenate((2 * np.arange(1, first + 1) - 1, 2 * np.arange(len(row) - last)))
-        digits = 4 * np.maximum(1, np.ceil(np.log2(distances + 1.0) / 3))
-        cost = inside @ bits[:-1] + tail * bits[-1] + escapes @ digits + beyond * _UNKNOWN_ESCAPE_BITS
+        digits = np.concatenate((below[:first], above[: len(row) - last]))
+        # sums of numpy's own: threads of a library for such short products wait for each other
+        cost = (inside * bits[:-1]).sum() + (escapes * digits).sum()
+        cost += tail * bits[-1] + beyond * _UNKNOWN_ESCAPE_BITS
         yield float(cost), first, cdf
+
+
+@cache
+def _escape_bits(length: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """What digits of the `length` nearest escapes below and above a row's support cost, the nearest first."""
+    bits = 4 * np.maximum(1, np.ceil(np.log2(np.arange(2 * length) + 1.0) / 3))
+    return bits[1::2], bits[::2]
 
 
 def _quantized(inside: NDArray[np.float64], tail: float, precision: int) -> NDArray[np.int32]:

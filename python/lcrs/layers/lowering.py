@@ -300,7 +300,8 @@ class GraphBuilder:
             registered = _REGISTERED.get(parametrize.type_before_parametrizations(module))
             if registered is not None:
                 return registered(self, module, x)
-            if isinstance(module, Lowerable):
+            if callable(getattr(module, "lower", None)):  # a `Lowerable`; to ask for that takes longer
+                assert isinstance(module, Lowerable)
                 if overrides_below(type(module), "forward", "lower"):
                     raise self.refusal(module, "its forward is its own, its lower() another class's")
                 return module.lower(self, x)

@@ -1,0 +1,109 @@
+"""Writes where the project lives into every file that says so, or checks that they all do.
+
+Until it has a place on the web nothing says one, for a guess may come to belong to somebody else. Then one
+command (`make addresses`) writes it, again where the project moves; a release is refused before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+CRATES = ("lcrs-core", "lcrs-format", "lcrs-codec")
+
+
+def written(texts: dict[str, str], repository: str, documentation: str) -> dict[str, str]:
+    """The files with both addresses, each of them once, whatever addresses they had."""
+    urls = {
+        "Homepage": repository,
+        "Repository": repository,
+        "Documentation": documentation,
+        "Changelog": f"{repository}/blob/main/CHANGELOG.md",
+        "Issues": f"{repository}/issues",
+    }
+    section = "[project.urls]\n" + "".join(f'{name} = "{url}"\n' for name, url in urls.items())
+    project = re.sub(r"^\[project\.urls\]\n(?:.+\n)*\n", "", texts["pyproject.toml"], flags=re.MULTILINE)
+    project = put_before("[project.scripts]", f"{section}\n", project)
+    workspace = re.sub(r"^(?:repository|documentation) = .*\n", "", texts["Cargo.toml"], flags=re.MULTILINE)
+    where = f'repository = "{repository}"\n'
+    changed = {"pyproject.toml": project, "Cargo.toml": put_after("license", where, workspace)}
+    for crate in CRATES:
+        name = f"rust/{crate}/Cargo.toml"
+        changed[name] = put_after(
+            "license.workspace", "repository.workspace = true\n", without("repository", texts[name])
+        )
+    citation = without("url", without("repository-code", texts["CITATION.cff"]))
+    both = f'repository-code: "{repository}"\nurl: "{documentation}"\n'
+    return {**changed, "CITATION.cff": put_after("license", both, citation)}
+
+
+def without(key: str, text: str) -> str:
+    """A text without the lines of one key."""
+    return re.sub(rf"^{key}(?:\.workspace)?(?: =|:) .*\n", "", text, flags=re.MULTILINE)
+
+
+def put_after(key: str, lines: str, text: str) -> str:
+    """A text with lines behind that of a key, which it has once."""
+    changed, count = re.subn(
+        rf"^({re.escape(key)}(?: =|:) .*\n)", lambda found: found[1] + lines, text, flags=re.MULTILINE
+    )
+    if count != 1:
+        raise SystemExit(f"{key!r} stands {count} times where it has to stand once")
+    return changed
+
+
+def put_before(heading: str, lines: str, text: str) -> str:
+    """A text with lines in front of a heading, which it has once."""
+    if text.count(f"\n{heading}\n") != 1:
+        raise SystemExit(f"{heading} has to stand once")
+    return text.replace(f"\n{heading}\n", f"\n{lines}{heading}\n")
+
+
+def missing(texts: dict[str, str]) -> list[str]:
+    """The files that do not say where the project lives."""
+    said = {
+        "pyproject.toml": "\n[project.urls]\n",
+        "Cargo.toml": '\nrepository = "https://',
+        "CITATION.cff": '\nrepository-code: "https://',
+        **{f"rust/{crate}/Cargo.toml": "\nrepository.workspace = true\n" for crate in CRATES},
+    }
+    return [name for name, mark in said.items() if mark not in texts[name]]
+
+
+def read(root: Path) -> dict[str, str]:
+    """The files that say where the project lives."""
+    names = [
+        "pyproject.toml",
+        "Cargo.toml",
+        "CITATION.cff",
+        *(f"rust/{crate}/Cargo.toml" for crate in CRATES),
+    ]
+    return {name: (root / name).read_text(encoding="utf-8") for name in names}
+
+
+def main(arguments: list[str], root: Path = Path(__file__).parents[2]) -> int:
+    """As `make addresses` and `make release-check` call it."""
+    parser = argparse.ArgumentParser(prog="addresses", description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing; 1 where an address is missing")
+    parser.add_argument("repository", nargs="?", default="")
+    parser.add_argument("documentation", nargs="?", default="")
+    options = parser.parse_args(arguments)
+    texts = read(root)
+    if options.check:
+        for name in missing(texts):
+            print(f"{name} does not say where the project lives: make addresses", file=sys.stderr)
+        return int(bool(missing(texts)))
+    for address in (options.repository, options.documentation):
+        if not re.fullmatch(r"https://[\w.~/-]*[\w~-]", address):
+            usage = "make addresses REPOSITORY=https://... DOCUMENTATION=https://..."
+            print(f"{address!r} is no address: {usage}", file=sys.stderr)
+            return 2
+    for name, text in written(texts, options.repository, options.documentation).items():
+        (root / name).write_text(text, encoding="utf-8", newline="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
