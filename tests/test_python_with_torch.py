@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from python_with_torch import PythonWithTorch
 
 
