@@ -76,19 +76,21 @@ def check_tracing(codec, *inputs):
     torch.testing.assert_close(exported(*inputs)["y_hat"], expected)
 
 
-def each_but(quick):
-    """Codecs of y, all but one slow: a compiler takes seconds for what they have in common."""
-    return pytest.mark.parametrize(
-        "name", [name if name == quick else pytest.param(name, marks=pytest.mark.slow) for name in Y_CODECS]
-    )
-
-
-@each_but("raster")
+# The whole is in the models' tests: a compiler takes seconds for what all of these have in common.
+@pytest.mark.slow
+@pytest.mark.parametrize("name", Y_CODECS)
 def test_compiles_without_a_graph_break_and_exports(name):
     check_tracing(hyperprior(name).eval(), latent())
 
 
-@each_but("groups-checkerboard")
+# A scan, and checkerboards within groups.
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in ("raster", "groups-checkerboard") else pytest.param(name, marks=pytest.mark.slow)
+        for name in Y_CODECS
+    ],
+)
 def test_codecs_of_y_compile_without_a_graph_break_and_export(name):
     y = latent()
     check_tracing(busy(Y_CODECS[name]()).eval(), y, params_for(y))

@@ -8,7 +8,7 @@ DISTINCT = [
     "gain-space-channel-hyperprior",
 ]  # fmt: skip
 """One of each kind of forward and of coding: what is the same in the others runs with LCRS_TEST_SLOW."""
-COMPILED = ["gain-hyperprior"]
+COMPILED = ["mbt2018-mean-gain"]
 EXPORTED = ["mbt2018"]
 """Forwards that compilers and tracers of torch, which take seconds, go through: what the others add is
 in codecs of latents, which are compiled and exported by themselves.
