@@ -213,9 +213,8 @@ impl Case {
                 let (r, c) = ((row + ky).checked_sub(half), (column + kx).checked_sub(half));
                 let inside = |r: Option<usize>, n: usize| r.filter(|&r| r < n);
                 let (Some(r), Some(c)) = (inside(r, self.height), inside(c, self.width)) else { continue };
-                for i in 0..self.channels {
-                    *sum = known.pixel(r, c)[i]
-                        .mul_add(numbers.context[((o * self.channels + i) * k + ky) * k + kx], *sum);
+                for (i, value) in known.pixel(r, c).iter().enumerate() {
+                    *sum = value.mul_add(numbers.context[((o * self.channels + i) * k + ky) * k + kx], *sum);
                 }
             }
             *sum += 0.0;

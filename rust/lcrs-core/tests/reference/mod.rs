@@ -80,12 +80,13 @@ pub(crate) fn naive_conv(l: &Layer, weight: &[f32], bias: Option<&[f32]>, x: &Te
                 let mut sum = bias.map_or(0.0, |bias| bias[o]);
                 for ky in 0..l.kernel[0] {
                     for kx in 0..l.kernel[1] {
-                        for i in 0..l.group_in {
-                            let row = (y * l.stride[0] + ky).checked_sub(l.padding[0]).filter(|&r| r < x.height());
-                            let col = (column * l.stride[1] + kx).checked_sub(l.padding[1]).filter(|&c| c < x.width());
-                            let (Some(row), Some(col)) = (row, col) else { continue };
+                        let row = (y * l.stride[0] + ky).checked_sub(l.padding[0]).filter(|&r| r < x.height());
+                        let col = (column * l.stride[1] + kx).checked_sub(l.padding[1]).filter(|&c| c < x.width());
+                        let (Some(row), Some(col)) = (row, col) else { continue };
+                        let pixel = &x.pixel(row, col)[o / l.group_out * l.group_in..];
+                        for (i, value) in pixel[..l.group_in].iter().enumerate() {
                             let w = weight[((o * l.group_in + i) * l.kernel[0] + ky) * l.kernel[1] + kx];
-                            sum = x.pixel(row, col)[o / l.group_out * l.group_in + i].mul_add(w, sum);
+                            sum = value.mul_add(w, sum);
                         }
                     }
                 }
@@ -115,11 +116,11 @@ pub(crate) fn naive_conv_transpose(l: &Layer, weight: &[f32], bias: Option<&[f32
                         else {
                             continue;
                         };
-                        for i in 0..l.group_in {
-                            let channel = o / l.group_out * l.group_in + i;
+                        let (pixel, first) = (x.pixel(row, col), o / l.group_out * l.group_in);
+                        for (channel, value) in pixel.iter().enumerate().skip(first).take(l.group_in) {
                             let w = weight
                                 [((channel * l.group_out + o % l.group_out) * l.kernel[0] + ky) * l.kernel[1] + kx];
-                            sum = x.pixel(row, col)[channel].mul_add(w, sum);
+                            sum = value.mul_add(w, sum);
                         }
                     }
                 }
