@@ -9,7 +9,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering::SeqCst};
 use std::sync::Barrier;
 
-use common::{factorized, hyperprior, picture, scanned, variable_rate, Model};
+use common::{factorized, hyperprior, is_slow, picture, scanned, variable_rate, Model};
 use lcrs_codec::{compress, decompress, CompressOptions, DecompressOptions, Package, Picture};
 use lcrs_core::{ErrorKind, Limits, Result, Runtime, Simd};
 
@@ -112,11 +112,6 @@ fn encode(package: &Package, picture: &Picture, rt: &Runtime, limits: &Limits) -
 
 fn decode(package: &Package, file: &[u8], rt: &Runtime, limits: &Limits) -> Result<Picture> {
     decompress(package, file, &DecompressOptions::default(), rt, limits)
-}
-
-/// Whether the tests that take long are wanted: here, those of larger pictures.
-fn is_slow() -> bool {
-    std::env::var_os("LCRS_TEST_SLOW").is_some()
 }
 
 /// A runtime that has kept nothing, whose threads run: what they are made of is not the job's.
