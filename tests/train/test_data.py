@@ -317,7 +317,7 @@ def vimeo(photo, tmp_path):
         (root / "sequences" / folder).mkdir(parents=True)
         for k in range(1, 8):
             Image.fromarray(wide[k : k + 66, 2 * k : 2 * k + 70]).save(
-                root / "sequences" / folder / f"im{k}.png"
+                root / "sequences" / folder / f"im{k}.png", compress_level=1
             )
     (root / "sep_trainlist.txt").write_text("00001/0001\n00001/0002\n")
     (root / "sep_testlist.txt").write_text("00002/0001\n")
