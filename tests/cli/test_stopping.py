@@ -43,9 +43,21 @@ sys.exit(main())
 """
 
 
-@pytest.mark.parametrize("number", NUMBERS)
-@pytest.mark.parametrize("way", ["unnamed", "named"])
-@pytest.mark.parametrize("is_there", [False, True])
+# Every signal in one way, and every way with one signal; the rest is slow.
+WRITTEN = [
+    pytest.param(
+        number,
+        way,
+        is_there,
+        marks=[pytest.mark.slow] * (number != NUMBERS[0] and (way, is_there) != ("named", True)),
+    )
+    for number in NUMBERS
+    for way in ("unnamed", "named")
+    for is_there in (False, True)
+]
+
+
+@pytest.mark.parametrize(("number", "way", "is_there"), WRITTEN)
 def test_a_signal_in_the_middle_of_a_write(number: int, way: str, is_there: bool, tmp_path: Path) -> None:
     if is_there:
         (tmp_path / "out.png").write_bytes(b"old")

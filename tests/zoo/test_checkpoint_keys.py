@@ -94,8 +94,14 @@ def test_two_parameters_of_one_name_are_refused():
         load_pretrained({"module.a": torch.zeros(1), "a": torch.zeros(1)})
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
-@pytest.mark.parametrize("updated", [False, True])
+@pytest.mark.parametrize(
+    ("name", "updated"),
+    slow_unless(
+        [(name, updated) for updated in (False, True) for name in ARCHITECTURES],
+        # tables of z alone, and of Gaussians as well, with a context or in groups
+        lambda case: not case[1] or case[0] in ("bmshj2018-factorized", "mbt2018", "elic2022-official"),
+    ),
+)
 def test_the_architecture_is_told_by_the_keys(name, updated):
     net = make(name) if updated else made(name)
     if updated:
