@@ -15,7 +15,6 @@ import json
 import os
 import runpy
 import select
-import signal
 import socket
 import subprocess
 import sys
@@ -130,29 +129,29 @@ class PythonWithTorch:
         return self._folder / "begun"
 
     def close(self) -> None:
-        """Ends the processes that are forked, if they were begun here; who is connected may go on."""
+        """Ends the processes that are forked, if they were begun here, when nobody is connected any more."""
         for connection in self._connections.values():
             connection.close()
         if self._process is not None:
-            self._process.communicate()
             for name in (WITHOUT, WITH_COMPILER):
-                (self._folder / name).unlink()
-            self._begun.rmdir()
+                (self._folder / name).unlink(missing_ok=True)
+            self._begun.rmdir()  # who comes later is the first again
+            self._process.communicate()
 
 
 def accept(listener: socket.socket) -> dict[str, object] | None:
     """Forks a process for each connection until standard input ends; returns in one its order."""
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for them
-    while True:
-        ready, _, _ = select.select([listener, 0], [], [])
-        if 0 in ready:
-            return None
+    while listener in select.select([listener, 0], [], [])[0]:  # whoever waits is let in before the end
         connection, _ = listener.accept()
         with connection:
             if fork() == 0:
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 listener.close()
                 return serve(connection.makefile("rw", encoding="utf-8"))
+    listener.close()
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.wait()  # for those who are connected still
+    return None
 
 
 def serve(connection: TextIO) -> dict[str, object] | None:
@@ -250,8 +249,7 @@ if __name__ == "__main__":
     gc.collect()
     gc.freeze()  # what nobody touches is not copied
     gc.enable()
-    order = accept(own)
-    how = None
+    order, how = accept(own), None
     if order is not None:
         become(order)
         try:

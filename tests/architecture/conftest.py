@@ -30,7 +30,7 @@ def readers_folder(tmp_path):
     """
     (tmp_path / "photos").mkdir()
     with Image.open(PHOTO) as photo:
-        photo.crop((0, 100, 384, 356)).save(tmp_path / "photo.png")
+        photo.crop((0, 100, 240, 276)).save(tmp_path / "photo.png")
         for name, left, side in (
             ("first", 0, 168),
             ("second", 200, 80),
