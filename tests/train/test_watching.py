@@ -248,8 +248,8 @@ def test_captured_steps_learn_and_resume(tiny):
         **tiny, "device": "cuda", "loop.graph": True, "data.keep": "device", "steps": 200, "watch.every": 100,
         "optimizer.lr": 1e-3, "checkpoint_every": 100, "loop.ema": 0.9,
     }  # fmt: skip
-    run(load_recipe(RECIPE, {**settings, "steps": 100}))
-    folder = run(load_recipe(RECIPE, settings)).output
+    run(load_recipe("mbt2018-mean", {**settings, "steps": 100}))
+    folder = run(load_recipe("mbt2018-mean", settings)).output
     first, last = records_of(folder, "train")
     assert last["loss"] < first["loss"]
 
