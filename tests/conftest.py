@@ -16,11 +16,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 if not os.environ.get("LCRS_TEST_SLOW"):
     os.environ.setdefault("LCRS_NUM_THREADS", "1")
 
-import numpy as np  # noqa: E402
-import pytest  # noqa: E402
-from hypothesis import HealthCheck, settings  # noqa: E402
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
 
-from python_with_torch import PythonWithTorch  # noqa: E402
+from python_with_torch import PythonWithTorch
 
 # `fast` is the default; LCRS_HYPOTHESIS=slow looks longer.
 settings.register_profile(
@@ -31,17 +31,25 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("LCRS_HYPOTHESIS", "fast"))
 
+gc.disable()  # until all tests are collected: nothing of it goes away before
 DATA = Path(__file__).parent / "data"
+
+
+def runs_slow(config: pytest.Config) -> bool:
+    """Whether slow tests are asked for."""
+    return bool(os.environ.get("LCRS_TEST_SLOW")) or "slow" in config.getoption("-m")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Says what is left out."""
+    return f"slow tests: {'run' if runs_slow(config) else 'left out, make test-slow runs them'}"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves out slow tests unless asked for by LCRS_TEST_SLOW=1 or ``-m slow``."""
-    if os.environ.get("LCRS_TEST_SLOW") or "slow" in config.getoption("-m"):
-        return
-    skip = pytest.mark.skip(reason="slow: make test-slow")
-    for item in items:
-        if "slow" in item.keywords:
-            item.add_marker(skip)
+    if not runs_slow(config):
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("slow")])
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -51,9 +59,10 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_finish() -> None:
-    """Has the collector of garbage pass over what is there for good, modules and thousands of tests, and look
-    less often: a network of tests is thousands of objects.
+    """Has the collector of garbage begin, but pass over what is there for good, modules and thousands of
+    tests, and look less often: a network of tests is thousands of objects.
     """
+    gc.enable()
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 50)
@@ -136,10 +145,11 @@ def fresh_python(tmp_path: Path) -> Callable[..., str]:
 
 
 @pytest.fixture(scope="session")
-def python_with_torch() -> Iterator[PythonWithTorch]:
+def python_with_torch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PythonWithTorch]:
     """Runs command lines of Python in new processes where torch is loaded already."""
     pytest.importorskip("torch")
-    runner = PythonWithTorch()
+    folder = tmp_path_factory.getbasetemp()
+    runner = PythonWithTorch(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder)
     yield runner
     runner.close()
 

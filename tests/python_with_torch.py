@@ -2,30 +2,42 @@
 
 To load torch takes longer than most of what tests have a process for. Nothing of lcrs is loaded before
 the fork, so that what it reads at its beginning (LCRS_SIMD, LCRS_NUM_THREADS, ...) is that of the process.
-Run as a program, this file is the process that is forked.
+Run as a program, this file is the process that is forked: two, in one of which torch's compiler is loaded
+as well. The workers of a test run share them; each connection is served by a fork of its own.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import gc
 import json
 import os
 import runpy
+import select
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 import types
 import warnings
 from pathlib import Path
+from typing import TextIO
+
+WITH_COMPILER, WITHOUT = "with-compiler", "without"
+"""Names of the sockets of the two processes."""
 
 
 class PythonWithTorch:
     """Runs command lines of Python: ``-c CODE``, ``-m MODULE`` or a script, with arguments."""
 
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[str] | None = None
+    def __init__(self, folder: Path) -> None:
+        """For all processes of a test run that name the same folder."""
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self._connections: dict[str, TextIO] = {}
         # LCRS_TEST_SLOW has every one begin from nothing; so must those that cannot be forked
         self._is_forking = sys.platform == "linux" and not os.environ.get("LCRS_TEST_SLOW")
 
@@ -35,6 +47,7 @@ class PythonWithTorch:
         cwd: Path,
         environment: dict[str, str] | None = None,
         is_strict: bool = True,
+        has_compiler: bool = True,
         timeout: float = 120,
     ) -> subprocess.CompletedProcess[str]:
         """What a process said, and how it ended.
@@ -44,6 +57,8 @@ class PythonWithTorch:
             cwd: Its folder.
             environment: Variables beyond those of this process.
             is_strict: Whether warnings are errors.
+            has_compiler: Whether torch's compiler is loaded as well, as the first optimiser of a process
+                does it, which takes as long as torch itself.
             timeout: Seconds that it has.
         """
         words = list(map(str, arguments))
@@ -68,48 +83,94 @@ class PythonWithTorch:
                 "is_strict": is_strict,
                 "said": list(map(str, said)),
             }
-            returncode = self._ask(order, timeout)
+            returncode = self._ask(WITH_COMPILER if has_compiler else WITHOUT, order, timeout)
             out, err = (path.read_text(encoding="utf-8") for path in said)
         return subprocess.CompletedProcess(words, returncode, out, err)
 
-    def _ask(self, order: dict[str, object], timeout: float) -> int:
-        if self._process is None:
-            self._process = subprocess.Popen(
-                [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-            )
-        process = self._process
-        assert process.stdin is not None
-        assert process.stdout is not None
-        process.stdin.write(json.dumps(order) + "\n")
-        process.stdin.flush()
+    def _ask(self, name: str, order: dict[str, object], timeout: float) -> int:
+        if name not in self._connections:
+            self._connections[name] = self._connect(name)
+        connection = self._connections[name]
+        print(json.dumps(order), file=connection, flush=True)
         # Both answers may lie in the buffer already, so that nothing but reading them tells.
-        timer = threading.Timer(timeout, os.kill, (int(process.stdout.readline()), 9))
+        timer = threading.Timer(timeout, os.kill, (int(connection.readline()), 9))
         timer.start()
         try:
-            return int(process.stdout.readline())
+            return int(connection.readline())
         finally:
             timer.cancel()
 
+    def _connect(self, name: str) -> TextIO:
+        """Connects with the process of that name; whoever is first begins both."""
+        deadline = time.monotonic() + 60
+        while True:
+            with contextlib.suppress(FileExistsError):
+                self._begun.mkdir()
+                words = [sys.executable, str(Path(__file__).resolve())]
+                self._process = subprocess.Popen(words, cwd=self._folder, stdin=subprocess.PIPE)
+            with socket.socket(socket.AF_UNIX) as connection:
+                try:
+                    self._reach(connection, name)
+                    return connection.makefile("rw", encoding="utf-8")
+                except (FileNotFoundError, ConnectionRefusedError):
+                    if time.monotonic() > deadline:
+                        raise
+            time.sleep(0.02)
+
+    def _reach(self, connection: socket.socket, name: str) -> None:
+        folder = os.open(self._folder, os.O_RDONLY)
+        try:
+            connection.connect(f"/proc/self/fd/{folder}/{name}")  # the path itself may be longer than allowed
+        finally:
+            os.close(folder)
+
+    @property
+    def _begun(self) -> Path:
+        return self._folder / "begun"
+
     def close(self) -> None:
-        """Ends the process that is forked."""
+        """Ends the processes that are forked, if they were begun here, when nobody is connected any more."""
+        for connection in self._connections.values():
+            connection.close()
         if self._process is not None:
+            for name in (WITHOUT, WITH_COMPILER):
+                (self._folder / name).unlink(missing_ok=True)
+            self._begun.rmdir()  # who comes later is the first again
             self._process.communicate()
 
 
-def serve() -> dict[str, object] | None:
-    """Forks a process for each order that comes in; in the forked one, returns its order."""
-    answers = os.fdopen(os.dup(1), "w")
-    for line in sys.stdin:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Python 3.12 warns of forks where there are threads
-            child = os.fork()
-        if child == 0:
-            answers.close()
-            return json.loads(line)
-        print(child, file=answers, flush=True)
-        _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), file=answers, flush=True)
+def accept(listener: socket.socket) -> dict[str, object] | None:
+    """Forks a process for each connection until standard input ends; returns in one its order."""
+    while listener in select.select([listener, 0], [], [])[0]:  # whoever waits is let in before the end
+        connection, _ = listener.accept()
+        with connection:
+            if fork() == 0:
+                listener.close()
+                return serve(connection.makefile("rw", encoding="utf-8"))
+    listener.close()
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            os.wait()  # for those who are connected still
     return None
+
+
+def serve(connection: TextIO) -> dict[str, object] | None:
+    """Forks a process for each order that comes in; in the forked one, returns its order."""
+    with connection:
+        for line in connection:
+            child = fork()
+            if child == 0:
+                return json.loads(line)
+            print(child, file=connection, flush=True)
+            _, status = os.waitpid(child, 0)
+            print(os.waitstatus_to_exitcode(status), file=connection, flush=True)
+    return None
+
+
+def fork() -> int:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Python 3.12 warns of forks where there are threads
+        return os.fork()
 
 
 def become(order: dict[str, object]) -> None:
@@ -168,19 +229,31 @@ def end(how: BaseException | None) -> None:
 
 
 if __name__ == "__main__":
+    gc.disable()  # nothing of what is loaded goes away
+    with_compiler, without = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
+    for listener, name in ((with_compiler, WITH_COMPILER), (without, WITHOUT)):
+        listener.bind(name)
+        listener.listen()
+
     import numpy  # noqa: F401
+    import torch
 
-    # the latter as the first optimiser of a process does, which takes as long as torch itself
-    import torch._dynamo  # noqa: F401
+    if fork() == 0:
+        without.close()
+        import torch._dynamo  # noqa: F401
 
+        own = with_compiler
+    else:
+        with_compiler.close()
+        own = without
     gc.collect()
     gc.freeze()  # what nobody touches is not copied
-    order = serve()
+    gc.enable()
+    order, how = accept(own), None
     if order is not None:
         become(order)
-        how = None
         try:
             run_main(order["arguments"])
         except BaseException as error:
             how = error
-        end(how)
+    end(how)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+import pytest
 
 from python_with_torch import PythonWithTorch
 
@@ -14,7 +17,7 @@ def test_they_are_as_new_ones(python_with_torch: PythonWithTorch, tmp_path: Path
 import os, sys
 import beside
 loaded = {name.split(".")[0] for name in sys.modules}
-assert "torch" in loaded and not loaded & {"lcrs", "pytest"}
+assert not loaded & {"lcrs", "pytest"}
 print(os.environ["SOMETHING"], os.environ["LCRS_SIMD"], os.getcwd(), sys.argv, sys.stdin.read())
 print("said", file=sys.stderr)
 """
@@ -26,6 +29,14 @@ print("said", file=sys.stderr)
             python_with_torch.run(*words, cwd=tmp_path).stdout
             == f"__main__ [{str(tmp_path / 'beside.py')!r}, 'b']\n"
         )
+
+
+@pytest.mark.skipif(bool(os.environ.get("LCRS_TEST_SLOW")), reason="they begin from nothing")
+@pytest.mark.parametrize("has_compiler", [True, False])
+def test_torch_is_loaded(python_with_torch: PythonWithTorch, tmp_path: Path, has_compiler: bool) -> None:
+    code = "import sys; print([name in sys.modules for name in ('torch', 'torch._dynamo')])"
+    done = python_with_torch.run("-c", code, cwd=tmp_path, has_compiler=has_compiler)
+    assert done.stdout == f"{[True, has_compiler]}\n"
 
 
 def test_they_end_as_processes_do(python_with_torch: PythonWithTorch, tmp_path: Path) -> None:

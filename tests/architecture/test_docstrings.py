@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from python_imports import parsed
+from python_imports import nodes_of
 
 import lcrs
 import tiny_package
@@ -62,7 +62,7 @@ def test_examples_run(module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 def strings_of(path: Path) -> Iterator[str]:
     """Docstrings, those of attributes included."""
-    for node in ast.walk(parsed(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
             yield str(node.value.value)
 

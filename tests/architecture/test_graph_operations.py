@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from python_imports import parsed
+from python_imports import nodes_of, parsed
 
 ROOT = Path(__file__).parents[2]
 CRATE = ROOT / "rust" / "lcrs-codec"
@@ -58,7 +58,7 @@ def of_reader() -> set[str]:
 
 
 def _operations(path: Path) -> Iterator[str]:
-    for node in ast.walk(parsed(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.match_case):
             for pattern in ast.walk(node.pattern):
                 if isinstance(pattern, ast.MatchValue) and isinstance(pattern.value, ast.Constant):

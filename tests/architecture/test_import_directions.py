@@ -6,7 +6,7 @@ import ast
 from pathlib import Path
 
 import pytest
-from python_imports import parsed
+from python_imports import nodes_of, parsed
 
 PACKAGE = Path(__file__).parents[2] / "python" / "lcrs"
 
@@ -45,7 +45,7 @@ def imported_modules(path: Path) -> list[tuple[int, str]]:
     """Absolute dotted names under ``lcrs`` that a file imports, with their lines."""
     package = ["lcrs", *path.relative_to(PACKAGE).parent.parts]
     found = []
-    for node in ast.walk(parsed(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             found += [(node.lineno, alias.name) for alias in node.names]
         elif isinstance(node, ast.ImportFrom):

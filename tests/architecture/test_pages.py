@@ -50,22 +50,19 @@ def test_python_examples_run(page, tmp_path, python_with_torch):
 
 
 @pytest.mark.parametrize("page", with_blocks("sh"), ids=name_of)
-def test_commands_run(page, readers_folder, python_with_torch):
-    def run(*words):
-        result = python_with_torch.run(*words, cwd=readers_folder, is_strict=False)
-        assert result.returncode == 0, (words, result.stderr)
-
+def test_commands_run(page, readers_folder, run_commands, python_with_torch):
     lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
     commands = [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("lcrs ")]
     if not commands or name_of(page) in ELSEWHERE:
         pytest.skip("no command of lcrs")
     if any("--import" in command for command in commands):
         (readers_folder / "my_module.py").write_text(MY_MODULE)
-        run("my_module.py")
+        result = python_with_torch.run("my_module.py", cwd=readers_folder)
+        assert result.returncode == 0, result.stderr
     for command in commands:
-        # a page that goes through the same steps twice would meet what it has written
-        is_writing = command[0] in ("encode", "decode")
-        run("-m", "lcrs", *command, *(["--force"] if is_writing else []))
+        if command[0] in ("encode", "decode"):
+            command.append("--force")  # a page that repeats steps meets what it has written
+    run_commands(commands)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from pathlib import Path
 
-from python_imports import parsed
+from python_imports import nodes_of, parsed
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "python" / "lcrs"
@@ -22,8 +22,7 @@ ONE_FUNCTION = {"check_strings", "run_steps", "each_step", "level_of", "load_pac
 
 def definitions(path: Path, *, at_the_top: bool = False) -> list[str]:
     """Names of the classes and functions of a file, perhaps without those in others."""
-    tree = parsed(path)
-    nodes = tree.body if at_the_top else ast.walk(tree)
+    nodes = parsed(path).body if at_the_top else nodes_of(path)
     return [node.name for node in nodes if isinstance(node, ast.ClassDef | ast.FunctionDef)]
 
 

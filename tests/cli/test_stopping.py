@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+import pickle
 import random
 import signal
 import subprocess
@@ -13,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from lcrs import coding
-from lcrs.cli import stopping
+from lcrs.cli import stopping, workers
+from lcrs.cli.jobs import Job
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 
@@ -40,9 +43,21 @@ sys.exit(main())
 """
 
 
-@pytest.mark.parametrize("number", NUMBERS)
-@pytest.mark.parametrize("way", ["unnamed", "named"])
-@pytest.mark.parametrize("is_there", [False, True])
+# Every signal in one way, and every way with one signal; the rest is slow.
+WRITTEN = [
+    pytest.param(
+        number,
+        way,
+        is_there,
+        marks=[pytest.mark.slow] * (number != NUMBERS[0] and (way, is_there) != ("named", True)),
+    )
+    for number in NUMBERS
+    for way in ("unnamed", "named")
+    for is_there in (False, True)
+]
+
+
+@pytest.mark.parametrize(("number", "way", "is_there"), WRITTEN)
 def test_a_signal_in_the_middle_of_a_write(number: int, way: str, is_there: bool, tmp_path: Path) -> None:
     if is_there:
         (tmp_path / "out.png").write_bytes(b"old")
@@ -63,8 +78,22 @@ def test_a_signal_in_the_middle_of_a_write(number: int, way: str, is_there: bool
     )
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-@pytest.mark.parametrize("to_all", [False, True])
+def wait_for_a_moment(process: subprocess.Popen, first: Path, number: int, chance: random.Random) -> None:
+    """For one signal while the process begins, for the others soon after it has written its first file."""
+    if number == NUMBERS[0]:
+        time.sleep(chance.uniform(0, 0.3))
+        return
+    while not first.exists():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    time.sleep(chance.uniform(0, 0.2))
+
+
+@pytest.mark.parametrize(
+    ("processes", "to_all"),
+    # one process alone is its whole group
+    [(1, False), (2, False), (2, True), pytest.param(1, True, marks=pytest.mark.slow)],
+)
 def test_a_signal_at_any_moment_of_many_files(
     processes: int, to_all: bool, pictures: Path, tmp_path: Path
 ) -> None:
@@ -77,13 +106,14 @@ def test_a_signal_at_any_moment_of_many_files(
     ]
     chance = random.Random(processes)
     for number in (*NUMBERS, signal.SIGKILL):
+        (out / "a.lcrs").unlink(missing_ok=True)
         process = subprocess.Popen(
             [*command, "-j", str(processes), "--force", "--quiet"],
             stderr=subprocess.PIPE,
             text=True,
             start_new_session=True,
         )
-        time.sleep(chance.uniform(0.2, 0.8))
+        wait_for_a_moment(process, out / "a.lcrs", number, chance)
         (os.killpg if to_all else os.kill)(process.pid, number)
         _, error = process.communicate(timeout=20)  # also waits until no worker holds standard error open
         assert process.returncode in (-number, 1), error
@@ -112,3 +142,17 @@ def test_what_is_ignored_stays_ignored(tmp_path: Path) -> None:
             assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
     finally:
         signal.signal(signal.SIGHUP, old)
+
+
+def test_a_worker_whose_giver_is_gone_says_nothing(pictures: Path, tmp_path: Path) -> None:
+    """SIGKILL of the giver cuts what the worker reads: before it begins, between jobs, inside of one."""
+    job = Job(pictures / "a.png", tmp_path / "a.lcrs")
+    said = b"".join(map(pickle.dumps, ("encode", vars(argparse.Namespace(quiet=True)), job)))
+    for length in (0, 1, len(pickle.dumps("encode")), len(said) // 2, len(said) - 1):
+        done = subprocess.run(
+            [sys.executable, "-c", workers._START, *sys.path],
+            input=said[:length],
+            capture_output=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")

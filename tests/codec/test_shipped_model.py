@@ -34,6 +34,7 @@ def jpeg(picture: np.ndarray, quality: int) -> bytes:
 
 
 def test_size_and_fidelity_rise_with_quality(picture: np.ndarray) -> None:
+    picture = np.ascontiguousarray(picture[:128, :192])
     streams = [lcrs.compress(picture, quality=quality) for quality in (0, 17.5, 35, 50, 77, 100)]
     sizes = [len(data) for data in streams]
     fidelities = [psnr_db(lcrs.decompress(data), picture) for data in streams]

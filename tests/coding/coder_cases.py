@@ -33,3 +33,15 @@ def draw(
     spread = table.lengths[indexes] / 8 + 0.2
     symbols = np.rint(rng.normal(0, spread)).astype(np.int32)
     return symbols, indexes
+
+
+def density_parameters(channels: int, seed: int = 0) -> dict[str, list[np.ndarray]]:
+    """Of a factorized density."""
+    rng = np.random.default_rng(seed)
+    widths = [1, 3, 3, 1]
+    shapes = list(zip(widths[1:], widths[:-1], strict=True))
+    return {
+        "matrices": [rng.normal(0.3, 0.3, (channels, *shape)).astype(np.float32) for shape in shapes],
+        "biases": [rng.normal(0, 0.5, (channels, out, 1)).astype(np.float32) for out, _ in shapes],
+        "factors": [rng.normal(0, 0.3, (channels, out, 1)).astype(np.float32) for out, _ in shapes[:-1]],
+    }

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from math import erfc, sqrt
 from pathlib import Path
 
 import numpy as np
 import pytest
+from coder_cases import density_parameters
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -45,17 +45,6 @@ def test_gaussian_rows_follow_the_formula() -> None:
         assert sum(pmf) == pytest.approx(1, abs=2e-6)
 
 
-def parameters(channels: int, seed: int = 0) -> dict[str, list[np.ndarray]]:
-    rng = np.random.default_rng(seed)
-    widths = [1, 3, 3, 1]
-    shapes = list(zip(widths[1:], widths[:-1], strict=True))
-    return {
-        "matrices": [rng.normal(0.3, 0.3, (channels, *shape)).astype(np.float32) for shape in shapes],
-        "biases": [rng.normal(0, 0.5, (channels, out, 1)).astype(np.float32) for out, _ in shapes],
-        "factors": [rng.normal(0, 0.3, (channels, out, 1)).astype(np.float32) for out, _ in shapes[:-1]],
-    }
-
-
 def logits(p: dict[str, list[np.ndarray]], x: np.ndarray) -> np.ndarray:
     """The density's logits in float64, (channels, 1, points)."""
     h = np.broadcast_to(x, (len(p["biases"][0]), 1, x.size)).astype(np.float64)
@@ -67,7 +56,7 @@ def logits(p: dict[str, list[np.ndarray]], x: np.ndarray) -> np.ndarray:
 
 
 def test_factorized_rows_follow_the_formula() -> None:
-    p = parameters(4)
+    p = density_parameters(4)
     medians = coding.factorized_medians(**p)
     table = coding.factorized_table(**p)
     assert table.num_rows == 4
@@ -83,7 +72,7 @@ def test_factorized_rows_follow_the_formula() -> None:
 
 
 def test_quantiles_set_the_length_of_rows() -> None:
-    p = parameters(2)
+    p = density_parameters(2)
     quantiles = np.array([[[-3.2, 0.5, 4.0]], [[-10, -1, 10]]], np.float32)
     table = coding.factorized_table(**p, quantiles=quantiles)
     assert table.lengths.tolist() == [4 + 1 + 4 + 2, 9 + 1 + 11 + 2]
@@ -95,7 +84,7 @@ def test_quantiles_set_the_length_of_rows() -> None:
 
 
 def test_wrong_parameters_are_named() -> None:
-    p = parameters(2)
+    p = density_parameters(2)
     with pytest.raises(ValueError, match="tails is 'long', 'quantiles' or 'bisection' is needed"):
         coding.factorized_table(**p, tails="long")
     with pytest.raises(ValueError, match=r"biases\[1\] has dtype float64, float32 is needed"):
@@ -125,32 +114,6 @@ def test_a_scale_that_is_no_number_is_named() -> None:
     scales[1, 0] = np.nan
     with pytest.raises(ValueError, match="scale is NaN at position 3"):
         coding.indexes(scales, np.ones(3, np.float32))
-
-
-CODE = """
-import hashlib, sys
-sys.path.insert(0, sys.argv[1])
-from test_distributions import fingerprint
-print(fingerprint())
-"""
-
-
-def fingerprint() -> str:
-    """A hash of tables from both families."""
-    digest = hashlib.sha256()
-    for table in (
-        coding.factorized_table(**parameters(8, 5)),
-        coding.gaussian_table(coding.default_scale_table()),
-    ):
-        for array in (table.cdfs, table.lengths, table.offsets):
-            digest.update(array.tobytes())
-    return digest.hexdigest()
-
-
-def test_tables_are_the_same_on_every_path(fresh_python) -> None:
-    here = str(Path(__file__).parent)
-    found = {fresh_python(CODE, here, LCRS_SIMD=path) for path in coding.simd_paths()}
-    assert found == {fingerprint()}
 
 
 def mixture_row(scale: np.ndarray, mean: np.ndarray, weight: np.ndarray, largest: int) -> list[float]:

@@ -1,10 +1,8 @@
-"""Coding graphs from Python: against a formula, in batches, and on every path."""
+"""Coding graphs from Python: against a formula, and in batches."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -92,32 +90,3 @@ def test_half_precision_tensors_are_widened() -> None:
     x = picture(3, 16, 16)
     runs = [coding.Graph(tiny_package.graph_json("g_a"), t).run([x], level=0.3)["y"] for t in (half, wide)]
     assert runs[0].tobytes() == runs[1].tobytes()
-
-
-CODE = """
-import sys
-sys.path[:0] = sys.argv[1:]
-from test_graph import fingerprint
-print(fingerprint())
-"""
-
-
-def fingerprint() -> str:
-    """A hash of what the four graphs make of random numbers, exponentials included."""
-    digest = hashlib.sha256()
-    shapes = {"g_a": (3, 40, 72), "g_s": (48, 9, 17), "h_a": (48, 10, 18), "h_s": (6, 7, 5)}
-    for name, shape in shapes.items():
-        graph = coding.Graph(tiny_package.graph_json(name), tiny_package.tensors())
-        for array in graph.run([picture(*shape)], level=1.37).values():
-            digest.update(array.tobytes())
-    return digest.hexdigest()
-
-
-def test_every_path_gives_the_same_bits(fresh_python) -> None:
-    folders = [str(Path(__file__).parent), str(Path(__file__).parents[1])]
-    found = {
-        fresh_python(CODE, *folders, LCRS_SIMD=path, LCRS_NUM_THREADS=threads)
-        for path in coding.simd_paths()
-        for threads in ("1", "3")
-    }
-    assert found == {fingerprint()}

@@ -80,7 +80,7 @@ def test_an_interrupt_ends_a_job(
     # a job of minutes: that it ends within the time that the process has means that it was interrupted
     script = """
         wanted = job(small, package.compress(small, 50.0))
-        large = np.zeros((1000, 2000, 3), np.uint8)
+        large = np.zeros((8000, 250, 3), np.uint8)  # narrow: the rows that are worked on at a time are short
         data = package.compress(large, 50.0) if direction == "decompress" else b""
         try:
             send(signal.SIGINT, delay)
@@ -131,7 +131,7 @@ def test_handlers_run_in_the_middle_of_a_job_and_may_call_another(packages: dict
 def test_threads_of_python_are_not_disturbed(packages: dict[str, Path]) -> None:
     """Only the main thread is interrupted, whatever other threads do."""
     script = """
-        medium = np.arange(64 * 64 * 3, dtype=np.uint32).astype(np.uint8).reshape(64, 64, 3)
+        medium = np.arange(32 * 32 * 3, dtype=np.uint32).astype(np.uint8).reshape(32, 32, 3)
         wanted, results = job(medium, None), []
         thread = threading.Thread(target=lambda: results.append(job(medium, None) == wanted))
         thread.start()

@@ -37,36 +37,6 @@ def test_bytes_do_not_depend_on_the_number_of_threads(kind: str, table, rng) -> 
         np.testing.assert_array_equal(decoded, symbols)
 
 
-CODE = """
-import hashlib, sys
-import numpy as np
-from lcrs import coding
-sys.path.insert(0, sys.argv[1])
-from coder_cases import draw, gaussian_pmf_table
-table = gaussian_pmf_table()
-symbols, indexes = draw(table, (3, 30_001), np.random.default_rng(7))
-digest = hashlib.sha256(table.cdfs)
-for kind in ("lcrs", "ans"):
-    streams = coding.encode_batch(symbols, indexes, table, kind)
-    assert np.array_equal(coding.decode_batch(streams, indexes, table, kind), symbols)
-    digest.update(b"".join(streams))
-print(coding.simd_path(), coding.num_threads(), digest.hexdigest())
-"""
-
-
-def test_fresh_processes_write_the_same_bytes_on_every_path(fresh_python) -> None:
-    digests = set()
-    for path in coding.simd_paths():
-        for threads in (1, 3):
-            here = str(Path(__file__).parent)
-            simd, count, digest = fresh_python(
-                CODE, here, LCRS_SIMD=path, LCRS_NUM_THREADS=str(threads)
-            ).split()
-            assert (simd, count) == (path, str(threads))
-            digests.add(digest)
-    assert len(digests) == 1
-
-
 @pytest.mark.parametrize(
     ("variable", "value", "message"),
     [
@@ -205,7 +175,7 @@ def mark():
 os.register_at_fork(before=mark, after_in_parent=mark)
 threads = [threading.Thread(target=target) for target in (work, work, tick)]
 [thread.start() for thread in threads]
-for _ in range(5):
+for _ in range(2):
     time.sleep(0.01)
     child = os.fork()
     if child == 0:
@@ -219,7 +189,7 @@ print(sum(begin < tick < end for begin, end in zip(forks[::2], forks[1::2]) for 
 
 @needs_fork
 def test_other_threads_go_on_while_a_fork_waits_for_a_job(fresh_python) -> None:
-    """Five forks wait for nearly half a second each. Under the GIL a few ticks would come through."""
+    """Two forks wait for nearly half a second each. Under the GIL a few ticks would come through."""
     assert int(fresh_python(FORK_AND_COUNT)) > 60
 
 
@@ -255,38 +225,46 @@ def test_a_data_loader_worker_has_one_thread(tmp_path, python_with_torch) -> Non
     assert inside == "[1, 1, 1, 1]"
 
 
-@needs_fork
-@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_a_fork_during_the_first_use_of_a_table_is_safe() -> None:
-    """What a table prepares on first use is never left half done in a child."""
-    scales = coding.scale_table(0.11, 1000, 64)
-    prepared = coding.gaussian_table(scales)
-    arrays = prepared.cdfs, prepared.lengths, prepared.offsets
-    indexes = np.arange(8192, dtype=np.int32) % 64
-    data = coding.encode(np.zeros(8192, np.int32), indexes, prepared)
-    children = []
-    for delay in np.linspace(0, 0.002, 30):
-        table = coding.CdfTable(*arrays)
-        worker = threading.Thread(target=coding.decode, args=(data, indexes, table))
-        worker.start()
-        time.sleep(delay)
-        child = os.fork()
-        if child == 0:
-            try:
-                os._exit(int(coding.decode(data, indexes, table).any()))
-            finally:
-                os._exit(2)
-        children.append(child)
-        worker.join()
-    deadline = time.monotonic() + 20
-    codes = dict.fromkeys(children)
-    while None in codes.values() and time.monotonic() < deadline:
-        for child in [child for child, code in codes.items() if code is None]:
-            pid, status = os.waitpid(child, os.WNOHANG)
-            if pid:
-                codes[child] = os.waitstatus_to_exitcode(status)
-        time.sleep(0.01)
+FIRST_USES = """
+import os, threading, time, warnings
+import numpy as np
+from lcrs import coding
+
+warnings.simplefilter("ignore")
+prepared = coding.gaussian_table(coding.scale_table(0.11, 1000, 64))
+arrays = prepared.cdfs, prepared.lengths, prepared.offsets
+indexes = np.arange(8192, dtype=np.int32) % 64
+data = coding.encode(np.zeros(8192, np.int32), indexes, prepared)
+children = []
+for delay in np.linspace(0, 0.002, 30):
+    table = coding.CdfTable(*arrays)
+    worker = threading.Thread(target=coding.decode, args=(data, indexes, table))
+    worker.start()
+    time.sleep(delay)
+    child = os.fork()
+    if child == 0:
+        try:
+            os._exit(int(coding.decode(data, indexes, table).any()))
+        finally:
+            os._exit(2)
+    children.append(child)
+    worker.join()
+deadline = time.monotonic() + 20
+codes = dict.fromkeys(children)
+while None in codes.values() and time.monotonic() < deadline:
     for child in [child for child, code in codes.items() if code is None]:
-        os.kill(child, 9)
-        os.waitpid(child, 0)
-    assert set(codes.values()) == {0}
+        pid, status = os.waitpid(child, os.WNOHANG)
+        if pid:
+            codes[child] = os.waitstatus_to_exitcode(status)
+    time.sleep(0.01)
+for child in [child for child, code in codes.items() if code is None]:
+    os.kill(child, 9)
+    os.waitpid(child, 0)
+print(list(codes.values()))
+"""
+
+
+@needs_fork
+def test_a_fork_during_the_first_use_of_a_table_is_safe(fresh_python) -> None:
+    """What a table prepares on first use is never left half done in a child."""
+    assert fresh_python(FIRST_USES) == str([0] * 30)

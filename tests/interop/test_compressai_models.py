@@ -9,10 +9,17 @@ from lcrs.models.packing import pack
 from lcrs.registry import MODELS
 
 
-@pytest.fixture
-def net(reference):
+@pytest.fixture(scope="session")
+def loaded(reference):
     torch.set_num_threads(1)
     return MODELS[reference.name].from_state_dict(reference.state_dict).eval()
+
+
+@pytest.fixture
+def net(loaded):
+    """The network, of which tests set the coder and nothing else."""
+    loaded.entropy_coder = "lcrs"
+    return loaded
 
 
 def test_state_dict_loads_strictly_and_comes_back(reference, net):

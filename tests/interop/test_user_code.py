@@ -156,7 +156,7 @@ def test_they_train(make, tmp_path):
         net, {"net": {"type": "Adam", "lr": 3e-3}, "aux": {"type": "Adam", "lr": 1}}
     )
     criterion, seen = RateDistortionLoss(lmbda=0.01), []
-    for _ in range(45):
+    for _ in range(36):
         for x in pictures:
             for optimizer in optimizers.values():
                 optimizer.zero_grad()

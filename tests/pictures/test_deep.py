@@ -238,6 +238,17 @@ def test_pgm_is_grey_and_ppm_colours_at_every_depth(bits: int) -> None:
     np.testing.assert_array_equal(to_picture(wide).pixels, np.stack([pixels] * 3, axis=2))
 
 
+@pytest.mark.parametrize(("extension", "mode"), [(".ppm", "RGB"), (".ppm", "L"), (".pgm", "L")])
+def test_8_bits_are_written_as_pillow_writes_them(extension: str, mode: str) -> None:
+    shape = (23, 19, 3) if mode == "RGB" else (23, 19)
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    buffer = io.BytesIO()
+    image = Image.fromarray(pixels)
+    (image.convert("RGB") if extension == ".ppm" else image).save(buffer, "PPM")
+    picture = Picture(pixels.tobytes(), (23, 19), 3 if mode == "RGB" else 1)
+    assert picture_file(picture, extension) == (buffer.getvalue(), [])
+
+
 def test_other_formats_get_8_bits_and_say_so() -> None:
     picture = Picture(DEEP.astype("<u2").tobytes(), (19, 23), 3, 16)
     data, lost = picture_file(picture, ".bmp")

@@ -59,30 +59,73 @@ if "RANK" in os.environ:
 """
 
 
-def launch(settings, folder, processes, code=0):
-    """The processes of a run, as torchrun starts them; returns what they said."""
+def environments(processes):
+    """What torchrun tells each process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = [f"{key}={json.dumps(value)}" for key, value in settings.items()]
-    started = []
-    for rank in range(processes):
-        environment = {
+    return [
+        {
             "WORLD_SIZE": str(processes), "RANK": str(rank), "LOCAL_RANK": str(rank), "OMP_NUM_THREADS": "1",
             "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_WORLD_SIZE": str(processes),
-        }  # fmt: skip
-        command = [sys.executable, "-m", "lcrs.train", "mbt2018-mean", *words]
-        started.append(
-            subprocess.Popen(
-                command, cwd=folder, env=os.environ | environment, stderr=subprocess.PIPE, text=True
-            )
-        )
-    errors = [process.communicate(timeout=200)[1] for process in started]
-    assert [process.returncode for process in started] == [code] * processes, errors
-    return errors
+        }
+        for rank in range(processes)
+    ]  # fmt: skip
 
 
-def test_two_processes_are_one_with_twice_the_batch(tiny, tmp_path, monkeypatch):
+# Forks them from one that has loaded what they share; nothing of it knows that there will be several.
+FORKER = """
+import json, os, runpy, sys, warnings
+import torch._dynamo
+import accelerate
+import lcrs.train.loop
+
+warnings.simplefilter("ignore", DeprecationWarning)  # of forks, from Python 3.12 on
+environments, *words = sys.argv[1:]
+children = []
+for rank, environment in enumerate(json.loads(environments)):
+    children.append(os.fork())
+    if children[-1] == 0:
+        os.environ.update(environment)
+        os.dup2(os.open(f"errors.{rank}", os.O_WRONLY | os.O_CREAT), 2)
+        sys.argv = ["-m", *words]
+        runpy.run_module("lcrs.train", run_name="__main__", alter_sys=True)
+        sys.exit(0)
+print([os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children])
+"""
+
+
+@pytest.fixture(params=["forked", pytest.param("begun", marks=pytest.mark.slow)])
+def launch(request, tmp_path, python_with_torch):
+    """Runs the processes of a run, as torchrun starts them; gives what they said."""
+
+    def forked(words, environments):
+        orders = ["-c", FORKER, json.dumps(environments), *words]
+        done = python_with_torch.run(*orders, cwd=tmp_path, is_strict=False, timeout=200)
+        assert done.returncode == 0, done.stderr
+        errors = [(tmp_path / f"errors.{rank}").read_text() for rank in range(len(environments))]
+        return json.loads(done.stdout), errors
+
+    def begun(words, environments):
+        command = [sys.executable, "-m", "lcrs.train", *words]
+        started = [
+            subprocess.Popen(command, cwd=tmp_path, env=os.environ | e, stderr=subprocess.PIPE, text=True)
+            for e in environments
+        ]
+        errors = [process.communicate(timeout=200)[1] for process in started]
+        return [process.returncode for process in started], errors
+
+    def launch(settings, processes, code=0):
+        words = ["mbt2018-mean", *(f"{key}={json.dumps(value)}" for key, value in settings.items())]
+        way = forked if request.param == "forked" else begun
+        codes, errors = way(words, environments(processes))
+        assert codes == [code] * processes, errors
+        return errors
+
+    return launch
+
+
+def test_two_processes_are_one_with_twice_the_batch(tiny, tmp_path, monkeypatch, launch):
     (tmp_path / "quiet.py").write_text(QUIET)
     monkeypatch.chdir(tmp_path)
     settings = {key: value for key, value in tiny.items() if key != "model.sizes"} | {
@@ -90,10 +133,9 @@ def test_two_processes_are_one_with_twice_the_batch(tiny, tmp_path, monkeypatch)
         "optimizer.lr": 1e-3, "optimizer.clip": 0.0, "watch.every": 1, "checkpoint_every": 4,
     }  # fmt: skip
     two = {**settings, "output": str(tmp_path / "two"), "batch": 2}
-    launch(two, tmp_path, 2)
-    for rank in range(
-        2
-    ):  # the group ends before the interpreter does, so that its threads cannot clash with that
+    launch(two, 2)
+    # The group ends before the interpreter does, so that its threads cannot clash with that.
+    for rank in range(2):
         left = (tmp_path / f"threads.{rank}").read_text().split()
         assert not [name for name in left if "gloo" in name or "tcpstore" in name]
     one = {**settings, "output": str(tmp_path / "one"), "batch": 4}
@@ -112,11 +154,31 @@ def test_two_processes_are_one_with_twice_the_batch(tiny, tmp_path, monkeypatch)
         torch.testing.assert_close(b["state"]["model"][key], value, rtol=1e-5, atol=1e-6)
 
 
-def test_what_one_process_finds_wrong_ends_all(tiny, tmp_path):
+def test_nothing_holds_the_group_when_it_has_ended(monkeypatch):
+    """What takes the group for a default is loaded before there is one: it would keep it, and its threads."""
+    import accelerate
+
+    class Group:
+        process_index, num_processes, device = 0, 2, "cpu"
+
+        def __init__(self, **_):
+            seen.append("torch.distributed.nn" in sys.modules)
+
+    seen = []
+    monkeypatch.setattr(torch.distributed, "nn", None, raising=False)  # as it is put back afterwards
+    for name in [name for name in sys.modules if name.startswith("torch.distributed.nn")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(accelerate, "Accelerator", Group)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    assert Processes("cpu").world == 2
+    assert seen == [True]
+
+
+def test_what_one_process_finds_wrong_ends_all(tiny, tmp_path, launch):
     (tmp_path / "run").write_text("a file")
     said = "output=.*: .*run is a file, a folder is needed"
     settings = {key: value for key, value in tiny.items() if key != "model.sizes"}
-    errors = launch(settings, tmp_path, 2, code=1)  # only the main one looks at the folder
+    errors = launch(settings, 2, code=1)  # only the main one looks at the folder
     assert re.fullmatch(f"lcrs train: error: {said}\n", errors[0])
     assert re.fullmatch(f"lcrs train: error: process 0 of 2 failed: {said}\n", errors[1])
 

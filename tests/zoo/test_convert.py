@@ -1,5 +1,6 @@
 """Files of CompressAI's codec.py, made of the strings that it wrote, turned into .lcrs files."""
 
+import functools
 import json
 import struct
 import sys
@@ -73,15 +74,23 @@ class Case:
     def file(self, size, **rest):
         return compressai_file(self.name, size, self.shape, self.strings, **rest)
 
+    @functools.cached_property
     def package(self):
         path = self.folder / f"{self.name}.lcrm"
         assert main(["zoo", "import", str(self.checkpoint), "-o", str(path), "--force"]) == 0
         return path
 
 
+@pytest.fixture(scope="module")
+def case_of(tmp_path_factory):
+    """Cases by their names, which tests only read."""
+    folder = tmp_path_factory.mktemp("cases")
+    return functools.cache(lambda name: Case(name, folder))
+
+
 @pytest.fixture(params=FIXTURES)
-def case(request, tmp_path):
-    return Case(request.param, tmp_path)
+def case(request, case_of):
+    return case_of(request.param)
 
 
 def centre(picture, size):
@@ -90,7 +99,7 @@ def centre(picture, size):
 
 
 def check_converted(case, data, size):
-    package = case.package()
+    package = case.package
     pixels = lcrs.decompress(data, model=package)
     assert pixels.shape == (*size, 3)
     expected = centre(case.restored, size) * 255
@@ -108,18 +117,18 @@ LESS = [(0, 0), (1, 2), (63, 17), (35, 41)]
         lambda case: case[0] == "mbt2018-mean" or case[1] == LESS[-1],
     ),
 )
-def test_the_picture_is_compressais(name, less, tmp_path):
-    case = Case(name, tmp_path)
+def test_the_picture_is_compressais(name, less, case_of):
+    case = case_of(name)
     size = tuple(int(side) - cut for side, cut in zip(case.padded, less, strict=True))
     data = convert(case.file(size), case.checkpoint)
     check_converted(case, data, size)
 
 
 @pytest.mark.parametrize("name", WITHOUT_CONTEXT)
-def test_a_package_is_enough_where_exact_arithmetic_agrees(name, tmp_path, fresh_python):
-    case = Case(name, tmp_path)
+def test_a_package_is_enough_where_exact_arithmetic_agrees(name, case_of, tmp_path, fresh_python):
+    case = case_of(name)
     size = tuple(int(side) - 9 for side in case.padded)
-    (case.folder / "old.bin").write_bytes(case.file(size))
+    (tmp_path / "old.bin").write_bytes(case.file(size))
     code = """
 import sys
 sys.modules["torch"] = None
@@ -127,16 +136,16 @@ from lcrs.cli import main
 source, package, target = sys.argv[1:]
 sys.exit(main(["convert", source, "--model", package, "-o", target]))
 """
-    target = case.folder / "new.lcrs"
-    fresh_python(code, str(case.folder / "old.bin"), str(case.package()), str(target))
+    target = tmp_path / "new.lcrs"
+    fresh_python(code, str(tmp_path / "old.bin"), str(case.package), str(target))
     assert target.read_bytes() == convert(case.file(size), case.checkpoint)
     check_converted(case, target.read_bytes(), size)
 
 
 @pytest.mark.parametrize("name", ["bmshj2018-factorized", "mbt2018-mean"])
-def test_packages_refuse_strings_that_are_not_theirs(name, tmp_path):
-    case = Case(name, tmp_path)
-    package = coding.Package.from_file(case.package())
+def test_packages_refuse_strings_that_are_not_theirs(name, case_of):
+    case = case_of(name)
+    package = coding.Package.from_file(case.package)
     size = tuple(case.shape)
     y, z = package.latents_of_strings(case.strings, size)
     assert (z is None) == (len(case.strings) == 1)
@@ -158,15 +167,15 @@ def test_packages_refuse_strings_that_are_not_theirs(name, tmp_path):
             package.latents_of_strings(case.strings, wrong)
 
 
-def test_a_context_needs_the_checkpoint(tmp_path):
-    case = Case("mbt2018", tmp_path)
+def test_a_context_needs_the_checkpoint(case_of):
+    case = case_of("mbt2018")
     with pytest.raises(MissingModelError, match="give that instead"):
-        convert(case.file(case.padded), case.package())
+        convert(case.file(case.padded), case.package)
 
 
-def test_symbols_are_unchanged(tmp_path):
+def test_symbols_are_unchanged(case_of):
     """y and z of the new file are those that the strings decode to, symbol by symbol."""
-    case = Case("mbt2018-mean", tmp_path)
+    case = case_of("mbt2018-mean")
     net = MODELS[case.name].from_state_dict(torch.load(case.checkpoint)).eval()
     net.entropy_coder = "ans"
     z = net.entropy_bottleneck.decompress([case.strings[1]], case.shape)
@@ -185,9 +194,9 @@ def test_symbols_are_unchanged(tmp_path):
     np.testing.assert_array_equal(new.transpose(2, 0, 1), old)
 
 
-def test_torchs_sums_are_tried_after_exact_ones(tmp_path, monkeypatch):
+def test_torchs_sums_are_tried_after_exact_ones(case_of, monkeypatch):
     """Strings that exact parameters do not decode, but torch's do: made by letting these differ a lot."""
-    case = Case("mbt2018-mean", tmp_path)
+    case = case_of("mbt2018-mean")
     from lcrs.layers.exact import ExactNetwork
 
     run, calls = ExactNetwork.run, []
@@ -203,8 +212,8 @@ def test_torchs_sums_are_tried_after_exact_ones(tmp_path, monkeypatch):
     check_converted(case, data, case.padded)
 
 
-def test_torchs_other_kernels_are_tried_last(tmp_path, monkeypatch):
-    case = Case("mbt2018-mean", tmp_path)
+def test_torchs_other_kernels_are_tried_last(case_of, monkeypatch):
+    case = case_of("mbt2018-mean")
     from lcrs.layers.exact import ExactNetwork
 
     run = ExactNetwork.run
@@ -232,18 +241,24 @@ def test_strings_of_another_model_are_never_decoded(tmp_path):
     with pytest.raises(LcrsError):
         convert(case.file(case.padded), case.checkpoint)
     with pytest.raises(DesyncError):
-        convert(case.file(case.padded), case.package())
+        convert(case.file(case.padded), case.package)
 
 
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.slow] * (name not in FIXTURES[-2:])) for name in FIXTURES]
 )
-def test_a_damaged_string_is_an_error_or_another_string(name, tmp_path):
+def test_a_damaged_string_is_an_error_or_another_string(name, case_of, monkeypatch):
     """These strings have no checksum: a flipped bit may give another picture's string, and nothing else."""
-    case = Case(name, tmp_path)
+    case = case_of(name)
     rng, errors = np.random.default_rng(5), 0
     data, size = case.file(case.padded), case.padded
     undamaged = convert(data, case.checkpoint)
+    # The network and its package are the same every time.
+    converting = sys.modules[convert.__module__]
+    net = converting._network(parse_compressai_file(data), case.checkpoint)
+    package = converting._package(net, case.checkpoint, None)
+    monkeypatch.setattr(converting, "_network", lambda *_: net)
+    monkeypatch.setattr(converting, "_package", lambda *_: package)
     for _ in range(10):
         bad = bytearray(data)
         bad[rng.integers(27, 27 + len(case.strings[0]))] ^= 1 << rng.integers(8)
@@ -284,21 +299,21 @@ def field(data, offset, layout, *values):
         ((23, ">I", 2**32 - 1), TruncatedError, "string 0"),
     ],
 )
-def test_headers_that_cannot_be_are_refused(change, error, message, tmp_path):
-    case = Case("mbt2018-mean", tmp_path)
+def test_headers_that_cannot_be_are_refused(change, error, message, case_of):
+    case = case_of("mbt2018-mean")
     with pytest.raises(error, match=message):
         parse_compressai_file(field(case.file(case.padded), *change))
 
 
-def test_another_architecture_is_refused(tmp_path):
-    case = Case("mbt2018-mean", tmp_path)
+def test_another_architecture_is_refused(case_of, tmp_path):
+    case = case_of("mbt2018-mean")
     torch.save(make("bmshj2018-hyperprior").state_dict(), tmp_path / "other.pth")
     with pytest.raises(MissingModelError, match="mbt2018-mean"):
         convert(case.file(case.padded), tmp_path / "other.pth")
 
 
-def test_by_default_the_published_weights_are_used(tmp_path, monkeypatch):
-    case = Case("bmshj2018-factorized", tmp_path)
+def test_by_default_the_published_weights_are_used(case_of, monkeypatch):
+    case = case_of("bmshj2018-factorized")
     asked = []
 
     def find(file_name):
@@ -315,9 +330,9 @@ VARIABLE = ["bmshj2018-hyperprior-vbr", "mbt2018-mean-vbr", "mbt2018-vbr"]
 
 
 @pytest.mark.parametrize("way", ["scale", pytest.param("quality", marks=pytest.mark.slow)])
-def test_files_of_variable_rate(way, tmp_path):
+def test_files_of_variable_rate(way, case_of):
     """CompressAI wrote these strings at s = 3."""
-    case = Case("mbt2018-vbr", tmp_path)
+    case = case_of("mbt2018-vbr")
     size = tuple(int(side) - 9 for side in case.padded)
     gain = torch.load(case.checkpoint)["Gain"][3].item()
     rate = {"quality": 300 / 7} if way == "quality" else {"scale": gain}
@@ -356,14 +371,14 @@ def test_by_default_files_of_variable_rate_are_of_the_default_scale(name, argume
         convert(data, tmp_path / "net.pth", scale=0.5, quality=30)
 
 
-def test_fixed_rates_take_no_scale(tmp_path):
-    case = Case("mbt2018-mean", tmp_path)
+def test_fixed_rates_take_no_scale(case_of):
+    case = case_of("mbt2018-mean")
     with pytest.raises(ValueError, match="mbt2018-mean, whose rate is fixed"):
         convert(case.file(case.padded), case.checkpoint, quality=30)
 
 
-def test_the_command(tmp_path, capsys):
-    case = Case("bmshj2018-factorized", tmp_path)
+def test_the_command(case_of, tmp_path, capsys):
+    case = case_of("bmshj2018-factorized")
     source, target = tmp_path / "old.bin", tmp_path / "new.lcrs"
     source.write_bytes(case.file(case.padded))
     arguments = ["convert", str(source), "--model", str(case.checkpoint), "-o", str(target)]

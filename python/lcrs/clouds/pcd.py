@@ -90,7 +90,7 @@ def _parse(data: bytes) -> _Header:
             comments += [line[1:].strip()] if line[1:].strip() != _TITLE else []
         elif words := line.split():
             if words[0] not in _KEYS or words[0] in said:
-                raise CloudError(f"PCD header: {line[:40]!r} is no line of it, or comes twice")
+                raise CloudError(f"PCD header: {shown(line)} is no line of it, or comes twice")
             said[words[0]] = words[1:]
     if missing := [key for key in ("FIELDS", "SIZE", "TYPE", "WIDTH") if key not in said]:
         raise CloudError(f"PCD header has no {missing[0]}")
@@ -107,7 +107,7 @@ def _parse(data: bytes) -> _Header:
         raise CloudError(f"PCD header: {points} points, but {width} x {height} of them")
     kind = " ".join(said["DATA"])
     if kind not in ("ascii", "binary", "binary_compressed"):
-        raise CloudError(f"PCD header: DATA is {kind[:40]!r}: ascii, binary, binary_compressed are known")
+        raise CloudError(f"PCD header: DATA is {shown(kind)}: ascii, binary, binary_compressed are known")
     losses = [f"the order in {height} rows of {width}"] if height > 1 else []
     if said.get("VIEWPOINT", _UPRIGHT) != _UPRIGHT:
         losses.append(f"the viewpoint ({' '.join(said['VIEWPOINT'])[:80]})")
@@ -120,15 +120,15 @@ def _field(name: str, size: str, kind: str, count: str) -> tuple[str, str, int]:
     code = {"I": "i", "U": "u", "F": "f"}.get(kind, "?") + size
     if code not in ("i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "f4", "f8"):
         raise CloudError(
-            f"PCD header: field {name[:40]!r} has type {kind[:9]} of size {size[:9]}: there is none"
+            f"PCD header: field {shown(name)} has type {kind[:9]} of size {size[:9]}: there is none"
         )
-    return name, code, _count([count], f"COUNT of {name[:40]!r}")
+    return name, code, _count([count], f"COUNT of {shown(name)}")
 
 
 def _count(words: list[str], key: str) -> int:
     text = " ".join(words)
     if _NUMBER.fullmatch(text) is None:
-        raise CloudError(f"PCD header: {key} is {text[:40]!r}: 0 to {10**9 - 1}")
+        raise CloudError(f"PCD header: {key} is {shown(text)}: 0 to {10**9 - 1}")
     return int(text)
 
 
@@ -138,7 +138,7 @@ def _check_names(header: _Header) -> None:
     names = [name for name, _ in header.columns]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise CloudError(f"PCD header: two fields {twice[:40]!r}")
+        raise CloudError(f"PCD header: two fields {shown(twice)}")
 
 
 def _from_bytes(data: bytes, header: _Header) -> dict[str, NDArray[Any]]:

@@ -81,6 +81,8 @@ def picture_file(picture: Picture, extension: str) -> tuple[bytes, list[str]]:
         data = jpeg2000_file(picture, kept)
     elif picture.bit_depth > 8:
         data = deep_file(in_colors(picture) if extension == ".ppm" else picture, name, options)
+    elif name == "PPM":
+        data = _ppm(picture, extension)
     else:
         data = _by_pillow(picture, extension, options)
     if name == "PNG":
@@ -90,13 +92,23 @@ def picture_file(picture: Picture, extension: str) -> tuple[bytes, list[str]]:
     return data, lost
 
 
+def _ppm(picture: Picture, extension: str) -> bytes:
+    """Without Pillow, whose loading takes longer than to write such a file."""
+    samples = picture.samples
+    if picture.channels == 1 and extension == ".ppm":
+        colors = bytearray(3 * len(samples))
+        for channel in range(3):
+            colors[channel::3] = samples
+        samples = bytes(colors)
+    height, width = picture.size
+    return f"P{5 if extension == '.pgm' else 6}\n{width} {height}\n255\n".encode() + samples
+
+
 def _by_pillow(picture: Picture, extension: str, options: dict[str, Any]) -> bytes:
     name = FORMATS[extension][0]
     if name in ("AVIF", "WEBP"):
         _require(name, name.lower())
     image = picture.to_pillow()
-    if extension == ".ppm":
-        image = image.convert("RGB")
     width, height = image.size
     if name == "WEBP" and max(width, height) > 16_383:
         raise PictureError(f"the picture has {width} x {height} pixels, .webp holds 16383 a side at most")

@@ -38,17 +38,18 @@ BLOCK = 1 << 20
 """Sums that are held at a time."""
 
 
-def chain(start: np.ndarray, inputs: list[np.ndarray], weights: list[np.ndarray]) -> np.ndarray:
-    """One chain an output: ``start`` (O), inputs (P) and weights (O) in their order; gives (O, P).
+def chain(start: np.ndarray, inputs: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """One chain an output: ``start`` (G, O), inputs (N, G, P) and weights (N, G, O), which the chains take in
+    order; gives (G, O, P).
 
     Rounding twice differs from rounding once only where the first gives the middle between two binary32
     numbers, or a subnormal one, whose middles are elsewhere. Nearly all chains do without such a sum.
     """
-    begin = np.repeat(start.astype(F32)[:, None], inputs[0].size, axis=1)
+    begin = np.repeat(start.astype(F32)[..., None], inputs.shape[-1], axis=-1)
     total, steps = begin, max(1, BLOCK // max(1, begin.size))
     for at in range(0, len(inputs), steps):
-        values, factors = np.stack(inputs[at : at + steps]), np.stack(weights[at : at + steps])
-        sums = factors[:, :, None].astype(F64) * values.reshape(len(values), 1, -1).astype(F64)
+        values, factors = inputs[at : at + steps].astype(F64), weights[at : at + steps].astype(F64)
+        sums = factors[..., None] * values[:, :, None]
         for row in sums:
             row += total
             total = row.astype(F32)
@@ -60,7 +61,7 @@ def chain(start: np.ndarray, inputs: list[np.ndarray], weights: list[np.ndarray]
         return total + F32(0)
     total = begin
     for x, w in zip(inputs, weights, strict=True):
-        total = fma(w[:, None], x.reshape(1, -1), total)
+        total = fma(w[..., None], x[:, None], total)
     return total + F32(0)
 
 

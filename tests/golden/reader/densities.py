@@ -23,11 +23,10 @@ def density_table(layers, medians: np.ndarray, step: np.float32, tail_mass: floa
         )
     bound = arithmetic.ln(np.array([F64(2) / F64(tail_mass) - F64(1)]))[0]
     rows, offsets = [], []
-    for c, median in enumerate(medians.astype(F64)):
-        below = _tail(prepared, c, median, -F64(step), bound)
-        above = _tail(prepared, c, median, F64(step), bound)
+    tails = [_tails(prepared, medians.astype(F64), sign * F64(step), bound) for sign in (-1, 1)]
+    for c, (median, below, above) in enumerate(zip(medians.astype(F64), *tails, strict=True)):
         edges = median + (np.arange(-below, above + 2).astype(F64) - F64(0.5)) * F64(step)
-        logits = _logit(prepared, c, edges)
+        logits = _logits(prepared, slice(c, c + 1), edges[None])[0]
         sign = np.where(logits[:-1] + logits[1:] > 0, F64(-1), F64(1))
         pmf = np.abs(arithmetic.sigmoid(sign * logits[1:]) - arithmetic.sigmoid(sign * logits[:-1])).astype(
             F32
@@ -38,32 +37,33 @@ def density_table(layers, medians: np.ndarray, step: np.float32, tail_mass: floa
     return Table(rows, offsets, 16)
 
 
-def _logit(layers, c: int, x: np.ndarray) -> np.ndarray:
+def _logits(layers, channels: slice, x: np.ndarray) -> np.ndarray:
+    """Of places (C, N) of these channels."""
     values = [x]
     for weight, bias, factor in layers:
         after = []
         for o in range(weight.shape[1]):
             total = np.zeros_like(x)
-            for m, value in zip(weight[c, o], values, strict=True):
-                total = total + m * value
-            total = total + bias[c, o]
+            for m, value in zip(weight[channels, o].T, values, strict=True):
+                total = total + m[:, None] * value
+            total = total + bias[channels, o].reshape(-1, 1)
             if factor is not None:
-                total = total + factor[c, o] * arithmetic.tanh(total)
+                total = total + factor[channels, o].reshape(-1, 1) * arithmetic.tanh(total)
             after.append(total)
         values = after
     return values[0]
 
 
-def _tail(layers, c: int, median: np.float64, step: np.float64, bound: np.float64) -> int:
-    inside, outside = -1, 8191
-    while outside - inside > 1:
-        middle = int((inside + outside) / 2)
-        place = np.array([median + step * F64(middle)])
-        if np.sign(step) * _logit(layers, c, place)[0] >= bound:
-            outside = middle
-        else:
-            inside = middle
-    return outside
+def _tails(layers, medians: np.ndarray, step: np.float64, bound: np.float64) -> list[int]:
+    """Of each channel, by bisection."""
+    inside, outside = np.full(len(medians), -1), np.full(len(medians), 8191)
+    while (is_open := outside - inside > 1).any():
+        middle = (inside + outside) // 2
+        logits = _logits(layers, slice(None), (medians + step * middle.astype(F64))[:, None])[:, 0]
+        is_outside = np.sign(step) * logits >= bound
+        outside = np.where(is_open & is_outside, middle, outside)
+        inside = np.where(is_open & ~is_outside, middle, inside)
+    return outside.tolist()
 
 
 def quantized_cdf(pmf: np.ndarray, precision: int) -> list[int]:

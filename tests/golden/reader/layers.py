@@ -19,9 +19,9 @@ def conv2d(x, weight, bias, stride, padding, groups, *, dilation=(1, 1), checked
     height, width = (x.shape[1] + 2 * py - reach[0]) // sy + 1, (x.shape[2] + 2 * px - reach[1]) // sx + 1
     padded = np.pad(x, ((0, 0), (py, py), (px, px)))
 
-    def window(c, ky, kx):
+    def window(ky, kx):
         top, left = ky * dy, kx * dx
-        return padded[c, top : top + sy * (height - 1) + 1 : sy, left : left + sx * (width - 1) + 1 : sx]
+        return padded[:, top : top + sy * (height - 1) + 1 : sy, left : left + sx * (width - 1) + 1 : sx]
 
     return _by_groups(weight, bias, groups, (height, width), window)
 
@@ -39,9 +39,9 @@ def conv_transpose2d(x, weight, bias, stride, padding, output_padding, groups):
     spread = np.zeros((channels, rows, columns), F32)
     spread[:, kh - 1 :: sy, kw - 1 :: sx][:, : x.shape[1], : x.shape[2]] = x
 
-    def window(c, ky, kx):
+    def window(ky, kx):
         top, left = kh - 1 + py - ky, kw - 1 + px - kx
-        return spread[c, top : top + height, left : left + width]
+        return spread[:, top : top + height, left : left + width]
 
     turned = weight.reshape(groups, channels // groups, outputs, kh, kw).swapaxes(1, 2)
     turned = turned.reshape(groups * outputs, channels // groups, kh, kw)
@@ -52,14 +52,13 @@ def _by_groups(weight, bias, groups, size, window):
     """Chains over ky, kx and the channels of the group; ``weight`` (O, C / groups, kh, kw)."""
     outputs, inputs, kh, kw = weight.shape
     bias = np.zeros(outputs, F32) if bias is None else bias
-    taps = [(c, ky, kx) for ky in range(kh) for kx in range(kw) for c in range(inputs)]
-    results = []
-    for g in range(groups):
-        of_group = slice(g * outputs // groups, (g + 1) * outputs // groups)
-        values = [window(g * inputs + c, ky, kx).ravel() for c, ky, kx in taps]
-        weights = [weight[of_group, c, ky, kx] for c, ky, kx in taps]
-        results.append(chain(bias[of_group], values, weights))
-    return np.concatenate(results).reshape(outputs, *size)
+    # windows of all channels, (kh, kw, C, H, W)
+    values = np.stack([window(ky, kx) for ky in range(kh) for kx in range(kw)])
+    values = values.reshape(kh * kw, groups, inputs, size[0] * size[1]).swapaxes(1, 2)
+    values = values.reshape(kh * kw * inputs, groups, size[0] * size[1])
+    weights = weight.reshape(groups, outputs // groups, inputs, kh, kw).transpose(3, 4, 2, 0, 1)
+    weights = weights.reshape(kh * kw * inputs, groups, outputs // groups)
+    return chain(bias.reshape(groups, -1), values, weights).reshape(outputs, *size)
 
 
 def gdn(x, beta, gamma, inverse, squared):
@@ -67,7 +66,7 @@ def gdn(x, beta, gamma, inverse, squared):
     _check_finite(x, gamma, beta)
     powers = np.minimum(x * x, np.finfo(F32).max) if squared else np.abs(x)
     gamma = gamma.reshape(len(beta), len(beta))
-    pool = chain(beta, [plane.ravel() for plane in powers], list(gamma.T)).reshape(x.shape)
+    pool = chain(beta[None], powers.reshape(len(beta), 1, -1), gamma.T[:, None]).reshape(x.shape)
     pool = np.sqrt(pool) if squared else pool
     return x * pool if inverse else x / pool
 

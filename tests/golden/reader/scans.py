@@ -66,7 +66,10 @@ class Gain:
         return Gain(self.gain if one else self.gain[channels], log_gain)
 
     def scale(self, scales: np.ndarray) -> np.ndarray:
-        return scales * self.gain if self.log_gain is None else scales + self.log_gain
+        """Scales of (C, H, W)."""
+        if self.log_gain is None:
+            return scales * self.gain[:, None, None]
+        return scales + self.log_gain[:, None, None]
 
 
 class Prior:
@@ -84,37 +87,52 @@ class Prior:
         need(not self.shrinkage or linear, "a shrinkage without a gain of scales")
         need(len(self.thresholds) + 1 == len(self.table.rows), "thresholds do not fit the table")
 
-    def code(
-        self, coder: Coder, outputs: dict[str, np.ndarray], channels: slice, place: tuple[int, int], at=None
-    ):
-        """Codes one place; its parameters are at ``at`` of the outputs, by default at ``place``."""
-        y, x = place if at is None else at
-        scales = outputs["scales"][:, y, x]
-        means = outputs["means"][:, y, x] if self.has_means else np.zeros_like(scales)
+    def of(self, outputs: dict[str, np.ndarray]) -> Parameters:
+        """What is known of the symbols at all places of the outputs of a graph."""
+        scales = outputs["scales"]
+        means = outputs["means"] if self.has_means else np.zeros_like(scales)
         if self.gain is not None:
             need(len(self.gain.gain) in (1, len(scales)), f"{len(self.gain.gain)} gains")
             scales = self.gain.scale(scales)
-        need(np.isfinite(means).all() and np.isfinite(scales).all(), f"parameters at {place}")
+        need(np.isfinite(means).all() and np.isfinite(scales).all(), "parameters are not finite")
         rows = arithmetic.indexes(scales, self.thresholds)
-        return coder.code(self.table, rows, means, channels, place, self._lattice(scales))
-
-    def _lattice(self, scales: np.ndarray) -> Whole:
         if self.gain is None:
-            return Whole()
-        gain = np.broadcast_to(self.gain.gain, scales.shape)
+            return Parameters(self.table, rows, means, None, None)
+        gain = np.broadcast_to(self.gain.gain[:, None, None], scales.shape)
+        return Parameters(self.table, rows, means, gain, self._shrinkage(scales, gain))
+
+    def _shrinkage(self, scales: np.ndarray, gain: np.ndarray) -> np.ndarray | None:
         if not self.shrinkage:
-            return Scaled(gain, None)
+            return None
         bound = F32(self.shrinkage["bound"])
-        features = np.stack([np.where(scales < bound, bound, scales), gain])[:, :, None]
-        amounts = self.graphs.only(self.shrinkage["network"], features, checked=False)
-        return Scaled(gain, amounts[0, :, 0])
+        features = np.stack([np.where(scales < bound, bound, scales), gain]).reshape(2, len(scales), -1)
+        return self.graphs.only(self.shrinkage["network"], features, checked=False)[0].reshape(scales.shape)
+
+
+@dataclass
+class Parameters:
+    """Table rows, means, gains and shrinkages of symbols, each (C, H, W)."""
+
+    table: Table
+    rows: np.ndarray
+    means: np.ndarray
+    gain: np.ndarray | None
+    shrinkage: np.ndarray | None
+
+    def code(self, coder: Coder, channels: slice, place: tuple[int, int], at: tuple[int, int]) -> np.ndarray:
+        """Codes the symbols at a place, whose parameters are at another one."""
+        here = (slice(None), *at)
+        lattice = Whole()
+        if self.gain is not None:
+            lattice = Scaled(self.gain[here], None if self.shrinkage is None else self.shrinkage[here])
+        return coder.code(self.table, self.rows[here], self.means[here], channels, place, lattice)
 
 
 def code_all(prior: Prior, coder: Coder, outputs, channels: slice, size, at=None) -> np.ndarray:
     """All places, row by row, with the parameters of place ``at`` or else with their own."""
-    values = np.zeros((channels.stop - channels.start, *size), F32)
+    values, parameters = np.zeros((channels.stop - channels.start, *size), F32), prior.of(outputs)
     for y, x in np.ndindex(*size):
-        values[:, y, x] = prior.code(coder, outputs, channels, (y, x), at)
+        values[:, y, x] = parameters.code(coder, channels, (y, x), at or (y, x))
     return values
 
 
@@ -145,23 +163,29 @@ def code_scan(
     size = side.shape[1:]
     values = np.zeros((channels.stop - channels.start, size[0] + 2 * half, size[1] + 2 * half), F32)
     for number, step in steps(node, kernel, size).items():
-        known = values.copy()
-        for y, x in step:
-            around = known[:, y : y + kernel, x : x + kernel]
-            features = context(graphs, conv, around, bias)[:, half : half + 1, half : half + 1]
-            if node["type"] == "checkerboard" and number == 0:
-                features = np.zeros_like(features)  # places without a context: bias and all
-            here = side[:, y : y + 1, x : x + 1]
-            outputs = graphs.run(node["parameters"], here, features, checked=False)
-            values[:, y + half, x + half] = prior.code(coder, outputs, channels, (y, x), (0, 0))
+        # The places of a step side by side: to `parameters`, all of kernels 1, they are a picture.
+        around = np.concatenate([values[:, y : y + kernel, x : x + kernel] for y, x in step], axis=2)
+        features = context(graphs, conv, around, bias)
+        if node["type"] == "checkerboard" and number == 0:
+            features = np.zeros_like(features)  # places without a context: bias and all
+        here = np.stack([side[:, y, x] for y, x in step], axis=1)[:, None]
+        parameters = prior.of(graphs.run(node["parameters"], here, features, checked=False))
+        for at, (y, x) in enumerate(step):
+            values[:, y + half, x + half] = parameters.code(coder, channels, (y, x), (0, at))
     return values[:, half : half + size[0], half : half + size[1]]
 
 
-def context(graphs: Graphs, conv: dict[str, Any], values: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
-    """The convolution of known values, from its own bias or another one."""
+def context(graphs: Graphs, conv: dict[str, Any], around: np.ndarray, bias: np.ndarray | None) -> np.ndarray:
+    """The convolution of known values from its own bias or another one, at the middle of each square."""
+    weight = graphs.numbers(conv["weight"])
+    kernel = weight.shape[-1]
+    need(
+        conv["stride"] == [1, 1] and conv["padding"] == [kernel // 2] * 2 and conv["groups"] == 1,
+        f"a context of stride {conv['stride']} and padding {conv['padding']}",
+    )
     if bias is None and conv.get("bias"):
         bias = graphs.numbers(conv["bias"])
-    return layers.conv2d(values, graphs.numbers(conv["weight"]), bias, conv["stride"], conv["padding"], 1)
+    return layers.conv2d(around, weight, bias, (kernel, kernel), (0, 0), 1)
 
 
 def check_hidden(kind: str, weight: np.ndarray) -> None:
