@@ -31,17 +31,25 @@ settings.register_profile(
 )
 settings.load_profile(os.environ.get("LCRS_HYPOTHESIS", "fast"))
 
+gc.disable()  # until all tests are collected: nothing of it goes away before
 DATA = Path(__file__).parent / "data"
+
+
+def runs_slow(config: pytest.Config) -> bool:
+    """Whether slow tests are asked for."""
+    return bool(os.environ.get("LCRS_TEST_SLOW")) or "slow" in config.getoption("-m")
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    """Says what is left out."""
+    return f"slow tests: {'run' if runs_slow(config) else 'left out, make test-slow runs them'}"
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves out slow tests unless asked for by LCRS_TEST_SLOW=1 or ``-m slow``."""
-    if os.environ.get("LCRS_TEST_SLOW") or "slow" in config.getoption("-m"):
-        return
-    skip = pytest.mark.skip(reason="slow: make test-slow")
-    for item in items:
-        if "slow" in item.keywords:
-            item.add_marker(skip)
+    if not runs_slow(config):
+        config.hook.pytest_deselected(items=[item for item in items if item.get_closest_marker("slow")])
+        items[:] = [item for item in items if not item.get_closest_marker("slow")]
 
 
 def pytest_xdist_auto_num_workers() -> int:
@@ -51,9 +59,10 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_finish() -> None:
-    """Has the collector of garbage pass over what is there for good, modules and thousands of tests, and look
-    less often: a network of tests is thousands of objects.
+    """Has the collector of garbage begin, but pass over what is there for good, modules and thousands of
+    tests, and look less often: a network of tests is thousands of objects.
     """
+    gc.enable()
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 50)

@@ -229,6 +229,7 @@ def end(how: BaseException | None) -> None:
 
 
 if __name__ == "__main__":
+    gc.disable()  # nothing of what is loaded goes away
     with_compiler, without = socket.socket(socket.AF_UNIX), socket.socket(socket.AF_UNIX)
     for listener, name in ((with_compiler, WITH_COMPILER), (without, WITHOUT)):
         listener.bind(name)
@@ -247,6 +248,7 @@ if __name__ == "__main__":
         own = without
     gc.collect()
     gc.freeze()  # what nobody touches is not copied
+    gc.enable()
     order, how = accept(own), None
     if order is not None:
         become(order)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import os
+import pickle
 import random
 import signal
 import subprocess
@@ -13,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from lcrs import coding
-from lcrs.cli import stopping
+from lcrs.cli import stopping, workers
+from lcrs.cli.jobs import Job
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
 
@@ -139,3 +142,17 @@ def test_what_is_ignored_stays_ignored(tmp_path: Path) -> None:
             assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL
     finally:
         signal.signal(signal.SIGHUP, old)
+
+
+def test_a_worker_whose_giver_is_gone_says_nothing(pictures: Path, tmp_path: Path) -> None:
+    """SIGKILL of the giver cuts what the worker reads: before it begins, between jobs, inside of one."""
+    job = Job(pictures / "a.png", tmp_path / "a.lcrs")
+    said = b"".join(map(pickle.dumps, ("encode", vars(argparse.Namespace(quiet=True)), job)))
+    for length in (0, 1, len(pickle.dumps("encode")), len(said) // 2, len(said) - 1):
+        done = subprocess.run(
+            [sys.executable, "-c", workers._START, *sys.path],
+            input=said[:length],
+            capture_output=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import io
 import json
@@ -18,7 +19,8 @@ from PIL import Image
 
 import lcrs
 from lcrs import metrics
-from lcrs.cli import main
+from lcrs.cli import evaluating, main, workers
+from lcrs.cli.outcome import attempt
 from lcrs.evaluate.classical import make_codec
 from lcrs.evaluate.protocol import digest_of, measured, read_picture
 from lcrs.evaluate.results import read_results
@@ -60,7 +62,7 @@ def test_numbers_are_those_of_real_files(pictures, tmp_path, model_path, capsys)
     assert "1 file holds a picture that is there already" in capsys.readouterr().err
 
 
-def test_broken_pictures_do_not_end_the_run(odd, lcrs_command, tmp_path):
+def test_broken_pictures_do_not_end_the_run(odd, lcrs_command, tmp_path, monkeypatch, capsys):
     done = lcrs_command("eval", "tiny", "pictures", "none.png", "-q", "50", "--json", "r.json", "-j", "2")
     assert done.returncode == 1
     told = done.stderr
@@ -77,13 +79,12 @@ def test_broken_pictures_do_not_end_the_run(odd, lcrs_command, tmp_path):
         "none.png",
     }
     # What helps one of them is all that is done again.
-    done = lcrs_command("eval", "tiny", "pictures", "-q", "50", "--json", "r.json", "--background", "white")
-    assert done.returncode == 1
-    assert "background is None there and 'white' here" in done.stderr
+    monkeypatch.chdir(tmp_path)
+    words = ["eval", "tiny", "pictures", "-q", "50", "--json", "r.json", "--background", "white"]
+    assert main(words) == 1
+    assert "background is None there and 'white' here" in capsys.readouterr().err
     assert read_results(tmp_path / "r.json").rows == result.rows
-    done = lcrs_command(
-        "eval", "tiny", "pictures", "-q", "50", "--json", "r.json", "--background", "white", "--force"
-    )
+    assert main([*words, "--force"]) == 1
     assert len(read_results(tmp_path / "r.json").rows) == 5
 
 
@@ -400,7 +401,8 @@ def test_nothing_needs_torch_but_what_runs_in_it(fresh_python, model_path, photo
     code = """
 import sys
 sys.modules["torch"] = None
-from lcrs.cli import main
+from lcrs.cli import evaluating, main, workers
+from lcrs.cli.outcome import attempt
 assert main(["eval", "tiny", "a.png", "-q", "10,50,90", "--json", "a.json", "--quiet"]) == 0
 assert main(["bench", "jpeg", "a.png", "-q", "5,40,80", "--json", "b.json", "--quiet"]) == 0
 assert main(["find", "tiny", "a.png", "--target-bpp", "2", "-o", "a.lcrs"]) == 0
@@ -421,6 +423,13 @@ def test_missing_models_and_folders(model_path, pictures, tmp_path, capsys):
     assert "no such folder" in capsys.readouterr().err
 
 
+def outcomes_here(jobs, verb, arguments, num_processes):
+    """As `lcrs.cli.workers.outcomes`, in this process."""
+    settings = {key: value for key, value in vars(arguments).items() if not callable(value)}
+    for job in jobs:
+        yield attempt(verb, job, argparse.Namespace(**settings))
+
+
 def test_networks_in_torch_are_measured_and_estimated(pictures, tmp_path, capsys, monkeypatch):
     torch = pytest.importorskip("torch")
     from lcrs.models import FactorizedPrior
@@ -433,20 +442,22 @@ def test_networks_in_torch_are_measured_and_estimated(pictures, tmp_path, capsys
         "from lcrs.models import FactorizedPrior\n\n\ndef net():\n    return FactorizedPrior(8, 12)\n"
     )
     monkeypatch.chdir(tmp_path)
-    assert main(["eval", "own.pth.tar", str(pictures / "a.png"), "--json", "real.json"]) == 0
+    words = ["eval", "own.pth.tar", str(pictures / "a.png")]
+    with monkeypatch.context() as patched:  # a process would load torch for each of them
+        patched.setattr(workers, "outcomes", outcomes_here)
+        patched.setattr(evaluating, "_made", {})
+        patched.setattr(evaluating, "_warm", set())
+        assert main([*words, "--json", "real.json"]) == 0
+        assert main([*words, "--estimate", "--json", "estimate.json"]) == 0
     real = read_results("real.json")
     assert real.results["setting"] == ["own"]
-    assert (
-        main(["eval", "own.pth.tar", str(pictures / "a.png"), "--estimate", "--json", "estimate.json"]) == 0
-    )
     estimate = read_results("estimate.json")
     assert estimate.meta["rate"] == "estimate"
     assert "estimated" in estimate.description
     assert "num_bytes" not in estimate.rows[0]
     assert estimate.results["bpp"][0] == pytest.approx(real.results["bpp-strings"][0], rel=0.05)
     assert estimate.results["psnr-rgb"][0] == pytest.approx(real.results["psnr-rgb"][0], abs=0.05)
-    own = ["eval", "own.pth.tar", str(pictures / "a.png"), "--import", "made:net", "--json", "own.json"]
-    assert main(own) == 0
+    assert main([*words, "--import", "made:net", "--json", "own.json"]) == 0
     assert read_results("own.json").results["bpp"] == real.results["bpp"]
     capsys.readouterr()
 

@@ -1,5 +1,7 @@
 """Small latent codecs with busy parameters, one for each way of putting them together."""
 
+from functools import cache
+
 import torch
 from torch import nn
 
@@ -101,6 +103,12 @@ def busy(codec, seed=0):
 def hyperprior(name):
     torch.manual_seed(0)
     return busy(HyperpriorLatentCodec({"y": Y_CODECS[name](), "hyper": hyper()}))
+
+
+@cache
+def shared_hyperprior(name, role=""):
+    """The same for all tests, with what is derived from its parameters: they set `entropy_coder` alone."""
+    return hyperprior(name).eval()
 
 
 def gain_hyperprior(name="gaussian"):

@@ -16,6 +16,7 @@ from codec_examples import (
     hyperprior,
     latent,
     raster,
+    shared_hyperprior,
 )
 from torch import nn
 
@@ -47,22 +48,26 @@ def set_kind(codec, kind):
     return codec
 
 
+def shared(name, kind="lcrs", role=""):
+    return set_kind(shared_hyperprior(name, role), kind)
+
+
 @pytest.mark.parametrize("kind", ["lcrs", "ans"])
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("name", Y_CODECS)
 def test_round_trip(name, size, kind):
-    codec, y = set_kind(hyperprior(name).eval(), kind), latent(3, *size)
+    codec, y = shared(name, kind), latent(3, *size)
     out = codec.compress(y)
     assert len(out["strings"]) == 1 + (NUM_LISTS.get(name, 1) if kind == "ans" else 1)
     assert all(len(strings) == 3 for strings in out["strings"])
     assert (out["y_hat"] - y).abs().max() <= 0.5 + 1e-4
-    decoded = set_kind(hyperprior(name).eval(), kind).decompress(out["strings"], out["shape"])
+    decoded = shared(name, kind, "decoder").decompress(out["strings"], out["shape"])
     assert torch.equal(decoded["y_hat"], out["y_hat"])
 
 
 @pytest.mark.parametrize("name", Y_CODECS)
 def test_items_of_a_batch_are_independent(name):
-    codec, y = hyperprior(name).eval(), latent(3)
+    codec, y = shared(name), latent(3)
     together = codec.compress(y)["strings"]
     alone = [codec.compress(y[i : i + 1])["strings"] for i in range(3)]
     assert together == [[strings[k][0] for strings in alone] for k in range(len(together))]
@@ -83,15 +88,14 @@ def test_rate_is_the_estimated_one():
 @pytest.mark.parametrize("name", Y_CODECS)
 def test_one_stream_is_not_longer_than_many(name):
     native, theirs = (
-        num_bits(set_kind(hyperprior(name).eval(), kind).compress(latent(1, 16, 24))["strings"])
-        for kind in ("lcrs", "ans")
+        num_bits(shared(name, kind).compress(latent(1, 16, 24))["strings"]) for kind in ("lcrs", "ans")
     )
     assert native <= 1.001 * theirs + 8 * 16
 
 
 @pytest.mark.parametrize("name", [name for name in Y_CODECS if "raster" not in name])
 def test_coded_latent_is_the_one_of_evaluation(name):
-    codec, y = hyperprior(name).eval(), latent(2, 8, 12)
+    codec, y = shared(name), latent(2, 8, 12)
     torch.testing.assert_close(codec.compress(y)["y_hat"], codec(y)["y_hat"], rtol=0, atol=1e-4)
 
 
@@ -179,7 +183,7 @@ def test_overridden_merges():
 def test_both_kinds_carry_the_same_symbols():
     for name in Y_CODECS:
         y = latent(2)
-        outs = [set_kind(hyperprior(name).eval(), kind).compress(y) for kind in ("lcrs", "ans")]
+        outs = [shared(name, kind).compress(y) for kind in ("lcrs", "ans")]
         assert torch.equal(outs[0]["y_hat"], outs[1]["y_hat"])
 
 
@@ -276,7 +280,7 @@ class TestForeignStrings:
 class TestErrors:
     def test_damage(self):
         for name in ("gaussian", "raster", "groups-checkerboard"):
-            codec = hyperprior(name).eval()
+            codec = shared(name)
             out = codec.compress(latent(1, 8, 8))
             y_string = out["strings"][0][0]
             for broken in (y_string[:-3], y_string[: len(y_string) // 2], y_string + b"\0\0\0\0", b""):

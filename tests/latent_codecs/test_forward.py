@@ -34,8 +34,6 @@ from lcrs.layers import CheckerboardMaskedConv2d, MaskedConv2d
 from lcrs.registry import MODULES
 
 SIZES = [(1, 1), (5, 7), (8, 12)]
-# The steps of a scan, and checkerboards within groups; a compiler takes seconds for each.
-TRACED = ("raster", "groups-checkerboard")
 
 
 def params_for(y, seed=2):
@@ -69,15 +67,33 @@ def test_copies_and_pickles(name):
         assert torch.equal(other(y)["likelihoods"]["y"], expected["likelihoods"]["y"])
 
 
-@pytest.mark.parametrize(
-    "name", [name if name in TRACED else pytest.param(name, marks=pytest.mark.slow) for name in Y_CODECS]
-)
-def test_compiles_without_a_graph_break_and_exports(name):
-    codec, y = hyperprior(name).eval(), latent()
-    expected = codec(y)["y_hat"]
+def check_tracing(codec, *inputs):
+    expected = codec(*inputs)["y_hat"]
     torch.compiler.reset()
-    torch.testing.assert_close(torch.compile(codec, backend="eager", fullgraph=True)(y)["y_hat"], expected)
-    torch.testing.assert_close(torch.export.export(codec, (y,)).module()(y)["y_hat"], expected)
+    compiled = torch.compile(codec, backend="eager", fullgraph=True)
+    torch.testing.assert_close(compiled(*inputs)["y_hat"], expected)
+    exported = torch.export.export(codec, inputs).module()
+    torch.testing.assert_close(exported(*inputs)["y_hat"], expected)
+
+
+# The whole is in the models' tests: a compiler takes seconds for what all of these have in common.
+@pytest.mark.slow
+@pytest.mark.parametrize("name", Y_CODECS)
+def test_compiles_without_a_graph_break_and_exports(name):
+    check_tracing(hyperprior(name).eval(), latent())
+
+
+# A scan, and checkerboards within groups.
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in ("raster", "groups-checkerboard") else pytest.param(name, marks=pytest.mark.slow)
+        for name in Y_CODECS
+    ],
+)
+def test_codecs_of_y_compile_without_a_graph_break_and_export(name):
+    y = latent()
+    check_tracing(busy(Y_CODECS[name]()).eval(), y, params_for(y))
 
 
 class TestGaussianConditional:

@@ -105,3 +105,12 @@ def test_a_scale_that_is_none_is_refused():
     codec, (y, params) = make(), latent()
     with pytest.raises(ValueError, match="gain is -1"):
         codec.compress(y, params, torch.tensor([-1.0]))
+
+
+@torch.no_grad()
+def test_exports():
+    if tuple(map(int, torch.__version__.split(".")[:2])) < (2, 4):
+        pytest.skip("torch.export of this torch is too old")
+    codec, inputs = make(), (*latent(size=(1, 3)), torch.tensor([1.3]))
+    expected = codec(*inputs)["y_hat"]
+    torch.testing.assert_close(torch.export.export(codec, inputs).module()(*inputs)["y_hat"], expected)

@@ -57,16 +57,26 @@ class TestGdn:
         state = kind(5, inverse=inverse).state_dict()
         assert {key: tuple(value.shape) for key, value in state.items()} == STATE
 
-    def test_copies_pickles_compiles_and_exports(self, kind, inverse):
+    def test_copies_and_pickles(self, kind, inverse):
         layer, x = randomised(kind(5, inverse=inverse)), torch.randn(1, 5, 4, 4)
         expected = layer(x)
-        for other in (
-            copy.deepcopy(layer),
-            pickle.loads(pickle.dumps(layer)),
-            torch.compile(layer, backend="eager", fullgraph=True),
-            torch.export.export(layer, (x,)).module(),
-        ):
+        for other in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
             torch.testing.assert_close(other(x), expected)
+
+
+# GDN is among those of test_every_layer.
+@pytest.mark.parametrize(
+    ("kind", "inverse"),
+    [(GDN1, True), *(pytest.param(*case, marks=pytest.mark.slow) for case in [(GDN, True), (GDN1, False)])],
+)
+def test_compiles_and_exports(kind, inverse):
+    layer, x = randomised(kind(5, inverse=inverse)), torch.randn(1, 5, 4, 4)
+    expected = layer(x)
+    for other in (
+        torch.compile(layer, backend="eager", fullgraph=True),
+        torch.export.export(layer, (x,)).module(),
+    ):
+        torch.testing.assert_close(other(x), expected)
 
 
 def test_initial_values():

@@ -10,7 +10,7 @@ def name(request):
 @pytest.fixture
 def net(name):
     """Not to be changed, but for its `entropy_coder`."""
-    with shared(name) as net:
+    with shared(make, name) as net:
         yield net
 
 

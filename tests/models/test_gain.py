@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from tiny_networks import make
+from tiny_networks import make, shared
 from torch import nn
 
 from lcrs import coding
@@ -12,6 +12,17 @@ from lcrs.models.packing import pack
 
 @pytest.fixture
 def net():
+    """Not to be changed, but for its `entropy_coder`."""
+    with shared(varied) as net:
+        yield net
+
+
+@pytest.fixture
+def own_net():
+    return varied()
+
+
+def varied():
     net = make("gain-hyperprior")
     torch.manual_seed(3)
     with torch.no_grad():  # levels and channels that differ, so that a wrong axis shows
@@ -52,34 +63,36 @@ def test_coding_agrees_with_forward(net, rng):
     assert (restored - expected).abs().mean() < 1e-3
 
 
-def test_changed_parameters_are_taken(net, rng):
+def test_changed_parameters_are_taken(own_net, rng):
     _, x = pixels_of(rng, 64, 64)
-    before = net.compress(x, 50)
+    before = own_net.compress(x, 50)
     with torch.no_grad():
-        net.y_log_gain.values.add_(0.5)
-    after = net.compress(x, 50)
+        own_net.y_log_gain.values.add_(0.5)
+    after = own_net.compress(x, 50)
     assert len(after["strings"][0][0]) > len(before["strings"][0][0])
 
 
-def test_transforms_that_do_not_lower_run_in_torch(net, rng):
+def test_transforms_that_do_not_lower_run_in_torch(own_net, rng):
     _, x = pixels_of(rng, 33, 20)
-    net.g_a.append(nn.Hardswish())
-    out = net.compress(x, 50)
-    restored = net.decompress(out["strings"], out["shape"], 50, size=out["size"])["x_hat"]
+    own_net.g_a.append(nn.Hardswish())
+    out = own_net.compress(x, 50)
+    restored = own_net.decompress(out["strings"], out["shape"], 50, size=out["size"])["x_hat"]
     with torch.no_grad():
-        expected = net(x, torch.tensor([net.level_of(50)]))["x_hat"].clamp(0, 1)
+        expected = own_net(x, torch.tensor([own_net.level_of(50)]))["x_hat"].clamp(0, 1)
     assert (restored - expected).abs().mean() < 1e-3
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
-def test_other_types_decode_alike(net, dtype, rng):
+def test_other_types_decode_alike(own_net, dtype, rng):
     _, x = pixels_of(rng, 40, 50)
-    out = net.compress(x, 70)
-    restored = net.decompress(out["strings"], out["shape"], 70, size=out["size"])["x_hat"]
+    out = own_net.compress(x, 70)
+    restored = own_net.decompress(out["strings"], out["shape"], 70, size=out["size"])["x_hat"]
     if dtype == torch.float64:
-        net = net.to(dtype)
-        assert torch.equal(net.decompress(out["strings"], out["shape"], 70, size=(40, 50))["x_hat"], restored)
+        own_net = own_net.to(dtype)
+        assert torch.equal(
+            own_net.decompress(out["strings"], out["shape"], 70, size=(40, 50))["x_hat"], restored
+        )
     else:
-        coded = net.to(dtype).compress(x.to(dtype), 70)
+        coded = own_net.to(dtype).compress(x.to(dtype), 70)
         assert coded["shape"] == out["shape"]
-        net.decompress(coded["strings"], coded["shape"], 70, size=(40, 50))
+        own_net.decompress(coded["strings"], coded["shape"], 70, size=(40, 50))

@@ -173,26 +173,26 @@ def checkerboard_codec():
     )
 
 
-@pytest.mark.parametrize("make", [gaussian_codec, checkerboard_codec])
-def test_wrong_symbols_of_codecs_that_own_code_calls_are_refused(make):
-    """Of slightly wrong scales one in a hundred gives wrong symbols that the coder alone cannot see."""
-    num_refused = 0
+@pytest.mark.parametrize(("make", "factor"), [(gaussian_codec, 1.01), (checkerboard_codec, 1.05)])
+def test_wrong_symbols_of_codecs_that_own_code_calls_are_refused(make, factor):
+    """Of slightly wrong scales one in fifty gives wrong symbols that the coder alone cannot see."""
+    torch.manual_seed(0)
+    net, num_refused = Direct(make()).eval(), 0
     with lcrs.portability("allow"), torch.no_grad():
-        for seed in range(250):
+        for seed in range(60):
             torch.manual_seed(seed)
-            net = Direct(make()).eval()
-            y, params = 3 * torch.randn(1, 4, 4, 4), torch.randn(1, 8, 4, 4)
+            y, params = 3 * torch.randn(1, 4, 2, 2), torch.randn(1, 8, 2, 2)
             params[:, :4] = 3 * params[:, :4].abs()
             out = net.compress(y, params)
             wanted = net.decompress(out, params)
-            wrong = params * torch.tensor([1.05] * 4 + [1.0] * 4).reshape(1, 8, 1, 1)
+            wrong = params * torch.tensor([factor] * 4 + [1.0] * 4).reshape(1, 8, 1, 1)
             try:
                 found = net.decompress(out, wrong)
             except LcrsError:
                 num_refused += 1
             else:
                 assert (found - wanted).abs().max() < 0.5
-    assert num_refused > 50
+    assert 20 < num_refused < 60
 
 
 @pytest.mark.parametrize("make", [gaussian_codec, checkerboard_codec])

@@ -1,12 +1,14 @@
 """Packages of variable-rate models: the symbols of the torch model, at every scale, without torch."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 import torch
 from exact_twins import exact_twin
 from kinds import slow_unless
 from PIL import Image
-from tiny_networks import make, show_offsets
+from tiny_networks import make, shared, show_offsets
 
 from lcrs import CorruptError, coding
 from lcrs.cli import main
@@ -46,38 +48,70 @@ EVERY = [((name, variant),) for name in NAMES for variant in VARIANTS]
 
 
 @pytest.fixture(params=slow_unless(EVERY, lambda case: case[0] in QUICK), ids="-".join)
-def net(request):
-    return make_variant(*request.param)
+def variant(request):
+    return request.param
 
 
-def test_files_hold_the_strings_of_the_model(net, tmp_path, rng):
-    package = write(net, tmp_path / "tiny.lcrm")
-    net = exact_twin(net)
+@pytest.fixture
+def net(variant):
+    with shared(make_variant, *variant) as net:
+        yield net
+
+
+@pytest.fixture
+def twin(variant):
+    """The same with the sums of a package."""
+    with shared(make_twin, *variant) as net:
+        yield net
+
+
+def make_twin(*variant):
+    return exact_twin(make_variant(*variant))
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """Gives the path of a variant's package."""
+    folder = tmp_path_factory.mktemp("packages")
+
+    @cache
+    def of(*variant):
+        path = folder / f"{'-'.join(variant)}.lcrm"
+        write(make_variant(*variant), path)
+        return path
+
+    return of
+
+
+@pytest.fixture
+def package(variant, written):
+    return coding.Package.from_file(written(*variant))
+
+
+def test_files_hold_the_strings_of_the_model(package, twin, rng):
     for size in SIZES:
         pixels = rng.integers(0, 256, (*size, 3), dtype=np.uint8)
         x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
         for s in (0, 3, 7):
             data = package.compress(pixels, 100 * s / 7)
-            out = net.compress(x, s=s)
+            out = twin.compress(x, s=s)
             for (string,) in out["strings"]:
                 assert string in data, (size, s)
             restored = package.decompress(data)
-            expected = net.decompress(out["strings"], out["shape"], s=s, size=size)["x_hat"]
+            expected = twin.decompress(out["strings"], out["shape"], s=s, size=size)["x_hat"]
             expected = np.round(255 * expected[0].permute(1, 2, 0).numpy())
             assert np.abs(restored - expected).max() <= 1, (size, s)
 
 
-def test_quality_lies_between_the_scales(net, tmp_path, rng):
-    package = write(net, tmp_path / "tiny.lcrm")
+def test_quality_lies_between_the_scales(package, twin, rng):
     pixels = rng.integers(0, 256, (64, 64, 3), dtype=np.uint8)
     x = torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255
-    net = exact_twin(net)
     level = np.float32(np.float64(np.float32(62.5)) / 100 * 7)
-    a, b = net.Gain[4].item(), net.Gain[5].item()
+    a, b = twin.Gain[4].item(), twin.Gain[5].item()
     assert level == 4.375
     scale = torch.tensor(a + np.float64(0.375) * np.float64(np.float32(b) - np.float32(a))).float()
     data = package.compress(pixels, 62.5)
-    out = net.compress(x, inputscale=scale)
+    out = twin.compress(x, inputscale=scale)
     for (string,) in out["strings"]:
         assert string in data
 
@@ -178,32 +212,40 @@ def test_the_commands(tmp_path, rng, capsys):
     assert "mbt2018 takes no stage" in capsys.readouterr().err
 
 
-def test_size_rises_with_quality(net, tmp_path, rng):
-    package = write(net, tmp_path / "tiny.lcrm")
+def test_size_rises_with_quality(package, rng):
     pixels = rng.integers(0, 256, (64, 128, 3), dtype=np.uint8)
     sizes = [len(package.compress(pixels, quality)) for quality in (0, 10, 35.5, 60, 80, 99.9)]
     assert sizes == sorted(sizes)
     assert sizes[0] < 0.8 * sizes[-1]
 
 
-def test_files_decode_without_torch_on_another_path(net, tmp_path, rng, fresh_python):
-    package = write(net, tmp_path / "tiny.lcrm")
-    data = package.compress(rng.integers(0, 256, (40, 70, 3), dtype=np.uint8), 41.7)
-    (tmp_path / "picture.lcrs").write_bytes(data)
-    np.save(tmp_path / "restored.npy", package.decompress(data))
+@pytest.mark.parametrize(
+    "variants",
+    [QUICK, pytest.param([case for (case,) in EVERY if case not in QUICK], marks=pytest.mark.slow)],
+)
+def test_files_decode_without_torch_on_another_path(variants, written, tmp_path, rng, fresh_python):
+    paths = [written(*variant) for variant in variants]
+    for number, path in enumerate(paths):
+        package = coding.Package.from_file(path)
+        data = package.compress(rng.integers(0, 256, (40, 70, 3), dtype=np.uint8), 41.7)
+        (tmp_path / f"{number}.lcrs").write_bytes(data)
+        np.save(tmp_path / f"{number}.npy", package.decompress(data))
     fresh_python(
         """
 import sys
 from pathlib import Path
 import numpy as np
 from lcrs import coding
-package = coding.Package.from_file("tiny.lcrm")
-restored = package.decompress(Path("picture.lcrs").read_bytes())
-assert np.array_equal(restored, np.load("restored.npy"))
-for quality in (0, 50.5, 100):
-    assert package.compress(restored, quality) == package.compress(restored, quality, threads=3)
+for number, path in enumerate(sys.argv[1:]):
+    package = coding.Package.from_file(path)
+    restored = package.decompress(Path(f"{number}.lcrs").read_bytes())
+    assert np.array_equal(restored, np.load(f"{number}.npy")), path
+    for quality in (0, 50.5, 100):
+        assert package.compress(restored, quality) == package.compress(restored, quality, threads=3), path
+assert number > 2
 assert "torch" not in sys.modules
 """,
+        *map(str, paths),
         LCRS_SIMD="scalar",
     )
 

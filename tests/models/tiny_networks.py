@@ -70,21 +70,23 @@ def make(name, seed=0, **arguments):
     return net
 
 
-_shared = cache(make)
-
-
 @contextmanager
-def shared(name):
-    """The one of `make(name)` that all tests of a process have, tables and graphs in its caches: they may set
-    `entropy_coder`, and nothing else of it.
+def shared(build, *arguments):
+    """The one of `build(*arguments)` that all tests of a process have, tables and graphs in its caches: they
+    may set `entropy_coder`, and nothing else of it.
     """
-    net = _shared(name)
+    net = _built(build, *arguments)
     before = _state_of(net)
     yield net
     net.entropy_coder = "lcrs"
     if _state_of(net) != before:
-        _shared.cache_clear()
-        raise AssertionError(f"a test has changed the {name} that others use: own_net is for that")
+        _built.cache_clear()
+        raise AssertionError(f"a test has changed the model of {arguments} that others use: one of its own")
+
+
+@cache
+def _built(build, *arguments):
+    return build(*arguments)
 
 
 def _state_of(net):

@@ -1,5 +1,6 @@
 """Folders of pictures and tiny runs for tests of the training engine."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -7,6 +8,12 @@ import pytest
 from picture_folders import TINY_RUN, write_pictures
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "models"))
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch):
+    """Runs write a lot that need not outlast the machine; that writing waits, tests of files ask."""
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from picture_folders import RECIPE, write_pictures
 
 from lcrs.cli import main
 from lcrs.codec import load_package
@@ -99,8 +100,6 @@ def lines_of_page():
 
 def test_commands_of_the_page(photo, tmp_path, monkeypatch, capsys):
     """As they stand, but for sizes and steps."""
-    from picture_folders import write_pictures
-
     monkeypatch.chdir(tmp_path)
     write_pictures(tmp_path / "MY_FOLDER", photo, 3)
     (tmp_path / "photo.png").write_bytes((tmp_path / "MY_FOLDER" / "0.png").read_bytes())
@@ -123,10 +122,10 @@ def test_commands_of_the_page(photo, tmp_path, monkeypatch, capsys):
 
 def test_restart_and_export_as_programs(tiny, tmp_path, capsys):
     words = [f"{key}={inline(value)}" for key, value in tiny.items()]
-    assert main(["train", "mbt2018-mean", *words]) == 0
-    assert main(["train", "mbt2018-mean", *words, "batch=3"]) == 1
+    assert main(["train", RECIPE, *words]) == 0
+    assert main(["train", RECIPE, *words, "batch=3"]) == 1
     assert "--restart begins anew" in capsys.readouterr().err
-    assert main(["train", "mbt2018-mean", *words, "batch=3", "--restart"]) == 0
+    assert main(["train", RECIPE, *words, "batch=3", "--restart"]) == 0
     out = tmp_path / "net.lcrm"
     assert main(["export", str(tmp_path / "run"), "-o", str(out), "--name", "mine"]) == 0
     assert "bits in a file" in capsys.readouterr().err

@@ -107,7 +107,7 @@ def test_sensitive_weights_move_less(tuner):
 
 
 def test_steps_learn_and_leave_symbols_alone(tuner, tmp_path):
-    tuner.learning_rate = 3e-3
+    tuner.learning_rate = 1e-2
     stays = [p for p in tuner.net.parameters() if not p.requires_grad]
     assert len(stays) > 50
     before = [p.detach().clone() for p in stays]
@@ -118,7 +118,7 @@ def test_steps_learn_and_leave_symbols_alone(tuner, tmp_path):
             return finetune.losses(tuner.net, x, level, 1e9).mean().item()
 
     first = loss()
-    for _ in range(40):
+    for _ in range(12):
         assert 0 < tuner.step(0.0) <= finetune.PHOTO_CAP * 1.001
     assert loss() < 0.9 * first
     assert all(torch.equal(a, p) for a, p in zip(before, stays, strict=True))
@@ -127,4 +127,4 @@ def test_steps_learn_and_leave_symbols_alone(tuner, tmp_path):
     finetune.save(tuner.average, tmp_path / "net.pt", steps=tuner.num_steps)
     loaded, facts = network_of_checkpoint(tmp_path / "net.pt")
     assert loaded.config == tuner.net.config
-    assert facts["steps"] == 40
+    assert facts["steps"] == 12

@@ -10,7 +10,7 @@ KINDS = ("flat", "gradient", "dark", "pattern", "halftone", "lines", "text", "in
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("size", [64, 131, 256])
+@pytest.mark.parametrize("size", [64, 131, pytest.param(256, marks=pytest.mark.slow)])
 def test_pictures_follow_from_the_seed(kind, size):
     first, same, other = (GraphicsSampler(seed) for seed in (7, 7, 8))
     drawn = [[sampler.draw(size, kind) for _ in range(4)] for sampler in (first, same, other)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from picture_folders import TINY_RUN, write_pictures
+from picture_folders import RECIPE, TINY_RUN, write_pictures
 
 from lcrs.cli import main
 from lcrs.coding import files
@@ -15,7 +15,6 @@ from lcrs.train.checkpoints import load_checkpoint
 from lcrs.train.data.batches import AheadBatches
 from lcrs.train.validation import Validator
 
-RECIPE = "mbt2018-mean"
 SHORT = {"steps": 6, "checkpoint_every": 2, "validation.every": 3, "batch": 1, "loop.ema": 0.9}
 
 # Forks a process for each of a list of places, in which `_die` is called there; all do the same command.
@@ -128,13 +127,18 @@ def settings(whole, tmp_path):
     return TINY_RUN | SHORT | data
 
 
-def test_the_same_command_goes_on_wherever_it_was_killed(settings, whole, fresh_torch):
+# One of each kind: before there is a checkpoint, with a part left behind, in a line, and at the very end.
+PLACES = [("config.toml", "half"), ("step-000000002.pt", "named half"), (4, "line"), ("model.lcrm", "half")]
+EVERY_PLACE = [
+    ("config.toml", "half"), ("step-000000002.pt", "half"), ("step-000000002.pt", "named half"),
+    ("step 3", "validation"), ("config.toml", "half"), ("model.pt", "named whole"), (4, "line"),
+    ("step-000000004.pt", "whole"), ("step-000000006.pt", "named half"), ("model.lcrm", "half"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("places", [PLACES, pytest.param(EVERY_PLACE, marks=pytest.mark.slow)])
+def test_the_same_command_goes_on_wherever_it_was_killed(settings, whole, fresh_torch, places):
     """One run, killed again and again."""
-    places = [
-        ("config.toml", "half"), ("step-000000002.pt", "half"), ("step-000000002.pt", "named half"),
-        ("step 3", "validation"), ("config.toml", "half"), ("model.pt", "named whole"), (4, "line"),
-        ("step-000000004.pt", "whole"), ("step-000000006.pt", "named half"), ("model.lcrm", "half"),
-    ]  # fmt: skip
     left = fresh_torch(KILLER, settings["output"], json.dumps(words_of(settings)), json.dumps(places))
     assert max(map(int, left.split())) == 1  # or nothing was there to be removed
     folder = run(load_recipe(RECIPE, settings)).output

@@ -2,6 +2,7 @@
 
 import json
 import math
+from functools import cache
 
 import numpy as np
 import pytest
@@ -16,6 +17,22 @@ from lcrs.train.octrees import OctreeBits, bits_a_point
 
 SIZES = {"ancestors": [1], "known": 1, "trunk": [8, 6], "head": [4]}
 OPTIONS = {"clouds": 2, "replace_every": 3, "max_points": 600, "nodes_a_level": 200}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def each_cloud_once():
+    """Runs of the same seed are of the same clouds, which take longer to make than to learn from."""
+
+    @cache
+    def made(*arguments):
+        points = generated(*arguments)
+        points.flags.writeable = False
+        return points
+
+    generated = octrees.generated_voxels
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(octrees, "generated_voxels", made)
+        yield
 
 
 @pytest.fixture
@@ -89,6 +106,7 @@ def test_the_recipe_trains_resumes_and_packs(tiny_run, tmp_path):
 
 def test_it_learns(tiny_run):
     settings = tiny_run | {"steps": 40, "optimizer.lr": 2e-2, "checkpoint_every": 1000, "loop.ema": 0.5}
+    settings |= {"data.options": OPTIONS | {"replace_every": 10}}
     result = run(load_recipe("geometry", settings))
     lines = [json.loads(line) for line in (result.output / "log.jsonl").read_text().splitlines()]
     losses = [line["loss"] for line in lines if line["kind"] == "train"]

@@ -24,8 +24,8 @@ from lcrs.cli.outcome import Outcome, attempt
 from lcrs.cli.stopping import cleaning_up
 
 _START = """
-import pickle, sys
-sys.path[:] = pickle.load(sys.stdin.buffer)
+import sys
+sys.path[:] = sys.argv[1:]
 from lcrs.cli.workers import serve
 serve()
 """
@@ -95,11 +95,11 @@ class _Worker:
     """A process that does one job at a time."""
 
     def __init__(self, verb: str, settings: dict[str, Any], environment: dict[str, str]) -> None:
-        command = [sys.executable, "-c", _START]
+        command = [sys.executable, "-c", _START, *sys.path]
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, bufsize=-1
         )
-        self._send(sys.path, verb, settings)
+        self._send(verb, settings)
 
     def _send(self, *values: object) -> None:
         assert self._process.stdin is not None
@@ -158,7 +158,11 @@ def serve() -> None:
         while True:
             pickle.dump(attempt(verb, pickle.load(requests), settings), replies)
             replies.flush()
-    except (EOFError, BrokenPipeError):
+    except (
+        EOFError,
+        pickle.UnpicklingError,
+        BrokenPipeError,
+    ):  # the giver's end, in the middle of a job or between
         os._exit(0)
     except KeyboardInterrupt as error:
         os._exit(128 + int(getattr(error, "number", 2)))

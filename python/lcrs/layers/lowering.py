@@ -201,6 +201,7 @@ class GraphBuilder:
         self._path: list[str] = []
         self._depth = 0
         self._count = 0
+        self._plain_modules: dict[int, nn.Module] = {}  # kept, so that no other comes to have their ids
 
     @property
     def place(self) -> str:
@@ -287,10 +288,11 @@ class GraphBuilder:
                 return self._call(module, x, place)
             finally:
                 self._depth -= 1
+                self._plain_modules.clear()
 
     def _call(self, module: nn.Module, x: Value, place: str) -> Value:
         with self.at(place):
-            if any(t.is_floating_point() and not _is_float32_on_cpu(t) for t in _state(module)):
+            if not self._is_plain(module):
                 module = copy.deepcopy(module).to("cpu").float()
                 set_effective_weights(module)
             if type(module).__name__ == "OptimizedModule":  # of torch.compile: computes the same
@@ -300,7 +302,8 @@ class GraphBuilder:
             registered = _REGISTERED.get(parametrize.type_before_parametrizations(module))
             if registered is not None:
                 return registered(self, module, x)
-            if isinstance(module, Lowerable):
+            if callable(getattr(module, "lower", None)):  # a `Lowerable`; to ask for that takes longer
+                assert isinstance(module, Lowerable)
                 if overrides_below(type(module), "forward", "lower"):
                     raise self.refusal(module, "its forward is its own, its lower() another class's")
                 return module.lower(self, x)
@@ -308,6 +311,15 @@ class GraphBuilder:
             if lower is None:
                 raise self.refusal(module, "the exact engine has no operations for it and it has no lower()")
             return lower(self, module, x)
+
+    def _is_plain(self, module: nn.Module) -> bool:
+        """Whether all numbers of `module` are float32 on the CPU: asked once for all that is inside."""
+        if id(module) in self._plain_modules:
+            return True
+        if any(t.is_floating_point() and not _is_float32_on_cpu(t) for t in _state(module)):
+            return False
+        self._plain_modules |= {id(part): part for part in module.modules()}
+        return True
 
     def finish(self, outputs: dict[str, Value]) -> LoweredGraph:
         """Close the graph with the named `outputs`, in their order.

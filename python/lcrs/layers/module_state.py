@@ -10,7 +10,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
+from functools import lru_cache, partial
 from inspect import isroutine
 from types import FunctionType, MethodType
 from typing import Any
@@ -90,6 +90,12 @@ def structure_of(module: nn.Module, skip: Container[str] = ()) -> tuple[list[Any
     return notes.facts, notes.tensors
 
 
+@lru_cache(maxsize=1024)
+def _own_names(names: tuple[str, ...]) -> list[str]:
+    """Attributes of a module, of these in its `__dict__`, that not every module has, in order."""
+    return sorted(set(names) - _OF_TORCH)
+
+
 def has_global_hooks() -> bool:
     """Whether hooks are there that torch calls for every module: they may change what each computes."""
     return any(True for _ in _global_hooks())
@@ -112,6 +118,7 @@ class _Notes:
         self.tensors: list[Tensor] = []
         self._skip = skip
         self._numbers: dict[int, int] = {}
+        self._classes: dict[type, tuple[int, ...]] = {}
         self._left = 0
         self._level = 0
 
@@ -120,7 +127,7 @@ class _Notes:
         facts = self.facts
         if self._is_known(part):
             return
-        facts += (id(type(part)), *methods_key(type(part), _DECIDING))
+        facts += self._class_facts(type(part))
         for name, tensor in itertools.chain(part._parameters.items(), part._buffers.items()):
             if tensor is not None and name not in self._skip:
                 facts.append(name)
@@ -129,14 +136,26 @@ class _Notes:
             facts.append(
                 [*map(id, part._forward_pre_hooks.values()), 0, *map(id, part._forward_hooks.values())]
             )
-        for name in sorted(part.__dict__.keys() - _OF_TORCH):
+        attributes = part.__dict__
+        for name in _own_names(tuple(attributes)):
             if name not in self._skip:
-                self._left = _MOST_NOTES
-                self._note(name, part.__dict__[name])
+                value = attributes[name]
+                if type(value) in _PLAIN_SET:
+                    facts.append((name, value))
+                else:
+                    self._left = _MOST_NOTES
+                    self._note(name, value)
         for name, child in part._modules.items():
             if child is not None:
                 facts.append(name)
                 self.visit(child)
+
+    def _class_facts(self, cls: type) -> tuple[int, ...]:
+        """Which class a module is of: most are of few."""
+        found = self._classes.get(cls)
+        if found is None:
+            found = self._classes[cls] = (id(cls), *methods_key(cls, _DECIDING))
+        return found
 
     def _is_known(self, value: object) -> bool:
         """Whether `value` was noted before; notes which one it is."""
