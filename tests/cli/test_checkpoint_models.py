@@ -90,9 +90,10 @@ def test_files_go_there_and_back(folder: Path, capsys: pytest.CaptureFixture[str
     assert (fields["portable"], fields["model"]) == (False, "Own")
 
 
-def test_a_fresh_process_finds_the_module_beside_it(folder: Path, python_with_torch) -> None:
-    # and so do the processes that it starts
-    words = ["encode", "0.png", "1.png", "-o", "out/", *of(folder, "own.pt", "Own"), LEAVE, "-j", "2"]
+# Those that it starts for two at a time load torch anew, each for itself.
+@pytest.mark.parametrize("processes", ["1", pytest.param("2", marks=pytest.mark.slow)])
+def test_a_fresh_process_finds_the_module_beside_it(processes: str, folder: Path, python_with_torch) -> None:
+    words = ["encode", "0.png", "1.png", "-o", "out/", *of(folder, "own.pt", "Own"), LEAVE, "-j", processes]
     done = python_with_torch.run("-m", "lcrs", *words, cwd=folder, is_strict=False)
     assert done.returncode == 0, done.stderr
     words = ["decode", "out/0.lcrs", "-o", "0.ppm", *of(folder, "own.pt", "Own")]
