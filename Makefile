@@ -27,6 +27,7 @@ test-python: develop
 	$(DEV)/bin/python -m pytest -n auto --dist worksteal
 
 test-slow: develop ## The tests marked slow, which test leaves out: repetitions, and what takes seconds
+	LCRS_TEST_SLOW=1 $(CARGO) test --locked --test memory --test it -- memory_ scan:: golden::
 	$(DEV)/bin/python -m pytest -n auto --dist worksteal --timeout 3600 --ignore tests/release -m slow
 
 test-thorough: develop ## All of Python's tests, every process begun from nothing, 1000 examples of each property: hours

@@ -9,7 +9,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering::SeqCst};
 use std::sync::Barrier;
 
-use common::{factorized, hyperprior, picture, scanned, variable_rate, Model};
+use common::{factorized, hyperprior, is_slow, picture, scanned, variable_rate, Model};
 use lcrs_codec::{compress, decompress, CompressOptions, DecompressOptions, Package, Picture};
 use lcrs_core::{ErrorKind, Limits, Result, Runtime, Simd};
 
@@ -114,16 +114,13 @@ fn decode(package: &Package, file: &[u8], rt: &Runtime, limits: &Limits) -> Resu
     decompress(package, file, &DecompressOptions::default(), rt, limits)
 }
 
-/// Whether the tests that take long are wanted: here, those of larger pictures.
-fn is_slow() -> bool {
-    std::env::var_os("LCRS_TEST_SLOW").is_some()
-}
-
 /// A runtime that has kept nothing, whose threads run: what they are made of is not the job's.
 fn new_runtime(threads: usize) -> Runtime {
     let rt = Runtime::new(Simd::detect(), threads).unwrap();
     let meeting = Barrier::new(rt.pool.threads());
-    rt.pool.for_each(rt.pool.threads(), |_| drop(meeting.wait()));
+    rt.pool.for_each(rt.pool.threads(), |_| {
+        meeting.wait();
+    });
     rt
 }
 

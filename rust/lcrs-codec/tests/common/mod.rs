@@ -63,6 +63,11 @@ pub fn runtimes() -> Vec<Runtime> {
     paths.flat_map(|simd| [1, 3].map(|threads| Runtime::new(simd, threads).unwrap())).collect()
 }
 
+/// Whether the tests that take long are wanted: here, larger pictures and repetitions.
+pub fn is_slow() -> bool {
+    std::env::var_os("LCRS_TEST_SLOW").is_some()
+}
+
 pub fn limits() -> Limits {
     Limits::default()
 }
