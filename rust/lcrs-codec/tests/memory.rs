@@ -118,7 +118,9 @@ fn decode(package: &Package, file: &[u8], rt: &Runtime, limits: &Limits) -> Resu
 fn new_runtime(threads: usize) -> Runtime {
     let rt = Runtime::new(Simd::detect(), threads).unwrap();
     let meeting = Barrier::new(rt.pool.threads());
-    rt.pool.for_each(rt.pool.threads(), |_| drop(meeting.wait()));
+    rt.pool.for_each(rt.pool.threads(), |_| {
+        meeting.wait();
+    });
     rt
 }
 

@@ -376,8 +376,9 @@ fn wide_scans_do_what_a_naive_loop_does() {
         ..raster.clone()
     });
     let board = Case { checkerboard: true, height: 7, width: 23, ..raster };
-    for rate in [Rate::Fixed, Rate::Variable, Rate::OneGain, Rate::Logarithmic] {
-        check(&Case { rate, ..board.clone() });
+    check(&board);
+    for rate in [Rate::Variable, Rate::OneGain, Rate::Logarithmic] {
+        check(&Case { rate, height: 5, width: 15, ..board.clone() });
     }
 }
 
