@@ -10,6 +10,7 @@ import os
 import struct
 import subprocess
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -95,8 +96,23 @@ def test_grey_deep_and_palette(both, tmp_path: Path, photo: np.ndarray, data_dir
     both(data_dir / "rgb16.png")
 
 
-@pytest.mark.parametrize("largest", [1, 15, 100, 254, 255, 511, 1000, 1023, 4095, 32767, 65534, 65535])
-@pytest.mark.parametrize("header", ["P5", "P6\n# white is", "P2", "P3"])
+def mostly_slow(cases: list[tuple], is_quick: Callable[[tuple], bool]) -> list:
+    """All cases, but for a few marked as slow."""
+    return [pytest.param(*case, marks=[pytest.mark.slow] * (not is_quick(case))) for case in cases]
+
+
+WHITES = [1, 15, 100, 254, 255, 511, 1000, 1023, 4095, 32767, 65534, 65535]
+HEADERS = ["P5", "P6\n# white is", "P2", "P3"]
+
+
+@pytest.mark.parametrize(
+    ("header", "largest"),
+    mostly_slow(
+        [(header, largest) for header in HEADERS for largest in WHITES],
+        # all in one form; in the others one of each number of bits, as they are and to be scaled
+        lambda case: case[0] == "P5" or case[1] in (100, 255, 1000, 65535),
+    ),
+)
 def test_any_number_may_be_white(
     both, tmp_path: Path, rng: np.random.Generator, header: str, largest: int
 ) -> None:
@@ -124,8 +140,13 @@ def test_transparency(both, tmp_path: Path, photo: np.ndarray, mode: str, backgr
     both(tmp_path / "alpha.png", "--background", background)
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("ending", ["png", "webp"])
+@pytest.mark.parametrize(
+    ("ending", "orientation"),
+    mostly_slow(
+        [(ending, orientation) for ending in ("png", "webp") for orientation in range(1, 9)],
+        lambda case: case[0] == "png" or case[1] in (1, 6),
+    ),
+)
 def test_orientation_and_exif(both, tmp_path: Path, photo: np.ndarray, ending: str, orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -222,9 +243,16 @@ def test_decoded_pixels(both, program: Path, tmp_path: Path, photo: np.ndarray) 
 CLOUD_MODEL = Path(__file__).parents[1] / "golden" / "clouds" / "tiny-cloud.lcrm"
 
 
-@pytest.mark.parametrize("encoding", clouds.ENCODINGS["ply"])
+OPTIONS = [(), ("--keep-duplicates",), ("--bits", "4", "--drop", "nx"), ("--voxel", "0.5")]
+ENCODINGS = clouds.ENCODINGS["ply"]
+
+
 @pytest.mark.parametrize(
-    "options", [(), ("--keep-duplicates",), ("--bits", "4", "--drop", "nx"), ("--voxel", "0.5")]
+    ("encoding", "options"),
+    mostly_slow(
+        [(encoding, options) for encoding in ENCODINGS for options in OPTIONS],
+        lambda case: case[0] == ENCODINGS[0] or case[1] == OPTIONS[0],
+    ),
 )
 def test_points(
     program: Path,
