@@ -68,6 +68,12 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(100_000, 20, 50)
 
 
+def pytest_runtest_setup() -> None:
+    """Has each test of torch draw the same numbers, whatever ran before it."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].manual_seed(0)
+
+
 def find_reference_data() -> Path | None:
     """The folder of larger reference data: LCRS_REFERENCE_DIR, or beside the checkout; None without it."""
     named = os.environ.get("LCRS_REFERENCE_DIR")
