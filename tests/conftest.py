@@ -52,12 +52,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if not item.get_closest_marker("slow")]
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """For ``-n auto``: one more than there are processors, for while tests wait for clocks and processes."""
-    has_affinity = hasattr(os, "sched_getaffinity")
-    return (len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count() or 1) + 1
-
-
 def pytest_collection_finish() -> None:
     """Has the collector of garbage begin, but pass over what is there for good, modules and thousands of
     tests, and look less often: a network of tests is thousands of objects.
@@ -71,7 +65,7 @@ def pytest_collection_finish() -> None:
 def pytest_runtest_setup() -> None:
     """Has each test of torch draw the same numbers, whatever ran before it."""
     if "torch" in sys.modules:
-        sys.modules["torch"].manual_seed(0)
+        sys.modules["torch"].default_generator.manual_seed(0)  # that of devices is left: it takes long
 
 
 def find_reference_data() -> Path | None:

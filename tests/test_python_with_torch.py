@@ -32,7 +32,7 @@ print("said", file=sys.stderr)
 
 
 @pytest.mark.skipif(bool(os.environ.get("LCRS_TEST_SLOW")), reason="they begin from nothing")
-@pytest.mark.parametrize("has_compiler", [True, False])
+@pytest.mark.parametrize("has_compiler", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_torch_is_loaded(python_with_torch: PythonWithTorch, tmp_path: Path, has_compiler: bool) -> None:
     code = "import sys; print([name in sys.modules for name in ('torch', 'torch._dynamo')])"
     done = python_with_torch.run("-c", code, cwd=tmp_path, has_compiler=has_compiler)

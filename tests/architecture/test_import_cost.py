@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 import lcrs
@@ -84,6 +85,7 @@ for part in sys.argv[1:]:
     assert fresh_python(code, *parts).splitlines() == [f"{part} {reason}" for part in parts]
 
 
+@pytest.mark.slow
 def test_torchs_compiler_is_left_alone(python_with_torch, tmp_path) -> None:
     """It takes as long to load as torch itself."""
     code = """

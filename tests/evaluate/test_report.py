@@ -61,6 +61,7 @@ def dom(path, tmp_path, *options):
     return done.stdout, done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium here")
 def test_the_page_works_in_a_browser(measured, capsys):
     words = ["report", "a.json", "b.json", "kodak:vtm", "-o", "page.html", "--originals", "in"]

@@ -8,8 +8,8 @@ from training import CASES, FIXTURE, NUM_STEPS, train
 COMPRESSAI = json.loads(FIXTURE.read_text())
 
 
-# Without and with a hyperprior, with checkerboards and with groups; the rest with LCRS_TEST_SLOW.
-QUICK = ("bmshj2018-factorized", "mbt2018", "cheng2020-anchor-checkerboard", "elic2022-official")
+# Without a hyperprior, and with one, groups and checkerboards; the rest is slow.
+QUICK = ("bmshj2018-factorized", "elic2022-official")
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,14 @@ def equal(a, b):
     return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
 
 
-@pytest.mark.parametrize(("name", "quality"), SIZES)
+@pytest.mark.parametrize(
+    ("name", "quality"),
+    # a constructor for each family, and both of its sizes once
+    [
+        pytest.param(*case, marks=[pytest.mark.slow] * (case[0] not in ("mbt2018", "cheng2020-attn")))
+        for case in SIZES
+    ],
+)
 def test_sizes_follow_quality(name, quality):
     with torch.device("meta"):
         net = zoo.models[name](quality, progress=False)
