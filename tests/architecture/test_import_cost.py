@@ -97,6 +97,7 @@ print([name for name in sys.modules if name in ("torch._dynamo", "torch._inducto
     assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
 
 
+@pytest.mark.slow
 def test_every_part_loads_when_it_is_named(fresh_torch) -> None:
     own = {"__init__", "__main__", "_CXX", "_lcrs", "changed_copy", "copied_names", "moved_modules"}
     own |= {"needs_torch"}

@@ -93,6 +93,7 @@ def alternatives(nodes: list[ast.AST]) -> list[str]:
     return [pattern for pattern in patterns if re.fullmatch(r"\w+(\|\w+)+", pattern)]
 
 
+@pytest.mark.slow
 def test_every_test_asserts_something() -> None:
     trees = {path: parsed(path) for path in sorted(TESTS.rglob("*.py"))}
     helpers = asserting_helpers(list(trees.values()))

@@ -84,6 +84,7 @@ def test_rays_end_where_bodies_begin():
     assert reached[0] > 1e6
 
 
+@pytest.mark.slow
 def test_scans_are_in_metres():
     lidar, cameras = generated_scan(7), generated_scan(1, "cameras")
     assert 20 < np.linalg.norm(lidar, axis=1).max() < 130

@@ -100,7 +100,9 @@ def test_bottlenecks_cost_what_forward_says(name, kind, allowed):
     assert torch.equal(model.decompress(strings, (48, 48)), outputs)
 
 
-@pytest.mark.parametrize("scale", [40, 256, 1000])
+@pytest.mark.parametrize(
+    "scale", [1000, *(pytest.param(scale, marks=pytest.mark.slow) for scale in (40, 256))]
+)
 @pytest.mark.parametrize("name", CONDITIONALS)
 def test_wide_densities_cost_what_forward_says(name, scale, allowed):
     shape = (1, 8, 48, 48)

@@ -133,7 +133,7 @@ class Slices(CompressionModel):
         return {"x_hat": self.g_s(torch.cat(known, dim=1)).clamp_(0, 1)}
 
 
-@pytest.mark.parametrize("make", [Tutorial, Slices])
+@pytest.mark.parametrize("make", [Slices, pytest.param(Tutorial, marks=pytest.mark.slow)])
 def test_they_train(make, tmp_path):
     from PIL import Image
 

@@ -83,11 +83,8 @@ def test_compiles_without_a_graph_break_and_exports(name):
     check_tracing(hyperprior(name).eval(), latent())
 
 
-# The scan of most steps; compilers take seconds for each.
-@pytest.mark.parametrize(
-    "name",
-    [name if name == "raster" else pytest.param(name, marks=pytest.mark.slow) for name in Y_CODECS],
-)
+@pytest.mark.slow  # quick: test_variable_rasterscan.py, test_wavefront.py, and whole networks in tests/models
+@pytest.mark.parametrize("name", Y_CODECS)
 def test_codecs_of_y_compile_without_a_graph_break_and_export(name):
     y = latent()
     check_tracing(busy(Y_CODECS[name]()).eval(), y, params_for(y))

@@ -100,7 +100,7 @@ def restored(net, out):
 
 
 @each_kind
-@pytest.mark.parametrize("kind", ["lcrs", "ans"])
+@pytest.mark.parametrize("kind", ["lcrs", pytest.param("ans", marks=pytest.mark.slow)])
 def test_other_types_decode_alike(net, x, kind):
     """Parameters are taken in float32: a model in bfloat16 and its float32 twin decode each other."""
     net.entropy_coder = kind

@@ -74,7 +74,10 @@ def test_default_models_have_compressai_s_state_dicts():
 
 
 @pytest.mark.parametrize("name", CASES)
-@pytest.mark.parametrize(("batch", "count"), [(1, 1), (2, 2), (3, 7), (1, 200)])
+@pytest.mark.parametrize(
+    ("batch", "count"),
+    [(1, 1), (3, 7), *(pytest.param(*case, marks=pytest.mark.slow) for case in ((2, 2), (1, 200)))],
+)
 def test_any_number_of_points_and_clouds(references, name, batch, count):
     net = network(references[name])
     torch.manual_seed(count)

@@ -130,6 +130,7 @@ def test_checkpoints_have_compressais_keys(reference_data):
     assert [[key, list(value.shape)] for key, value in net.state_dict().items()] == listing[name]
 
 
+@pytest.mark.slow  # of the published size
 def test_checkpoints_load(tmp_path):
     net, frames = varied(ScaleSpaceFlow()).eval(), clip(1, 1, 64, 64)
     net.update()

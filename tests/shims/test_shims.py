@@ -283,17 +283,29 @@ class Mine:
     "code",
     [
         "from compressai.layers import OwnBlock",
-        "from compressai.layers.layers import OwnBlock",
+        pytest.param("from compressai.layers.layers import OwnBlock", marks=pytest.mark.slow),
         "from compressai.models import Mine, STF, More; assert Mine.block.__name__ == 'OwnBlock'",
         "from compressai.layers import *; OwnBlock; assert GDN is lcrs.layers.GDN",
-        "from compressai.layers.layers import *; OwnBlock; assert ResidualBlock is lcrs.layers.ResidualBlock",
+        pytest.param(
+            "from compressai.layers.layers import *; OwnBlock\n"
+            "assert ResidualBlock is lcrs.layers.ResidualBlock",
+            marks=pytest.mark.slow,
+        ),
         "from compressai.models import *; Mine, STF; assert FactorizedPrior is lcrs.models.FactorizedPrior",
-        "from compressai.models.google import *; Mine",
+        pytest.param("from compressai.models.google import *; Mine", marks=pytest.mark.slow),
         "import compressai; compressai.models.STF, compressai.models.Mine, compressai.layers.OwnBlock",
-        "import compressai; compressai.models.stf.STF; compressai.models.more.More",
+        pytest.param(
+            "import compressai; compressai.models.stf.STF; compressai.models.more.More",
+            marks=pytest.mark.slow,
+        ),
         "import compressai.models as m; m.Mine; assert not hasattr(m, 'Other') and not hasattr(m, '_hidden')",
-        "from compressai.ops import *; assert quantize_ste is lcrs.ops.quantize_ste",
-        "import lcrs.models, lcrs.layers; from compressai.models import More",
+        pytest.param(
+            "from compressai.ops import *; assert quantize_ste is lcrs.ops.quantize_ste",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            "import lcrs.models, lcrs.layers; from compressai.models import More", marks=pytest.mark.slow
+        ),
     ],
 )
 @pytest.mark.parametrize("is_imported_before", [False, pytest.param(True, marks=pytest.mark.slow)])

@@ -98,6 +98,7 @@ def lines_of_page():
     return [line for block in blocks for line in block.splitlines()]
 
 
+@pytest.mark.slow
 def test_commands_of_the_page(photo, tmp_path, monkeypatch, capsys):
     """As they stand, but for sizes and steps."""
     monkeypatch.chdir(tmp_path)

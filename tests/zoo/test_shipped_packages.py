@@ -138,7 +138,7 @@ def test_networks_code_what_packages_code(name, photo):
 
 
 @pytest.mark.parametrize("name", VARIABLE)
-@pytest.mark.parametrize("part", ["photo", "clouds"])
+@pytest.mark.parametrize("part", ["photo", pytest.param("clouds", marks=pytest.mark.slow)])
 def test_rate_and_fidelity_rise_with_quality(name, part, photo):
     """So small a picture goes up and down by roundings, but not over ten qualities."""
     picture = photo if part == "photo" else clouds(72, 90)
