@@ -93,9 +93,8 @@ def wait_for_a_moment(process: subprocess.Popen, first: Path, number: int, chanc
     ("processes", "to_all"),
     # one process alone is its whole group; a group gets what its first process gets, and more
     [
-        (1, False),
         (2, True),
-        *(pytest.param(*case, marks=pytest.mark.slow) for case in ((1, True), (2, False))),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in ((1, True), (1, False), (2, False))),
     ],
 )
 def test_a_signal_at_any_moment_of_many_files(

@@ -69,7 +69,9 @@ def write(photo: np.ndarray, net: nn.Module, **options: object) -> bytes:
     return lcrs.compress(photo, model=net, allow_not_portable=True, **options)
 
 
-@pytest.mark.parametrize("name", ARCHITECTURES)
+@pytest.mark.parametrize(
+    "name", [ARCHITECTURES[0], *(pytest.param(name, marks=pytest.mark.slow) for name in ARCHITECTURES[1:])]
+)
 def test_a_fresh_process_decodes_the_same_pixels(name, photo, tmp_path, fresh_torch):
     path = tmp_path / "x.lcrs"
     net = make_foreign(name)

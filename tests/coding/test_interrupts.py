@@ -98,6 +98,7 @@ def test_an_interrupt_ends_a_job(
     assert lines == ["interrupted", "True"]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals and forks")
 def test_handlers_run_in_the_middle_of_a_job_and_may_call_another(packages: dict[str, Path]) -> None:
     script = """

@@ -11,19 +11,17 @@ import torch
 from safetensors.numpy import load_file
 
 COMMITTED = Path(__file__).parents[1] / "data" / "interop"
-NAMES = [
-    "bmshj2018-factorized",
+QUICK = ["bmshj2018-factorized", "mbt2018", "elic2022-official", "mbt2018-mean-vbr"]
+"""One of each kind; of the rest, which is slow, the keys are compared always (tests/zoo)."""
+REPEATED = [
     "bmshj2018-factorized-relu",
     "bmshj2018-hyperprior",
     "mbt2018-mean",
-    "mbt2018",
     "cheng2020-anchor",
     "cheng2020-attn",
     "cheng2020-anchor-checkerboard",
-    "elic2022-official",
     "elic2022-chandelier",
     "bmshj2018-hyperprior-vbr",
-    "mbt2018-mean-vbr",
     "mbt2018-vbr",
 ]
 
@@ -69,7 +67,9 @@ def read_reference(folder):
     return Reference(meta["model"], meta, state, dict(np.load(folder / "arrays.npz")), strings)
 
 
-@pytest.fixture(scope="session", params=NAMES)
+@pytest.fixture(
+    scope="session", params=[*QUICK, *(pytest.param(n, marks=pytest.mark.slow) for n in REPEATED)]
+)
 def reference(request):
     committed = COMMITTED / f"{request.param}.npz"
     if committed.exists():

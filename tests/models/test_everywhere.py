@@ -111,7 +111,10 @@ def test_other_types_decode_alike(net, x, kind):
 
 
 @each_kind
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize(
+    "dtype",
+    [torch.float16, *(pytest.param(t, marks=pytest.mark.slow) for t in (torch.bfloat16, torch.float64))],
+)
 @torch.no_grad()
 def test_models_of_other_types_give_their_own_back(net, x, dtype):
     net = net.to(dtype)

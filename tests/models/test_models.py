@@ -47,6 +47,7 @@ def test_forward_keeps_the_size(net, size):
         assert likelihoods.max() <= 1
 
 
+@each_kind
 def test_a_training_step_reaches_every_parameter(own_net):
     own_net.train()
     x = picture(2, 64, 64)
@@ -127,6 +128,7 @@ def test_copies_code_alike(net, copied):
     assert copied(net).compress(x)["strings"] == before
 
 
+@each_kind
 def test_state_dict_recovers_the_model(name, net):
     other = MODELS[name].from_state_dict(net.state_dict()).eval()
     assert other.config == net.config
