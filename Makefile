@@ -13,7 +13,7 @@ export PYTHONDONTWRITEBYTECODE :=
 .PHONY: help demo test test-rust test-python test-slow test-thorough test-torch-range lint format develop bench bench-peers results fuzz foreign install-codec clean
 
 help: ## Show this list
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 demo: $(LIGHT)/.installed ## Compress and restore a real photo with the shipped model (no torch)
 	@$(LIGHT)/bin/python examples/demo.py --output demo
@@ -30,7 +30,8 @@ test-slow: develop ## The tests marked slow, which test leaves out: repetitions,
 	LCRS_TEST_SLOW=1 $(CARGO) test --locked --test memory --test it -- memory_ scan:: golden::
 	$(DEV)/bin/python -m pytest -n auto --dist worksteal --timeout 3600 --ignore tests/release -m slow
 
-test-thorough: develop ## All of Python's tests, every process begun from nothing, 1000 examples of each property: hours
+test-thorough: develop ## All of Python's tests, every process begun from nothing, 1000 examples of properties: hours
+	$(CARGO) build --locked -p lcrs-codec
 	LCRS_TEST_SLOW=1 LCRS_HYPOTHESIS=slow $(DEV)/bin/python -m pytest -n auto --dist worksteal --timeout 3600 --ignore tests/release
 
 # The torch of both ends of what pyproject.toml allows, each with a Python and a NumPy that it fits.
@@ -133,7 +134,7 @@ test-release: develop ## What lies in dist: wheels in bare environments, the sou
 	LCRS_TEST_SLOW=1 $(DEV)/bin/python -m pytest tests/release
 
 addresses: ## Write where the project lives: make addresses REPOSITORY=https://... DOCUMENTATION=https://...
-	@$(PYTHON) tests/release/addresses.py "$(REPOSITORY)" "$(DOCUMENTATION)"
+	@$(PYTHON) tests/release/addresses.py -- "$(REPOSITORY)" "$(DOCUMENTATION)"
 
 release-check: ## Whether everything that a release says is there
 	@$(PYTHON) tests/release/addresses.py --check

@@ -29,7 +29,7 @@ settings.register_profile(
 settings.register_profile(
     "slow", max_examples=1000, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.load_profile(os.environ.get("LCRS_HYPOTHESIS", "fast"))
+settings.load_profile(os.environ.get("LCRS_HYPOTHESIS") or "fast")
 
 gc.disable()  # until all tests are collected: nothing of it goes away before
 DATA = Path(__file__).parent / "data"
@@ -37,7 +37,8 @@ DATA = Path(__file__).parent / "data"
 
 def runs_slow(config: pytest.Config) -> bool:
     """Whether slow tests are asked for."""
-    return bool(os.environ.get("LCRS_TEST_SLOW")) or "slow" in config.getoption("-m")
+    marks = config.getoption("-m")
+    return bool(os.environ.get("LCRS_TEST_SLOW")) or ("slow" in marks and "not slow" not in marks)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

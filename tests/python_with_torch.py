@@ -103,6 +103,7 @@ class PythonWithTorch:
     def _connect(self, name: str) -> TextIO:
         """Connects with the process of that name; whoever is first begins both."""
         deadline = time.monotonic() + 60
+        patience = time.monotonic() + 2
         while True:
             with contextlib.suppress(FileExistsError):
                 self._begun.mkdir()
@@ -112,9 +113,12 @@ class PythonWithTorch:
                 try:
                     self._reach(connection, name)
                     return connection.makefile("rw", encoding="utf-8")
-                except (FileNotFoundError, ConnectionRefusedError):
+                except (FileNotFoundError, ConnectionRefusedError) as error:
                     if time.monotonic() > deadline:
                         raise
+                    if isinstance(error, ConnectionRefusedError) and time.monotonic() > patience:
+                        # its process has died, perhaps with the worker that began it: one of one's own
+                        self._folder, patience = Path(tempfile.mkdtemp(dir=self._folder)), deadline
             time.sleep(0.02)
 
     def _reach(self, connection: socket.socket, name: str) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import socket
+import sys
 from pathlib import Path
 
 import pytest
 
-from python_with_torch import PythonWithTorch
+from python_with_torch import WITH_COMPILER, WITHOUT, PythonWithTorch
 
 
 def test_they_are_as_new_ones(python_with_torch: PythonWithTorch, tmp_path: Path, monkeypatch) -> None:
@@ -54,3 +56,18 @@ def test_they_end_as_processes_do(python_with_torch: PythonWithTorch, tmp_path: 
     later = "import atexit, threading, time; atexit.register(print, 'exit')\n"
     later += "threading.Thread(target=lambda: time.sleep(0.05) or print('thread')).start()"
     assert end(later) == (0, "thread\nexit\n", "")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="forks on Linux alone")
+def test_one_that_has_died_is_replaced(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.delenv("LCRS_TEST_SLOW", raising=False)
+    (tmp_path / "begun").mkdir()
+    for name in (WITH_COMPILER, WITHOUT):
+        with socket.socket(socket.AF_UNIX) as listener:
+            listener.bind(str(tmp_path / name))
+    runner = PythonWithTorch(tmp_path)
+    try:
+        assert runner.run("-c", "print(1)", cwd=tmp_path).stdout == "1\n"
+    finally:
+        runner.close()

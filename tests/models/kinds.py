@@ -7,7 +7,7 @@ DISTINCT = [
     "bmshj2018-factorized", "mbt2018", "cheng2020-anchor-checkerboard", "mbt2018-vbr",
     "gain-space-channel-hyperprior",
 ]  # fmt: skip
-"""One of each kind of forward and of coding: what is the same in the others runs with LCRS_TEST_SLOW."""
+"""One of each kind of forward and of coding: what is the same in the others is slow."""
 COMPILED = ["mbt2018-mean-gain"]
 EXPORTED = ["mbt2018"]
 """Forwards that compilers and tracers of torch, which take seconds, go through: what the others add is

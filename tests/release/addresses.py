@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 CRATES = ("lcrs-core", "lcrs-format", "lcrs-codec")
+ADDRESS = re.compile(r"https://[a-z0-9-]+(?:\.[a-z0-9-]+)+(?::\d+)?(?:/[A-Za-z0-9._~%-]+)*")
 
 
 def written(texts: dict[str, str], repository: str, documentation: str) -> dict[str, str]:
@@ -24,7 +25,7 @@ def written(texts: dict[str, str], repository: str, documentation: str) -> dict[
         "Issues": f"{repository}/issues",
     }
     section = "[project.urls]\n" + "".join(f'{name} = "{url}"\n' for name, url in urls.items())
-    project = re.sub(r"^\[project\.urls\]\n(?:.+\n)*\n", "", texts["pyproject.toml"], flags=re.MULTILINE)
+    project = without_urls(texts["pyproject.toml"])
     project = put_before("[project.scripts]", f"{section}\n", project)
     workspace = re.sub(r"^(?:repository|documentation) = .*\n", "", texts["Cargo.toml"], flags=re.MULTILINE)
     where = f'repository = "{repository}"\n'
@@ -37,6 +38,11 @@ def written(texts: dict[str, str], repository: str, documentation: str) -> dict[
     citation = without("url", without("repository-code", texts["CITATION.cff"]))
     both = f'repository-code: "{repository}"\nurl: "{documentation}"\n'
     return {**changed, "CITATION.cff": put_after("license", both, citation)}
+
+
+def without_urls(project: str) -> str:
+    """`pyproject.toml` without its section of addresses."""
+    return re.sub(r"^\[project\.urls\]\n(?:(?!\[).*\n)*", "", project, flags=re.MULTILINE)
 
 
 def without(key: str, text: str) -> str:
@@ -64,12 +70,12 @@ def put_before(heading: str, lines: str, text: str) -> str:
 def missing(texts: dict[str, str]) -> list[str]:
     """The files that do not say where the project lives."""
     said = {
-        "pyproject.toml": "\n[project.urls]\n",
-        "Cargo.toml": '\nrepository = "https://',
-        "CITATION.cff": '\nrepository-code: "https://',
-        **{f"rust/{crate}/Cargo.toml": "\nrepository.workspace = true\n" for crate in CRATES},
+        "pyproject.toml": ("\n[project.urls]\n", '\nRepository = "https://', '\nDocumentation = "https://'),
+        "Cargo.toml": ('\nrepository = "https://',),
+        "CITATION.cff": ('\nrepository-code: "https://', '\nurl: "https://'),
+        **{f"rust/{crate}/Cargo.toml": ("\nrepository.workspace = true\n",) for crate in CRATES},
     }
-    return [name for name, mark in said.items() if mark not in texts[name]]
+    return [name for name, marks in said.items() if not all(mark in texts[name] for mark in marks)]
 
 
 def read(root: Path) -> dict[str, str]:
@@ -96,9 +102,9 @@ def main(arguments: list[str], root: Path = Path(__file__).parents[2]) -> int:
             print(f"{name} does not say where the project lives: make addresses", file=sys.stderr)
         return int(bool(missing(texts)))
     for address in (options.repository, options.documentation):
-        if not re.fullmatch(r"https://[\w.~/-]*[\w~-]", address):
+        if not ADDRESS.fullmatch(address) or address.endswith(".git"):
             usage = "make addresses REPOSITORY=https://... DOCUMENTATION=https://..."
-            print(f"{address!r} is no address: {usage}", file=sys.stderr)
+            print(f"{address!r} is no address: {usage}, without / or .git at the end", file=sys.stderr)
             return 2
     for name, text in written(texts, options.repository, options.documentation).items():
         (root / name).write_text(text, encoding="utf-8", newline="\n")

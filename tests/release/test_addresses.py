@@ -1,6 +1,5 @@
 """Where the project lives is written by one command, and no release goes out before."""
 
-import re
 import shutil
 import subprocess
 import sys
@@ -50,15 +49,21 @@ def test_a_move_leaves_nothing_of_the_old_place(project):
     assert addresses.read(project) == moved
 
 
-def test_nothing_else_changes(project):
+def silent(text):
+    """A file without what it says of addresses."""
+    for key in ("repository", "repository-code", "url"):
+        text = addresses.without(key, text)
+    return addresses.without_urls(text)
+
+
+@pytest.mark.parametrize("was_written", [False, True])
+def test_nothing_else_changes(project, was_written):
+    if was_written:
+        addresses.main(["https://old.example/a", "https://old.example/b"], project)
     before = addresses.read(project)
     addresses.main([*PLACES], project)
     for name, text in addresses.read(project).items():
-        kept = re.sub(r"^\[project\.urls\]\n(?:.+\n)*\n", "", text, flags=re.MULTILINE)
-        kept = re.sub(r"^(?:repository|repository-code|url)\b.*\n", "", kept, flags=re.MULTILINE)
-        assert kept == addresses.without(
-            "url", addresses.without("repository", addresses.without("repository-code", before[name]))
-        )
+        assert silent(text) == silent(before[name])
 
 
 def test_the_check_names_each_file_that_is_silent(project, capsys):
@@ -77,11 +82,13 @@ def test_the_check_names_each_file_that_is_silent(project, capsys):
         ("forge.example/lcrs", PLACES[1]),
         (PLACES[0], 'https://x"\ny'),
         (f"{PLACES[0]}/", PLACES[1]),
+        (f"{PLACES[0]}.git", PLACES[1]),
+        ("--check", PLACES[1]),
     ],
 )
 def test_what_is_no_address_changes_nothing(project, places, capsys):
     before = addresses.read(project)
-    assert addresses.main([*places], project) == 2
+    assert addresses.main(["--", *places], project) == 2
     assert "make addresses REPOSITORY=https://..." in capsys.readouterr().err
     assert addresses.read(project) == before
 

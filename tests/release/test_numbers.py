@@ -31,7 +31,8 @@ def test_the_changelog_has_numbers_and_dates():
     assert headings[0] == "Unreleased"
     for heading in headings[1:]:
         assert re.fullmatch(r"\d+\.\d+\.\d+ - \d{4}-\d{2}-\d{2}", heading)
-    assert headings[1:] == sorted(headings[1:], reverse=True)
+    numbers = [tuple(map(int, heading.split(" ")[0].split("."))) for heading in headings[1:]]
+    assert numbers == sorted(numbers, reverse=True)
 
 
 def test_classifiers_and_targets_know_the_oldest_python():

@@ -158,11 +158,7 @@ def serve() -> None:
         while True:
             pickle.dump(attempt(verb, pickle.load(requests), settings), replies)
             replies.flush()
-    except (
-        EOFError,
-        pickle.UnpicklingError,
-        BrokenPipeError,
-    ):  # the giver's end, in the middle of a job or between
+    except (EOFError, pickle.UnpicklingError, BrokenPipeError):  # the giver's end, perhaps within a job
         os._exit(0)
     except KeyboardInterrupt as error:
         os._exit(128 + int(getattr(error, "number", 2)))

@@ -65,7 +65,7 @@ pub fn runtimes() -> Vec<Runtime> {
 
 /// Whether the tests that take long are wanted: here, larger pictures and repetitions.
 pub fn is_slow() -> bool {
-    std::env::var_os("LCRS_TEST_SLOW").is_some()
+    std::env::var_os("LCRS_TEST_SLOW").is_some_and(|value| !value.is_empty())
 }
 
 pub fn limits() -> Limits {

@@ -602,7 +602,7 @@ mod unix {
     #[test]
     #[cfg(target_os = "linux")]
     fn closed_streams_are_told_and_never_become_files() {
-        if std::env::var_os("LCRS_TEST_RUNNER").is_some() {
+        if std::env::var_os("LCRS_TEST_RUNNER").is_some_and(|value| !value.is_empty()) {
             return; // the emulator opens files of its own
         }
         let folder = folder();
@@ -718,7 +718,7 @@ mod unix {
     #[test]
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
     fn no_memory_is_a_failure_like_all_others() {
-        if std::env::var_os("LCRS_TEST_RUNNER").is_some() {
+        if std::env::var_os("LCRS_TEST_RUNNER").is_some_and(|value| !value.is_empty()) {
             return; // the emulator needs more than the program
         }
         let folder = folder();

@@ -14,7 +14,7 @@ pub(crate) fn cases(count: u32) -> ProptestConfig {
 
 /// Whether the tests that take long are wanted: here, repetitions that no code tells apart.
 pub(crate) fn is_slow() -> bool {
-    std::env::var_os("LCRS_TEST_SLOW").is_some()
+    std::env::var_os("LCRS_TEST_SLOW").is_some_and(|value| !value.is_empty())
 }
 
 /// Numbers that make rounding matter: of many magnitudes, some zero of either sign, some subnormal.

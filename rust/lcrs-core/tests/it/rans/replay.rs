@@ -13,7 +13,7 @@ mod coder;
 /// The inputs, in the order of their names.
 fn seeds() -> Vec<(PathBuf, Vec<u8>)> {
     let seeds = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../fuzz/seeds/coder");
-    let folder = std::env::var_os("LCRS_FUZZ_CORPUS").map_or_else(seeds, PathBuf::from);
+    let folder = std::env::var_os("LCRS_FUZZ_CORPUS").filter(|name| !name.is_empty()).map_or_else(seeds, PathBuf::from);
     let mut paths: Vec<PathBuf> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     assert!(!paths.is_empty());
