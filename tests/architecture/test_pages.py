@@ -31,10 +31,6 @@ if __name__ == "__main__":
 """
 
 
-SECONDS = ("evaluation", "training", "point-clouds")
-"""Pages whose examples take as long as a hundred other tests."""
-
-
 def name_of(page: Path) -> str:
     return str(page.relative_to(ROOT / "docs").with_suffix(""))
 
@@ -43,21 +39,18 @@ def blocks(page: Path, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
 
 
-def with_blocks(language: str) -> list[object]:
-    """The pages with examples in a language; slow are those whose examples train, measure or draw."""
-    return [
-        pytest.param(page, marks=[pytest.mark.slow] * (name_of(page) in SECONDS))
-        for page in PAGES
-        if blocks(page, language)
-    ]
+def with_blocks(language: str) -> list[Path]:
+    return [page for page in PAGES if blocks(page, language)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", with_blocks("python"), ids=name_of)
 def test_python_examples_run(page, tmp_path, python_with_torch):
     result = python_with_torch.run("-c", GIVEN + "\n".join(blocks(page, "python")), cwd=tmp_path)
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", with_blocks("sh"), ids=name_of)
 def test_commands_run(page, readers_folder, run_commands, python_with_torch):
     lines = [line for block in blocks(page, "sh") for line in block.splitlines()]

@@ -105,6 +105,7 @@ WHITES = [1, 15, 100, 254, 255, 511, 1000, 1023, 4095, 32767, 65534, 65535]
 HEADERS = ["P5", "P6\n# white is", "P2", "P3"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("header", "largest"),
     mostly_slow(
@@ -128,6 +129,7 @@ def test_any_number_may_be_white(
     both(path, "--to-8bit")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("background", ["white", "#102030", "#888"])
 @pytest.mark.parametrize("mode", ["RGBA", "LA"])
 def test_transparency(both, tmp_path: Path, photo: np.ndarray, mode: str, background: str) -> None:
@@ -140,6 +142,7 @@ def test_transparency(both, tmp_path: Path, photo: np.ndarray, mode: str, backgr
     both(tmp_path / "alpha.png", "--background", background)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ending", "orientation"),
     mostly_slow(
@@ -159,6 +162,7 @@ def test_orientation_and_exif(both, tmp_path: Path, photo: np.ndarray, ending: s
     both(path, "--keep-exif")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["png", "webp", "tif"])
 @pytest.mark.parametrize("form", ['tiff:Orientation="6"', "<tiff:Orientation>8<", 'tiff:Orientation="9"'])
 def test_orientation_in_xmp_counts_where_exif_says_nothing(
@@ -189,6 +193,7 @@ def test_what_is_left_out_is_named(
 P3 = (31270, 32900, 68000, 32000, 26500, 69000, 15000, 6000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("chunks", "kept"),
     [
@@ -247,6 +252,7 @@ OPTIONS = [(), ("--keep-duplicates",), ("--bits", "4", "--drop", "nx"), ("--voxe
 ENCODINGS = clouds.ENCODINGS["ply"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("encoding", "options"),
     mostly_slow(

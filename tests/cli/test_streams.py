@@ -27,6 +27,7 @@ def png(pictures: Path, tmp_path: Path) -> Path:
     return (pictures / "a.png").rename(tmp_path / "a.png")
 
 
+@pytest.mark.slow
 def test_pictures_go_through_pipes(png: Path, shell, tmp_path: Path) -> None:
     done = shell(f"cat a.png | {ENCODE} - | lcrs decode - --format ppm > out.ppm")
     assert (done.returncode, done.stdout) == (0, "")

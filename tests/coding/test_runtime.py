@@ -187,6 +187,7 @@ print(sum(begin < tick < end for begin, end in zip(forks[::2], forks[1::2]) for 
 """
 
 
+@pytest.mark.slow
 @needs_fork
 def test_other_threads_go_on_while_a_fork_waits_for_a_job(fresh_python) -> None:
     """Two forks wait for nearly half a second each. Under the GIL a few ticks would come through."""

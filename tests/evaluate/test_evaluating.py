@@ -88,6 +88,7 @@ def test_broken_pictures_do_not_end_the_run(odd, lcrs_command, tmp_path, monkeyp
     assert len(read_results(tmp_path / "r.json").rows) == 5
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_where_it_was_ended(pictures, tmp_path, model_path, monkeypatch, capsys):
     """A worker per picture is killed, and then the run itself."""
     slow = tmp_path / "slow.py"
@@ -396,6 +397,7 @@ def test_a_missing_extra_is_one_line(module, words, tmp_path, photo, monkeypatch
     assert "pip install '.[evaluate]'" in err
 
 
+@pytest.mark.slow
 def test_nothing_needs_torch_but_what_runs_in_it(fresh_python, model_path, photo, tmp_path):
     Image.fromarray(np.tile(photo, (2, 2, 1))).save(tmp_path / "a.png")
     code = """
@@ -430,6 +432,7 @@ def outcomes_here(jobs, verb, arguments, num_processes):
         yield attempt(verb, job, argparse.Namespace(**settings))
 
 
+@pytest.mark.slow
 def test_networks_in_torch_are_measured_and_estimated(pictures, tmp_path, capsys, monkeypatch):
     torch = pytest.importorskip("torch")
     from lcrs.models import FactorizedPrior

@@ -49,6 +49,7 @@ def test_lcrs_decodes_to_the_points(entry: dict[str, Any], data: bytes) -> None:
     assert points.info(data)["num_points"] == len(cloud) == entry["points"]
 
 
+@pytest.mark.slow
 def test_the_reader_decodes_to_the_points_and_rows(entry: dict[str, Any], data: bytes) -> None:
     found = decode_cloud(data, read_package(PACKAGE.read_bytes()))
     assert values({"": found.positions} | found.attributes) == entry["values"]

@@ -8,13 +8,8 @@ from training import CASES, FIXTURE, NUM_STEPS, train
 COMPRESSAI = json.loads(FIXTURE.read_text())
 
 
-# Without a hyperprior, and with one, groups and checkerboards; the rest is slow.
-QUICK = ("bmshj2018-factorized", "elic2022-official")
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name not in QUICK)) for name in CASES]
-)
+@pytest.mark.slow  # each trains a network
+@pytest.mark.parametrize("name", CASES)
 def test_weights_and_losses_are_compressais(name):
     initial, steps = train("lcrs", name)
     expected = COMPRESSAI[name]

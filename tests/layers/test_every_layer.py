@@ -92,11 +92,8 @@ def test_every_parameter_gets_a_finite_gradient(make):
         ).all()
 
 
-# One of each kind: masks, parametrized weights, buffers, shapes, windows, forwards of one's own.
-COMPILED = {
-    "CheckerboardMaskedConv2d", "GDN", "Gain", "NamedLayer", "ResidualBlockWithStride", "SpectralConv2d",
-    "SwinBlock", "sequential_channel_ramp",
-}  # fmt: skip
+# Weights that are parametrized, and windows; compilers take seconds.
+COMPILED = {"GDN", "SwinBlock"}
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ def loss_of(out):
     return out["x_hat"].float().square().mean() + rate
 
 
+@pytest.mark.slow
 @each_compiled
 @torch.no_grad()
 def test_compiled(net, x):
@@ -55,6 +56,7 @@ TOO_MUCH_FOR_OLD_EXPORT = {
 """Their forward has Python that torch.export can trace from torch 2.4 on; torch.compile passes over it."""
 
 
+@pytest.mark.slow
 @each_exported
 @torch.no_grad()
 def test_exported(name, net, x):

@@ -80,7 +80,8 @@ def test_there_is_a_recipe_for_every_architecture_of_the_zoo(name):
 # The same recipe with another of the networks of CompressAI, which all train in the tests of models.
 REPEATED = {
     "bmshj2018-factorized-relu", "bmshj2018-hyperprior", "cheng2020-anchor", "cheng2020-attn",
-    "elic2022-chandelier", "elic2022-official", "mbt2018-vbr",
+    "elic2022-chandelier", "elic2022-official", "gain-hyperprior", "mbt2018-mean-gain", "mbt2018-mean-vbr",
+    "mbt2018-vbr",
 }  # fmt: skip
 
 

@@ -45,7 +45,10 @@ def settings_of(name, tiny, tmp_path):
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(name, marks=[pytest.mark.slow] * (name == "hrtzxf2022-pcc-rec")) for name in SIZES],
+    [
+        pytest.param(name, marks=[pytest.mark.slow] * (name != "sfu2024-pcc-rec-pointnet2-ssg"))
+        for name in SIZES
+    ],
 )
 def test_a_recipe_of_clouds_trains_and_resumes(name, tiny, tmp_path, small_shapes):
     settings = settings_of(name, tiny, tmp_path)
