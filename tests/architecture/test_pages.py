@@ -43,28 +43,29 @@ def with_blocks(language: str) -> list[Path]:
     return [page for page in PAGES if blocks(page, language)]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("page", with_blocks("python"), ids=name_of)
 def test_python_examples_run(page, tmp_path, python_with_torch):
     result = python_with_torch.run("-c", GIVEN + "\n".join(blocks(page, "python")), cwd=tmp_path)
     assert result.returncode == 0, result.stderr
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("page", with_blocks("sh"), ids=name_of)
-def test_commands_run(page, readers_folder, run_commands, python_with_torch):
+def test_commands_run(page, readers_folder, python_with_torch):
+    def run(*words):
+        result = python_with_torch.run(*words, cwd=readers_folder, is_strict=False)
+        assert result.returncode == 0, (words, result.stderr)
+
     lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
     commands = [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("lcrs ")]
     if not commands or name_of(page) in ELSEWHERE:
         pytest.skip("no command of lcrs")
     if any("--import" in command for command in commands):
         (readers_folder / "my_module.py").write_text(MY_MODULE)
-        result = python_with_torch.run("my_module.py", cwd=readers_folder)
-        assert result.returncode == 0, result.stderr
+        run("my_module.py")
     for command in commands:
-        if command[0] in ("encode", "decode"):
-            command.append("--force")  # a page that repeats steps meets what it has written
-    run_commands(commands)
+        # a page that goes through the same steps twice would meet what it has written
+        is_writing = command[0] in ("encode", "decode")
+        run("-m", "lcrs", *command, *(["--force"] if is_writing else []))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

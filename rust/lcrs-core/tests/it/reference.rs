@@ -73,10 +73,14 @@ impl Layer {
     }
 }
 
-/// One chain of fused multiply-adds for each output: bias; ky, kx, channel ascending; plus zero.
-pub(crate) fn naive_conv(l: &Layer, weight: &[f32], bias: Option<&[f32]>, x: &Tensor) -> Tensor {
-    let side = |d: usize, n: usize| (n + 2 * l.padding[d] - l.kernel[d]) / l.stride[d] + 1;
-    let (height, width) = (side(0, x.height()), side(1, x.width()));
+/// What each output is: a chain that begins with its bias, that `add` continues by a tap (ky, kx) for output channel `o` at
+/// (y, column), taps ascending, and that plus zero ends.
+fn chains(
+    l: &Layer,
+    bias: Option<&[f32]>,
+    [height, width]: [usize; 2],
+    add: impl Fn(f32, usize, [usize; 2], [usize; 2]) -> f32,
+) -> Tensor {
     let mut out = Tensor::zeroed(l.out_channels(), height, width, &Limits::default()).unwrap();
     for y in 0..height {
         for column in 0..width {
@@ -84,55 +88,50 @@ pub(crate) fn naive_conv(l: &Layer, weight: &[f32], bias: Option<&[f32]>, x: &Te
                 let mut sum = bias.map_or(0.0, |bias| bias[o]);
                 for ky in 0..l.kernel[0] {
                     for kx in 0..l.kernel[1] {
-                        let row = (y * l.stride[0] + ky).checked_sub(l.padding[0]).filter(|&r| r < x.height());
-                        let col = (column * l.stride[1] + kx).checked_sub(l.padding[1]).filter(|&c| c < x.width());
-                        let (Some(row), Some(col)) = (row, col) else { continue };
-                        let pixel = &x.pixel(row, col)[o / l.group_out * l.group_in..];
-                        for (i, value) in pixel[..l.group_in].iter().enumerate() {
-                            let w = weight[((o * l.group_in + i) * l.kernel[0] + ky) * l.kernel[1] + kx];
-                            sum = value.mul_add(w, sum);
-                        }
+                        sum = add(sum, o, [y, column], [ky, kx]);
                     }
                 }
-                out.data_mut()[(y * width + column) * l.groups * l.group_out + o] = sum + 0.0;
+                out.data_mut()[(y * width + column) * l.out_channels() + o] = sum + 0.0;
             }
         }
     }
     out
 }
 
+/// One chain of fused multiply-adds for each output: bias; ky, kx, channel ascending; plus zero.
+pub(crate) fn naive_conv(l: &Layer, weight: &[f32], bias: Option<&[f32]>, x: &Tensor) -> Tensor {
+    let side = |d: usize, n: usize| (n + 2 * l.padding[d] - l.kernel[d]) / l.stride[d] + 1;
+    chains(l, bias, [side(0, x.height()), side(1, x.width())], |mut sum, o, [y, column], [ky, kx]| {
+        let row = (y * l.stride[0] + ky).checked_sub(l.padding[0]).filter(|&r| r < x.height());
+        let col = (column * l.stride[1] + kx).checked_sub(l.padding[1]).filter(|&c| c < x.width());
+        let (Some(row), Some(col)) = (row, col) else { return sum };
+        let pixel = &x.pixel(row, col)[o / l.group_out * l.group_in..];
+        for (i, value) in pixel[..l.group_in].iter().enumerate() {
+            let w = weight[((o * l.group_in + i) * l.kernel[0] + ky) * l.kernel[1] + kx];
+            sum = value.mul_add(w, sum);
+        }
+        sum
+    })
+}
+
 /// The same over the taps for which an input position exists.
 pub(crate) fn naive_conv_transpose(l: &Layer, weight: &[f32], bias: Option<&[f32]>, x: &Tensor) -> Tensor {
     let side = |d: usize, n: usize| (n - 1) * l.stride[d] + l.kernel[d] + l.output_padding[d] - 2 * l.padding[d];
-    let (height, width) = (side(0, x.height()), side(1, x.width()));
-    let mut out = Tensor::zeroed(l.out_channels(), height, width, &Limits::default()).unwrap();
     let source = |at: usize, k: usize, d: usize, n: usize| {
         let shifted = (at + l.padding[d]).checked_sub(k)?;
         (shifted % l.stride[d] == 0 && shifted / l.stride[d] < n).then_some(shifted / l.stride[d])
     };
-    for y in 0..height {
-        for column in 0..width {
-            for o in 0..l.out_channels() {
-                let mut sum = bias.map_or(0.0, |bias| bias[o]);
-                for ky in 0..l.kernel[0] {
-                    for kx in 0..l.kernel[1] {
-                        let (Some(row), Some(col)) = (source(y, ky, 0, x.height()), source(column, kx, 1, x.width()))
-                        else {
-                            continue;
-                        };
-                        let (pixel, first) = (x.pixel(row, col), o / l.group_out * l.group_in);
-                        for (channel, value) in pixel.iter().enumerate().skip(first).take(l.group_in) {
-                            let w = weight
-                                [((channel * l.group_out + o % l.group_out) * l.kernel[0] + ky) * l.kernel[1] + kx];
-                            sum = value.mul_add(w, sum);
-                        }
-                    }
-                }
-                out.data_mut()[(y * width + column) * l.groups * l.group_out + o] = sum + 0.0;
-            }
+    chains(l, bias, [side(0, x.height()), side(1, x.width())], |mut sum, o, [y, column], [ky, kx]| {
+        let (Some(row), Some(col)) = (source(y, ky, 0, x.height()), source(column, kx, 1, x.width())) else {
+            return sum;
+        };
+        let (pixel, first) = (x.pixel(row, col), o / l.group_out * l.group_in);
+        for (channel, value) in pixel.iter().enumerate().skip(first).take(l.group_in) {
+            let w = weight[((channel * l.group_out + o % l.group_out) * l.kernel[0] + ky) * l.kernel[1] + kx];
+            sum = value.mul_add(w, sum);
         }
-    }
-    out
+        sum
+    })
 }
 
 /// Runs `job` with flush-to-zero and denormals-are-zero on, as torch can leave a thread; also returns MXCSR after it.
