@@ -43,12 +43,14 @@ def with_blocks(language: str) -> list[Path]:
     return [page for page in PAGES if blocks(page, language)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", with_blocks("python"), ids=name_of)
 def test_python_examples_run(page, tmp_path, python_with_torch):
     result = python_with_torch.run("-c", GIVEN + "\n".join(blocks(page, "python")), cwd=tmp_path)
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", with_blocks("sh"), ids=name_of)
 def test_commands_run(page, readers_folder, python_with_torch):
     def run(*words):

@@ -4,6 +4,8 @@ import re
 import shlex
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 PHOTO = ROOT / "tests" / "data" / "photo.png"
 GIVEN = f"""\
@@ -24,6 +26,7 @@ def blocks(language: str) -> list[str]:
     )
 
 
+@pytest.mark.slow
 def test_python_examples(tmp_path, python_with_torch):
     examples = blocks("python")
     assert len(examples) >= 4
@@ -33,6 +36,7 @@ def test_python_examples(tmp_path, python_with_torch):
     assert (tmp_path / "mine.lcrm").exists()
 
 
+@pytest.mark.slow
 def test_commands(readers_folder, python_with_torch):
     lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("lcrs ")]
     assert len(lines) >= 3

@@ -175,7 +175,7 @@ def mark():
 os.register_at_fork(before=mark, after_in_parent=mark)
 threads = [threading.Thread(target=target) for target in (work, work, tick)]
 [thread.start() for thread in threads]
-for _ in range(2):
+for _ in range(5):
     time.sleep(0.01)
     child = os.fork()
     if child == 0:
@@ -190,7 +190,7 @@ print(sum(begin < tick < end for begin, end in zip(forks[::2], forks[1::2]) for 
 @pytest.mark.slow
 @needs_fork
 def test_other_threads_go_on_while_a_fork_waits_for_a_job(fresh_python) -> None:
-    """Two forks wait for nearly half a second each. Under the GIL a few ticks would come through."""
+    """Five forks wait for nearly half a second each. Under the GIL a few ticks would come through."""
     assert int(fresh_python(FORK_AND_COUNT)) > 60
 
 

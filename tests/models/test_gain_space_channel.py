@@ -1,6 +1,7 @@
 """The hyperprior with space-channel context and gains: as a network, as strings, as a package."""
 
 import hashlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from lcrs.models.variable_rate import rename_plain_keys
 from lcrs.zoo import load_checkpoint, load_model
 
 NAME = "gain-space-channel-hyperprior"
+HERE = Path(__file__).parent
 
 
 @pytest.fixture
@@ -214,6 +216,32 @@ class TestCoding:
                 net.decompress(strings, out["shape"])
         with pytest.raises(ValueError, match=r"quality is 100\.5 \(0 to 100\)"):
             net.compress(x, 100.5)
+
+    @pytest.mark.slow
+    def test_every_path_writes_the_same(self, fresh_torch):
+        runs = [
+            fresh_torch(WRITE, str(HERE), LCRS_SIMD=path, LCRS_NUM_THREADS=threads)
+            for path, threads in (("", "1"), ("", "4"), ("scalar", "2"))
+        ]
+        assert len(set(runs)) == 1
+
+
+WRITE = """
+import sys, hashlib
+sys.path.insert(0, sys.argv[1])
+import numpy as np, torch
+from test_gain_space_channel import pixels_of, varied
+net = varied()
+torch.set_num_threads(2)
+_, x = pixels_of(np.random.default_rng(1), 70, 90)
+digest = hashlib.sha256()
+for kind in ("lcrs", "ans"):
+    net.entropy_coder = kind
+    for quality in (0.0, 33.3, 100.0):
+        for strings in net.compress(x.repeat(2, 1, 1, 1), quality)["strings"]:
+            digest.update(b"".join(strings))
+print(digest.hexdigest())
+"""
 
 
 class TestPackage:

@@ -13,7 +13,6 @@ import sys, hashlib, pathlib
 sys.path.insert(0, sys.argv[1])
 import torch
 from tiny_networks import make
-torch.set_num_threads(int(sys.argv[2]))
 x = torch.rand(3, 3, 70, 90, generator=torch.Generator().manual_seed(7))
 for name in sys.argv[3:]:
     net = make(name)
@@ -26,8 +25,8 @@ for name in sys.argv[3:]:
             for strings in coded["strings"]:
                 for string in strings:
                     digest.update(string)
-        x_hat = net.decompress(coded["strings"], coded["shape"], *rate, size=coded["size"])["x_hat"]
-        digest.update(x_hat.numpy().tobytes())
+            x_hat = net.decompress(coded["strings"], coded["shape"], *rate, size=coded["size"])["x_hat"]
+            digest.update(x_hat.numpy().tobytes())
     print(name, digest.hexdigest())
 """
 

@@ -27,9 +27,10 @@ def written(texts: dict[str, str], repository: str, documentation: str) -> dict[
     section = "[project.urls]\n" + "".join(f'{name} = "{url}"\n' for name, url in urls.items())
     project = without_urls(texts["pyproject.toml"])
     project = put_before("[project.scripts]", f"{section}\n", project)
-    workspace = re.sub(r"^(?:repository|documentation) = .*\n", "", texts["Cargo.toml"], flags=re.MULTILINE)
-    where = f'repository = "{repository}"\n'
-    changed = {"pyproject.toml": project, "Cargo.toml": put_after("license", where, workspace)}
+    workspace = put_after(
+        "license", f'repository = "{repository}"\n', without("repository", texts["Cargo.toml"])
+    )
+    changed = {"pyproject.toml": project, "Cargo.toml": workspace}
     for crate in CRATES:
         name = f"rust/{crate}/Cargo.toml"
         changed[name] = put_after(
@@ -98,9 +99,10 @@ def main(arguments: list[str], root: Path = Path(__file__).parents[2]) -> int:
     options = parser.parse_args(arguments)
     texts = read(root)
     if options.check:
-        for name in missing(texts):
+        names = missing(texts)
+        for name in names:
             print(f"{name} does not say where the project lives: make addresses", file=sys.stderr)
-        return int(bool(missing(texts)))
+        return int(bool(names))
     for address in (options.repository, options.documentation):
         if not ADDRESS.fullmatch(address) or address.endswith(".git"):
             usage = "make addresses REPOSITORY=https://... DOCUMENTATION=https://..."

@@ -146,11 +146,11 @@ def test_lambda_is_steered_to_a_rate():
 
 def test_a_run_with_a_wanted_rate_keeps_its_lambda(tiny):
     settings = {**tiny, "loss.target_bpp": 5.0, "quality": 1}
-    run(load_recipe("target-rate", {**settings, "steps": 2}))
-    out = run(load_recipe("target-rate", {**settings, "steps": 4})).output
+    run(load_recipe("target-rate", {**settings, "steps": 4}))
+    out = run(load_recipe("target-rate", {**settings, "steps": 8})).output
     records = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     factors = [record["log_factor"] for record in records if record["kind"] == "train"]
-    assert factors == pytest.approx([0.008, 0.016], rel=1e-3)
+    assert factors == pytest.approx([0.008, 0.016, 0.024, 0.032], rel=1e-3)
 
 
 # --- schedules ---

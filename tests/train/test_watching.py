@@ -220,9 +220,9 @@ def test_channels_last_is_a_layout(tiny, monkeypatch, keep):
 
 @pytest.mark.slow
 def test_compiled_steps_are_the_same(tiny):
-    plain = run(load_recipe(RECIPE, {**tiny, "steps": 3})).output
+    plain = run(load_recipe("mbt2018-mean", {**tiny, "steps": 3})).output
     settings = {**tiny, "loop.compile": True, "steps": 3, "output": tiny["output"] + "-2"}
-    compiled = run(load_recipe(RECIPE, settings)).output
+    compiled = run(load_recipe("mbt2018-mean", settings)).output
     losses = [[entry["loss"] for entry in records_of(f, "validation")] for f in (plain, compiled)]
     assert losses[0] == pytest.approx(losses[1], rel=1e-2)
 
