@@ -147,6 +147,9 @@ fn check_model(package: &Package, header: &Header, options: &DecompressOptions) 
             header.model
         )));
     }
+    if header.lossless_rows.is_some() {
+        return Err(Error::corrupt("the file holds a lossless picture, made without a model"));
+    }
     let digests = package.digests();
     check_entropy(header, package.name(), &digests, package.numerics())?;
     if header.synthesis_digest != prefix(&digests.synthesis) && !options.allow_other_synthesis {

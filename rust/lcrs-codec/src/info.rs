@@ -7,6 +7,7 @@ use serde_json::{json, Value};
 
 use crate::container::{format_limits, from_format};
 use crate::digest_text::hex;
+use crate::lossless;
 use crate::points::{part, FIRST_ATTRIBUTE};
 
 /// One entropy-coded section.
@@ -69,6 +70,8 @@ pub struct Info {
     pub gamma: Option<u32>,
     /// x and y of the white point, of red, of green and of blue, in units of 1/100,000.
     pub chromaticities: Option<[u32; 8]>,
+    /// Whether the picture is what was given, to the bit; then there is no model.
+    pub is_lossless: bool,
     /// A point cloud in place of a picture: then width and height are 1.
     pub cloud: Option<Cloud>,
 }
@@ -81,7 +84,10 @@ pub fn info(data: &[u8], limits: &Limits) -> Result<Info> {
     let container = parse(data, &format_limits(limits)).map_err(from_format)?;
     let header = container.header;
     let sections = container.sections.iter().map(|section| {
-        let kind = StreamKind::from_code(section.kind)?.name();
+        let kind = match header.lossless_rows {
+            Some(_) if section.kind == lossless::KIND => lossless::KIND_NAME,
+            _ => StreamKind::from_code(section.kind)?.name(),
+        };
         Ok(SectionInfo { latent: section.latent, kind, precision: section.precision, num_bytes: section.data.len() })
     });
     let length_of = |kind: MetadataKind| {
@@ -110,6 +116,7 @@ pub fn info(data: &[u8], limits: &Limits) -> Result<Info> {
         cicp: header.cicp.map(|cicp| (cicp.primaries, cicp.transfer, cicp.matrix, cicp.is_full_range)),
         gamma: header.gamma,
         chromaticities: header.chromaticities,
+        is_lossless: header.lossless_rows.is_some(),
         cloud: header.cloud,
     })
 }
@@ -152,6 +159,7 @@ impl Info {
             "height": self.height,
             "model": self.model,
             "quality": self.quality,
+            "lossless": self.is_lossless,
             "format_version": self.format_version,
             "entropy_digest": self.entropy_digest,
             "synthesis_digest": self.synthesis_digest,

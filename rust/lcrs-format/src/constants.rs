@@ -48,6 +48,7 @@ pub(crate) const FIELD_DECODED: u8 = 0x05;
 pub(crate) const FIELD_ARRAY: u8 = 0x06;
 pub(crate) const FIELD_CLOUD: u8 = 0x07;
 pub(crate) const FIELD_ATTRIBUTES: u8 = 0x08;
+pub(crate) const FIELD_LOSSLESS: u8 = 0x09;
 
 /// Tags of fields that a decoder may ignore.
 pub(crate) const FIELD_RESOLUTION: u8 = 0x81;
@@ -68,6 +69,12 @@ pub(crate) const PRECISION_RAW: u8 = 0;
 
 /// Most bits of table precision that a section may announce.
 pub(crate) const MAX_PRECISION: u8 = 16;
+
+/// What stands in place of the name of a model where there is none.
+pub(crate) const LOSSLESS: &str = "lossless";
+
+/// Fewest pixels of each of several bands but the last: to begin a band costs time, whatever is in it.
+pub(crate) const MIN_BAND_PIXELS: u64 = 1 << 16;
 
 /// Colour codes.
 pub(crate) const COLOR_RGB: u8 = 0;
@@ -130,7 +137,7 @@ mod tests {
         let base = 1 + 2 * DIGEST_PREFIX_LENGTH + 1 + MAX_NAME_LENGTH + 2 * 5 + 1 + MAX_SECTIONS * section_entry;
         let attributes = MAX_ATTRIBUTES * (2 + MAX_ATTRIBUTE_NAME_LENGTH);
         let cloud = (2 + 2 + 2 * 10 + 2 + 1 + 4 * 8) + (4 + attributes);
-        let critical = (2 + 4) + (2 + 10) + (2 + 2) + (2 + 10) + (2 + 10) + (2 + 1 + 5) + cloud;
+        let critical = (2 + 4) + (2 + 10) + (2 + 2) + (2 + 10) + (2 + 10) + (2 + 1 + 5) + cloud + (2 + 5);
         let fields = critical + (2 + 8) + (2 + 4) + (2 + 4) + (2 + 32) + (2 + 1);
         assert!(base + fields <= MAX_HEADER_LENGTH);
     }
@@ -150,6 +157,7 @@ mod tests {
             FIELD_ARRAY,
             FIELD_CLOUD,
             FIELD_ATTRIBUTES,
+            FIELD_LOSSLESS,
         ] {
             assert_eq!(tag & ANCILLARY, 0);
         }

@@ -1,6 +1,6 @@
 //! What a file says about itself, and which of that is legal.
 
-use crate::constants::{DIGEST_PREFIX_LENGTH, MAX_NAME_LENGTH, NUMERICS_F32_FMA_1};
+use crate::constants::{DIGEST_PREFIX_LENGTH, LOSSLESS, MAX_NAME_LENGTH, MIN_BAND_PIXELS, NUMERICS_F32_FMA_1};
 use crate::{Cloud, Samples};
 
 /// The name of the arithmetic that decided every symbol and pixel.
@@ -99,6 +99,8 @@ pub struct Header {
     pub gamma: Option<u32>,
     /// x and y of the white point, of red, of green and of blue, in units of 1/100,000.
     pub chromaticities: Option<[u32; 8]>,
+    /// Rows of a band of a picture that is kept to the bit, without a model; 1 to the height. Then nothing is said that a model has.
+    pub lossless_rows: Option<u32>,
     /// A point cloud in place of a picture: then width and height are 1, and nothing else is said that a picture has.
     pub cloud: Option<Cloud>,
 }
@@ -126,6 +128,7 @@ impl Header {
             cicp: None,
             gamma: None,
             chromaticities: None,
+            lossless_rows: None,
             cloud: None,
         }
     }
@@ -134,6 +137,38 @@ impl Header {
     #[must_use]
     pub fn of_cloud(model: &str, cloud: Cloud) -> Self {
         Self { cloud: Some(cloud), ..Self::new(model, 1, 1) }
+    }
+
+    /// The header of an 8-bit RGB picture that is kept to the bit, in bands of so many rows.
+    #[must_use]
+    pub fn of_lossless(width: u32, height: u32, band_rows: u32) -> Self {
+        Self { lossless_rows: Some(band_rows), ..Self::new(LOSSLESS, width, height) }
+    }
+
+    /// What a lossless picture says that only one of a model has, or does not say.
+    fn fault_of_lossless(&self, rows: u32) -> Option<String> {
+        if rows == 0 || rows > self.height {
+            return Some(format!("bands of {rows} rows (1 to {})", self.height));
+        }
+        let pixels = u64::from(self.width) * u64::from(rows);
+        if rows < self.height && pixels < MIN_BAND_PIXELS {
+            return Some(format!("bands of {pixels} pixels, several have at least {MIN_BAND_PIXELS} each"));
+        }
+        let of_model = Self {
+            width: self.width,
+            height: self.height,
+            samples: self.samples,
+            has_channel_axis: self.has_channel_axis,
+            resolution: self.resolution,
+            cicp: self.cicp,
+            gamma: self.gamma,
+            chromaticities: self.chromaticities,
+            ..Self::of_lossless(self.width, self.height, rows)
+        };
+        if *self != of_model {
+            return Some("a lossless picture with the name, digests, rate or size of a model".to_owned());
+        }
+        matches!(self.samples, Samples::Array { .. }).then(|| "a lossless array, must be a picture".to_owned())
     }
 
     /// Whether something is said that only a picture or an array has.
@@ -184,6 +219,9 @@ impl Header {
         }
         if self.gamma == Some(0) {
             return Some("gamma is 0 (above 0)".to_owned());
+        }
+        if let Some(fault) = self.lossless_rows.and_then(|rows| self.fault_of_lossless(rows)) {
+            return Some(fault);
         }
         match self.quality {
             Some(quality) if !(0.0..=100.0).contains(&quality) => Some(format!("quality is {quality} (0 to 100)")),

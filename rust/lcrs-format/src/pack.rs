@@ -2,8 +2,9 @@
 
 use crate::constants::{
     crc32c, ANCILLARY, AXES_WITH_CHANNELS, FIELD_ARRAY, FIELD_ATTRIBUTES, FIELD_AXES, FIELD_CHROMATICITIES, FIELD_CICP,
-    FIELD_CLOUD, FIELD_CROP, FIELD_DECODED, FIELD_GAMMA, FIELD_QUALITY, FIELD_RESOLUTION, FIELD_SAMPLES, FIELD_TILES,
-    FORMAT_VERSION, KIND_RAW, MAGIC, MAX_PRECISION, MAX_SECTIONS, NOT_PORTABLE, PRECISION_RAW,
+    FIELD_CLOUD, FIELD_CROP, FIELD_DECODED, FIELD_GAMMA, FIELD_LOSSLESS, FIELD_QUALITY, FIELD_RESOLUTION,
+    FIELD_SAMPLES, FIELD_TILES, FORMAT_VERSION, KIND_RAW, MAGIC, MAX_PRECISION, MAX_SECTIONS, NOT_PORTABLE,
+    PRECISION_RAW,
 };
 use crate::varint::write_varint;
 use crate::{Error, Header, Metadata, Result, Samples, Section};
@@ -118,6 +119,11 @@ fn write_fields(out: &mut Vec<u8>, header: &Header) {
         if !cloud.attributes.is_empty() {
             write_field(out, FIELD_ATTRIBUTES, &cloud.attributes_value());
         }
+    }
+    if let Some(rows) = header.lossless_rows {
+        let mut value = Vec::new();
+        write_varint(&mut value, rows.into());
+        write_field(out, FIELD_LOSSLESS, &value);
     }
     if let Some((x, y)) = header.resolution {
         write_field(out, FIELD_RESOLUTION, &[x.to_le_bytes(), y.to_le_bytes()].concat());

@@ -2,9 +2,9 @@
 
 use crate::constants::{
     crc32c, ANCILLARY, AXES_ALONE, AXES_WITH_CHANNELS, CRC_LENGTH, FIELD_ARRAY, FIELD_ATTRIBUTES, FIELD_AXES,
-    FIELD_CHROMATICITIES, FIELD_CICP, FIELD_CLOUD, FIELD_CROP, FIELD_DECODED, FIELD_GAMMA, FIELD_QUALITY,
-    FIELD_RESOLUTION, FIELD_SAMPLES, FIELD_TILES, FORMAT_VERSION, KIND_RAW, MAGIC, MAX_HEADER_LENGTH, MAX_PRECISION,
-    NOT_PORTABLE, PREAMBLE_LENGTH, PRECISION_RAW, UNSTABLE_VERSION,
+    FIELD_CHROMATICITIES, FIELD_CICP, FIELD_CLOUD, FIELD_CROP, FIELD_DECODED, FIELD_GAMMA, FIELD_LOSSLESS,
+    FIELD_QUALITY, FIELD_RESOLUTION, FIELD_SAMPLES, FIELD_TILES, FORMAT_VERSION, KIND_RAW, MAGIC, MAX_HEADER_LENGTH,
+    MAX_PRECISION, NOT_PORTABLE, PREAMBLE_LENGTH, PRECISION_RAW, UNSTABLE_VERSION,
 };
 use crate::reader::{AtEnd, Reader};
 use crate::{
@@ -234,7 +234,9 @@ fn read_fields(reader: &mut Reader<'_>, header: &mut Header) -> Result<()> {
         }
         let is_of_picture = match tag {
             FIELD_CLOUD => last_tag.is_some(), // all below are
-            FIELD_RESOLUTION | FIELD_CICP | FIELD_GAMMA | FIELD_CHROMATICITIES | FIELD_AXES => header.cloud.is_some(),
+            FIELD_LOSSLESS | FIELD_RESOLUTION | FIELD_CICP | FIELD_GAMMA | FIELD_CHROMATICITIES | FIELD_AXES => {
+                header.cloud.is_some()
+            }
             _ => false,
         };
         if is_of_picture {
@@ -293,6 +295,7 @@ fn read_fields(reader: &mut Reader<'_>, header: &mut Header) -> Result<()> {
                 Some(cloud) => cloud.attributes = Cloud::read_attributes(&mut value)?,
                 None => return Err(Error::Corrupt("attributes without a point cloud".to_owned())),
             },
+            FIELD_LOSSLESS => header.lossless_rows = Some(value.varint_u32("rows of a band")?),
             FIELD_AXES => {
                 axes = match value.byte("axes")? {
                     axes @ (AXES_ALONE | AXES_WITH_CHANNELS) => Some(axes),

@@ -15,6 +15,7 @@ mod integers;
 mod interrupts;
 mod latent;
 mod limits;
+mod lossless;
 mod metadata;
 mod octree;
 mod package;
@@ -53,6 +54,8 @@ mod _lcrs {
     use crate::integers::int32_array;
     #[pymodule_export]
     use crate::latent::{decode_latents, encode_latents};
+    #[pymodule_export]
+    use crate::lossless::{compress_lossless, decompress_lossless, decompress_lossless_bytes};
     #[pymodule_export]
     use crate::octree::Octree;
     #[pymodule_export]

@@ -180,12 +180,7 @@ impl Package {
     ) -> PyResult<samples::Bytes<'py>> {
         let limits = limits(max_pixels, max_bytes)?;
         let picture = self.picture(data, allow_other_synthesis, threads, &limits)?;
-        let layout = picture.layout();
-        make_room_for_copy(&picture, data.len()?, &runtime(data.py(), threads)?, &limits)
-            .map_err(|error| to_py(data.py(), &error))?;
-        let bytes = arrays::to_bytes(data.py(), picture.data())?;
-        let shape = PyTuple::new(data.py(), samples::shape(&layout))?;
-        Ok((bytes, shape, layout.samples.number().name(), samples::depth(&layout)))
+        to_bytes(data, &picture, &runtime(data.py(), threads)?, &limits)
     }
 
     /// The bytes of an .lcrs file of a size or a distortion, found by trials on the real coder.
@@ -399,8 +394,22 @@ fn planes<'py>(py: Python<'py>, latent: &Tensor) -> PyResult<Bound<'py, PyAny>> 
 }
 
 /// The limits of a job whose pixels are there twice: as the caller gave them, and as the codec takes them.
-fn besides_given(py: Python<'_>, picture: &Picture, limits: &Limits) -> PyResult<Limits> {
+pub(crate) fn besides_given(py: Python<'_>, picture: &Picture, limits: &Limits) -> PyResult<Limits> {
     limits.without(picture.data().len() as u64, "the given picture").map_err(|error| to_py(py, &error))
+}
+
+/// The samples of a picture that was decoded from `file`, and what says how they are meant.
+pub(crate) fn to_bytes<'py>(
+    file: &Bound<'py, PyAny>,
+    picture: &Picture,
+    rt: &Runtime,
+    limits: &Limits,
+) -> PyResult<samples::Bytes<'py>> {
+    let (py, layout) = (file.py(), picture.layout());
+    make_room_for_copy(picture, file.len()?, rt, limits).map_err(|error| to_py(py, &error))?;
+    let bytes = arrays::to_bytes(py, picture.data())?;
+    let shape = PyTuple::new(py, samples::shape(&layout))?;
+    Ok((bytes, shape, layout.samples.number().name(), samples::depth(&layout)))
 }
 
 /// Checks that a decoded picture may be there twice beside its file. Memory that is kept for later gives way.

@@ -19,9 +19,14 @@ pub(crate) struct Given {
 
 /// A picture or an array for a package, from an array or from bytes.
 pub(crate) fn picture(package: &codec::Package, pixels: &Bound<'_, PyAny>, given: &Given) -> PyResult<Picture> {
+    picture_of(package.samples(), package.name(), pixels, given)
+}
+
+/// The same for what takes such samples and has this name.
+pub(crate) fn picture_of(takes: Samples, name: &str, pixels: &Bound<'_, PyAny>, given: &Given) -> PyResult<Picture> {
     let py = pixels.py();
     if given.shape.is_some() {
-        let layout = layout(package, given)?;
+        let layout = layout_of(takes, name, given)?;
         let bytes = arrays::bytes(pixels, "pixels")?;
         let picture = arrays::copied(&bytes, "pixels").and_then(|data| Picture::with_layout(layout, data));
         return picture.map_err(|error| to_py(py, &error.at("pixels")));
@@ -29,7 +34,7 @@ pub(crate) fn picture(package: &codec::Package, pixels: &Bound<'_, PyAny>, given
     if given.dtype.is_some() {
         return Err(PyValueError::new_err("dtype is for pixels that are given as bytes, with their shape"));
     }
-    let number = match package.samples() {
+    let number = match takes {
         Samples::Array { number, .. } => number,
         Samples::Picture { .. } if pixels.cast::<PyArrayDyn<u16>>().is_ok() => NumberType::U16,
         Samples::Picture { .. } => NumberType::U8,
@@ -41,8 +46,9 @@ pub(crate) fn picture(package: &codec::Package, pixels: &Bound<'_, PyAny>, given
         NumberType::I16 => taken(pixels, i16::to_le_bytes),
         NumberType::F32 => taken(pixels, f32::to_le_bytes),
     }?;
-    let layout = self::layout(
-        package,
+    let layout = layout_of(
+        takes,
+        name,
         &Given { shape: Some(shape), dtype: Some(number.name().to_owned()), bit_depth: given.bit_depth },
     )?;
     Picture::with_layout(layout, data).map_err(|error| to_py(py, &error.at("pixels")))

@@ -27,6 +27,7 @@
 
 pub mod ans;
 mod batch;
+pub mod binary;
 mod coder;
 mod escape;
 mod kind;
