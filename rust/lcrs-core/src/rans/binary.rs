@@ -63,7 +63,7 @@ impl AdaptiveBit {
     fn learn(&mut self, is_set: bool) {
         let (p, n) = (i64::from(self.0 >> COUNT_BITS), self.0 & MAX_COUNT);
         let target = if is_set { 1 << PROBABILITY_BITS } else { 0 };
-        let p = p + ((target - p) * RATES[n as usize] >> 16);
+        let p = p + (((target - p) * RATES[n as usize]) >> 16);
         self.0 = (p as u32) << COUNT_BITS | (n + 1).min(MAX_COUNT);
     }
 }
