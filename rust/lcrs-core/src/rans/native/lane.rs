@@ -6,7 +6,7 @@ use crate::rans::words::WordStack;
 
 /// Puts entries on the state `x`, the last one first; returns how many words that emitted.
 #[inline(always)]
-pub(super) fn put_all(x: &mut u64, entries: &[u32], words: &mut WordStack<2>) -> usize {
+pub(in crate::rans) fn put_all(x: &mut u64, entries: &[u32], words: &mut WordStack<2>) -> usize {
     let (room, top) = words.room(entries.len());
     let mut at = top;
     entries.iter().rev().for_each(|&entry| put(x, entry, room, &mut at));
