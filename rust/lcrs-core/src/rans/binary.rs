@@ -63,7 +63,7 @@ impl AdaptiveBit {
     fn learn(&mut self, is_set: bool) {
         let (p, n) = (i64::from(self.0 >> COUNT_BITS), self.0 & MAX_COUNT);
         let target = if is_set { 1 << PROBABILITY_BITS } else { 0 };
-        let p = p + ((target - p) * RATES[n as usize] >> 16);
+        let p = p + (((target - p) * RATES[n as usize]) >> 16);
         self.0 = (p as u32) << COUNT_BITS | (n + 1).min(MAX_COUNT);
     }
 }
@@ -82,6 +82,12 @@ fn interval(frequency: u32, is_set: bool) -> (u32, u32) {
 pub trait BitCoder {
     /// Codes a bit, and learns from it. An encoder takes `given`; a decoder does not look at it. Returns the bit.
     fn code(&mut self, kind: &mut AdaptiveBit, given: bool) -> bool;
+}
+
+/// The most bits that a stream of so many bytes holds: each segment has a state.
+#[must_use]
+pub const fn most_bits(bytes: usize) -> u64 {
+    (bytes / STATE_BYTES) as u64 * SEGMENT as u64
 }
 
 /// Takes bits to a stream.
@@ -112,7 +118,7 @@ impl BitEncoder {
         (SEGMENT * (size_of::<u32>() + size_of::<[u8; 2]>())) as u64
     }
 
-    /// The stream.
+    /// The stream, without room for more.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Limit`] if memory was short.
@@ -123,6 +129,7 @@ impl BitEncoder {
         if self.is_short {
             return Err(Error::limit("no memory for a stream"));
         }
+        self.stream.shrink_to_fit();
         Ok(self.stream)
     }
 
