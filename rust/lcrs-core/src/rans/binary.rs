@@ -77,6 +77,12 @@ pub trait BitCoder {
     fn code(&mut self, kind: &mut AdaptiveBit, given: bool) -> bool;
 }
 
+/// The most bits that a stream of so many bytes holds: each segment has a state.
+#[must_use]
+pub const fn most_bits(bytes: usize) -> u64 {
+    (bytes / STATE_BYTES) as u64 * SEGMENT as u64
+}
+
 /// Takes bits to a stream.
 #[derive(Debug, Default)]
 pub struct BitEncoder {
@@ -105,7 +111,7 @@ impl BitEncoder {
         (SEGMENT * (size_of::<u32>() + size_of::<[u8; 2]>())) as u64
     }
 
-    /// The stream.
+    /// The stream, without room for more.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Limit`] if memory was short.
@@ -116,6 +122,7 @@ impl BitEncoder {
         if self.is_short {
             return Err(Error::limit("no memory for a stream"));
         }
+        self.stream.shrink_to_fit();
         Ok(self.stream)
     }
 
