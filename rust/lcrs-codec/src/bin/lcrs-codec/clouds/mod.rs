@@ -3,6 +3,7 @@
 mod columns;
 mod header;
 mod ply;
+mod shortened;
 
 use lcrs_codec::{
     compress_cloud, decompress_cloud, runtime_from_env, CloudOptions, Info, PointCloud, Resolution, SectionInfo,
