@@ -74,7 +74,10 @@ fn what_only_a_model_has_is_not_written() {
         let mut header = full();
         change(&mut header);
         let error = file(&header).unwrap_err();
-        assert!(matches!(error, Error::InvalidArgument(_)) && error.message().contains(words), "{error} without {words}");
+        assert!(
+            matches!(error, Error::InvalidArgument(_)) && error.message().contains(words),
+            "{error} without {words}"
+        );
     };
     refused(&|h| h.lossless_rows = Some(0), "bands of 0 rows (1 to 1000)");
     refused(&|h| h.lossless_rows = Some(1001), "bands of 1001 rows (1 to 1000)");
