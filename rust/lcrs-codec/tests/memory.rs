@@ -216,10 +216,10 @@ fn jobs_hold_no_more_than_their_limits_say() {
     }
 }
 
-/// A lossless picture of several rows of colours that repeat, then noise.
+/// A picture of long lines, then noise.
 fn half_noise(width: u32, height: u32) -> Picture {
     let (mut random, count) = (Random(7), 3 * width as usize * height as usize);
-    let data = (0..count).map(|i| if i < 2 * count / 3 { (i / 3 % 7) as u8 } else { random.bits() as u8 });
+    let data = (0..count).map(|i| if i < 2 * count / 3 { (i / 300 % 7) as u8 } else { random.bits() as u8 });
     Picture::new(width, height, data.collect()).unwrap()
 }
 
@@ -230,7 +230,7 @@ fn encode_lossless(picture: &Picture, rt: &Runtime, limits: &Limits) -> Result<V
 
 fn lossless_memory_that_is_refused_is_an_error_and_the_next_job_works() {
     // a row of flags is a large block; the stream grows several times
-    let picture = half_noise(LARGE as u32 + 9, 9);
+    let picture = half_noise(LARGE as u32 + 9, 24);
     let file = encode_lossless(&picture, &new_runtime(1), &Limits::default()).unwrap();
     for threads in 1..=2 {
         let run = |is_encoder, rt: &Runtime| match is_encoder {

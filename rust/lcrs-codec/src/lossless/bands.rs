@@ -100,8 +100,8 @@ fn encode_band(
             model.code(&mut encoder, &around, pixel);
             window.set(x, pixel);
         }
-        let more = (encoder.complete_bytes() - counted) as u64;
-        counted = encoder.complete_bytes();
+        let complete = encoder.complete_bytes()?;
+        let more = (complete - std::mem::replace(&mut counted, complete)) as u64;
         let all = so_far.fetch_add(more, Ordering::Relaxed) + more;
         if all > max {
             return Ok(None);

@@ -107,9 +107,14 @@ impl BitEncoder {
     }
 
     /// Bytes of all segments that are complete.
-    #[must_use]
-    pub fn complete_bytes(&self) -> usize {
-        self.stream.len()
+    ///
+    /// # Errors
+    /// As [`BitEncoder::finish`].
+    pub fn complete_bytes(&self) -> Result<usize> {
+        if self.is_short {
+            return Err(Error::limit("no memory for a stream"));
+        }
+        Ok(self.stream.len())
     }
 
     /// Bytes that an encoder holds beside its stream.
@@ -126,9 +131,7 @@ impl BitEncoder {
         if !self.bits.is_empty() {
             self.end_segment();
         }
-        if self.is_short {
-            return Err(Error::limit("no memory for a stream"));
-        }
+        self.complete_bytes()?;
         self.stream.shrink_to_fit();
         Ok(self.stream)
     }
