@@ -216,10 +216,13 @@ fn jobs_hold_no_more_than_their_limits_say() {
     }
 }
 
-/// A picture of long lines, then noise.
+/// A picture of long lines, and of noise in rows that nobody looks at who asks whether it is worth a trial.
 fn half_noise(width: u32, height: u32) -> Picture {
-    let (mut random, count) = (Random(7), 3 * width as usize * height as usize);
-    let data = (0..count).map(|i| if i < 2 * count / 3 { (i / 300 % 7) as u8 } else { random.bits() as u8 });
+    let (mut random, row) = (Random(7), 3 * width as usize);
+    let data = (0..row * height as usize).map(|i| match i / row % 8 {
+        0..4 => (i / 300 % 7) as u8,
+        _ => random.bits() as u8,
+    });
     Picture::new(width, height, data.collect()).unwrap()
 }
 
@@ -230,37 +233,36 @@ fn encode_lossless(picture: &Picture, rt: &Runtime, limits: &Limits) -> Result<V
 
 fn lossless_memory_that_is_refused_is_an_error_and_the_next_job_works() {
     // a row of flags is a large block; the stream grows several times
-    let picture = half_noise(LARGE as u32 + 9, 24);
+    let picture = half_noise(LARGE as u32 + 9, 9);
     let file = encode_lossless(&picture, &new_runtime(1), &Limits::default()).unwrap();
-    for threads in 1..=2 {
-        let run = |is_encoder, rt: &Runtime| match is_encoder {
-            true => encode_lossless(&picture, rt, &Limits::default()).map(|again| assert_eq!(again, file)),
-            false => decompress_lossless(&file, rt, &Limits::default()).map(|again| assert_eq!(again, picture)),
-        };
-        for is_encoder in [true, false] {
-            let mut refused = 0;
-            loop {
-                let rt = new_runtime(threads);
-                let (done, asked) = refusing(refused, || run(is_encoder, &rt));
-                if let Err(error) = done {
-                    assert_eq!(error.kind(), ErrorKind::Limit, "block {refused}: {error}");
-                }
-                if asked <= refused {
-                    break;
-                }
-                refused += 1;
+    let run = |is_encoder, rt: &Runtime| match is_encoder {
+        true => encode_lossless(&picture, rt, &Limits::default()).map(|again| assert_eq!(again, file)),
+        false => decompress_lossless(&file, rt, &Limits::default()).map(|again| assert_eq!(again, picture)),
+    };
+    for is_encoder in [true, false] {
+        let mut refused = 0;
+        loop {
+            let rt = new_runtime(1);
+            let (done, asked) = refusing(refused, || run(is_encoder, &rt));
+            if let Err(error) = done {
+                assert_eq!(error.kind(), ErrorKind::Limit, "block {refused}: {error}");
             }
-            assert!(refused > 10, "{refused} large blocks");
+            run(is_encoder, &rt).unwrap();
+            if asked <= refused {
+                break;
+            }
+            refused += 1;
         }
+        assert!(refused > 10, "{refused} large blocks");
     }
 }
 
 fn lossless_jobs_hold_no_more_than_their_limits_say() {
-    let picture = half_noise(1000, 700);
+    let picture = half_noise(500, 400);
     let rt = Runtime::new(Simd::detect(), 2).unwrap();
     let (file, most) = most_held(|| encode_lossless(&picture, &rt, &Limits::default()).unwrap());
     let mut refused = [0; 2];
-    for percent in [800, 400, 200, 150, 120, 100, 90, 80, 70, 60, 50, 40, 30, 20, 10] {
+    for percent in [400, 200, 120, 100, 80, 60, 40, 20, 10] {
         let mut limits = Limits::default();
         limits.max_bytes = most / 100 * percent;
         let (encoded, held) = most_held(|| encode_lossless(&picture, &rt, &limits));
@@ -272,7 +274,7 @@ fn lossless_jobs_hold_no_more_than_their_limits_say() {
             *refused += usize::from(error.is_some());
         }
     }
-    assert!(refused.iter().all(|count| (3..14).contains(count)), "{refused:?}");
+    assert!(refused.iter().all(|count| (2..9).contains(count)), "{refused:?}");
 }
 
 /// Lists of jobs, tables of a run, messages, a tile's buffers that wait for the next one: small things that nobody counts.
