@@ -31,10 +31,13 @@ __all__ = [
     "build_profile",
     "bytes_needed",
     "codes_clouds",
+    "compress_lossless",
     "decode",
     "decode_batch",
     "decode_into",
     "decode_latents",
+    "decompress_lossless",
+    "decompress_lossless_bytes",
     "default_scale_table",
     "dequantize",
     "each_step",
@@ -1283,6 +1286,75 @@ def metadata(data: _Bytes, *, max_pixels: int | None = None, max_bytes: int | No
 
     Raises:
         LcrsError: the file is cut off, damaged, or of a later version.
+    """
+
+# Lossless pictures --------------------------------------------------------------------------------
+
+def compress_lossless(
+    pixels: NDArray[Any] | _Tensor | bytes,
+    *,
+    max_size: int | None = None,
+    shape: Sequence[int] | None = None,
+    dtype: str | None = None,
+    bit_depth: int | None = None,
+    metadata: dict[str, Any] | None = None,
+    threads: int | None = None,
+    max_pixels: int | None = None,
+    max_bytes: int | None = None,
+) -> bytes | None:
+    """The bytes of an .lcrs file that holds a picture to the bit, without a model.
+
+    Args:
+        pixels: at least 1 x 1, uint8 or uint16, (H, W, 3), or grey: (H, W) or (H, W, 1). Or the bytes of
+            that, each sample little endian, with `shape`.
+        max_size: the most bytes that the file may have. Then pictures with few pixels that are like a
+            neighbour, as photographs are, are not tried.
+        shape: of what is given as bytes.
+        dtype: of what is given as bytes; by default uint8.
+        bit_depth: bits of a component, 1 to 8 of uint8, 9 to 16 of uint16; by default 8 or 16.
+        metadata: what goes along, by the names that `metadata` gives.
+        threads: how many to use; the bytes do not depend on it.
+        max_pixels: of a picture; by default 2^28.
+        max_bytes: that the call may hold at a time; by default 2^31.
+
+    Returns:
+        The file; None if it would be larger than `max_size`, or was not tried.
+
+    Raises:
+        ValueError: the pixels are not as above.
+        LimitError: the picture or the metadata are above the limits.
+    """
+
+def decompress_lossless(
+    data: _Bytes,
+    *,
+    threads: int | None = None,
+    max_pixels: int | None = None,
+    max_bytes: int | None = None,
+) -> NDArray[Any]:
+    """The picture of a lossless .lcrs file, of the shape and type that it was given in.
+
+    Args:
+        data: the whole file.
+        threads: how many to use; the pixels do not depend on it.
+        max_pixels: of a picture; by default 2^28.
+        max_bytes: that the call may hold at a time; by default 2^31.
+
+    Raises:
+        LcrsError: the file is cut off, damaged, of a later version, not lossless, or above the limits.
+    """
+
+def decompress_lossless_bytes(
+    data: _Bytes,
+    *,
+    threads: int | None = None,
+    max_pixels: int | None = None,
+    max_bytes: int | None = None,
+) -> tuple[bytes, tuple[int, ...], str, int | None]:
+    """`decompress_lossless` for programs that do without NumPy.
+
+    Returns:
+        The bytes of the samples, each little endian, their shape, their type, and the bits of a component.
     """
 
 # Pictures -----------------------------------------------------------------------------------------

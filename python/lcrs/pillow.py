@@ -21,15 +21,16 @@ def register() -> None:
 
     `Image.open` reads the header; pixels are decoded when they are needed, as RGB, or L if they are grey;
     components of more than 8 bits are rounded to 8, but for grey ones (I;16). `image.info` has
-    `icc_profile`, `exif`, `xmp` and `dpi` by Pillow's names.
+    `icc_profile`, `exif`, `xmp` and `dpi` by Pillow's names, `lossless` if the picture is, else `model` and
+    `quality`.
 
     What is wrong with a file is raised as `OSError`, as Pillow's other readers do: `UnidentifiedImageError`
     by `Image.open`.
 
-    `image.save` takes the keywords of `lcrs.compress`: `quality`, `model`, `background`, `to_8bit`
-    and all others. As Pillow's other writers do, it takes the profile (`icc_profile`) and the resolution
-    (`dpi`) of the image unless given others, and EXIF (`exif`) and XMP (`xmp`) only if given; with
-    `keep_exif=True` or `keep_metadata=True` it takes the image's own.
+    `image.save` takes the keywords of `lcrs.compress`: `quality`, `lossless`, `model`, `background`,
+    `to_8bit` and all others. As Pillow's other writers do, it takes the profile (`icc_profile`) and the
+    resolution (`dpi`) of the image unless given others, and EXIF (`exif`) and XMP (`xmp`) only if given;
+    with `keep_exif=True` or `keep_metadata=True` it takes the image's own.
 
     Calling it again changes nothing.
     """

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from lcrs.cli import batch
 from lcrs.cli.arguments import positive_number, refuse_options, whole_number
 from lcrs.cli.endings import CLOUDS
-from lcrs.cli.messages import LossWarning, naming
+from lcrs.cli.messages import LossWarning, UsageError, naming
 from lcrs.cli.streams import STANDARD, standard_input, title
 from lcrs.cli.targets import check_output, check_stream, deliver, is_whole
 
@@ -105,6 +105,8 @@ def encode(job: Job, arguments: argparse.Namespace) -> batch.Done:
         return batch.Done(is_skipped=True, words=f"{job.target}: is there already")
     check_output(job.source, job.target, force=arguments.force, makes_folders=job.is_named_here)
     refuse_options(arguments, ONLY_PICTURES, "pictures")
+    if arguments.lossless is False:
+        raise UsageError("--no-lossless is for pictures, not for point clouds: --voxel or --bits rounds them")
 
     from lcrs import clouds, points
 

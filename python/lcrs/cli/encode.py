@@ -30,6 +30,9 @@ from lcrs.cli.streams import title
 from lcrs.cli.targets import check_output, check_stream, deliver, is_whole
 
 if TYPE_CHECKING:
+    from torch import nn
+
+    from lcrs.coding import Package
     from lcrs.pictures import Picture
 
 NAME = "encode"
@@ -70,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_rate(group: argparse._ArgumentGroup) -> None:
-    """How large the file gets; read by `_rate_options`. One of them at most."""
+    """How large the file gets; read by `_rate_options`. One of them at most, and none with --lossless."""
     rate = group.add_mutually_exclusive_group()
     rate.add_argument(
         "-q", "--quality", metavar="Q", type=quality, help="0 (smallest) to 100 (best); default 50"
@@ -99,6 +102,12 @@ def _add_rate(group: argparse._ArgumentGroup) -> None:
         type=positive_number,
         help="PSNR of the decoded picture, to within 0.05 dB",
     )
+    group.add_argument(
+        "--lossless",
+        action=argparse.BooleanOptionalAction,
+        help="keep the pixels to the bit, without a model; by default, if no --model is named, those of "
+        "pictures that get no larger by it",
+    )
 
 
 def _add_picture(group: argparse._ArgumentGroup) -> None:
@@ -119,8 +128,8 @@ def _add_picture(group: argparse._ArgumentGroup) -> None:
     add_limits(group)
 
 
-def _rate_options(arguments: argparse.Namespace) -> dict[str, Any]:
-    """What `lcrs.compress` is told of the model and the rate."""
+def _model_and_quality(arguments: argparse.Namespace) -> tuple[Package | nn.Module, float | None]:
+    """What codes a picture that is not to be lossless, and the quality, if one is asked for."""
     from lcrs import codec, coding
 
     named, rate = model_of(arguments), arguments.quality
@@ -132,10 +141,35 @@ def _rate_options(arguments: argparse.Namespace) -> dict[str, Any]:
     if isinstance(model, coding.Package) and model.samples is not None:
         msg = f"model '{model.name}' codes arrays, not pictures: lcrs.compress in Python takes them"
         raise UsageError(msg)
+    return model, rate
+
+
+def _rate_options(arguments: argparse.Namespace) -> dict[str, Any]:
+    """What `lcrs.compress` is told of the model and the rate."""
+    if arguments.lossless:
+        return {"lossless": True}
+    model, rate = _model_and_quality(arguments)
+    chosen = {"model": None if arguments.model is None else model, "lossless": arguments.lossless}
     targets = {name: getattr(arguments, name) for name in ("target_bpp", "target_size", "target_psnr")}
     device = {"runtime": arguments.runtime, "device": arguments.device}
     portability = {"allow_not_portable": arguments.allow_not_portable}
-    return {"model": model, "quality": rate} | portability | targets | device
+    return {"quality": rate} | chosen | portability | targets | device
+
+
+def _check_lossless(arguments: argparse.Namespace) -> None:
+    """Refuses what does not go together with --lossless.
+
+    Raises:
+        UsageError: it is given.
+    """
+    names = (
+        *("quality", "scale", "target_bpp", "target_size", "target_psnr", "voxel", "bits"),
+        *("model", "import_", "allow_not_portable", "runtime", "device"),
+    )
+    for name in names if arguments.lossless else ():
+        if getattr(arguments, name) not in (None, False, "native"):
+            option = f"--{name.strip('_').replace('_', '-')}"
+            raise UsageError(f"{option} does not go with --lossless, which needs none: leave one of them out")
 
 
 def _picture_options(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -163,6 +197,7 @@ def _tell_losses(job: Job, picture: Picture, arguments: argparse.Namespace) -> N
 
 def run(arguments: argparse.Namespace) -> int:
     """Finds the files, and encodes each."""
+    _check_lossless(arguments)
     check_runtime(arguments.runtime, arguments.device)
     check_import(arguments)
 
@@ -173,12 +208,13 @@ def run(arguments: argparse.Namespace) -> int:
     advice = "" if arguments.keep_endings else "; --keep-endings tells them apart"
     todo = plan(arguments, Kind(PICTURES | CLOUDS - _MANIFOLD, rename, "the pictures", advice))
     # By their endings: to look into so many files is for those who read them.
-    if len(todo.jobs) > 1 and all(job.source.suffix.lower() in PICTURES - CLOUDS for job in todo.jobs):
+    are_pictures = all(job.source.suffix.lower() in PICTURES - CLOUDS for job in todo.jobs)
+    if len(todo.jobs) > 1 and are_pictures and not arguments.lossless:
         from lcrs.coding import Package
 
-        options = _rate_options(arguments)  # what is wrong with the model is said once
-        if options["quality"] is not None and isinstance(options["model"], Package):
-            options["model"].level(options["quality"])
+        model, rate = _model_and_quality(arguments)  # what is wrong with the model is said once
+        if rate is not None and isinstance(model, Package):
+            model.level(rate)
     return batch.run(todo, NAME, arguments)
 
 
@@ -209,4 +245,5 @@ def work(job: Job, arguments: argparse.Namespace) -> batch.Done:
     header = codec.info(data, **limits(arguments))
     bpp = 8 * len(data) / (header["width"] * header["height"])
     words = f"{job.target_text}: {len(data)} bytes, {bpp:.3f} bits a pixel"
+    words += ", lossless" if header["lossless"] else ""
     return batch.Done(job.num_bytes, len(data), words=words)

@@ -16,6 +16,8 @@ SUMMARY = "Say what .lcrs files hold, without decoding them"
 
 JSON_HELP = "print one JSON object a line and file; bytes of a name that are no UTF-8 are \\xNN there"
 _KIND = Kind(frozenset({".lcrs"}), str, "the .lcrs files")
+# What a lossless picture has none of.
+_OF_MODELS = frozenset({"model", "quality", "entropy_digest", "synthesis_digest"})
 # The columns of a table, and on which side each is even.
 _COLUMNS = (
     ("bytes", ">"),
@@ -63,7 +65,10 @@ def run(arguments: argparse.Namespace) -> int:
         elif is_table:
             rows.append(_row(fields))
         else:
-            del fields["file"]
+            has_model = "num_points" in fields or not fields["lossless"]
+            fields = {
+                key: fields[key] for key in fields if key != "file" and (has_model or key not in _OF_MODELS)
+            }
             width = max(map(len, fields))
             streams.write_text("".join(f"{key:<{width}}  {_text(value)}\n" for key, value in fields.items()))
     if rows:
@@ -101,8 +106,8 @@ def _row(fields: dict[str, Any]) -> list[str]:
         str(fields["num_bytes"]),
         f"{width}x{height}",
         f"{8 * fields['num_bytes'] / (width * height):.3f}",
-        "fixed" if quality is None else f"{quality:g}",
-        printable(fields["model"]),
+        "lossless" if fields["lossless"] else "fixed" if quality is None else f"{quality:g}",
+        "-" if fields["lossless"] else printable(fields["model"]),
         printable(fields["file"]),
     ]
 

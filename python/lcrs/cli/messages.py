@@ -14,6 +14,7 @@ _OPTIONS = {
     "pass runtime='torch'": "--runtime torch",
     "pass model=NET, the model in torch": "--model CHECKPOINT --import MODULE:CLASS",
     "allow_not_portable=True": "--allow-not-portable",
+    "lossless=True": "--lossless",
 }
 _EXPECTED = (OSError, ValueError, RuntimeError, ImportError, Warning)
 

@@ -3,10 +3,12 @@
 Example:
     >>> import numpy as np
     >>> from lcrs import codec
-    >>> data = codec.compress(np.full((20, 30, 3), 128, np.uint8), quality=30)
+    >>> data = codec.compress(np.full((20, 30, 3), 128, np.uint8), quality=30, lossless=False)
     >>> codec.decompress(data).shape
     (20, 30, 3)
     >>> codec.info(data)["model"] == codec.DEFAULT_MODEL
+    True
+    >>> codec.info(codec.compress(np.full((20, 30, 3), 128, np.uint8)))["lossless"]
     True
 """
 
@@ -19,10 +21,11 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias, TypeVar
 
 from lcrs import coding
-from lcrs.codec.call_checks import check_numbers, refuse_url
+from lcrs.codec.call_checks import check_choice, check_numbers, refuse_url
 from lcrs.codec.containers import Container, Output, give, give_picture, read_container
-from lcrs.codec.samples import private_metadata, to_samples
-from lcrs.codec.targets import only_target, reached
+from lcrs.codec.lossless import LOSSLESS, LosslessCoding, refuse_beside, unless_larger
+from lcrs.codec.samples import Samples, private_metadata, to_samples
+from lcrs.codec.targets import Target, only_target, reached
 from lcrs.coding import Package
 from lcrs.errors import LcrsError, MissingModelError, NotPortableError
 from lcrs.packages import (
@@ -79,7 +82,8 @@ def compress(
     target_bpp: float | None = None,
     target_size: int | None = None,
     target_psnr: float | None = None,
-    model: _Model = DEFAULT_MODEL,
+    lossless: bool | None = None,
+    model: _Model | None = None,
     allow_not_portable: bool = False,
     background: Background | None = None,
     to_8bit: bool = False,
@@ -107,14 +111,18 @@ def compress(
             none.
         target_bpp: in place of a quality: bits of the whole file for each pixel, reached to within 1 %.
         target_size: in place of a quality: bytes of the whole file, metadata included. It gets no more, and
-            no less than 99 % of it.
+            no less than 99 % of it unless it is lossless.
         target_psnr: in place of a quality: PSNR of the decoded samples in decibels, to within 0.05. Targets
             are found by trials, mostly three to five; each decodes, too, for a PSNR. What of g_a is the same
             at every quality runs once: all of it where gains come after it, the first stage where they come
             in between; the rest and the coder run for each trial. One that the model does not reach gives the
             nearest file that it does, and a `TargetWarning`.
+        lossless: whether the picture is kept to the bit, of 1 to 16 bits, grey or in colours. That needs no
+            model, and takes no quality, target, runtime or device. Where nothing is said, a picture is kept
+            so if no model is named and the file is not larger than what the model writes, or than a target
+            that all that the model writes is below. So are text, drawings and screens, mostly.
         model: a model's name, an .lcrm file, a loaded `lcrs.coding.Package`, or a model in torch, which is
-            made a package of at each call.
+            made a package of at each call; by default `DEFAULT_MODEL`.
         allow_not_portable: whether a model in torch that no package can say codes by its own `compress`. The
             file says that it is not portable: it decodes only with this model, the same weights, and where
             torch computes the same sums. What the model lacks for a package is in the error without this.
@@ -141,26 +149,32 @@ def compress(
     Raises:
         TypeError: `image` is none of these, or an argument is no number where one is needed.
         PictureError: the picture is damaged, or holds what the call does not say what to do with.
-        ValueError: the quality, a target, the runtime or the device is not as above.
+        ValueError: the quality, a target, the runtime or the device is not as above, or given beside
+            `lossless=True`.
         MissingModelError: there is no such model here.
         NotPortableError: a model in torch has no package, unless that is allowed.
         LimitError: the picture is above `max_pixels` or needs more than `max_bytes`.
 
     Warns:
-        TargetWarning: the model does not reach a target. The file is the nearest that it gives, for a size
-            the largest that is not above, if there is one.
+        TargetWarning: the model does not reach a target, and the file is not lossless or above it. It is the
+            nearest that the model gives, for a size the largest that is not above, if there is one.
     """
     targets = {"target_bpp": target_bpp, "target_size": target_size, "target_psnr": target_psnr}
     check_numbers(quality=quality, **targets, frame=frame, bit_depth=bit_depth, threads=threads)
     check_numbers(max_pixels=max_pixels, max_bytes=max_bytes)
+    check_choice(lossless=lossless)
     refuse_url(image)
     target = only_target(quality, **targets)
-    package = _coder(model, allow_not_portable=allow_not_portable)
+    package: Package | OwnCoding | LosslessCoding = LOSSLESS
+    if lossless:
+        other_runtime = None if runtime == "native" else runtime
+        given = {"allow_not_portable": allow_not_portable or None, "runtime": other_runtime, "device": device}
+        refuse_beside(model=model, quality=quality, **targets, **given)
+    else:
+        package = _coder(DEFAULT_MODEL if model is None else model, allow_not_portable=allow_not_portable)
     choices = {"background": background, "to_8bit": to_8bit, "to_srgb": to_srgb, "frame": frame}
     limits = {"max_pixels": max_pixels, "max_bytes": max_bytes}
     samples = to_samples(package, image, choices, bit_depth=bit_depth, **limits)
-    if quality is None and package.levels is not None:
-        quality = DEFAULT_QUALITY
     private = private_metadata(samples.metadata, keep_exif=keep_exif, keep_metadata=keep_metadata)
     options: dict[str, Any] = {
         "metadata": {key: value for key, value in samples.metadata.items() if key not in private},
@@ -168,22 +182,44 @@ def compress(
         "max_pixels": max_pixels,
         "max_bytes": max_bytes,
     }
-    if not isinstance(package, Package):
-        _refuse(package, quality=quality, target=target)
-    networks = _networks(package, runtime, device, threads)
-    if not isinstance(package, Package):
-        data = package.compress(samples, metadata=options["metadata"], max_pixels=max_pixels)
-    elif target is not None and networks is not None:
-        data = reached(networks.compress_to_target(samples, target, **options))
-    elif target is not None:
-        data = reached(package.compress_to_target(samples.data, *target, **samples.form | options))
-    elif networks is not None:
-        data = networks.compress(samples, quality, **options)
+    if isinstance(package, LosslessCoding):
+        data = package.compress(samples, **options)
     else:
-        data = package.compress(samples.data, quality, **samples.form, **options)
+        found = _by_model(package, samples, options, (quality, target), (runtime, device))
+        if lossless is None and model is None and package.samples is None:
+            found = unless_larger(found, samples, target, options)
+        data = reached(found)
     if output is not None:
         give(data, output)
     return data
+
+
+def _by_model(
+    package: Package | OwnCoding,
+    samples: Samples,
+    options: dict[str, Any],
+    rate: tuple[float | None, Target | None],
+    where: tuple[Runtime, str | None],
+) -> tuple[bytes, str | None]:
+    """The file that a model makes of a quality or a target, by a runtime on a device; and what it reached in
+    place of the target, in words, if it did not reach it.
+    """
+    quality, target = rate
+    if quality is None and package.levels is not None:
+        quality = DEFAULT_QUALITY
+    if not isinstance(package, Package):
+        _refuse(package, quality=quality, target=target)
+    networks = _networks(package, *where, options["threads"])
+    if not isinstance(package, Package):
+        metadata, max_pixels = options["metadata"], options["max_pixels"]
+        return package.compress(samples, metadata=metadata, max_pixels=max_pixels), None
+    if target is not None:
+        if networks is not None:
+            return networks.compress_to_target(samples, target, **options)
+        return package.compress_to_target(samples.data, *target, **samples.form | options)
+    if networks is not None:
+        return networks.compress(samples, quality, **options), None
+    return package.compress(samples.data, quality, **samples.form, **options), None
 
 
 def decompress(
@@ -202,7 +238,7 @@ def decompress(
     Args:
         data: the file: its bytes, its path, or a binary file object that is open for reading.
         model: as in `compress`; by default the model that the file names. A file that is not portable needs
-            the model in torch.
+            the model in torch, a lossless one none, whatever is named.
         threads: how many to use. The pixels do not depend on it.
         runtime: `native` gives the same pixels on every machine. `torch` runs g_s in torch on `device`,
             from the same exact symbols: the pixels are equal up to rounding.
@@ -232,7 +268,7 @@ def decompress(
         pixels: NDArray[Any] = picture.pixels.copy()
         return pixels
 
-    def restore(package: Package | OwnCoding) -> NDArray[Any]:
+    def restore(package: Package | OwnCoding | LosslessCoding) -> NDArray[Any]:
         networks = _networks(package, runtime, device, threads)
         return (networks or package).decompress(data, threads=threads, **limits)
 
@@ -266,9 +302,9 @@ def decompress_picture(
         )
         raise ValueError(msg)
 
-    def restore(package: Package | OwnCoding) -> bytes:
+    def restore(package: Package | OwnCoding | LosslessCoding) -> bytes:
         networks = _networks(package, runtime, device, threads)
-        if networks is None and isinstance(package, Package):
+        if networks is None and isinstance(package, Package | LosslessCoding):
             return package.decompress_bytes(data, threads=threads, **limits)[0]
         pixels = (networks or package).decompress(data, threads=threads, **limits)
         return pixels.astype(pixels.dtype.newbyteorder("<"), copy=False).tobytes()
@@ -311,23 +347,23 @@ def _refuse(coder: OwnCoding, **options: object) -> None:
 
 
 def _networks(
-    package: Package | OwnCoding, runtime: Runtime, device: str | None, threads: int | None
+    package: Package | OwnCoding | LosslessCoding, runtime: Runtime, device: str | None, threads: int | None
 ) -> TorchRuntime | None:
-    """What runs g_a and g_s, unless that is the package itself."""
-    if not isinstance(package, Package):
+    """What runs g_a and g_s, unless that is the package itself, or there are none."""
+    if not isinstance(package, Package | LosslessCoding):
         _refuse(package, runtime=None if runtime == "native" else runtime, device=device, threads=threads)
         return None
-    if runtime == "torch":
-        from lcrs.codec.torch_runtime import torch_runtime
-
-        return torch_runtime(package, device or "cpu")
-    if runtime != "native":
+    if runtime not in ("native", "torch"):
         msg = f"runtime is {runtime!r}, must be 'native' or 'torch'"
         raise ValueError(msg)
-    if device is not None:
+    if runtime == "native" and device is not None:
         msg = f"device is {device!r}, but the native runtime has none: pass runtime='torch'"
         raise ValueError(msg)
-    return None
+    if runtime == "native" or isinstance(package, LosslessCoding):
+        return None
+    from lcrs.codec.torch_runtime import torch_runtime
+
+    return torch_runtime(package, device or "cpu")
 
 
 def _refuse_cloud(fields: dict[str, Any]) -> None:
@@ -338,7 +374,7 @@ def _refuse_cloud(fields: dict[str, Any]) -> None:
 def _with_model(
     data: bytes | bytearray | memoryview,
     model: _Model | None,
-    decompress: Callable[[Package | OwnCoding], _T],
+    decompress: Callable[[Package | OwnCoding | LosslessCoding], _T],
     limits: dict[str, Any],
 ) -> _T:
     """What `decompress` makes of the first package that the file was made with."""
@@ -376,10 +412,11 @@ def info(
         max_bytes: that the call may hold at a time, as in `compress`; by default 2^31.
 
     Returns:
-        At least `num_bytes, width, height, model, quality, format_version, entropy_digest, synthesis_digest,
-        portable, numerics`; `shape` and `dtype` of the array that `decompress` gives, its `channels`,
-        and, of pictures, `color` and `bit_depth`, else None. A file holds the first bytes of the
-        digests; they are completed to all 64 hexadecimal digits if the model is at hand.
+        At least `num_bytes, width, height, model, quality, lossless, format_version, entropy_digest,
+        synthesis_digest, portable, numerics`; `shape` and `dtype` of the array that `decompress` gives, its
+        `channels`, and, of pictures, `color` and `bit_depth`, else None. A file holds the first bytes of the
+        digests; they are completed to all 64 hexadecimal digits if the model is at hand. A `lossless`
+        picture has no model: `model` is "lossless", the quality None, the digests are zeros.
 
     Raises:
         LcrsError: the file is cut off, damaged, of a later version, or above a limit.
@@ -401,8 +438,12 @@ def info(
     return fields
 
 
-def _packages_for(fields: dict[str, Any], model: _Model | None) -> Iterator[Package | OwnCoding]:
+def _packages_for(
+    fields: dict[str, Any], model: _Model | None
+) -> Iterator[Package | OwnCoding | LosslessCoding]:
     """What to try for a file of these fields: the model asked for, or all that may have written it."""
+    if fields["lossless"]:
+        return iter([LOSSLESS])
     if model is None:
         return load_packages(fields)
     if not _is_torch_model(model):

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-__all__ = ["check_numbers", "refuse_text", "refuse_url"]
+__all__ = ["check_choice", "check_numbers", "refuse_text", "refuse_url"]
 
 _REAL = {
     "quality": "a number from 0 to 100",
@@ -33,6 +33,18 @@ def check_numbers(**given: Any) -> None:
     for name, value in given.items():
         if value is not None and not (_is_whole(value) if name in _WHOLE else _is_real(value)):
             msg = f"{name} is {value!r}, {_WHOLE.get(name) or _REAL[name]} is needed"
+            raise TypeError(msg)
+
+
+def check_choice(**given: Any) -> None:
+    """Refuses what is neither yes nor no where that is asked; None says neither.
+
+    Raises:
+        TypeError: with the argument's name, its value and what there is.
+    """
+    for name, value in given.items():
+        if value is not None and value not in (True, False):
+            msg = f"{name} is {value!r}, True, False or None is needed"
             raise TypeError(msg)
 
 

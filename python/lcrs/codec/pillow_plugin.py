@@ -53,7 +53,7 @@ class LcrsImageFile(ImageFile.ImageFile):
             "exif": _EXIF_PREFIX + metadata["exif"] if metadata["exif"] else None,
             "xmp": metadata["xmp"],
             "dpi": metadata["resolution"],
-            "model": fields["model"],
+            **({"lossless": True} if fields["lossless"] else {"model": fields["model"]}),
             "quality": fields["quality"],
         }
         self.info.update({name: value for name, value in found.items() if value is not None})

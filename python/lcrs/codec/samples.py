@@ -25,6 +25,12 @@ class Samples:
     metadata: dict[str, Any] = field(default_factory=dict)
     """What travels with a picture."""
 
+    @property
+    def num_pixels(self) -> int:
+        """Of a picture."""
+        height, width = self.form["shape"][:2]
+        return int(height * width)
+
     def array(self) -> NDArray[Any]:
         """The samples as an array (H, W, C) or (H, W), not to be written to."""
         import numpy as np

@@ -30,6 +30,7 @@ from lcrs.coding.distributions import (
 from lcrs.coding.fingerprint import fingerprint
 from lcrs.coding.graph import Graph
 from lcrs.coding.latent import decode_latents, encode_latents
+from lcrs.coding.lossless import compress_lossless, decompress_lossless, decompress_lossless_bytes
 from lcrs.coding.octree import Octree
 from lcrs.coding.package import (
     CloudPackage,
@@ -73,10 +74,13 @@ __all__ = [
     "build_profile",
     "bytes_needed",
     "codes_clouds",
+    "compress_lossless",
     "decode",
     "decode_batch",
     "decode_into",
     "decode_latents",
+    "decompress_lossless",
+    "decompress_lossless_bytes",
     "default_scale_table",
     "dequantize",
     "each_step",

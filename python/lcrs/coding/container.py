@@ -10,7 +10,7 @@ from lcrs._lcrs import bytes_needed, info_json, metadata, read_not_portable, wri
 __all__ = ["bytes_needed", "info", "metadata", "read_not_portable", "write_not_portable"]
 
 # What people look for comes first.
-_FIRST = ("num_bytes", "width", "height", "num_points", "bits_per_point", "model", "quality")
+_FIRST = ("num_bytes", "width", "height", "num_points", "bits_per_point", "model", "quality", "lossless")
 
 
 def info(
@@ -24,9 +24,10 @@ def info(
         max_bytes: that the call may hold at a time; by default 2^31.
 
     Returns:
-        Among others `num_bytes, width, height, model, quality, format_version, entropy_digest,
+        Among others `num_bytes, width, height, model, quality, lossless, format_version, entropy_digest,
         synthesis_digest, portable, numerics, shape, dtype`; the digests are the first 16 hexadecimal digits
-        that a file holds. `color` and `bit_depth` are None for arrays.
+        that a file holds. `color` and `bit_depth` are None for arrays. Of a `lossless` picture, which has no
+        model, `model` is "lossless" and the digests are zeros.
         Of a point cloud `num_bytes, num_points, bits_per_point, model, dtype, lossless, voxel, depth,
         attributes, parts` and others; each part says its bits a point.
 

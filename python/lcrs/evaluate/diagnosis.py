@@ -242,8 +242,12 @@ def _decoded(
     except CorruptError as error:
         return Diagnosis("damaged", str(error), "fetch it again; if it stays so, report it", facts)
     whole = "every byte, the model and every symbol are as they were written"
+    if not is_cloud and facts["lossless"]:
+        whole = "every byte and every pixel are as they were written, lossless"
     if is_cloud:
         return Diagnosis("healthy", whole, "nothing to do", facts)
+    if original is None and facts["lossless"]:
+        return Diagnosis("healthy", whole, "nothing to do: the pixels are those that were compressed", facts)
     if original is None:
         advice = (
             "nothing to do. If the picture looks bad, its model or its quality is the reason, not the file: "
@@ -276,7 +280,16 @@ def _against_original(
     values, _ = measure(original, pixels)
     measured = {key: None if math.isinf(value) else value for key, value in values.items()}
     facts = facts | {"measured": measured}
+    if facts["lossless"] and bool((original == pixels).all()):
+        return Diagnosis("healthy", f"{whole}: those of the original", "nothing to do", facts)
     words = f"{whole}; PSNR {values['psnr-rgb']:.2f} dB"
+    if facts["lossless"]:
+        return Diagnosis(
+            "healthy",
+            f"{words}, so this is not what it was made of",
+            "compare it with the picture that it was made of, taken with the same options: the file is well",
+            facts,
+        )
     again = None
     if facts["portable"]:
         again = codec.compress(original, quality=facts["quality"], model=model or facts["model"])

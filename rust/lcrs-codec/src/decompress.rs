@@ -148,7 +148,7 @@ fn check_model(package: &Package, header: &Header, options: &DecompressOptions) 
         )));
     }
     if header.lossless_rows.is_some() {
-        return Err(Error::corrupt("the file holds a lossless picture, made without a model"));
+        return Err(Error::corrupt("the file holds a lossless picture: no model decodes it, decompress_lossless does"));
     }
     let digests = package.digests();
     check_entropy(header, package.name(), &digests, package.numerics())?;

@@ -75,7 +75,7 @@ impl Limits {
         Ok(out)
     }
 
-    /// An empty vector with room for `len` elements, and no more.
+    /// An empty vector with room for `len` elements, if that many bytes are allowed and to be had.
     ///
     /// # Errors
     /// As [`Limits::zeroed`].

@@ -1,6 +1,6 @@
 //! From a picture to a lossless file.
 
-use lcrs_core::{Limits, Result, Runtime};
+use lcrs_core::{ErrorKind, Limits, Result, Runtime};
 use lcrs_format::{pack, Header, Samples, Section};
 
 use super::bands::{band_rows, encode};
@@ -29,10 +29,10 @@ pub fn compress_lossless(
 }
 
 /// Compresses a picture to the bit, if that takes at most `max_bytes`. Where too few pixels are like their neighbours, as in
-/// photographs, that is not tried.
+/// photographs, that is not tried; nor for arrays, or beyond the limits: there is another file.
 ///
 /// # Errors
-/// As [`compress_lossless`], but none for arrays, which are left alone.
+/// [`lcrs_core::ErrorKind::Interrupted`].
 pub fn lossless_if_no_larger(
     picture: &Picture,
     metadata: &PictureMetadata,
@@ -43,7 +43,10 @@ pub fn lossless_if_no_larger(
     if matches!(picture.samples(), Samples::Array { .. }) || !is_worth_a_trial(picture, limits)? {
         return Ok(None);
     }
-    file(picture, metadata, max_bytes, rt, limits)
+    match file(picture, metadata, max_bytes, rt, limits) {
+        Err(error) if error.kind() == ErrorKind::Limit => Ok(None),
+        found => found,
+    }
 }
 
 fn file(
