@@ -6,7 +6,9 @@
 mod clouds;
 mod coder;
 mod files;
+mod lossless;
 
 pub use clouds::cloud;
 pub use coder::{decode_garbage, paths_agree, round_trip};
 pub use files::{container, package};
+pub use lossless::lossless;

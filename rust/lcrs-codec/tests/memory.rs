@@ -9,8 +9,11 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering::SeqCst};
 use std::sync::Barrier;
 
-use common::{factorized, hyperprior, is_slow, picture, scanned, variable_rate, Model};
-use lcrs_codec::{compress, decompress, CompressOptions, DecompressOptions, Package, Picture};
+use common::{factorized, hyperprior, is_slow, picture, scanned, variable_rate, Model, Random};
+use lcrs_codec::{
+    compress, decompress, decompress_lossless, lossless_if_no_larger, CompressOptions, DecompressOptions, Package,
+    Picture, PictureMetadata,
+};
 use lcrs_core::{ErrorKind, Limits, Result, Runtime, Simd};
 use serde_json::json;
 
@@ -229,12 +232,75 @@ fn jobs_hold_no_more_than_their_limits_say() {
     }
 }
 
+/// A picture of long lines, and of noise in rows that nobody looks at who asks whether it is worth a trial.
+fn half_noise(width: u32, height: u32) -> Picture {
+    let (mut random, row) = (Random(7), 3 * width as usize);
+    let data = (0..row * height as usize).map(|i| match i / row % 8 {
+        0..4 => (i / 300 % 7) as u8,
+        _ => random.bits() as u8,
+    });
+    Picture::new(width, height, data.collect()).unwrap()
+}
+
+fn encode_lossless(picture: &Picture, rt: &Runtime, limits: &Limits) -> Result<Vec<u8>> {
+    let none = PictureMetadata::default();
+    lossless_if_no_larger(picture, &none, usize::MAX, rt, limits).map(|file| file.expect("it is worth a trial"))
+}
+
+fn lossless_memory_that_is_refused_is_an_error_and_the_next_job_works() {
+    // a row of flags is a large block; the stream grows several times
+    let picture = half_noise(LARGE as u32 + 9, 9);
+    let file = encode_lossless(&picture, &new_runtime(1), &Limits::default()).unwrap();
+    let run = |is_encoder, rt: &Runtime| match is_encoder {
+        true => encode_lossless(&picture, rt, &Limits::default()).map(|again| assert_eq!(again, file)),
+        false => decompress_lossless(&file, rt, &Limits::default()).map(|again| assert_eq!(again, picture)),
+    };
+    for is_encoder in [true, false] {
+        let mut refused = 0;
+        loop {
+            let rt = new_runtime(1);
+            let (done, asked) = refusing(refused, || run(is_encoder, &rt));
+            if let Err(error) = done {
+                assert_eq!(error.kind(), ErrorKind::Limit, "block {refused}: {error}");
+            }
+            run(is_encoder, &rt).unwrap();
+            if asked <= refused {
+                break;
+            }
+            refused += 1;
+        }
+        assert!(refused > 10, "{refused} large blocks");
+    }
+}
+
+fn lossless_jobs_hold_no_more_than_their_limits_say() {
+    let picture = half_noise(500, 400);
+    let rt = Runtime::new(Simd::detect(), 2).unwrap();
+    let (file, most) = most_held(|| encode_lossless(&picture, &rt, &Limits::default()).unwrap());
+    let mut refused = [0; 2];
+    for percent in [400, 200, 120, 100, 80, 60, 40, 20, 10] {
+        let mut limits = Limits::default();
+        limits.max_bytes = most / 100 * percent;
+        let (encoded, held) = most_held(|| encode_lossless(&picture, &rt, &limits));
+        assert!(held <= limits.max_bytes, "encoding: {held} of {}", limits.max_bytes);
+        let (decoded, held) = most_held(|| decompress_lossless(&file, &rt, &limits));
+        assert!(held <= limits.max_bytes, "decoding: {held} of {}", limits.max_bytes);
+        for (refused, error) in refused.iter_mut().zip([encoded.err(), decoded.err()]) {
+            assert!(error.as_ref().is_none_or(|error| error.kind() == ErrorKind::Limit), "{error:?}");
+            *refused += usize::from(error.is_some());
+        }
+    }
+    assert!(refused.iter().all(|count| (2..9).contains(count)), "{refused:?}");
+}
+
 /// Lists of jobs, tables of a run, messages, a tile's buffers that wait for the next one: small things that nobody counts.
 const SLACK: u64 = 1 << 20;
 
 /// One test for all: a second one's thread would take memory of its own meanwhile, and be refused it.
 #[test]
 fn memory_has_limits() {
+    lossless_memory_that_is_refused_is_an_error_and_the_next_job_works();
+    lossless_jobs_hold_no_more_than_their_limits_say();
     memory_that_is_refused_is_an_error_and_the_next_job_works();
     jobs_hold_no_more_than_their_limits_say();
 }

@@ -46,15 +46,15 @@ fn bits_of(samples: Samples) -> Result<u32> {
     }
 }
 
-/// The payload of a picture; nothing if it would have more than `max_bytes`.
+/// The payload of a picture in bands of so many rows; nothing if it would have more than `max_bytes`.
 pub(super) fn encode(
     layout: &Layout,
+    rows: u32,
     data: &[u8],
     max_bytes: usize,
     rt: &Runtime,
     limits: &Limits,
 ) -> Result<Option<Vec<u8>>> {
-    let rows = band_rows(layout);
     let count = layout.height.div_ceil(rows) as usize;
     limits.rehearse((count * LISTED_BYTES) as u64, "bands of a picture")?;
     let bands: Vec<&[u8]> = data.chunks(layout.row_bytes() * rows as usize).collect();
@@ -100,8 +100,8 @@ fn encode_band(
             model.code(&mut encoder, &around, pixel);
             window.set(x, pixel);
         }
-        let more = (encoder.complete_bytes() - counted) as u64;
-        counted = encoder.complete_bytes();
+        let complete = encoder.complete_bytes()?;
+        let more = (complete - std::mem::replace(&mut counted, complete)) as u64;
         let all = so_far.fetch_add(more, Ordering::Relaxed) + more;
         if all > max {
             return Ok(None);
@@ -181,4 +181,94 @@ fn check_lengths(layout: &Layout, rows: u32, streams: &[&[u8]]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use lcrs_core::{Answer, ErrorKind, Interrupt, Simd};
+    use lcrs_format::Color;
+
+    use super::*;
+
+    fn grey(width: u32, height: u32) -> Layout {
+        let samples = Samples::Picture { color: Color::Grey, bit_depth: 8 };
+        Layout { width, height, samples, has_channel_axis: false }
+    }
+
+    /// Shapes that repeat, and a few pixels of noise.
+    fn data(layout: &Layout) -> Vec<u8> {
+        let (width, count) = (layout.width as usize, layout.width as usize * layout.height as usize);
+        (0..count).map(|i| if i * i % 97 == 0 { (i % 251) as u8 } else { ((i % width) / 5 % 3) as u8 }).collect()
+    }
+
+    #[test]
+    fn rows_are_shared_out_evenly_over_few_bands() {
+        for (width, height, rows) in [(1, 1, 1), (1000, 800, 800), (2048, 2048, 2048), (2048, 2049, 1025)] {
+            assert_eq!(band_rows(&grey(width, height)), rows);
+        }
+        assert_eq!(band_rows(&grey(65_535, 65_535)), 64);
+        assert_eq!(band_rows(&grey(u32::MAX, 3)), 1);
+        assert_eq!(band_rows(&grey(u32::MAX, u32::MAX)), 1);
+        assert_eq!(band_rows(&grey(1, u32::MAX)), 4_194_304);
+    }
+
+    #[test]
+    fn bands_come_back_whatever_their_rows_and_threads() {
+        let (layout, limits) = (grey(37, 50), Limits::default());
+        let data = data(&layout);
+        for rows in [1, 2, 7, 25, 49, 50] {
+            let encoded = [1, 2, 5].map(|threads| {
+                let rt = Runtime::new(Simd::detect(), threads).unwrap();
+                let payload = encode(&layout, rows, &data, usize::MAX, &rt, &limits).unwrap().unwrap();
+                assert_eq!(decode(&layout, rows, &payload, &rt, &limits).unwrap(), data, "{rows} rows");
+                assert_eq!(encode(&layout, rows, &data, payload.len(), &rt, &limits).unwrap().as_ref(), Some(&payload));
+                assert_eq!(encode(&layout, rows, &data, payload.len() - 1, &rt, &limits).unwrap(), None);
+                payload
+            });
+            assert!(encoded.windows(2).all(|pair| pair[0] == pair[1]), "{rows} rows");
+        }
+    }
+
+    #[test]
+    fn every_cut_of_bands_is_an_error() {
+        let (layout, limits, rt) = (grey(11, 9), Limits::default(), Runtime::serial());
+        let payload = encode(&layout, 2, &data(&layout), usize::MAX, &rt, &limits).unwrap().unwrap();
+        for length in 0..payload.len() {
+            let error = decode(&layout, 2, &payload[..length], &rt, &limits).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Truncated, "{length} bytes: {error}");
+        }
+        let error = decode(&layout, 2, &[&payload[..], &[0]].concat(), &rt, &limits).unwrap_err();
+        assert!(error.to_string().contains("band 4: 1 bytes are left after the last bit"), "{error}");
+        let error = decode(&layout, 3, &payload, &rt, &limits).unwrap_err();
+        assert_ne!(error.kind(), ErrorKind::InvalidArgument, "{error}");
+    }
+
+    /// A few bytes tell of no large picture, and no room is made for one.
+    #[test]
+    fn streams_that_are_too_short_are_refused_before_room_is_made() {
+        let (layout, rt) = (grey(65_535, 4096), Runtime::serial());
+        let error = decode(&layout, 4096, &[1; 100], &rt, &Limits::default()).unwrap_err();
+        assert_eq!((error.kind(), error.message()), (ErrorKind::Truncated, "band 0: 100 bytes for 268431360 pixels"));
+        let told = |rows, streams: &[&[u8]]| check_lengths(&layout, rows, streams).unwrap_err().message().to_owned();
+        assert_eq!(told(4095, &[&[1; 4095 * 6 - 1], &[1; 6]]), "band 0: 24569 bytes for 268365825 pixels");
+        assert_eq!(told(4095, &[&[1; 4095 * 6], &[1; 5]]), "band 1: 5 bytes for 65535 pixels");
+        check_lengths(&layout, 4095, &[&[1; 4095 * 6], &[1; 6]]).unwrap();
+    }
+
+    #[test]
+    fn jobs_are_interrupted() {
+        let (layout, limits, rt) = (grey(40, 30), Limits::default(), Runtime::serial());
+        let data = data(&layout);
+        let payload = encode(&layout, 10, &data, usize::MAX, &rt, &limits).unwrap().unwrap();
+        let rt = rt.interruptible(Interrupt::new(|| Answer::Stop));
+        assert_eq!(decode(&layout, 10, &payload, &rt, &limits).unwrap(), data); // before the question is asked
+        std::thread::sleep(std::time::Duration::from_millis(110));
+        for error in [
+            encode(&layout, 10, &data, usize::MAX, &rt, &limits).unwrap_err(),
+            decode(&layout, 10, &payload, &rt, &limits).unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::Interrupted);
+        }
+    }
 }

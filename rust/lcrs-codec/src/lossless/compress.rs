@@ -61,8 +61,9 @@ fn file(
     metadata.check(limits)?;
     let limits =
         &limits.without(picture.data().len() as u64 + 2 * metadata.num_bytes(), "a picture with its metadata")?;
-    let Some(data) = encode(&layout, picture.data(), max_bytes, rt, limits)? else { return Ok(None) };
-    let mut header = Header::of_lossless(layout.width, layout.height, band_rows(&layout));
+    let rows = band_rows(&layout);
+    let Some(data) = encode(&layout, rows, picture.data(), max_bytes, rt, limits)? else { return Ok(None) };
+    let mut header = Header::of_lossless(layout.width, layout.height, rows);
     header.samples = layout.samples;
     header.has_channel_axis = layout.has_channel_axis || layout.samples.channels() > 1;
     metadata.write_fields(&mut header);

@@ -4,8 +4,10 @@
 use std::path::Path;
 
 use crate::common::{is_slow, limits, runtimes};
-use lcrs_codec::{decompress, decompress_latent, info, metadata, DecompressOptions, Package};
-use lcrs_core::{ErrorKind, Runtime};
+use lcrs_codec::{
+    compress_lossless, decompress, decompress_latent, decompress_lossless, info, metadata, DecompressOptions, Package,
+};
+use lcrs_core::{ErrorKind, Runtime, Simd};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -16,6 +18,9 @@ const FOLDERS: [(&str, &str); 4] = [
     ("operations", "6d2984032f1149ca33a0712dfccb92770e3f446aab304ca7fd3479bea7b760c1"),
     ("samples", "81e067f3170abc6b4fc49b50303cc67af0078ce47df5eeff260904eb3daebaf1"),
 ];
+
+/// The folder of files that have no package, and the digest of its list.
+const LOSSLESS: (&str, &str) = ("lossless", "f41f61eb44a14c5d5c01efb7397e900cc28c7fa58a0772882499d2cd5f084a33");
 
 /// The first bytes of a file, of which every bit is flipped.
 const FIRST: usize = 512;
@@ -60,13 +65,20 @@ fn for_each_file(mut check: impl FnMut(&Package, &[u8], &Value)) {
     }
 }
 
+/// Calls `check` with each lossless file and what is expected of it.
+fn for_each_lossless_file(mut check: impl FnMut(&[u8], &Value)) {
+    for entry in expected(LOSSLESS.0)["files"].as_array().unwrap() {
+        check(&read(LOSSLESS.0, &format!("{}.lcrs", text(&entry["name"]))), entry);
+    }
+}
+
 #[test]
 fn nobody_has_touched_the_files() {
-    for (folder, digest) in FOLDERS {
+    for (folder, digest) in FOLDERS.into_iter().chain([LOSSLESS]) {
         assert_eq!(sha256(&read(folder, "expected.json")), digest, "expected.json in {folder}");
         let expected = expected(folder);
         for (list, suffix) in [("packages", "lcrm"), ("files", "lcrs")] {
-            for entry in expected[list].as_array().unwrap() {
+            for entry in expected[list].as_array().into_iter().flatten() {
                 let name = format!("{}.{suffix}", text(&entry["name"]));
                 assert_eq!(sha256(&read(folder, &name)), text(&entry["sha256"]), "{name}");
             }
@@ -139,6 +151,47 @@ fn damaged_files_are_errors() {
             let error = decode(&damaged).unwrap_err();
             assert_ne!(error.kind(), ErrorKind::InvalidArgument, "{name} with bit {bit} flipped: {error}");
             damaged[bit / 8] ^= 1 << (bit % 8);
+        }
+    });
+}
+
+#[test]
+fn lossless_files_are_their_pictures_both_ways_on_every_path_and_thread_count() {
+    let threads = [1, 2, 5].into_iter();
+    let runtimes: Vec<Runtime> = threads
+        .flat_map(|threads| Simd::available().into_iter().map(move |simd| Runtime::new(simd, threads).unwrap()))
+        .collect();
+    let mut num_files = 0;
+    for_each_lossless_file(|file, entry| {
+        let metadata = metadata(file, &limits()).unwrap();
+        for rt in &runtimes {
+            let picture = decompress_lossless(file, rt, &limits()).unwrap();
+            let size = serde_json::json!([picture.height(), picture.width()]);
+            assert_eq!((&entry["size"], text(&entry["pixels_sha256"])), (&size, sha256(picture.data()).as_str()));
+            // others were written by a slow encoder, in bands of fewer rows than lcrs takes
+            if entry["band_rows"] == entry["size"][0] {
+                assert_eq!(compress_lossless(&picture, &metadata, rt, &limits()).unwrap(), file, "{}", entry["name"]);
+            }
+        }
+        num_files += 1;
+    });
+    assert!(num_files > 20, "{num_files}");
+}
+
+#[test]
+fn damaged_lossless_files_are_errors() {
+    let decode = |data: &[u8]| decompress_lossless(data, &Runtime::serial(), &limits());
+    for_each_lossless_file(|file, entry| {
+        let name = &entry["name"];
+        assert!(decode(&[file, &[0][..]].concat()).is_err(), "{name} with a byte more");
+        let mut damaged = file.to_vec();
+        for at in 0..file.len() {
+            let error = decode(&file[..at]).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Truncated, "{name} cut to {at}: {error}");
+            damaged[at] ^= 1 << (at % 8);
+            let error = decode(&damaged).unwrap_err();
+            assert_ne!(error.kind(), ErrorKind::InvalidArgument, "{name} with byte {at} damaged: {error}");
+            damaged[at] = file[at];
         }
     });
 }

@@ -13,6 +13,7 @@ mod golden;
 mod hostile_clouds;
 mod hostile_files;
 mod hostile_packages;
+mod lossless;
 mod points;
 mod samples;
 mod scans;

@@ -100,9 +100,14 @@ impl BitEncoder {
     }
 
     /// Bytes of all segments that are complete.
-    #[must_use]
-    pub fn complete_bytes(&self) -> usize {
-        self.stream.len()
+    ///
+    /// # Errors
+    /// As [`BitEncoder::finish`].
+    pub fn complete_bytes(&self) -> Result<usize> {
+        if self.is_short {
+            return Err(Error::limit("no memory for a stream"));
+        }
+        Ok(self.stream.len())
     }
 
     /// Bytes that an encoder holds beside its stream.
@@ -119,9 +124,7 @@ impl BitEncoder {
         if !self.entries.is_empty() {
             self.end_segment();
         }
-        if self.is_short {
-            return Err(Error::limit("no memory for a stream"));
-        }
+        self.complete_bytes()?;
         self.stream.shrink_to_fit();
         Ok(self.stream)
     }
@@ -277,6 +280,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::ErrorKind;
 
     fn encode(bits: &[(u8, bool)]) -> Vec<u8> {
         let (mut kinds, mut encoder) = ([AdaptiveBit::default(); 4], BitEncoder::new());
@@ -358,9 +362,53 @@ mod tests {
         assert!((12_400..12_600).contains(&stream.len()), "{} bytes", stream.len());
     }
 
+    /// Whatever comes for however long, both bits stay possible, and what is surprising is learned.
+    #[test]
+    fn both_bits_stay_possible() {
+        for is_set in [false, true] {
+            let mut kind = AdaptiveBit::default();
+            (0..100_000).for_each(|_| kind.learn(is_set));
+            assert_eq!(kind.frequency(), if is_set { 65_535 } else { 1 });
+            assert_eq!(kind.0 & MAX_COUNT, MAX_COUNT);
+            let certain = kind;
+            kind.learn(!is_set);
+            assert_ne!(kind.frequency(), certain.frequency());
+            let stream = encode(&[vec![(0, is_set); 60_000], vec![(0, !is_set); 3]].concat());
+            assert!(stream.len() < 20, "{} bytes", stream.len());
+        }
+        let mut first = AdaptiveBit::default();
+        assert_eq!(first.frequency(), 1 << 15);
+        first.learn(true);
+        assert_eq!(first.0, ((1 << 21) + (43_690 << 5)) << 8 | 1); // 2^21 + 2^21 floor(2^17 / 3) / 2^16
+    }
+
+    #[test]
+    fn segments_end_where_they_are_full() {
+        for count in [SEGMENT - 1, SEGMENT, SEGMENT + 1, 2 * SEGMENT] {
+            let bits: Vec<(u8, bool)> = (0..count).map(|i| ((i % 3) as u8, i * i % 7 == 0)).collect();
+            let stream = encode(&bits);
+            let (decoded, end) = decode(&stream, &bits);
+            end.unwrap();
+            assert!(decoded.iter().eq(bits.iter().map(|(_, bit)| bit)));
+            assert!(most_bits(stream.len()) >= count as u64);
+            // a segment without bits
+            let longer = [&stream[..], &MIN_STATE.to_le_bytes()[..STATE_BYTES]].concat();
+            assert!(decode(&longer, &bits).1.unwrap_err().message().contains("6 bytes are left"));
+            for cut in [1, 2, 6, 7] {
+                let error = decode(&stream[..stream.len() - cut], &bits).1.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Truncated, "{error}");
+            }
+        }
+        assert_eq!(encode(&[]), []);
+        decode(&[], &[]).1.unwrap();
+        assert_eq!([0, 5, 6, 11, 12].map(most_bits), [0, 0, 65_536, 65_536, 131_072]);
+    }
+
     #[test]
     fn a_state_that_is_none_is_told() {
         let (_, end) = decode(&[0; 6], &[(0, false); 3]);
         assert!(end.unwrap_err().message().contains("state 0x0"));
+        let (_, end) = decode(&[0xff; 6], &[(0, false); 1]);
+        assert_eq!(end.unwrap_err().kind(), ErrorKind::Desync);
     }
 }

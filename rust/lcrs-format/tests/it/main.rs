@@ -3,3 +3,4 @@
 
 mod clouds;
 mod format;
+mod lossless;
