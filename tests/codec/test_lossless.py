@@ -345,6 +345,12 @@ def test_limits_hold(data: bytes, page: np.ndarray) -> None:
             call(100_000)
 
 
+def test_what_fits_into_memory_with_the_model_alone_is_the_model_s(default_is_tiny: None) -> None:
+    flat = np.full((16, 16, 3), 9, np.uint8)
+    assert lcrs.info(lcrs.compress(flat))["lossless"]
+    assert lcrs.compress(flat, max_bytes=1 << 20) == lcrs.compress(flat, lossless=False)
+
+
 def test_what_is_written_is_whole_or_not_there(
     page: np.ndarray, data: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
