@@ -1,8 +1,9 @@
-"""What a model does to pictures that no camera took, through real files: flat colours, text, patterns.
+"""What becomes of pictures that no camera took, through real files: flat colours, text, patterns.
 
-``python benches/python/graphics_criteria.py --model photo --output RESULT``
+``python benches/python/graphics_criteria.py [--model photo-2] --output RESULT``
 
-Writes RESULT.json and RESULT.md. The page of text is the licence of this repository in Pillow's own font, the
+Without a model it is what ``lcrs encode`` does when told nothing: lossless where that is no larger. Writes
+RESULT.json and RESULT.md. The page of text is the licence of this repository in Pillow's own font, the
 screenshots are drawn by `lcrs.train.graphics` from a seed that training did not use.
 """
 
@@ -63,7 +64,7 @@ def stripes(side: int, period: int, upright: bool) -> np.ndarray:
     return np.repeat(((x if upright else y) % 2 * 255).astype(np.uint8)[..., None], 3, axis=2)
 
 
-def measure(picture: np.ndarray, quality: float, model: lcrs.coding.Package) -> dict[str, float]:
+def measure(picture: np.ndarray, quality: float, model: lcrs.coding.Package | None) -> dict[str, float]:
     """A file's size and what it restores to."""
     data = lcrs.compress(picture, quality=quality, model=model)
     restored = lcrs.decompress(data, model=model)
@@ -75,6 +76,10 @@ def measure(picture: np.ndarray, quality: float, model: lcrs.coding.Package) -> 
     }
 
 
+def shown_psnr(point: dict[str, float]) -> str:
+    return f"{point['psnr_db']:.2f}" if point["largest_error"] else "lossless"
+
+
 def rises(points: Sequence[dict[str, float]]) -> bool:
     """Whether bits and PSNR never fall along the qualities."""
     return all(b["bpp"] >= a["bpp"] and b["psnr_db"] >= a["psnr_db"] for a, b in itertools.pairwise(points))
@@ -82,16 +87,17 @@ def rises(points: Sequence[dict[str, float]]) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="photo", help="name, or a package's path")
+    parser.add_argument("--model", help="name, or a package's path")
     parser.add_argument("--title", help="what the result calls the model")
     parser.add_argument("--side", type=int, default=512, help="of flat pictures, checkers and stripes")
     parser.add_argument("--output", type=Path, required=True, help="path without suffix")
     arguments = parser.parse_args()
-    model, side = lcrs.codec.load_package(arguments.model), arguments.side
-    lines = [f"# {arguments.title or arguments.model}: graphics", ""]
+    model = None if arguments.model is None else lcrs.codec.load_package(arguments.model)
+    title, side = arguments.title or arguments.model or "lcrs encode", arguments.side
+    lines = [f"# {title}: graphics", ""]
     note = os.environ.get("LCRS_BENCH_NOTE", "")
     lines += [note, ""] if note else []
-    result: dict[str, Any] = {"model": arguments.title or arguments.model, "side": side, "note": note}
+    result: dict[str, Any] = {"model": title, "side": side, "note": note}
 
     flats: dict[str, dict[str, Any]] = {}
     for name, colour in COLOURS.items():
@@ -124,7 +130,7 @@ def main() -> None:
             ours = measure(picture, quality, model)
             theirs = psnr_at_size(picture, "webp", int(ours["bytes"]))
             result["against_webp"].setdefault(name, {})[str(quality)] = {**ours, "webp_psnr_db": theirs}
-            rows.append([name, str(quality), f"{ours['bpp']:.3f}", f"{ours['psnr_db']:.2f}", f"{theirs:.2f}"])
+            rows.append([name, str(quality), f"{ours['bpp']:.3f}", shown_psnr(ours), f"{theirs:.2f}"])
     lines += ["", f"## Text and interfaces, against {described('webp')} at the same size", ""]
     lines += table(["picture", "quality", "bpp", "PSNR, dB", "WebP, dB"], rows)
 
@@ -137,7 +143,7 @@ def main() -> None:
     for name, picture in patterns.items():
         points = [measure(picture, q, model) for q in qualities]
         result["patterns"][name] = {str(q): p for q, p in zip(qualities, points, strict=True)}
-        shown = [f"{points[q // 10]['bpp']:.3f} / {points[q // 10]['psnr_db']:.1f}" for q in (0, 50, 80, 100)]
+        shown = [f"{points[q // 10]['bpp']:.3f} / {shown_psnr(points[q // 10])}" for q in (0, 50, 80, 100)]
         rows.append([name, *shown, "yes" if rises(points) else "no"])
     lines += ["", f"## Patterns of black and white, {side} x {side}", ""]
     head = [f"quality {q}: bpp / dB" for q in (0, 50, 80, 100)]

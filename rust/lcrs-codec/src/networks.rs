@@ -1,6 +1,7 @@
 //! The graphs of a package, parsed when it is loaded, packed for an instruction set when they first run.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use lcrs_core::{Error, Limits, Result, Runtime};
 use serde_json::Value;
@@ -12,7 +13,7 @@ use crate::tensors::{TensorView, Tensors};
 
 #[derive(Debug)]
 struct Network {
-    program: Program,
+    program: Arc<Program>,
     built: PerSimd<Graph>,
 }
 
@@ -36,7 +37,7 @@ impl Networks {
         for (name, graph) in graphs {
             let lookup = |name: &str| tensors.get(name).map(|tensor| tensor.borrowed());
             let program = Program::parse(graph, &lookup).map_err(|e| e.at(format!("graph '{name}'")))?;
-            by_name.insert(name.clone(), Network { program, built: PerSimd::default() });
+            by_name.insert(name.clone(), Network { program: Arc::new(program), built: PerSimd::default() });
         }
         Ok(Self { by_name, tensors })
     }
@@ -48,7 +49,7 @@ impl Networks {
 
     /// What graph `name` says.
     pub(crate) fn program(&self, name: &str) -> Result<&Program> {
-        self.network(name).map(|network| &network.program)
+        self.network(name).map(|network| &*network.program)
     }
 
     fn network(&self, name: &str) -> Result<&Network> {
@@ -98,8 +99,9 @@ impl Networks {
     /// Graph `name` cut where the level comes in, see [`Program::split_at_level`]: what is before, and what comes after, if
     /// anything does. Both are made for this call: who needs them runs them for many levels.
     pub(crate) fn split_at_level(&self, name: &str, rt: &Runtime) -> Result<Option<(Graph, Option<Graph>)>> {
-        let Some(parts) = self.program(name)?.split_at_level() else { return Ok(None) };
-        let ready = |program| Graph::prepared(program, &self.lookup(), rt);
+        let parts = self.program(name)?.split_at_level().map_err(|e| e.at(format!("graph '{name}'")))?;
+        let Some(parts) = parts else { return Ok(None) };
+        let ready = |program| Graph::prepared(Arc::new(program), &self.lookup(), rt);
         let graphs = ready(parts.before).and_then(|before| Ok((before, parts.after.map(ready).transpose()?)));
         graphs.map(Some).map_err(|e| blame_data(e).at(format!("graph '{name}'")))
     }
@@ -107,7 +109,7 @@ impl Networks {
     /// Graph `name`, packed for the instruction set of a runtime.
     pub(crate) fn graph(&self, name: &str, rt: &Runtime) -> Result<&Graph> {
         let network = self.network(name)?;
-        let make = || Graph::prepared(network.program.clone(), &self.lookup(), rt);
+        let make = || Graph::prepared(Arc::clone(&network.program), &self.lookup(), rt);
         network.built.get_or_make(rt.simd, make).map_err(|e| blame_data(e).at(format!("graph '{name}'")))
     }
 }

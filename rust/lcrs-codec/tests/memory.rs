@@ -12,6 +12,7 @@ use std::sync::Barrier;
 use common::{factorized, hyperprior, is_slow, picture, scanned, variable_rate, Model};
 use lcrs_codec::{compress, decompress, CompressOptions, DecompressOptions, Package, Picture};
 use lcrs_core::{ErrorKind, Limits, Result, Runtime, Simd};
+use serde_json::json;
 
 /// Blocks from this size on are large: the size of the input decides how large they are. Tables and lists of fixed size
 /// are smaller.
@@ -149,7 +150,7 @@ impl Job {
 }
 
 fn memory_that_is_refused_is_an_error_and_the_next_job_works() {
-    for model in models() {
+    for model in models().into_iter().chain([deep(300)]) {
         let bytes = model.to_bytes();
         let new_package = || Package::from_bytes(&bytes, &Limits::default()).unwrap();
         let name = new_package().name().to_owned();
@@ -157,6 +158,7 @@ fn memory_that_is_refused_is_an_error_and_the_next_job_works() {
         let sizes = match name.as_str() {
             _ if is_slow() => [[500, 330]; 2],
             "tiny-channel_groups" | "tiny-raster" => [[240, 160], [150, 83]],
+            "tiny-deep" => [[90, 70], [50, 40]], // its lists are large whatever the picture
             _ => [[310, 205], [150, 83]],
         };
         let [job, next] = sizes.map(|[width, height]| Job::new(&new_package(), width, height));
@@ -181,6 +183,20 @@ fn memory_that_is_refused_is_an_error_and_the_next_job_works() {
             }
         }
     }
+}
+
+/// [`factorized`] with so many layers more in each transform, which change little: its lists of layers are large blocks.
+fn deep(layers: usize) -> Model {
+    let mut model = factorized();
+    model.description["name"] = "tiny-deep".into();
+    for name in ["g_a", "g_s"] {
+        let graph = &mut model.description["graphs"][name];
+        let first = graph["outputs"][0][1].as_u64().unwrap() as usize;
+        let nodes = graph["nodes"].as_array_mut().unwrap();
+        nodes.extend((0..layers).map(|i| json!({"op": "abs", "in": [first + i], "place": format!("deep {i}")})));
+        graph["outputs"][0][1] = (first + layers).into();
+    }
+    model
 }
 
 fn jobs_hold_no_more_than_their_limits_say() {

@@ -75,8 +75,11 @@ impl Limits {
         Ok(out)
     }
 
-    /// An empty vector with room for `len` elements.
-    fn reserved<T>(&self, len: usize, what: &str) -> Result<Vec<T>> {
+    /// An empty vector with room for `len` elements, if that many bytes are allowed and to be had.
+    ///
+    /// # Errors
+    /// As [`Limits::zeroed`].
+    pub fn reserved<T>(&self, len: usize, what: &str) -> Result<Vec<T>> {
         let bytes = (len as u64).saturating_mul(size_of::<T>() as u64);
         self.check_bytes(bytes, what)?;
         let mut out = Vec::new();

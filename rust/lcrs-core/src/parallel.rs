@@ -1,7 +1,7 @@
 //! Threads as a value that is passed in: nothing here is global, so nothing can be stale after a fork.
 
 use crate::thread_affinity::ThreadAffinity;
-use crate::{Error, Interrupt, Result};
+use crate::{Error, Interrupt, Limits, Result};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A pool of threads that jobs are spread over: the thread that calls and others. Work is only ever split between
@@ -89,6 +89,30 @@ impl Pool {
         self.map_each(0..count, job)
     }
 
+    /// Like [`Pool::map`] for jobs that may fail, in as many pieces as input asks for; the first error by `i` wins.
+    ///
+    /// # Errors
+    /// What `job` returns, [`crate::ErrorKind::Limit`] if there is no memory for the results.
+    pub fn try_map<T: Send>(
+        &self,
+        count: usize,
+        what: &str,
+        job: impl Fn(usize) -> Result<T> + Send + Sync,
+    ) -> Result<Vec<T>> {
+        let results = Mutex::new(Limits::default().reserved(count, what)?);
+        self.for_each(count, |i| {
+            let result = job(i);
+            lock(&results).push((i, result));
+        });
+        let mut results: Vec<(usize, Result<T>)> = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+        results.sort_unstable_by_key(|(i, _)| *i);
+        let mut out = Limits::default().reserved(count, what)?;
+        for (_, result) in results {
+            out.push(result?);
+        }
+        Ok(out)
+    }
+
     /// Like [`Pool::map`] for jobs that change an item each.
     pub fn map_mut<T: Send, R: Send>(&self, items: &mut [T], job: impl Fn(usize, &mut T) -> R + Send + Sync) -> Vec<R> {
         self.map_each(items.iter_mut().enumerate(), |(i, item)| job(i, item))
@@ -164,6 +188,8 @@ mod tests {
             let pool = Pool::new(threads).expect("legal");
             assert_eq!(pool.threads(), threads);
             assert_eq!(pool.map(count, |i| 3 * i), (0..count).map(|i| 3 * i).collect::<Vec<_>>());
+            let tried = pool.try_map(count, "numbers", |i| Ok(3 * i)).expect("no job fails");
+            assert_eq!(tried, pool.map(count, |i| 3 * i));
             let mut items = vec![1; count];
             assert_eq!(pool.map_mut(&mut items, |i, item| *item += i), vec![(); count]);
             assert_eq!(items, (1..=count).collect::<Vec<_>>());
@@ -187,6 +213,15 @@ mod tests {
         let pool = Pool::new(2).expect("legal");
         let sums = pool.map(8, |i| pool.map(8, |j| i * j).into_iter().sum::<usize>());
         assert_eq!(sums, (0..8).map(|i| 28 * i).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_first_job_that_fails_is_told() {
+        for threads in [1, 3] {
+            let pool = Pool::new(threads).expect("legal");
+            let job = |i: usize| if i % 40 == 7 { Err(Error::invalid(format!("job {i}"))) } else { Ok(i) };
+            assert_eq!(pool.try_map(100, "numbers", job).expect_err("three fail").message(), "job 7");
+        }
     }
 
     #[test]

@@ -132,9 +132,20 @@ fn tables() {
     assert!(error.to_string().contains("table has more than 65536 rows or 134217728 entries"), "{error}");
 }
 
+fn packed_escapes() {
+    let table = gaussian_table(default_scale_table(), 1e-9).unwrap().with_heavy_tails();
+    let rt = Runtime::new(Simd::detect(), 1).unwrap();
+    let (symbols, indexes) = symbols(10_000, 3);
+    let whole = encode(StreamKind::Lcrs, &rt, &symbols, &indexes, &table).unwrap();
+    assert_eq!(whole[0] >> 7, 1, "the escapes are not packed");
+    let job = || encode(StreamKind::Lcrs, &Runtime::new(Simd::detect(), 1)?, &symbols, &indexes, &table);
+    assert!(refusing_each(job, |data| assert_eq!(data, whole)) > 3);
+}
+
 /// One test for all: a second one's thread would take memory of its own meanwhile, and be refused it.
 #[test]
 fn memory_that_is_refused_is_an_error() {
     streams_with_few_or_many_escapes();
+    packed_escapes();
     tables();
 }

@@ -56,6 +56,7 @@ class Container:
     samples: Samples | None = None
     axes: int | None = None
     cloud: Cloud | None = None
+    lossless_rows: int | None = None
 
 
 def _crc_table() -> list[int]:
@@ -166,7 +167,7 @@ def _read_fields(body: Cursor, container: Container) -> None:
     while body.left():
         tag = body.byte()
         need(tag > last, f"field {tag} after {last}")
-        is_of_picture = tag < 7 or tag in (0x81, 0x82, 0x83, 0x84, 0x86)
+        is_of_picture = tag < 7 or tag in (9, 0x81, 0x82, 0x83, 0x84, 0x86)
         need(not (container.cloud and is_of_picture), f"field {tag} of a point cloud")
         need(tag != 7 or last < 0, "a point cloud with fields of a picture")
         last = tag
@@ -194,6 +195,8 @@ def _read_fields(body: Cursor, container: Container) -> None:
         elif tag == 8:
             need(container.cloud is not None, "attributes of no point cloud")
             container.cloud.attributes = _read_attributes(value)
+        elif tag == 9:
+            container.lossless_rows = value.varint(1 << 32)
         elif tag == 0x81:
             resolution = struct.unpack("<2f", value.take(8))
             need(all(0 < number < math.inf for number in resolution), f"resolution {resolution}")
@@ -221,6 +224,20 @@ def _read_fields(body: Cursor, container: Container) -> None:
     need(max(right, bottom) < 1 << 32, "the visible part ends beyond 2^32")
     if container.decoded:
         need(container.decoded[0] >= right and container.decoded[1] >= bottom, "decoded size is too small")
+    if container.lossless_rows is not None:
+        _check_lossless(container)
+
+
+def _check_lossless(container: Container) -> None:
+    rows = container.lossless_rows
+    need(1 <= rows <= container.height, f"bands of {rows} rows")
+    need(rows == container.height or rows * container.width >= 1 << 16, f"bands of {rows} rows")
+    need(container.model == "lossless", f"a lossless picture of model {container.model}")
+    need(container.entropy_digest == container.synthesis_digest == bytes(8), "digests of a lossless picture")
+    need(container.portable, "a lossless picture that is not portable")
+    of_model = container.quality is not None or container.decoded or container.crop != (0, 0)
+    need(not of_model, "a lossless picture with quality, crop or decoded size")
+    need(container.samples.bits is not None, "a lossless array")
 
 
 TYPES = ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"]

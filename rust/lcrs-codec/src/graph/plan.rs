@@ -7,9 +7,10 @@
 use std::collections::HashMap;
 
 use lcrs_core::exact::{Pool, Spatial, Upsample, Windows};
+use lcrs_core::{Error, Result};
 
 use super::op::{Convolution, Op};
-use super::program::{Node, Program};
+use super::program::{list, list_of, Node, Program};
 
 /// Nodes that run together, named by the last of them, whose value they give.
 #[derive(Debug, Clone, PartialEq)]
@@ -71,25 +72,25 @@ enum Kind {
 }
 
 /// The units of a program, in an order in which each input exists.
-pub(super) fn units(program: &Program) -> Vec<Unit> {
-    let kinds = kinds(program);
-    let mut uses = vec![0_usize; kinds.len()];
+///
+/// # Errors
+/// [`lcrs_core::ErrorKind::Limit`] if memory is short.
+pub(super) fn units(program: &Program) -> Result<Vec<Unit>> {
+    let kinds = kinds(program)?;
+    let mut uses = list_of(kinds.len(), 0_usize)?;
     let outputs = program.outputs.iter().map(|(_, value)| value);
     program.nodes.iter().flat_map(|node| &node.inputs).chain(outputs).for_each(|value| uses[*value] += 1);
     let num_inputs = program.inputs.len();
-    let mut units: Vec<Option<Unit>> = Vec::with_capacity(program.nodes.len());
+    let mut units: Vec<Option<Unit>> = list(program.nodes.len())?;
     for (i, node) in program.nodes.iter().enumerate() {
         // a later operand was made later, and has more work behind it
         let going_on = node.inputs.iter().rev().find_map(|value| {
             let before = value.checked_sub(num_inputs).filter(|_| uses[*value] == 1)?;
-            let links = units[before].as_ref()?.chain.as_ref()?;
-            extended(links, i, node, *value, &kinds, num_inputs).map(|links| (before, links))
+            let links = units[before].as_mut()?.chain.as_mut()?;
+            goes_on(links, i, node, *value, &kinds, num_inputs).then_some(before)
         });
         let links = match going_on {
-            Some((before, links)) => {
-                units[before] = None;
-                Some(links)
-            }
+            Some(before) => units[before].take().and_then(|unit| unit.chain),
             None => begun(i, node, &kinds, num_inputs),
         };
         let mut inputs = links.as_ref().map_or_else(|| node.inputs.clone(), Links::inputs);
@@ -97,19 +98,24 @@ pub(super) fn units(program: &Program) -> Vec<Unit> {
         inputs.dedup();
         units.push(Some(Unit { node: i, chain: links, inputs }));
     }
-    units.into_iter().flatten().collect()
+    let mut whole = list(units.iter().flatten().count())?;
+    whole.extend(units.into_iter().flatten());
+    Ok(whole)
 }
 
 /// For each value the last unit that takes it, or that makes it if none does; `usize::MAX` for an output.
-pub(super) fn last_uses(program: &Program, units: &[Unit]) -> Vec<usize> {
+///
+/// # Errors
+/// As [`units`].
+pub(super) fn last_uses(program: &Program, units: &[Unit]) -> Result<Vec<usize>> {
     let num_inputs = program.inputs.len();
-    let mut last_use = vec![usize::MAX; num_inputs + program.nodes.len()];
+    let mut last_use = list_of(num_inputs + program.nodes.len(), usize::MAX)?;
     for (i, unit) in units.iter().enumerate() {
         last_use[num_inputs + unit.node] = i;
         unit.inputs.iter().for_each(|value| last_use[*value] = i);
     }
     program.outputs.iter().for_each(|(_, value)| last_use[*value] = usize::MAX);
-    last_use
+    Ok(last_use)
 }
 
 impl Links {
@@ -142,16 +148,16 @@ fn begun(i: usize, node: &Node, kinds: &[Kind], num_inputs: usize) -> Option<Lin
     if is_head {
         return Some(Links { head: Some(i), ..Links::new(map) });
     }
-    extended(&Links::new(map), i, node, map, kinds, num_inputs)
+    let mut links = Links::new(map);
+    goes_on(&mut links, i, node, map, kinds, num_inputs).then_some(links)
 }
 
-/// A chain that goes on with a node which takes its last value, if it can.
-fn extended(links: &Links, i: usize, node: &Node, value: usize, kinds: &[Kind], num_inputs: usize) -> Option<Links> {
+/// Goes on with a node which takes a chain's last value, if it can.
+fn goes_on(links: &mut Links, i: usize, node: &Node, value: usize, kinds: &[Kind], num_inputs: usize) -> bool {
     let (is_shuffled, repeat) = (links.shuffle > 1, links.shuffle * links.shuffle);
     if links.steps.len() >= MAX_LINKS {
-        return None;
+        return false;
     }
-    let mut links = links.clone();
     match &node.op {
         Op::Unary(_) => links.steps.push(Link { node: i, other: None, repeat, is_function: true }),
         Op::Conv2d(conv) if conv.is_pointwise() && !is_shuffled => {
@@ -161,12 +167,12 @@ fn extended(links: &Links, i: usize, node: &Node, value: usize, kinds: &[Kind], 
             links.steps.push(Link { node: i, other: None, repeat, is_function: false });
         }
         Op::Binary(_) => {
-            let &[left, right] = node.inputs.as_slice() else { return None };
+            let &[left, right] = node.inputs.as_slice() else { return false };
             let (other, is_left) = if right == value { (left, true) } else { (right, false) };
             let is_vector = kinds[other] == Kind::Vector;
             let is_map = !is_shuffled && kinds[other] == kinds[num_inputs + i];
             if other == value || !(is_vector || is_map) {
-                return None;
+                return false;
             }
             let other = Some(Operand { value: other, is_left, is_vector });
             links.steps.push(Link { node: i, other, repeat, is_function: is_vector });
@@ -177,9 +183,9 @@ fn extended(links: &Links, i: usize, node: &Node, value: usize, kinds: &[Kind], 
             links.head = Some(i);
             links.steps.iter_mut().for_each(|link| link.repeat = factor * factor);
         }
-        _ => return None,
+        _ => return false,
     }
-    Some(links)
+    true
 }
 
 /// What changes a height and a width.
@@ -195,15 +201,19 @@ enum Change {
 }
 
 /// What is known of each value.
-fn kinds(program: &Program) -> Vec<Kind> {
+fn kinds(program: &Program) -> Result<Vec<Kind>> {
     let mut sizes = program.inputs.len();
-    let mut kinds: Vec<Kind> = (0..sizes).map(Kind::Map).collect();
+    let mut kinds = list(sizes + program.nodes.len())?;
+    kinds.extend((0..sizes).map(Kind::Map));
     let mut changed: HashMap<(Size, Change), Size> = HashMap::new();
     let mut fresh = || {
         sizes += 1;
         sizes - 1
     };
     for node in &program.nodes {
+        changed
+            .try_reserve(2)
+            .map_err(|_| Error::limit(format!("no memory to plan a graph of {} nodes", program.nodes.len())))?;
         let taken: Vec<Kind> = node.inputs.iter().map(|value| kinds[*value]).collect();
         let map = taken.iter().find_map(|kind| match kind {
             Kind::Map(size) => Some(*size),
@@ -262,5 +272,5 @@ fn kinds(program: &Program) -> Vec<Kind> {
         };
         kinds.push(kind);
     }
-    kinds
+    Ok(kinds)
 }

@@ -1,17 +1,19 @@
 //! A graph with its kernels, packed for one instruction set.
 
+use std::sync::Arc;
+
 use lcrs_core::{Error, Result, Runtime, Simd};
 
 use super::kernel::Kernel;
 use super::op::Shape;
 use super::plan::{self, Unit};
-use super::program::Program;
+use super::program::{list, Program};
 use crate::tensors::TensorView;
 
 /// A network, ready to run.
 #[derive(Debug)]
 pub struct Graph {
-    pub(super) program: Program,
+    pub(super) program: Arc<Program>,
     /// One for each node.
     pub(super) kernels: Vec<Kernel>,
     /// What runs together.
@@ -29,25 +31,29 @@ impl Graph {
     pub fn new<'t>(json: &str, tensors: impl Fn(&str) -> Option<TensorView<'t>>, simd: Simd) -> Result<Self> {
         let json = serde_json::from_str(json).map_err(|e| Error::corrupt(format!("graph is not JSON: {e}")))?;
         let program = Program::parse(&json, &tensors)?;
-        let kernels = program.nodes.iter().map(|node| Kernel::of(node, &tensors, simd)).collect::<Result<_>>()?;
-        Ok(Self::with_kernels(program, kernels))
+        let mut kernels = list(program.nodes.len())?;
+        for node in &program.nodes {
+            kernels.push(Kernel::of(node, &tensors, simd)?);
+        }
+        Self::with_kernels(Arc::new(program), kernels)
     }
 
-    /// A graph of a program that was parsed with the same tensors, its nodes prepared side by side.
+    /// A graph of a program that was parsed with the same tensors, its nodes prepared side by side. The program is shared: of large
+    /// ones a copy for each instruction set would be memory that nobody has asked for.
     pub(crate) fn prepared<'t>(
-        program: Program,
+        program: Arc<Program>,
         tensors: &(dyn Fn(&str) -> Option<TensorView<'t>> + Sync),
         rt: &Runtime,
     ) -> Result<Self> {
         let prepare = |i: usize| Kernel::of(&program.nodes[i], &|name| tensors(name), rt.simd);
-        let kernels = rt.pool.map(program.nodes.len(), prepare).into_iter().collect::<Result<_>>()?;
-        Ok(Self::with_kernels(program, kernels))
+        let kernels = rt.pool.try_map(program.nodes.len(), "kernels of a graph", prepare)?;
+        Self::with_kernels(program, kernels)
     }
 
-    fn with_kernels(program: Program, kernels: Vec<Kernel>) -> Self {
-        let units = plan::units(&program);
-        let last_use = plan::last_uses(&program, &units);
-        Self { program, kernels, units, last_use }
+    fn with_kernels(program: Arc<Program>, kernels: Vec<Kernel>) -> Result<Self> {
+        let units = plan::units(&program)?;
+        let last_use = plan::last_uses(&program, &units)?;
+        Ok(Self { program, kernels, units, last_use })
     }
 
     /// The names of the inputs, in order.

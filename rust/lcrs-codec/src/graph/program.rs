@@ -65,20 +65,21 @@ impl Program {
             .collect::<Result<Vec<_>>>()?;
         let outputs = parse_outputs(members.list("outputs")?, inputs.len() + nodes.len())?;
         members.finish()?;
-        let last_use = last_uses(inputs.len(), &nodes, &outputs);
+        let last_use = last_uses(inputs.len(), &nodes, &outputs)?;
         Ok(Self { inputs, outputs, nodes, last_use })
     }
 
-    /// Infers the shape of every value for inputs of these shapes; nothing is allocated.
+    /// Infers the shape of every value for inputs of these shapes; no value is allocated.
     ///
     /// # Errors
     /// [`lcrs_core::ErrorKind::Corrupt`] if shapes do not go together, [`lcrs_core::ErrorKind::Limit`] for values beyond any
-    /// memory, with the place.
+    /// memory, with the place, and if there is none for the shapes.
     pub(crate) fn shapes(&self, inputs: &[Shape]) -> Result<Vec<Shape>> {
         if inputs.len() != self.inputs.len() {
             return Err(Error::invalid(format!("{} inputs given, the graph has {}", inputs.len(), self.inputs.len())));
         }
-        let mut shapes = inputs.to_vec();
+        let mut shapes = list(inputs.len() + self.nodes.len())?;
+        shapes.extend_from_slice(inputs);
         for node in &self.nodes {
             let taken: Vec<Shape> = node.inputs.iter().map(|value| shapes[*value]).collect();
             let shape = node.op.output(&taken).map_err(|e| e.at(&node.place))?;
@@ -150,6 +151,24 @@ impl Program {
     }
 }
 
+/// An empty list with room for something of each of so many nodes or values.
+///
+/// # Errors
+/// [`lcrs_core::ErrorKind::Limit`] if memory is short.
+pub(super) fn list<T>(len: usize) -> Result<Vec<T>> {
+    Limits::default().reserved(len, "a list of what a graph has")
+}
+
+/// A list of something of each of so many values, the same of all.
+///
+/// # Errors
+/// As [`list`].
+pub(super) fn list_of<T: Clone>(len: usize, each: T) -> Result<Vec<T>> {
+    let mut values = list(len)?;
+    values.resize(len, each);
+    Ok(values)
+}
+
 /// Bytes of a value.
 pub(super) fn bytes(shape: Shape) -> u64 {
     shape.elements().map_or(u64::MAX, |elements| elements.saturating_mul(ELEMENT))
@@ -215,12 +234,16 @@ fn parse_outputs(list: &[Value], num_values: usize) -> Result<Vec<(String, usize
 }
 
 /// A value that nobody takes dies at the node that made it.
-pub(super) fn last_uses(num_inputs: usize, nodes: &[Node], outputs: &[(String, usize)]) -> Vec<usize> {
-    let mut last_use = vec![usize::MAX; num_inputs];
+///
+/// # Errors
+/// As [`list`].
+pub(super) fn last_uses(num_inputs: usize, nodes: &[Node], outputs: &[(String, usize)]) -> Result<Vec<usize>> {
+    let mut last_use = list(num_inputs + nodes.len())?;
+    last_use.resize(num_inputs, usize::MAX);
     for (i, node) in nodes.iter().enumerate() {
         last_use.push(i);
         node.inputs.iter().for_each(|value| last_use[*value] = i);
     }
     outputs.iter().for_each(|(_, value)| last_use[*value] = usize::MAX);
-    last_use
+    Ok(last_use)
 }

@@ -6,16 +6,21 @@
 
 use std::ops::Range;
 
+use lcrs_core::Result;
+
 use super::op::{Convolution, Op, Shape};
-use super::program::Program;
+use super::program::{list_of, Program};
 
 /// Consecutive rows of one value.
 pub(crate) type Rows = Range<usize>;
 
 impl Program {
     /// The rows of every value that the `wanted` rows of the outputs need; empty for values that nothing needs.
-    pub(crate) fn needed_rows(&self, shapes: &[Shape], wanted: impl Fn(Shape) -> Rows) -> Vec<Rows> {
-        let mut rows = vec![0..0; shapes.len()];
+    ///
+    /// # Errors
+    /// [`lcrs_core::ErrorKind::Limit`] if memory is short.
+    pub(crate) fn needed_rows(&self, shapes: &[Shape], wanted: impl Fn(Shape) -> Rows) -> Result<Vec<Rows>> {
+        let mut rows = list_of(shapes.len(), 0..0)?;
         for (_, value) in &self.outputs {
             rows[*value] = union(&rows[*value], wanted(shapes[*value]));
         }
@@ -29,7 +34,7 @@ impl Program {
                 rows[*input] = union(&rows[*input], needed);
             }
         }
-        rows
+        Ok(rows)
     }
 }
 

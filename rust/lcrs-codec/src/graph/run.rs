@@ -10,9 +10,10 @@ use super::job::Job;
 use super::kernel::{interpolate, Kernel};
 use super::op::{Op, Shape};
 use super::prepared::Graph;
+use super::program::list;
 use super::rows::Rows;
 use super::slot::Slot;
-use super::tiled::Left;
+use super::tiled::{nothing_left, Strip};
 
 impl Graph {
     /// Runs the graph on `inputs`, in the order of [`Graph::inputs`]. `level` is the place between the levels of a
@@ -32,16 +33,17 @@ impl Graph {
         let given: Vec<Shape> = inputs.iter().map(Shape::from).collect();
         let shapes = self.program.shapes(&given)?;
         let job = Job { rt, limits, level };
-        let mut strip = self.strip(&shapes, &vec![0..0; shapes.len()], |output| 0..output.height);
+        let none = Strip::nothing(shapes.len())?.rows;
+        let mut strip = self.strip(&shapes, &none, |output| 0..output.height)?;
         // Inputs are there as a whole, whatever of them is needed.
         (0..given.len()).for_each(|value| strip.rows[value] = 0..given[value].height);
         strip.lent = given.len();
         self.check_strip(&strip, None, &shapes, job)?;
         job.rt.settle(limits.max_bytes.saturating_sub(self.strip_bytes(&strip, None, &shapes, rt.pool.threads())));
         let slots = || inputs.iter().map(Slot::Borrowed).collect();
-        let mut left: Left = (0..shapes.len()).map(|_| None).collect();
+        let mut left = nothing_left(shapes.len())?;
         self.run_strip(slots(), &strip, None, &mut left, &shapes, job).or_else(|error| {
-            let mut rows = self.program.needed_rows(&shapes, |output| 0..output.height);
+            let mut rows = self.program.needed_rows(&shapes, |output| 0..output.height)?;
             rows[..given.len()].clone_from_slice(&strip.rows[..given.len()]);
             self.refuse(error, || Ok(slots()), &rows, &shapes, job)
         })
@@ -56,7 +58,8 @@ impl Graph {
         shapes: &[Shape],
         job: Job<'_>,
     ) -> Result<T> {
-        let strip: Vec<Shape> = shapes.iter().zip(rows).map(|(s, rows)| Shape { height: rows.len(), ..*s }).collect();
+        let mut strip = list(shapes.len())?;
+        strip.extend(shapes.iter().zip(rows).map(|(s, rows)| Shape { height: rows.len(), ..*s }));
         if error.kind() != ErrorKind::InvalidArgument || self.program.check_memory(&strip, job.limits).is_err() {
             return Err(error);
         }
@@ -71,7 +74,8 @@ impl Graph {
         shapes: &[Shape],
         job: Job<'_>,
     ) -> Result<Vec<(String, Tensor)>> {
-        let mut slots = inputs;
+        let mut slots = list(shapes.len())?;
+        slots.extend(inputs);
         for i in 0..self.program.nodes.len() {
             let result = slots.len();
             if rows[result].is_empty() {

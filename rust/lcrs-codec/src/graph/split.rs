@@ -1,7 +1,9 @@
 //! Cutting a graph where the level comes in, so that what lies before is run once for many levels.
 
+use lcrs_core::Result;
+
 use super::op::Op;
-use super::program::{last_uses, Node, Program};
+use super::program::{last_uses, list, list_of, Node, Program};
 
 /// The parts of a graph of one input and one output.
 #[derive(Debug, Clone, PartialEq)]
@@ -15,14 +17,19 @@ pub(crate) struct Parts {
 impl Program {
     /// Cuts the graph at the last value that does not depend on the level and that everything of the input goes
     /// through. `None` if there is no such value but the input itself, or if there are several inputs or outputs.
-    pub(crate) fn split_at_level(&self) -> Option<Parts> {
+    ///
+    /// # Errors
+    /// [`lcrs_core::ErrorKind::Limit`] if memory is short.
+    pub(crate) fn split_at_level(&self) -> Result<Option<Parts>> {
         let ([_], [(name, output)]) = (self.inputs.as_slice(), self.outputs.as_slice()) else {
-            return None;
+            return Ok(None);
         };
-        let needed = self.needed_for(*output);
-        let (mut of_input, mut of_level) = (vec![true], vec![false]);
+        let needed = self.needed_for(*output)?;
+        let (mut of_input, mut of_level) = (list(1 + self.nodes.len())?, list(1 + self.nodes.len())?);
+        of_input.push(true);
+        of_level.push(false);
         // For each value the last needed node that takes it; so the cut is a value that no earlier one reaches beyond.
-        let mut reach = vec![0; 1 + self.nodes.len()];
+        let mut reach = list_of(1 + self.nodes.len(), 0)?;
         for (i, node) in self.nodes.iter().enumerate() {
             let any = |of: &[bool]| node.inputs.iter().any(|value| of[*value]);
             let (input, level) = (any(&of_input), any(&of_level) || matches!(node.op, Op::Interpolate { .. }));
@@ -39,36 +46,36 @@ impl Program {
             }
             furthest = furthest.max(reach[value]);
         }
-        match cut {
-            0 => None,
-            cut if cut == *output => Some(Parts { before: self.part(0, cut, "before"), after: None }),
-            cut => Some(Parts { before: self.part(0, cut, "before"), after: Some(self.part(cut, *output, name)) }),
+        if cut == 0 {
+            return Ok(None);
         }
+        let after = if cut == *output { None } else { Some(self.part(cut, *output, name)?) };
+        Ok(Some(Parts { before: self.part(0, cut, "before")?, after }))
     }
 
     /// Whether each value is needed for `output`.
-    fn needed_for(&self, output: usize) -> Vec<bool> {
-        let mut needed = vec![false; 1 + self.nodes.len()];
+    fn needed_for(&self, output: usize) -> Result<Vec<bool>> {
+        let mut needed = list_of(1 + self.nodes.len(), false)?;
         needed[output] = true;
         for (i, node) in self.nodes.iter().enumerate().rev() {
             if needed[1 + i] {
                 node.inputs.iter().for_each(|value| needed[*value] = true);
             }
         }
-        needed
+        Ok(needed)
     }
 
     /// The nodes that make value `to`, called `name`, of value `from`, which is the only input.
-    fn part(&self, from: usize, to: usize, name: &str) -> Self {
-        let mut needed = vec![false; 1 + self.nodes.len()];
+    fn part(&self, from: usize, to: usize, name: &str) -> Result<Self> {
+        let mut needed = list_of(1 + self.nodes.len(), false)?;
         needed[to] = true;
         for value in (1..=to).rev().filter(|value| *value != from) {
             if needed[value] {
                 self.nodes[value - 1].inputs.iter().for_each(|input| needed[*input] = true);
             }
         }
-        let mut places = vec![0; 1 + self.nodes.len()];
-        let mut nodes = Vec::new();
+        let mut places = list_of(1 + self.nodes.len(), 0)?;
+        let mut nodes = list(needed.iter().filter(|needed| **needed).count())?;
         for value in (1..=to).filter(|value| needed[*value] && *value != from) {
             let Node { op, inputs, place } = &self.nodes[value - 1];
             let inputs = inputs.iter().map(|input| places[*input]).collect();
@@ -76,14 +83,16 @@ impl Program {
             places[value] = nodes.len();
         }
         let outputs = vec![(name.to_owned(), places[to])];
-        let last_use = last_uses(1, &nodes, &outputs);
-        Self { inputs: self.inputs.clone(), outputs, nodes, last_use }
+        let last_use = last_uses(1, &nodes, &outputs)?;
+        Ok(Self { inputs: self.inputs.clone(), outputs, nodes, last_use })
     }
 }
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::sync::Arc;
+
     use lcrs_core::exact::Tensor;
     use lcrs_core::{Limits, Runtime};
     use serde_json::{json, Value};
@@ -109,10 +118,10 @@ mod tests {
     /// Nodes of the parts, after a check that they give the bits of the whole at several levels.
     fn parts(nodes: &Value, output: usize) -> Option<(usize, Option<usize>)> {
         let program = program(nodes, output);
-        let parts = program.split_at_level()?;
+        let parts = program.split_at_level().unwrap()?;
         let (rt, limits) = (Runtime::serial(), Limits::default());
         let run = |program: &Program, x: &Tensor, level: f32| {
-            let graph = Graph::prepared(program.clone(), &find, &Runtime::serial()).unwrap();
+            let graph = Graph::prepared(Arc::new(program.clone()), &find, &Runtime::serial()).unwrap();
             graph.run(&rt, &limits, std::slice::from_ref(x), Some(level)).unwrap().pop().unwrap().1
         };
         let x = Tensor::from_vec(2, 1, 3, vec![1.0, -2.0, 3.0, -4.0, 5.0, -6.0]).unwrap();

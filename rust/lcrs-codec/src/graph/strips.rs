@@ -8,7 +8,7 @@ use super::op::Shape;
 use super::prepared::Graph;
 use super::rows::Rows;
 use super::slot::Slot;
-use super::tiled::{Left, Strip};
+use super::tiled::{nothing_left, Strip};
 
 /// Bytes that the values of one strip may take: so many that all threads have work, so few that they stay near the processor.
 const STRIP_BYTES: u64 = 48 << 20;
@@ -28,7 +28,7 @@ impl Graph {
     ) -> Result<()> {
         let shapes = self.program.shapes(&[input])?;
         let height = self.program.outputs.first().map_or(0, |(_, output)| shapes[*output].height);
-        self.run_rows_at_once(self.rows_at_once(&shapes, height, job), job, &shapes, source, sink)
+        self.run_rows_at_once(self.rows_at_once(&shapes, height, job)?, job, &shapes, source, sink)
     }
 
     /// Runs in strips of so many rows of the output.
@@ -45,18 +45,21 @@ impl Graph {
         };
         let height = shapes[*output].height;
         let wanted = |first: usize| first..height.min(first + rows_at_once);
-        let mut left: Left = shapes.iter().map(|_| None).collect();
-        let mut strip = self.strip(shapes, &vec![0..0; shapes.len()], |_| wanted(0));
+        let mut left = nothing_left(shapes.len())?;
+        let mut strip = self.strip(shapes, &Strip::nothing(shapes.len())?.rows, |_| wanted(0))?;
         for first in (0..height).step_by(rows_at_once) {
             let wanted_now = wanted(first);
-            let next = (wanted_now.end < height).then(|| self.strip(shapes, &strip.rows, |_| wanted(wanted_now.end)));
+            let next = match wanted_now.end < height {
+                true => Some(self.strip(shapes, &strip.rows, |_| wanted(wanted_now.end))?),
+                false => None,
+            };
             self.check_strip(&strip, next.as_ref(), shapes, job)?;
             let bytes = self.strip_bytes(&strip, next.as_ref(), shapes, job.rt.pool.threads());
             job.rt.settle(job.limits.max_bytes.saturating_sub(bytes));
             let slots = vec![Slot::Owned(source(&strip.rows[0])?)];
             let mut outputs =
                 self.run_strip(slots, &strip, next.as_ref(), &mut left, shapes, job).or_else(|error| {
-                    let rows = self.program.needed_rows(shapes, |_| wanted_now.clone());
+                    let rows = self.program.needed_rows(shapes, |_| wanted_now.clone())?;
                     self.refuse(error, || Ok(vec![Slot::Owned(source(&rows[0])?)]), &rows, shapes, job)
                 })?;
             let (_, tensor) = outputs.pop().ok_or_else(|| Error::corrupt("the graph has no output"))?;
@@ -75,32 +78,38 @@ impl Graph {
 
     /// As many output rows as the budget holds, at least one; strips of nearly equal size. Where operations need whole maps, and the
     /// limits allow it, as many as save memory.
-    fn rows_at_once(&self, shapes: &[Shape], height: usize, job: Job<'_>) -> usize {
+    fn rows_at_once(&self, shapes: &[Shape], height: usize, job: Job<'_>) -> Result<usize> {
         let budget = STRIP_BYTES.min(job.limits.max_bytes);
         let threads = job.rt.pool.threads();
         let reaches_far = self.program.nodes.iter().any(|node| node.op.reaches_far());
+        let none = Strip::nothing(shapes.len())?.rows;
         let (mut num_strips, mut before) = (1, None);
         loop {
             let rows = height.div_ceil(num_strips).max(1);
             // The first strip computes more than the others, the second one is left something and leaves something.
             let plan = |before: &[Rows], k: usize| {
                 let first = height.min(k * rows);
-                (first < height).then(|| self.strip(shapes, before, |_| first..height.min(first + rows)))
+                let strip = (first < height).then(|| self.strip(shapes, before, |_| first..height.min(first + rows)));
+                strip.transpose()
             };
-            let first = plan(&vec![0..0; shapes.len()], 0);
-            let second = first.as_ref().and_then(|strip| plan(&strip.rows, 1));
-            let third = second.as_ref().and_then(|strip| plan(&strip.rows, 2));
+            let next = |strip: &Option<Strip>, k: usize| match strip {
+                Some(strip) => plan(&strip.rows, k),
+                None => Ok(None),
+            };
+            let first = plan(&none, 0)?;
+            let second = next(&first, 1)?;
+            let third = next(&second, 2)?;
             let bytes = |strip: &Option<Strip>, next: &Option<Strip>| {
                 strip.as_ref().map_or(0, |strip| self.strip_bytes(strip, next.as_ref(), shapes, threads))
             };
             let bytes = bytes(&first, &second).max(bytes(&second, &third));
             if rows == 1 || bytes <= budget {
-                return rows;
+                return Ok(rows);
             }
             // thinner strips hardly help where values are needed as a whole, and cost copies of what is left
             match before {
                 Some((rows, before)) if reaches_far && before <= job.limits.max_bytes && bytes > before / 8 * 7 => {
-                    return rows;
+                    return Ok(rows);
                 }
                 _ => before = Some((rows, bytes)),
             }
@@ -239,7 +248,7 @@ mod tests {
             limits.max_bytes = max_bytes;
             let graph = graph(&chain(nodes));
             let shapes = graph.program.shapes(&[Shape::new(2, 1 << 13, 1000)]).unwrap();
-            graph.rows_at_once(&shapes, 1 << 13, Job { rt: &rt, limits: &limits, level: None })
+            graph.rows_at_once(&shapes, 1 << 13, Job { rt: &rt, limits: &limits, level: None }).unwrap()
         };
         let whole = 8 * 1000 * (1 << 13);
         assert!(rows_for(&[conv(3, 1, 1), conv(3, 1, 1)], u64::MAX) < 1 << 12);
@@ -256,7 +265,7 @@ mod tests {
             let mut limits = Limits::default();
             limits.max_bytes = max_bytes;
             let shapes = graph.program.shapes(&[Shape::new(2, height, 1000)]).unwrap();
-            graph.rows_at_once(&shapes, height, Job { rt: &rt, limits: &limits, level: None })
+            graph.rows_at_once(&shapes, height, Job { rt: &rt, limits: &limits, level: None }).unwrap()
         };
         assert_eq!(rows_for(100, u64::MAX), 100);
         assert_eq!(rows_for(100, 1), 1);

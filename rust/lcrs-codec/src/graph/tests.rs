@@ -208,7 +208,7 @@ fn plain(
     wanted: impl Fn(Shape) -> Rows,
     job: Job<'_>,
 ) -> Result<Vec<Tensor>> {
-    let rows = graph.program.needed_rows(shapes, wanted);
+    let rows = graph.program.needed_rows(shapes, wanted).expect("little memory");
     let input = cut(x, &(0..x.height()), &rows[0], job)?;
     let outputs = graph.execute(vec![Slot::Owned(input)], &rows, shapes, job)?;
     Ok(outputs.into_iter().map(|(_, tensor)| tensor).collect())
@@ -314,8 +314,8 @@ fn blocks_of_depthwise_and_pointwise_layers_are_one_unit_each() {
     assert_eq!(graph.units.iter().map(|unit| unit.node).collect::<Vec<_>>(), [4, 9, 10, 11]);
     // five rows take three before the shuffle, and of the first block one more; the next strip goes on from there
     let shapes = graph.program.shapes(&[Shape::new(4, 8, 8)]).expect("legal");
-    let first = graph.strip(&shapes, &vec![0..0; shapes.len()], |_| 0..5);
-    let second = graph.strip(&shapes, &first.rows, |_| 5..8);
+    let first = graph.strip(&shapes, &vec![0..0; shapes.len()], |_| 0..5).expect("little memory");
+    let second = graph.strip(&shapes, &first.rows, |_| 5..8).expect("little memory");
     assert_eq!([&first.rows[5], &first.rows[12]], [&(0..4), &(0..6)]);
     assert_eq!(
         [&second.rows[5], &second.kept[5], &second.rows[12], &second.kept[12]],

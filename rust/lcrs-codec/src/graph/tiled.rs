@@ -13,7 +13,7 @@ use super::kernel::Kernel;
 use super::op::{Op, Shape};
 use super::plan::{Links, Unit};
 use super::prepared::Graph;
-use super::program::{bytes, Node};
+use super::program::{bytes, list, list_of, Node};
 use super::rows::{union, Rows};
 use super::slot::Slot;
 
@@ -33,19 +33,35 @@ pub(super) struct Strip {
 /// What a strip leaves to the next one: rows of values.
 pub(super) type Left = Vec<Option<Tensor>>;
 
+/// What the first strip finds.
+///
+/// # Errors
+/// [`lcrs_core::ErrorKind::Limit`] if memory is short.
+pub(super) fn nothing_left(values: usize) -> Result<Left> {
+    let mut left = list(values)?;
+    left.resize_with(values, || None);
+    Ok(left)
+}
+
 impl Strip {
-    /// What follows the last strip.
-    fn nothing(values: usize) -> Self {
-        let none = || vec![0..0; values];
-        Self { rows: none(), kept: none(), computed: none(), lent: 0 }
+    /// What precedes the first strip, and follows the last one.
+    ///
+    /// # Errors
+    /// [`lcrs_core::ErrorKind::Limit`] if memory is short.
+    pub(super) fn nothing(values: usize) -> Result<Self> {
+        let none = || list_of(values, 0..0);
+        Ok(Self { rows: none()?, kept: none()?, computed: none()?, lent: 0 })
     }
 }
 
 impl Graph {
     /// Plans a strip that gives rows `wanted` of the outputs, after one that had the rows `before` of each value.
-    pub(super) fn strip(&self, shapes: &[Shape], before: &[Rows], wanted: impl Fn(Shape) -> Rows) -> Strip {
-        let Strip { mut rows, mut kept, mut computed, lent } = Strip::nothing(shapes.len());
-        let mut needed = rows.clone();
+    ///
+    /// # Errors
+    /// [`lcrs_core::ErrorKind::Limit`] if memory is short.
+    pub(super) fn strip(&self, shapes: &[Shape], before: &[Rows], wanted: impl Fn(Shape) -> Rows) -> Result<Strip> {
+        let Strip { mut rows, mut kept, mut computed, lent } = Strip::nothing(shapes.len())?;
+        let mut needed = list_of(shapes.len(), 0..0)?;
         for (_, value) in &self.program.outputs {
             needed[*value] = union(&needed[*value], wanted(shapes[*value]));
         }
@@ -75,7 +91,7 @@ impl Graph {
             }
         }
         rows[..num_inputs].clone_from_slice(&needed[..num_inputs]);
-        Strip { rows, kept, computed, lent }
+        Ok(Strip { rows, kept, computed, lent })
     }
 
     /// The rows of `value` that a unit takes to compute `rows` of its own.
@@ -207,8 +223,9 @@ impl Graph {
         shapes: &[Shape],
         job: Job<'_>,
     ) -> Result<Vec<(String, Tensor)>> {
-        let last = Strip::nothing(shapes.len());
-        let mut slots = inputs;
+        let last = Strip::nothing(shapes.len())?;
+        let mut slots = list(shapes.len())?;
+        slots.extend(inputs);
         slots.resize_with(shapes.len(), || Slot::Free);
         let live = self.live_bytes(strip, next, shapes, job.rt.pool.threads());
         for (i, (unit, (_, live))) in self.units.iter().zip(live).enumerate() {
@@ -341,7 +358,8 @@ impl Graph {
         job: Job<'_>,
     ) -> Result<Tensor> {
         let result = self.program.inputs.len() + node;
-        let mut rows = strip.rows.clone();
+        let mut rows = list(shapes.len())?;
+        rows.extend_from_slice(&strip.rows);
         rows[result] = strip.computed[result].clone();
         self.step(node, slots, &rows, shapes, job)
     }

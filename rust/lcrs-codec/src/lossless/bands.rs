@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use lcrs_core::rans::binary::{BitDecoder, BitEncoder};
+use lcrs_core::rans::binary::{most_bits, BitDecoder, BitEncoder};
 use lcrs_core::{Error, Limits, Result, Runtime};
 use lcrs_format::{read_varint, write_varint, Samples};
 
@@ -14,12 +14,24 @@ use crate::Layout;
 /// Most pixels of a band, about: enough to learn from. To begin anew costs kilobytes of a page of text, and a screen is one band.
 const BAND_PIXELS: u64 = 1 << 22;
 
+/// Columns that are coded without a look at whether to go on: some milliseconds of work.
+const PIECE: usize = 1 << 16;
+
+/// Bytes that the lists of bands take, for each of them.
+const LISTED_BYTES: usize = 256;
+
 /// Rows of all bands but the last one.
 pub(super) fn band_rows(layout: &Layout) -> u32 {
     let (width, height) = (u64::from(layout.width), u64::from(layout.height));
     let count = (width * height).div_ceil(BAND_PIXELS);
     height.div_ceil(count) as u32 // at most the height
 }
+
+/// Bytes of the length of a stream, at most.
+const MAX_VARINT_BYTES: usize = 10;
+
+/// What the streams of all bands are, in messages.
+const CODED: &str = "a lossless picture, coded";
 
 /// Memory of all threads that work at bands, beside the picture.
 fn working_bytes(layout: &Layout, threads: usize) -> u64 {
@@ -43,11 +55,14 @@ pub(super) fn encode(
     limits: &Limits,
 ) -> Result<Option<Vec<u8>>> {
     let rows = band_rows(layout);
+    let count = layout.height.div_ceil(rows) as usize;
+    limits.rehearse((count * LISTED_BYTES) as u64, "bands of a picture")?;
     let bands: Vec<&[u8]> = data.chunks(layout.row_bytes() * rows as usize).collect();
-    let limits = &limits.without(working_bytes(layout, rt.pool.threads().min(bands.len())), "a lossless picture")?;
+    let limits = &limits.without(working_bytes(layout, rt.pool.threads().min(count)), "a lossless picture")?;
+    rt.trim(limits.max_bytes);
     // Once that many bytes are there, no band need go on.
     let (so_far, max) = (AtomicU64::new(0), max_bytes as u64);
-    let coded = rt.pool.map(bands.len(), |i| encode_band(layout, bands[i], (&so_far, max), rt, limits));
+    let coded = rt.pool.map(count, |i| encode_band(layout, bands[i], (&so_far, max), rt, limits));
     let mut streams = Vec::new();
     for stream in coded {
         match stream? {
@@ -55,11 +70,11 @@ pub(super) fn encode(
             None => return Ok(None),
         }
     }
-    let mut payload = Vec::new();
-    let size = streams.iter().map(|stream| stream.len() + 10).sum::<usize>();
-    limits.rehearse(2 * size as u64, "a lossless picture")?; // and the file
-    streams[..streams.len() - 1].iter().for_each(|stream| write_varint(&mut payload, stream.len() as u64));
-    payload.reserve_exact(size - payload.len());
+    let size = streams.iter().map(|stream| stream.len() + MAX_VARINT_BYTES).sum::<usize>();
+    // The streams and the payload; later, in place of the streams, the file.
+    limits.without(2 * size as u64, CODED)?;
+    let mut payload = limits.reserved(size, CODED)?;
+    streams[..count - 1].iter().for_each(|stream| write_varint(&mut payload, stream.len() as u64));
     streams.iter().for_each(|stream| payload.extend_from_slice(stream));
     Ok((payload.len() <= max_bytes).then_some(payload))
 }
@@ -76,18 +91,22 @@ fn encode_band(
     let mut encoder = BitEncoder::new();
     let mut counted = 0;
     for row in data.chunks_exact(layout.row_bytes()) {
-        rt.pool.check()?;
         window.next_row();
         for (x, pixel) in read(layout.samples, row).enumerate() {
+            if x % PIECE == 0 {
+                rt.pool.check()?;
+            }
             let around = window.around(x);
             model.code(&mut encoder, &around, pixel);
             window.set(x, pixel);
         }
-        let more = encoder.complete_bytes() - counted;
-        counted += more;
-        if so_far.fetch_add(more as u64, Ordering::Relaxed) + more as u64 > max {
+        let more = (encoder.complete_bytes() - counted) as u64;
+        counted = encoder.complete_bytes();
+        let all = so_far.fetch_add(more, Ordering::Relaxed) + more;
+        if all > max {
             return Ok(None);
         }
+        limits.without(2 * all, CODED)?; // a stream that grows has room for as much again
     }
     encoder.finish().map(Some)
 }
@@ -95,11 +114,14 @@ fn encode_band(
 /// The samples of a picture from its payload.
 pub(super) fn decode(layout: &Layout, rows: u32, payload: &[u8], rt: &Runtime, limits: &Limits) -> Result<Vec<u8>> {
     let count = (layout.height.div_ceil(rows)) as usize;
+    limits.rehearse(count.saturating_mul(LISTED_BYTES) as u64, "bands of a picture")?;
     let streams = split(payload, count)?;
+    check_lengths(layout, rows, &streams)?;
     let length = layout.row_bytes().saturating_mul(layout.height as usize);
     let mut data: Vec<u8> = limits.zeroed(length, "picture")?;
     let threads = rt.pool.threads().min(count);
     let limits = &limits.without(length as u64 + working_bytes(layout, threads), "a lossless picture")?;
+    rt.trim(limits.max_bytes);
     let mut bands: Vec<&mut [u8]> = data.chunks_mut(layout.row_bytes() * rows as usize).collect();
     let ends = rt.pool.map_mut(&mut bands, |i, band| decode_band(layout, streams[i], band, rt, limits));
     for (i, end) in ends.into_iter().enumerate() {
@@ -113,9 +135,12 @@ fn decode_band(layout: &Layout, stream: &[u8], data: &mut [u8], rt: &Runtime, li
     let mut window = Window::new(layout.width as usize, limits)?;
     let mut decoder = BitDecoder::new(stream);
     for row in data.chunks_exact_mut(layout.row_bytes()) {
-        rt.pool.check()?;
         window.next_row();
         for x in 0..layout.width as usize {
+            if x % PIECE == 0 {
+                rt.pool.check()?;
+                decoder.check()?;
+            }
             let around = window.around(x);
             let pixel = model.code(&mut decoder, &around, 0);
             window.set(x, pixel);
@@ -128,10 +153,6 @@ fn decode_band(layout: &Layout, stream: &[u8], data: &mut [u8], rt: &Runtime, li
 
 /// The streams of so many bands: the lengths of all but the last come first.
 fn split(payload: &[u8], count: usize) -> Result<Vec<&[u8]>> {
-    // each band has a state at least
-    if payload.len() / 6 < count {
-        return Err(Error::truncated(format!("{} bytes for {count} bands", payload.len())));
-    }
     let (mut lengths, mut rest) = (Vec::new(), payload);
     for _ in 1..count {
         let (length, after) = read_varint(rest, "length of a band").map_err(from_format)?;
@@ -148,4 +169,16 @@ fn split(payload: &[u8], count: usize) -> Result<Vec<&[u8]>> {
     }
     streams.push(rest);
     Ok(streams)
+}
+
+/// Refuses streams that are too short for their pixels, each of which is a bit at least, before room is made for these.
+fn check_lengths(layout: &Layout, rows: u32, streams: &[&[u8]]) -> Result<()> {
+    for (stream, i) in streams.iter().zip(0..) {
+        let pixels = u64::from(layout.width) * u64::from(rows.min(layout.height - rows * i));
+        if most_bits(stream.len()) < pixels {
+            let message = format!("{} bytes for {pixels} pixels", stream.len());
+            return Err(Error::truncated(message).at(format!("band {i}")));
+        }
+    }
+    Ok(())
 }

@@ -1,6 +1,6 @@
 //! From a picture to a lossless file.
 
-use lcrs_core::{Limits, Result, Runtime};
+use lcrs_core::{ErrorKind, Limits, Result, Runtime};
 use lcrs_format::{pack, Header, Samples, Section};
 
 use super::bands::{band_rows, encode};
@@ -29,10 +29,10 @@ pub fn compress_lossless(
 }
 
 /// Compresses a picture to the bit, if that takes at most `max_bytes`. Where too few pixels are like their neighbours, as in
-/// photographs, that is not tried.
+/// photographs, that is not tried; nor for arrays, or beyond the limits: there is another file.
 ///
 /// # Errors
-/// As [`compress_lossless`], but none for arrays, which are left alone.
+/// [`lcrs_core::ErrorKind::Interrupted`].
 pub fn lossless_if_no_larger(
     picture: &Picture,
     metadata: &PictureMetadata,
@@ -40,10 +40,13 @@ pub fn lossless_if_no_larger(
     rt: &Runtime,
     limits: &Limits,
 ) -> Result<Option<Vec<u8>>> {
-    if matches!(picture.samples(), Samples::Array { .. }) || !is_worth_a_trial(picture) {
+    if matches!(picture.samples(), Samples::Array { .. }) || !is_worth_a_trial(picture, limits)? {
         return Ok(None);
     }
-    file(picture, metadata, max_bytes, rt, limits)
+    match file(picture, metadata, max_bytes, rt, limits) {
+        Err(error) if error.kind() == ErrorKind::Limit => Ok(None),
+        found => found,
+    }
 }
 
 fn file(
@@ -69,14 +72,15 @@ fn file(
 }
 
 /// Whether enough pixels are the same as one near them.
-fn is_worth_a_trial(picture: &Picture) -> bool {
+fn is_worth_a_trial(picture: &Picture, limits: &Limits) -> Result<bool> {
     let layout = picture.layout();
     let row_bytes = layout.row_bytes();
     let row = |y: usize| picture.data()[y * row_bytes..][..row_bytes].chunks_exact(row_bytes / layout.width as usize);
+    let mut pixels: Vec<bool> = limits.zeroed(layout.width as usize, "a row of flags")?;
     let (mut alike, mut looked_at) = (0, 0);
     for y in (0..layout.height as usize).step_by(SAMPLED_ROWS) {
         let near = [(0, 1), (0, 2), (1, 0), (1, 1), (2, 0)].map(|(up, left)| (y.checked_sub(up).map(row), left));
-        let mut pixels: Vec<bool> = vec![false; layout.width as usize];
+        pixels.fill(false);
         for (other, left) in near {
             let others = other.into_iter().flatten();
             let pairs = pixels[left.min(layout.width as usize)..].iter_mut().zip(row(y).skip(left)).zip(others);
@@ -85,5 +89,5 @@ fn is_worth_a_trial(picture: &Picture) -> bool {
         alike += pixels.iter().filter(|is_alike| **is_alike).count();
         looked_at += pixels.len();
     }
-    100 * alike >= LIKE_PERCENT * looked_at
+    Ok(100 * alike >= LIKE_PERCENT * looked_at)
 }

@@ -171,7 +171,7 @@ fn coarsest_shift(starts: &[u32], low: u32) -> u32 {
 /// The state after taking the entry that covers `slot` of a cell with this boundary, and all ones if that is A, else
 /// 0. Masks rather than branches, since A or B is a toss that no predictor learns.
 #[inline(always)]
-fn take_either(x: u64, boundary: u64, frequencies: [u64; 2]) -> (u64, u64) {
+pub(crate) fn take_either(x: u64, boundary: u64, frequencies: [u64; 2]) -> (u64, u64) {
     let [high, rest] = [x >> 16, (x & 0xffff).wrapping_sub(boundary)];
     let in_a = ((rest as i64) >> 63) as u64;
     let frequency = frequencies[1] ^ (frequencies[0] ^ frequencies[1]) & in_a;

@@ -17,7 +17,7 @@ mod thresholds;
 pub(crate) use bisect::Bisect;
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
 pub(crate) use cells::Narrow;
-pub(crate) use cells::{Search, ESCAPE};
+pub(crate) use cells::{take_either, Search, ESCAPE};
 pub use factorized::{
     factorized_medians, factorized_table, factorized_table_of_precision, factorized_table_with_step_size,
     FactorizedParameters,

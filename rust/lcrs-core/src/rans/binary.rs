@@ -19,12 +19,15 @@
 //! and sets `x = x div 2^16`; then `x = 2^16 (x div frequency) + x mod frequency + start`. So it holds no more than a segment,
 //! and a bit costs what the best coder would need for it, to 2^-15.
 
+use super::native::lane::put_all;
+use super::words::WordStack;
 use crate::{Error, Result};
 
 const MIN_STATE: u64 = 1 << 32;
 const STATE_BYTES: usize = 6;
 const PROBABILITY_BITS: u32 = 22;
 const FREQUENCY_BITS: u32 = 16;
+const CERTAIN: u32 = 1 << FREQUENCY_BITS;
 const MAX_COUNT: u32 = 255;
 const COUNT_BITS: u32 = 8;
 
@@ -56,25 +59,15 @@ impl AdaptiveBit {
     /// The frequency of a bit that is set.
     #[inline(always)]
     fn frequency(self) -> u32 {
-        (self.0 >> (COUNT_BITS + PROBABILITY_BITS - FREQUENCY_BITS)).clamp(1, (1 << FREQUENCY_BITS) - 1)
+        (self.0 >> (COUNT_BITS + PROBABILITY_BITS - FREQUENCY_BITS)).clamp(1, CERTAIN - 1)
     }
 
     #[inline(always)]
     fn learn(&mut self, is_set: bool) {
         let (p, n) = (i64::from(self.0 >> COUNT_BITS), self.0 & MAX_COUNT);
         let target = if is_set { 1 << PROBABILITY_BITS } else { 0 };
-        let p = p + ((target - p) * RATES[n as usize] >> 16);
+        let p = p + (((target - p) * RATES[n as usize]) >> 16);
         self.0 = (p as u32) << COUNT_BITS | (n + 1).min(MAX_COUNT);
-    }
-}
-
-/// The start and the frequency of a bit whose kind has this frequency of being set.
-#[inline(always)]
-fn interval(frequency: u32, is_set: bool) -> (u32, u32) {
-    if is_set {
-        (0, frequency)
-    } else {
-        (frequency, (1 << FREQUENCY_BITS) - frequency)
     }
 }
 
@@ -84,11 +77,17 @@ pub trait BitCoder {
     fn code(&mut self, kind: &mut AdaptiveBit, given: bool) -> bool;
 }
 
+/// The most bits that a stream of so many bytes holds: each segment has a state.
+#[must_use]
+pub const fn most_bits(bytes: usize) -> u64 {
+    (bytes / STATE_BYTES) as u64 * SEGMENT as u64
+}
+
 /// Takes bits to a stream.
 #[derive(Debug, Default)]
 pub struct BitEncoder {
-    /// Of the segment: the frequency of being set, and above it the bit.
-    bits: Vec<u32>,
+    /// `start | frequency << 16` of the bits of the segment.
+    entries: Vec<u32>,
     stream: Vec<u8>,
     is_short: bool,
 }
@@ -112,48 +111,36 @@ impl BitEncoder {
         (SEGMENT * (size_of::<u32>() + size_of::<[u8; 2]>())) as u64
     }
 
-    /// The stream.
+    /// The stream, without room for more.
     ///
     /// # Errors
     /// [`crate::ErrorKind::Limit`] if memory was short.
     pub fn finish(mut self) -> Result<Vec<u8>> {
-        if !self.bits.is_empty() {
+        if !self.entries.is_empty() {
             self.end_segment();
         }
         if self.is_short {
             return Err(Error::limit("no memory for a stream"));
         }
+        self.stream.shrink_to_fit();
         Ok(self.stream)
     }
 
     /// Where memory is short, the stream is lost, and whoever wants it is told.
     #[cold]
     fn end_segment(&mut self) {
-        let mut words: Vec<[u8; 2]> = Vec::new();
-        if words.try_reserve_exact(self.bits.len()).is_err() {
-            return self.forget();
+        let (mut words, mut x) = (WordStack::new(self.entries.len(), None), MIN_STATE);
+        put_all(&mut x, &self.entries, &mut words);
+        self.entries.clear();
+        match words.finish(&x.to_le_bytes()[..STATE_BYTES]) {
+            Ok(segment) if self.stream.try_reserve(segment.len()).is_ok() => self.stream.extend_from_slice(&segment),
+            _ => self.forget(),
         }
-        let mut x = MIN_STATE;
-        for bit in self.bits.iter().rev() {
-            let (start, frequency) = interval(bit & 0xffff, bit >> FREQUENCY_BITS != 0);
-            let (start, frequency) = (u64::from(start), u64::from(frequency));
-            if x >> 32 >= frequency {
-                words.push((x as u16).to_le_bytes());
-                x >>= 16;
-            }
-            x = ((x / frequency) << 16) + x % frequency + start;
-        }
-        self.bits.clear();
-        if self.stream.try_reserve(STATE_BYTES + 2 * words.len()).is_err() {
-            return self.forget();
-        }
-        self.stream.extend_from_slice(&x.to_le_bytes()[..STATE_BYTES]);
-        self.stream.extend(words.iter().rev().flatten());
     }
 
     fn forget(&mut self) {
         self.is_short = true;
-        self.bits.clear();
+        self.entries.clear();
         self.stream = Vec::new();
     }
 }
@@ -161,12 +148,17 @@ impl BitEncoder {
 impl BitCoder for BitEncoder {
     #[inline(always)]
     fn code(&mut self, kind: &mut AdaptiveBit, given: bool) -> bool {
-        if self.bits.len() == self.bits.capacity() && self.bits.try_reserve_exact(SEGMENT).is_err() {
+        if self.entries.len() == self.entries.capacity() && self.entries.try_reserve_exact(SEGMENT).is_err() {
             self.forget();
             return given;
         }
-        self.bits.push(kind.frequency() | u32::from(given) << FREQUENCY_BITS);
-        if self.bits.len() == SEGMENT {
+        let frequency = kind.frequency();
+        self.entries.push(if given {
+            frequency << FREQUENCY_BITS
+        } else {
+            frequency | (CERTAIN - frequency) << FREQUENCY_BITS
+        });
+        if self.entries.len() == SEGMENT {
             self.end_segment();
         }
         kind.learn(given);
@@ -256,9 +248,10 @@ impl BitCoder for BitDecoder<'_> {
             self.begin_segment();
         }
         self.left -= 1;
-        let (f, slot) = (kind.frequency(), (self.x & 0xffff) as u32);
-        let is_set = slot < f;
-        let (start, frequency) = interval(f, is_set);
+        let (set, slot) = (kind.frequency(), (self.x & 0xffff) as u32);
+        // a branch: most bits are foreseen, by its predictor too
+        let is_set = slot < set;
+        let (start, frequency) = if is_set { (0, set) } else { (set, CERTAIN - set) };
         self.x = u64::from(frequency) * (self.x >> 16) + u64::from(slot - start);
         if self.x < MIN_STATE {
             let word = match self.words.split_first_chunk() {

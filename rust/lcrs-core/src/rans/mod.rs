@@ -3,7 +3,8 @@
 //!
 //! There are two kinds of stream ([`StreamKind`]): [`native`], interleaved lanes laid out for SIMD, the one to use; and
 //! [`ans`], CompressAI's format byte for byte. [`encode`] and [`decode`] do one stream in one call, [`encode_batch`]
-//! and [`decode_batch`] many in parallel, [`Encoder`] and [`Decoder`] one stream in pieces, as context models need it.
+//! and [`decode_batch`] many in parallel, [`Encoder`] and [`Decoder`] one stream in pieces, as context models need it. A third kind, [`binary`], has no tables: probabilities of bits are
+//! learned as they come.
 //!
 //! Bytes do not depend on the instruction set or the number of threads. Decoding never panics, never reads outside its
 //! input and allocates nothing that the input asks for. It checks what is free to check: the length, the

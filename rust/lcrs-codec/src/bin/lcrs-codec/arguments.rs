@@ -9,8 +9,9 @@ use crate::failure::Failure;
 use crate::pictures::color;
 
 pub(crate) const USAGE: &str = "\
-usage: lcrs-codec encode PICTURE -o OUT.lcrs [-q QUALITY] [--model NAME|FILE] [--background COLOR]
-                         [--to-8bit] [--keep-exif] [--force] [LIMITS]
+usage: lcrs-codec encode PICTURE -o OUT.lcrs [-q QUALITY|--lossless] [--no-lossless]
+                         [--model NAME|FILE] [--background COLOR] [--to-8bit] [--keep-exif]
+                         [--force] [LIMITS]
        lcrs-codec encode CLOUD.ply -o OUT.lcrs [--voxel SIZE|--bits N] [--keep-duplicates]
                          [--drop NAME]... [--model NAME|FILE] [--force] [LIMITS]
        lcrs-codec decode IN.lcrs -o PICTURE [--format FORMAT] [--model NAME|FILE] [--force]
@@ -21,6 +22,7 @@ usage: lcrs-codec encode PICTURE -o OUT.lcrs [-q QUALITY] [--model NAME|FILE] [-
 
 encode   compresses a picture: PNG, JPEG, TIFF, WebP, PNM (PPM, PGM) or BMP. EXIF orientation is
          applied, colour profile and resolution are kept; EXIF, XMP and IPTC that are not are named
+         A picture that takes no more kept to the bit, as text and screenshots mostly do, is;
          or a point cloud in a PLY file of any properties: whole coordinates and those on a grid are
          kept as they are, attributes to the bit. The order of points is not kept
 decode   restores a picture: png, ppm, pgm, tif, webp (lossless), jpg or bmp; a point cloud: ply
@@ -33,6 +35,8 @@ For IN, - stands for standard input, for OUT for standard output.
   -o, --output OUT          where to write; never over an existing file without --force, never over
                             the input, and never in place of what is no regular file
   -q, --quality QUALITY     0 (smallest) to 100 (best), for models of variable rate; default 50
+      --lossless            keep the picture to the bit, without a model
+      --no-lossless         leave it to the model always; so it is where one is named
       --model NAME|FILE     the model's name, or its .lcrm package; default: photo-2 to encode, of
                             points geometry; what IN names to decode
       --background COLOR    flatten transparency on this colour: white, #102030
@@ -70,6 +74,8 @@ pub(crate) struct Arguments {
     pub format: Option<String>,
     pub model: Option<OsString>,
     pub quality: Option<f64>,
+    /// Whether pictures are kept to the bit; where that is no larger, if nothing is said.
+    pub lossless: Option<bool>,
     pub background: Option<[u8; 3]>,
     pub to_8bit: bool,
     pub keep_exif: bool,
@@ -113,6 +119,8 @@ fn options(verb: &str) -> Option<&'static [&'static str]> {
             "model",
             "force",
             "quality",
+            "lossless",
+            "no-lossless",
             "background",
             "to-8bit",
             "keep-exif",
@@ -194,6 +202,8 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
             Some(&"model") => arguments.model = Some(filled("--model", parser.value()?)?),
             Some(&"format") => arguments.format = Some(parser.value()?.to_string_lossy().into_owned()),
             Some(&"quality") => arguments.quality = Some(number(&parser.value()?)?),
+            Some(&"lossless") => arguments.lossless = Some(true),
+            Some(&"no-lossless") => arguments.lossless = Some(false),
             Some(&"background") => arguments.background = Some(background(&parser.value()?)?),
             Some(&"to-8bit") => arguments.to_8bit = true,
             Some(&"keep-exif") => arguments.keep_exif = true,
@@ -217,6 +227,14 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
             Some(input) => Err(Failure::Usage(format!("models takes no input, '{}' is one", input.to_string_lossy()))),
             None => Ok(Command::Models),
         };
+    }
+    if arguments.lossless == Some(true) {
+        let of_models = [("-q", arguments.quality.is_some()), ("--model", arguments.model.is_some())];
+        if let Some((option, _)) = of_models.iter().find(|(_, is_given)| *is_given) {
+            return Err(Failure::Usage(format!(
+                "--lossless keeps all to the bit, without a model: {option} does not go with it"
+            )));
+        }
     }
     arguments.input = single(&verb, inputs)?;
     match output {

@@ -1,9 +1,10 @@
 //! What each command does.
 
 use lcrs_codec::{
-    compress, decompress, metadata, runtime_from_env, CloudPackage, CompressOptions, DecompressOptions, Info, Package,
-    PackageSummary,
+    compress, compress_lossless, decompress, decompress_lossless, lossless_if_no_larger, metadata, runtime_from_env,
+    CloudPackage, CompressOptions, DecompressOptions, Info, Package, PackageSummary, Picture, PictureMetadata,
 };
+use lcrs_core::Limits;
 
 use crate::arguments::Arguments;
 use crate::clouds;
@@ -33,13 +34,18 @@ fn describe(info: &Info) -> String {
         "{} x {}, {}, {} bytes, {bits:.3} bits a pixel\n",
         info.width, info.height, info.samples, info.num_bytes
     );
-    text += &format!("model {}, {quality}\n", info.model);
-    text += &format!("entropy digest {}..., synthesis digest {}...\n", info.entropy_digest, info.synthesis_digest);
+    if info.is_lossless {
+        text += "lossless, without a model\n";
+    } else {
+        text += &format!("model {}, {quality}\n", info.model);
+        text += &format!("entropy digest {}..., synthesis digest {}...\n", info.entropy_digest, info.synthesis_digest);
+    }
     let portable = if info.portable { "portable" } else { "not portable" };
     text += &format!("format version {}, numerics {}, {portable}\n", info.format_version, info.numerics);
     for section in &info.sections {
         let (latent, kind, precision) = (section.latent, section.kind, section.precision);
-        text += &format!("latent {latent}: {} bytes, kind {kind}, precision {precision}\n", section.num_bytes);
+        let what = if info.is_lossless { "pixels".to_owned() } else { format!("latent {latent}") };
+        text += &format!("{what}: {} bytes, kind {kind}, precision {precision}\n", section.num_bytes);
     }
     for (name, bytes) in [("ICC profile", info.num_icc_bytes), ("EXIF", info.num_exif_bytes)] {
         if let Some(bytes) = bytes {
@@ -63,10 +69,7 @@ pub(crate) fn decode(arguments: &Arguments) -> Result<(), Failure> {
         return clouds::decode(arguments, &data, &info);
     }
     let format = format?;
-    let package = models::load_for(&info, arguments.model.as_deref(), &limits)?;
-    let options = DecompressOptions { allow_other_synthesis: arguments.allows_other_synthesis };
-    // The runtime, and the memory that it keeps, are gone before the picture is written.
-    let picture = decompress(&package, &data, &options, &runtime_from_env()?, &limits).map_err(at(arguments))?;
+    let picture = restore(arguments, &data, &info)?;
     let metadata = metadata(&data, &limits).map_err(at(arguments))?;
     let held = (data.len() + picture.data().len()) as u64;
     let limits = limits.without(held, "a picture with its file").map_err(at(arguments))?;
@@ -77,6 +80,17 @@ pub(crate) fn decode(arguments: &Arguments) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The picture of a file. The runtime, and the memory that it keeps, are gone when it is there.
+fn restore(arguments: &Arguments, data: &[u8], info: &Info) -> Result<Picture, Failure> {
+    let (limits, runtime) = (arguments.limits, runtime_from_env()?);
+    if info.is_lossless {
+        return decompress_lossless(data, &runtime, &limits).map_err(at(arguments));
+    }
+    let package = models::load_for(info, arguments.model.as_deref(), &limits)?;
+    let options = DecompressOptions { allow_other_synthesis: arguments.allows_other_synthesis };
+    decompress(&package, data, &options, &runtime, &limits).map_err(at(arguments))
+}
+
 pub(crate) fn encode(arguments: &Arguments) -> Result<(), Failure> {
     output::check(&arguments.input, &arguments.output, arguments.is_forced)?;
     let limits = arguments.limits;
@@ -85,19 +99,42 @@ pub(crate) fn encode(arguments: &Arguments) -> Result<(), Failure> {
         return clouds::encode(arguments, &bytes);
     }
     clouds::refuse_options(arguments)?;
-    let package = models::load(arguments.model.as_deref(), &limits)?;
+    let package = match arguments.lossless {
+        Some(true) => None,
+        _ => Some(models::load(arguments.model.as_deref(), &limits)?),
+    };
     let Arguments { background, to_8bit, keep_exif, .. } = *arguments;
     let besides = limits.without(bytes.len() as u64, "the file").map_err(at(arguments))?;
     let read = pictures::read(&bytes, Choices { background, to_8bit, keep_exif }, &besides);
     drop(bytes);
     let named = |why: String| Failure::Failed(format!("{}: {why}", title(&arguments.input)));
     let Read { picture, metadata, losses } = read.map_err(named)?;
-    let quality = arguments.quality.or(package.levels().map(|_| DEFAULT_QUALITY));
-    let options = CompressOptions { quality, metadata, ..CompressOptions::default() };
-    let data = compress(&package, &picture, &options, &runtime_from_env()?, &limits).map_err(at(arguments))?;
+    let data = code(arguments, package.as_ref(), &picture, metadata, &limits)?;
     output::write(&arguments.output, &data, arguments.is_forced)?;
     tell(&title(&arguments.input), &losses);
     Ok(())
+}
+
+/// The file of a picture: to the bit without a model, or where that is no larger and nothing else was asked for.
+fn code(
+    arguments: &Arguments,
+    package: Option<&Package>,
+    picture: &Picture,
+    metadata: PictureMetadata,
+    limits: &Limits,
+) -> Result<Vec<u8>, Failure> {
+    let runtime = runtime_from_env()?;
+    let Some(package) = package else {
+        return compress_lossless(picture, &metadata, &runtime, limits).map_err(at(arguments));
+    };
+    let quality = arguments.quality.or(package.levels().map(|_| DEFAULT_QUALITY));
+    let options = CompressOptions { quality, metadata, ..CompressOptions::default() };
+    let data = compress(package, picture, &options, &runtime, limits).map_err(at(arguments))?;
+    if arguments.lossless.is_some() || arguments.model.is_some() {
+        return Ok(data);
+    }
+    let lossless = lossless_if_no_larger(picture, &options.metadata, data.len(), &runtime, limits);
+    Ok(lossless.map_err(at(arguments))?.unwrap_or(data))
 }
 
 pub(crate) fn verify(arguments: &Arguments) -> Result<(), Failure> {
@@ -123,8 +160,6 @@ pub(crate) fn verify(arguments: &Arguments) -> Result<(), Failure> {
         let cloud = clouds::restore(arguments, &data, &info)?;
         return print(&format!("point cloud of {} points is whole\n", cloud.positions.len() / 3));
     }
-    let package = models::load_for(&info, arguments.model.as_deref(), &limits)?;
-    let options = DecompressOptions::default();
-    let picture = decompress(&package, &data, &options, &runtime_from_env()?, &limits).map_err(at(arguments))?;
+    let picture = restore(arguments, &data, &info)?;
     print(&format!("picture of {} x {} is whole\n", picture.width(), picture.height()))
 }

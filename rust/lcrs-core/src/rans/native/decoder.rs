@@ -2,6 +2,7 @@
 
 use super::digits::DigitReader;
 use super::head::Head;
+use super::lane::renormalised;
 use super::path::Path;
 use super::progress::Progress;
 use super::{Lanes, LOW, MAX_LANES, START};
@@ -132,16 +133,8 @@ impl<'a> Decoder<'a> {
     fn take_one(&mut self, search: impl Search, lane: usize, index: i32, table: &CdfTable) -> Result<i32> {
         let x = self.lanes[lane];
         let taken = search.take(index, x, search.find(index, x));
-        let x = taken.state;
-        self.lanes[lane] = if x >= LOW {
-            x
-        } else if let Some(word) = self.next_word() {
-            x << 16 | u64::from(word)
-        } else if x < START || self.done < self.main {
-            return Err(Error::truncated("stream ends before its last symbol"));
-        } else {
-            x
-        };
+        let x = renormalised(taken.state, || self.next_word()).filter(|x| *x >= LOW || self.done >= self.main);
+        self.lanes[lane] = x.ok_or_else(|| Error::truncated("stream ends before its last symbol"))?;
         if taken.escape & ESCAPE != 0 {
             self.digits.pull(table, index)
         } else {

@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use super::digits::{DigitWriter, Escapes, LateDigits};
+use super::lane::put_all;
 use super::path::Path;
 use super::progress::{Symbols, Words, RUN};
-use super::{head, scalar, Lanes, LOW, MAX_LANES, START};
+use super::{head, Lanes, LOW, MAX_LANES, START};
 use crate::buffer_pool::BufferPool;
 use crate::cdf::CdfTable;
 use crate::rans::words::{Stream, WordStack};
@@ -229,16 +230,10 @@ impl Coder {
     fn put_tail(&mut self, entries: &[u32]) -> usize {
         let mut left = entries.len();
         while left > 0 && !self.is_tail_complete(left) {
-            let (room, mut top) = self.words.room(MAX_LANES);
-            let bottom = top;
             // to the next group boundary
             let group = if self.num_lanes == 1 { MAX_LANES } else { self.num_lanes };
             let size = (left - 1) % group + 1;
-            for &entry in entries[left - size..left].iter().rev() {
-                scalar::put(&mut self.lanes[0], entry, room, &mut top);
-            }
-            self.emitted += bottom - top;
-            self.words.set_top(top);
+            self.emitted += put_all(&mut self.lanes[0], &entries[left - size..left], &mut self.words);
             left -= size;
         }
         left

@@ -92,6 +92,7 @@ mod decoder;
 mod digits;
 mod encoder;
 mod head;
+pub(super) mod lane;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod packed;

@@ -3,7 +3,11 @@
 //! For tables with heavy tails, of which much is escaped. A digit costs 4 bits for 3 and says nothing of how far tails
 //! reach; packed, escapes cost what a model of their digits says, which is within a percent of the best.
 
+use super::lane::{put_all, renormalised};
+use super::progress::RUN;
 use super::{LOW, START};
+use crate::cdf::take_either;
+use crate::rans::words::WordStack;
 use crate::{Error, Result};
 
 /// Of an escape, which has no more digits.
@@ -82,26 +86,13 @@ pub(super) fn pack(digits: &[u8]) -> Result<Vec<u8>> {
         })?;
         place = if digit & MORE == 0 { 0 } else { place + 1 };
     }
-    let mut words: Vec<u16> = Vec::new();
-    words.try_reserve(digits.len() / 4 + MAX_WORDS).map_err(short)?;
-    let mut x = START;
-    for &entry in entries.iter().rev() {
-        let (start, frequency) = (u64::from(entry & 0xffff), u64::from(entry >> 16));
-        if x >> 32 >= frequency {
-            words.try_reserve(1 + MAX_WORDS).map_err(short)?;
-            words.push(x as u16);
-            x >>= 16;
-        }
-        x = ((x / frequency) << 16) + x % frequency + start;
-    }
+    let (mut words, mut x) = (WordStack::new(digits.len() / 4 + MAX_WORDS, None), START);
+    entries.rchunks(RUN).for_each(|run| _ = put_all(&mut x, run, &mut words));
     while x > 0 {
-        words.push(x as u16);
+        words.push((x as u16).to_le_bytes());
         x >>= 16;
     }
-    let mut bytes = Vec::new();
-    bytes.try_reserve_exact(2 * words.len()).map_err(short)?;
-    bytes.extend(words.iter().rev().flat_map(|word| word.to_le_bytes()));
-    Ok(bytes)
+    words.finish(&[])?.try_to_vec()
 }
 
 /// Gives back digits one after the other.
@@ -129,20 +120,16 @@ impl<'a> Unpacker<'a> {
     pub(super) fn digit(&mut self, k: usize) -> Result<u8> {
         let Self { model, x, words } = self;
         model.digit(k, |bit, _| {
-            let slot = (*x & 0xffff) as u32;
-            let is_set = slot < u32::from(bit.likely);
-            let entry = bit.entry(is_set);
-            *x = u64::from(entry >> 16) * (*x >> 16) + u64::from(slot - (entry & 0xffff));
-            if *x < LOW {
-                if let Some((word, rest)) = words.split_first_chunk() {
-                    *words = rest;
-                    *x = *x << 16 | u64::from(u16::from_le_bytes(*word));
-                } else if *x < START {
-                    return Err(Error::desync("more escapes than the stream holds"));
-                }
-            }
-            bit.learn(is_set);
-            Ok(is_set)
+            let likely = u64::from(bit.likely);
+            let (taken, set) = take_either(*x, likely, [likely, u64::from(M) - likely]);
+            let next_word = || {
+                let (word, rest) = words.split_first_chunk()?;
+                *words = rest;
+                Some(u16::from_le_bytes(*word))
+            };
+            *x = renormalised(taken, next_word).ok_or_else(|| Error::desync("more escapes than the stream holds"))?;
+            bit.learn(set != 0);
+            Ok(set != 0)
         })
     }
 

@@ -4,7 +4,7 @@ use std::hint::select_unpredictable;
 
 use super::digits::DigitWriter;
 use super::progress::{Progress, RUN};
-use super::quotient::{ABOVE_ONE, FLOOR, UNIT};
+use super::quotient::{by, FLOOR, UNIT};
 use super::{Lanes, LOW, MAX_LANES};
 use crate::cdf::{CdfTable, Search, ESCAPE};
 
@@ -41,10 +41,9 @@ pub(super) fn cost(entries: &[u32]) -> u64 {
 /// Puts the entry `start | frequency << 16` on the state `x`, emitting at most one word to `room` below `top`.
 #[inline(always)]
 pub(super) fn put(x: &mut u64, entry: u32, room: &mut [[u8; 2]], top: &mut usize) {
-    // the reciprocal does not wait for the state, which is all that a single lane waits for
-    let reciprocal = ABOVE_ONE / f64::from(frequency(entry));
+    let divide = by(frequency(entry)); // which does not wait for the state, as all else of a single lane does
     make_room(x, entry, room, top);
-    *x = pushed(*x, entry, (raised(*x) - UNIT) * reciprocal + FLOOR);
+    *x = pushed(*x, entry, divide(*x));
 }
 
 /// The frequency of an entry, in 1..=2^16.
@@ -63,11 +62,10 @@ fn make_room(x: &mut u64, entry: u32, room: &mut [[u8; 2]], top: &mut usize) {
     *x = select_unpredictable(is_due, *x >> 16, *x);
 }
 
-/// The state `y`, which has room, with the entry on it. The quotient of `y` and the frequency is in the low 32 bits of
-/// `quotient`.
+/// The state `y`, which has room, with the entry on it; `quotient` is that of `y` and the frequency.
 #[inline(always)]
-fn pushed(y: u64, entry: u32, quotient: f64) -> u64 {
-    y + u64::from(entry & 0xffff) + (quotient.to_bits() & 0xffff_ffff) * u64::from(65536 - frequency(entry))
+fn pushed(y: u64, entry: u32, quotient: u64) -> u64 {
+    y + u64::from(entry & 0xffff) + quotient * u64::from(65536 - frequency(entry))
 }
 
 /// A number below 2^52 as the low bits of one from 2^52 on. What this makes of a conversion to binary64, a subtraction,
@@ -77,12 +75,13 @@ fn raised(n: u64) -> f64 {
     f64::from_bits(n | UNIT.to_bits())
 }
 
-/// `y div f` in the low 32 bits, for `f <= y < 2^48`, `f <= 2^16` and a quotient below 2^32, by a division of binary64,
+/// `y div f` for `f <= y < 2^48`, `f <= 2^16` and a quotient below 2^32, by a division of binary64,
 /// which is faster than that of integers. `(y + 1/2) / f - 1/2` is nearest to the quotient, from which it differs by at
 /// most `1/2 - 2^-17` and an error of `2^-21`; the sum with `2^52` rounds it and shows it in the low bits.
 #[inline(always)]
-fn quotient(y: u64, f: u32) -> f64 {
-    (raised(y) - (UNIT - 0.5)) / (raised(u64::from(f)) - UNIT) + FLOOR
+fn quotient(y: u64, f: u32) -> u64 {
+    let quotient = (raised(y) - (UNIT - 0.5)) / (raised(u64::from(f)) - UNIT) + FLOOR;
+    quotient.to_bits() & 0xffff_ffff
 }
 
 /// Encodes whole groups, from the last to the first.
