@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from lcrs import coding
 from lcrs.codec.samples import Samples
 from lcrs.codec.targets import Target
-from lcrs.errors import LimitError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -78,9 +76,7 @@ def unless_larger(
     data, shortfall = found
     asked = None if shortfall is None else _bytes_asked(target, samples)
     most = len(data) if asked is None else max(len(data), asked)
-    lossless = None
-    with contextlib.suppress(LimitError):  # of memory: what a small picture has of the model is less
-        lossless = coding.compress_lossless(samples.data, max_size=most, **samples.form, **options)
+    lossless = coding.compress_lossless(samples.data, max_size=most, **samples.form, **options)
     if lossless is None:
         return found
     if target is None or asked is None or len(lossless) <= asked:
