@@ -40,10 +40,14 @@ pub fn lossless_if_no_larger(
     rt: &Runtime,
     limits: &Limits,
 ) -> Result<Option<Vec<u8>>> {
-    if matches!(picture.samples(), Samples::Array { .. }) || !is_worth_a_trial(picture, limits)? {
+    if matches!(picture.samples(), Samples::Array { .. }) {
         return Ok(None);
     }
-    match file(picture, metadata, max_bytes, rt, limits) {
+    let found = match is_worth_a_trial(picture, limits) {
+        Ok(true) => file(picture, metadata, max_bytes, rt, limits),
+        other => other.map(|_| None),
+    };
+    match found {
         Err(error) if error.kind() == ErrorKind::Limit => Ok(None),
         found => found,
     }
