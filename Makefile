@@ -4,6 +4,7 @@ CARGO ?= cargo
 DEV := .venv
 LIGHT := .venv-light
 RELEASE := .venv-release
+WHEEL := .venv-wheel
 PREFIX ?= /usr/local
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # The many short processes of the tests read what the first has compiled, whatever the environment says.
@@ -105,7 +106,7 @@ install-codec: ## Build the program lcrs-codec and install it in PREFIX (/usr/lo
 	install -m 755 $${CARGO_TARGET_DIR:-target}/release/lcrs-codec $(DESTDIR)$(PREFIX)/bin/
 	install -m 644 python/lcrs/zoo/weights/*.lcrm $(DESTDIR)$(PREFIX)/share/lcrs/models/
 
-.PHONY: docs wheels sdist crates test-release addresses release-check
+.PHONY: docs wheels sdist crates test-release test-wheel addresses release-check
 # Linux targets that wheels are made for; a foreign one needs its standard library (rustup target add TARGET).
 TARGETS ?= x86_64-unknown-linux-gnu
 wheels: $(RELEASE)/.installed ## Wheels for Linux, in dist: one for all Pythons; TARGETS="x86_64-unknown-linux-gnu ..."
@@ -132,6 +133,15 @@ crates: ## Packages the three crates as a registry would get them, and builds ea
 
 test-release: develop ## What lies in dist: wheels in bare environments, the source distribution without a network
 	LCRS_TEST_SLOW=1 $(DEV)/bin/python -m pytest tests/release
+
+# Programs of an environment lie elsewhere on Windows.
+WHEEL_PYTHON := $(WHEEL)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)/python
+test-wheel: export LCRS_TEST_SLOW = 1
+test-wheel: ## The wheel in dist that fits this machine, whichever: golden files and the coder, without torch
+	$(PYTHON) -m venv --clear $(WHEEL)
+	$(WHEEL_PYTHON) -m pip install --quiet numpy pillow safetensors hypothesis pytest pytest-timeout pytest-xdist
+	$(WHEEL_PYTHON) -m pip install --quiet --no-index --find-links dist lcrs
+	$(WHEEL_PYTHON) -m pytest -n auto --dist worksteal --timeout 1800 tests/golden tests/coding tests/release/test_wheel.py
 
 addresses: ## Write where the project lives: make addresses REPOSITORY=https://... DOCUMENTATION=https://...
 	@$(PYTHON) tests/release/addresses.py -- "$(REPOSITORY)" "$(DOCUMENTATION)"
@@ -163,4 +173,4 @@ $(RELEASE)/.installed: pyproject.toml
 	@touch $@
 
 clean: ## Remove what the other targets made
-	rm -rf $(DEV) $(LIGHT) $(RELEASE) .venv-peers .venv-torch-oldest .venv-torch-newest target demo dist build
+	rm -rf $(DEV) $(LIGHT) $(RELEASE) $(WHEEL) .venv-peers .venv-torch-oldest .venv-torch-newest target demo dist build

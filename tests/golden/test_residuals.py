@@ -16,6 +16,7 @@ from lcrs import LcrsError, coding
 @pytest.fixture
 def maker(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Parts of the package `residuals`, with other numbers."""
+    pytest.importorskip("torch")
     monkeypatch.syspath_prepend(Path(__file__).parent / "operations")
     return importlib.import_module("operations_package").Maker(seed=1)
 

@@ -1,6 +1,7 @@
 """What `make wheels` and `make sdist` left in `dist`, in environments that have nothing else."""
 
 import os
+import platform
 import re
 import shutil
 import subprocess
@@ -24,6 +25,9 @@ WHEEL_BYTES = 32_000_000
 SDIST_BYTES = 64_000_000
 NATIVE_BYTES = 6_000_000
 
+SYSTEMS = {"linux": "manylinux", "darwin": "macosx", "win32": "win_"}
+"""What names of wheels call a system."""
+
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 
@@ -32,18 +36,20 @@ def wheels() -> list[Path]:
 
 
 def wheel_of_this_machine() -> Path:
-    machine = os.uname().machine if hasattr(os, "uname") else ""
-    found = [path for path in wheels() if "manylinux" in path.name and path.stem.endswith(machine)]
-    if not found or sys.platform != "linux":
+    system = SYSTEMS.get(sys.platform, sys.platform)
+    machine = platform.machine().lower()
+    found = [path for path in wheels() if system in path.name and path.stem.endswith(machine)]
+    if not found:
         pytest.skip("no wheel for this machine in dist: make wheels")
     return found[-1]
 
 
 def pythons() -> list[str]:
-    """Every Python from 3.10 that is at hand: on the path, or pyenv's."""
+    """Every Python from 3.10 that is at hand: on the path, pyenv's, or the one that runs this."""
     versions = Path.home() / ".pyenv" / "versions"
     candidates = [shutil.which(f"python3.{minor}") for minor in range(10, 20)]
     candidates += [str(path / "bin" / "python") for path in sorted(versions.glob("3.*")) if path.is_dir()]
+    candidates.append(sys.executable)
     found = {}
     for path in filter(None, candidates):
         command = [path, "-c", "import sys, venv; print(sys.version_info[:2], sys.implementation.name)"]
@@ -87,7 +93,7 @@ PYTHONS = pythons() if os.environ.get("LCRS_TEST_SLOW") else [sys.executable]
 def test_the_wheel_works_in_a_bare_environment(python, expected, tmp_path):
     wheel = wheel_of_this_machine()
     subprocess.run([python, "-m", "venv", tmp_path / "env"], check=True)
-    inside = tmp_path / "env" / "bin" / "python"
+    inside = tmp_path / "env" / ("Scripts" if sys.platform == "win32" else "bin") / "python"
     install = [inside, "-m", "pip", "install", "--quiet", "--only-binary", ":all:", str(wheel)]
     subprocess.run(install, check=True)
     check_installed(inside, *expected, name="bare")
