@@ -40,10 +40,14 @@ pub fn lossless_if_no_larger(
     rt: &Runtime,
     limits: &Limits,
 ) -> Result<Option<Vec<u8>>> {
-    if matches!(picture.samples(), Samples::Array { .. }) || !is_worth_a_trial(picture, limits)? {
+    if matches!(picture.samples(), Samples::Array { .. }) {
         return Ok(None);
     }
-    match file(picture, metadata, max_bytes, rt, limits) {
+    let tried = is_worth_a_trial(picture, limits).and_then(|is_worth_it| match is_worth_it {
+        true => file(picture, metadata, max_bytes, rt, limits),
+        false => Ok(None),
+    });
+    match tried {
         Err(error) if error.kind() == ErrorKind::Limit => Ok(None),
         found => found,
     }
