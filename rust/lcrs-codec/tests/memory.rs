@@ -246,13 +246,16 @@ fn encode_lossless(picture: &Picture, rt: &Runtime, limits: &Limits) -> Result<V
     compress_lossless(picture, &PictureMetadata::default(), rt, limits)
 }
 
+/// Whether what it gave was whole.
+type LosslessJob<'a> = &'a dyn Fn(&Runtime) -> Result<bool>;
+
 fn lossless_memory_that_is_refused_is_an_error_and_the_next_job_works() {
     // a row of flags is a large block; the stream grows several times
     let picture = half_noise(LARGE as u32 + 9, 9);
     let (none, limits) = (PictureMetadata::default(), Limits::default());
     let file = encode_lossless(&picture, &new_runtime(1), &limits).unwrap();
-    // whether that was the job's file, or picture; a trial without memory is none
-    let jobs: [&dyn Fn(&Runtime) -> Result<bool>; 3] = [
+    // a trial without memory is none
+    let jobs: [LosslessJob<'_>; 3] = [
         &|rt| encode_lossless(&picture, rt, &limits).map(|again| again == file),
         &|rt| decompress_lossless(&file, rt, &limits).map(|again| again == picture),
         &|rt| {
