@@ -91,6 +91,7 @@ def test_completion_knows_every_verb_and_flag(shell: str, tmp_path: Path, capsys
     [
         (["e"], {"encode", "eval", "export"}),
         (["encode", "--skip"], {"--skip-existing"}),
+        (["encode", "--no-l"], {"--no-lossless"}),
         (["decode", "--format", "pn"], {"png"}),
         (["encode", "a.png", "--runtime", ""], {"native", "torch"}),
         (["zoo", ""], {"list", "import"}),

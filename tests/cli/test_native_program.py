@@ -20,6 +20,7 @@ from PIL.PngImagePlugin import PngInfo
 
 from lcrs import clouds, coding
 from lcrs.cli import main
+from lcrs.packages.shipped import WEIGHTS
 from lcrs.pictures import to_picture
 
 _BUILT = [Path(__file__).parents[2] / "target" / profile / "lcrs-codec" for profile in ("debug", "release")]
@@ -78,6 +79,47 @@ def test_colors_in_lossless_files(both, tmp_path: Path, photo: np.ndarray, name:
     Image.fromarray(photo).save(path, **options)
     both(path)
     both(path, "-q", "12.5")
+
+
+@pytest.mark.slow
+def test_lossless_pictures(
+    program: Path,
+    tmp_path: Path,
+    photo: np.ndarray,
+    data_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Unasked, too: both choose the same."""
+    monkeypatch.setenv("LCRS_MODEL_PATH", str(WEIGHTS))
+    steps = np.arange(83)[:, None] // 9 * 20 + np.zeros(122, np.int64) + np.arange(122) // 30 * 5
+    page = np.stack([steps, 255 - steps, steps // 2], 2).astype(np.uint8)
+    Image.fromarray(page).save(tmp_path / "page.png", icc_profile=PROFILE, dpi=(300, 300))
+    Image.fromarray(page[..., 0].astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    Image.fromarray(photo).save(tmp_path / "photo.png")
+    files = [tmp_path / f"{who}.lcrs" for who in ("python", "rust")]
+    for source, option, is_lossless in (
+        (tmp_path / "page.png", "-q20", True),
+        (tmp_path / "deep.png", "--force", True),
+        (tmp_path / "photo.png", "--force", False),
+        (tmp_path / "photo.png", "--lossless", True),
+        (data_dir / "rgb16.png", "--lossless", True),
+        (tmp_path / "page.png", "--no-lossless", False),
+    ):
+        arguments = [["encode", str(source), "-o", str(file), "--force", option] for file in files]
+        assert main(arguments[0]) == 0, capsys.readouterr().err
+        done = run(program, *arguments[1])
+        assert done.returncode == 0, done.stderr
+        assert files[0].read_bytes() == files[1].read_bytes()
+        assert coding.info(files[1].read_bytes())["lossless"] is is_lossless
+    assert run(program, "encode", tmp_path / "page.png", "-o", files[1], "--force").returncode == 0
+    targets = [tmp_path / f"{who}.png" for who in ("python", "rust")]
+    assert main(["decode", str(files[1]), "-o", str(targets[0])]) == 0
+    assert run(program, "decode", files[1], "-o", targets[1]).returncode == 0
+    for target in targets:
+        with Image.open(target) as image:
+            np.testing.assert_array_equal(np.asarray(image), page)
+            assert image.info["icc_profile"] == PROFILE
 
 
 def test_grey_deep_and_palette(both, tmp_path: Path, photo: np.ndarray, data_dir: Path) -> None:

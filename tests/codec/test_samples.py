@@ -12,6 +12,7 @@ from PIL import Image
 import lcrs
 import tiny_package
 from lcrs import codec, coding
+from lcrs.packages import lookup
 
 RUNTIMES = ["native", "torch"]
 CHANNELS = 5
@@ -29,7 +30,7 @@ def grey(photo: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(photo[:80, :70, 1])
 
 
-def array_package(path: Path, samples: dict[str, Any]) -> Path:
+def array_package(path: Path, samples: dict[str, Any], name: str = "arrays") -> Path:
     """A package for arrays: an orthogonal turn of blocks, one table a channel, and back."""
     block, channels = tiny_package.BLOCK, samples["channels"] * tiny_package.BLOCK**2
     turn = np.linalg.qr(np.random.default_rng(1).normal(size=(channels, channels)))[0]
@@ -53,7 +54,7 @@ def array_package(path: Path, samples: dict[str, Any]) -> Path:
         {"op": "pixel_shuffle", "in": [2], "factor": block},
     ]
     names = {"cdf": "cdf", "lengths": "lengths", "offsets": "offsets", "precision": 16}
-    description = tiny_package.description("arrays") | {
+    description = tiny_package.description(name) | {
         "graphs": {
             "g_a": tiny_package.graph(["x"], g_a, y=3),
             "g_s": tiny_package.graph(["y"], g_s, x=3),
@@ -271,3 +272,13 @@ def test_bytes_do_without_numpy(grey: np.ndarray, model_path: Path) -> None:
             package.compress(grey.tobytes(), 40, **options)
     with pytest.raises(ValueError, match="dtype is for pixels that are given as bytes"):
         package.compress(grey, 40, dtype="uint8")
+
+
+def test_arrays_are_never_lossless(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = {"type": "uint8", "channels": 3, "minimum": 0.0, "maximum": 255.0}
+    array_package(tmp_path / "default.lcrm", samples, codec.DEFAULT_MODEL)
+    monkeypatch.setenv("LCRS_MODEL_PATH", str(tmp_path))
+    monkeypatch.setattr(lookup, "_SHIPPED", tmp_path / "none")
+    flat = np.zeros((16, 16, 3), np.uint8)
+    assert lcrs.info(lcrs.compress(flat))["lossless"] is False
+    assert lcrs.info(lcrs.compress(flat, lossless=True))["lossless"] is True

@@ -112,7 +112,7 @@ def test_the_program_completes_the_card(checkpoints, tmp_path, monkeypatch, caps
 def test_what_is_no_checkpoint_is_refused(checkpoints, tmp_path):
     with pytest.raises(ValueError, match="no architecture is called 'nothing'"):
         network_of_checkpoint(checkpoints["own"], "nothing")
-    with pytest.raises(ValueError, match=r"not one of mbt2018-mean: 'g_a\.0\.weight' is missing"):
+    with pytest.raises(ValueError, match="not one of mbt2018-mean: .* those of gain-space-channel"):
         network_of_checkpoint(checkpoints["own"], "mbt2018-mean")
 
 

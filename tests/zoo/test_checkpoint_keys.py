@@ -21,6 +21,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
+from torch import nn
 
 from lcrs.errors import CorruptError, MissingModelError
 from lcrs.models import Cheng2020Anchor, Elic2022Official, ScaleHyperprior
@@ -228,6 +229,28 @@ def test_another_architecture_is_refused_in_one_line(net, tmp_path):
         with pytest.raises(ValueError, match=message) as caught:
             load_checkpoint(tmp_path / "a.pth", architecture)
         assert "\n" not in str(caught.value)
+
+
+def test_another_architecture_is_refused_before_its_network_is_drawn(monkeypatch):
+    state = {name: made(name).state_dict() for name in ("bmshj2018-factorized", "mbt2018-mean")}
+    drawn = []
+    monkeypatch.setattr(nn.init, "uniform_", lambda *_, **__: drawn.append("uniform"))
+    monkeypatch.setattr(nn.init, "kaiming_uniform_", lambda *_, **__: drawn.append("kaiming"))
+    for name in ARCHITECTURES:
+        for told in state.keys() - {name}:
+            with pytest.raises(ValueError, match=f"not one of {name}: .* those of {told}$"):
+                network_of(state[told], name)
+    assert drawn == []
+    network_of(state["mbt2018-mean"], "mbt2018-mean")
+    assert drawn != []
+
+
+def test_a_class_that_has_taken_a_name_is_asked_itself(monkeypatch):
+    class Mine(ScaleHyperprior):
+        pass
+
+    monkeypatch.setitem(MODELS._own, "mbt2018-mean", Mine)
+    assert type(network_of(made("bmshj2018-hyperprior").state_dict(), "mbt2018-mean")) is Mine
 
 
 def test_reading_leaves_the_file_and_its_order_alone(net, tmp_path):

@@ -117,10 +117,11 @@ def compress(
             at every quality runs once: all of it where gains come after it, the first stage where they come
             in between; the rest and the coder run for each trial. One that the model does not reach gives the
             nearest file that it does, and a `TargetWarning`.
-        lossless: whether the picture is kept to the bit, of 1 to 16 bits, grey or in colours. That needs no
-            model, and takes no quality, target, runtime or device. Where nothing is said, a picture is kept
-            so if no model is named and the file is not larger than what the model writes, or than a target
-            that all that the model writes is below. So are text, drawings and screens, mostly.
+        lossless: whether the picture is kept to the bit, whatever its depth, grey or in colours. That takes
+            no model, quality, target, runtime or device. Where nothing is said and no model is named, it is
+            kept so if the file is not larger than what the default model writes; or, where all that the model
+            writes is below a target of bytes or bits, not above the target. Text, drawings and pictures of
+            screens mostly are.
         model: a model's name, an .lcrm file, a loaded `lcrs.coding.Package`, or a model in torch, which is
             made a package of at each call; by default `DEFAULT_MODEL`.
         allow_not_portable: whether a model in torch that no package can say codes by its own `compress`. The
@@ -156,8 +157,8 @@ def compress(
         LimitError: the picture is above `max_pixels` or needs more than `max_bytes`.
 
     Warns:
-        TargetWarning: the model does not reach a target, and the file is not lossless or above it. It is the
-            nearest that the model gives, for a size the largest that is not above, if there is one.
+        TargetWarning: the model does not reach a target, unless the file is lossless and not above it. The
+            file is the nearest that there is, for a size the largest that is not above, if there is one.
     """
     targets = {"target_bpp": target_bpp, "target_size": target_size, "target_psnr": target_psnr}
     check_numbers(quality=quality, **targets, frame=frame, bit_depth=bit_depth, threads=threads)

@@ -56,7 +56,7 @@ def encode(
         column: That of the pictures: bytes of files, arrays (H, W, 3) or (H, W) of uint8 or uint16, or paths.
         to: The new column, of the bytes of .lcrs files; empty where there is an `error`.
         keep: Whether the pictures stay.
-        **options: As `lcrs.compress` takes them: `quality`, `model`, `background` and so on. A call has
+        **options: As `lcrs.compress` takes them: `quality`, `lossless`, `model` and so on. A call has
             one thread unless told otherwise, since processes are many.
 
     Returns:

@@ -43,7 +43,8 @@ def check_choice(**given: Any) -> None:
         TypeError: with the argument's name, its value and what there is.
     """
     for name, value in given.items():
-        if value is not None and value not in (True, False):
+        is_bool = isinstance(value, bool) or str(getattr(value, "dtype", "")) == "bool"  # NumPy's, too
+        if value is not None and not is_bool:
             msg = f"{name} is {value!r}, True, False or None is needed"
             raise TypeError(msg)
 

@@ -158,8 +158,8 @@ class Elic2022Official(SimpleVAECompressionModel):
     @classmethod
     def from_state_dict(cls, state_dict: Mapping[str, Tensor]) -> Self:
         """The model that `state_dict` belongs to, its sizes and groups read from the weights."""
-        groups: list[int] = []
         key = "latent_codec.y.latent_codec.y{}.context_prediction.weight"
+        groups = [state_dict[key.format(0)].size(1)]
         while key.format(len(groups)) in state_dict:
             groups.append(state_dict[key.format(len(groups))].size(1))
         net = cls(state_dict["g_a.0.weight"].size(0), sum(groups), groups)

@@ -214,12 +214,27 @@ def network_of(state_dict: Mapping[str, Tensor], architecture: str | Any | None 
         raise ValueError(f"no architecture is called {architecture!r}; there are {', '.join(MODELS)}")
     if not hasattr(model_class, "from_state_dict"):
         raise ValueError(f"{name} says of no state dict what sizes it has")
+    told = _told_instead(state_dict, name, model_class)
+    if told is not None:
+        raise ValueError(f"the state dict is not one of {name}: its keys and shapes are those of {told}")
     try:
         net: nn.Module = model_class.from_state_dict(state_dict)
     except (KeyError, IndexError, RuntimeError) as error:
         reason = f"{error} is missing" if isinstance(error, KeyError) else _essence(str(error))
         raise ValueError(f"the state dict is not one of {name}: {reason}") from error
     return net.eval()
+
+
+def _told_instead(state_dict: Mapping[str, Tensor], name: str, model_class: Any) -> str | None:
+    """Another architecture than one of lcrs's own, if the keys tell one.
+
+    The network itself would tell at last, drawn at random as a whole first.
+    """
+    try:
+        told = architecture_of(state_dict) if MODELS.builtin(name) is model_class else name
+    except (KeyError, ValueError):
+        return None
+    return None if told == name else told
 
 
 def load_checkpoint(path: str | Path, architecture: str | None = None) -> nn.Module:

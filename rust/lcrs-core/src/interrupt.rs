@@ -94,7 +94,8 @@ impl fmt::Debug for Interrupt {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ErrorKind, Runtime, Simd};
+    use crate::exact::{Chain, Head, Step, Tensor, Unary};
+    use crate::{ErrorKind, Limits, Runtime, Simd};
     use std::sync::atomic::AtomicUsize;
 
     /// An interrupt that stops a job at the given question, and how often it was asked.
@@ -146,6 +147,21 @@ mod tests {
             assert!(interrupt.check().is_ok());
         }
         assert_eq!(inner.load(Ordering::Relaxed), 3);
+    }
+
+    /// Seconds of work in one piece for one thread, on each way that a chain goes.
+    #[test]
+    fn long_rows_of_functions_end_when_they_are_interrupted() {
+        let limits = Limits::default();
+        let mut x = Tensor::zeroed(1, 2, 1 << 13, &limits).expect("little memory");
+        let chain = |head| Chain::new(head, vec![Step::Unary(Unary::Tanh); 3000], 1);
+        let rt = || Runtime::new(Simd::detect(), 1).expect("one thread").interruptible(stopping_at(1).0);
+        let rows = chain(Head::Input).run_rows(&rt(), &limits, x.view(), 0..2, &mut vec![0.0; 1 << 14]);
+        let tiles = chain(Head::PixelUnshuffle(2)).run(&rt(), &limits, &x).map(|_| ());
+        let in_place = chain(Head::Input).change(&rt(), &mut x);
+        for (done, way) in [(rows, "rows"), (tiles, "tiles"), (in_place, "in place")] {
+            assert_eq!(done.map_err(|error| error.kind()), Err(ErrorKind::Interrupted), "{way}");
+        }
     }
 
     #[test]

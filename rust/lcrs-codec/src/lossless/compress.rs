@@ -43,11 +43,11 @@ pub fn lossless_if_no_larger(
     if matches!(picture.samples(), Samples::Array { .. }) {
         return Ok(None);
     }
-    let tried = is_worth_a_trial(picture, limits).and_then(|is_worth_it| match is_worth_it {
-        true => file(picture, metadata, max_bytes, rt, limits),
-        false => Ok(None),
-    });
-    match tried {
+    let found = match is_worth_a_trial(picture, limits) {
+        Ok(true) => file(picture, metadata, max_bytes, rt, limits),
+        other => other.map(|_| None),
+    };
+    match found {
         Err(error) if error.kind() == ErrorKind::Limit => Ok(None),
         found => found,
     }

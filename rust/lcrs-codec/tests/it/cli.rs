@@ -755,3 +755,57 @@ mod unix {
         assert_eq!(codes.into_iter().collect::<Vec<_>>(), [0, 1]);
     }
 }
+
+#[test]
+fn lossless_files_need_no_model() {
+    let folder = folder();
+    let pixels = picture(40, 30, 3).into_data();
+    fs::write(folder.path("in.ppm"), [&b"P6\n40 30\n255\n"[..], &pixels].concat()).unwrap();
+    let done = |arguments: &[&str]| {
+        let output = folder.run(arguments);
+        assert_eq!((code(&output), output.stderr.is_empty()), (0, true), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    done(&["encode", "in.ppm", "-o", "out.lcrs", "--lossless"]);
+    let told = done(&["info", "out.lcrs"]);
+    assert!(told.contains("lossless, without a model\n") && told.contains("kind binary"), "{told}");
+    assert!(done(&["info", "--json", "out.lcrs"]).contains("\"lossless\":true"));
+    assert_eq!(done(&["verify", "out.lcrs"]), "picture of 40 x 30 is whole\n");
+    done(&["decode", "out.lcrs", "-o", "out.png"]);
+    assert_eq!(png_pixels(&folder.path("out.png")).0, pixels);
+    for (option, value) in [("-q", "5"), ("--model", "tiny-rate"), ("--voxel", "2"), ("--bits", "2")] {
+        let output = folder.with_models(&["encode", "in.ppm", "-o", "new.lcrs", "--lossless", option, value]);
+        assert!(
+            code(&output) == 2 && message(&output).contains(&format!(": {option} does not go with it")),
+            "{output:?}"
+        );
+    }
+    let damaged = fs::read(folder.path("out.lcrs")).unwrap();
+    fs::write(folder.path("cut.lcrs"), &damaged[..damaged.len() - 1]).unwrap();
+    let output = folder.run(&["decode", "cut.lcrs", "-o", "new.png"]);
+    assert!(code(&output) == 1 && message(&output).contains("cut short"), "{output:?}");
+    assert!(!folder.path("new.png").exists() && !folder.path("new.lcrs").exists());
+}
+
+/// What the default model is called decides: here a small one goes by its name.
+#[test]
+fn pictures_are_lossless_where_that_is_no_larger_and_no_model_is_named() {
+    let folder = folder();
+    let mut model = variable_rate();
+    model.description["name"] = "photo-2".into();
+    fs::write(folder.path("default.lcrm"), model.to_bytes()).unwrap();
+    let flat = [&b"P6\n64 64\n255\n"[..], &[7; 64 * 64 * 3]].concat();
+    let noise = [&b"P6\n64 64\n255\n"[..], &picture(64, 64, 5).into_data()].concat();
+    fs::write(folder.path("flat.ppm"), flat).unwrap();
+    fs::write(folder.path("noise.ppm"), noise).unwrap();
+    let becomes = |arguments: &[&str]| {
+        let output = folder.with_models(&[&["encode", "-o", "out.lcrs", "--force"], arguments].concat());
+        assert_eq!((code(&output), output.stderr.is_empty()), (0, true), "{output:?}");
+        lcrs_codec::info(&fs::read(folder.path("out.lcrs")).unwrap(), &limits()).unwrap().model
+    };
+    assert_eq!(becomes(&["flat.ppm"]), "lossless");
+    assert_eq!(becomes(&["flat.ppm", "-q", "100"]), "lossless");
+    assert_eq!(becomes(&["flat.ppm", "--no-lossless"]), "photo-2");
+    assert_eq!(becomes(&["flat.ppm", "--model", "photo-2"]), "photo-2");
+    assert_eq!(becomes(&["noise.ppm"]), "photo-2");
+}

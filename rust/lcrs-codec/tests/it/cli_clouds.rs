@@ -213,6 +213,18 @@ fn what_is_wrong_is_said_in_one_line() {
     };
     refused(text("1 2 3\n4 nan 6\n").as_bytes(), "point 1: y is NaN, must be finite");
     refused(text("1 2 3\n4 five 6\n").as_bytes(), "PLY vertex 1: y: 'five' is no number");
+    let long = "5".repeat(60);
+    refused(
+        text(&format!("1 2 3\n4 {long}five 6\n")).as_bytes(),
+        &format!("PLY vertex 1: y: '{long}...' is no number"),
+    );
+    let before = format!("element {long}6 9\nproperty float a\nelement vertex");
+    refused(
+        text("1\n2\n").replace("element vertex", &before).as_bytes(),
+        &format!("PLY file ends in {long}... 2 of 9"),
+    );
+    let line = format!("'element {}...'", &long[..52]);
+    refused(text("").replace("vertex 2", &format!("{long} five")).as_bytes(), &line);
     refused(text("1 2 3\n4 5\n").as_bytes(), "PLY vertex 1 has too few numbers");
     refused(text("1 2 3 4\n4 5 6\n").as_bytes(), "PLY vertex 0 has too many numbers");
     refused(text("1 2 3\n").replace("vertex 2", "vertex 999999999999").as_bytes(), "PLY file ends in vertex");

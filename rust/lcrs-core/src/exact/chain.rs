@@ -9,7 +9,7 @@ use super::conv::{check_channels, Conv2d};
 use super::elementwise::{Binary, Unary};
 use super::gdn::Gdn;
 use super::layout::{gather, scatter, shuffle_area};
-use super::rows::{elementwise_chunk, for_chunks};
+use super::rows::{elementwise_chunk, for_long_chunks, Look};
 use super::spot::{Spot, Target};
 use super::tensor::{View, ROOM};
 use super::tiles::Tiles;
@@ -242,11 +242,11 @@ impl<'a> Chain<'a> {
         let vectors = self.vectors(&channels)?;
         let data = x.data_mut();
         let chunk = elementwise_chunk(&rt.pool, data.len(), channels[0]);
-        for_chunks(&rt.pool, data, chunk, |_, part| {
-            part.chunks_mut(piece(channels[0])).for_each(|part| {
+        for_long_chunks(&rt.pool, data, chunk, |_, part, look| {
+            part.chunks_mut(piece(channels[0])).try_for_each(|part| {
                 functions.iter().zip(&vectors[0]).for_each(|(function, vector)| function.apply(rt.simd, part, vector));
-            });
-            Ok(())
+                look.after(part.len() * functions.len())
+            })
         })
     }
 
@@ -329,14 +329,14 @@ impl Run<'_, '_> {
         let (x, pool) = (self.flat.flat(), &self.rt.pool);
         let job = positions_per_job(positions, x.channels() + self.channels.iter().sum::<usize>(), pool.threads());
         let last = self.last_channels();
-        for_chunks(&self.rt.pool, out, job * last, |i, chunk| {
+        for_long_chunks(&self.rt.pool, out, job * last, |i, chunk, look| {
             let spot = Spot { rows: 0..1, columns: 0..chunk.len() / last };
             let first = i * job;
             let values = &x.data()[first * x.channels()..][..spot.columns.len() * x.channels()];
             let source = Source { values, pitch: values.len(), channels: x.channels() };
             let mut work = Work::new(self, spot.positions(), 0)?;
             let pitch = chunk.len();
-            self.spot(&spot, first, source, &mut work, Target { data: chunk, start: 0, pitch })
+            self.spot(&spot, first, source, &mut work, Target { data: chunk, start: 0, pitch }, look)
         })
     }
 
@@ -358,11 +358,12 @@ impl Run<'_, '_> {
         let tile_len = |rows: usize, columns: usize| window(rows, columns) + rows * columns * between;
         let tiles = Tiles::new(&self.rt.pool, grid, step, border, tile_len);
         let widest = tiles.columns.iter().map(Range::len).max().unwrap_or(0);
-        for_chunks(&self.rt.pool, out, tiles.rows * self.width * last, |i, chunk| {
+        for_long_chunks(&self.rt.pool, out, tiles.rows * self.width * last, |i, chunk, look| {
             let first = i * tiles.rows;
             let rows = first..first + chunk.len() / (self.width * last);
             let mut work = Work::new(self, rows.len() * widest, window(rows.len(), widest) + ROOM)?;
             for columns in &tiles.columns {
+                look.check()?;
                 let is_layer = matches!(self.chain.head, Head::Conv2d(_) | Head::ConvTranspose2d(_));
                 if is_layer && !share_is_finite(self.rt.simd, self.x, grid, rows.clone(), columns) {
                     return check_view(self.rt.simd, self.x);
@@ -376,7 +377,7 @@ impl Run<'_, '_> {
                     pitch: width * (last / (factor * factor)),
                 };
                 let source = self.source(&spot, rows.start);
-                self.spot(&spot, rows.start * self.width, source, &mut work, target)?;
+                self.spot(&spot, rows.start * self.width, source, &mut work, target, look)?;
             }
             Ok(())
         })
@@ -397,7 +398,15 @@ impl Run<'_, '_> {
     }
 
     /// All stages of a spot. `first` is its first position among all positions, row by row.
-    fn spot(&self, spot: &Spot, first: usize, x: Source, work: &mut Work, target: Target) -> Result<()> {
+    fn spot(
+        &self,
+        spot: &Spot,
+        first: usize,
+        x: Source,
+        work: &mut Work,
+        target: Target,
+        look: &mut Look,
+    ) -> Result<()> {
         let (count, factor) = (self.channels.len(), self.chain.shuffle);
         let Work { buffers: [even, odd], window, powers } = work;
         let mut target = target;
@@ -417,7 +426,7 @@ impl Run<'_, '_> {
                 Target { data: after, start: 0, pitch: spot.columns.len() * channels }
             };
             self.produce(stage.producer, spot, (k == 0).then_some(self.x), source, window, powers, &mut to)?;
-            self.apply(k, spot, first, channels, &mut to);
+            self.apply(k, spot, first, channels, &mut to, look)?;
         }
         if factor > 1 {
             let values = if count % 2 == 1 { &*even } else { &*odd };
@@ -468,10 +477,18 @@ impl Run<'_, '_> {
     }
 
     /// The functions of stage `k`.
-    fn apply(&self, k: usize, spot: &Spot, first: usize, channels: usize, to: &mut Target) {
+    fn apply(
+        &self,
+        k: usize,
+        spot: &Spot,
+        first: usize,
+        channels: usize,
+        to: &mut Target,
+        look: &mut Look,
+    ) -> Result<()> {
         let functions = &self.chain.stages[k].functions;
         if functions.is_empty() {
-            return;
+            return Ok(());
         }
         let (simd, len, step) = (self.rt.simd, spot.columns.len() * channels, piece(channels));
         for row in 0..spot.rows.len() {
@@ -486,8 +503,10 @@ impl Run<'_, '_> {
                         _ => function.apply(simd, part, vector),
                     }
                 }
+                look.after(part.len() * functions.len())?;
             }
         }
+        Ok(())
     }
 }
 

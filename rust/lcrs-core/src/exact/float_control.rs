@@ -17,6 +17,16 @@ impl FloatControl {
         write(ieee_bits(saved));
         Self { saved, _thread: std::marker::PhantomData }
     }
+
+    /// Runs `job` under the state that there was before. A call that is never inlined keeps the caller's arithmetic outside of it.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn lifted<T>(&self, job: impl FnOnce() -> T) -> T {
+        write(self.saved);
+        let result = job();
+        write(ieee_bits(self.saved));
+        result
+    }
 }
 
 impl Drop for FloatControl {
@@ -25,14 +35,19 @@ impl Drop for FloatControl {
     }
 }
 
-/// Runs `job` under IEEE-754 defaults. A call that is never inlined keeps its arithmetic between the two switches.
+/// Runs `job` under IEEE-754 defaults.
 pub(crate) fn with_ieee<T>(job: impl FnOnce() -> T) -> T {
+    with_liftable_ieee(|_| job())
+}
+
+/// The same for a job that lifts them now and then. A call that is never inlined keeps its arithmetic between the two switches.
+pub(super) fn with_liftable_ieee<T>(job: impl FnOnce(&FloatControl) -> T) -> T {
     #[inline(never)]
-    fn call<T>(job: impl FnOnce() -> T) -> T {
-        job()
+    fn call<T>(job: impl FnOnce(&FloatControl) -> T, control: &FloatControl) -> T {
+        job(control)
     }
-    let _control = FloatControl::ieee();
-    call(job)
+    let control = FloatControl::ieee();
+    call(job, &control)
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -86,3 +101,28 @@ fn read() -> u64 {
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
 fn write(_register: u64) {}
+
+#[cfg(all(test, any(target_arch = "x86_64", target_arch = "aarch64")))]
+mod tests {
+    use super::*;
+
+    /// Subnormals become zero.
+    #[cfg(target_arch = "x86_64")]
+    const FLUSH: u64 = 0x8040;
+    #[cfg(target_arch = "aarch64")]
+    const FLUSH: u64 = 1 << 24;
+
+    #[test]
+    fn what_is_lifted_comes_back() {
+        let before = read();
+        write(before | FLUSH);
+        let flushing = read();
+        let seen =
+            with_liftable_ieee(|control| [read(), control.lifted(read), control.lifted(|| with_ieee(read)), read()]);
+        let after = read();
+        write(before);
+        let ieee = ieee_bits(flushing);
+        assert_ne!(ieee, flushing);
+        assert_eq!((seen, after), ([ieee, flushing, ieee, ieee], flushing));
+    }
+}

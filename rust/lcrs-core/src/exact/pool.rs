@@ -1,6 +1,7 @@
 //! Averages or largest numbers of windows.
 
 use super::placed::Placed;
+use super::rows::Look;
 use crate::wide::wide;
 use crate::{Error, Limits, Result, Simd};
 use std::ops::Range;
@@ -118,21 +119,28 @@ impl Pool {
         columns: &[(Range<usize>, usize)],
         y: usize,
         out: &mut [f32],
+        look: &mut Look<'_>,
     ) -> Result<()> {
         let channels = x.rows.channels();
         let mut sums = [limits.zeroed(channels, "sums")?, limits.zeroed(channels, "sums")?];
         let (inputs, places) = (self.window(y, x.height, 0), self.places(y, x.height, 0));
         for ((columns, wide), pixel) in columns.iter().zip(out.chunks_exact_mut(channels)) {
-            let runs = inputs.clone().map(|y| &x.row(y)[columns.start * channels..columns.end * channels]);
+            let mut runs = inputs.clone().map(|y| &x.row(y)[columns.start * channels..columns.end * channels]);
             match self.kind {
                 PoolKind::Max => {
                     pixel.fill(f32::NEG_INFINITY);
-                    runs.for_each(|run| raise(simd, run, pixel));
+                    runs.try_for_each(|run| {
+                        raise(simd, run, pixel);
+                        look.after(run.len())
+                    })?;
                 }
                 PoolKind::Average { .. } => {
                     let [sum, total] = &mut sums;
                     total.fill(0.0);
-                    runs.for_each(|run| add(simd, run, sum, total));
+                    runs.try_for_each(|run| {
+                        add(simd, run, sum, total);
+                        look.after(run.len())
+                    })?;
                     divide(simd, total, places as f64 * *wide as f64, pixel);
                 }
             }

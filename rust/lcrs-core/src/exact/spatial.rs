@@ -6,7 +6,7 @@ use super::normalise::Normalise;
 use super::pad::{Crop, Pad};
 use super::placed::Placed;
 use super::pool::Pool;
-use super::rows::for_chunks;
+use super::rows::{for_long_chunks, Look};
 use super::softmax::Softmax;
 use super::upsample::Upsample;
 use super::Tensor;
@@ -29,6 +29,9 @@ pub enum Spatial {
     /// Maps without margins.
     Crop(Crop),
 }
+
+/// Makes a row of a result.
+type Fill<'a> = dyn Fn(usize, &mut [f32], &mut Look<'_>) -> Result<()> + Send + Sync + 'a;
 
 impl Spatial {
     /// The shape (channels, height, width) of the result for an input of this shape.
@@ -113,9 +116,11 @@ impl Spatial {
             return Err(Error::invalid(format!("rows {rows:?} of a result of {height}")));
         }
         let x = x.cut(&self.input_rows(rows, x.height))?;
-        let by_rows = |fill: &(dyn Fn(usize, &mut [f32]) -> Result<()> + Send + Sync)| {
+        let by_rows = |fill: &Fill<'_>| {
             let mut out = Tensor::output(rt, limits, (channels, rows.len(), width))?;
-            for_chunks(&rt.pool, out.data_mut(), width * channels, |i, out| fill(rows.start + i, out))?;
+            for_long_chunks(&rt.pool, out.data_mut(), width * channels, |i, out, look| {
+                fill(rows.start + i, out, look)
+            })?;
             Ok(out)
         };
         match self {
@@ -123,17 +128,17 @@ impl Spatial {
             Self::Normalise(normalise) => normalise.run(rt, limits, x, rows),
             Self::Pool(pool) => {
                 let columns = pool.outputs(width, x.rows.width(), 1);
-                by_rows(&|y, out| pool.fill((rt.simd, limits), x, &columns, y, out))
+                by_rows(&|y, out, look| pool.fill((rt.simd, limits), x, &columns, y, out, look))
             }
-            Self::Upsample(upsample) => by_rows(&|y, out| {
+            Self::Upsample(upsample) => by_rows(&|y, out, _| {
                 upsample.fill(rt.simd, x, y, out);
                 Ok(())
             }),
-            Self::Pad(pad) => by_rows(&|y, out| {
+            Self::Pad(pad) => by_rows(&|y, out, _| {
                 pad.fill(x, y, out);
                 Ok(())
             }),
-            Self::Crop(crop) => by_rows(&|y, out| {
+            Self::Crop(crop) => by_rows(&|y, out, _| {
                 crop.fill(x, y, out);
                 Ok(())
             }),

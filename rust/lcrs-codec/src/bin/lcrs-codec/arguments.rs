@@ -229,11 +229,14 @@ pub(crate) fn parse(mut parser: lexopt::Parser) -> Result<Command, Failure> {
         };
     }
     if arguments.lossless == Some(true) {
-        let of_models = [("-q", arguments.quality.is_some()), ("--model", arguments.model.is_some())];
+        let of_models = [
+            ("-q", arguments.quality.is_some()),
+            ("--voxel", arguments.voxel.is_some()),
+            ("--bits", arguments.bits.is_some()),
+            ("--model", arguments.model.is_some()),
+        ];
         if let Some((option, _)) = of_models.iter().find(|(_, is_given)| *is_given) {
-            return Err(Failure::Usage(format!(
-                "--lossless keeps all to the bit, without a model: {option} does not go with it"
-            )));
+            return Err(Failure::Usage(format!("--lossless keeps all to the bit: {option} does not go with it")));
         }
     }
     arguments.input = single(&verb, inputs)?;

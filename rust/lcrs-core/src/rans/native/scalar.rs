@@ -3,8 +3,9 @@
 use std::hint::select_unpredictable;
 
 use super::digits::DigitWriter;
+use super::lane::{frequency, make_room, pushed};
 use super::progress::{Progress, RUN};
-use super::quotient::{by, FLOOR, UNIT};
+use super::quotient::{FLOOR, UNIT};
 use super::{Lanes, LOW, MAX_LANES};
 use crate::cdf::{CdfTable, Search, ESCAPE};
 
@@ -36,36 +37,6 @@ pub(super) fn cost(entries: &[u32]) -> u64 {
     let cost = |entry: u32| (65536f32.to_bits() - (frequency(entry) as i32 as f32).to_bits()) >> 15;
     // at most 2^12 each, so that a run's sum has 32 bits
     entries.chunks(RUN).map(|run| u64::from(run.iter().map(|&entry| cost(entry)).sum::<u32>())).sum()
-}
-
-/// Puts the entry `start | frequency << 16` on the state `x`, emitting at most one word to `room` below `top`.
-#[inline(always)]
-pub(super) fn put(x: &mut u64, entry: u32, room: &mut [[u8; 2]], top: &mut usize) {
-    let divide = by(frequency(entry)); // which does not wait for the state, as all else of a single lane does
-    make_room(x, entry, room, top);
-    *x = pushed(*x, entry, divide(*x));
-}
-
-/// The frequency of an entry, in 1..=2^16.
-#[inline(always)]
-fn frequency(entry: u32) -> u32 {
-    ((entry >> 16).wrapping_sub(1) & 0xffff) + 1 // certainty reads 0
-}
-
-/// Emits a word if the state has no room for the entry without.
-#[inline(always)]
-fn make_room(x: &mut u64, entry: u32, room: &mut [[u8; 2]], top: &mut usize) {
-    // written always, kept if due: whether it is due no branch predictor learns
-    room[*top - 1] = (*x as u16).to_le_bytes();
-    let is_due = (*x >> 32) as u32 > (entry >> 16).wrapping_sub(1) & 0xffff; // at least the frequency
-    *top -= usize::from(is_due);
-    *x = select_unpredictable(is_due, *x >> 16, *x);
-}
-
-/// The state `y`, which has room, with the entry on it; `quotient` is that of `y` and the frequency.
-#[inline(always)]
-fn pushed(y: u64, entry: u32, quotient: u64) -> u64 {
-    y + u64::from(entry & 0xffff) + quotient * u64::from(65536 - frequency(entry))
 }
 
 /// A number below 2^52 as the low bits of one from 2^52 on. What this makes of a conversion to binary64, a subtraction,

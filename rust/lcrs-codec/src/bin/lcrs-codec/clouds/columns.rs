@@ -6,6 +6,8 @@ use lcrs_codec::Values;
 use lcrs_core::{Error, Result};
 use lcrs_format::ScalarType;
 
+use super::shortened::shortened;
+
 macro_rules! columns {
     ($($name:ident: $type:ty, $is_whole:expr),*) => {
         /// No numbers of a type.
@@ -29,14 +31,14 @@ macro_rules! columns {
 
         /// Appends a number that stands as a word: as the nearest binary64 number first.
         pub(super) fn push_word(column: &mut Values<'static>, word: &str) -> Result<()> {
-            let wide: f64 = word.parse().map_err(|_| Error::corrupt(format!("'{word:.40}' is no number")))?;
+            let wide: f64 = word.parse().map_err(|_| Error::corrupt(format!("'{}' is no number", shortened(word))))?;
             match column {
                 $(Values::$name(values) => {
                     let value = wide as $type;
                     // beyond the type, and fractions, come back as another number
                     let is_legal = !$is_whole || (value as f64 == wide && wide.is_finite());
                     if !is_legal {
-                        return Err(Error::corrupt(format!("'{word:.40}' is no {}", stringify!($type))));
+                        return Err(Error::corrupt(format!("'{}' is no {}", shortened(word), stringify!($type))));
                     }
                     values.to_mut().push(value);
                 })*

@@ -3,6 +3,8 @@
 use lcrs_core::{Error, Result};
 use lcrs_format::ScalarType;
 
+use super::shortened::shortened;
+
 /// How numbers are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Encoding {
@@ -75,7 +77,8 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Header> {
         // Where the first line ends in a carriage return alone, a line feed after another one is a byte of the points.
         is_bare |= number == 1 && head[end] == b'\r' && !is_double;
         at += end + if is_double && !is_bare { 2 } else { 1 };
-        let wrong = |what: &str| Error::corrupt(format!("PLY header, line {number}: {what}: '{:.60}'", line.trim()));
+        let wrong =
+            |what: &str| Error::corrupt(format!("PLY header, line {number}: {what}: '{}'", shortened(line.trim())));
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
             ["ply"] if number == 1 => {}

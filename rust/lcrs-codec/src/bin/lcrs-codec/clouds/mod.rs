@@ -3,6 +3,7 @@
 mod columns;
 mod header;
 mod ply;
+mod shortened;
 
 use lcrs_codec::{
     compress_cloud, decompress_cloud, runtime_from_env, CloudOptions, Info, PointCloud, Resolution, SectionInfo,
@@ -37,9 +38,11 @@ pub(crate) fn refuse_options(arguments: &Arguments) -> Result<(), Failure> {
 
 /// Compresses the points in the bytes of a PLY file.
 pub(crate) fn encode(arguments: &Arguments, bytes: &[u8]) -> Result<(), Failure> {
-    let has_rate = arguments.quality.is_some() || arguments.lossless.is_some();
+    // points are kept to the bit anyway, unless --voxel or --bits say otherwise
+    let has_rate = arguments.quality.is_some() || arguments.lossless == Some(false);
     if has_rate || arguments.background.is_some() || arguments.to_8bit || arguments.keep_exif {
-        let message = "-q, --lossless, --no-lossless, --background, --to-8bit and --keep-exif are for pictures, the input is a point cloud";
+        let message =
+            "-q, --no-lossless, --background, --to-8bit and --keep-exif are for pictures, the input is a point cloud";
         return Err(Failure::Usage(message.to_owned()));
     }
     let limits = arguments.limits.without(bytes.len() as u64, "the file").map_err(at(arguments))?;

@@ -10,6 +10,7 @@ use super::columns::{
     axis, empty, interleaved, last_length, push_bytes, push_word, reserve, writable, write as write_number,
 };
 use super::header::{parse, Element, Encoding, Header, Property};
+use super::shortened::shortened;
 
 const AXES: [&str; 3] = ["x", "y", "z"];
 
@@ -46,13 +47,16 @@ fn losses(header: &Header, vertex: usize) -> Vec<String> {
     let mut losses = Vec::new();
     for (i, element) in header.elements.iter().enumerate() {
         if i != vertex && element.count > 0 {
-            let what =
-                if element.name == "face" { "faces".to_owned() } else { format!("the element {:.40}", element.name) };
+            let what = if element.name == "face" {
+                "faces".to_owned()
+            } else {
+                format!("the element {}", shortened(&element.name))
+            };
             losses.push(format!("{what} ({})", element.count));
         }
     }
     let lists = header.elements[vertex].properties.iter().filter(|property| property.count.is_some());
-    losses.extend(lists.map(|property| format!("the list {:.40} of every point", property.name)));
+    losses.extend(lists.map(|property| format!("the list {} of every point", shortened(&property.name))));
     losses.extend(header.has_comments.then(|| "comments".to_owned()));
     losses
 }
@@ -69,7 +73,7 @@ impl<'a> Rows<'a> {
     }
 
     fn ends(element: &Element, row: u64) -> Error {
-        Error::truncated(format!("PLY file ends in {:.40} {row} of {}", element.name, element.count))
+        Error::truncated(format!("PLY file ends in {} {row} of {}", shortened(&element.name), element.count))
     }
 
     /// The next line that is not empty.
@@ -130,23 +134,25 @@ impl<'a> Rows<'a> {
 
     fn text_row(&mut self, element: &Element, row: u64, columns: &mut [Values<'static>]) -> Result<()> {
         let line = self.line().ok_or_else(|| Self::ends(element, row))?;
-        let place = |error: Error| error.at(format!("PLY {:.40} {row}", element.name));
-        let short = || Error::corrupt(format!("PLY {:.40} {row} has too few numbers", element.name));
+        let here = || format!("PLY {} {row}", shortened(&element.name));
+        let place = |error: Error| error.at(here());
+        let short = || Error::corrupt(format!("{} has too few numbers", here()));
         let mut words = line.split_ascii_whitespace();
         let mut columns = columns.iter_mut();
         for property in &element.properties {
             let word = words.next().ok_or_else(short)?;
             if property.count.is_some() {
-                let length: u32 = word.parse().map_err(|_| place(Error::corrupt(format!("a list of '{word:.40}'"))))?;
+                let wrong = |_| place(Error::corrupt(format!("a list of '{}'", shortened(word))));
+                let length: u32 = word.parse().map_err(wrong)?;
                 for _ in 0..length {
                     words.next().ok_or_else(short)?;
                 }
             } else if let Some(column) = columns.next() {
-                push_word(column, word).map_err(|e| place(e.at(format!("{:.40}", property.name))))?;
+                push_word(column, word).map_err(|e| place(e.at(shortened(&property.name))))?;
             }
         }
         match words.next() {
-            Some(_) => Err(Error::corrupt(format!("PLY {:.40} {row} has too many numbers", element.name))),
+            Some(_) => Err(Error::corrupt(format!("{} has too many numbers", here()))),
             None => Ok(()),
         }
     }
@@ -168,10 +174,8 @@ impl<'a> Rows<'a> {
                     push_bytes(&mut lengths, self.left, is_big).ok_or_else(|| Self::ends(element, row))?;
                     let length = last_length(&lengths).and_then(|length| length.checked_mul(size));
                     let length = length.ok_or_else(|| {
-                        Error::corrupt(format!(
-                            "PLY {:.40} {row}: list {:.40} has no length",
-                            element.name, property.name
-                        ))
+                        let [element, property] = [&element.name, &property.name].map(|name| shortened(name));
+                        Error::corrupt(format!("PLY {element} {row}: list {property} has no length"))
                     })?;
                     length.saturating_add(count.num_bytes())
                 }
