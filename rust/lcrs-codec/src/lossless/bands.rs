@@ -33,10 +33,10 @@ const MAX_VARINT_BYTES: usize = 10;
 /// What the streams of all bands are, in messages.
 const CODED: &str = "a lossless picture, coded";
 
-/// Memory of all threads that work at bands, beside the picture.
-fn working_bytes(layout: &Layout, threads: usize) -> u64 {
+/// Memory of so many bands that are worked at, beside the picture.
+fn working_bytes(layout: &Layout, bands: usize) -> u64 {
     let each = Model::bytes() + Window::bytes(layout.width as usize) + BitEncoder::working_bytes();
-    each.saturating_mul(threads as u64)
+    each.saturating_mul(bands as u64)
 }
 
 fn bits_of(samples: Samples) -> Result<u32> {
@@ -58,7 +58,8 @@ pub(super) fn encode(
     let count = layout.height.div_ceil(rows) as usize;
     limits.rehearse((count * LISTED_BYTES) as u64, "bands of a picture")?;
     let bands: Vec<&[u8]> = data.chunks(layout.row_bytes() * rows as usize).collect();
-    let limits = &limits.without(working_bytes(layout, rt.pool.threads().min(count)), "a lossless picture")?;
+    // As if all were worked at: whether a trial fits its limits, and so the bytes, must not depend on threads.
+    let limits = &limits.without(working_bytes(layout, count), "a lossless picture")?;
     rt.trim(limits.max_bytes);
     // Once that many bytes are there, no band need go on.
     let (so_far, max) = (AtomicU64::new(0), max_bytes as u64);
@@ -227,6 +228,22 @@ mod tests {
                 payload
             });
             assert!(encoded.windows(2).all(|pair| pair[0] == pair[1]), "{rows} rows");
+        }
+    }
+
+    #[test]
+    fn limits_do_not_depend_on_threads() {
+        let layout = grey(37, 50);
+        let data = data(&layout);
+        let fits = |megabytes: u64, threads| {
+            let mut limits = Limits::default();
+            limits.max_bytes = megabytes << 20;
+            encode(&layout, 10, &data, usize::MAX, &Runtime::new(Simd::detect(), threads).unwrap(), &limits).is_ok()
+        };
+        let alone: Vec<bool> = (0..24).map(|megabytes| fits(megabytes, 1)).collect();
+        assert!(!alone[0] && alone[23]);
+        for threads in [2, 5] {
+            assert_eq!((0..24).map(|megabytes| fits(megabytes, threads)).collect::<Vec<_>>(), alone);
         }
     }
 

@@ -368,7 +368,8 @@ mod tests {
         for is_set in [false, true] {
             let mut kind = AdaptiveBit::default();
             (0..100_000).for_each(|_| kind.learn(is_set));
-            assert_eq!(kind.frequency(), if is_set { 65_535 } else { 1 });
+            // steps are rounded down, so those up end a little earlier
+            assert_eq!(kind.frequency(), if is_set { 65_531 } else { 1 });
             assert_eq!(kind.0 & MAX_COUNT, MAX_COUNT);
             let certain = kind;
             kind.learn(!is_set);
