@@ -1307,8 +1307,7 @@ def compress_lossless(
     Args:
         pixels: at least 1 x 1, uint8 or uint16, (H, W, 3), or grey: (H, W) or (H, W, 1). Or the bytes of
             that, each sample little endian, with `shape`.
-        max_size: the most bytes that the file may have. Then pictures with few pixels that are like a
-            neighbour, as photographs are, are not tried.
+        max_size: the most bytes that the file may have.
         shape: of what is given as bytes.
         dtype: of what is given as bytes; by default uint8.
         bit_depth: bits of a component, 1 to 8 of uint8, 9 to 16 of uint16; by default 8 or 16.
@@ -1318,7 +1317,8 @@ def compress_lossless(
         max_bytes: that the call may hold at a time; by default 2^31.
 
     Returns:
-        The file; None if it would be larger than `max_size`, or was not tried.
+        The file; None if it would be larger than `max_size`, or take more memory than
+        allowed.
 
     Raises:
         ValueError: the pixels are not as above.

@@ -114,7 +114,7 @@ def test_what_models_need_does_not_go_together_with_it(
     assert main(["encode", "page.png", "--lossless", *options]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     named = "--model" if "--model" in options else options[0]
-    assert f"{named} does not go with --lossless, which needs none: leave one of them out" in line
+    assert f"{named} does not go with --lossless: leave one of them out" in line
     assert not Path("page.lcrs").exists()
 
 

@@ -66,6 +66,14 @@ def test_measures(rows, photo):
     assert all(time > 0 for time in found["encoding_time"][:4])
 
 
+def test_a_model_is_measured_and_not_the_choice_of_a_file():
+    flat = np.full((32, 32, 3), 90, np.uint8)
+    rows = batch.evaluate({"image": [flat]}, names=("psnr-rgb",))
+    assert np.isfinite(rows["psnr-rgb"][0])
+    rows = batch.evaluate({"image": [flat]}, names=("psnr-rgb",), lossless=None)
+    assert np.isinf(rows["psnr-rgb"][0])
+
+
 def test_paths_are_read(tmp_path, photo):
     (tmp_path / "a.png").write_bytes(png(photo))
     found = batch.read_paths({"path": [tmp_path / "a.png", str(tmp_path / "none")]})

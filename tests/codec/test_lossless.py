@@ -157,7 +157,7 @@ def test_what_travels_with_a_picture_is_kept(page: np.ndarray, tmp_path: Path) -
 # Where it is chosen -------------------------------------------------------------------------------
 
 
-def test_text_and_flat_pictures_are_lossless_and_photographs_are_not(
+def test_text_and_flat_pictures_are_lossless_and_others_where_the_model_writes_no_less(
     page: np.ndarray, photo: np.ndarray, noise: np.ndarray, default_is_tiny: None
 ) -> None:
     flat = np.full((256, 256, 3), (90, 140, 7), np.uint8)
@@ -168,17 +168,22 @@ def test_text_and_flat_pictures_are_lossless_and_photographs_are_not(
         assert len(data) <= len(lcrs.compress(pixels, lossless=False))
     assert 8 * len(lcrs.compress(flat)) / 256**2 < 0.01
     for pixels in (photo, noise):
-        data = lcrs.compress(pixels)
-        assert data == lcrs.compress(pixels, lossless=False)
-        assert lcrs.info(data)["model"] == codec.DEFAULT_MODEL
+        itself, models = (lcrs.compress(pixels, lossless=lossless) for lossless in (True, False))
+        assert lcrs.compress(pixels) == (itself if len(itself) <= len(models) else models)
+        assert lcrs.info(models)["model"] == codec.DEFAULT_MODEL
 
 
-def test_the_shipped_model_writes_more_of_a_page(photo: np.ndarray) -> None:
+def test_the_shipped_model_writes_more_of_a_page_and_less_of_others(
+    photo: np.ndarray, noise: np.ndarray
+) -> None:
     text = drawn(256, 192)
     data = lcrs.compress(text)
     assert lcrs.info(data)["lossless"]
     assert 3 * len(data) < len(lcrs.compress(text, lossless=False))
-    assert lcrs.info(lcrs.compress(photo))["model"] == codec.DEFAULT_MODEL
+    for pixels in (photo, noise):
+        data = lcrs.compress(pixels)
+        assert data == lcrs.compress(pixels, lossless=False)
+        assert lcrs.info(data)["model"] == codec.DEFAULT_MODEL
 
 
 def test_a_model_that_is_named_is_used(page: np.ndarray, default_is_tiny: None) -> None:
@@ -369,7 +374,7 @@ def test_batches(page: np.ndarray, photo: np.ndarray, default_is_tiny: None) -> 
     assert [lcrs.info(row)["lossless"] for row in rows["lcrs"]] == [True, False]
     same(batch.decode(rows)["image"][0], page)
     assert batch.encode({"image": [photo]}, lossless=True)["error"] == [""]
-    found = batch.evaluate({"image": [page]})
+    found = batch.evaluate({"image": [page]}, lossless=None)
     assert (found["error"], found["psnr-rgb"]) == ([""], [np.inf])
 
 
@@ -387,3 +392,41 @@ def test_pillow_saves_and_opens_them(page: np.ndarray, photo: np.ndarray, defaul
     assert Image.open(file).info["model"] == codec.DEFAULT_MODEL
     with pytest.raises(ValueError, match="quality is 80, but lossless=True"):
         Image.fromarray(page).save(file, "LCRS", lossless=True, quality=80)
+
+
+@pytest.mark.parametrize("picture", ["hatch", "other hatch", "ramp", "tiles", "one pixel"])
+def test_whatever_is_no_larger_is_lossless(
+    rng: np.random.Generator, default_is_tiny: None, picture: str
+) -> None:
+    """No look at the picture decides, but the file."""
+    y, x = np.mgrid[0:64, 0:64]
+    pixels = {
+        "hatch": (x + y) % 8 * 30,
+        "other hatch": (x - y) % 8 * 30,
+        "ramp": x + y,
+        "tiles": np.tile(rng.integers(0, 256, (8, 8)), (8, 8)),
+        "one pixel": np.full((1, 1), 9),
+    }[picture].astype(np.uint8)
+    most = len(lcrs.compress(pixels, lossless=False))
+    data = lcrs.compress(pixels)
+    assert lcrs.info(data)["lossless"]
+    assert len(data) == len(lcrs.compress(pixels, lossless=True)) <= most
+
+
+def test_the_name_of_lossless_files_is_no_model_s(page: np.ndarray) -> None:
+    with pytest.raises(lcrs.MissingModelError, match="'lossless' is no model: lossless=True, or --lossless"):
+        lcrs.compress(page, model="lossless")
+    with pytest.raises(ValueError, match="max_size is -1, must be 0 or more"):
+        coding.compress_lossless(page, max_size=-1)
+
+
+@pytest.mark.parametrize(("depth", "channels"), [(9, 1), (10, 3), (12, 3), (15, 1), (16, 3)])
+def test_components_of_pnm_files_come_back_as_they_were(
+    rng: np.random.Generator, tmp_path: Path, depth: int, channels: int
+) -> None:
+    letter, ending = ("P5", "pgm") if channels == 1 else ("P6", "ppm")
+    pixels = rng.integers(0, 2**depth, (7, 5, channels)).astype(">u2")
+    given, restored = tmp_path / f"in.{ending}", tmp_path / f"out.{ending}"
+    given.write_bytes(f"{letter}\n5 7\n{2**depth - 1}\n".encode() + pixels.tobytes())
+    lcrs.decompress(lcrs.compress(given, lossless=True), output=restored)
+    assert restored.read_bytes() == given.read_bytes()

@@ -56,7 +56,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="name files a.png.lcrs, not a.lcrs, where OUT does not name them",
     )
-    unreached = "A target that the model does not reach gives the nearest file that it does, and a warning."
+    unreached = (
+        "A target that the model does not reach gives the nearest file that it does, and a warning. "
+        "A lossless file may be smaller than its target."
+    )
     _add_rate(parser.add_argument_group("size and quality", unreached))
     _add_picture(parser.add_argument_group("what is taken from the picture"))
     order = "The order of points is not kept. Attributes such as colours and normals are, to the bit."
@@ -105,8 +108,8 @@ def _add_rate(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--lossless",
         action=argparse.BooleanOptionalAction,
-        help="keep the pixels to the bit, without a model; by default, if no --model is named, those of "
-        "pictures that get no larger by it",
+        help="keep the picture to the bit, without a model; by default, if no --model is named, where that "
+        "file is no larger than the model's",
     )
 
 
@@ -169,7 +172,7 @@ def _check_lossless(arguments: argparse.Namespace) -> None:
     for name in names if arguments.lossless else ():
         if getattr(arguments, name) not in (None, False, "native"):
             option = f"--{name.strip('_').replace('_', '-')}"
-            raise UsageError(f"{option} does not go with --lossless, which needs none: leave one of them out")
+            raise UsageError(f"{option} does not go with --lossless: leave one of them out")
 
 
 def _picture_options(arguments: argparse.Namespace) -> dict[str, Any]:

@@ -116,7 +116,8 @@ def evaluate(
         column: That of the pictures, as `encode` takes them.
         names: Of measures (`lcrs.metrics.NAMES`).
         keep: Whether the pictures stay.
-        **options: As `lcrs.compress` takes them.
+        **options: As `lcrs.compress` takes them; but a model codes every picture, `DEFAULT_MODEL` if none is
+            named, unless `lossless=None` allows the choice.
 
     Returns:
         The columns, with `num_bytes`, `bpp`, `encoding_time`, `decoding_time` and the measures: NaN
@@ -124,7 +125,7 @@ def evaluate(
     """
     from lcrs.metrics import measure
 
-    options = {"threads": 1} | options
+    options = {"threads": 1, "lossless": False} | options
     decoding = {key: options[key] for key in ("threads", "model", "runtime", "device") if key in options}
     keys = ("bpp", "encoding_time", "decoding_time", *names)
     absent: dict[str, Any] = {"num_bytes": 0} | dict.fromkeys(keys, float("nan"))

@@ -19,7 +19,7 @@ __all__ = ["LOSSLESS", "LosslessCoding", "refuse_beside", "unless_larger"]
 class LosslessCoding:
     """What codes pictures to the bit, with the members of `lcrs.coding.Package` that count."""
 
-    name = "lossless"
+    name = coding.LOSSLESS_NAME
     samples: tuple[str, int] | None = None
     """Pictures, no arrays."""
 

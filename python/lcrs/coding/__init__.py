@@ -30,7 +30,12 @@ from lcrs.coding.distributions import (
 from lcrs.coding.fingerprint import fingerprint
 from lcrs.coding.graph import Graph
 from lcrs.coding.latent import decode_latents, encode_latents
-from lcrs.coding.lossless import compress_lossless, decompress_lossless, decompress_lossless_bytes
+from lcrs.coding.lossless import (
+    LOSSLESS_NAME,
+    compress_lossless,
+    decompress_lossless,
+    decompress_lossless_bytes,
+)
 from lcrs.coding.octree import Octree
 from lcrs.coding.package import (
     CloudPackage,
@@ -60,6 +65,7 @@ from lcrs.coding.similarity import structural_similarity
 from lcrs.coding.table import CdfTable, pmf_to_quantized_cdf
 
 __all__ = [
+    "LOSSLESS_NAME",
     "CdfTable",
     "CheckerboardScan",
     "CloudPackage",

@@ -219,9 +219,11 @@ def pack(
         NotPortableError: the model says of no package what is in it, or a part of it does not lower, or not
             to what it does in a small example; or it takes other than three channels and there are no
             `samples`.
-        ValueError: the model takes no such option, `samples` lack something or do not fit it, or two parts
-            give one name to different tensors.
+        ValueError: the name is that of lossless files, the model takes no such option, `samples` lack
+            something or do not fit it, or two parts give one name to different tensors.
     """
+    if name == coding.LOSSLESS_NAME:
+        raise ValueError(f"name is '{name}', which files without a model say: choose another one")
     if not hasattr(model, "package_parts"):
         raise NotPortableError(f"{type(model).__name__} has no package_parts: packages cannot say this model")
     architecture = architecture_of(type(model))

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from lcrs.coding import CloudPackage, Package, codes_clouds
+from lcrs.coding import LOSSLESS_NAME, CloudPackage, Package, codes_clouds
 from lcrs.errors import LcrsError, MissingModelError, ModelWarning
 from lcrs.packages.index import SUFFIX, Entry, entries
 from lcrs.packages.shipped import WEIGHTS
@@ -134,6 +134,9 @@ def missing(model: str | os.PathLike[str] | Package | CloudPackage) -> MissingMo
     text = model.name if isinstance(model, Package | CloudPackage) else os.fspath(model)
     if text.endswith(SUFFIX):
         return MissingModelError(f"there is no model package {text}")
+    if text == LOSSLESS_NAME:
+        msg = "'lossless' is no model: lossless=True, or --lossless, keeps a picture to the bit without one"
+        return MissingModelError(msg)
     searched, names = " or ".join(map(str, _folders())), ", ".join(package_names()) or "none"
     return MissingModelError(
         f"there is no model '{text}' in {searched} (at hand: {names}): pass model=FILE for its package, "

@@ -27,11 +27,14 @@ _STRIP_BYTES = 1 << 18
 
 
 def deep_file(picture: Picture, name: str, options: dict[str, Any]) -> bytes:
-    """The bytes of a file of 16-bit components, RGB or grey; `options` as Pillow's writers take them."""
-    pixels = rescaled(picture.pixels, picture.bit_depth, 16)
+    """The bytes of a file of deep components, RGB or grey, of 16 bits but in PPM, which holds any number of
+    them; `options` as Pillow's writers take them.
+    """
     if name == "PPM":
-        head = f"P{5 if picture.channels == 1 else 6}\n{picture.size[1]} {picture.size[0]}\n65535\n"
-        return head.encode() + pixels.astype(">u2").tobytes()
+        letter, (height, width) = "P5" if picture.channels == 1 else "P6", picture.size
+        head = f"{letter}\n{width} {height}\n{(1 << picture.bit_depth) - 1}\n"
+        return head.encode() + picture.pixels.astype(">u2").tobytes()
+    pixels = rescaled(picture.pixels, picture.bit_depth, 16)
     return _png(pixels, options) if name == "PNG" else _tiff(pixels, options)
 
 

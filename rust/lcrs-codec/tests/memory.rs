@@ -232,7 +232,7 @@ fn jobs_hold_no_more_than_their_limits_say() {
     }
 }
 
-/// A picture of long lines, and of noise in rows that nobody looks at who asks whether it is worth a trial.
+/// A picture of long lines and of noise.
 fn half_noise(width: u32, height: u32) -> Picture {
     let (mut random, row) = (Random(7), 3 * width as usize);
     let data = (0..row * height as usize).map(|i| match i / row % 8 {
@@ -250,7 +250,7 @@ fn encode_lossless(picture: &Picture, rt: &Runtime, limits: &Limits) -> Result<V
 type LosslessJob<'a> = &'a dyn Fn(&Runtime) -> Result<bool>;
 
 fn lossless_memory_that_is_refused_is_an_error_and_the_next_job_works() {
-    // a row of flags is a large block; the stream grows several times
+    // rows are large blocks; the stream grows several times
     let picture = half_noise(LARGE as u32 + 9, 9);
     let (none, limits) = (PictureMetadata::default(), Limits::default());
     let file = encode_lossless(&picture, &new_runtime(1), &limits).unwrap();

@@ -8,7 +8,7 @@ use pyo3::types::{PyBytes, PyDict};
 
 use crate::arrays;
 use crate::errors::detached;
-use crate::limits::{limits, Count};
+use crate::limits::{limits, whole, Count};
 use crate::metadata::from_dict;
 use crate::package::{besides_given, to_bytes};
 use crate::runtime::runtime;
@@ -19,8 +19,7 @@ use crate::samples::{self, Given};
 /// Args:
 ///     pixels: at least 1 x 1, uint8 or uint16, (H, W, 3), or grey: (H, W) or (H, W, 1). Or the bytes of that, each sample
 ///         little endian, with `shape`.
-///     max_size: the most bytes that the file may have. Then pictures with few pixels that are like a neighbour, as
-///         photographs are, are not tried.
+///     max_size: the most bytes that the file may have.
 ///     shape: of what is given as bytes.
 ///     dtype: of what is given as bytes; by default uint8.
 ///     bit_depth: bits of a component, 1 to 8 of uint8, 9 to 16 of uint16; by default 8 or 16.
@@ -30,7 +29,7 @@ use crate::samples::{self, Given};
 ///     max_bytes: that the call may hold at a time; by default 2^31.
 ///
 /// Returns:
-///     The file; None if it would be larger than `max_size`, or was not tried.
+///     The file; None if it would be larger than `max_size`, or take more memory than allowed.
 ///
 /// Raises:
 ///     ValueError: the pixels are not as above.
@@ -40,7 +39,7 @@ use crate::samples::{self, Given};
 #[allow(clippy::too_many_arguments)] // keywords in Python
 pub(crate) fn compress_lossless<'py>(
     pixels: &Bound<'py, PyAny>,
-    max_size: Option<usize>,
+    max_size: Option<Count>,
     shape: Option<Vec<usize>>,
     dtype: Option<String>,
     bit_depth: Option<u8>,
@@ -52,6 +51,7 @@ pub(crate) fn compress_lossless<'py>(
     let py = pixels.py();
     let picture = samples::picture_of(Samples::RGB8, LOSSLESS, pixels, &Given { shape, dtype, bit_depth })?;
     let (metadata, runtime) = (from_dict(metadata)?, runtime(py, threads)?);
+    let max_size = max_size.map(|size| whole("max_size", size)).transpose()?;
     let limits = besides_given(py, &picture, &limits(max_pixels, max_bytes)?)?;
     let data = detached(py, usize::MAX, || match max_size {
         None => codec::compress_lossless(&picture, &metadata, &runtime, &limits).map(Some),

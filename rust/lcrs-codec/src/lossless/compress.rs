@@ -8,12 +8,6 @@ use super::{KIND, PRECISION};
 use crate::container::from_format;
 use crate::{Picture, PictureMetadata};
 
-/// Rows that are looked at: every so many-th.
-const SAMPLED_ROWS: usize = 8;
-
-/// Pixels of a hundred, at least, that are the same as one near them in pictures worth a trial.
-const LIKE_PERCENT: usize = 60;
-
 /// Compresses a picture to the bit. The bytes depend on nothing else.
 ///
 /// # Errors
@@ -28,8 +22,8 @@ pub fn compress_lossless(
     Ok(file(picture, metadata, usize::MAX, rt, limits)?.unwrap_or_default())
 }
 
-/// Compresses a picture to the bit, if that takes at most `max_bytes`. Where too few pixels are like their neighbours, as in
-/// photographs, that is not tried; nor for arrays, or beyond the limits: there is another file.
+/// Compresses a picture to the bit, if that takes at most `max_bytes`. It ends as soon as it takes more, so of a photograph, beside
+/// the file of a model, a small part is tried. Nothing of arrays, or beyond the limits: there is another file.
 ///
 /// # Errors
 /// [`lcrs_core::ErrorKind::Interrupted`].
@@ -43,11 +37,7 @@ pub fn lossless_if_no_larger(
     if matches!(picture.samples(), Samples::Array { .. }) {
         return Ok(None);
     }
-    let found = match is_worth_a_trial(picture, limits) {
-        Ok(true) => file(picture, metadata, max_bytes, rt, limits),
-        other => other.map(|_| None),
-    };
-    match found {
+    match file(picture, metadata, max_bytes, rt, limits) {
         Err(error) if error.kind() == ErrorKind::Limit => Ok(None),
         found => found,
     }
@@ -74,25 +64,4 @@ fn file(
     let section = Section { latent: 0, kind: KIND, precision: PRECISION, data: &data };
     let file = pack(&header, &[section], &metadata.sections()).map_err(from_format)?;
     Ok((file.len() <= max_bytes).then_some(file))
-}
-
-/// Whether enough pixels are the same as one near them.
-fn is_worth_a_trial(picture: &Picture, limits: &Limits) -> Result<bool> {
-    let layout = picture.layout();
-    let row_bytes = layout.row_bytes();
-    let row = |y: usize| picture.data()[y * row_bytes..][..row_bytes].chunks_exact(row_bytes / layout.width as usize);
-    let mut pixels: Vec<bool> = limits.zeroed(layout.width as usize, "a row of flags")?;
-    let (mut alike, mut looked_at) = (0, 0);
-    for y in (0..layout.height as usize).step_by(SAMPLED_ROWS) {
-        let near = [(0, 1), (0, 2), (1, 0), (1, 1), (2, 0)].map(|(up, left)| (y.checked_sub(up).map(row), left));
-        pixels.fill(false);
-        for (other, left) in near {
-            let others = other.into_iter().flatten();
-            let pairs = pixels[left.min(layout.width as usize)..].iter_mut().zip(row(y).skip(left)).zip(others);
-            pairs.for_each(|((is_alike, pixel), other)| *is_alike |= pixel == other);
-        }
-        alike += pixels.iter().filter(|is_alike| **is_alike).count();
-        looked_at += pixels.len();
-    }
-    Ok(100 * alike >= LIKE_PERCENT * looked_at)
 }

@@ -21,10 +21,11 @@ usage: lcrs-codec encode PICTURE -o OUT.lcrs [-q QUALITY|--lossless] [--no-lossl
        lcrs-codec models
 
 encode   compresses a picture: PNG, JPEG, TIFF, WebP, PNM (PPM, PGM) or BMP. EXIF orientation is
-         applied, colour profile and resolution are kept; EXIF, XMP and IPTC that are not are named
-         A picture that takes no more kept to the bit, as text and screenshots mostly do, is;
-         or a point cloud in a PLY file of any properties: whole coordinates and those on a grid are
-         kept as they are, attributes to the bit. The order of points is not kept
+         applied, colour profile and resolution are kept; EXIF, XMP and IPTC that are not are
+         named. Where no model is named, the picture is kept to the bit if that file is no larger
+         than the default model's, as of text and screenshots it mostly is. Or
+         compresses a point cloud in a PLY file of any properties: whole coordinates and those on a
+         grid are kept as they are, attributes to the bit. The order of points is not kept
 decode   restores a picture: png, ppm, pgm, tif, webp (lossless), jpg or bmp; a point cloud: ply
 info     says what is in an .lcrs file, without its model
 verify   checks all of an .lcrs file by decoding it, or all of an .lcrm package
@@ -35,8 +36,8 @@ For IN, - stands for standard input, for OUT for standard output.
   -o, --output OUT          where to write; never over an existing file without --force, never over
                             the input, and never in place of what is no regular file
   -q, --quality QUALITY     0 (smallest) to 100 (best), for models of variable rate; default 50
-      --lossless            keep the picture to the bit, without a model
-      --no-lossless         leave it to the model always; so it is where one is named
+      --lossless            keep the picture to the bit; that needs no model
+      --no-lossless         use the model, whatever the size; so it is where one is named
       --model NAME|FILE     the model's name, or its .lcrm package; default: photo-2 to encode, of
                             points geometry; what IN names to decode
       --background COLOR    flatten transparency on this colour: white, #102030

@@ -116,7 +116,7 @@ pub(crate) fn write(
     let is_deep = bit_depth > 8 && format.is_deep();
     let bytes = match format {
         Format::Png => png(picture, metadata, color, is_deep, &data),
-        Format::Ppm | Format::Pgm => Ok(pnm(picture, (format, color, is_deep), &data)),
+        Format::Ppm | Format::Pgm => Ok(pnm(picture, (format, color, bit_depth), &data)),
         _ => by_image(picture, metadata, (format, color, is_deep), &data, &mut losses),
     };
     let bytes = bytes.map_err(|why| format!("cannot be written as {}: {why}", format.name()))?;
@@ -124,7 +124,8 @@ pub(crate) fn write(
     Ok((bytes, losses))
 }
 
-/// The components of 8 bits, or of 16 as the format wants them: big endian, but for TIFF in this machine's order.
+/// The components of 8 bits, or of 16 as the format wants them: big endian, but for TIFF in this machine's order. PNM says
+/// itself how many bits of these are used.
 fn components<'a>(picture: &'a Picture, bit_depth: u8, format: Format, losses: &mut Vec<String>) -> Cow<'a, [u8]> {
     let (largest, data) = ((1_u64 << bit_depth) - 1, picture.data());
     let rescaled = |component: u64, to: u64| (component * to + largest / 2) / largest;
@@ -132,6 +133,9 @@ fn components<'a>(picture: &'a Picture, bit_depth: u8, format: Format, losses: &
     match bit_depth {
         8 => Cow::Borrowed(data),
         1..=7 => data.iter().map(|component| rescaled(u64::from(*component), 255) as u8).collect(),
+        _ if matches!(format, Format::Ppm | Format::Pgm) => {
+            data.as_chunks().0.iter().flat_map(|bytes| u16::from_le_bytes(*bytes).to_be_bytes()).collect()
+        }
         _ if format.is_deep() => {
             let bytes = |word: u16| if format == Format::Tiff { word.to_ne_bytes() } else { word.to_be_bytes() };
             words().flat_map(|word| bytes(rescaled(word, 65_535) as u16)).collect()
@@ -190,9 +194,9 @@ fn png_chunks(metadata: &PictureMetadata) -> Vec<([u8; 4], Vec<u8>)> {
     chunks
 }
 
-fn pnm(picture: &Picture, (format, color, is_deep): (Format, Color, bool), data: &[u8]) -> Vec<u8> {
+fn pnm(picture: &Picture, (format, color, bit_depth): (Format, Color, u8), data: &[u8]) -> Vec<u8> {
     let letter = if format == Format::Ppm { "P6" } else { "P5" };
-    let largest = if is_deep { 65_535 } else { 255 };
+    let (is_deep, largest) = (bit_depth > 8, (1_u32 << bit_depth.max(8)) - 1);
     let head = format!("{letter}\n{} {}\n{largest}\n", picture.width(), picture.height());
     if format == Format::Ppm && color == Color::Grey {
         let thrice = data.chunks(if is_deep { 2 } else { 1 }).flat_map(|component| [component; 3]);
