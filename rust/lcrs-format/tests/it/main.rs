@@ -2,5 +2,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod clouds;
+mod damage;
 mod format;
 mod lossless;
