@@ -2,35 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from golden_files import fixtures, sha256
 from reader import WrongFile, decode_cloud, read_package
 
 from lcrs import LcrsError, coding, points
 
 HERE = Path(__file__).parent / "clouds"
 EXPECTED = json.loads((HERE / "expected.json").read_text())
-FILES = {entry["name"]: entry for entry in EXPECTED["files"]}
+FILES = {listed["name"]: listed for listed in EXPECTED["files"]}
+entry, data = fixtures(HERE, FILES)
 PACKAGE = HERE / "tiny-cloud.lcrm"
-
-
-def sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-@pytest.fixture(params=FILES)
-def entry(request: pytest.FixtureRequest) -> dict[str, Any]:
-    return FILES[request.param]
-
-
-@pytest.fixture
-def data(entry: dict[str, Any]) -> bytes:
-    return (HERE / f"{entry['name']}.lcrs").read_bytes()
 
 
 def values(columns: dict[str, np.ndarray]) -> dict[str, list[str]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from golden_files import fixtures, little, sha256
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -22,19 +22,12 @@ from lcrs._lcrs import compress_lossless, decompress_lossless
 
 HERE = Path(__file__).parent / "lossless"
 EXPECTED = json.loads((HERE / "expected.json").read_text())
-FILES = {entry["name"]: entry for entry in EXPECTED["files"]}
+FILES = {listed["name"]: listed for listed in EXPECTED["files"]}
+entry, data = fixtures(HERE, FILES)
 
 # More than 2^16 pixels each, which take the reader a second.
 WITH_BANDS = [entry["name"] for entry in EXPECTED["files"] if entry["band_rows"] < entry["size"][0]]
 READ = [pytest.param(name, marks=pytest.mark.slow) if name in WITH_BANDS else name for name in FILES]
-
-
-def sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def little(pixels: np.ndarray) -> bytes:
-    return pixels.astype(pixels.dtype.newbyteorder("<")).tobytes()
 
 
 def readable(value: Any) -> Any:
@@ -42,16 +35,6 @@ def readable(value: Any) -> Any:
     if isinstance(value, bytes):
         return value.hex()
     return list(value) if isinstance(value, tuple) else value
-
-
-@pytest.fixture(params=FILES)
-def entry(request: pytest.FixtureRequest) -> dict[str, Any]:
-    return FILES[request.param]
-
-
-@pytest.fixture
-def data(entry: dict[str, Any]) -> bytes:
-    return (HERE / f"{entry['name']}.lcrs").read_bytes()
 
 
 def check(pixels: np.ndarray, entry: dict[str, Any]) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from golden_files import fixtures, little, sha256
 from reader import WrongFile, analyse, decode, read_package
 from reader.container import MAGIC, crc32c
 
@@ -16,25 +16,8 @@ from lcrs import LcrsError, UnsupportedVersionError, codec, coding
 
 HERE = Path(__file__).parent / "samples"
 EXPECTED = json.loads((HERE / "expected.json").read_text())
-FILES = {entry["name"]: entry for entry in EXPECTED["files"]}
-
-
-def sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def little(pixels: np.ndarray) -> bytes:
-    return pixels.astype(pixels.dtype.newbyteorder("<")).tobytes()
-
-
-@pytest.fixture(params=FILES)
-def entry(request: pytest.FixtureRequest) -> dict[str, Any]:
-    return FILES[request.param]
-
-
-@pytest.fixture
-def data(entry: dict[str, Any]) -> bytes:
-    return (HERE / f"{entry['name']}.lcrs").read_bytes()
+FILES = {listed["name"]: listed for listed in EXPECTED["files"]}
+entry, data = fixtures(HERE, FILES)
 
 
 @pytest.fixture

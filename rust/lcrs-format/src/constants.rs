@@ -71,7 +71,7 @@ pub(crate) const PRECISION_RAW: u8 = 0;
 pub(crate) const MAX_PRECISION: u8 = 16;
 
 /// What stands in place of the name of a model where there is none.
-pub(crate) const LOSSLESS: &str = "lossless";
+pub const LOSSLESS: &str = "lossless";
 
 /// Fewest pixels of each of several bands but the last: to begin a band costs time, whatever is in it.
 pub(crate) const MIN_BAND_PIXELS: u64 = 1 << 16;

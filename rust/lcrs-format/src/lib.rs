@@ -34,7 +34,8 @@ mod varint;
 
 pub use cloud::{check_attributes, Attribute, Cloud, Grid, ScalarType};
 pub use constants::{
-    DEFAULT_BIT_DEPTH, DIGEST_PREFIX_LENGTH, FORMAT_VERSION, MAGIC, MAX_HEADER_LENGTH, MAX_NAME_LENGTH, MAX_SECTIONS,
+    DEFAULT_BIT_DEPTH, DIGEST_PREFIX_LENGTH, FORMAT_VERSION, LOSSLESS, MAGIC, MAX_HEADER_LENGTH, MAX_NAME_LENGTH,
+    MAX_SECTIONS,
 };
 pub use error::{Error, Result};
 pub use header::{check_model_name, Cicp, Header, Numerics};

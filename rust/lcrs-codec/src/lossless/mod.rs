@@ -15,9 +15,6 @@ mod window;
 pub use compress::{compress_lossless, lossless_if_no_larger};
 pub use decompress::decompress_lossless;
 
-/// What stands in place of the name of a model.
-pub const LOSSLESS: &str = "lossless";
-
 /// The kind of its stream in files, see [`lcrs_core::rans::binary`], and its name.
 pub(crate) const KIND: u8 = 2;
 pub(crate) const KIND_NAME: &str = "binary";
